@@ -1,0 +1,1 @@
+//! Forebay's cloud-selector policy.
