@@ -1,0 +1,117 @@
+//! What the pipeline tells its platform about a request: the source of metrics, access log and traces.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use forebay_dialect::canonical::{Operation, Usage};
+
+use crate::error::ErrorKind;
+use crate::policy::{Caller, Hit, Reason};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// A request has ended: its last byte went out, or its client left.
+    Finished(Box<Summary>),
+    /// An upstream was tried.
+    Attempt(Attempt),
+    /// A flight has ended, whoever still waited for it.
+    FlightEnded {
+        /// Clients it served.
+        clients: u32,
+        /// Whether its upstream was cancelled because nobody waited any more.
+        cancelled: bool,
+    },
+    /// An endpoint's health changed.
+    Health {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// The endpoint's URL without credentials.
+        endpoint: Arc<str>,
+        /// Whether requests go there now.
+        healthy: bool,
+    },
+    /// Something an operator should read. Never prompt text, never a secret.
+    Warning(String),
+}
+
+/// What the cache said, in the words of RFC 9211.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheResult {
+    /// Answered from the store.
+    Hit,
+    /// Answered from a flight that another request had started.
+    Joined,
+    /// Answered from the store although stale, since the upstream failed.
+    Stale,
+    /// Nothing stored.
+    Miss,
+    /// The cache was not asked.
+    Bypass,
+}
+
+/// One request, from first byte in to last byte out.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The request's identifier, as in `x-request-id`.
+    pub request_id: String,
+    /// The W3C `traceparent` of the client, where one came.
+    pub traceparent: Option<String>,
+    /// Who asked; none when the key was not accepted.
+    pub caller: Option<Caller>,
+    /// The endpoint; none for an unknown path.
+    pub operation: Option<Operation>,
+    /// The path as requested, cut at 64 bytes.
+    pub path: String,
+    /// The model as the client named it; empty where unknown.
+    pub model: String,
+    /// The model that answered.
+    pub response_model: Option<String>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The status that went out.
+    pub status: u16,
+    /// The error, where one went out (in the head or within the stream).
+    pub error: Option<ErrorKind>,
+    /// What the cache said.
+    pub cache: CacheResult,
+    /// Why the cache was bypassed or the answer not stored.
+    pub cache_why: Option<Reason>,
+    /// The upstream that answered.
+    pub upstream: Option<Arc<str>>,
+    /// Tokens, where counted.
+    pub usage: Option<Usage>,
+    /// Guardrail rules that matched.
+    pub guard_hits: Vec<Hit>,
+    /// Whether a guardrail turned the prompt or the answer away.
+    pub denied: bool,
+    /// When the request's head had come.
+    pub started: SystemTime,
+    /// From then to the last byte out.
+    pub duration: Duration,
+    /// From then to the first token out, for answers with tokens.
+    pub first_token: Option<Duration>,
+    /// In guests: prompt check, plan, rank.
+    pub policy_time: Duration,
+    /// Spent in the gateway itself before the upstream was asked or the answer was found.
+    pub overhead: Duration,
+    /// Whether the client left before the end.
+    pub client_gone: bool,
+    /// Bytes of body out.
+    pub bytes_out: u64,
+}
+
+/// One try of an upstream.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// Its status; none when the transport failed.
+    pub status: Option<u16>,
+    /// The failure.
+    pub failure: Option<ErrorKind>,
+    /// To the response's head.
+    pub head: Duration,
+    /// Whether another try followed.
+    pub retried: bool,
+}
