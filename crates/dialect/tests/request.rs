@@ -1,5 +1,7 @@
 //! Requests: what is read, what is refused, and which bytes go upstream.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Message, Operation, Part, ToolCall};
 use forebay_dialect::{BodyChange, EditError, Request, RequestError, TextEdit};

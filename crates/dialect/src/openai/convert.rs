@@ -5,6 +5,7 @@ pub use super::fold::fold;
 pub use super::unfold::unfold;
 
 use super::payload::PayloadError;
+use crate::json::Value;
 
 /// Why an answer can't be brought into the other form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,4 +20,12 @@ pub enum ConvertError {
     /// The answer is an error, which has one form only.
     #[error("the upstream answered with an error")]
     Upstream,
+}
+
+/// Whether a payload reports an error.
+pub(super) fn is_error(root: Value<'_>) -> bool {
+    root.get("error").is_some_and(|error| !error.is_null())
+        || root
+            .get("object")
+            .is_some_and(|object| object.is_str("error"))
 }
