@@ -15,7 +15,9 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map(Span).map_err(|e| {
-            serde::de::Error::custom(format!("\"{text}\" is no duration ({e}); write 250ms, 30s or 5m"))
+            serde::de::Error::custom(format!(
+                "\"{text}\" is no duration ({e}); write 250ms, 30s or 5m"
+            ))
         })
     }
 }
@@ -92,6 +94,8 @@ pub struct Streams {
     pub max_event: usize,
     /// The largest unstreamed answer of an upstream, in bytes. Default 32 MiB.
     pub max_response: usize,
+    /// How long a stream whose client asked for event ids goes on after the client left. Default 30s.
+    pub resume_grace: Span,
     /// When the last client leaves, record the answer to its end instead of cancelling the upstream.
     pub record_abandoned: bool,
 }
@@ -105,6 +109,7 @@ impl Default for Streams {
             max_recording: 8 << 20,
             max_event: 1 << 20,
             max_response: 32 << 20,
+            resume_grace: seconds(30),
             record_abandoned: false,
         }
     }
@@ -125,7 +130,11 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { attempts: 3, eject_after: 5, eject_for: seconds(10) }
+        Self {
+            attempts: 3,
+            eject_after: 5,
+            eject_for: seconds(10),
+        }
     }
 }
 
@@ -133,7 +142,10 @@ impl Default for Retries {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-#[allow(clippy::struct_excessive_bools, reason = "a table of flags is what it is")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "a table of flags is what it is"
+)]
 pub struct Capabilities {
     /// Streamed answers.
     pub streaming: bool,

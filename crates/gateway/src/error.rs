@@ -108,6 +108,8 @@ pub struct GatewayError {
     pub param: Option<String>,
     /// A more precise code than the kind's, such as a guardrail rule's.
     pub code: Option<String>,
+    /// The `type` of the dialect's shape, where an upstream's is passed on.
+    pub error_type: Option<String>,
     /// The status, where it is not the kind's own.
     pub status: Option<u16>,
     /// When to try again.
@@ -117,7 +119,15 @@ pub struct GatewayError {
 impl GatewayError {
     /// An error of this kind with this sentence.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None, code: None, status: None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+            error_type: None,
+            status: None,
+            retry_after: None,
+        }
     }
 
     /// Names the field at fault.

@@ -45,17 +45,21 @@ impl Identity {
     /// Whether the key may use a model.
     pub fn may_use(&self, model: &str) -> bool {
         self.key.models.is_empty()
-            || self.key.models.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(prefix) => model.starts_with(prefix),
-                None => pattern == model,
-            })
+            || self
+                .key
+                .models
+                .iter()
+                .any(|pattern| match pattern.strip_suffix('*') {
+                    Some(prefix) => model.starts_with(prefix),
+                    None => pattern == model,
+                })
     }
 }
 
 /// All keys and tenants, as one immutable value that a reload replaces.
 #[derive(Debug)]
 pub struct KeyRing {
-    keys: HashMap<Arc<str>, (Arc<KeyRecord>, Arc<TenantConfig>, Arc<[u8; 32]>)>,
+    keys: HashMap<Arc<str>, Identity>,
     /// Set when no keys are configured: everyone is this.
     anonymous: Option<Identity>,
 }
@@ -67,11 +71,16 @@ impl KeyRing {
     /// A ring of these keys. Each tenant's secret is derived from `master`. With no keys at
     /// all every request is the tenant `local`: the host then listens on loopback only.
     pub fn new(keys: Vec<KeyRecord>, tenants: &[TenantConfig], master: &[u8]) -> Self {
-        let known: HashMap<&str, Arc<TenantConfig>> =
-            tenants.iter().map(|t| (t.name.as_str(), Arc::new(t.clone()))).collect();
+        let known: HashMap<&str, Arc<TenantConfig>> = tenants
+            .iter()
+            .map(|t| (t.name.as_str(), Arc::new(t.clone())))
+            .collect();
         let tenant_of = |name: &str| {
             known.get(name).cloned().unwrap_or_else(|| {
-                Arc::new(TenantConfig { name: name.to_owned(), ..TenantConfig::default() })
+                Arc::new(TenantConfig {
+                    name: name.to_owned(),
+                    ..TenantConfig::default()
+                })
             })
         };
         let anonymous = keys.is_empty().then(|| Identity {
@@ -90,9 +99,12 @@ impl KeyRing {
         let keys = keys
             .into_iter()
             .map(|key| {
-                let tenant = tenant_of(&key.tenant);
-                let secret = Arc::new(tenant_secret(master, &key.tenant));
-                (key.id.clone(), (Arc::new(key), tenant, secret))
+                let identity = Identity {
+                    tenant: tenant_of(&key.tenant),
+                    secret: Arc::new(tenant_secret(master, &key.tenant)),
+                    key: Arc::new(key),
+                };
+                (identity.key.id.clone(), identity)
             })
             .collect();
         Self { keys, anonymous }
@@ -104,7 +116,11 @@ impl KeyRing {
     }
 
     /// Who a key belongs to. `presented` is the value of the `Authorization: Bearer` header.
-    pub fn identify(&self, presented: Option<&str>, now: SystemTime) -> Result<Identity, GatewayError> {
+    pub fn identify(
+        &self,
+        presented: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Identity, GatewayError> {
         if let Some(anonymous) = &self.anonymous {
             return Ok(anonymous.clone());
         }
@@ -114,16 +130,21 @@ impl KeyRing {
                 "no API key was sent; send it as `Authorization: Bearer <key>`",
             ));
         };
-        let invalid = || GatewayError::new(ErrorKind::InvalidKey, "the API key is not known, expired or revoked");
+        let invalid = || {
+            GatewayError::new(
+                ErrorKind::InvalidKey,
+                "the API key is not known, expired or revoked",
+            )
+        };
         // An identifier is no secret; whether it exists may take a different time than whether it fits.
         let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
         let id = key_id(presented).ok_or_else(invalid)?;
-        let (key, tenant, secret) = self.keys.get(id).ok_or_else(invalid)?;
-        let fits = bool::from(key.digest.ct_eq(&digest));
-        if !fits || key.expires.is_some_and(|at| at <= now) {
+        let identity = self.keys.get(id).ok_or_else(invalid)?;
+        let fits = bool::from(identity.key.digest.ct_eq(&digest));
+        if !fits || identity.key.expires.is_some_and(|at| at <= now) {
             return Err(invalid());
         }
-        Ok(Identity { key: key.clone(), tenant: tenant.clone(), secret: secret.clone() })
+        Ok(identity.clone())
     }
 }
 

@@ -50,7 +50,11 @@ pub fn memo_id(
     body: &[u8],
 ) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [tenant.as_bytes(), key.as_bytes(), operation.as_str().as_bytes()] {
+    for part in [
+        tenant.as_bytes(),
+        key.as_bytes(),
+        operation.as_str().as_bytes(),
+    ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -31,12 +31,19 @@ pub enum Observation {
         /// Whether requests go there now.
         healthy: bool,
     },
+    /// Guardrail rules matched in an answer.
+    GuardHits {
+        /// The caller.
+        caller: Caller,
+        /// The rules.
+        hits: Vec<Hit>,
+    },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
 }
 
 /// What the cache said, in the words of RFC 9211.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum CacheResult {
     /// Answered from the store.
     Hit,
@@ -47,6 +54,7 @@ pub enum CacheResult {
     /// Nothing stored.
     Miss,
     /// The cache was not asked.
+    #[default]
     Bypass,
 }
 
@@ -75,6 +83,8 @@ pub struct Summary {
     pub error: Option<ErrorKind>,
     /// What the cache said.
     pub cache: CacheResult,
+    /// The tier that answered: `memory`, `disk`, `shared`, or empty.
+    pub cache_tier: &'static str,
     /// Why the cache was bypassed or the answer not stored.
     pub cache_why: Option<Reason>,
     /// The upstream that answered.
@@ -99,6 +109,37 @@ pub struct Summary {
     pub client_gone: bool,
     /// Bytes of body out.
     pub bytes_out: u64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            request_id: String::new(),
+            traceparent: None,
+            caller: None,
+            operation: None,
+            path: String::new(),
+            model: String::new(),
+            response_model: None,
+            stream: false,
+            status: 0,
+            error: None,
+            cache: CacheResult::Bypass,
+            cache_tier: "",
+            cache_why: None,
+            upstream: None,
+            usage: None,
+            guard_hits: Vec::new(),
+            denied: false,
+            started: SystemTime::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            first_token: None,
+            policy_time: Duration::ZERO,
+            overhead: Duration::ZERO,
+            client_gone: false,
+            bytes_out: 0,
+        }
+    }
 }
 
 /// One try of an upstream.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use forebay_dialect::Payload;
 use forebay_dialect::canonical::{Operation, Usage};
 use forebay_dialect::openai::convert;
 
@@ -20,6 +21,8 @@ pub enum Form {
 /// A recorded answer.
 #[derive(Debug)]
 pub struct Recording {
+    /// Names this very stream in event ids.
+    pub id: u64,
     /// The endpoint it answers.
     pub operation: Operation,
     /// What came, as released by the guard.
@@ -39,7 +42,9 @@ pub struct Recording {
 
 impl Recording {
     /// A recording of what the guard released.
+    #[allow(clippy::too_many_arguments, reason = "each is a fact of its own")]
     pub fn new(
+        id: u64,
         operation: Operation,
         form: Form,
         ending: Ending,
@@ -48,7 +53,17 @@ impl Recording {
         upstream: Arc<str>,
         policy: [u8; 32],
     ) -> Self {
-        Self { operation, form, ending, usage, model, upstream, policy, other: OnceLock::new() }
+        Self {
+            id,
+            operation,
+            form,
+            ending,
+            usage,
+            model,
+            upstream,
+            policy,
+            other: OnceLock::new(),
+        }
     }
 
     /// The size of what came, in bytes.
@@ -60,12 +75,23 @@ impl Recording {
         }
     }
 
+    /// The index of the event that carries nothing but usage: the last one, where there is one.
+    pub fn usage_event(&self) -> Option<usize> {
+        let events = self.events()?;
+        let last = events.len().checked_sub(1)?;
+        let payload = Payload::parse(self.operation, events[last].clone()).ok()?;
+        payload.is_usage_only().then_some(last)
+    }
+
     /// The answer as one body; folded from its events the first time where it came as a stream.
     pub fn whole(&self) -> Option<&Bytes> {
         match &self.form {
             Form::Whole(body) => Some(body),
             Form::Events(events) => {
-                match self.other.get_or_init(|| convert::fold(self.operation, events).ok().map(Form::Whole)) {
+                match self
+                    .other
+                    .get_or_init(|| convert::fold(self.operation, events).ok().map(Form::Whole))
+                {
                     Some(Form::Whole(body)) => Some(body),
                     _ => None,
                 }
@@ -78,7 +104,10 @@ impl Recording {
         match &self.form {
             Form::Events(events) => Some(events),
             Form::Whole(body) => {
-                match self.other.get_or_init(|| convert::unfold(self.operation, body).ok().map(Form::Events)) {
+                match self
+                    .other
+                    .get_or_init(|| convert::unfold(self.operation, body).ok().map(Form::Events))
+                {
                     Some(Form::Events(events)) => Some(events),
                     _ => None,
                 }

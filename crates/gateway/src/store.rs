@@ -62,7 +62,9 @@ impl Entry {
 
     /// How long a store should keep it: stale entries serve when upstreams fail.
     pub fn keep_for(&self) -> Duration {
-        Duration::from_secs(u64::from(self.freshness.ttl) + u64::from(self.freshness.stale_if_error))
+        Duration::from_secs(
+            u64::from(self.freshness.ttl) + u64::from(self.freshness.stale_if_error),
+        )
     }
 }
 
@@ -83,8 +85,14 @@ impl Selector {
     /// Whether an entry is meant.
     pub fn matches(&self, entry: &Entry) -> bool {
         self.key.is_none_or(|key| key == entry.key)
-            && self.tenant.as_deref().is_none_or(|tenant| *tenant == *entry.tenant)
-            && self.model.as_deref().is_none_or(|model| *model == *entry.model)
+            && self
+                .tenant
+                .as_deref()
+                .is_none_or(|tenant| *tenant == *entry.tenant)
+            && self
+                .model
+                .as_deref()
+                .is_none_or(|model| *model == *entry.model)
             && self.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
     }
 }
@@ -112,5 +120,8 @@ pub trait Store: MaybeSend + MaybeSync + 'static {
     fn put(&self, entry: Arc<Entry>) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
 
     /// Removes what matches and says how many entries went.
-    fn purge(&self, selector: &Selector) -> impl Future<Output = Result<u64, StoreError>> + MaybeSend;
+    fn purge(
+        &self,
+        selector: &Selector,
+    ) -> impl Future<Output = Result<u64, StoreError>> + MaybeSend;
 }
