@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, header};
 
-use crate::limits::{Level, Reservation};
+use crate::limits::{Level, Levels};
 use crate::observe::{CacheResult, Summary};
 use crate::platform::Platform;
 use crate::store::{CacheKey, Entry};
@@ -177,11 +177,8 @@ pub(crate) fn timing(headers: &mut HeaderMap, stages: &[(&str, Duration)]) {
 }
 
 /// OpenAI's `x-ratelimit-*`.
-pub(crate) fn rate_limits(headers: &mut HeaderMap, reservation: &Reservation) {
-    for (unit, level) in [
-        ("requests", reservation.request_level),
-        ("tokens", reservation.token_level),
-    ] {
+pub(crate) fn rate_limits(headers: &mut HeaderMap, levels: &Levels) {
+    for (unit, level) in [("requests", levels.requests), ("tokens", levels.tokens)] {
         let Some(Level {
             limit,
             remaining,

@@ -74,19 +74,39 @@ pub(crate) struct Level {
 pub(crate) struct Reservation {
     buckets: Arc<Mutex<Buckets>>,
     tokens: u64,
-    /// Requests per minute after this one.
-    pub request_level: Option<Level>,
-    /// Tokens per minute after this one.
-    pub token_level: Option<Level>,
+}
+
+/// What a key's limits stand at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Levels {
+    /// Requests per minute.
+    pub(crate) requests: Option<Level>,
+    /// Tokens per minute.
+    pub(crate) tokens: Option<Level>,
 }
 
 impl Reservation {
-    /// Replaces what was reserved by what was used.
-    pub(crate) fn settle(self, used: u64) {
+    /// What the key's limits stand at now.
+    pub(crate) fn levels(&self) -> Levels {
+        lock(&self.buckets).levels()
+    }
+
+    /// Replaces what was reserved by what was used, and says what the limits then stand at.
+    pub(crate) fn settle(self, used: u64) -> Levels {
         let mut buckets = lock(&self.buckets);
         if let Some(tokens) = &mut buckets.tokens {
             tokens.refill(Instant::now());
             tokens.level = (tokens.level + self.tokens as f64 - used as f64).min(tokens.limit);
+        }
+        buckets.levels()
+    }
+}
+
+impl Buckets {
+    fn levels(&self) -> Levels {
+        Levels {
+            requests: level(self.requests),
+            tokens: level(self.tokens),
         }
     }
 }
@@ -154,13 +174,10 @@ impl Limits {
         if let Some(bucket) = &mut buckets.tokens {
             bucket.level -= tokens as f64;
         }
-        let (request_level, token_level) = (level(buckets.requests), level(buckets.tokens));
         drop(buckets);
         Ok(Some(Reservation {
             buckets: shared,
             tokens,
-            request_level,
-            token_level,
         }))
     }
 }

@@ -193,9 +193,10 @@ impl MaskTable {
             .match_indices('[')
             .map(|(at, _)| from + at)
             .find(|&at| {
-                self.entries
-                    .iter()
-                    .any(|mask| mask.placeholder.starts_with(&text[at..]))
+                self.entries.iter().any(|mask| {
+                    mask.placeholder.len() > text.len() - at
+                        && mask.placeholder.starts_with(&text[at..])
+                })
             })
             .unwrap_or(text.len())
     }
@@ -316,13 +317,13 @@ mod tests {
     #[test]
     fn a_mask_split_at_any_place_is_restored_and_nothing_else_is_held() {
         let (table, edits) = table("write to ann@x.org", "ann@x.org");
-        let text = format!("[a] to {} [EMAIL_ done", edits[0].text);
+        let text = format!("[a] to {} [EMAIL_ done{}", edits[0].text, edits[0].text);
         for cut in 0..=text.len() {
             let mut restorer = Restorer::new(table.clone());
             let mut out = restorer.push(0, Channel::Content, &text[..cut]);
             out += &restorer.push(0, Channel::Content, &text[cut..]);
             out.extend(restorer.finish(None).into_iter().map(|(_, _, t)| t));
-            assert_eq!(out, "[a] to ann@x.org [EMAIL_ done");
+            assert_eq!(out, "[a] to ann@x.org [EMAIL_ doneann@x.org");
         }
     }
 

@@ -528,8 +528,8 @@ fn describe<P: Platform>(
         headers::put(&mut out, headers::ROUTE, &head.route);
     }
     headers::timing(&mut out, &stages);
-    if let Some(reservation) = ticket.reservation() {
-        headers::rate_limits(&mut out, reservation);
+    if let Some(levels) = ticket.levels() {
+        headers::rate_limits(&mut out, levels);
     }
     out
 }
@@ -586,8 +586,8 @@ pub(crate) fn error_reply<P: Platform>(
     {
         headers::put(&mut out, ALLOW, method);
     }
-    if let Some(reservation) = ticket.reservation() {
-        headers::rate_limits(&mut out, reservation);
+    if let Some(levels) = ticket.levels() {
+        headers::rate_limits(&mut out, levels);
     }
     let mut response = Response::new(ReplyBody::whole(body_of(&error), ticket));
     *response.status_mut() =

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use crate::error::ErrorKind;
 use crate::flight::Head;
 use crate::gateway::Gateway;
-use crate::limits::Reservation;
+use crate::limits::{Levels, Reservation};
 use crate::observe::{Observation, Summary};
 use crate::platform::Platform;
 
@@ -68,6 +68,7 @@ pub(crate) struct Ticket<P: Platform> {
     /// The flight's beginning, where the answer comes from one.
     pub(crate) head: Option<Head>,
     reservation: Option<Reservation>,
+    levels: Option<Levels>,
     complete: bool,
 }
 
@@ -91,23 +92,26 @@ impl<P: Platform> Ticket<P> {
             started: arrival.started,
             summary,
             reservation: None,
+            levels: None,
             head: None,
             complete: false,
         }
     }
 
     pub(crate) fn reserve(&mut self, reservation: Option<Reservation>) {
+        self.levels = reservation.as_ref().map(Reservation::levels);
         self.reservation = reservation;
     }
 
-    pub(crate) fn reservation(&self) -> Option<&Reservation> {
-        self.reservation.as_ref()
+    /// What the key's limits stand at; none where it has none.
+    pub(crate) fn levels(&self) -> Option<&Levels> {
+        self.levels.as_ref()
     }
 
     /// Replaces the reserved tokens by those used. Without it the reservation stays spent.
     pub(crate) fn settle(&mut self, used: u64) {
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(used);
+            self.levels = Some(reservation.settle(used));
         }
     }
 
