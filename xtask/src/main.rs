@@ -1,2 +1,67 @@
-//! Placeholder.
-fn main() {}
+//! The project's few verbs, run as `cargo xtask VERB`: each sets up what it needs, does its work and says what it did.
+
+mod bench;
+mod build;
+mod children;
+mod components;
+mod local_engine;
+mod places;
+mod serve;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::places::Places;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's verbs")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Installs what is missing: the WebAssembly target, and what the tests need beyond Rust.
+    Setup(setup::Args),
+    /// Builds the three policy components into target/components.
+    Components,
+    /// Builds the components and the release binary, target/release/forebay.
+    Build,
+    /// Builds and starts the gateway, before the embedded engine unless told otherwise.
+    Serve(serve::Args),
+    /// Sets up what is missing and runs every test.
+    Test(test::Args),
+    /// Measures the gateway beside its peers.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    let places = Places::find()?;
+    match verb {
+        Verb::Setup(args) => setup::run(&places, &args),
+        Verb::Components => {
+            setup::wasi::ensure(&places)?;
+            components::run(&places)
+        }
+        Verb::Build => build::run(&places),
+        Verb::Serve(args) => serve::run(&places, &args),
+        Verb::Test(args) => test::run(&places, &args),
+        Verb::Bench(args) => bench::run(&places, &args),
+    }
+}

@@ -1,0 +1,37 @@
+"""Shared fixtures: one gateway before the embedded engine, and the vendors' clients pointed at it, unchanged."""
+
+import httpx
+import openai
+import pytest
+
+from forebay import Gateway
+
+MODEL = "forebay-sim"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--engine", metavar="URL", help="the real engine that the engine part puts the gateway before")
+
+
+@pytest.fixture(scope="session")
+def gateway():
+    with Gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway):
+    """The official client as a user would make it; retries off, so that a failure shows."""
+    with openai.OpenAI(base_url=gateway.api, api_key="unused", max_retries=0, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def http():
+    with httpx.Client(timeout=60) as http:
+        yield http
+
+
+@pytest.fixture
+def model():
+    return MODEL

@@ -1,0 +1,87 @@
+//! `cargo xtask bench`: builds the gateway and the rig, brings in the peers, and runs them side by side.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::places::{Places, cargo};
+use crate::setup::{self, debian, python};
+use crate::{build, shell};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Writes the figures to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measures only what has this in its name.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Valid windows for each figure; the median of them counts.
+    #[arg(long, default_value_t = 5)]
+    windows: u32,
+    /// Seconds that a window lasts.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+}
+
+/// The criterion benchmark of the policy path.
+const POLICY_BENCH: [&str; 6] = [
+    "bench",
+    "--package",
+    "forebay-sandbox",
+    "--bench",
+    "policy",
+    "--",
+];
+
+pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
+    let mut missing = debian::ensure(&debian::FOR_BENCH);
+    let peers = python::ensure(places, "peers", &places.root.join("bench/peers.txt"))
+        .map_err(|lack| missing.push(lack))
+        .ok();
+    build::run(places)?;
+    let mut rig = cargo();
+    rig.args(["build", "--release", "--package", "forebay-bench"])
+        .current_dir(&places.root);
+    shell::run(&mut rig)?;
+    if args
+        .only
+        .as_deref()
+        .is_none_or(|only| "policy guard".contains(only) || only.contains("policy"))
+    {
+        let mut policy = cargo();
+        policy
+            .args(POLICY_BENCH)
+            .args(["--noplot"])
+            .current_dir(&places.root);
+        policy.env("FOREBAY_COMPONENTS", places.components());
+        if let Err(error) = shell::run(&mut policy) {
+            shell::say(format!("the policy path is not measured: {error:#}"));
+        }
+    }
+
+    let mut bench = std::process::Command::new(places.target.join("release/forebay-bench"));
+    bench.arg("run").current_dir(&places.root);
+    bench.arg("--target").arg(&places.target);
+    bench
+        .arg("--configs")
+        .arg(places.root.join("bench/configs"));
+    if let Some(python) = peers {
+        bench.arg("--peers").arg(python);
+    }
+    if let Some(only) = &args.only {
+        bench.args(["--only", only]);
+    }
+    if let Some(json) = &args.json {
+        bench.arg("--json").arg(std::path::absolute(json)?);
+    }
+    bench.args([
+        "--windows",
+        &args.windows.to_string(),
+        "--seconds",
+        &args.seconds.to_string(),
+    ]);
+    let measured = shell::run(&mut bench);
+    setup::report(&missing);
+    measured
+}

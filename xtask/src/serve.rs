@@ -1,0 +1,124 @@
+//! `cargo xtask serve`: from a fresh clone to a gateway that answers, and the line that tries it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::children::{Running, Stop};
+use crate::local_engine::{self, LocalEngine};
+use crate::places::Places;
+use crate::{build, shell};
+
+/// Loading means compiling and snapshotting three components, seconds on a slow machine the first time.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// A little more than the gateway's own limit for streams in flight.
+const DRAIN_LIMIT: Duration = Duration::from_secs(35);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The engine behind the gateway: a URL, or `local` for a llama.cpp server with a small model. Without it, the embedded engine.
+    #[arg(long, value_name = "URL|local")]
+    engine: Option<String>,
+    /// Where clients connect.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: String,
+    /// Passed on to `forebay serve`.
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
+    build::run(places)?;
+    let stop = Stop::listen()?;
+    let local = match args.engine.as_deref() {
+        Some("local") => Some(LocalEngine::start(places, &stop)?),
+        _ => None,
+    };
+    let engine = local
+        .as_ref()
+        .map(|engine| engine.url.as_str())
+        .or(args.engine.as_deref());
+
+    let mut serve = Command::new(places.gateway());
+    serve
+        .current_dir(&places.root)
+        .args(["serve", "--listen", &args.listen]);
+    let configuration = places.root.join("forebay.toml");
+    if configuration.is_file() && !args.extra.iter().any(|word| word.starts_with("--config")) {
+        serve.arg("--config").arg(configuration);
+    }
+    if let Some(engine) = engine {
+        serve.args(["--engine", engine]);
+    }
+    serve.args(&args.extra);
+
+    let mut gateway = Running::start("the gateway", &mut serve, DRAIN_LIMIT)?;
+    let ready = gateway.announced("forebay listening on ", READY_LIMIT, &stop);
+    if stop.asked() {
+        return Ok(());
+    }
+    println!(
+        "\nTry it:\n\n{}\n\nCtrl-C ends it.",
+        curl(&ready?, engine, local.is_some())
+    );
+    gateway.watch(&stop)?;
+    shell::say("ending: streams in flight may finish");
+    Ok(())
+}
+
+/// A line to paste. A base model completes; it does not chat. A stranger's engine is first asked for its models.
+fn curl(gateway: &str, engine: Option<&str>, local: bool) -> String {
+    if local {
+        let model = local_engine::MODEL;
+        return format!(
+            "curl {gateway}/v1/completions -H 'content-type: application/json' \\\n  \
+             -d '{{\"model\": \"{model}\", \"prompt\": \"The capital of France is\", \"max_tokens\": 24, \"temperature\": 0}}'"
+        );
+    }
+    let (first, model) = match engine {
+        None => ("", "forebay-sim"),
+        Some(_) => (
+            "MODEL=$(curl -s GATEWAY/v1/models | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"data\"][0][\"id\"])')\n",
+            "'$MODEL'",
+        ),
+    };
+    format!(
+        "{}curl {gateway}/v1/chat/completions -H 'content-type: application/json' \\\n  \
+         -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is a forebay?\"}}], \"max_tokens\": 32}}'",
+        first.replace("GATEWAY", gateway)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::curl;
+
+    #[test]
+    fn a_base_model_is_tried_with_a_completion() {
+        let line = curl("http://127.0.0.1:8080", Some("http://127.0.0.1:9"), true);
+        assert!(
+            line.starts_with("curl http://127.0.0.1:8080/v1/completions "),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn the_embedded_engine_is_tried_with_a_chat() {
+        let line = curl("http://127.0.0.1:8080", None, false);
+        assert!(
+            line.starts_with("curl http://127.0.0.1:8080/v1/chat/completions "),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_engine_is_asked_for_its_models_first() {
+        let line = curl("http://127.0.0.1:8080", Some("http://127.0.0.1:9"), false);
+        assert!(
+            line.starts_with("MODEL=$(curl -s http://127.0.0.1:8080/v1/models "),
+            "{line}"
+        );
+    }
+}

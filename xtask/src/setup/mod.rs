@@ -1,0 +1,100 @@
+//! `cargo xtask setup`: brings in what a fresh machine lacks, says what it does, and does nothing twice.
+
+pub(crate) mod debian;
+pub(crate) mod python;
+pub(crate) mod tools;
+pub(crate) mod wasi;
+mod wasi_from_source;
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+
+use crate::places::Places;
+use crate::shell::say;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only what building and serving need: the WebAssembly target.
+    #[arg(long)]
+    build_only: bool,
+}
+
+/// Something that setup could not bring in by itself.
+pub(crate) struct Missing {
+    /// What is not there.
+    pub(crate) what: String,
+    /// What is skipped without it.
+    pub(crate) needed_for: String,
+    /// How a person gets it.
+    pub(crate) remedy: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "MISSING {}: needed for {}; {}",
+            self.what, self.needed_for, self.remedy
+        )
+    }
+}
+
+/// What the tests found or brought in, and what they have to do without.
+pub(crate) struct Equipment {
+    /// The interpreter of the tests' own Python environment.
+    pub(crate) python: Option<std::path::PathBuf>,
+    /// The folder that `cargo install` filled, which belongs on the PATH.
+    pub(crate) tools: std::path::PathBuf,
+    /// What could not be had.
+    pub(crate) missing: Vec<Missing>,
+}
+
+pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
+    wasi::ensure(places)?;
+    if args.build_only {
+        return Ok(());
+    }
+    let equipment = for_tests(places);
+    report(&equipment.missing);
+    if equipment.missing.is_empty() {
+        say("everything is in place");
+    } else if in_ci() {
+        bail!("{} things are missing", equipment.missing.len());
+    }
+    Ok(())
+}
+
+/// Brings in what the tests need beyond Rust and the WebAssembly target. What can't be had is listed, not fatal.
+pub(crate) fn for_tests(places: &Places) -> Equipment {
+    let mut missing = debian::ensure(&debian::FOR_TESTS);
+    let python = python::ensure(
+        places,
+        "tests",
+        &places.root.join("tests/python/requirements.txt"),
+    )
+    .map_err(|lack| missing.push(lack))
+    .ok();
+    missing.extend(tools::ensure(places));
+    Equipment {
+        python,
+        tools: tools::folder(places),
+        missing,
+    }
+}
+
+/// Prints the list of what is missing, if anything is.
+pub(crate) fn report(missing: &[Missing]) {
+    for lack in missing {
+        eprintln!("{lack}");
+    }
+}
+
+/// Whether a build server runs this: there, anything missing is a failure.
+pub(crate) fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| {
+        value
+            .to_str()
+            .is_none_or(|text| !matches!(text, "" | "false" | "0"))
+    })
+}

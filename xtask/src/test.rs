@@ -1,0 +1,211 @@
+//! `cargo xtask test`: every test there is, Rust's first and then the vendors' clients against the built gateway.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::places::{Places, cargo};
+use crate::setup::{self, Equipment};
+use crate::{build, shell};
+
+/// pytest's exit code for a selection that holds no test.
+const NOTHING_SELECTED: i32 = 5;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Runs only the engine part, against the gateway put before this engine.
+    #[arg(long, value_name = "URL")]
+    engine: Option<String>,
+    /// Runs only tests whose name holds this.
+    filter: Option<String>,
+}
+
+pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
+    setup::wasi::ensure(places)?;
+    let equipment = setup::for_tests(places);
+    build::run(places)?;
+
+    let mut failed = Vec::new();
+    if args.engine.is_none() {
+        if let Err(error) = doc_tests(places) {
+            failed.push(error);
+        }
+        if let Err(error) = rust_tests(places, &equipment, args.filter.as_deref()) {
+            failed.push(error);
+        }
+    }
+    if let Err(error) = python_tests(places, &equipment, args) {
+        failed.push(error);
+    }
+
+    setup::report(&equipment.missing);
+    if !failed.is_empty() {
+        let reasons: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+        bail!("{}", reasons.join("\n"));
+    }
+    if setup::in_ci() && !equipment.missing.is_empty() {
+        bail!(
+            "{} things are missing, so not every test ran",
+            equipment.missing.len()
+        );
+    }
+    Ok(())
+}
+
+/// nextest runs no documentation tests, so cargo does, for the packages that have some.
+fn doc_tests(places: &Places) -> Result<()> {
+    let mut packages = Vec::new();
+    for folder in ["crates", "components"] {
+        for member in fs::read_dir(places.root.join(folder))?.flatten() {
+            if has_doc_tests(&member.path().join("src")) {
+                packages.push(format!("forebay-{}", member.file_name().to_string_lossy()));
+            }
+        }
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let mut test = cargo();
+    test.args(["test", "--doc", "--release"])
+        .current_dir(&places.root);
+    for package in packages {
+        test.args(["--package", &package]);
+    }
+    shell::run(with_artefacts(&mut test, places))
+}
+
+/// Whether a doc comment below `folder` opens a code block that is compiled.
+fn has_doc_tests(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return has_doc_tests(&path);
+        }
+        path.extension().is_some_and(|extension| extension == "rs")
+            && fs::read_to_string(&path).is_ok_and(|text| opens_doc_test(&text))
+    })
+}
+
+fn opens_doc_test(text: &str) -> bool {
+    let mut inside = false;
+    for line in text.lines().map(str::trim_start) {
+        let Some(doc) = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"))
+        else {
+            continue;
+        };
+        let Some(label) = doc.trim_start().strip_prefix("```") else {
+            continue;
+        };
+        inside = !inside;
+        let compiled = label.split(',').map(str::trim).all(|word| {
+            matches!(
+                word,
+                "" | "rust" | "no_run" | "should_panic" | "compile_fail"
+            ) || word.starts_with("edition")
+        });
+        if inside && compiled {
+            return true;
+        }
+    }
+    false
+}
+
+fn rust_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) -> Result<()> {
+    let mut test = cargo();
+    test.current_dir(&places.root)
+        .env("PATH", path_with(&equipment.tools));
+    let nextest = shell::on_path("cargo-nextest").is_some()
+        || equipment.tools.join("cargo-nextest").is_file();
+    if nextest {
+        test.args([
+            "nextest",
+            "run",
+            "--release",
+            "--workspace",
+            "--no-fail-fast",
+        ]);
+        if filter.is_some() {
+            test.arg("--no-tests=pass");
+        }
+    } else {
+        test.args([
+            "test",
+            "--release",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ]);
+    }
+    test.args(filter);
+    shell::run(with_artefacts(&mut test, places))
+}
+
+fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<()> {
+    let Some(python) = &equipment.python else {
+        return Ok(());
+    };
+    let mut pytest = Command::new(python);
+    pytest
+        .args(["-m", "pytest", "-p", "no:cacheprovider"])
+        .arg(places.root.join("tests/python"));
+    pytest
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(&places.root);
+    match &args.engine {
+        Some(engine) => pytest.args(["-m", "engine", "--engine", engine]),
+        None => pytest.args(["-m", "not engine"]),
+    };
+    if let Some(filter) = &args.filter {
+        pytest.args(["-k", filter]);
+    }
+    let status = with_artefacts(&mut pytest, places).status()?;
+    let nothing = status.code() == Some(NOTHING_SELECTED) && args.filter.is_some();
+    if !status.success() && !nothing {
+        bail!("the Python tests failed ({status})");
+    }
+    Ok(())
+}
+
+/// Tells tests where the built gateway and its components are, wherever cargo put them.
+fn with_artefacts<'c>(command: &'c mut Command, places: &Places) -> &'c mut Command {
+    command
+        .env("FOREBAY_BIN", places.gateway())
+        .env("FOREBAY_COMPONENTS", places.components())
+}
+
+fn path_with(folder: &Path) -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(env::split_paths(&path).chain([folder.to_path_buf()])).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::opens_doc_test;
+
+    #[test]
+    fn a_compiled_block_is_a_doc_test() {
+        assert!(opens_doc_test(
+            "/// Adds.\n///\n/// ```\n/// add(1);\n/// ```\n"
+        ));
+        assert!(opens_doc_test("//! ```no_run\n//! serve();\n//! ```\n"));
+    }
+
+    #[test]
+    fn a_block_that_is_only_shown_is_none() {
+        assert!(!opens_doc_test("//! ```text\n//! a -> b\n//! ```\n"));
+        assert!(!opens_doc_test(
+            "/// ```ignore\n/// x\n/// ```\nlet fence = \"```\";\n"
+        ));
+    }
+}
