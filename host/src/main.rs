@@ -1,2 +1,3 @@
-//! Placeholder.
+//! `forebay`: the command line of the native host.
+
 fn main() {}

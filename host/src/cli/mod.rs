@@ -1,0 +1,1 @@
+//! The command line: `forebay serve`, `check`, `keys`, `bake`, `engine-sim`.
