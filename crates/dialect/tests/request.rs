@@ -301,6 +301,15 @@ fn a_refusal_names_the_field_and_never_the_prompt() {
 }
 
 #[test]
+fn what_vllm_refuses_is_refused_for_the_same_field() {
+    let exchange = include_str!("fixtures/error-bad-messages.request.json");
+    let exchange: serde_json::Value = serde_json::from_str(exchange).unwrap();
+    let error = refused(exchange["body"].to_string());
+    assert_eq!(error.param(), Some("messages"));
+    assert!(include_str!("fixtures/error-bad-messages.response").contains("body.messages"));
+}
+
+#[test]
 fn what_is_no_json_is_refused_with_its_place() {
     let message = |body: &[u8]| refused(body).to_string();
     assert!(message(b"{\"model\": }").contains("line 1 column 11"));
