@@ -182,6 +182,9 @@ fn a_known_name_does_not_carry_output_past_a_guard() {
     let rewritten = payload.rewrite(&[], true);
     assert!(!String::from_utf8_lossy(&rewritten).contains("s3cret"));
     assert!(payload.is_empty_delta());
+    let error = chat(r#"{"object":"error","message":"m","more":"s3cret"}"#);
+    let rewritten = error.rewrite(&[], true);
+    assert_eq!(rewritten, r#"{"object":"error","message":"m","more":null}"#);
 }
 
 #[test]

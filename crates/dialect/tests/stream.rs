@@ -89,7 +89,7 @@ fn an_event_over_the_limit_ends_the_stream() {
         [Err(SseError::TooLarge { limit: 30 })]
     );
     // What is replaced for being no UTF-8 grows, and counts as it is held.
-    let stream = [b"event: ".as_slice(), &[0xff; 20], b"\ndata: a\n\n"].concat();
+    let stream = [b"data: a\nevent: ".as_slice(), &[0xff; 20], b"\n\n"].concat();
     assert_eq!(decode(40, [&stream[..]]), decode(40, stream.chunks(1)));
     assert_eq!(
         decode(40, [&stream[..]]),
