@@ -198,11 +198,16 @@ pub enum Isolation {
 pub struct PoliciesConfig {
     /// `request` (default): a fresh sandbox for each request. `tenant`: reused within a tenant, faster.
     pub isolation: Isolation,
-    /// The most sandboxes in use at once. Default 1024: a request holds one for less than a
-    /// millisecond, a stream under output rules for its whole life.
+    /// The most requests in a sandbox at once. Default 128: a decision takes tens of microseconds,
+    /// so one more waits for less than a millisecond.
     pub pool: u32,
-    /// The most memory of one sandbox. Default 64 MiB.
+    /// The most answers under output rules at once: each holds a sandbox for its whole life. Default 5000.
+    pub guards: u32,
+    /// The most memory of one guest. Default 64 MiB: a dictionary of 5,000 terms takes 10.
     pub memory: Size,
+    /// A folder where compiled components are kept, so that a start takes milliseconds instead of a
+    /// second. It must belong to this user alone, for loading a compiled component is running it.
+    pub cache_dir: Option<PathBuf>,
     /// What may be cached, under which identity, for how long.
     pub prefix_cache: ComponentConfig,
     /// What may go in and out.
@@ -215,8 +220,10 @@ impl Default for PoliciesConfig {
     fn default() -> Self {
         Self {
             isolation: Isolation::Request,
-            pool: 1024,
+            pool: 128,
+            guards: 5000,
             memory: Size::mib(64),
+            cache_dir: None,
             prefix_cache: ComponentConfig::default(),
             guardrails: ComponentConfig::default(),
             cloud_selector: ComponentConfig::default(),

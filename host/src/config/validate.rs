@@ -137,6 +137,7 @@ fn limits(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     positive(config.limits.streams_per_connection.into(), ["limits", "streams_per_connection"]);
     positive(config.server.workers.unwrap_or(1) as u64, ["server", "workers"]);
     positive(config.policies.pool.into(), ["policies", "pool"]);
+    positive(config.policies.guards.into(), ["policies", "guards"]);
     positive(config.retries.attempts.into(), ["retries", "attempts"]);
     let t = &config.timeouts;
     for (span, name) in [

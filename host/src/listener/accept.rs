@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_gateway::policy::Policies;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::connection;
 use super::tls::TlsKeys;
 use crate::operate::Front;
+use crate::platform::NativePolicies;
 
 /// How open connections are told to end.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,7 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconn
     \"type\":\"service_unavailable\",\"code\":\"overloaded\"  }}";
 
 /// Accepts until the doors close.
-pub async fn accept<P: Policies>(listener: TcpListener, tls: Option<Arc<TlsKeys>>, front: Arc<Front<P>>, doors: Doors, limit: usize) {
+pub async fn accept<P: NativePolicies>(listener: TcpListener, tls: Option<Arc<TlsKeys>>, front: Arc<Front<P>>, doors: Doors, limit: usize) {
     let places = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
     loop {
         let (stream, peer) = tokio::select! {

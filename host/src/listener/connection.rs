@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use forebay_gateway::policy::Policies;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -22,6 +21,7 @@ use super::client_io::{ClientIo, Patience, Phase};
 use super::service::{Answer, requests};
 use super::tls::TlsKeys;
 use crate::operate::{Front, Generation};
+use crate::platform::NativePolicies;
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -42,7 +42,7 @@ enum Protocol {
 }
 
 /// Serves a connection until either side ends it, `closing` asks it to finish, or `cut` ends it.
-pub(super) async fn serve<P: Policies>(
+pub(super) async fn serve<P: NativePolicies>(
     mut stream: TcpStream,
     peer: IpAddr,
     tls: Option<&TlsKeys>,
@@ -96,7 +96,7 @@ async fn tell_apart(stream: &mut TcpStream) -> io::Result<(Protocol, Bytes)> {
 }
 
 #[allow(clippy::too_many_arguments, reason = "two callers, one line each")]
-async fn speak<P: Policies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     protocol: Protocol,
     stream: T,
     before: Bytes,
@@ -118,7 +118,7 @@ async fn speak<P: Policies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-async fn http1<P: Policies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<Request<Incoming>, Response = Response<Answer<P>>, Error = Infallible, Future: Send + 'static>,
     phase: &Phase,
@@ -166,7 +166,7 @@ async fn http1<P: Policies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-async fn http2<P: Policies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<Request<Incoming>, Response = Response<Answer<P>>, Error = Infallible, Future: Send + 'static>,
     generation: &Generation<P>,

@@ -9,7 +9,6 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_gateway::error::{ErrorKind, GatewayError};
-use forebay_gateway::policy::Policies;
 use forebay_gateway::{Arrival, Cut, Gateway, ReplyBody};
 use http::{HeaderMap, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
@@ -20,10 +19,10 @@ use super::body::{self, BodyLimits};
 use super::client_io::Phase;
 use crate::config::{Limits, Size};
 use crate::operate::Front;
-use crate::platform::Native;
+use crate::platform::{Native, NativePolicies};
 
 /// What answers the requests of one connection.
-pub(super) fn requests<P: Policies>(
+pub(super) fn requests<P: NativePolicies>(
     front: Arc<Front<P>>,
     peer: IpAddr,
     phase: Arc<Phase>,
@@ -38,7 +37,7 @@ pub(super) fn requests<P: Policies>(
     })
 }
 
-async fn answer<P: Policies>(front: &Front<P>, peer: IpAddr, request: Request<Incoming>) -> Response<ReplyBody<Native<P>>> {
+async fn answer<P: NativePolicies>(front: &Front<P>, peer: IpAddr, request: Request<Incoming>) -> Response<ReplyBody<Native<P>>> {
     let arrival = Arrival { peer: Some(peer), started: Instant::now(), started_at: SystemTime::now() };
     let generation = front.current();
     // Before the body is read: a full gateway says so at once.
@@ -74,12 +73,12 @@ fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<G
 }
 
 /// The pipeline's answer. When it has gone out the connection waits for the next request.
-pub(super) struct Answer<P: Policies> {
+pub(super) struct Answer<P: NativePolicies> {
     body: ReplyBody<Native<P>>,
     phase: Arc<Phase>,
 }
 
-impl<P: Policies> Body for Answer<P> {
+impl<P: NativePolicies> Body for Answer<P> {
     type Data = Bytes;
     type Error = Cut;
 
@@ -96,7 +95,7 @@ impl<P: Policies> Body for Answer<P> {
     }
 }
 
-impl<P: Policies> Drop for Answer<P> {
+impl<P: NativePolicies> Drop for Answer<P> {
     fn drop(&mut self) {
         self.phase.idle();
     }

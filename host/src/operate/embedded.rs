@@ -1,5 +1,6 @@
 //! The embedded engine: what answers where no upstream is configured. It simulates, and says so.
 
+use forebay_engine_sim::{SimConfig, SimHandle};
 use forebay_gateway::config::UpstreamConfig;
 use tokio::sync::OnceCell;
 
@@ -9,20 +10,17 @@ use tokio::sync::OnceCell;
 pub struct EmbeddedError(String);
 
 /// The embedded engine, started when it is first needed and kept over reloads.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Embedded {
-    url: OnceCell<String>,
+    engine: OnceCell<SimHandle>,
 }
 
 impl Embedded {
-    /// It as an upstream.
+    /// It as an upstream, on a free port of this machine.
     pub(super) async fn upstream(&self) -> Result<UpstreamConfig, EmbeddedError> {
-        let url = self.url.get_or_try_init(start).await?;
-        let text = format!("name = \"embedded\"\nurls = [\"{url}\"]\ncache_salt = true");
+        let start = || async { forebay_engine_sim::spawn(SimConfig::default()).await };
+        let engine = self.engine.get_or_try_init(start).await.map_err(|e| EmbeddedError(e.to_string()))?;
+        let text = format!("name = \"embedded\"\nurls = [\"{}\"]\ncache_salt = true", engine.url());
         toml::from_str(&text).map_err(|e| EmbeddedError(e.to_string()))
     }
-}
-
-async fn start() -> Result<String, EmbeddedError> {
-    Err(EmbeddedError("not there yet".to_owned()))
 }

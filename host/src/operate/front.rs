@@ -6,16 +6,15 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use forebay_gateway::Gateway;
-use forebay_gateway::policy::Policies;
 
 use crate::config::Config;
 use crate::listener::Held;
-use crate::platform::Native;
+use crate::platform::{Native, NativePolicies};
 use crate::store::MemoryStore;
 use crate::telemetry::Metrics;
 
 /// One configuration at work. Requests keep the one they came in under.
-pub struct Generation<P: Policies> {
+pub struct Generation<P: NativePolicies> {
     /// The pipeline.
     pub gateway: Arc<Gateway<Native<P>>>,
     /// The policies it asks.
@@ -39,7 +38,7 @@ pub enum Lifecycle {
 }
 
 /// What all connections share.
-pub struct Front<P: Policies> {
+pub struct Front<P: NativePolicies> {
     current: ArcSwap<Generation<P>>,
     platform: Arc<Native<P>>,
     store: Arc<MemoryStore>,
@@ -47,7 +46,7 @@ pub struct Front<P: Policies> {
     lifecycle: AtomicU8,
 }
 
-impl<P: Policies> Front<P> {
+impl<P: NativePolicies> Front<P> {
     /// A front with its first generation, not serving yet.
     pub fn new(first: Generation<P>, platform: Arc<Native<P>>, store: Arc<MemoryStore>) -> Self {
         Self {

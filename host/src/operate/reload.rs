@@ -13,7 +13,7 @@ use super::front::{Front, Generation};
 use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
 use crate::listener::{TlsError, TlsKeys};
-use crate::platform::Native;
+use crate::platform::{Native, NativePolicies};
 use crate::store::MemoryStore;
 
 /// Why a configuration can't be put to work.
@@ -137,7 +137,7 @@ impl<L: PolicyLoader> Control<L> {
 }
 
 /// A gateway of a checked configuration.
-pub(super) fn make_gateway<P: forebay_gateway::policy::Policies>(
+pub(super) fn make_gateway<P: NativePolicies>(
     platform: &Arc<Native<P>>,
     store: &Arc<MemoryStore>,
     policies: &Arc<P>,

@@ -23,6 +23,10 @@ use crate::telemetry::Observers;
 
 pub use transport::Transport;
 
+/// Policies whose sandboxes threads may share by reference: the pipeline's futures move between threads.
+pub trait NativePolicies: Policies<Session: Sync, Guard: Sync> {}
+impl<P: Policies<Session: Sync, Guard: Sync>> NativePolicies for P {}
+
 /// The native platform, with whatever runs the policies.
 pub struct Native<P> {
     transport: Transport,
@@ -58,7 +62,7 @@ impl<P> Native<P> {
     }
 }
 
-impl<P: Policies> Platform for Native<P> {
+impl<P: NativePolicies> Platform for Native<P> {
     type Policies = P;
     type Store = MemoryStore;
 
