@@ -111,6 +111,15 @@ async fn more_output_than_the_context_holds_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_too_large_to_make_up_is_refused() {
+    let sim = instant().await;
+    let more = json!({"n": 128, "max_tokens": 100_000, "ignore_eos": true});
+    let answer = post_chat(sim.addr(), "hello", more).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("limit"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_body_over_32_mib_is_refused() {
     let (status, error) = refused(vec![b' '; 32 * 1024 * 1024 + 1]).await;
     assert_eq!((status, &error["code"]), (413, &json!(413)));
