@@ -1,0 +1,225 @@
+//! All automata of one direction, run together from the positions of a text.
+
+use crate::patterns::{Patterns, is_token};
+use crate::regexes::Pattern;
+use crate::words::{Run, Words, is_word};
+
+/// A stretch that a detector matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Match {
+    /// First byte.
+    pub(crate) start: usize,
+    /// One past the last byte.
+    pub(crate) end: usize,
+    /// Which detector.
+    pub(crate) detector: u16,
+}
+
+/// One thing that is looked for on behalf of one rule, under one label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Detector {
+    /// Index of the rule.
+    pub(crate) rule: u16,
+    /// The label of its masks.
+    pub(crate) label: String,
+}
+
+/// A term may start with this byte where a word starts.
+const AT_WORD: u8 = 1;
+/// A term may start with this byte anywhere.
+const ANYWHERE: u8 = 2;
+/// A built-in entity may start with this byte where a token starts.
+const AT_TOKEN: u8 = 4;
+/// A pattern of the configuration may start with any byte.
+const PATTERN: u8 = 8;
+
+/// The most bytes that a built-in pattern may stay undecided in a prompt. Longer than every
+/// entity with a fixed form; keys and tokens in one piece beyond it are denied.
+const INPUT_CAP: usize = 64 << 10;
+
+/// The automata of one direction.
+pub(crate) struct Engines {
+    /// What they find, on whose behalf.
+    pub(crate) detectors: Vec<Detector>,
+    /// Terms that start where a word starts.
+    at_word: Option<Words>,
+    /// Terms that start anywhere.
+    anywhere: Option<Words>,
+    /// The built-in entities.
+    builtin: Option<Patterns>,
+    /// The configuration's patterns.
+    patterns: Vec<Pattern>,
+    /// For each byte, what may start with it.
+    starts: Box<[u8; 256]>,
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self::new(Vec::new(), None, None, None, Vec::new())
+    }
+}
+
+impl Engines {
+    /// Puts the automata together.
+    pub(crate) fn new(
+        detectors: Vec<Detector>,
+        at_word: Option<Words>,
+        anywhere: Option<Words>,
+        builtin: Option<Patterns>,
+        patterns: Vec<Pattern>,
+    ) -> Self {
+        let mut starts = Box::new([0; 256]);
+        for (byte, flags) in (0..=u8::MAX).zip(starts.iter_mut()) {
+            let at_word = at_word.as_ref().is_some_and(|w| w.starts_with(byte));
+            let anywhere = anywhere.as_ref().is_some_and(|w| w.starts_with(byte));
+            let builtin = builtin.as_ref().is_some_and(|p| p.starts_with(byte));
+            // No match starts within a character.
+            let pattern = !patterns.is_empty() && byte & 0xc0 != 0x80;
+            *flags = u8::from(at_word) * AT_WORD
+                | u8::from(anywhere) * ANYWHERE
+                | u8::from(builtin) * AT_TOKEN
+                | u8::from(pattern) * PATTERN;
+        }
+        Self {
+            detectors,
+            at_word,
+            anywhere,
+            builtin,
+            patterns,
+            starts,
+        }
+    }
+
+    /// Bytes of the built-in automaton's tables.
+    #[cfg(test)]
+    pub(crate) fn builtin_memory(&self) -> usize {
+        self.builtin.as_ref().map_or(0, Patterns::memory)
+    }
+
+    /// What may start at `at`, given the byte there and what is before it.
+    fn flags(&self, text: &str, at: usize, mask: u8) -> u8 {
+        let bytes = text.as_bytes();
+        let Some(byte) = bytes.get(at) else { return 0 };
+        let flags = self.starts[usize::from(*byte)] & mask;
+        if flags & (AT_WORD | AT_TOKEN) == 0 {
+            return flags;
+        }
+        match at.checked_sub(1).and_then(|i| bytes.get(i)) {
+            None => flags,
+            Some(before) if before.is_ascii() => {
+                if is_token(*before) {
+                    flags & !(AT_WORD | AT_TOKEN)
+                } else {
+                    flags
+                }
+            }
+            Some(_) if flags & AT_WORD != 0 => {
+                let goes_on = text
+                    .get(..at)
+                    .and_then(|before| before.chars().next_back())
+                    .is_some_and(is_word);
+                if goes_on { flags & !AT_WORD } else { flags }
+            }
+            Some(_) => flags,
+        }
+    }
+
+    /// Finds what starts at `at`: `found` takes the matches of detectors that `wanted` holds.
+    ///
+    /// `whole` says that nothing follows the text. Matches count only when the result is
+    /// [`Run::Done`].
+    pub(crate) fn at(
+        &self,
+        text: &str,
+        at: usize,
+        whole: bool,
+        cap: usize,
+        found: &mut Vec<Match>,
+    ) -> Run {
+        self.run(
+            text,
+            at,
+            whole,
+            cap,
+            AT_WORD | ANYWHERE | AT_TOKEN | PATTERN,
+            found,
+        )
+    }
+
+    fn run(
+        &self,
+        text: &str,
+        at: usize,
+        whole: bool,
+        cap: usize,
+        mask: u8,
+        found: &mut Vec<Match>,
+    ) -> Run {
+        let flags = self.flags(text, at, mask);
+        if flags == 0 {
+            return Run::Done;
+        }
+        let mut result = Run::Done;
+        let mut take = |detector, end| {
+            found.push(Match {
+                start: at,
+                end,
+                detector,
+            });
+        };
+        if flags & AT_WORD != 0
+            && let Some(words) = &self.at_word
+        {
+            result = worse(result, words.run(text, at, whole, &mut take));
+        }
+        if flags & ANYWHERE != 0
+            && let Some(words) = &self.anywhere
+        {
+            result = worse(result, words.run(text, at, whole, &mut take));
+        }
+        if flags & AT_TOKEN != 0
+            && let Some(builtin) = &self.builtin
+        {
+            result = worse(result, builtin.run(text, at, whole, cap, &mut take));
+        }
+        if flags & PATTERN != 0 {
+            for pattern in &self.patterns {
+                let run = pattern.run(text, at, whole, cap, |end| take(pattern.detector, end));
+                result = worse(result, run);
+            }
+        }
+        result
+    }
+
+    /// Finds everything in a whole text, by start; `None` when something stays undecided for
+    /// longer than any entity is.
+    pub(crate) fn all(&self, text: &str, found: &mut Vec<Match>) -> Run {
+        let mut result = Run::Done;
+        let mask = AT_WORD | ANYWHERE | AT_TOKEN;
+        if self.starts.iter().any(|flags| flags & mask != 0) {
+            for at in 0..text.len() {
+                result = worse(result, self.run(text, at, true, INPUT_CAP, mask, found));
+            }
+        }
+        for pattern in &self.patterns {
+            pattern.all(text, |start, end| {
+                found.push(Match {
+                    start,
+                    end,
+                    detector: pattern.detector,
+                });
+            });
+        }
+        found.sort_by_key(|m| m.start);
+        result
+    }
+}
+
+/// The result that decides less.
+fn worse(a: Run, b: Run) -> Run {
+    match (a, b) {
+        (Run::TooLong, _) | (_, Run::TooLong) => Run::TooLong,
+        (Run::More, _) | (_, Run::More) => Run::More,
+        _ => Run::Done,
+    }
+}
