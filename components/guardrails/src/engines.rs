@@ -24,6 +24,39 @@ pub(crate) struct Detector {
     pub(crate) label: String,
 }
 
+/// For whom the automata run: which rules apply, and which of them fail closed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// For each rule, whether it applies.
+    pub(crate) active: Vec<bool>,
+    /// For each rule, whether it applies and can change something.
+    strict: Vec<bool>,
+    /// The automata that an applying rule needs.
+    needed: u8,
+    /// Whether the built-in entities serve a strict rule.
+    strict_builtin: bool,
+}
+
+impl Asked {
+    /// Whether nothing needs to run.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.needed == 0
+    }
+
+    fn applies(&self, detectors: &[Detector], detector: u16) -> bool {
+        holds(&self.active, detectors, detector)
+    }
+}
+
+/// What `rules` says about the rule of a detector.
+fn holds(rules: &[bool], detectors: &[Detector], detector: u16) -> bool {
+    detectors
+        .get(usize::from(detector))
+        .and_then(|d| rules.get(usize::from(d.rule)))
+        .copied()
+        .unwrap_or(false)
+}
+
 /// A term may start with this byte where a word starts.
 const AT_WORD: u8 = 1;
 /// A term may start with this byte anywhere.
@@ -90,10 +123,31 @@ impl Engines {
         }
     }
 
-    /// Bytes of the built-in automaton's tables.
-    #[cfg(test)]
-    pub(crate) fn builtin_memory(&self) -> usize {
-        self.builtin.as_ref().map_or(0, Patterns::memory)
+    /// Prepares the automata for the rules that apply and those that are strict.
+    pub(crate) fn asked(&self, active: Vec<bool>, strict: Vec<bool>) -> Asked {
+        let applies = |detector: u16| holds(&active, &self.detectors, detector);
+        let words = |words: &Option<Words>| {
+            words
+                .as_ref()
+                .is_some_and(|w| w.detectors().iter().any(|d| applies(*d)))
+        };
+        let builtin = |rules: &[bool]| {
+            self.builtin.as_ref().is_some_and(|p| {
+                p.detectors()
+                    .iter()
+                    .any(|d| holds(rules, &self.detectors, *d))
+            })
+        };
+        let needed = u8::from(words(&self.at_word)) * AT_WORD
+            | u8::from(words(&self.anywhere)) * ANYWHERE
+            | u8::from(builtin(&active)) * AT_TOKEN
+            | u8::from(self.patterns.iter().any(|p| applies(p.detector))) * PATTERN;
+        Asked {
+            strict_builtin: builtin(&strict),
+            active,
+            strict,
+            needed,
+        }
     }
 
     /// What may start at `at`, given the byte there and what is before it.
@@ -124,41 +178,53 @@ impl Engines {
         }
     }
 
-    /// Finds what starts at `at`: `found` takes the matches of detectors that `wanted` holds.
-    ///
-    /// `whole` says that nothing follows the text. Matches count only when the result is
-    /// [`Run::Done`].
+    /// Finds what starts at `at`; `whole` says that nothing follows the text. Matches count only
+    /// when the result is [`Run::Done`].
     pub(crate) fn at(
         &self,
+        asked: &Asked,
         text: &str,
         at: usize,
         whole: bool,
         cap: usize,
         found: &mut Vec<Match>,
     ) -> Run {
-        self.run(
-            text,
-            at,
-            whole,
-            cap,
-            AT_WORD | ANYWHERE | AT_TOKEN | PATTERN,
-            found,
-        )
+        let flags = self.flags(text, at, asked.needed);
+        let mut result = Run::Done;
+        if flags & !PATTERN != 0 {
+            result = self.tokens(asked, text, at, whole, cap, flags, found);
+        }
+        if flags & PATTERN != 0 {
+            for pattern in &self.patterns {
+                if !asked.applies(&self.detectors, pattern.detector) {
+                    continue;
+                }
+                let run = pattern.run(text, at, whole, cap, |end| {
+                    found.push(Match {
+                        start: at,
+                        end,
+                        detector: pattern.detector,
+                    });
+                });
+                let strict = holds(&asked.strict, &self.detectors, pattern.detector);
+                result = worse(result, lenient(run, strict));
+            }
+        }
+        result
     }
 
-    fn run(
+    /// Finds dictionary terms and built-in entities that start at `at`.
+    #[allow(clippy::too_many_arguments)]
+    fn tokens(
         &self,
+        asked: &Asked,
         text: &str,
         at: usize,
         whole: bool,
         cap: usize,
-        mask: u8,
+        flags: u8,
         found: &mut Vec<Match>,
     ) -> Run {
-        let flags = self.flags(text, at, mask);
-        if flags == 0 {
-            return Run::Done;
-        }
         let mut result = Run::Done;
         let mut take = |detector, end| {
             found.push(Match {
@@ -167,51 +233,59 @@ impl Engines {
                 detector,
             });
         };
-        if flags & AT_WORD != 0
-            && let Some(words) = &self.at_word
-        {
-            result = worse(result, words.run(text, at, whole, &mut take));
-        }
-        if flags & ANYWHERE != 0
-            && let Some(words) = &self.anywhere
-        {
-            result = worse(result, words.run(text, at, whole, &mut take));
+        for (flag, words) in [(AT_WORD, &self.at_word), (ANYWHERE, &self.anywhere)] {
+            if flags & flag != 0
+                && let Some(words) = words
+            {
+                result = worse(result, words.run(text, at, whole, &mut take));
+            }
         }
         if flags & AT_TOKEN != 0
             && let Some(builtin) = &self.builtin
         {
-            result = worse(result, builtin.run(text, at, whole, cap, &mut take));
-        }
-        if flags & PATTERN != 0 {
-            for pattern in &self.patterns {
-                let run = pattern.run(text, at, whole, cap, |end| take(pattern.detector, end));
-                result = worse(result, run);
-            }
+            let run = builtin.run(text, at, whole, cap, &mut take);
+            result = worse(result, lenient(run, asked.strict_builtin));
         }
         result
     }
 
-    /// Finds everything in a whole text, by start; `None` when something stays undecided for
-    /// longer than any entity is.
-    pub(crate) fn all(&self, text: &str, found: &mut Vec<Match>) -> Run {
+    /// Finds everything in a whole text, in the order of the starts. [`Run::TooLong`] says that
+    /// something stayed undecided for longer than any entity is.
+    pub(crate) fn all(&self, asked: &Asked, text: &str, found: &mut Vec<Match>) -> Run {
         let mut result = Run::Done;
-        let mask = AT_WORD | ANYWHERE | AT_TOKEN;
-        if self.starts.iter().any(|flags| flags & mask != 0) {
+        let mask = asked.needed & !PATTERN;
+        if mask != 0 {
             for at in 0..text.len() {
-                result = worse(result, self.run(text, at, true, INPUT_CAP, mask, found));
+                let flags = self.flags(text, at, mask);
+                if flags != 0 {
+                    let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, found);
+                    result = worse(result, run);
+                }
             }
         }
-        for pattern in &self.patterns {
-            pattern.all(text, |start, end| {
-                found.push(Match {
-                    start,
-                    end,
-                    detector: pattern.detector,
-                });
-            });
+        if asked.needed & PATTERN != 0 {
+            for pattern in &self.patterns {
+                if asked.applies(&self.detectors, pattern.detector) {
+                    pattern.all(text, |start, end| {
+                        found.push(Match {
+                            start,
+                            end,
+                            detector: pattern.detector,
+                        });
+                    });
+                }
+            }
+            found.sort_by_key(|m| m.start);
         }
-        found.sort_by_key(|m| m.start);
         result
+    }
+}
+
+/// What stays undecided for a rule that changes nothing is no match.
+fn lenient(run: Run, strict: bool) -> Run {
+    match run {
+        Run::TooLong if !strict => Run::Done,
+        run => run,
     }
 }
 

@@ -13,12 +13,26 @@ pub(crate) fn is_token(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
+/// Whether a match is known and nothing that follows can make another: automata tell a match one
+/// byte late, and die one byte later still.
+pub(crate) fn is_over(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> bool {
+    dfa.is_match_state(state)
+        && dfa
+            .byte_classes()
+            .representatives(..)
+            .all(|unit| match unit.as_u8() {
+                Some(byte) => dfa.is_dead_state(dfa.next_state(state, byte)),
+                None => dfa.is_dead_state(dfa.next_eoi_state(state)),
+            })
+}
+
 /// Built-in entities and who asked for them.
 pub(crate) struct Patterns {
     dfa: dense::DFA<Vec<u32>>,
     start: StateID,
     /// For each pattern of the DFA the entity's index and the detectors that want it.
     wanted: Vec<(usize, Vec<u16>)>,
+    detectors: Vec<u16>,
 }
 
 impl Patterns {
@@ -43,7 +57,15 @@ impl Patterns {
         let start = dfa
             .start_state(&start::Config::new().anchored(Anchored::Yes))
             .map_err(|e| format!("the built-in patterns have no start: {e}"))?;
-        Ok(Some(Self { dfa, start, wanted }))
+        let mut detectors: Vec<u16> = wanted.iter().flat_map(|(_, d)| d).copied().collect();
+        detectors.sort_unstable();
+        detectors.dedup();
+        Ok(Some(Self {
+            dfa,
+            start,
+            wanted,
+            detectors,
+        }))
     }
 
     /// Whether an entity may start with this byte.
@@ -53,9 +75,9 @@ impl Patterns {
             .is_dead_state(self.dfa.next_state(self.start, byte))
     }
 
-    /// Bytes of the automaton's tables.
-    pub(crate) fn memory(&self) -> usize {
-        self.dfa.memory_usage()
+    /// Who looks for entities here.
+    pub(crate) fn detectors(&self) -> &[u16] {
+        &self.detectors
     }
 
     /// Finds every entity that starts at `at`; `found` takes its detector and its end.
@@ -75,11 +97,15 @@ impl Patterns {
         let mut i = at;
         loop {
             let eoi = i == bytes.len();
-            if i - at >= cap {
-                return Run::TooLong;
-            }
-            if eoi && !whole {
-                return Run::More;
+            if i - at >= cap || (eoi && !whole) {
+                if is_over(&self.dfa, state) {
+                    return result;
+                }
+                return if i - at >= cap {
+                    Run::TooLong
+                } else {
+                    Run::More
+                };
             }
             state = match bytes.get(i) {
                 Some(byte) => self.dfa.next_state(state, *byte),

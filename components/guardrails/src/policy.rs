@@ -128,12 +128,13 @@ impl Policy {
             .collect()
     }
 
-    /// Whether one of the active rules can change something.
-    pub(crate) fn is_strict(&self, active: &[bool]) -> bool {
+    /// Of the rules that apply, those that can change something.
+    pub(crate) fn strict(&self, active: &[bool]) -> Vec<bool> {
         self.rules
             .iter()
             .zip(active)
-            .any(|(rule, active)| *active && !rule.shadow && rule.action != Action::Allow)
+            .map(|(rule, active)| *active && !rule.shadow && rule.action != Action::Allow)
+            .collect()
     }
 
     /// The counts as hits; takes them.

@@ -5,7 +5,7 @@ use crate::bindings::exports::forebay::edge::guardrails::{
 };
 use crate::bindings::forebay::edge::types::{Field, Message, Part};
 use crate::config::{Action, Limits};
-use crate::engines::Match;
+use crate::engines::{Asked, Match};
 use crate::json::tokens;
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
@@ -15,23 +15,24 @@ use crate::words::Run;
 pub(crate) fn check(policy: &Policy, caller: &Caller, prompt: &Prompt) -> Verdict {
     let active = policy.for_input(caller);
     let guard_output = policy.for_output(caller).contains(&true);
+    let denying: Vec<bool> = policy
+        .rules
+        .iter()
+        .zip(&active)
+        .map(|(rule, active)| *active && rule.action != Action::Mask)
+        .collect();
     let mut judge = Judge {
         policy,
         counts: vec![Count::default(); policy.rules.len()],
-        strict: policy.is_strict(&active),
-        denying: policy
-            .rules
-            .iter()
-            .zip(&active)
-            .map(|(rule, active)| *active && rule.action != Action::Mask)
-            .collect(),
+        denying: policy.input.asked(denying.clone(), policy.strict(&denying)),
+        asked: policy.input.asked(active.clone(), policy.strict(&active)),
         active,
         matches: Vec::new(),
         edits: Vec::new(),
         denied: None,
     };
     judge.limits(prompt);
-    if !policy.input.detectors.is_empty() && judge.active.contains(&true) {
+    if !judge.asked.is_idle() {
         judge.prompt(prompt);
     }
     let action = match judge.denied {
@@ -67,9 +68,10 @@ impl std::fmt::Display for Place {
 struct Judge<'a> {
     policy: &'a Policy,
     active: Vec<bool>,
-    /// The active rules without those that mask.
-    denying: Vec<bool>,
-    strict: bool,
+    /// For parts of messages.
+    asked: Asked,
+    /// For all else: without the rules that mask.
+    denying: Asked,
     counts: Vec<Count>,
     matches: Vec<Match>,
     edits: Vec<Edit>,
@@ -100,6 +102,9 @@ impl Judge<'_> {
             for field in &message.extra {
                 self.json(Place::Fixed("a message's field"), &field.value);
             }
+        }
+        if self.denying.is_idle() {
+            return;
         }
         for tool in &prompt.tools {
             self.json(Place::Fixed("a tool"), tool);
@@ -140,13 +145,16 @@ impl Judge<'_> {
     /// Finds and resolves the matches of one text.
     fn scan(&mut self, place: Place, text: &str, mut masked: impl FnMut(Mask, String)) {
         let engines = &self.policy.input;
-        let active = match place {
-            Place::Part { .. } => &self.active,
+        let asked = match place {
+            Place::Part { .. } => &self.asked,
             Place::Fixed(_) => &self.denying,
         };
+        if asked.is_idle() {
+            return;
+        }
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();
-        let run = engines.all(text, &mut matches);
+        let run = engines.all(asked, text, &mut matches);
         let mut denial = None;
         if !matches.is_empty() {
             let label = |mask: &Mask| {
@@ -166,7 +174,7 @@ impl Judge<'_> {
                     group,
                     &engines.detectors,
                     &self.policy.rules,
-                    active,
+                    &asked.active,
                     &mut self.counts,
                 );
                 if let Taken::Deny(detector) = taken {
@@ -181,7 +189,7 @@ impl Judge<'_> {
         if let Some(detector) = denial {
             self.deny_by(detector, place);
         }
-        if run == Run::TooLong && self.strict {
+        if run == Run::TooLong {
             self.deny(
                 "match-too-long",
                 format!("a possible match in {place} is longer than can be judged"),

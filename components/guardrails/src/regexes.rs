@@ -7,6 +7,7 @@ use regex_automata::util::{start, syntax::Config as Syntax};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
+use crate::patterns::is_over;
 use crate::words::Run;
 
 /// The most one automaton of a pattern may take, in bytes. Ordinary ASCII patterns take a few
@@ -132,11 +133,15 @@ fn run_dense(
     let mut last = None;
     let mut i = at;
     loop {
-        if i - at >= cap {
-            return Run::TooLong;
-        }
-        if i == bytes.len() && !whole {
-            return Run::More;
+        if i - at >= cap || (i == bytes.len() && !whole) {
+            if is_over(dfa, state) {
+                break;
+            }
+            return if i - at >= cap {
+                Run::TooLong
+            } else {
+                Run::More
+            };
         }
         state = match bytes.get(i) {
             Some(byte) => dfa.next_state(state, *byte),

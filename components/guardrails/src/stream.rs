@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::bindings::exports::forebay::edge::guardrails::{
     Caller, Channel as Kind, Delta, Reason, Release, Releases,
 };
-use crate::engines::Match;
+use crate::engines::{Asked, Match};
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
 use crate::secrets::CONTEXT;
@@ -20,8 +20,7 @@ const MASK_CAPS: usize = 4;
 /// The guard of one answer.
 pub(crate) struct Guard {
     policy: Arc<Policy>,
-    active: Vec<bool>,
-    strict: bool,
+    asked: Asked,
     counts: Vec<Count>,
     channels: Vec<Channel>,
     denied: bool,
@@ -32,9 +31,8 @@ impl Guard {
     pub(crate) fn new(policy: Arc<Policy>, caller: &Caller) -> Self {
         let active = policy.for_output(caller);
         Self {
-            strict: policy.is_strict(&active),
             counts: vec![Count::default(); policy.rules.len()],
-            active,
+            asked: policy.output.asked(active.clone(), policy.strict(&active)),
             policy,
             channels: Vec::new(),
             denied: false,
@@ -91,13 +89,7 @@ impl Guard {
     /// Judges what a channel holds as far as it can be judged.
     fn advance(&mut self, index: usize, whole: bool) -> Option<Reason> {
         let channel = self.channels.get_mut(index)?;
-        let judged = channel.advance(
-            &self.policy,
-            &self.active,
-            self.strict,
-            &mut self.counts,
-            whole,
-        );
+        let judged = channel.advance(&self.policy, &self.asked, &mut self.counts, whole);
         self.denied |= judged.is_err();
         judged.err()
     }
@@ -164,8 +156,7 @@ impl Channel {
     fn advance(
         &mut self,
         policy: &Policy,
-        active: &[bool],
-        strict: bool,
+        asked: &Asked,
         counts: &mut [Count],
         whole: bool,
     ) -> Result<(), Reason> {
@@ -176,6 +167,7 @@ impl Channel {
             }
             self.matches.clear();
             let run = engines.at(
+                asked,
                 &self.text,
                 self.next,
                 whole,
@@ -184,7 +176,7 @@ impl Channel {
             );
             match run {
                 Run::More => break Ok(()),
-                Run::TooLong if strict => {
+                Run::TooLong => {
                     break Err(Reason {
                         code: "hold-exceeded".to_owned(),
                         detail: format!(
@@ -193,7 +185,7 @@ impl Channel {
                         ),
                     });
                 }
-                Run::TooLong | Run::Done => {}
+                Run::Done => {}
             }
             if let Some(mask) = self.resolver.settled(self.next) {
                 self.mask(policy, mask);
@@ -203,7 +195,7 @@ impl Channel {
                     &mut self.matches,
                     &engines.detectors,
                     &policy.rules,
-                    active,
+                    &asked.active,
                     counts,
                 );
                 if let Taken::Deny(detector) = taken {

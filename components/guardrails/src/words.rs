@@ -51,6 +51,7 @@ pub(crate) enum Run {
 pub(crate) struct Words {
     nfa: NFA,
     found: Vec<Found>,
+    detectors: Vec<u16>,
 }
 
 impl Words {
@@ -76,7 +77,19 @@ impl Words {
             .prefilter(false)
             .build(&patterns)
             .map_err(|e| format!("the dictionaries are too large: {e}"))?;
-        Ok(Some(Self { nfa, found }))
+        let mut detectors: Vec<u16> = found.iter().map(|f| f.detector).collect();
+        detectors.sort_unstable();
+        detectors.dedup();
+        Ok(Some(Self {
+            nfa,
+            found,
+            detectors,
+        }))
+    }
+
+    /// Who looks for terms here, each once.
+    pub(crate) fn detectors(&self) -> &[u16] {
+        &self.detectors
     }
 
     /// Whether a term may start with this byte.
