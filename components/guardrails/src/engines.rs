@@ -1,5 +1,6 @@
 //! All automata of one direction, run together from the positions of a text.
 
+use crate::entities::{Scan, Tail};
 use crate::patterns::{Patterns, is_token};
 use crate::regexes::Pattern;
 use crate::words::{Run, Words, is_word};
@@ -65,6 +66,12 @@ const ANYWHERE: u8 = 2;
 const AT_TOKEN: u8 = 4;
 /// A pattern of the configuration may start with any byte.
 const PATTERN: u8 = 8;
+/// An entity without a pattern may start with this byte where a token starts.
+const SCAN: u8 = 16;
+/// The byte is part of a token.
+const TOKEN: u8 = 128;
+/// What starts only where a word or token starts.
+const AT_START: u8 = AT_WORD | AT_TOKEN | SCAN;
 
 /// The most bytes that a built-in pattern may stay undecided in a prompt. Longer than every
 /// entity with a fixed form; keys and tokens in one piece beyond it are denied.
@@ -80,6 +87,8 @@ pub(crate) struct Engines {
     anywhere: Option<Words>,
     /// The built-in entities.
     builtin: Option<Patterns>,
+    /// The built-in entities without a pattern, and who wants them.
+    scans: Vec<(Scan, Vec<u16>)>,
     /// The configuration's patterns.
     patterns: Vec<Pattern>,
     /// For each byte, what may start with it.
@@ -88,7 +97,7 @@ pub(crate) struct Engines {
 
 impl Default for Engines {
     fn default() -> Self {
-        Self::new(Vec::new(), None, None, None, Vec::new())
+        Self::new(Vec::new(), None, None, None, Vec::new(), Vec::new())
     }
 }
 
@@ -99,6 +108,7 @@ impl Engines {
         at_word: Option<Words>,
         anywhere: Option<Words>,
         builtin: Option<Patterns>,
+        scans: Vec<(Scan, Vec<u16>)>,
         patterns: Vec<Pattern>,
     ) -> Self {
         let mut starts = Box::new([0; 256]);
@@ -111,16 +121,25 @@ impl Engines {
             *flags = u8::from(at_word) * AT_WORD
                 | u8::from(anywhere) * ANYWHERE
                 | u8::from(builtin) * AT_TOKEN
-                | u8::from(pattern) * PATTERN;
+                | u8::from(pattern) * PATTERN
+                | u8::from(is_token(byte)) * TOKEN
+                | u8::from(!scans.is_empty() && is_token(byte)) * SCAN;
         }
         Self {
             detectors,
             at_word,
             anywhere,
             builtin,
+            scans,
             patterns,
             starts,
         }
+    }
+
+    /// Bytes of the built-in automaton's tables.
+    #[cfg(test)]
+    pub(crate) fn builtin_memory(&self) -> usize {
+        self.builtin.as_ref().map_or(0, Patterns::memory)
     }
 
     /// Prepares the automata for the rules that apply and those that are strict.
@@ -131,19 +150,22 @@ impl Engines {
                 .as_ref()
                 .is_some_and(|w| w.detectors().iter().any(|d| applies(*d)))
         };
-        let builtin = |rules: &[bool]| {
-            self.builtin.as_ref().is_some_and(|p| {
-                p.detectors()
-                    .iter()
-                    .any(|d| holds(rules, &self.detectors, *d))
-            })
+        let any = |detectors: &[u16], rules: &[bool]| {
+            detectors.iter().any(|d| holds(rules, &self.detectors, *d))
         };
+        let builtin = |rules: &[bool]| {
+            self.builtin
+                .as_ref()
+                .is_some_and(|p| any(p.detectors(), rules))
+        };
+        let scans = |rules: &[bool]| self.scans.iter().any(|(_, d)| any(d, rules));
         let needed = u8::from(words(&self.at_word)) * AT_WORD
             | u8::from(words(&self.anywhere)) * ANYWHERE
             | u8::from(builtin(&active)) * AT_TOKEN
+            | u8::from(scans(&active)) * SCAN
             | u8::from(self.patterns.iter().any(|p| applies(p.detector))) * PATTERN;
         Asked {
-            strict_builtin: builtin(&strict),
+            strict_builtin: builtin(&strict) || scans(&strict),
             active,
             strict,
             needed,
@@ -153,29 +175,26 @@ impl Engines {
     /// What may start at `at`, given the byte there and what is before it.
     fn flags(&self, text: &str, at: usize, mask: u8) -> u8 {
         let bytes = text.as_bytes();
-        let Some(byte) = bytes.get(at) else { return 0 };
-        let flags = self.starts[usize::from(*byte)] & mask;
-        if flags & (AT_WORD | AT_TOKEN) == 0 {
+        let class = |i: usize| bytes.get(i).map_or(0, |b| self.starts[usize::from(*b)]);
+        let before = at.checked_sub(1).map_or(0, class);
+        let flags = gate(class(at), before) & mask;
+        if flags & AT_WORD == 0 {
             return flags;
         }
-        match at.checked_sub(1).and_then(|i| bytes.get(i)) {
-            None => flags,
-            Some(before) if before.is_ascii() => {
-                if is_token(*before) {
-                    flags & !(AT_WORD | AT_TOKEN)
-                } else {
-                    flags
-                }
-            }
-            Some(_) if flags & AT_WORD != 0 => {
-                let goes_on = text
-                    .get(..at)
-                    .and_then(|before| before.chars().next_back())
-                    .is_some_and(is_word);
-                if goes_on { flags & !AT_WORD } else { flags }
-            }
-            Some(_) => flags,
+        self.after_letter(text, at, flags)
+    }
+
+    /// Takes back that a word starts after a letter beyond ASCII.
+    fn after_letter(&self, text: &str, at: usize, flags: u8) -> u8 {
+        let before = text.as_bytes().get(at.wrapping_sub(1));
+        if before.is_none_or(u8::is_ascii) {
+            return flags;
         }
+        let goes_on = text
+            .get(..at)
+            .and_then(|before| before.chars().next_back())
+            .is_some_and(is_word);
+        if goes_on { flags & !AT_WORD } else { flags }
     }
 
     /// Finds what starts at `at`; `whole` says that nothing follows the text. Matches count only
@@ -246,6 +265,20 @@ impl Engines {
             let run = builtin.run(text, at, whole, cap, &mut take);
             result = worse(result, lenient(run, asked.strict_builtin));
         }
+        if flags & SCAN != 0 {
+            for (scan, detectors) in &self.scans {
+                let Tail { stop, end } = scan.find(text.as_bytes(), at);
+                if stop - at >= cap {
+                    result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
+                } else if stop == text.len() && !whole {
+                    result = worse(result, Run::More);
+                } else if let Some(end) = end {
+                    for detector in detectors {
+                        take(*detector, end);
+                    }
+                }
+            }
+        }
         result
     }
 
@@ -255,8 +288,14 @@ impl Engines {
         let mut result = Run::Done;
         let mask = asked.needed & !PATTERN;
         if mask != 0 {
-            for at in 0..text.len() {
-                let flags = self.flags(text, at, mask);
+            let mut before = 0;
+            for (at, byte) in text.bytes().enumerate() {
+                let class = self.starts[usize::from(byte)];
+                let mut flags = gate(class, before) & mask;
+                before = class;
+                if flags & AT_WORD != 0 {
+                    flags = self.after_letter(text, at, flags);
+                }
                 if flags != 0 {
                     let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, found);
                     result = worse(result, run);
@@ -279,6 +318,12 @@ impl Engines {
         }
         result
     }
+}
+
+/// What may start with a byte of this class after one of that class.
+fn gate(class: u8, before: u8) -> u8 {
+    let within = if before & TOKEN == 0 { 0 } else { AT_START };
+    class & !TOKEN & !within
 }
 
 /// What stays undecided for a rule that changes nothing is no match.

@@ -22,6 +22,7 @@
 mod attacks;
 mod checks;
 pub mod config;
+mod email;
 mod engines;
 mod entities;
 mod glob;

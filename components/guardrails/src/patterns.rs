@@ -75,6 +75,12 @@ impl Patterns {
             .is_dead_state(self.dfa.next_state(self.start, byte))
     }
 
+    /// Bytes of the automaton's tables.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.dfa.memory_usage()
+    }
+
     /// Who looks for entities here.
     pub(crate) fn detectors(&self) -> &[u16] {
         &self.detectors
@@ -156,7 +162,7 @@ impl Patterns {
                 Tail { end: None, .. } => return Run::Done,
             },
             _ if bytes.get(end).copied().is_some_and(is_token) => return Run::Done,
-            Check::None => end,
+            Check::None | Check::Scan(_) => end,
             Check::Value(check) if check(&bytes[start..end]) => end,
             Check::Context(check) if check(bytes, start, end) => end,
             Check::Value(_) | Check::Context(_) => return Run::Done,

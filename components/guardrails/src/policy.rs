@@ -6,7 +6,7 @@ use crate::attacks::PHRASES;
 use crate::bindings::exports::forebay::edge::guardrails::{Caller, Hit};
 use crate::config::{Action, Config, Direction, Kind, Limits, RuleConfig};
 use crate::engines::{Detector, Engines};
-use crate::entities::{ENTITIES, Group, names};
+use crate::entities::{Check, ENTITIES, Group, names};
 use crate::glob::fits;
 use crate::patterns::Patterns;
 use crate::regexes::Pattern;
@@ -378,11 +378,20 @@ fn engines(rules: &[RuleConfig], indices: &[usize]) -> Result<Engines, String> {
         built.map_err(|e| format!("rule \"{}\": {e}", rule.name))?;
     }
     plan.builtin.sort_unstable();
+    let mut scans = Vec::new();
+    plan.builtin.retain(|(entity, detectors)| {
+        if let Check::Scan(scan) = ENTITIES[*entity].check {
+            scans.push((scan, detectors.clone()));
+            return false;
+        }
+        true
+    });
     Ok(Engines::new(
         plan.detectors,
         Words::build(plan.at_word)?,
         Words::build(plan.anywhere)?,
         Patterns::build(plan.builtin)?,
+        scans,
         plan.patterns,
     ))
 }

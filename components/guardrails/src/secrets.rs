@@ -137,44 +137,57 @@ pub(crate) const CONTEXT: usize = 64;
 /// characters and more has above 3.5 with near certainty, hexadecimal above 3.
 const RANDOM: f32 = 3.0;
 
-/// Whether a value is set to something secret: `api_key = "…"`, `"password": "…"`.
-pub(crate) fn assigned(text: &[u8], start: usize, end: usize) -> bool {
-    let value = &text[start..end];
-    // A longer value has its match at its own end.
-    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || b"+/_.=-".contains(b);
-    if text.get(end).is_some_and(|b| goes_on(b) && *b != b'.') {
-        return false;
-    }
-    let before = &text[start.saturating_sub(CONTEXT)..start];
+/// Shorter values are guessable anyway and too often words; longer ones are data.
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=200;
+
+/// Looks for a value at `at` that something secret is set to: `api_key = "…"`, `"password": "…"`.
+pub(crate) fn assigned(text: &[u8], at: usize) -> Tail {
+    let none = |stop| Tail { stop, end: None };
+    let before = &text[at.saturating_sub(CONTEXT)..at];
     let Some(name) = name_before(before) else {
-        return false;
+        return none(at);
     };
-    let mut plain: Vec<u8> = name
+    let is_secret = NAMES.iter().any(|known| ends_with(name, known));
+    if !is_secret {
+        return none(at);
+    }
+    let len = text[at..]
         .iter()
-        .filter(|b| b.is_ascii_alphanumeric())
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    plain.reverse();
-    let named = NAMES.iter().any(|n| plain.starts_with_reversed(n));
-    named
+        .take(LENGTHS.end() + 1)
+        .take_while(|b| b.is_ascii_alphanumeric() || b"+/_.=-".contains(b))
+        .count();
+    let stop = at + len;
+    // A full stop behind the value is the sentence's.
+    let dots = text[at..stop]
+        .iter()
+        .rev()
+        .take_while(|b| **b == b'.')
+        .count();
+    let value = &text[at..stop - dots];
+    let random = LENGTHS.contains(&len)
+        && LENGTHS.contains(&value.len())
         && value.iter().any(u8::is_ascii_digit)
         && value.iter().any(u8::is_ascii_alphabetic)
-        && entropy(value) >= RANDOM
-}
-
-/// Comparison of a reversed name's beginning with a name's end.
-trait Reversed {
-    fn starts_with_reversed(&self, end: &[u8]) -> bool;
-}
-
-impl Reversed for Vec<u8> {
-    fn starts_with_reversed(&self, end: &[u8]) -> bool {
-        self.len() >= end.len() && self.iter().zip(end.iter().rev()).all(|(a, b)| a == b)
+        && entropy(value) >= RANDOM;
+    Tail {
+        stop,
+        end: random.then_some(stop - dots),
     }
+}
+
+/// Whether a name ends with a known one, whatever its case and separators.
+fn ends_with(name: &[u8], known: &[u8]) -> bool {
+    let mut letters = name
+        .iter()
+        .rev()
+        .filter(|b| b.is_ascii_alphanumeric())
+        .map(u8::to_ascii_lowercase);
+    known.iter().rev().all(|k| letters.next() == Some(*k))
 }
 
 /// The name before quotes, spaces and one `=` or `:`.
 fn name_before(before: &[u8]) -> Option<&[u8]> {
+    // Nearly every word has a letter or comma before its space.
     let soft = |b: &u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\');
     let trim = |bytes: &'_ [u8]| bytes.iter().rposition(|b| !soft(b)).map_or(0, |i| i + 1);
     let before = &before[..trim(before)];

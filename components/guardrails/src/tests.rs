@@ -3,6 +3,7 @@
 mod output;
 mod prompts;
 mod recognise;
+mod speed;
 
 use std::sync::Arc;
 

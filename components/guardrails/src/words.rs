@@ -50,8 +50,55 @@ pub(crate) enum Run {
 /// The automaton over all terms of one kind.
 pub(crate) struct Words {
     nfa: NFA,
+    filter: Filter,
     found: Vec<Found>,
     detectors: Vec<u16>,
+}
+
+/// Which first four bytes a term may have: one bit for each hash of them. Most words of a text
+/// end here, for one load instead of a walk.
+struct Filter(Box<[u64; FILTER_BITS / 64]>);
+
+/// 8 KiB: half of the first-level cache, and 5,000 terms set less than a tenth of the bits.
+const FILTER_BITS: usize = 1 << 16;
+
+/// Of each byte the bits that case does not change.
+const FOLD: u32 = 0x1f1f_1f1f;
+
+impl Filter {
+    fn build(terms: &[String]) -> Self {
+        let mut bits = Self(Box::new([0; FILTER_BITS / 64]));
+        for term in terms {
+            let mut first = [0; 4];
+            let known = term.len().min(4);
+            first[..known].copy_from_slice(&term.as_bytes()[..known]);
+            // A shorter term may be followed by anything.
+            for rest in 0..1_u32 << (5 * (4 - known)) {
+                let mut key = u32::from_le_bytes(first);
+                for i in known..4 {
+                    key |= (rest >> (5 * (i - known)) & 0x1f) << (8 * i);
+                }
+                let place = Self::place(key);
+                bits.0[place / 64] |= 1 << (place % 64);
+            }
+        }
+        bits
+    }
+
+    fn place(key: u32) -> usize {
+        ((key & FOLD).wrapping_mul(0x9e37_79b1) >> 16) as usize
+    }
+
+    /// Whether a term may start here. Too few bytes to tell: it may.
+    fn admits(&self, bytes: &[u8]) -> bool {
+        let Some(first) = bytes.first_chunk() else {
+            return true;
+        };
+        let place = Self::place(u32::from_le_bytes(*first));
+        self.0
+            .get(place / 64)
+            .is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
 }
 
 impl Words {
@@ -81,6 +128,7 @@ impl Words {
         detectors.sort_unstable();
         detectors.dedup();
         Ok(Some(Self {
+            filter: Filter::build(&patterns),
             nfa,
             found,
             detectors,
@@ -110,6 +158,9 @@ impl Words {
         mut found: impl FnMut(u16, usize),
     ) -> Run {
         let bytes = text.as_bytes();
+        if !self.filter.admits(&bytes[at..]) {
+            return Run::Done;
+        }
         let Ok(mut state) = self.nfa.start_state(Anchored::Yes) else {
             return Run::Done;
         };
