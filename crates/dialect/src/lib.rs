@@ -1,1 +1,38 @@
-//! Placeholder.
+//! Wire formats of clients and providers, to and from one canonical request, response and
+//! stream. No I/O: bytes in, bytes out.
+//!
+//! The rule of the house is *nothing unseen is lost*. A body is never built anew from what was
+//! understood of it: the bytes that came are kept, what is read remembers where it stood, and
+//! what changes is spliced in. So a field that nobody here knows reaches the other side as it
+//! was written, in both directions.
+//!
+//! ```
+//! use forebay_dialect::canonical::Operation;
+//! use forebay_dialect::{BodyChange, Request};
+//!
+//! let body = r#"{"model": "fast", "messages": [{"role": "user", "content": "Hi"}], "top_k": 5}"#;
+//! let request = Request::parse(Operation::Chat, body.into())?;
+//! assert_eq!(request.prompt.extra[0].name, "top_k");
+//!
+//! let change = BodyChange { model: Some("llama-70b"), ..BodyChange::default() };
+//! assert_eq!(request.upstream_body(&change), body.replace("fast", "llama-70b"));
+//! # Ok::<(), forebay_dialect::RequestError>(())
+//! ```
+//!
+//! - [`canonical`]: what every dialect is read into
+//! - [`json`]: canonical JSON, byte ranges, splices
+//! - [`sse`]: the framing of event streams
+//! - [`openai`]: the dialect itself; others will stand beside it
+
+#![forbid(unsafe_code)]
+
+pub mod canonical;
+pub mod json;
+pub mod openai;
+pub mod sse;
+
+pub use json::json_string;
+pub use openai::{
+    BodyChange, EditError, Payload, PayloadError, Request, RequestError, StreamItem, TextDelta,
+    TextEdit, UpstreamErrorBody,
+};

@@ -1,0 +1,116 @@
+//! The selector's configuration: one JSON object, every field optional.
+
+use serde::Deserialize;
+
+/// How the candidates that pass the constraints are ordered.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// By the weighted score.
+    #[default]
+    Score,
+    /// By the configured order of the upstreams alone.
+    Ordered,
+}
+
+/// What to do with a candidate whose price is not known when the request has a budget.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownPrice {
+    /// It may cost anything, so it may not serve the request.
+    #[default]
+    Exclude,
+    /// It costs nothing that we count, such as an engine of one's own.
+    Allow,
+}
+
+/// How much each part weighs in the score. At least 0; 0 leaves a part out.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weights {
+    /// Expected cost. Default 1.
+    pub price: f64,
+    /// Expected time to first token. Default 0.5.
+    pub ttft: f64,
+    /// Expected time to the last token. Default 0.5.
+    pub completion: f64,
+    /// Requests in flight. Default 0.5.
+    pub load: f64,
+    /// What of the prompt the upstream does not hold in its prefix cache. Default 0.5.
+    pub warmth: f64,
+    /// The configured order. Default 0.01: only enough to decide between equals.
+    pub order: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            price: 1.0,
+            ttft: 0.5,
+            completion: 0.5,
+            load: 0.5,
+            warmth: 0.5,
+            order: 0.01,
+        }
+    }
+}
+
+/// The whole configuration. `{}` gives the defaults.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `"score"` (default) or `"ordered"`.
+    pub strategy: Strategy,
+    /// `"exclude"` (default) or `"allow"`: a candidate without a price under a budget.
+    pub unknown_price: UnknownPrice,
+    /// The weights of the score.
+    pub weights: Weights,
+}
+
+impl Config {
+    /// Reads a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the field and what is wrong with it.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let config: Self =
+            serde_json::from_str(json).map_err(|e| format!("cloud-selector configuration: {e}"))?;
+        let w = &config.weights;
+        for (name, value) in [
+            ("price", w.price),
+            ("ttft", w.ttft),
+            ("completion", w.completion),
+            ("load", w.load),
+            ("warmth", w.warmth),
+            ("order", w.order),
+        ] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(format!(
+                    "cloud-selector configuration: weights.{name} is {value}, but a weight is a number of at least 0"
+                ));
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_object_gives_the_defaults() {
+        assert_eq!(Config::parse("{}"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let unknown = Config::parse(r#"{"stratgy":"score"}"#).unwrap_err();
+        assert!(unknown.contains("stratgy"), "{unknown}");
+        let negative = Config::parse(r#"{"weights":{"price":-1}}"#).unwrap_err();
+        assert!(negative.contains("weights.price"), "{negative}");
+        let not_an_object = Config::parse("7").unwrap_err();
+        assert!(not_an_object.contains("cloud-selector"), "{not_an_object}");
+    }
+}

@@ -1,0 +1,182 @@
+//! The canonical request: what every dialect is read into and every policy is shown.
+//! It mirrors the interface `types` of the package `forebay:edge`.
+
+/// A field that is not typed here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, unescaped.
+    pub name: String,
+    /// Its value as canonical JSON (see [`crate::json::canonical_json`]).
+    pub value: String,
+}
+
+/// A call of a tool that a message of the assistant carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The call's identifier, empty where there is none.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments as the model wrote them, usually JSON.
+    pub arguments: String,
+}
+
+/// A part that is neither text nor a function call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpaquePart {
+    /// The part's type as the dialect names it, such as `image_url`.
+    pub kind: String,
+    /// The whole part as canonical JSON.
+    pub json: String,
+}
+
+/// One piece of a message's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Plain text.
+    Text(String),
+    /// The assistant's call of a tool.
+    ToolCall(ToolCall),
+    /// Anything else.
+    Opaque(OpaquePart),
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `system`, `developer`, `user`, `assistant`, `tool`, or what the client wrote.
+    pub role: String,
+    /// The content in the order of the request, tool calls last.
+    pub parts: Vec<Part>,
+    /// All other fields, sorted by name, and under their own names what `content` and
+    /// `tool_calls` hold beyond their typed strings (cache markers, the form of the content),
+    /// so that two messages that differ in anything differ here too.
+    pub extra: Vec<Field>,
+}
+
+/// What of a request decides how tokens are drawn. None is what the client left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// As sent.
+    pub temperature: Option<f64>,
+    /// As sent.
+    pub top_p: Option<f64>,
+    /// How many choices are asked for; 1 where absent.
+    pub n: u32,
+    /// The cap on output tokens: `max_completion_tokens`, or else `max_tokens`.
+    pub max_tokens: Option<u64>,
+    /// As sent.
+    pub seed: Option<i64>,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            temperature: None,
+            top_p: None,
+            n: 1,
+            max_tokens: None,
+            seed: None,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// An answer to a conversation.
+    Chat,
+    /// The continuation of a text.
+    Completion,
+}
+
+impl Operation {
+    /// The name that policies see: `chat` or `completion`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Chat => "chat",
+            Operation::Completion => "completion",
+        }
+    }
+}
+
+/// A request for tokens, whatever dialect it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prompt {
+    /// What is asked for.
+    pub operation: Operation,
+    /// The model as the client named it.
+    pub model: String,
+    /// The conversation. A text completion is one `user` message for each prompt.
+    pub messages: Vec<Message>,
+    /// Each tool's definition as canonical JSON, in the order of the request.
+    pub tools: Vec<String>,
+    /// How tokens are drawn. The same fields are in `extra` too.
+    pub sampling: Sampling,
+    /// Every field of the request but the model, the messages and the tools, sorted by name.
+    /// Where messages or tools came in an unusual form (null, empty, a list of prompts), the
+    /// form is kept here under their name.
+    pub extra: Vec<Field>,
+}
+
+/// What an upstream must be able to do to serve a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Answer as a stream.
+    pub streaming: bool,
+    /// Call tools.
+    pub tools: bool,
+    /// Keep to a JSON schema.
+    pub json_schema: bool,
+    /// See images.
+    pub vision: bool,
+    /// Hear or speak.
+    pub audio: bool,
+    /// Tell token probabilities.
+    pub logprobs: bool,
+    /// Give more than one choice.
+    pub multiple_choices: bool,
+    /// Take or give token ids.
+    pub token_ids: bool,
+}
+
+/// Tokens as the upstream counted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub input: u64,
+    /// Tokens of the completion, reasoning included.
+    pub output: u64,
+    /// Tokens of the prompt that came from the upstream's prefix cache.
+    pub cached_input: u64,
+    /// Tokens of the completion spent on reasoning.
+    pub reasoning: u64,
+}
+
+/// Where a stretch of output belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// The answer's text.
+    Content,
+    /// Reasoning text.
+    Reasoning,
+    /// A refusal's text.
+    Refusal,
+    /// The arguments of the tool call with this index.
+    ToolArguments(u32),
+}
+
+/// Why a choice ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishKind {
+    /// By itself or at a stop sequence.
+    Stop,
+    /// At a limit of tokens.
+    Length,
+    /// To have tools called.
+    ToolCalls,
+    /// By the upstream's content filter.
+    Refused,
+    /// Another reason, as the upstream named it.
+    Other(String),
+}

@@ -1,0 +1,164 @@
+//! A request: the client's body beside what it says.
+
+use bytes::Bytes;
+
+use super::prompt;
+use crate::canonical::{Needs, Operation, Part, Prompt};
+use crate::json::{Document, JsonError, Span, Value};
+
+/// Why a body is not taken as a request. Messages are for the client; they name fields and
+/// limits, never what a prompt says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The body is no acceptable JSON.
+    #[error("could not read the request body: {0}")]
+    Json(#[from] JsonError),
+    /// A field has the wrong type.
+    #[error("invalid type for '{param}': expected {expected}, but got {found}")]
+    WrongType {
+        /// The field's path, such as `messages[2].content`.
+        param: String,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A required field is absent.
+    #[error("missing required parameter: '{param}'")]
+    Missing {
+        /// The field's path.
+        param: String,
+    },
+    /// A value is of the right type but not possible.
+    #[error("invalid value for '{param}': {reason}")]
+    InvalidValue {
+        /// The field's path.
+        param: String,
+        /// What is possible.
+        reason: &'static str,
+    },
+}
+
+impl RequestError {
+    /// The field that is wrong, where it is one field.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::Json(_) => None,
+            Self::WrongType { param, .. }
+            | Self::Missing { param }
+            | Self::InvalidValue { param, .. } => Some(param),
+        }
+    }
+
+    /// A stable code for machines, OpenAI's own where it has one.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Json(JsonError::NotUtf8 { .. }) => "invalid_utf8",
+            Self::Json(JsonError::TooDeep { .. }) => "nesting_too_deep",
+            Self::Json(JsonError::DuplicateField { .. }) => "duplicate_field",
+            Self::Json(_) => "invalid_json",
+            Self::WrongType { .. } => "invalid_type",
+            Self::Missing { .. } => "missing_required_parameter",
+            Self::InvalidValue { .. } => "invalid_value",
+        }
+    }
+
+    pub(super) fn wrong_type(
+        param: impl Into<String>,
+        expected: &'static str,
+        found: Value<'_>,
+    ) -> Self {
+        Self::WrongType {
+            param: param.into(),
+            expected,
+            found: found.kind().name(),
+        }
+    }
+}
+
+/// A top-level member of the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) key: Span,
+    pub(super) value: Span,
+}
+
+/// A request as it came, and what it says.
+///
+/// The body is kept as it is. What a caller wants changed is spliced into it, so that every
+/// byte that nobody touched reaches the upstream as the client wrote it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The client's body, with the edits made so far.
+    pub body: Bytes,
+    /// What it says.
+    pub prompt: Prompt,
+    /// The client wants a stream.
+    pub stream: bool,
+    /// The client wants the stream to end with its usage.
+    pub include_usage: bool,
+    pub(super) needs: Needs,
+    /// Of each part of each message: the text's, the arguments' or the whole part's bytes.
+    pub(super) places: Vec<Vec<Option<Span>>>,
+    /// The body's members, in its order.
+    pub(super) members: Vec<Member>,
+}
+
+impl Request {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no JSON object of that operation's form, see [`RequestError`].
+    pub fn parse(operation: Operation, body: Bytes) -> Result<Self, RequestError> {
+        let document = Document::parse(&body)?;
+        let root = document.root();
+        let read = prompt::read(operation, root)?;
+        let members = root
+            .members()
+            .map(|(key, value)| Member {
+                key: key.span(),
+                value: value.span(),
+            })
+            .collect();
+        Ok(Self {
+            prompt: read.prompt,
+            stream: read.stream,
+            include_usage: read.include_usage,
+            needs: read.needs,
+            places: read.places,
+            members,
+            body,
+        })
+    }
+
+    /// What an upstream must be able to do to serve this.
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// An estimate of the prompt's tokens, to be reserved until the upstream has counted: its
+    /// bytes divided by three and rounded up, or the number of ids where it is token ids.
+    pub fn estimated_input_tokens(&self) -> u64 {
+        let mut bytes = self.prompt.tools.iter().map(String::len).sum::<usize>();
+        let mut ids = 0;
+        for message in &self.prompt.messages {
+            for part in &message.parts {
+                match part {
+                    Part::Text(text) => bytes += text.len(),
+                    Part::ToolCall(call) => bytes += call.name.len() + call.arguments.len(),
+                    Part::Opaque(part) if part.kind == prompt::TOKEN_IDS => {
+                        ids += part.json.bytes().filter(|byte| *byte == b',').count() + 1;
+                    }
+                    Part::Opaque(part) => bytes += part.json.len().min(OPAQUE_BYTES),
+                }
+            }
+        }
+        (bytes.div_ceil(3) + ids) as u64
+    }
+}
+
+/// What an image, a sound or a file counts at most, in bytes: 2,048 tokens. Its base64 says
+/// little about its tokens; OpenAI's largest image at high detail is 1,445.
+const OPAQUE_BYTES: usize = 3 * 2048;

@@ -1,0 +1,293 @@
+//! The decision about a request: the memo's, or the guests': verdict, masks, plan and the entry's name.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use forebay_dialect::canonical::Operation;
+use forebay_dialect::{Request, RequestError};
+use http::HeaderMap;
+
+use crate::error::{ErrorKind, GatewayError};
+use crate::gateway::Gateway;
+use crate::guard::policy_failed;
+use crate::identity::{Identity, keyed};
+use crate::masks::MaskTable;
+use crate::memo::{Remembered, memo_id};
+use crate::models::unknown_model;
+use crate::platform::Platform;
+use crate::policy::{
+    Action, CachePlan, Caller, Directives, Policies, PolicySession, Reason, Scope,
+};
+use crate::store::CacheKey;
+use crate::ticket::Ticket;
+use crate::{directives, headers};
+
+/// What was decided about a request.
+pub(crate) struct Decision<P: Platform> {
+    pub(crate) identity: Identity,
+    pub(crate) caller: Caller,
+    pub(crate) directives: Directives,
+    pub(crate) residency: Vec<String>,
+    /// The client wants to know how its upstream was chosen.
+    pub(crate) explain: bool,
+    pub(crate) facts: Arc<Remembered>,
+    pub(crate) plan: Arc<CachePlan>,
+    pub(crate) key: CacheKey,
+    pub(crate) masks: MaskTable,
+    /// The parsed request, masks in place; none when the decision was remembered.
+    pub(crate) request: Option<Request>,
+    /// The sandbox that decided, for the ranking; none when the decision was remembered.
+    pub(crate) session: Option<<P::Policies as Policies>::Session>,
+}
+
+/// Decides, or says why not.
+pub(crate) async fn decide<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    operation: Operation,
+    route: &'static str,
+    head: &HeaderMap,
+    body: &Bytes,
+    ticket: &mut Ticket<P>,
+) -> Result<Decision<P>, GatewayError> {
+    let identity = gateway
+        .keys()
+        .identify(headers::api_key(head), SystemTime::now())?;
+    let caller = Caller {
+        tenant: identity.key.tenant.clone(),
+        key: identity.key.id.clone(),
+        route,
+    };
+    ticket.summary.caller = Some(caller.clone());
+    ticket.summary.operation = Some(operation);
+    if !headers::is_json(head) {
+        return Err(GatewayError::new(
+            ErrorKind::UnsupportedMedia,
+            "the body must be JSON: send it with content-type application/json",
+        ));
+    }
+    let directives = directives::parse(head);
+    let digest = gateway.policies().digest();
+    let id = memo_id(
+        &caller.tenant,
+        &caller.key,
+        operation,
+        &directives,
+        digest,
+        body,
+    );
+    let remembered = gateway.platform().recall(&id);
+    let request = match &remembered {
+        Some(_) => None,
+        None => Some(Request::parse(operation, body.clone()).map_err(|e| invalid_request(&e))?),
+    };
+    let facts = match (&remembered, &request) {
+        (Some(facts), _) => facts.clone(),
+        (None, Some(request)) => Arc::new(facts_of(request)),
+        (None, None) => {
+            return Err(GatewayError::new(
+                ErrorKind::Internal,
+                "a request was neither remembered nor read",
+            ));
+        }
+    };
+    ticket.summary.model = facts.model.to_string();
+    ticket.summary.stream = facts.stream;
+    check_model(gateway, &identity, &facts.model)?;
+    let output = facts.max_tokens.unwrap_or_else(|| {
+        gateway
+            .config()
+            .rate
+            .default_max_tokens
+            .unwrap_or(1024)
+            .into()
+    });
+    let reserved = facts
+        .input_tokens
+        .saturating_add(output.saturating_mul(facts.n.into()));
+    let limits = &gateway.shared().limits;
+    ticket.reserve(limits.reserve(
+        &identity.key,
+        &gateway.config().rate,
+        reserved,
+        Instant::now(),
+    )?);
+
+    let residency = headers::residency(&identity.tenant.residency, head);
+    let mut decision = Decision {
+        plan: Arc::new(no_plan()),
+        key: CacheKey([0; 32]),
+        identity,
+        caller,
+        directives,
+        residency,
+        explain: headers::flag(head, &headers::EXPLAIN),
+        facts,
+        masks: MaskTable::default(),
+        request,
+        session: None,
+    };
+    if remembered.is_none() {
+        let began = Instant::now();
+        let judged = judge(gateway, &mut decision, body.len()).await;
+        ticket.summary.policy_time = began.elapsed();
+        judged?;
+        if decision.masks.is_empty() {
+            gateway.platform().remember(id, decision.facts.clone());
+        }
+    }
+    ticket.summary.guard_hits.clone_from(&decision.facts.hits);
+    if let Some(reason) = &decision.facts.denied {
+        ticket.settle(0);
+        return Err(
+            GatewayError::new(ErrorKind::PromptDenied, reason.detail.clone())
+                .with_code(reason.code.clone()),
+        );
+    }
+    if let (Some(plan), Some(key)) = (&decision.facts.plan, decision.facts.cache_key) {
+        decision.plan = plan.clone();
+        decision.key = key;
+    }
+    Ok(decision)
+}
+
+/// Asks the guests: verdict first, then the plan of the prompt with its masks in place.
+async fn judge<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &mut Decision<P>,
+    prompt_bytes: usize,
+) -> Result<(), GatewayError> {
+    let failed = |error| policy_failed(&error);
+    let Some(request) = &mut decision.request else {
+        return Ok(());
+    };
+    let caller = &decision.caller;
+    let mut session = gateway
+        .policies()
+        .session(caller, prompt_bytes)
+        .await
+        .map_err(failed)?;
+    let verdict = session
+        .check_prompt(caller, &request.prompt)
+        .await
+        .map_err(failed)?;
+    let mut facts = Remembered {
+        hits: verdict.hits,
+        guard_output: verdict.guard_output,
+        ..(*decision.facts).clone()
+    };
+    match verdict.action {
+        Action::Deny(reason) => {
+            facts.denied = Some(reason);
+            decision.facts = Arc::new(facts);
+            return Ok(());
+        }
+        Action::Edit(edits) if !edits.is_empty() => {
+            let (masks, edits) =
+                MaskTable::build(&decision.identity.secret, &request.prompt, &edits)
+                    .map_err(failed)?;
+            request.edit(&edits).map_err(|error| {
+                failed(crate::policy::PolicyError::Nonsense {
+                    policy: "guardrails",
+                    detail: error.to_string(),
+                })
+            })?;
+            decision.masks = masks;
+        }
+        Action::Allow | Action::Edit(_) => {}
+    }
+    let plan = session
+        .plan(caller, &request.prompt, &decision.directives)
+        .await
+        .map_err(failed)?;
+    facts.cache_key = Some(cache_key(
+        &decision.identity,
+        &plan,
+        gateway.policies().digest(),
+    ));
+    facts.plan = Some(Arc::new(plan));
+    decision.facts = Arc::new(facts);
+    decision.session = Some(session);
+    Ok(())
+}
+
+/// The tenant is in every key: HMAC under its secret over scope, policy digest and the component's digest.
+fn cache_key(identity: &Identity, plan: &CachePlan, policy: &[u8; 32]) -> CacheKey {
+    let scope: &[u8] = match plan.scope {
+        Scope::Tenant => b"tenant",
+        Scope::Key => identity.key.id.as_bytes(),
+    };
+    let kind: &[u8] = match plan.scope {
+        Scope::Tenant => b"t",
+        Scope::Key => b"k",
+    };
+    CacheKey(keyed(
+        &*identity.secret,
+        &[b"forebay cache key v1", kind, scope, policy, &plan.digest],
+    ))
+}
+
+fn check_model<P: Platform>(
+    gateway: &Gateway<P>,
+    identity: &Identity,
+    model: &str,
+) -> Result<(), GatewayError> {
+    if !identity.may_use(model) {
+        return Err(GatewayError::new(
+            ErrorKind::ModelNotAllowed,
+            "this API key may not use the model it asked for",
+        )
+        .with_param(Some("model")));
+    }
+    if gateway
+        .all_upstreams()
+        .iter()
+        .any(|u| u.model_name(model).is_some())
+    {
+        return Ok(());
+    }
+    Err(unknown_model(model))
+}
+
+fn facts_of(request: &Request) -> Remembered {
+    Remembered {
+        model: request.prompt.model.as_str().into(),
+        stream: request.stream,
+        include_usage: request.include_usage,
+        needs: request.needs(),
+        input_tokens: request.estimated_input_tokens(),
+        max_tokens: request.prompt.sampling.max_tokens,
+        n: request.prompt.sampling.n,
+        hits: Vec::new(),
+        denied: None,
+        guard_output: false,
+        plan: None,
+        cache_key: None,
+    }
+}
+
+fn no_plan() -> CachePlan {
+    CachePlan {
+        digest: [0; 32],
+        scope: Scope::Tenant,
+        lookup: false,
+        store: false,
+        why: Some(Reason {
+            code: "no-plan".into(),
+            detail: "the cache was not asked".into(),
+        }),
+        freshness: crate::policy::Freshness {
+            ttl: 0,
+            idle: 0,
+            stale_if_error: 0,
+        },
+        chain: Vec::new(),
+        hints: Vec::new(),
+    }
+}
+
+pub(crate) fn invalid_request(error: &RequestError) -> GatewayError {
+    GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
+        .with_param(error.param())
+        .with_code(error.code())
+}

@@ -1,0 +1,193 @@
+//! The gateway: one immutable value that a reload replaces, over state that outlives reloads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::config::GatewayConfig;
+use crate::error::{ErrorKind, GatewayError};
+use crate::flight::{FlightBounds, Flights};
+use crate::identity::KeyRing;
+use crate::limits::Limits;
+use crate::platform::Platform;
+use crate::reply::ReplyBody;
+use crate::ticket::{Arrival, Permit, Ticket};
+use crate::upstream::{Upstream, UpstreamConfigError, UpstreamStatus, run_health_checks};
+use crate::{headers, pipeline};
+
+/// The pipeline with all that it needs.
+pub struct Gateway<P: Platform> {
+    platform: Arc<P>,
+    policies: Arc<P::Policies>,
+    store: Arc<P::Store>,
+    config: GatewayConfig,
+    keys: Arc<KeyRing>,
+    upstreams: Vec<Arc<Upstream>>,
+    shared: Arc<Shared>,
+}
+
+/// What a reload carries over.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) flights: Flights,
+    pub(crate) limits: Limits,
+    pub(crate) in_flight: AtomicU32,
+    pub(crate) draining: AtomicBool,
+}
+
+impl<P: Platform> Gateway<P> {
+    /// A gateway. With `carry` it takes over flights, rate limits and what was measured of
+    /// upstreams of the same name.
+    pub fn new(
+        platform: Arc<P>,
+        policies: Arc<P::Policies>,
+        store: Arc<P::Store>,
+        config: GatewayConfig,
+        keys: Arc<KeyRing>,
+        carry: Option<&Self>,
+    ) -> Result<Arc<Self>, UpstreamConfigError> {
+        let mut upstreams = Vec::with_capacity(config.upstreams.len());
+        for (order, (upstream, key)) in config.upstreams.iter().enumerate() {
+            let old = carry.and_then(|c| c.upstreams.iter().find(|u| *u.name == *upstream.name));
+            upstreams.push(Arc::new(Upstream::new(
+                upstream.clone(),
+                key.as_deref(),
+                u32::try_from(order).unwrap_or(u32::MAX),
+                config.timeouts.connect.0,
+                old.map(|old| &**old),
+            )?));
+        }
+        let shared = carry.map_or_else(Arc::default, |old| old.shared.clone());
+        Ok(Arc::new(Self {
+            platform,
+            policies,
+            store,
+            config,
+            keys,
+            upstreams,
+            shared,
+        }))
+    }
+
+    /// Counts a request as in flight, or gives the 503 of a gateway that is full or shutting down.
+    /// Ask it before the body is read.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the answer is moved once, on the rare path"
+    )]
+    pub fn enter(self: &Arc<Self>, arrival: Arrival) -> Result<Permit<P>, Response<ReplyBody<P>>> {
+        let limit = self.config.max_in_flight.max(1);
+        let now = self.shared.in_flight.fetch_add(1, Relaxed);
+        let permit = Permit::new(self.clone(), arrival);
+        let error = if self.shared.draining.load(Relaxed) {
+            GatewayError::new(ErrorKind::Overloaded, "the gateway is shutting down")
+        } else if now >= limit {
+            GatewayError::new(
+                ErrorKind::Overloaded,
+                format!("{limit} requests are in flight (limits.requests); try again shortly"),
+            )
+        } else {
+            return Ok(permit);
+        };
+        let ticket = Ticket::new(permit, "", headers::request_id(&*self.platform, None));
+        Err(pipeline::error_reply(
+            ticket,
+            error.with_retry_after(Duration::from_secs(1)),
+        ))
+    }
+
+    /// Handles one request, whole body in hand. It never fails: errors are answers too.
+    pub async fn handle(
+        permit: Permit<P>,
+        request: http::Request<Bytes>,
+    ) -> Response<ReplyBody<P>> {
+        pipeline::handle(permit, request).await
+    }
+
+    /// Answers a request whose body could not be read, in the client's dialect.
+    pub fn refuse(
+        permit: Permit<P>,
+        head: &http::request::Parts,
+        error: GatewayError,
+    ) -> Response<ReplyBody<P>> {
+        let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
+        pipeline::error_reply(Ticket::new(permit, head.uri.path(), id), error)
+    }
+
+    /// Starts the active health checks. They end with this value.
+    pub fn start_health_checks(self: &Arc<Self>) {
+        run_health_checks(self);
+    }
+
+    /// From now on new requests get 503; those in flight go on.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Relaxed);
+    }
+
+    /// Whether it is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Relaxed)
+    }
+
+    /// The upstreams as they are now.
+    pub fn upstreams(&self) -> Vec<UpstreamStatus> {
+        self.upstreams.iter().map(|u| u.status()).collect()
+    }
+
+    /// Requests in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.shared.in_flight.load(Relaxed)
+    }
+
+    /// Flights that can be joined.
+    pub fn flights(&self) -> usize {
+        self.shared.flights.len()
+    }
+
+    /// The platform.
+    pub fn platform(&self) -> &Arc<P> {
+        &self.platform
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+
+    pub(crate) fn policies(&self) -> &P::Policies {
+        &self.policies
+    }
+
+    pub(crate) fn store(&self) -> &P::Store {
+        &self.store
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn all_upstreams(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
+    }
+
+    pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|u| *u.name == *name)
+    }
+
+    pub(crate) fn flight_bounds(&self) -> FlightBounds {
+        let streams = &self.config.streams;
+        FlightBounds {
+            client_buffer: streams.client_buffer as u64,
+            upstream_buffer: streams.upstream_buffer as u64,
+            max_recording: streams.max_recording as u64,
+            outlive_clients: streams.record_abandoned,
+        }
+    }
+}

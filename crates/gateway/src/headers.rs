@@ -1,0 +1,226 @@
+//! Headers in and out: request ids, residency, `Cache-Status` (RFC 9211), `Server-Timing`, rate limits.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{HeaderMap, header};
+
+use crate::limits::{Level, Levels};
+use crate::observe::{CacheResult, Summary};
+use crate::platform::Platform;
+use crate::store::{CacheKey, Entry};
+
+/// The identifier of a request and of its answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The upstream that answered.
+pub const UPSTREAM: HeaderName = HeaderName::from_static("x-forebay-upstream");
+/// Where a prompt may go, narrower than the tenant's own residency: regions or jurisdictions, comma-separated.
+pub const RESIDENCY: HeaderName = HeaderName::from_static("x-forebay-residency");
+/// `true` asks for an opaque id on each event, so that the stream can be resumed with `Last-Event-ID`.
+pub const EVENT_IDS: HeaderName = HeaderName::from_static("x-forebay-event-ids");
+/// `true` asks for `x-forebay-route`: who was ranked how, and who was excluded by which rule.
+pub const EXPLAIN: HeaderName = HeaderName::from_static("x-forebay-explain");
+/// The answer to [`EXPLAIN`].
+pub const ROUTE: HeaderName = HeaderName::from_static("x-forebay-route");
+/// The standard header of a resumed event stream.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The W3C trace context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// The client's own request id where it is short and plain, else a new one.
+pub(crate) fn request_id<P: Platform>(platform: &P, headers: Option<&HeaderMap>) -> String {
+    let sent = headers
+        .and_then(|h| h.get(REQUEST_ID))
+        .and_then(|v| v.to_str().ok());
+    // 128: longer ids are no ids, and they end up in every log line.
+    match sent {
+        Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(is_plain) => id.to_owned(),
+        _ => {
+            let mut out = String::with_capacity(36);
+            out.push_str("req-");
+            for byte in platform.random() {
+                let _ = write!(out, "{byte:02x}");
+            }
+            out
+        }
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+}
+
+/// The key of `Authorization: Bearer`, or of `api-key`, which some clients send instead.
+pub(crate) fn api_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| {
+            let (scheme, key) = v.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+        });
+    bearer.or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
+}
+
+/// Where the prompt may go: the tenant's list, narrowed by the request's. Both empty: anywhere.
+/// A request can't widen what its tenant allows; nothing in common means nowhere.
+pub(crate) fn residency(tenant: &[String], headers: &HeaderMap) -> Vec<String> {
+    let Some(asked) = headers.get(RESIDENCY).and_then(|v| v.to_str().ok()) else {
+        return tenant.to_vec();
+    };
+    let asked: Vec<&str> = asked
+        .split(',')
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .collect();
+    if tenant.is_empty() {
+        return asked.into_iter().map(str::to_owned).collect();
+    }
+    let both: Vec<String> = tenant
+        .iter()
+        .filter(|t| asked.contains(&t.as_str()))
+        .cloned()
+        .collect();
+    if both.is_empty() {
+        vec!["nowhere".to_owned()]
+    } else {
+        both
+    }
+}
+
+/// Whether a flag header is set.
+pub(crate) fn flag(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers
+        .get(name)
+        .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"true") || v.as_bytes() == b"1")
+}
+
+/// Whether the body claims to be JSON. No claim counts as one.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|value| {
+        value.to_str().is_ok_and(|value| {
+            let media = value.split(';').next().unwrap_or_default().trim();
+            media.eq_ignore_ascii_case("application/json")
+                || media.to_ascii_lowercase().ends_with("+json")
+        })
+    })
+}
+
+pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The headers that every answer has, and those of its cache result.
+pub(crate) fn describe(
+    headers: &mut HeaderMap,
+    summary: &Summary,
+    cache_name: &str,
+    key: Option<CacheKey>,
+) {
+    put(headers, REQUEST_ID, &summary.request_id);
+    if let Some(upstream) = &summary.upstream {
+        put(headers, UPSTREAM, upstream);
+    }
+    let mut status = String::with_capacity(128);
+    status.push_str(if cache_name.is_empty() {
+        "forebay"
+    } else {
+        cache_name
+    });
+    status.push_str(match summary.cache {
+        CacheResult::Hit => "; hit",
+        CacheResult::Joined => "; fwd=uri-miss; collapsed",
+        CacheResult::Stale => "; fwd=stale; detail=stale-if-error",
+        CacheResult::Miss => "; fwd=uri-miss",
+        CacheResult::Bypass => "; fwd=bypass",
+    });
+    if let Some(why) = &summary.cache_why {
+        let _ = write!(status, "; detail=\"{}\"", why.code);
+    }
+    if let Some(key) = key {
+        let _ = write!(status, "; key=\"{}\"", key.to_hex());
+    }
+    put(headers, CACHE_STATUS, &status);
+}
+
+/// `Age`, `ETag` and the time left, of a stored answer.
+pub(crate) fn describe_entry(headers: &mut HeaderMap, entry: &Entry, age: Duration) {
+    headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
+    put(headers, header::ETAG, &etag(entry));
+}
+
+/// A strong validator: the key names the question, the time of storing the answer.
+pub(crate) fn etag(entry: &Entry) -> String {
+    let stored = entry
+        .stored
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("\"{}-{:x}\"", &entry.key.to_hex()[..16], stored.as_millis())
+}
+
+/// `Server-Timing` of the stages so far, in milliseconds.
+pub(crate) fn timing(headers: &mut HeaderMap, stages: &[(&str, Duration)]) {
+    let mut out = String::with_capacity(24 * stages.len());
+    for (name, spent) in stages {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        let micros = spent.as_micros();
+        let _ = write!(out, "{name};dur={}.{:03}", micros / 1000, micros % 1000);
+    }
+    put(headers, SERVER_TIMING, &out);
+}
+
+/// OpenAI's `x-ratelimit-*`.
+pub(crate) fn rate_limits(headers: &mut HeaderMap, levels: &Levels) {
+    for (unit, level) in [("requests", levels.requests), ("tokens", levels.tokens)] {
+        let Some(Level {
+            limit,
+            remaining,
+            reset,
+        }) = level
+        else {
+            continue;
+        };
+        for (what, value) in [
+            ("limit", limit.to_string()),
+            ("remaining", remaining.to_string()),
+            ("reset", format!("{:.3}s", reset.as_secs_f64())),
+        ] {
+            if let Ok(name) = HeaderName::try_from(format!("x-ratelimit-{what}-{unit}")) {
+                put(headers, name, &value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_cannot_widen_its_tenants_residency() {
+        let mut headers = HeaderMap::new();
+        let eu = vec!["EU".to_owned()];
+        assert_eq!(residency(&eu, &headers), eu);
+        headers.insert(RESIDENCY, "US".parse().unwrap());
+        assert_eq!(residency(&eu, &headers), ["nowhere"]);
+        assert_eq!(residency(&[], &headers), ["US"]);
+        headers.insert(RESIDENCY, "US, EU".parse().unwrap());
+        assert_eq!(residency(&eu, &headers), ["EU"]);
+    }
+
+    #[test]
+    fn a_key_is_found_whatever_the_scheme_is_spelt_like() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, "bearer fb-a-b".parse().unwrap());
+        assert_eq!(api_key(&headers), Some("fb-a-b"));
+        headers.insert(AUTHORIZATION, "Basic eDp5".parse().unwrap());
+        assert_eq!(api_key(&headers), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Who asks: API keys as digests, a tenant for each, compared in constant time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::config::TenantConfig;
+use crate::error::{ErrorKind, GatewayError};
+
+/// An API key as it is kept: never the secret itself.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// Its identifier: the part of the key that may be shown.
+    pub id: Arc<str>,
+    /// SHA-256 of the whole key. Keys are random, so a slow hash would add nothing.
+    pub digest: [u8; 32],
+    /// The tenant it belongs to.
+    pub tenant: Arc<str>,
+    /// The models it may use, exact or ending in `*`. Empty: all.
+    pub models: Vec<String>,
+    /// Requests per minute.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens per minute.
+    pub tokens_per_minute: Option<u32>,
+    /// When it stops working.
+    pub expires: Option<SystemTime>,
+}
+
+/// Who a request comes from, once its key is accepted.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The key.
+    pub key: Arc<KeyRecord>,
+    /// The tenant's configuration.
+    pub tenant: Arc<TenantConfig>,
+    /// The tenant's secret, under which cache keys, salts and masks are made.
+    pub secret: Arc<[u8; 32]>,
+}
+
+impl Identity {
+    /// Whether the key may use a model.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.key.models.is_empty()
+            || self
+                .key
+                .models
+                .iter()
+                .any(|pattern| match pattern.strip_suffix('*') {
+                    Some(prefix) => model.starts_with(prefix),
+                    None => pattern == model,
+                })
+    }
+}
+
+/// All keys and tenants, as one immutable value that a reload replaces.
+#[derive(Debug)]
+pub struct KeyRing {
+    keys: HashMap<Arc<str>, Identity>,
+    /// Set when no keys are configured: everyone is this.
+    anonymous: Option<Identity>,
+}
+
+/// The tenant of requests when no keys are configured.
+pub const LOCAL_TENANT: &str = "local";
+
+impl KeyRing {
+    /// A ring of these keys. Each tenant's secret is derived from `master`. With no keys at
+    /// all every request is the tenant `local`: the host then listens on loopback only.
+    pub fn new(keys: Vec<KeyRecord>, tenants: &[TenantConfig], master: &[u8]) -> Self {
+        let known: HashMap<&str, Arc<TenantConfig>> = tenants
+            .iter()
+            .map(|t| (t.name.as_str(), Arc::new(t.clone())))
+            .collect();
+        let tenant_of = |name: &str| {
+            known.get(name).cloned().unwrap_or_else(|| {
+                Arc::new(TenantConfig {
+                    name: name.to_owned(),
+                    ..TenantConfig::default()
+                })
+            })
+        };
+        let anonymous = keys.is_empty().then(|| Identity {
+            key: Arc::new(KeyRecord {
+                id: LOCAL_TENANT.into(),
+                digest: [0; 32],
+                tenant: LOCAL_TENANT.into(),
+                models: Vec::new(),
+                requests_per_minute: None,
+                tokens_per_minute: None,
+                expires: None,
+            }),
+            tenant: tenant_of(LOCAL_TENANT),
+            secret: Arc::new(tenant_secret(master, LOCAL_TENANT)),
+        });
+        let keys = keys
+            .into_iter()
+            .map(|key| {
+                let identity = Identity {
+                    tenant: tenant_of(&key.tenant),
+                    secret: Arc::new(tenant_secret(master, &key.tenant)),
+                    key: Arc::new(key),
+                };
+                (identity.key.id.clone(), identity)
+            })
+            .collect();
+        Self { keys, anonymous }
+    }
+
+    /// Whether any key is configured.
+    pub fn is_open(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
+    /// Who a key belongs to. `presented` is the value of the `Authorization: Bearer` header.
+    pub fn identify(
+        &self,
+        presented: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Identity, GatewayError> {
+        if let Some(anonymous) = &self.anonymous {
+            return Ok(anonymous.clone());
+        }
+        let Some(presented) = presented else {
+            return Err(GatewayError::new(
+                ErrorKind::MissingKey,
+                "no API key was sent; send it as `Authorization: Bearer <key>`",
+            ));
+        };
+        let invalid = || {
+            GatewayError::new(
+                ErrorKind::InvalidKey,
+                "the API key is not known, expired or revoked",
+            )
+        };
+        // An identifier is no secret; whether it exists may take a different time than whether it fits.
+        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let id = key_id(presented).ok_or_else(invalid)?;
+        let identity = self.keys.get(id).ok_or_else(invalid)?;
+        let fits = bool::from(identity.key.digest.ct_eq(&digest));
+        if !fits || identity.key.expires.is_some_and(|at| at <= now) {
+            return Err(invalid());
+        }
+        Ok(identity.clone())
+    }
+}
+
+/// The identifier within a key of the form `fb-<id>-<secret>`.
+pub fn key_id(key: &str) -> Option<&str> {
+    let (id, secret) = key.strip_prefix("fb-")?.split_once('-')?;
+    (!id.is_empty() && !secret.is_empty()).then_some(id)
+}
+
+/// A tenant's secret: HMAC-SHA-256 of its name under the master secret.
+pub fn tenant_secret(master: &[u8], tenant: &str) -> [u8; 32] {
+    keyed(master, &[b"forebay tenant secret v1", tenant.as_bytes()])
+}
+
+/// HMAC-SHA-256 over length-prefixed parts.
+pub fn keyed(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of any length, so this can't fail; an empty key is the fallback of no path.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret)
+        .unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,352 @@
+//! Reversible masks: keyed placeholders go upstream and into the store, values come back only to their client.
+//!
+//! A placeholder depends on the tenant's secret, the label and the value's place in the
+//! prompt, never on the value: two clients of a tenant who differ only in private values
+//! send the same masked prompt and share an answer. A placeholder that a client writes
+//! itself is escaped; one that is not in this request's table is never restored.
+
+use forebay_dialect::TextEdit;
+use forebay_dialect::canonical::{Channel, Part, Prompt};
+
+use crate::identity::keyed;
+use crate::policy::{Edit, PolicyError};
+
+/// The masks of one request. It does not print: its values are what must not rest anywhere.
+#[derive(Clone, Default)]
+pub(crate) struct MaskTable {
+    entries: Vec<Mask>,
+    longest: usize,
+}
+
+#[derive(Clone)]
+struct Mask {
+    placeholder: String,
+    label: String,
+    value: String,
+}
+
+impl std::fmt::Debug for MaskTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MaskTable({} masks)", self.entries.len())
+    }
+}
+
+/// The most distinct values one prompt may have masked: bounds the table and each restore pass.
+const MAX_MASKS: usize = 1024;
+
+impl MaskTable {
+    /// Makes the table of a verdict's edits, and the edits of the prompt's text that put the masks in.
+    pub(crate) fn build(
+        secret: &[u8; 32],
+        prompt: &Prompt,
+        edits: &[Edit],
+    ) -> Result<(Self, Vec<TextEdit>), PolicyError> {
+        let mut table = Self::default();
+        let mut out = Vec::with_capacity(edits.len());
+        for edit in edits {
+            let text = part_text(prompt, edit.message, edit.part)
+                .and_then(|text| text.get(edit.start as usize..edit.end as usize))
+                .ok_or_else(|| {
+                    nonsense(format!(
+                        "an edit lies outside message {} part {}",
+                        edit.message, edit.part
+                    ))
+                })?;
+            let placeholder = table.placeholder(secret, &edit.label, text)?;
+            out.push(TextEdit {
+                message: edit.message,
+                part: edit.part,
+                range: edit.start..edit.end,
+                text: placeholder,
+            });
+        }
+        table.longest = table
+            .entries
+            .iter()
+            .map(|mask| mask.placeholder.len())
+            .max()
+            .unwrap_or(0);
+        table.escape_impostors(prompt, edits, &mut out);
+        out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
+        Ok((table, out))
+    }
+
+    /// Whether nothing was masked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn placeholder(
+        &mut self,
+        secret: &[u8; 32],
+        label: &str,
+        value: &str,
+    ) -> Result<String, PolicyError> {
+        if let Some(known) = self
+            .entries
+            .iter()
+            .find(|mask| mask.value == value && mask.label == label)
+        {
+            return Ok(known.placeholder.clone());
+        }
+        if self.entries.len() >= MAX_MASKS {
+            return Err(nonsense(format!(
+                "more than {MAX_MASKS} distinct values to mask"
+            )));
+        }
+        let ordinal = 1 + self
+            .entries
+            .iter()
+            .filter(|mask| mask.label == label)
+            .count();
+        let tag = keyed(
+            secret,
+            &[
+                b"forebay mask v1",
+                label.as_bytes(),
+                &(ordinal as u64).to_be_bytes(),
+            ],
+        );
+        let placeholder = format!(
+            "[{label}_{ordinal}_{:02x}{:02x}{:02x}{:02x}]",
+            tag[0], tag[1], tag[2], tag[3]
+        );
+        self.entries.push(Mask {
+            placeholder: placeholder.clone(),
+            label: label.to_owned(),
+            value: value.to_owned(),
+        });
+        Ok(placeholder)
+    }
+
+    /// Where the client wrote one of these placeholders itself, it is escaped with a tilde.
+    fn escape_impostors(&self, prompt: &Prompt, edits: &[Edit], out: &mut Vec<TextEdit>) {
+        for (message, m) in prompt.messages.iter().enumerate() {
+            for part in 0..m.parts.len() {
+                let (message, part) = (message as u32, part as u32);
+                let Some(text) = part_text(prompt, message, part) else {
+                    continue;
+                };
+                for mask in &self.entries {
+                    for (start, _) in text.match_indices(mask.placeholder.as_str()) {
+                        let (start, end) = (start as u32, (start + 1) as u32);
+                        let taken = edits.iter().any(|e| {
+                            e.message == message && e.part == part && e.start < end && start < e.end
+                        });
+                        if !taken {
+                            out.push(TextEdit {
+                                message,
+                                part,
+                                range: start..end,
+                                text: "[~".to_owned(),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the values back into a whole text. In a tool call's arguments, which are JSON, a value is escaped.
+    pub(crate) fn restore(&self, channel: Channel, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        self.restore_into(channel, text, &mut out);
+        out
+    }
+
+    fn restore_into(&self, channel: Channel, text: &str, out: &mut String) {
+        let mut rest = text;
+        while let Some(at) = rest.find('[') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            match self
+                .entries
+                .iter()
+                .find(|mask| rest.starts_with(mask.placeholder.as_str()))
+            {
+                Some(mask) => {
+                    match channel {
+                        Channel::ToolArguments(_) => {
+                            let quoted = forebay_dialect::json_string(&mask.value);
+                            out.push_str(&quoted[1..quoted.len() - 1]);
+                        }
+                        _ => out.push_str(&mask.value),
+                    }
+                    rest = &rest[mask.placeholder.len()..];
+                }
+                None => {
+                    out.push('[');
+                    rest = &rest[1..];
+                }
+            }
+        }
+        out.push_str(rest);
+    }
+
+    /// Where an unfinished placeholder may begin at the end of `text`.
+    fn unfinished(&self, text: &str) -> usize {
+        let from = text.len().saturating_sub(self.longest);
+        let from = (from..=text.len())
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(text.len());
+        text[from..]
+            .match_indices('[')
+            .map(|(at, _)| from + at)
+            .find(|&at| {
+                self.entries.iter().any(|mask| {
+                    mask.placeholder.len() > text.len() - at
+                        && mask.placeholder.starts_with(&text[at..])
+                })
+            })
+            .unwrap_or(text.len())
+    }
+}
+
+/// Restores masks in a stream: a placeholder may be split over any number of events.
+#[derive(Debug)]
+pub(crate) struct Restorer {
+    table: MaskTable,
+    /// What is held of each channel: never longer than the longest placeholder.
+    held: Vec<(u32, Channel, String)>,
+}
+
+impl Restorer {
+    /// A restorer of these masks.
+    pub(crate) fn new(table: MaskTable) -> Self {
+        Self {
+            table,
+            held: Vec::new(),
+        }
+    }
+
+    /// Takes a piece of one channel and gives what can go out.
+    pub(crate) fn push(&mut self, choice: u32, channel: Channel, text: &str) -> String {
+        let at = match self
+            .held
+            .iter()
+            .position(|(c, ch, _)| *c == choice && *ch == channel)
+        {
+            Some(at) => at,
+            None => {
+                self.held.push((choice, channel, String::new()));
+                self.held.len() - 1
+            }
+        };
+        let mut whole = std::mem::take(&mut self.held[at].2);
+        whole.push_str(text);
+        let cut = self.table.unfinished(&whole);
+        self.held[at].2 = whole.split_off(cut);
+        self.table.restore(channel, &whole)
+    }
+
+    /// Gives what is still held of a choice, or of all.
+    pub(crate) fn finish(&mut self, choice: Option<u32>) -> Vec<(u32, Channel, String)> {
+        self.held
+            .iter_mut()
+            .filter(|(c, _, text)| choice.is_none_or(|wanted| wanted == *c) && !text.is_empty())
+            .map(|(c, channel, text)| (*c, *channel, std::mem::take(text)))
+            .collect()
+    }
+}
+
+fn part_text(prompt: &Prompt, message: u32, part: u32) -> Option<&str> {
+    match prompt
+        .messages
+        .get(message as usize)?
+        .parts
+        .get(part as usize)?
+    {
+        Part::Text(text) => Some(text),
+        Part::ToolCall(call) => Some(&call.arguments),
+        Part::Opaque(opaque) => Some(&opaque.json),
+    }
+}
+
+fn nonsense(detail: String) -> PolicyError {
+    PolicyError::Nonsense {
+        policy: "guardrails",
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_dialect::canonical::{Message, Operation, Sampling};
+
+    fn prompt(text: &str) -> Prompt {
+        Prompt {
+            operation: Operation::Chat,
+            model: "m".into(),
+            messages: vec![Message {
+                role: "user".into(),
+                parts: vec![Part::Text(text.into())],
+                extra: vec![],
+            }],
+            tools: vec![],
+            sampling: Sampling {
+                temperature: None,
+                top_p: None,
+                n: 1,
+                max_tokens: None,
+                seed: None,
+            },
+            extra: vec![],
+        }
+    }
+
+    fn table(text: &str, value: &str) -> (MaskTable, Vec<TextEdit>) {
+        let start = text.find(value).unwrap() as u32;
+        let edit = Edit {
+            message: 0,
+            part: 0,
+            start,
+            end: start + value.len() as u32,
+            label: "EMAIL".into(),
+        };
+        MaskTable::build(&[7; 32], &prompt(text), &[edit]).unwrap()
+    }
+
+    #[test]
+    fn two_clients_who_differ_only_in_the_value_send_the_same_mask() {
+        let (_, a) = table("write to ann@x.org", "ann@x.org");
+        let (_, b) = table("write to bobby@y.net", "bobby@y.net");
+        assert_eq!(a[0].text, b[0].text);
+    }
+
+    #[test]
+    fn a_mask_split_at_any_place_is_restored_and_nothing_else_is_held() {
+        let (table, edits) = table("write to ann@x.org", "ann@x.org");
+        let text = format!("[a] to {} [EMAIL_ done{}", edits[0].text, edits[0].text);
+        for cut in 0..=text.len() {
+            let mut restorer = Restorer::new(table.clone());
+            let mut out = restorer.push(0, Channel::Content, &text[..cut]);
+            out += &restorer.push(0, Channel::Content, &text[cut..]);
+            out.extend(restorer.finish(None).into_iter().map(|(_, _, t)| t));
+            assert_eq!(out, "[a] to ann@x.org [EMAIL_ doneann@x.org");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_that_the_client_writes_itself_is_escaped() {
+        let (_, edits) = table("write to ann@x.org", "ann@x.org");
+        let text = format!("{} is mine, ann@x.org too", edits[0].text);
+        let (_, edits) = table_of(&text);
+        assert_eq!(edits[0].text, "[~");
+        assert_eq!(edits[0].range, 0..1);
+    }
+
+    fn table_of(text: &str) -> (MaskTable, Vec<TextEdit>) {
+        table(text, "ann@x.org")
+    }
+
+    #[test]
+    fn a_value_in_arguments_is_escaped_as_json() {
+        let (table, edits) = table("say \"hi\"\nnow", "\"hi\"\nnow");
+        let arguments = format!("{{\"text\":\"{}\"}}", edits[0].text);
+        assert_eq!(
+            table.restore(Channel::ToolArguments(0), &arguments),
+            r#"{"text":"\"hi\"\nnow"}"#
+        );
+    }
+}

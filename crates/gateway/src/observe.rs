@@ -1,0 +1,158 @@
+//! What the pipeline tells its platform about a request: the source of metrics, access log and traces.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use forebay_dialect::canonical::{Operation, Usage};
+
+use crate::error::ErrorKind;
+use crate::policy::{Caller, Hit, Reason};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// A request has ended: its last byte went out, or its client left.
+    Finished(Box<Summary>),
+    /// An upstream was tried.
+    Attempt(Attempt),
+    /// A flight has ended, whoever still waited for it.
+    FlightEnded {
+        /// Clients it served.
+        clients: u32,
+        /// Whether its upstream was cancelled because nobody waited any more.
+        cancelled: bool,
+    },
+    /// An endpoint's health changed.
+    Health {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// The endpoint's URL without credentials.
+        endpoint: Arc<str>,
+        /// Whether requests go there now.
+        healthy: bool,
+    },
+    /// Guardrail rules matched in an answer.
+    GuardHits {
+        /// The caller.
+        caller: Caller,
+        /// The rules.
+        hits: Vec<Hit>,
+    },
+    /// Something an operator should read. Never prompt text, never a secret.
+    Warning(String),
+}
+
+/// What the cache said, in the words of RFC 9211.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum CacheResult {
+    /// Answered from the store.
+    Hit,
+    /// Answered from a flight that another request had started.
+    Joined,
+    /// Answered from the store although stale, since the upstream failed.
+    Stale,
+    /// Nothing stored.
+    Miss,
+    /// The cache was not asked.
+    #[default]
+    Bypass,
+}
+
+/// One request, from first byte in to last byte out.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The request's identifier, as in `x-request-id`.
+    pub request_id: String,
+    /// The W3C `traceparent` of the client, where one came.
+    pub traceparent: Option<String>,
+    /// Who asked; none when the key was not accepted.
+    pub caller: Option<Caller>,
+    /// The endpoint; none for an unknown path.
+    pub operation: Option<Operation>,
+    /// The path as requested, cut at 64 bytes.
+    pub path: String,
+    /// The model as the client named it; empty where unknown.
+    pub model: String,
+    /// The model that answered.
+    pub response_model: Option<String>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The status that went out.
+    pub status: u16,
+    /// The error, where one went out (in the head or within the stream).
+    pub error: Option<ErrorKind>,
+    /// What the cache said.
+    pub cache: CacheResult,
+    /// The tier that answered: `memory`, `disk`, `shared`, or empty.
+    pub cache_tier: &'static str,
+    /// Why the cache was bypassed or the answer not stored.
+    pub cache_why: Option<Reason>,
+    /// The upstream that answered.
+    pub upstream: Option<Arc<str>>,
+    /// Tokens, where counted.
+    pub usage: Option<Usage>,
+    /// Guardrail rules that matched.
+    pub guard_hits: Vec<Hit>,
+    /// Whether a guardrail turned the prompt or the answer away.
+    pub denied: bool,
+    /// When the request's head had come.
+    pub started: SystemTime,
+    /// From then to the last byte out.
+    pub duration: Duration,
+    /// From then to the first token out, for answers with tokens.
+    pub first_token: Option<Duration>,
+    /// In guests: prompt check, plan, rank.
+    pub policy_time: Duration,
+    /// Spent in the gateway itself before the upstream was asked or the answer was found.
+    pub overhead: Duration,
+    /// Whether the client left before the end.
+    pub client_gone: bool,
+    /// Bytes of body out.
+    pub bytes_out: u64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            request_id: String::new(),
+            traceparent: None,
+            caller: None,
+            operation: None,
+            path: String::new(),
+            model: String::new(),
+            response_model: None,
+            stream: false,
+            status: 0,
+            error: None,
+            cache: CacheResult::Bypass,
+            cache_tier: "",
+            cache_why: None,
+            upstream: None,
+            usage: None,
+            guard_hits: Vec::new(),
+            denied: false,
+            started: SystemTime::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            first_token: None,
+            policy_time: Duration::ZERO,
+            overhead: Duration::ZERO,
+            client_gone: false,
+            bytes_out: 0,
+        }
+    }
+}
+
+/// One try of an upstream.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// Its status; none when the transport failed.
+    pub status: Option<u16>,
+    /// The failure.
+    pub failure: Option<ErrorKind>,
+    /// To the response's head.
+    pub head: Duration,
+    /// Whether another try followed.
+    pub retried: bool,
+}

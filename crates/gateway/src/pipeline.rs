@@ -1,0 +1,617 @@
+//! The way of a request, told once: decide, look in the store, join or lead a flight, reply.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use forebay_dialect::canonical::Operation;
+use forebay_dialect::{Payload, Request};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
+
+use crate::decide::{Decision, decide, invalid_request};
+use crate::error::{ErrorKind, ErrorSource, GatewayError};
+use crate::flight::{Boarding, End, Flight, FlightReader};
+use crate::gateway::Gateway;
+use crate::identity::keyed;
+use crate::leader::Leader;
+use crate::masks::{MaskTable, Restorer};
+use crate::observe::{CacheResult, Observation};
+use crate::platform::Platform;
+use crate::recording::Recording;
+use crate::reply::{Events, Feed, ReplyBody, body_of};
+use crate::store::{Entry, Store};
+use crate::ticket::{Permit, Ticket};
+use crate::upstream::Attempts;
+use crate::{headers, models, resume};
+
+/// What goes out, before its head is written.
+struct Ready<P: Platform> {
+    headers: HeaderMap,
+    content: Content<P>,
+}
+
+enum Content<P: Platform> {
+    Whole(Bytes),
+    Events(Events<P>),
+}
+
+enum Route<'a> {
+    Generate(Operation, &'static str),
+    Models(Option<&'a str>),
+}
+
+/// Handles one request.
+pub(crate) async fn handle<P: Platform>(
+    permit: Permit<P>,
+    request: http::Request<Bytes>,
+) -> Response<ReplyBody<P>> {
+    let gateway = permit.gateway.clone();
+    let (head, body) = request.into_parts();
+    let id = headers::request_id(&**gateway.platform(), Some(&head.headers));
+    let mut ticket = Ticket::new(permit, head.uri.path(), id);
+    ticket.summary.traceparent = head
+        .headers
+        .get(headers::TRACEPARENT)
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
+    let ready = match route(&head) {
+        Ok(Route::Generate(operation, path)) => {
+            generate(&gateway, operation, path, &head.headers, body, &mut ticket).await
+        }
+        Ok(Route::Models(wanted)) => {
+            list_models(&gateway, &head.headers, wanted, &mut ticket).await
+        }
+        Err(error) => Err(error),
+    };
+    match ready {
+        Ok(ready) => reply(ready, ticket),
+        Err(error) => error_reply(ticket, error),
+    }
+}
+
+fn route(head: &request::Parts) -> Result<Route<'_>, GatewayError> {
+    let path = head.uri.path();
+    let (found, method) = match path {
+        "/v1/chat/completions" => (
+            Route::Generate(Operation::Chat, "/v1/chat/completions"),
+            Method::POST,
+        ),
+        "/v1/completions" => (
+            Route::Generate(Operation::Completion, "/v1/completions"),
+            Method::POST,
+        ),
+        "/v1/models" => (Route::Models(None), Method::GET),
+        _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
+            Some(id) => (Route::Models(Some(id)), Method::GET),
+            None => {
+                return Err(GatewayError::new(
+                    ErrorKind::NotFound,
+                    "no such endpoint; there are /v1/chat/completions, /v1/completions and /v1/models",
+                ));
+            }
+        },
+    };
+    if head.method != method {
+        return Err(GatewayError::new(
+            ErrorKind::MethodNotAllowed,
+            format!("this endpoint takes {method} only"),
+        )
+        .with_param(Some(method.as_str())));
+    }
+    Ok(found)
+}
+
+async fn list_models<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    head: &HeaderMap,
+    wanted: Option<&str>,
+    ticket: &mut Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let identity = gateway
+        .keys()
+        .identify(headers::api_key(head), SystemTime::now())?;
+    let body = models::answer(gateway, &identity, wanted).await?;
+    let mut out = HeaderMap::new();
+    headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
+    Ok(Ready {
+        headers: out,
+        content: Content::Whole(body),
+    })
+}
+
+async fn generate<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    operation: Operation,
+    path: &'static str,
+    head: &HeaderMap,
+    body: Bytes,
+    ticket: &mut Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let mut decision = decide(gateway, operation, path, head, &body, ticket).await?;
+    ticket.summary.cache_why.clone_from(&decision.plan.why);
+    let decided = ticket.started.elapsed();
+
+    if let Some(id) = head.get(headers::LAST_EVENT_ID) {
+        let feed = resumed(gateway, &decision, id).await?;
+        ticket.summary.overhead = ticket.started.elapsed();
+        ticket.summary.cache = CacheResult::Joined;
+        return Ok(stream_out(
+            gateway, decision, operation, feed, head, ticket, decided, None,
+        ));
+    }
+    let mut stale = None;
+    if decision.plan.lookup {
+        match find(gateway, &decision).await {
+            Found::Fresh(entry, tier) => {
+                ticket.summary.overhead = ticket.started.elapsed();
+                ticket.summary.cache = CacheResult::Hit;
+                ticket.summary.cache_tier = tier;
+                return from_entry(gateway, decision, operation, &entry, head, ticket, decided);
+            }
+            Found::Stale(entry, tier) => stale = Some((entry, tier)),
+            Found::Nothing => {}
+        }
+    }
+    if decision.directives.only_if_cached {
+        ticket.settle(0);
+        return Err(GatewayError::new(
+            ErrorKind::NotCached,
+            "nothing stored answers this request (only-if-cached)",
+        ));
+    }
+    let (mut reader, joined) = board(gateway, &mut decision, &body, head, ticket)?;
+    ticket.summary.cache = match (joined, decision.plan.lookup || decision.plan.store) {
+        (true, _) => CacheResult::Joined,
+        (false, true) => CacheResult::Miss,
+        (false, false) => CacheResult::Bypass,
+    };
+    ticket.summary.overhead = ticket.started.elapsed();
+    match from_flight(gateway, &mut reader, &decision, ticket).await {
+        Ok(whole) if decision.facts.stream => {
+            let _ = whole;
+            Ok(stream_out(
+                gateway,
+                decision,
+                operation,
+                Feed::Live(reader),
+                head,
+                ticket,
+                decided,
+                Some(joined),
+            ))
+        }
+        Ok(whole) => whole_out(
+            gateway, &decision, operation, whole, ticket, decided, joined,
+        ),
+        Err(error) => {
+            if error.kind.source() == ErrorSource::Upstream
+                && error.kind.retryable()
+                && let Some((entry, tier)) = stale
+            {
+                ticket.summary.cache = CacheResult::Stale;
+                ticket.summary.cache_tier = tier;
+                return from_entry(gateway, decision, operation, &entry, head, ticket, decided);
+            }
+            // Nothing was computed that could be charged.
+            ticket.settle(0);
+            Err(error)
+        }
+    }
+}
+
+/// What the store has for a request.
+enum Found {
+    Fresh(Arc<Entry>, &'static str),
+    Stale(Arc<Entry>, &'static str),
+    Nothing,
+}
+
+async fn find<P: Platform>(gateway: &Arc<Gateway<P>>, decision: &Decision<P>) -> Found {
+    let (entry, tier) = match gateway.store().get(&decision.key).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Found::Nothing,
+        Err(error) => {
+            gateway
+                .platform()
+                .observe(Observation::Warning(error.to_string()));
+            return Found::Nothing;
+        }
+    };
+    // A hit passes the same checks as a new request: the tenant is in the key, the model's
+    // allow-list was checked; where the answer was made must be allowed still.
+    let resident = decision.residency.is_empty()
+        || gateway
+            .upstream(&entry.recording.upstream)
+            .is_some_and(|u| u.resides_in(&decision.residency));
+    if !resident || entry.tenant != decision.caller.tenant {
+        return Found::Nothing;
+    }
+    let now = SystemTime::now();
+    let age = entry.age(now);
+    let too_old = decision
+        .directives
+        .max_age
+        .is_some_and(|max| age > Duration::from_secs(max.into()));
+    if !entry.is_stale(now) && !too_old {
+        return Found::Fresh(entry, tier);
+    }
+    let grace = decision
+        .directives
+        .stale_if_error
+        .unwrap_or(entry.freshness.stale_if_error);
+    let limit = u64::from(entry.freshness.ttl) + u64::from(grace);
+    if age <= Duration::from_secs(limit) {
+        Found::Stale(entry, tier)
+    } else {
+        Found::Nothing
+    }
+}
+
+/// The rest of a stream whose connection broke.
+async fn resumed<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &Decision<P>,
+    id: &HeaderValue,
+) -> Result<Feed, GatewayError> {
+    let gone = || {
+        GatewayError::new(
+            ErrorKind::NotResumable,
+            "the stream that Last-Event-ID names is gone, or answers another request; ask again without it",
+        )
+    };
+    let (stream, last) = id.to_str().ok().and_then(resume::parse).ok_or_else(gone)?;
+    let from = last.saturating_add(1);
+    let flights = &gateway.shared().flights;
+    let flight = flights
+        .find(decision.key, stream)
+        .or_else(|| flights.resumable(stream, decision.key));
+    if let Some(reader) = flight.and_then(|flight| flight.join(from)) {
+        return Ok(Feed::Live(reader));
+    }
+    if let Found::Fresh(entry, _) | Found::Stale(entry, _) = find(gateway, decision).await
+        && entry.recording.id == stream
+    {
+        return Feed::stored(entry.recording.clone(), from).ok_or_else(gone);
+    }
+    Err(gone())
+}
+
+/// Joins the flight of this request, or starts one and its leader.
+fn board<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &mut Decision<P>,
+    body: &Bytes,
+    head: &HeaderMap,
+    ticket: &Ticket<P>,
+) -> Result<(FlightReader, bool), GatewayError> {
+    let directives = decision.directives;
+    let id = u64::from_le_bytes(first_eight(gateway.platform().random()));
+    let may_store = decision.plan.store && !directives.no_store;
+    // Who narrows residency by header flies alone: a flight's upstream is not known before it has begun.
+    let narrowed = head.contains_key(headers::RESIDENCY);
+    let shares = decision.plan.lookup && may_store && directives.max_age != Some(0) && !narrowed;
+    let bounds = gateway.flight_bounds();
+    let resumable = headers::flag(head, &headers::EVENT_IDS);
+    let reader = if shares {
+        match gateway.shared().flights.board(decision.key, id, bounds) {
+            Some(Boarding::Joined(reader)) => return Ok((reader, true)),
+            Some(Boarding::Leads(reader)) => reader,
+            None => {
+                return Err(GatewayError::new(
+                    ErrorKind::Internal,
+                    "a new flight could not be boarded",
+                ));
+            }
+        }
+    } else {
+        let keep = may_store || resumable || !decision.facts.stream;
+        let flight = Flight::new(id, decision.key, keep, bounds);
+        flight.join(0).ok_or_else(|| {
+            GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded")
+        })?
+    };
+    let flight = reader.flight().clone();
+    // From here to the spawn there is no await: a client that leaves can't strand those who join.
+    let request = match decision.request.take() {
+        Some(request) => request,
+        None => match Request::parse(operation_of(decision), body.clone()) {
+            Ok(request) => request,
+            Err(error) => {
+                let error = invalid_request(&error);
+                flight.finish(End::Failed(error.clone()));
+                gateway.shared().flights.land(&flight);
+                return Err(error);
+            }
+        },
+    };
+    if resumable {
+        gateway.shared().flights.make_resumable(&flight);
+    }
+    let mut passed_on = HeaderMap::new();
+    headers::put(
+        &mut passed_on,
+        headers::REQUEST_ID,
+        &ticket.summary.request_id,
+    );
+    if let Some(parent) = &ticket.summary.traceparent {
+        headers::put(&mut passed_on, headers::TRACEPARENT, parent);
+    }
+    let deadline = ticket.started + gateway.config().timeouts.total.0;
+    let secret = &*decision.identity.secret;
+    let mut attempts = Attempts::new(
+        gateway.clone(),
+        Arc::new(request),
+        Vec::new(),
+        passed_on,
+        deadline,
+    );
+    attempts.cache_salt = hex(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
+    attempts.hints.clone_from(&decision.plan.hints);
+    let leader = Leader {
+        gateway: gateway.clone(),
+        flight,
+        attempts,
+        caller: decision.caller.clone(),
+        facts: decision.facts.clone(),
+        plan: decision.plan.clone(),
+        residency: decision.residency.clone(),
+        budget_micro_usd: decision.identity.tenant.budget_micro_usd,
+        tenant_hash: u64::from_le_bytes(first_eight_of(&keyed(secret, &[b"forebay warmth v1"]))),
+        may_store,
+        route: "".into(),
+        rank_time: Duration::ZERO,
+    };
+    gateway
+        .platform()
+        .spawn(leader.run(decision.session.take()));
+    Ok((reader, false))
+}
+
+fn operation_of<P: Platform>(decision: &Decision<P>) -> Operation {
+    match decision.caller.route {
+        "/v1/completions" => Operation::Completion,
+        _ => Operation::Chat,
+    }
+}
+
+/// Waits for what the client needs of a flight: its beginning for a stream, else all of it.
+async fn from_flight<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    reader: &mut FlightReader,
+    decision: &Decision<P>,
+    ticket: &mut Ticket<P>,
+) -> Result<Option<Arc<Recording>>, GatewayError> {
+    let _ = gateway;
+    let head = reader.head().await?;
+    ticket.summary.upstream = Some(head.upstream.clone());
+    ticket.head = Some(head);
+    if decision.facts.stream {
+        return Ok(None);
+    }
+    Ok(Some(reader.whole().await?))
+}
+
+fn from_entry<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: Decision<P>,
+    operation: Operation,
+    entry: &Arc<Entry>,
+    head: &HeaderMap,
+    ticket: &mut Ticket<P>,
+    decided: Duration,
+) -> Result<Ready<P>, GatewayError> {
+    ticket.settle(0);
+    let recording = &entry.recording;
+    ticket.summary.upstream = Some(recording.upstream.clone());
+    ticket.summary.usage = recording.usage;
+    ticket.summary.response_model.clone_from(&recording.model);
+    let mut ready = if decision.facts.stream {
+        let feed = Feed::stored(recording.clone(), 0).ok_or_else(unreadable)?;
+        stream_out(
+            gateway, decision, operation, feed, head, ticket, decided, None,
+        )
+    } else {
+        whole_out(
+            gateway,
+            &decision,
+            operation,
+            Some(recording.clone()),
+            ticket,
+            decided,
+            true,
+        )?
+    };
+    headers::describe_entry(&mut ready.headers, entry, entry.age(SystemTime::now()));
+    Ok(ready)
+}
+
+fn unreadable() -> GatewayError {
+    GatewayError::new(
+        ErrorKind::UpstreamInvalid,
+        "the answer can't be told in the form this request asks for",
+    )
+}
+
+fn whole_out<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &Decision<P>,
+    operation: Operation,
+    recording: Option<Arc<Recording>>,
+    ticket: &mut Ticket<P>,
+    decided: Duration,
+    free: bool,
+) -> Result<Ready<P>, GatewayError> {
+    let recording = recording.ok_or_else(unreadable)?;
+    let body = recording.whole().ok_or_else(unreadable)?.clone();
+    ticket.token_out();
+    ticket.summary.usage = recording.usage;
+    ticket.summary.response_model.clone_from(&recording.model);
+    match recording.usage {
+        _ if free => ticket.settle(0),
+        Some(usage) => ticket.settle(usage.input + usage.output),
+        // Not counted by the upstream: what was reserved stays spent.
+        None => {}
+    }
+    let body = if decision.masks.is_empty() {
+        body
+    } else {
+        restore(&decision.masks, operation, body)
+    };
+    let headers = describe(gateway, decision, ticket, decided);
+    Ok(Ready {
+        headers,
+        content: Content::Whole(body),
+    })
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one answer")]
+fn stream_out<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: Decision<P>,
+    operation: Operation,
+    feed: Feed,
+    head: &HeaderMap,
+    ticket: &mut Ticket<P>,
+    decided: Duration,
+    joined: Option<bool>,
+) -> Ready<P> {
+    let wants_ids =
+        headers::flag(head, &headers::EVENT_IDS) || head.contains_key(headers::LAST_EVENT_ID);
+    let stream = match &feed {
+        Feed::Live(reader) => reader.flight().id,
+        Feed::Stored { recording, .. } => recording.id,
+        Feed::Spent => 0,
+    };
+    if let (Feed::Live(reader), true) = (&feed, wants_ids) {
+        gateway.shared().flights.make_resumable(reader.flight());
+    }
+    let out = describe(gateway, &decision, ticket, decided);
+    let mut events = Events::new(feed, operation);
+    events.restorer = (!decision.masks.is_empty()).then(|| Restorer::new(decision.masks));
+    events.include_usage = decision.facts.include_usage;
+    events.ids = wants_ids.then(|| resume::prefix(stream));
+    events.charged = joined == Some(false);
+    Ready {
+        headers: out,
+        content: Content::Events(events),
+    }
+}
+
+fn describe<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &Decision<P>,
+    ticket: &Ticket<P>,
+    decided: Duration,
+) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(16);
+    headers::describe(
+        &mut out,
+        &ticket.summary,
+        &gateway.config().cache_name,
+        Some(decision.key),
+    );
+    let policy = ticket.summary.policy_time;
+    let overhead = ticket.summary.overhead;
+    let (rank, waited) = ticket
+        .head
+        .as_ref()
+        .map_or_else(Default::default, |head| (head.rank, head.waited));
+    let stages = [
+        ("read", decided.saturating_sub(policy)),
+        ("policy", policy),
+        ("store", overhead.saturating_sub(decided)),
+        ("rank", rank),
+        ("upstream", waited),
+    ];
+    if let Some(head) = ticket.head.as_ref().filter(|_| decision.explain) {
+        headers::put(&mut out, headers::ROUTE, &head.route);
+    }
+    headers::timing(&mut out, &stages);
+    if let Some(levels) = ticket.levels() {
+        headers::rate_limits(&mut out, levels);
+    }
+    out
+}
+
+fn restore(masks: &MaskTable, operation: Operation, body: Bytes) -> Bytes {
+    let Ok(payload) = Payload::parse(operation, body.clone()) else {
+        return body;
+    };
+    let texts: Vec<Option<String>> = payload
+        .texts()
+        .iter()
+        .map(|t| Some(masks.restore(t.channel, &t.text)))
+        .collect();
+    payload.rewrite(&texts, false)
+}
+
+fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Response<ReplyBody<P>> {
+    ticket.summary.status = 200;
+    let (media, body) = match ready.content {
+        Content::Whole(body) => ("application/json", ReplyBody::whole(body, ticket)),
+        Content::Events(events) => (
+            "text/event-stream; charset=utf-8",
+            ReplyBody::events(events, ticket),
+        ),
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    *headers = ready.headers;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    // An answer belongs to its tenant: no cache between here and the client may keep it.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}
+
+/// An error as an answer, in the client's dialect.
+pub(crate) fn error_reply<P: Platform>(
+    mut ticket: Ticket<P>,
+    error: GatewayError,
+) -> Response<ReplyBody<P>> {
+    let status = error.status();
+    ticket.failed(error.kind);
+    ticket.summary.status = status;
+    let mut out = HeaderMap::with_capacity(8);
+    headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    out.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if let Some(after) = error.retry_after {
+        // Whole seconds, rounded up: earlier would be too early.
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        out.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.kind == ErrorKind::MethodNotAllowed
+        && let Some(method) = &error.param
+    {
+        headers::put(&mut out, ALLOW, method);
+    }
+    if let Some(levels) = ticket.levels() {
+        headers::rate_limits(&mut out, levels);
+    }
+    let mut response = Response::new(ReplyBody::whole(body_of(&error), ticket));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = out;
+    response
+}
+
+fn first_eight(random: [u8; 16]) -> [u8; 8] {
+    first_eight_of(&random)
+}
+
+fn first_eight_of(bytes: &[u8]) -> [u8; 8] {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[..8]);
+    eight
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}

@@ -1,0 +1,138 @@
+//! What the pipeline needs of the place it runs in: tasks, timers, one HTTP client call, a store.
+//!
+//! On tokio futures are `Send`; on WASI they need not be. [`MaybeSend`] says which.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::memo::Remembered;
+use crate::observe::Observation;
+use crate::policy::Policies;
+use crate::store::Store;
+
+#[cfg(not(target_family = "wasm"))]
+mod bounds {
+    /// `Send` where the platform has threads.
+    pub trait MaybeSend: Send {}
+    impl<T: Send + ?Sized> MaybeSend for T {}
+    /// `Sync` where the platform has threads.
+    pub trait MaybeSync: Sync {}
+    impl<T: Sync + ?Sized> MaybeSync for T {}
+    /// A boxed future.
+    pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+    /// A boxed stream.
+    pub type BoxStream<'a, T> = std::pin::Pin<Box<dyn futures_core::Stream<Item = T> + Send + 'a>>;
+}
+#[cfg(target_family = "wasm")]
+mod bounds {
+    /// `Send` where the platform has threads.
+    pub trait MaybeSend {}
+    impl<T: ?Sized> MaybeSend for T {}
+    /// `Sync` where the platform has threads.
+    pub trait MaybeSync {}
+    impl<T: ?Sized> MaybeSync for T {}
+    /// A boxed future.
+    pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
+    /// A boxed stream.
+    pub type BoxStream<'a, T> = std::pin::Pin<Box<dyn futures_core::Stream<Item = T> + 'a>>;
+}
+pub use bounds::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
+
+/// One place the gateway runs in.
+pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
+    /// The policies' runtime.
+    type Policies: Policies;
+    /// Where recordings rest.
+    type Store: Store;
+
+    /// Runs a task to its end, detached. It may outlive the request that started it.
+    fn spawn(&self, task: impl Future<Output = ()> + MaybeSend + 'static);
+
+    /// Resolves after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + MaybeSend + 'static;
+
+    /// 128 random bits, for identifiers.
+    fn random(&self) -> [u8; 16];
+
+    /// Sends one request and resolves when the response's head has come. It follows no
+    /// redirects, sends no header that it was not given but `host` and framing, and
+    /// dropping the future or the body cancels the exchange at once.
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        upstream: &UpstreamTransport,
+    ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + MaybeSend + 'static;
+
+    /// Takes note of what happened: metrics, logs, traces. Must not block.
+    fn observe(&self, observation: Observation);
+
+    /// A remembered decision, where the platform has a memo.
+    fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
+        let _ = id;
+        None
+    }
+
+    /// Remembers a decision, where the platform has a memo. The memo is bounded.
+    fn remember(&self, id: [u8; 32], decision: Arc<Remembered>) {
+        let _ = (id, decision);
+    }
+}
+
+/// How connections to one upstream are made. Two upstreams share a connection only when this is equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamTransport {
+    /// How long establishing a connection may take.
+    pub connect_timeout: Duration,
+    /// Speak HTTP/2 without TLS from the first byte.
+    pub h2c: bool,
+    /// A file of certificates to trust instead of the system's, in PEM.
+    pub ca_file: Option<String>,
+}
+
+/// The body of an upstream's response.
+pub struct UpstreamBody(pub BoxStream<'static, Result<Bytes, TransportError>>);
+
+impl fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpstreamBody")
+    }
+}
+
+impl Stream for UpstreamBody {
+    type Item = Result<Bytes, TransportError>;
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+/// Where in an exchange the transport failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportFailure {
+    /// No connection: refused, unreachable, name not found, TLS handshake.
+    Connect,
+    /// The connection broke before the response's head.
+    Reset,
+    /// The connection broke within the response's body.
+    Body,
+    /// What came is no HTTP.
+    Protocol,
+}
+
+/// The transport failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{detail}")]
+pub struct TransportError {
+    /// Where.
+    pub failure: TransportFailure,
+    /// What, without addresses of peers' peers or secrets.
+    pub detail: String,
+}

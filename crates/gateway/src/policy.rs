@@ -1,0 +1,415 @@
+//! What the gateway asks its policies, and what they answer: the Rust side of `wit/`.
+//!
+//! The host implements [`Policies`] over wasmtime, an edge over components it imports.
+//! Field by field these types mirror package `forebay:edge@0.1.0`; see there for meanings.
+
+use std::future::Future;
+
+use forebay_dialect::canonical::{Channel, Field, Needs, Prompt, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::platform::{MaybeSend, MaybeSync};
+
+/// Who asks. Identifiers only, never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// The tenant that owns the API key.
+    pub tenant: std::sync::Arc<str>,
+    /// The identifier of the API key.
+    pub key: std::sync::Arc<str>,
+    /// The path of the endpoint.
+    pub route: &'static str,
+}
+
+/// A stable code for machines, a sentence for people. Never prompt text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Kebab case.
+    pub code: String,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// The client's wishes about the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Directives {
+    /// Do not answer from the store.
+    pub no_cache: bool,
+    /// Do not put the answer into the store.
+    pub no_store: bool,
+    /// Answer from the store or not at all.
+    pub only_if_cached: bool,
+    /// The oldest acceptable answer, in seconds.
+    pub max_age: Option<u32>,
+    /// How stale an answer may be when the upstream fails, in seconds.
+    pub stale_if_error: Option<u32>,
+    /// This request may be cached although it samples.
+    pub cache_sampled: bool,
+}
+
+/// Replace a stretch of one part by a mask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Index of the message.
+    pub message: u32,
+    /// Index of the part within the message.
+    pub part: u32,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// What kind of value it is, such as `EMAIL`.
+    pub label: String,
+}
+
+/// What to do with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Let it through.
+    Allow,
+    /// Let it through with these stretches masked; sorted, not overlapping.
+    Edit(Vec<Edit>),
+    /// Turn it away.
+    Deny(Reason),
+}
+
+/// How often a rule matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The rule's name.
+    pub rule: String,
+    /// `allow`, `mask` or `deny`.
+    pub action: String,
+    /// Matches.
+    pub count: u32,
+    /// It only counted.
+    pub shadow: bool,
+}
+
+/// The judgement on a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What to do.
+    pub action: Action,
+    /// Which rules matched.
+    pub hits: Vec<Hit>,
+    /// Whether rules for the output apply to this caller.
+    pub guard_output: bool,
+}
+
+/// Who may share an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// All keys of the tenant.
+    Tenant,
+    /// Only the API key that asked.
+    Key,
+}
+
+/// How long an entry lives, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// Until it is stale.
+    pub ttl: u32,
+    /// Since it was last read; 0 is without limit.
+    pub idle: u32,
+    /// Past `ttl`, when the upstream fails.
+    pub stale_if_error: u32,
+}
+
+/// A block of the prompt's text: a hint for routing, not an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// XXH64 of this block and of all before it.
+    pub hash: u64,
+    /// Where it ends, in bytes of the rendered text.
+    pub end: u32,
+}
+
+/// What the cache means to do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachePlan {
+    /// SHA-256 over every field that can change the answer.
+    pub digest: [u8; 32],
+    /// Who may share the entry.
+    pub scope: Scope,
+    /// Whether an entry may answer this request.
+    pub lookup: bool,
+    /// Whether the answer may become an entry.
+    pub store: bool,
+    /// Why not.
+    pub why: Option<Reason>,
+    /// How long the entry would live.
+    pub freshness: Freshness,
+    /// The prefix chain.
+    pub chain: Vec<Block>,
+    /// Fields to add for the provider's own prompt cache.
+    pub hints: Vec<Field>,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// With a finish reason and, in a stream, its terminal event.
+    Complete,
+    /// Cut at a token limit.
+    Length,
+    /// The connection ended early.
+    Truncated,
+    /// An error.
+    Error,
+    /// Refused by the model or a filter.
+    Refused,
+}
+
+/// What is known when an answer has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// The upstream's status code.
+    pub status: u16,
+    /// The size of the recording, in bytes.
+    pub bytes: u64,
+    /// Whether a tool was called.
+    pub tool_calls: bool,
+    /// Tokens, where the upstream counted them.
+    pub usage: Option<Usage>,
+}
+
+/// Whether an answer becomes an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Store it.
+    pub store: bool,
+    /// How long it lives.
+    pub freshness: Freshness,
+    /// Labels under which it can be purged.
+    pub tags: Vec<String>,
+    /// Why it is not stored.
+    pub why: Option<Reason>,
+}
+
+/// A piece of output as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// The choice's index.
+    pub choice: u32,
+    /// The channel.
+    pub channel: Channel,
+    /// The text.
+    pub text: String,
+}
+
+/// What a call of the output guard lets go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Releases {
+    /// What may go to the client.
+    pub released: Vec<Delta>,
+    /// The output must end here.
+    pub denied: Option<Reason>,
+    /// Rules that matched since the last call.
+    pub hits: Vec<Hit>,
+}
+
+/// What a request needs of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    /// The model as the client named it.
+    pub model: String,
+    /// Estimated tokens of the prompt.
+    pub input_tokens: u64,
+    /// The most tokens the answer may have.
+    pub output_tokens: u64,
+    /// What the upstream must be able to do.
+    pub needs: Needs,
+    /// Regions or jurisdictions the prompt may go to; empty means anywhere.
+    pub residency: Vec<String>,
+    /// The most it may cost, in millionths of a US dollar.
+    pub budget_micro_usd: Option<u64>,
+    /// Milliseconds until the client's deadline.
+    pub deadline_ms: Option<u64>,
+}
+
+/// Millionths of a US dollar per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of the prompt out of the upstream's cache.
+    pub cached_input: u64,
+    /// Tokens of the completion.
+    pub output: u64,
+}
+
+/// An upstream as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The upstream's name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Its jurisdiction.
+    pub jurisdiction: String,
+    /// It passed its last health check and is not ejected.
+    pub healthy: bool,
+    /// What it can do.
+    pub capabilities: Needs,
+    /// Tokens of prompt and answer together; 0 is unknown.
+    pub context_tokens: u64,
+    /// What it costs.
+    pub price: Option<Price>,
+    /// Expected time to first token, in milliseconds.
+    pub ttft_ms: f64,
+    /// Expected tokens of output a second.
+    pub tokens_per_second: f64,
+    /// Requests in flight from here.
+    pub in_flight: u32,
+    /// How many it takes at once; 0 is unknown.
+    pub capacity: u32,
+    /// Tokens of this prompt probably in its prefix cache.
+    pub warm_tokens: u64,
+    /// The place in the configured order.
+    pub order: u32,
+}
+
+/// A candidate that may serve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Index into the candidates.
+    pub candidate: u32,
+    /// Lower is better.
+    pub score: f64,
+    /// What the score is made of.
+    pub parts: Vec<(String, f64)>,
+    /// Expected cost.
+    pub cost_micro_usd: Option<u64>,
+}
+
+/// The order in which to try, and who is left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranking {
+    /// Best first.
+    pub order: Vec<Choice>,
+    /// Index of the candidate, and the rule.
+    pub excluded: Vec<(u32, Reason)>,
+}
+
+/// Why a policy gave no answer. The request fails closed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PolicyError {
+    /// The guest trapped.
+    #[error("the {policy} policy trapped: {detail}")]
+    Trap {
+        /// Which component.
+        policy: &'static str,
+        /// The trap's name, without guest memory.
+        detail: String,
+    },
+    /// The guest used up its time.
+    #[error("the {policy} policy ran past its limit of {limit_ms} ms")]
+    Deadline {
+        /// Which component.
+        policy: &'static str,
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The guest wanted more memory, or returned more, than it may.
+    #[error("the {policy} policy went over its memory limit of {limit_bytes} bytes")]
+    Memory {
+        /// Which component.
+        policy: &'static str,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The guest's answer makes no sense (a span outside the text, a digest of the wrong length).
+    #[error("the {policy} policy answered nonsense: {detail}")]
+    Nonsense {
+        /// Which component.
+        policy: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// No sandbox was free in time.
+    #[error("no sandbox was free: {limit} are in use")]
+    Exhausted {
+        /// The pool's size.
+        limit: u32,
+    },
+}
+
+/// The three policies, configured and ready.
+pub trait Policies: MaybeSend + MaybeSync + 'static {
+    /// One request's sandbox.
+    type Session: PolicySession;
+    /// One answer's output guard.
+    type Guard: OutputGuard;
+
+    /// SHA-256 over the components and their configuration: part of every cache key.
+    fn digest(&self) -> &[u8; 32];
+
+    /// A sandbox for a request of this caller. `prompt_bytes` sets its deadline.
+    fn session(
+        &self,
+        caller: &Caller,
+        prompt_bytes: usize,
+    ) -> impl Future<Output = Result<Self::Session, PolicyError>> + MaybeSend;
+
+    /// An output guard for an answer to this caller.
+    fn guard(
+        &self,
+        caller: &Caller,
+    ) -> impl Future<Output = Result<Self::Guard, PolicyError>> + MaybeSend;
+
+    /// Whether an answer becomes an entry.
+    fn admit(
+        &self,
+        caller: &Caller,
+        plan: &CachePlan,
+        outcome: &Outcome,
+    ) -> impl Future<Output = Result<Admission, PolicyError>> + MaybeSend;
+}
+
+/// One request's sandbox. Dropping it gives it back or throws it away, as the isolation says.
+pub trait PolicySession: MaybeSend + 'static {
+    /// Judges a prompt.
+    fn check_prompt(
+        &mut self,
+        caller: &Caller,
+        prompt: &Prompt,
+    ) -> impl Future<Output = Result<Verdict, PolicyError>> + MaybeSend;
+
+    /// Plans what the cache does with a prompt.
+    fn plan(
+        &mut self,
+        caller: &Caller,
+        prompt: &Prompt,
+        directives: &Directives,
+    ) -> impl Future<Output = Result<CachePlan, PolicyError>> + MaybeSend;
+
+    /// Ranks the candidates.
+    fn rank(
+        &mut self,
+        caller: &Caller,
+        demand: &Demand,
+        candidates: &[Candidate],
+    ) -> impl Future<Output = Result<Ranking, PolicyError>> + MaybeSend;
+}
+
+/// One answer's output guard.
+pub trait OutputGuard: MaybeSend + 'static {
+    /// Takes output in order.
+    fn push(
+        &mut self,
+        deltas: Vec<Delta>,
+    ) -> impl Future<Output = Result<Releases, PolicyError>> + MaybeSend;
+
+    /// Ends one choice, or all.
+    fn finish(
+        &mut self,
+        choice: Option<u32>,
+    ) -> impl Future<Output = Result<Releases, PolicyError>> + MaybeSend;
+}

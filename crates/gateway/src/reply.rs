@@ -1,0 +1,330 @@
+//! The body of an answer: one piece, a stored stream, or a stream that is still flying. Masks are put back here.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::openai::error::error_body;
+use forebay_dialect::{Payload, sse};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::error::GatewayError;
+use crate::flight::{FlightReader, Item};
+use crate::masks::Restorer;
+use crate::platform::{BoxFuture, Platform};
+use crate::recording::Recording;
+use crate::ticket::Ticket;
+
+/// Why a body ended before its end.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the answer was cut: {0}")]
+pub struct Cut(String);
+
+/// The body of an answer.
+pub struct ReplyBody<P: Platform> {
+    ticket: Option<Ticket<P>>,
+    source: Source<P>,
+}
+
+enum Source<P: Platform> {
+    Whole(Option<Bytes>),
+    Events(Box<Events<P>>),
+}
+
+/// A stream of server-sent events on its way to one client.
+pub(crate) struct Events<P: Platform> {
+    pub(crate) feed: Feed,
+    pub(crate) restorer: Option<Restorer>,
+    /// The client asked for usage.
+    pub(crate) include_usage: bool,
+    /// Prefix of event ids, where the client asked for them.
+    pub(crate) ids: Option<String>,
+    pub(crate) operation: forebay_dialect::canonical::Operation,
+    /// The tokens of this answer count against the client's limits.
+    pub(crate) charged: bool,
+    state: State,
+    keep_alive: Option<BoxFuture<'static, ()>>,
+    _platform: std::marker::PhantomData<fn() -> P>,
+}
+
+/// Where events come from.
+pub(crate) enum Feed {
+    /// A stored answer, from this event on.
+    Stored {
+        /// The answer.
+        recording: Arc<Recording>,
+        /// The next event.
+        at: usize,
+        /// The event that carries nothing but usage.
+        usage_at: Option<usize>,
+    },
+    /// A flight.
+    Live(FlightReader),
+    /// Nothing more.
+    Spent,
+}
+
+#[derive(PartialEq)]
+enum State {
+    Flowing,
+    Ended,
+}
+
+/// The most that is put into one frame: enough to spare system calls on a replay, little enough to stay fair.
+const FRAME: usize = 64 << 10;
+
+impl Feed {
+    /// A stored answer, from event `at` on. None where it can't be told in events.
+    pub(crate) fn stored(recording: Arc<Recording>, at: usize) -> Option<Self> {
+        recording.events()?;
+        let usage_at = recording.usage_event();
+        Some(Self::Stored {
+            recording,
+            at,
+            usage_at,
+        })
+    }
+}
+
+impl<P: Platform> ReplyBody<P> {
+    pub(crate) fn whole(body: Bytes, mut ticket: Ticket<P>) -> Self {
+        ticket.summary.bytes_out = body.len() as u64;
+        Self {
+            ticket: Some(ticket),
+            source: Source::Whole(Some(body)),
+        }
+    }
+
+    pub(crate) fn events(events: Events<P>, ticket: Ticket<P>) -> Self {
+        Self {
+            ticket: Some(ticket),
+            source: Source::Events(Box::new(events)),
+        }
+    }
+}
+
+impl<P: Platform> Events<P> {
+    pub(crate) fn new(feed: Feed, operation: forebay_dialect::canonical::Operation) -> Self {
+        Self {
+            feed,
+            restorer: None,
+            include_usage: false,
+            ids: None,
+            operation,
+            charged: false,
+            state: State::Flowing,
+            keep_alive: None,
+            _platform: std::marker::PhantomData,
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, GatewayError>> {
+        match &mut self.feed {
+            Feed::Live(reader) => reader.poll_item(cx),
+            Feed::Stored {
+                recording,
+                at,
+                usage_at,
+            } => {
+                let end = Item::End(crate::flight::Landing {
+                    recording: None,
+                    usage: recording.usage,
+                    model: recording.model.clone(),
+                });
+                let Some(event) = recording.events().and_then(|events| events.get(*at)) else {
+                    return Poll::Ready(Ok(end));
+                };
+                let item = Item::Event {
+                    index: *at,
+                    data: event.clone(),
+                    usage_only: *usage_at == Some(*at),
+                };
+                *at += 1;
+                Poll::Ready(Ok(item))
+            }
+            Feed::Spent => Poll::Pending,
+        }
+    }
+
+    fn put(&mut self, ticket: &mut Ticket<P>, index: usize, data: &Bytes, out: &mut BytesMut) {
+        ticket.token_out();
+        let id = self.ids.as_ref().map(|prefix| format!("{prefix}{index}"));
+        let Some(restorer) = &mut self.restorer else {
+            return sse::encode(data, id.as_deref(), out);
+        };
+        match Payload::parse(self.operation, data.clone()) {
+            Ok(payload) => {
+                for body in restore(restorer, &payload) {
+                    sse::encode(&body, id.as_deref(), out);
+                }
+            }
+            // What was recorded was parsed before; if it can't be parsed again it has no masks to put back.
+            Err(_) => sse::encode(data, id.as_deref(), out),
+        }
+    }
+
+    fn fail(&mut self, ticket: &mut Ticket<P>, error: &GatewayError, out: &mut BytesMut) {
+        ticket.failed(error.kind);
+        sse::encode(&body_of(error), None, out);
+        self.feed = Feed::Spent;
+        self.state = State::Ended;
+    }
+}
+
+/// Puts values back into a payload: text that may be the beginning of a mask waits for the next one.
+fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
+    let mut freed: Vec<crate::policy::Delta> = payload
+        .texts()
+        .iter()
+        .map(|t| crate::policy::Delta {
+            choice: t.choice,
+            channel: t.channel,
+            text: restorer.push(t.choice, t.channel, &t.text),
+        })
+        .collect();
+    for (choice, _) in payload.finished() {
+        let rest = restorer.finish(Some(*choice)).into_iter();
+        freed.extend(rest.map(|(choice, channel, text)| crate::policy::Delta {
+            choice,
+            channel,
+            text,
+        }));
+    }
+    crate::guard::place(payload, freed, false)
+}
+
+/// An error in the client's dialect.
+pub(crate) fn body_of(error: &GatewayError) -> Bytes {
+    error_body(
+        error.status(),
+        &error.message,
+        error
+            .error_type
+            .as_deref()
+            .unwrap_or(error.kind.openai_type()),
+        error.param.as_deref(),
+        Some(error.code.as_deref().unwrap_or(error.kind.code())),
+    )
+}
+
+impl<P: Platform> Body for ReplyBody<P> {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self.get_mut();
+        let Some(ticket) = &mut this.ticket else {
+            return Poll::Ready(None);
+        };
+        match &mut this.source {
+            Source::Whole(body) => {
+                let body = body.take().filter(|body| !body.is_empty());
+                ticket.complete();
+                this.ticket = None;
+                Poll::Ready(body.map(|body| Ok(Frame::data(body))))
+            }
+            Source::Events(events) => {
+                if events.state == State::Ended {
+                    ticket.complete();
+                    this.ticket = None;
+                    return Poll::Ready(None);
+                }
+                let mut out = BytesMut::new();
+                while out.len() < FRAME {
+                    match events.poll_next(cx) {
+                        Poll::Ready(Ok(Item::Event {
+                            index,
+                            data,
+                            usage_only,
+                        })) => {
+                            if !usage_only || events.include_usage {
+                                events.put(ticket, index, &data, &mut out);
+                            }
+                        }
+                        Poll::Ready(Ok(Item::End(landing))) => {
+                            ticket.summary.usage = landing.usage;
+                            ticket.summary.response_model = landing.model;
+                            let used = landing.usage.filter(|_| events.charged);
+                            if !events.charged || landing.usage.is_some() {
+                                ticket.settle(used.map_or(0, |u| u.input + u.output));
+                            }
+                            sse::encode(b"[DONE]", None, &mut out);
+                            events.feed = Feed::Spent;
+                            events.state = State::Ended;
+                            break;
+                        }
+                        Poll::Ready(Err(error)) => {
+                            events.fail(ticket, &error, &mut out);
+                            break;
+                        }
+                        Poll::Pending => break,
+                    }
+                }
+                if !out.is_empty() {
+                    events.keep_alive = None;
+                    ticket.summary.bytes_out += out.len() as u64;
+                    return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+                }
+                let gateway = &ticket.gateway;
+                let timer = events.keep_alive.get_or_insert_with(|| {
+                    Box::pin(
+                        gateway
+                            .platform()
+                            .sleep(gateway.config().streams.keep_alive.0),
+                    )
+                });
+                if timer.as_mut().poll(cx).is_ready() {
+                    events.keep_alive = None;
+                    // A comment: every reader of event streams skips it (HTML, section 9.2.6).
+                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
+                        b": keep-alive\n\n",
+                    )))));
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ticket.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole(Some(body)) => SizeHint::with_exact(body.len() as u64),
+            Source::Whole(None) => SizeHint::with_exact(0),
+            Source::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl<P: Platform> Drop for ReplyBody<P> {
+    fn drop(&mut self) {
+        let Some(ticket) = &self.ticket else { return };
+        let Source::Events(events) = &mut self.source else {
+            return;
+        };
+        if events.ids.is_none() || events.state == State::Ended {
+            return;
+        }
+        // The client asked for ids: it may come back. The flight goes on that long without it.
+        if let Feed::Live(reader) = std::mem::replace(&mut events.feed, Feed::Spent) {
+            let gateway = ticket.gateway.clone();
+            let flight = reader.flight().clone();
+            let linger = reader.linger();
+            let platform = gateway.platform().clone();
+            platform.spawn(async move {
+                gateway
+                    .platform()
+                    .sleep(gateway.config().streams.resume_grace.0)
+                    .await;
+                drop(linger);
+                gateway.shared().flights.forget(&flight);
+            });
+        }
+    }
+}

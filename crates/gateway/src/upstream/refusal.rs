@@ -1,0 +1,69 @@
+//! An upstream's refusal, as the client reads it: its own words where it is the client's fault, ours where it is not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_dialect::Payload;
+use forebay_dialect::canonical::Operation;
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+
+use crate::error::{ErrorKind, GatewayError};
+
+/// Turns a status and a body into an error. The body may be anything, an HTML page too.
+pub(super) fn read(
+    upstream: &str,
+    operation: Operation,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> GatewayError {
+    let told = Payload::parse(operation, body)
+        .ok()
+        .and_then(|payload| payload.error().cloned());
+    let code = status.as_u16();
+    let mut error = match code {
+        401 | 403 => GatewayError::new(
+            ErrorKind::UpstreamAuth,
+            format!(
+                "upstream \"{upstream}\" refused the gateway's credentials with status {code} (upstreams.key)"
+            ),
+        ),
+        _ => {
+            let message = told.as_ref().map_or_else(
+                || format!("upstream \"{upstream}\" answered {code} with a body that is no error of its dialect"),
+                |told| told.message.clone(),
+            );
+            GatewayError::new(ErrorKind::UpstreamError, message).with_status(match code {
+                400..=499 | 503 | 504 => code,
+                _ => 502,
+            })
+        }
+    };
+    if error.kind == ErrorKind::UpstreamError
+        && let Some(told) = told
+    {
+        error.error_type = told.kind;
+        error.code = told.code;
+        error.param = told.param;
+    }
+    error.retry_after = retry_after(headers);
+    error
+}
+
+/// Whether another upstream may do better: it is overloaded or broken, not the request.
+pub(super) fn is_worth_another_try(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
+        || matches!(status.as_u16(), 401 | 403)
+}
+
+/// Seconds only: the date form of RFC 9110 would need a calendar and engines don't send it.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse::<u64>()
+        .ok()?;
+    Some(Duration::from_secs(seconds.min(86_400)))
+}
