@@ -4,6 +4,7 @@ use crate::entities::{Scan, Tail};
 use crate::patterns::{Patterns, is_token};
 use crate::regexes::Pattern;
 use crate::words::{Run, Words, is_word};
+use crate::{email, secrets};
 
 /// A stretch that a detector matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +67,14 @@ const ANYWHERE: u8 = 2;
 const AT_TOKEN: u8 = 4;
 /// A pattern of the configuration may start with any byte.
 const PATTERN: u8 = 8;
-/// An entity without a pattern may start with this byte where a token starts.
-const SCAN: u8 = 16;
+/// An address may start with this byte where a token starts.
+const EMAIL: u8 = 16;
+/// A value that something secret is set to may start with this byte where a token starts.
+const ASSIGNED: u8 = 32;
 /// The byte is part of a token.
 const TOKEN: u8 = 128;
 /// What starts only where a word or token starts.
-const AT_START: u8 = AT_WORD | AT_TOKEN | SCAN;
+const AT_START: u8 = AT_WORD | AT_TOKEN | EMAIL | ASSIGNED;
 
 /// The most bytes that a built-in pattern may stay undecided in a prompt. Longer than every
 /// entity with a fixed form; keys and tokens in one piece beyond it are denied.
@@ -123,7 +126,7 @@ impl Engines {
                 | u8::from(builtin) * AT_TOKEN
                 | u8::from(pattern) * PATTERN
                 | u8::from(is_token(byte)) * TOKEN
-                | u8::from(!scans.is_empty() && is_token(byte)) * SCAN;
+                | u8::from(is_token(byte)) * (EMAIL | ASSIGNED);
         }
         Self {
             detectors,
@@ -158,14 +161,21 @@ impl Engines {
                 .as_ref()
                 .is_some_and(|p| any(p.detectors(), rules))
         };
-        let scans = |rules: &[bool]| self.scans.iter().any(|(_, d)| any(d, rules));
+        let scan = |wanted: Scan, rules: &[bool]| {
+            self.scans
+                .iter()
+                .any(|(scan, d)| *scan == wanted && any(d, rules))
+        };
         let needed = u8::from(words(&self.at_word)) * AT_WORD
             | u8::from(words(&self.anywhere)) * ANYWHERE
             | u8::from(builtin(&active)) * AT_TOKEN
-            | u8::from(scans(&active)) * SCAN
+            | u8::from(scan(Scan::Email, &active)) * EMAIL
+            | u8::from(scan(Scan::Assigned, &active)) * ASSIGNED
             | u8::from(self.patterns.iter().any(|p| applies(p.detector))) * PATTERN;
         Asked {
-            strict_builtin: builtin(&strict) || scans(&strict),
+            strict_builtin: builtin(&strict)
+                || scan(Scan::Email, &strict)
+                || scan(Scan::Assigned, &strict),
             active,
             strict,
             needed,
@@ -178,16 +188,13 @@ impl Engines {
         let class = |i: usize| bytes.get(i).map_or(0, |b| self.starts[usize::from(*b)]);
         let before = at.checked_sub(1).map_or(0, class);
         let flags = gate(class(at), before) & mask;
-        if flags & AT_WORD == 0 {
-            return flags;
-        }
         self.after_letter(text, at, flags)
     }
 
     /// Takes back that a word starts after a letter beyond ASCII.
     fn after_letter(&self, text: &str, at: usize, flags: u8) -> u8 {
         let before = text.as_bytes().get(at.wrapping_sub(1));
-        if before.is_none_or(u8::is_ascii) {
+        if flags & AT_WORD == 0 || before.is_none_or(u8::is_ascii) {
             return flags;
         }
         let goes_on = text
@@ -265,8 +272,15 @@ impl Engines {
             let run = builtin.run(text, at, whole, cap, &mut take);
             result = worse(result, lenient(run, asked.strict_builtin));
         }
-        if flags & SCAN != 0 {
+        if flags & (EMAIL | ASSIGNED) != 0 {
             for (scan, detectors) in &self.scans {
+                let flag = match scan {
+                    Scan::Email => EMAIL,
+                    Scan::Assigned => ASSIGNED,
+                };
+                if flags & flag == 0 {
+                    continue;
+                }
                 let Tail { stop, end } = scan.find(text.as_bytes(), at);
                 if stop - at >= cap {
                     result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
@@ -288,14 +302,16 @@ impl Engines {
         let mut result = Run::Done;
         let mask = asked.needed & !PATTERN;
         if mask != 0 {
+            let mut hint = Hint::new(text.as_bytes(), self.at_word.as_ref());
             let mut before = 0;
             for (at, byte) in text.bytes().enumerate() {
                 let class = self.starts[usize::from(byte)];
-                let mut flags = gate(class, before) & mask;
+                let flags = gate(class, before) & mask;
                 before = class;
-                if flags & AT_WORD != 0 {
-                    flags = self.after_letter(text, at, flags);
+                if flags == 0 {
+                    continue;
                 }
+                let flags = hint.narrow(self.after_letter(text, at, flags), at);
                 if flags != 0 {
                     let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, found);
                     result = worse(result, run);
@@ -317,6 +333,53 @@ impl Engines {
             found.sort_by_key(|m| m.start);
         }
         result
+    }
+}
+
+/// What a look at the surroundings rules out in a whole text: an address is not far before the
+/// next `@`, an assigned value not far behind a sign, and few words start like a term.
+struct Hint<'a> {
+    text: &'a [u8],
+    words: Option<&'a Words>,
+    /// The next `@` at or after the last place asked for.
+    sign: usize,
+}
+
+impl<'a> Hint<'a> {
+    fn new(text: &'a [u8], words: Option<&'a Words>) -> Self {
+        let mut hint = Self {
+            text,
+            words,
+            sign: 0,
+        };
+        hint.seek(0);
+        hint
+    }
+
+    fn seek(&mut self, from: usize) {
+        self.sign = memchr::memchr(b'@', &self.text[from..]).map_or(usize::MAX, |i| from + i);
+    }
+
+    /// Takes back what can't start at `at`.
+    #[inline]
+    fn narrow(&mut self, flags: u8, at: usize) -> u8 {
+        if self.sign < at {
+            self.seek(at);
+        }
+        let mut left = flags;
+        if self.sign - at > email::LOCAL {
+            left &= !EMAIL;
+        }
+        if flags & ASSIGNED != 0 && !secrets::follows_sign(self.text, at) {
+            left &= !ASSIGNED;
+        }
+        if flags & AT_WORD != 0
+            && let Some(words) = self.words
+            && !words.admits(&self.text[at..])
+        {
+            left &= !AT_WORD;
+        }
+        left
     }
 }
 

@@ -143,6 +143,9 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 16..=200;
 /// Looks for a value at `at` that something secret is set to: `api_key = "…"`, `"password": "…"`.
 pub(crate) fn assigned(text: &[u8], at: usize) -> Tail {
     let none = |stop| Tail { stop, end: None };
+    if !follows_sign(text, at) {
+        return none(at);
+    }
     let before = &text[at.saturating_sub(CONTEXT)..at];
     let Some(name) = name_before(before) else {
         return none(at);
@@ -175,6 +178,23 @@ pub(crate) fn assigned(text: &[u8], at: usize) -> Tail {
     }
 }
 
+/// Whether the one or two bytes before can belong to an assignment: nearly every word ends here,
+/// for a letter or comma is before its space.
+#[inline]
+pub(crate) fn follows_sign(text: &[u8], at: usize) -> bool {
+    let before = |n: usize| at.checked_sub(n).and_then(|i| text.get(i)).copied();
+    match before(1) {
+        Some(b'=' | b':') => true,
+        Some(b) if is_soft(b) => before(2).is_some_and(|b| is_soft(b) || matches!(b, b'=' | b':')),
+        _ => false,
+    }
+}
+
+/// What may be between a name, its sign and its value.
+fn is_soft(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\')
+}
+
 /// Whether a name ends with a known one, whatever its case and separators.
 fn ends_with(name: &[u8], known: &[u8]) -> bool {
     let mut letters = name
@@ -187,9 +207,12 @@ fn ends_with(name: &[u8], known: &[u8]) -> bool {
 
 /// The name before quotes, spaces and one `=` or `:`.
 fn name_before(before: &[u8]) -> Option<&[u8]> {
-    // Nearly every word has a letter or comma before its space.
-    let soft = |b: &u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\');
-    let trim = |bytes: &'_ [u8]| bytes.iter().rposition(|b| !soft(b)).map_or(0, |i| i + 1);
+    let trim = |bytes: &'_ [u8]| {
+        bytes
+            .iter()
+            .rposition(|b| !is_soft(*b))
+            .map_or(0, |i| i + 1)
+    };
     let before = &before[..trim(before)];
     let (sign, before) = before.split_last()?;
     if !matches!(sign, b'=' | b':') {

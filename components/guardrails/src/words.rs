@@ -90,6 +90,7 @@ impl Filter {
     }
 
     /// Whether a term may start here. Too few bytes to tell: it may.
+    #[inline]
     fn admits(&self, bytes: &[u8]) -> bool {
         let Some(first) = bytes.first_chunk() else {
             return true;
@@ -147,6 +148,12 @@ impl Words {
                 .nfa
                 .is_dead(self.nfa.next_state(Anchored::Yes, start, byte))
         })
+    }
+
+    /// Whether a term may start with these bytes.
+    #[inline]
+    pub(crate) fn admits(&self, bytes: &[u8]) -> bool {
+        self.filter.admits(bytes)
     }
 
     /// Finds every term that starts at `at`; `found` takes its detector and its end.

@@ -41,13 +41,47 @@ const ENGLISH: &str = "The quick review of the quarterly report shows that, comp
     year, most of our regions have grown by 12 to 15 percent; the remaining 3 are flat. Please \
     summarise the main points for the board in at most five sentences, and keep the tone calm. ";
 
+/// The fastest of several runs: what others do to the machine only makes runs slower.
 fn microseconds(times: u32, mut run: impl FnMut()) -> f64 {
-    run();
-    let start = Instant::now();
-    for _ in 0..times {
-        run();
+    (0..times)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn speed_of_each_kind() {
+    let words = terms().join("\",\"");
+    for rule in [
+        format!(r#""kind":"dictionary","terms":["{words}"]"#),
+        format!(r#""kind":"dictionary","whole_word":false,"terms":["{words}"]"#),
+        r#""kind":"pii""#.to_owned(),
+        r#""kind":"pii","entities":["EMAIL"]"#.to_owned(),
+        r#""kind":"pii","entities":["IP_ADDRESS"]"#.to_owned(),
+        r#""kind":"pii","entities":["CREDIT_CARD","PHONE","IBAN","US_SSN"]"#.to_owned(),
+        r#""kind":"secrets""#.to_owned(),
+        r#""kind":"secrets","entities":["GENERIC_SECRET"]"#.to_owned(),
+        r#""kind":"secrets","entities":["API_KEY"]"#.to_owned(),
+        r#""kind":"regex","pattern":"\bACME-[0-9]{1,8}\b""#.to_owned(),
+    ] {
+        let p = policy(&format!(
+            r#"{{"rules":[{{"name":"r","action":"deny",{rule}}}]}}"#
+        ));
+        let body: String = ENGLISH.chars().cycle().take(102_400).collect();
+        let prompt = text(&body);
+        let us = microseconds(50, || {
+            check(&p, &caller(), &prompt);
+        });
+        println!(
+            "100 KiB: {us:.1} µs, tables {} KiB: {:.60}",
+            p.input.builtin_memory() / 1024,
+            rule
+        );
     }
-    start.elapsed().as_secs_f64() * 1e6 / f64::from(times)
 }
 
 #[test]
