@@ -1,0 +1,122 @@
+//! One answer's output guard: an instance of the guardrails alone that lives as long as the stream.
+
+use std::sync::Arc;
+
+use forebay_dialect::canonical::Channel;
+use forebay_gateway::policy::{Delta, Hit, OutputGuard, PolicyError, Reason, Releases};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use crate::bindings::guardrails::GuardrailsPolicy;
+use crate::bindings::guardrails::exports::forebay::edge::guardrails as guest;
+use crate::guest::Guest;
+use crate::sandbox::Inner;
+
+const POLICY: &str = "guardrails";
+
+/// The instance and the guard in it.
+pub(crate) struct Live {
+    pub(crate) store: Store<Guest>,
+    pub(crate) policy: GuardrailsPolicy,
+    pub(crate) guard: ResourceAny,
+}
+
+/// One answer's output guard. After an error there is none any more, and every call fails.
+pub struct Guard {
+    inner: Arc<Inner>,
+    live: Option<Live>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Guard {
+    pub(crate) fn new(inner: Arc<Inner>, live: Live, permit: OwnedSemaphorePermit) -> Self {
+        Self { inner, live: Some(live), _permit: permit }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<Live, PolicyError> {
+        let mut live = self.live.take().ok_or_else(|| PolicyError::Trap {
+            policy: POLICY,
+            detail: "an earlier call of this output guard failed".into(),
+        })?;
+        Guest::allow(&mut live.store, self.inner.deadline_ms(bytes));
+        live.store.set_epoch_deadline(1);
+        Ok(live)
+    }
+
+    fn settle(
+        &mut self,
+        live: Live,
+        result: wasmtime::Result<guest::Releases>,
+    ) -> Result<Releases, PolicyError> {
+        let releases = result.map_err(|e| live.store.data().explain(POLICY, &e))?;
+        self.live = Some(live);
+        Ok(raise(releases))
+    }
+}
+
+impl OutputGuard for Guard {
+    async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
+        let mut live = self.take(deltas.iter().map(|delta| delta.text.len()).sum())?;
+        let lowered: Vec<_> = deltas.iter().map(lower).collect();
+        let result = live
+            .policy
+            .forebay_edge_guardrails()
+            .output_guard()
+            .call_push(&mut live.store, live.guard, &lowered)
+            .await;
+        self.settle(live, result)
+    }
+
+    async fn finish(&mut self, choice: Option<u32>) -> Result<Releases, PolicyError> {
+        let mut live = self.take(0)?;
+        let result = live
+            .policy
+            .forebay_edge_guardrails()
+            .output_guard()
+            .call_finish(&mut live.store, live.guard, choice)
+            .await;
+        self.settle(live, result)
+    }
+}
+
+fn lower(delta: &Delta) -> guest::Delta<'_> {
+    guest::Delta {
+        choice: delta.choice,
+        channel: match delta.channel {
+            Channel::Content => guest::Channel::Content,
+            Channel::Reasoning => guest::Channel::Reasoning,
+            Channel::Refusal => guest::Channel::Refusal,
+            Channel::ToolArguments(index) => guest::Channel::ToolArguments(index),
+        },
+        text: &delta.text,
+    }
+}
+
+fn raise(releases: guest::Releases) -> Releases {
+    let released = releases
+        .released
+        .into_iter()
+        .map(|release| Delta {
+            choice: release.choice,
+            channel: match release.channel {
+                guest::Channel::Content => Channel::Content,
+                guest::Channel::Reasoning => Channel::Reasoning,
+                guest::Channel::Refusal => Channel::Refusal,
+                guest::Channel::ToolArguments(index) => Channel::ToolArguments(index),
+            },
+            text: release.text,
+        })
+        .collect();
+    let hit = |hit: guest::Hit| Hit {
+        rule: hit.rule,
+        action: hit.action,
+        count: hit.count,
+        shadow: hit.shadow,
+    };
+    Releases {
+        released,
+        denied: releases.denied.map(|why| Reason { code: why.code, detail: why.detail }),
+        hits: releases.hits.into_iter().map(hit).collect(),
+    }
+}

@@ -1,0 +1,156 @@
+//! One request's sandbox: the three policies in an instance that nobody else has.
+
+use std::sync::Arc;
+
+use forebay_dialect::canonical::Prompt;
+use forebay_gateway::policy::{
+    Admission, CachePlan, Caller, Candidate, Demand, Directives, Outcome, PolicyError,
+    PolicySession, Ranking, Verdict,
+};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+
+use crate::bindings::policy::Policy;
+use crate::guest::Guest;
+use crate::sandbox::Inner;
+use crate::{admission, lower, raise};
+
+/// An instance of the three policies with its store.
+pub(crate) struct Live {
+    pub(crate) store: Store<Guest>,
+    pub(crate) policy: Policy,
+    pub(crate) uses: u32,
+}
+
+/// One request's sandbox.
+///
+/// A call takes the instance and puts it back only when it went well: after a trap, a
+/// nonsensical answer or a call that was given up half way there is no instance any more,
+/// and later calls fail.
+pub struct Session {
+    inner: Arc<Inner>,
+    tenant: Arc<str>,
+    live: Option<Live>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        tenant: Arc<str>,
+        live: Live,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { inner, tenant, live: Some(live), _permit: permit }
+    }
+
+    fn take(&mut self, policy: &'static str) -> Result<Live, PolicyError> {
+        let mut live = self.live.take().ok_or_else(|| PolicyError::Trap {
+            policy,
+            detail: "an earlier call in this sandbox failed".into(),
+        })?;
+        live.store.set_epoch_deadline(1);
+        Ok(live)
+    }
+
+    pub(crate) async fn admit(
+        &mut self,
+        plan: &CachePlan,
+        outcome: &Outcome,
+    ) -> Result<Admission, PolicyError> {
+        const POLICY: &str = "prefix-cache";
+        let mut live = self.take(POLICY)?;
+        let guest = live.policy.forebay_edge_prefix_cache();
+        let admission = admission::composed(guest, &mut live.store, plan, outcome)
+            .await
+            .map_err(|e| live.store.data().explain(POLICY, &e))?;
+        self.live = Some(live);
+        Ok(admission)
+    }
+}
+
+impl PolicySession for Session {
+    async fn check_prompt(
+        &mut self,
+        caller: &Caller,
+        prompt: &Prompt,
+    ) -> Result<Verdict, PolicyError> {
+        const POLICY: &str = "guardrails";
+        let mut live = self.take(POLICY)?;
+        let lists = lower::Lists::of(prompt);
+        let messages = lists.messages(prompt);
+        let verdict = live
+            .policy
+            .forebay_edge_guardrails()
+            .call_check_prompt(
+                &mut live.store,
+                lower::caller(caller),
+                lists.prompt(prompt, &messages),
+            )
+            .await
+            .map_err(|e| live.store.data().explain(POLICY, &e))?;
+        let verdict = raise::verdict(verdict, prompt)?;
+        self.live = Some(live);
+        Ok(verdict)
+    }
+
+    async fn plan(
+        &mut self,
+        caller: &Caller,
+        prompt: &Prompt,
+        directives: &Directives,
+    ) -> Result<CachePlan, PolicyError> {
+        const POLICY: &str = "prefix-cache";
+        let mut live = self.take(POLICY)?;
+        let lists = lower::Lists::of(prompt);
+        let messages = lists.messages(prompt);
+        let plan = live
+            .policy
+            .forebay_edge_prefix_cache()
+            .call_plan(
+                &mut live.store,
+                lower::caller(caller),
+                lists.prompt(prompt, &messages),
+                lower::directives(directives),
+            )
+            .await
+            .map_err(|e| live.store.data().explain(POLICY, &e))?;
+        let plan = raise::plan(plan)?;
+        self.live = Some(live);
+        Ok(plan)
+    }
+
+    async fn rank(
+        &mut self,
+        caller: &Caller,
+        demand: &Demand,
+        candidates: &[Candidate],
+    ) -> Result<Ranking, PolicyError> {
+        const POLICY: &str = "cloud-selector";
+        let mut live = self.take(POLICY)?;
+        let residency: Vec<&str> = demand.residency.iter().map(String::as_str).collect();
+        let lowered: Vec<_> = candidates.iter().map(lower::candidate).collect();
+        let ranking = live
+            .policy
+            .forebay_edge_cloud_selector()
+            .call_rank(
+                &mut live.store,
+                lower::caller(caller),
+                lower::demand(demand, &residency),
+                &lowered,
+            )
+            .await
+            .map_err(|e| live.store.data().explain(POLICY, &e))?;
+        let ranking = raise::ranking(ranking, candidates.len())?;
+        self.live = Some(live);
+        Ok(ranking)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(live) = self.live.take() {
+            self.inner.give_back(Arc::clone(&self.tenant), live);
+        }
+    }
+}

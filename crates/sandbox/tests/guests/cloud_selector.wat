@@ -1,0 +1,17 @@
+;; A cloud-selector guest by hand: it ranks nobody.
+(module
+  (memory (export "memory") 4)
+  (global $heap (mut i32) (i32.const 65536))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+    (global.set $heap (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  (func (export "forebay:edge/cloud-selector@0.1.0#configure") (param i32 i32) (result i32)
+    (global.set $heap (i32.const 65536))
+    (i32.const 1024))
+  (func (export "forebay:edge/cloud-selector@0.1.0#rank") (param i32) (result i32)
+    (global.set $heap (i32.const 65536))
+    (;rank;)
+    (i32.const 2048))
+)

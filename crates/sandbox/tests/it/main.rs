@@ -1,0 +1,6 @@
+//! The sandbox against guests that behave, and guests that do not.
+
+mod guests;
+mod isolation;
+mod limits;
+mod loading;
