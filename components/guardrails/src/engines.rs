@@ -50,6 +50,11 @@ impl Asked {
     }
 }
 
+/// The flags, with this one if it is so.
+fn with(flags: u8, (so, flag): (bool, u8)) -> u8 {
+    if so { flags | flag } else { flags }
+}
+
 /// What `rules` says about the rule of a detector.
 fn holds(rules: &[bool], detectors: &[Detector], detector: u16) -> bool {
     detectors
@@ -121,12 +126,15 @@ impl Engines {
             let builtin = builtin.as_ref().is_some_and(|p| p.starts_with(byte));
             // No match starts within a character.
             let pattern = !patterns.is_empty() && byte & 0xc0 != 0x80;
-            *flags = u8::from(at_word) * AT_WORD
-                | u8::from(anywhere) * ANYWHERE
-                | u8::from(builtin) * AT_TOKEN
-                | u8::from(pattern) * PATTERN
-                | u8::from(is_token(byte)) * TOKEN
-                | u8::from(is_token(byte)) * (EMAIL | ASSIGNED);
+            *flags = [
+                (at_word, AT_WORD),
+                (anywhere, ANYWHERE),
+                (builtin, AT_TOKEN),
+                (pattern, PATTERN),
+                (is_token(byte), TOKEN | EMAIL | ASSIGNED),
+            ]
+            .into_iter()
+            .fold(0, with);
         }
         Self {
             detectors,
@@ -166,12 +174,16 @@ impl Engines {
                 .iter()
                 .any(|(scan, d)| *scan == wanted && any(d, rules))
         };
-        let needed = u8::from(words(&self.at_word)) * AT_WORD
-            | u8::from(words(&self.anywhere)) * ANYWHERE
-            | u8::from(builtin(&active)) * AT_TOKEN
-            | u8::from(scan(Scan::Email, &active)) * EMAIL
-            | u8::from(scan(Scan::Assigned, &active)) * ASSIGNED
-            | u8::from(self.patterns.iter().any(|p| applies(p.detector))) * PATTERN;
+        let needed = [
+            (words(&self.at_word), AT_WORD),
+            (words(&self.anywhere), ANYWHERE),
+            (builtin(&active), AT_TOKEN),
+            (scan(Scan::Email, &active), EMAIL),
+            (scan(Scan::Assigned, &active), ASSIGNED),
+            (self.patterns.iter().any(|p| applies(p.detector)), PATTERN),
+        ]
+        .into_iter()
+        .fold(0, with);
         Asked {
             strict_builtin: builtin(&strict)
                 || scan(Scan::Email, &strict)
