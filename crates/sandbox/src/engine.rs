@@ -41,6 +41,9 @@ fn config() -> Config {
     // A trap is reported by its name only, and collecting frames costs more than a decision.
     config.wasm_backtrace_max_frames(None);
     config.async_stack_zeroing(false);
+    // A pool of compiler threads would live on with all the memory that compiling took: tens of
+    // megabytes that an idle gateway keeps for nothing. Whoever loads may do so in a thread that ends.
+    config.parallel_compilation(false);
     config
 }
 
