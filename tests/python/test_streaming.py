@@ -42,7 +42,7 @@ def test_a_stream_says_the_same_as_the_answer_at_once(client, model):
 
 def test_the_clients_own_accumulator_builds_the_message(client, model):
     with client.chat.completions.stream(
-        model=model, messages=[{"role": "user", "content": "Gather."}], max_tokens=8
+        model=model, messages=[{"role": "user", "content": "Gather."}]
     ) as events:
         kinds = {event.type for event in events}
         final = events.get_final_completion()

@@ -1,6 +1,6 @@
 //! Programs that run beside this one: read until they are ready, watched, and ended with it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write, stdout};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -19,7 +19,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Running {
     name: &'static str,
     child: Child,
-    lines: Receiver<String>,
+    /// Until the announcement is found; then lines are only passed on.
+    lines: Option<Receiver<String>>,
     /// How long an orderly end may take: streams in flight are allowed to finish.
     grace: Duration,
 }
@@ -42,15 +43,14 @@ impl Running {
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                println!("{line}");
-                // Once nobody waits for an announcement, lines are only passed on.
+                writeln!(stdout(), "{line}").ok();
                 sender.send(line).ok();
             }
         });
         Ok(Self {
             name,
             child,
-            lines,
+            lines: Some(lines),
             grace,
         })
     }
@@ -62,9 +62,13 @@ impl Running {
         limit: Duration,
         stop: &Stop,
     ) -> Result<String> {
+        let lines = self
+            .lines
+            .take()
+            .context("one announcement is waited for")?;
         let end = Instant::now() + limit;
         while Instant::now() < end {
-            match self.lines.recv_timeout(LOOK) {
+            match lines.recv_timeout(LOOK) {
                 Ok(line) => {
                     if let Some(at) = line.find(announcement) {
                         return Ok(line[at + announcement.len()..].trim().to_owned());
@@ -87,8 +91,6 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended by itself ({status})", self.name);
             }
-            // Emptied so that a talkative program does not fill the memory.
-            while self.lines.try_recv().is_ok() {}
             thread::sleep(LOOK);
         }
         Ok(())
@@ -130,5 +132,81 @@ impl Stop {
 
     pub(crate) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+
+    use super::{Running, Stop};
+
+    fn shell(script: &str) -> Running {
+        Running::start(
+            "a script",
+            Command::new("sh").args(["-c", script]),
+            Duration::from_secs(5),
+        )
+        .unwrap()
+    }
+
+    fn nobody_stops() -> Stop {
+        Stop(Arc::new(AtomicBool::new(false)))
+    }
+
+    #[test]
+    fn an_announcement_gives_what_follows_it() {
+        let mut server = shell("echo starting; echo it is listening on http://here; exec sleep 60");
+        let place = server.announced("listening on ", Duration::from_secs(10), &nobody_stops());
+        assert_eq!(place.unwrap(), "http://here");
+    }
+
+    #[test]
+    fn a_program_that_ends_before_it_is_ready_is_reported_at_once() {
+        let mut server = shell("echo no port; exit 7");
+        let error = server
+            .announced("listening on ", Duration::from_secs(60), &nobody_stops())
+            .unwrap_err();
+        assert!(error.to_string().contains("exit status: 7"), "{error}");
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait() {
+        let mut server = shell("exec sleep 60");
+        let stop = Stop(Arc::new(AtomicBool::new(true)));
+        assert!(
+            server
+                .announced("listening on ", Duration::from_secs(60), &stop)
+                .is_err()
+        );
+        server.watch(&stop).unwrap();
+    }
+
+    #[test]
+    fn an_end_that_nobody_asked_for_is_a_failure() {
+        let mut server = shell("exit 3");
+        let error = server.watch(&nobody_stops()).unwrap_err();
+        assert!(error.to_string().contains("ended by itself"), "{error}");
+    }
+
+    #[test]
+    fn a_child_is_asked_to_end_when_its_owner_is_done() {
+        let file = std::env::temp_dir().join(format!("xtask-{}-orderly", std::process::id()));
+        let script = format!(
+            "trap 'echo orderly > {}; exit' TERM; echo ready; while :; do sleep 0.05; done",
+            file.display()
+        );
+        let mut server = shell(&script);
+        server
+            .announced("ready", Duration::from_secs(10), &nobody_stops())
+            .unwrap();
+        let started = Instant::now();
+        drop(server);
+        assert!(started.elapsed() < Duration::from_secs(5));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "orderly\n");
+        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -58,14 +58,12 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
 
 /// nextest runs no documentation tests, so cargo does, for the packages that have some.
 fn doc_tests(places: &Places) -> Result<()> {
-    let mut packages = Vec::new();
-    for folder in ["crates", "components"] {
-        for member in fs::read_dir(places.root.join(folder))?.flatten() {
-            if has_doc_tests(&member.path().join("src")) {
-                packages.push(format!("forebay-{}", member.file_name().to_string_lossy()));
-            }
-        }
-    }
+    let packages: Vec<&str> = places
+        .libraries
+        .iter()
+        .filter(|library| has_doc_tests(&library.source))
+        .map(|library| library.package.as_str())
+        .collect();
     if packages.is_empty() {
         return Ok(());
     }
@@ -73,7 +71,7 @@ fn doc_tests(places: &Places) -> Result<()> {
     test.args(["test", "--doc", "--release"])
         .current_dir(&places.root);
     for package in packages {
-        test.args(["--package", &package]);
+        test.args(["--package", package]);
     }
     shell::run(with_artefacts(&mut test, places))
 }

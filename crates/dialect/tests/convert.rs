@@ -81,6 +81,11 @@ fn a_streamed_completion_has_role_texts_calls_end_and_usage_in_that_order() {
         (vec![], 0, true),
     ];
     assert_eq!(said, expected);
+    let content = String::from_utf8_lossy(&payloads[2].raw);
+    assert!(
+        content.contains(r#""logprobs":{"content":[{"token":"a""#),
+        "{content}"
+    );
     assert!(payloads.iter().all(|payload| payload.id() == Some("c")));
 }
 

@@ -127,6 +127,10 @@ fn every_form_of_error_is_seen() {
 fn a_delta_is_empty_when_only_text_would_be_lost() {
     assert!(delta(r#"{"content":"x","tool_calls":null}"#).is_empty_delta());
     assert!(delta(r#"{"tool_calls":[{"index":0,"function":{"arguments":"x"}}]}"#).is_empty_delta());
+    assert!(
+        delta(r#"{"tool_calls":[{"index":0,"id":"","function":{"name":"","arguments":"x"}}]}"#)
+            .is_empty_delta()
+    );
     assert!(!delta(r#"{"role":"assistant","content":""}"#).is_empty_delta());
     assert!(
         !delta(r#"{"tool_calls":[{"index":0,"id":"1","function":{"arguments":""}}]}"#)
@@ -167,6 +171,20 @@ fn what_cannot_be_judged_becomes_null() {
     let again = chat(&rewritten);
     assert_eq!(again.rewrite(&[], true).as_ptr(), again.raw.as_ptr());
     assert_eq!(texts(&again), texts(&payload));
+}
+
+#[test]
+fn a_known_name_does_not_carry_output_past_a_guard() {
+    let payload = chat(
+        r#"{"id":["s3cret"],"model":{"a":"s3cret"},"created":"s3cret","service_tier":["s3cret"],"choices":[
+            {"index":0,"delta":{"role":["s3cret"],"tool_calls":[{"id":["s3cret"]}]},"stop_reason":["s3cret"]}]}"#,
+    );
+    let rewritten = payload.rewrite(&[], true);
+    assert!(!String::from_utf8_lossy(&rewritten).contains("s3cret"));
+    assert!(payload.is_empty_delta());
+    let error = chat(r#"{"object":"error","message":"m","more":"s3cret"}"#);
+    let rewritten = error.rewrite(&[], true);
+    assert_eq!(rewritten, r#"{"object":"error","message":"m","more":null}"#);
 }
 
 #[test]

@@ -137,6 +137,19 @@ fn messages_that_differ_in_anything_read_differently() {
 }
 
 #[test]
+fn empty_absent_and_null_tools_read_differently() {
+    let with = |rest: &str| {
+        chat(&format!(
+            r#"{{"model":"m","messages":[{{"role":"u"}}]{rest}}}"#
+        ))
+    };
+    let [absent, null, empty] = ["", ",\"tools\":null", ",\"tools\":[]"].map(with);
+    assert_ne!(absent.prompt, null.prompt);
+    assert_ne!(absent.prompt, empty.prompt);
+    assert_ne!(null.prompt, empty.prompt);
+}
+
+#[test]
 fn order_and_white_space_do_not_change_what_is_read() {
     let one = chat(r#"{"model":"m","top_k":5,"messages":[{"role":"user","content":"\u0061"}]}"#);
     let other = chat(
@@ -298,6 +311,15 @@ fn a_refusal_names_the_field_and_never_the_prompt() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn what_vllm_refuses_is_refused_for_the_same_field() {
+    let exchange = include_str!("fixtures/error-bad-messages.request.json");
+    let exchange: serde_json::Value = serde_json::from_str(exchange).unwrap();
+    let error = refused(exchange["body"].to_string());
+    assert_eq!(error.param(), Some("messages"));
+    assert!(include_str!("fixtures/error-bad-messages.response").contains("body.messages"));
 }
 
 #[test]

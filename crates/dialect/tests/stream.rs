@@ -88,6 +88,13 @@ fn an_event_over_the_limit_ends_the_stream() {
         decode(30, [many_lines.as_bytes()]),
         [Err(SseError::TooLarge { limit: 30 })]
     );
+    // What is replaced for being no UTF-8 grows, and counts as it is held.
+    let stream = [b"data: a\nevent: ".as_slice(), &[0xff; 20], b"\n\n"].concat();
+    assert_eq!(decode(40, [&stream[..]]), decode(40, stream.chunks(1)));
+    assert_eq!(
+        decode(40, [&stream[..]]),
+        [Err(SseError::TooLarge { limit: 40 })]
+    );
     // Comments that keep an idle stream alive are not held.
     let comments = ": still here\n".repeat(1000);
     assert_eq!(

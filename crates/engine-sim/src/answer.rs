@@ -28,6 +28,18 @@ pub(crate) struct Wish {
     pub(crate) say: Option<Say>,
 }
 
+impl Wish {
+    /// The most tokens that a choice has before it may end by itself.
+    pub(crate) fn planned(&self) -> usize {
+        let endless = if self.ignore_eos {
+            self.max_tokens.unwrap_or(usize::MAX)
+        } else {
+            0
+        };
+        endless.max(self.min_tokens)
+    }
+}
+
 /// Text that a test puts into the model's mouth.
 #[derive(Debug, Clone)]
 pub(crate) enum Say {

@@ -85,3 +85,58 @@ impl EngineSimArgs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        engine: EngineSimArgs,
+    }
+
+    fn config(line: &str) -> Result<SimConfig, SimError> {
+        let words = std::iter::once("sim").chain(line.split_whitespace());
+        Options::try_parse_from(words).unwrap().engine.config()
+    }
+
+    #[test]
+    fn options_go_over_the_profile() {
+        let config =
+            config("--profile l4-8b --speed 0 --served-model-name a --hash-seed 7").unwrap();
+        assert_eq!(config.max_num_seqs, 128);
+        assert_eq!(config.served_model_names, ["a"]);
+        assert_eq!(
+            (config.speed, config.hash_seed.as_deref()),
+            (0.0, Some("7"))
+        );
+    }
+
+    #[test]
+    fn no_options_are_the_default_profile() {
+        assert_eq!(config("").unwrap(), SimConfig::default());
+    }
+
+    #[test]
+    fn a_profile_that_does_not_exist_is_refused() {
+        let message = config("--profile missing.toml").unwrap_err().to_string();
+        assert!(message.contains("missing.toml"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn running_tells_the_bound_address_and_stops_when_told() {
+        let args = Options::try_parse_from(["sim", "--listen", "127.0.0.1:0"]).unwrap();
+        let mut url = String::new();
+        args.engine
+            .run(|bound| url = bound.to_owned(), async {})
+            .await
+            .unwrap();
+        assert!(
+            url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"),
+            "{url}"
+        );
+    }
+}

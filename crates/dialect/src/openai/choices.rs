@@ -69,7 +69,7 @@ impl Reader<'_> {
                 }
                 // vLLM's `stop_reason` is the stop sequence or token id that the client named.
                 ("index", _) => {}
-                ("stop_reason", _) if value.kind() != Kind::Object => {}
+                ("stop_reason", _) if matches!(value.kind(), Kind::String | Kind::Number) => {}
                 _ => self.unreadable(value),
             }
         }
@@ -200,7 +200,8 @@ impl Reader<'_> {
     /// A short string that shapes the answer, such as a tool's name; else unreadable.
     fn structure(&mut self, value: Value<'_>) {
         if value.kind() == Kind::String {
-            self.payload.has_structure = true;
+            // Some servers send empty ids and names with every fragment.
+            self.payload.has_structure |= !value.is_str("");
         } else {
             self.unreadable(value);
         }

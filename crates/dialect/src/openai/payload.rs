@@ -111,17 +111,10 @@ pub struct Payload {
     id: Option<String>,
 }
 
-/// What stands at the top of a payload and can't hold output.
-const KNOWN: [&str; 8] = [
-    "id",
-    "object",
-    "created",
-    "model",
-    "usage",
-    "system_fingerprint",
-    "service_tier",
-    "error",
-];
+/// Strings at the top of a payload that can't hold output.
+const KNOWN: [&str; 4] = ["id", "object", "system_fingerprint", "service_tier"];
+/// The members of an error that is not wrapped in `error`.
+const BARE_ERROR: [&str; 5] = ["message", "type", "param", "code", "detail"];
 
 impl Payload {
     /// Reads a payload.
@@ -159,11 +152,17 @@ impl Payload {
             match key.as_str().unwrap_or_default().as_ref() {
                 "choices" => choices::read(&mut payload, value)?,
                 "usage" => payload.usage = Some(usage_of(value)?),
-                "model" => payload.model = value.as_str().map(Into::into),
-                "id" => payload.id = value.as_str().map(Into::into),
+                "error" => {}
                 "created" if value.kind() == Kind::Number => payload.created = Some(value.span()),
-                name if KNOWN.contains(&name) => {}
-                _ if payload.error.is_some() => {}
+                "model" if value.kind() == Kind::String => {
+                    payload.model = value.as_str().map(Into::into);
+                }
+                name if KNOWN.contains(&name) && value.kind() == Kind::String => {
+                    if name == "id" {
+                        payload.id = value.as_str().map(Into::into);
+                    }
+                }
+                name if payload.error.is_some() && BARE_ERROR.contains(&name) => {}
                 _ => payload.unreadable.push(value.span()),
             }
         }

@@ -206,6 +206,10 @@ impl Iterator for Decoder {
                 return self.fail();
             }
             self.field(line);
+            // Bytes that are no UTF-8 grow when they are replaced.
+            if self.held() > self.limit {
+                return self.fail();
+            }
         }
         if self.held() + self.buffer.len() > self.limit {
             self.fail()

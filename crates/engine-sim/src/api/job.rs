@@ -21,6 +21,14 @@ pub(crate) struct Head {
     pub(crate) model: String,
 }
 
+/// Choices of one request, over all its prompts.
+const MAX_CHOICES: usize = 1_024;
+
+/// Tokens of one request, its prompts counted once for each choice, and of the completions what
+/// `ignore_eos` and `min_tokens` ask for. A completion is made up before it is sent, at about 100
+/// bytes a token, so this keeps a request under 100 MB.
+const MAX_TOKENS: usize = 1_000_000;
+
 /// One choice of the answer.
 #[derive(Debug)]
 pub(crate) struct Choice {
@@ -76,6 +84,16 @@ impl Job {
             if prompt.len() + output > limit {
                 return Err(ApiError::request_too_long(limit, prompt.len(), output));
             }
+        }
+        let count = prompts.len() * common.n;
+        let planned = common.wish.planned().min(limit);
+        let once: usize = prompts.iter().map(|prompt| prompt.len() + planned).sum();
+        let tokens = once.saturating_mul(common.n);
+        if count > MAX_CHOICES || tokens > MAX_TOKENS {
+            let message = format!(
+                "{count} choices with {tokens} tokens are over the simulation's limits of {MAX_CHOICES} choices and {MAX_TOKENS} tokens"
+            );
+            return Err(ApiError::bad_request(message, Some("n")));
         }
         let chain_spec = chain_spec(config, common);
         let mut choices = Vec::new();

@@ -31,6 +31,9 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 /// Bodies beyond this are cut into tokens off the runtime's threads (it takes about a millisecond).
 const INLINE_BODY: usize = 64 * 1024;
 
+/// Prompts to hash or answers to make up beyond this many tokens go the same way.
+const INLINE_TOKENS: usize = 16_384;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
@@ -156,7 +159,7 @@ impl App {
             if let Some(instead) = self.strike_before(&fault, &connection).await? {
                 return Ok(instead);
             }
-            let job = self.start(&request.common, prompts, "chatcmpl")?;
+            let job = self.start(&request.common, prompts, "chatcmpl").await?;
             if request.common.stream {
                 let fingerprint = self.fingerprint.clone();
                 let events = ChatEvents {
@@ -176,7 +179,7 @@ impl App {
             if let Some(instead) = self.strike_before(&fault, &connection).await? {
                 return Ok(instead);
             }
-            let job = self.start(&request.common, prompts, "cmpl")?;
+            let job = self.start(&request.common, prompts, "cmpl").await?;
             if request.common.stream {
                 let fingerprint = self.fingerprint.clone();
                 let events = CompletionEvents {
@@ -191,8 +194,19 @@ impl App {
         }
     }
 
-    fn start(&self, common: &Common, prompts: Vec<Vec<u32>>, kind: &str) -> Result<Job, ApiError> {
-        Job::start(&self.engine, &self.config, common, prompts, kind)
+    async fn start(
+        self: &Arc<Self>,
+        common: &Common,
+        prompts: Vec<Vec<u32>>,
+        kind: &'static str,
+    ) -> Result<Job, ApiError> {
+        let tokens = prompts.iter().map(Vec::len).sum::<usize>();
+        if tokens.max(common.wish.planned()) <= INLINE_TOKENS {
+            return Job::start(&self.engine, &self.config, common, prompts, kind);
+        }
+        let app = Arc::clone(self);
+        let common = common.clone();
+        blocking(move || Job::start(&app.engine, &app.config, &common, prompts, kind)).await
     }
 
     /// The request's own fault, else the header's, else the replica's.
@@ -295,9 +309,15 @@ async fn off_thread<T: Send + 'static>(
     if body.len() <= INLINE_BODY {
         return read(&body);
     }
-    let task = tokio::task::spawn_blocking(move || read(&body));
-    task.await.unwrap_or_else(|_| {
-        let message = "the request could not be read";
+    blocking(move || read(&body)).await
+}
+
+/// Runs what takes long on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        let message = "the simulation failed on this request";
         Err(ApiError::plain(StatusCode::INTERNAL_SERVER_ERROR, message))
     })
 }

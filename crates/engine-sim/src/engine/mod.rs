@@ -4,6 +4,8 @@
 pub(crate) mod kv_cache;
 pub(crate) mod kv_event;
 pub(crate) mod publisher;
+#[cfg(test)]
+mod rates;
 pub(crate) mod scheduler;
 pub(crate) mod sequence;
 

@@ -1,0 +1,315 @@
+//! Judges one answer while it flows: what is decided goes out at once, the rest is held.
+
+use std::sync::Arc;
+
+use crate::bindings::exports::forebay::edge::guardrails::{
+    Caller, Channel as Kind, Delta, Reason, Release, Releases,
+};
+use crate::engines::{Asked, Match};
+use crate::escapes::Escapes;
+use crate::policy::Policy;
+use crate::resolve::{Count, Mask, Resolver, Taken};
+use crate::secrets::CONTEXT;
+use crate::words::Run;
+
+/// The most channels of one answer: 128 choices with a few tool calls each. More is a denial.
+const MAX_CHANNELS: usize = 1_024;
+
+/// How much longer than the cap a stretch of overlapping matches may grow.
+const MASK_CAPS: usize = 4;
+
+/// The guard of one answer.
+pub(crate) struct Guard {
+    policy: Arc<Policy>,
+    asked: Asked,
+    counts: Vec<Count>,
+    channels: Vec<Channel>,
+    denied: bool,
+}
+
+impl Guard {
+    /// A guard for one answer to this caller.
+    pub(crate) fn new(policy: Arc<Policy>, caller: &Caller) -> Self {
+        let active = policy.for_output(caller);
+        Self {
+            counts: vec![Count::default(); policy.rules.len()],
+            asked: policy.output.asked(active.clone(), policy.strict(&active)),
+            policy,
+            channels: Vec::new(),
+            denied: false,
+        }
+    }
+
+    /// Takes output in the order in which it came.
+    pub(crate) fn push(&mut self, deltas: &[Delta]) -> Releases {
+        let mut denial = None;
+        for delta in deltas {
+            if self.denied {
+                break;
+            }
+            let known = self
+                .channels
+                .iter()
+                .position(|c| c.choice == delta.choice && c.kind == delta.channel);
+            let index = match known {
+                Some(index) => index,
+                None if self.channels.len() < MAX_CHANNELS => {
+                    self.channels
+                        .push(Channel::new(delta.choice, delta.channel));
+                    self.channels.len() - 1
+                }
+                None => {
+                    self.denied = true;
+                    denial = Some(reason(
+                        "too-many-channels",
+                        format!("the answer has more than {MAX_CHANNELS} channels"),
+                    ));
+                    break;
+                }
+            };
+            self.channels[index].take(&delta.text, false);
+            denial = self.advance(index, false);
+        }
+        self.releases(denial)
+    }
+
+    /// Ends one choice, or all when none is named.
+    pub(crate) fn finish(&mut self, choice: Option<u32>) -> Releases {
+        let mut denial = None;
+        for index in 0..self.channels.len() {
+            if self.denied {
+                break;
+            }
+            if choice.is_none_or(|choice| choice == self.channels[index].choice) {
+                denial = self.advance(index, true);
+            }
+        }
+        self.releases(denial)
+    }
+
+    /// Judges what a channel holds as far as it can be judged.
+    fn advance(&mut self, index: usize, whole: bool) -> Option<Reason> {
+        let channel = self.channels.get_mut(index)?;
+        if whole {
+            channel.take("", true);
+        }
+        let judged = channel.advance(&self.policy, &self.asked, &mut self.counts, whole);
+        self.denied |= judged.is_err();
+        judged.err()
+    }
+
+    /// Bytes of text that are kept.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.channels.iter().map(|c| c.text.capacity()).sum()
+    }
+
+    fn releases(&mut self, denied: Option<Reason>) -> Releases {
+        let released = self
+            .channels
+            .iter_mut()
+            .filter(|channel| !channel.ready.is_empty())
+            .map(|channel| Release {
+                choice: channel.choice,
+                channel: channel.kind,
+                text: std::mem::take(&mut channel.ready),
+            })
+            .collect();
+        if self.denied {
+            // What is held will never go out.
+            self.channels.clear();
+        }
+        Releases {
+            released,
+            denied,
+            hits: self.policy.hits(&mut self.counts),
+        }
+    }
+}
+
+/// One channel of one choice.
+struct Channel {
+    choice: u32,
+    kind: Kind,
+    /// What patterns look back on, then what is held.
+    text: String,
+    /// For arguments of a tool: the JSON text whose meaning `text` is.
+    escapes: Option<Escapes>,
+    /// Where what is held begins.
+    held: usize,
+    /// The first position that is not decided yet.
+    next: usize,
+    /// What goes out with the next releases.
+    ready: String,
+    resolver: Resolver,
+    matches: Vec<Match>,
+}
+
+impl Channel {
+    fn new(choice: u32, kind: Kind) -> Self {
+        Self {
+            choice,
+            kind,
+            text: String::new(),
+            escapes: matches!(kind, Kind::ToolArguments(_)).then(Escapes::default),
+            held: 0,
+            next: 0,
+            ready: String::new(),
+            resolver: Resolver::default(),
+            matches: Vec::new(),
+        }
+    }
+
+    /// Takes text; `whole` says that nothing follows.
+    fn take(&mut self, text: &str, whole: bool) {
+        match &mut self.escapes {
+            Some(escapes) => escapes.push(text, whole, &mut self.text),
+            None => self.text.push_str(text),
+        }
+    }
+
+    fn advance(
+        &mut self,
+        policy: &Policy,
+        asked: &Asked,
+        counts: &mut [Count],
+        whole: bool,
+    ) -> Result<(), Reason> {
+        let result = self.judge(policy, asked, counts, whole);
+        let decided = self.resolver.open().map_or(self.next, |open| open.start);
+        self.release(decided);
+        self.forget();
+        result
+    }
+
+    /// Decides place after place, up to the first that what follows could still change.
+    fn judge(
+        &mut self,
+        policy: &Policy,
+        asked: &Asked,
+        counts: &mut [Count],
+        whole: bool,
+    ) -> Result<(), Reason> {
+        let engines = &policy.output;
+        let cap = policy.hold_bytes;
+        while self.next < self.text.len() {
+            self.matches.clear();
+            let run = engines.at(asked, &self.text, self.next, whole, cap, &mut self.matches);
+            match run {
+                Run::More => return Ok(()),
+                Run::TooLong => {
+                    return Err(reason(
+                        "hold-exceeded",
+                        format!(
+                            "a possible match is longer than the {cap} bytes that may be held (output.hold_bytes)"
+                        ),
+                    ));
+                }
+                Run::Done => {}
+            }
+            if let Some(mask) = self.resolver.settled(self.next) {
+                self.mask(policy, mask)?;
+            }
+            if !self.matches.is_empty() {
+                let taken = self.resolver.take(
+                    &mut self.matches,
+                    &engines.detectors,
+                    &policy.rules,
+                    &asked.active,
+                    counts,
+                );
+                if let Taken::Deny(detector) = taken {
+                    return Err(denial(policy, detector));
+                }
+                if let Some(open) = self.resolver.open()
+                    && open.end - open.start > cap * MASK_CAPS
+                {
+                    return Err(reason(
+                        "hold-exceeded",
+                        format!(
+                            "matches that overlap are longer than {MASK_CAPS} times output.hold_bytes"
+                        ),
+                    ));
+                }
+            }
+            self.next += 1;
+        }
+        if let Some(mask) = self.resolver.settled(self.next) {
+            self.mask(policy, mask)?;
+        }
+        Ok(())
+    }
+
+    /// Moves what is held up to `end` to what goes out.
+    fn release(&mut self, end: usize) {
+        let held = match &self.escapes {
+            Some(escapes) => Some(escapes.raw(self.held, end)),
+            None => self.text.get(self.held..end),
+        };
+        if let Some(text) = held.filter(|_| end > self.held) {
+            self.ready.push_str(text);
+            self.held = end;
+        }
+    }
+
+    fn mask(&mut self, policy: &Policy, mask: Mask) -> Result<(), Reason> {
+        self.release(mask.start);
+        let Some(detector) = policy.output.detectors.get(usize::from(mask.detector)) else {
+            return Ok(());
+        };
+        let label = &detector.label;
+        if let Some(escapes) = &self.escapes
+            && !escapes.is_maskable(mask.start, mask.end)
+        {
+            // Of what was denied nothing goes out.
+            self.next = mask.start;
+            return Err(reason(
+                "unmaskable",
+                format!(
+                    "{label} is not within one string of a tool's arguments, so no mask can replace it"
+                ),
+            ));
+        }
+        self.ready.push('[');
+        self.ready.push_str(label);
+        self.ready.push(']');
+        self.held = mask.end;
+        Ok(())
+    }
+
+    /// Drops what has gone out, but for what patterns look back on.
+    fn forget(&mut self) {
+        let from = self
+            .text
+            .floor_char_boundary(self.held.saturating_sub(CONTEXT));
+        if from > 0 {
+            self.text.drain(..from);
+            if let Some(escapes) = &mut self.escapes {
+                escapes.forget(from);
+            }
+            self.held -= from;
+            self.next -= from;
+            self.resolver.shift(from);
+        }
+    }
+}
+
+fn reason(code: &str, detail: String) -> Reason {
+    Reason {
+        code: code.to_owned(),
+        detail,
+    }
+}
+
+fn denial(policy: &Policy, detector: u16) -> Reason {
+    let found = policy.output.detectors.get(usize::from(detector));
+    let rule = found.and_then(|d| policy.rules.get(usize::from(d.rule)));
+    reason(
+        "rule-denied",
+        format!(
+            "the rule \"{}\" found {} in the output",
+            rule.map_or("", |r| r.name.as_str()),
+            found.map_or("", |d| d.label.as_str())
+        ),
+    )
+}

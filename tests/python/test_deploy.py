@@ -1,0 +1,89 @@
+"""What deploy/ ships: checked as far as a machine without a container engine can."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import tomllib
+
+import pytest
+
+from forebay import BINARY, ROOT
+
+CONTAINERFILE = ROOT / "deploy/container/Containerfile"
+UNIT = ROOT / "deploy/systemd/forebay.service"
+
+INSTRUCTIONS = {
+    "FROM", "RUN", "COPY", "ENV", "USER", "WORKDIR", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD",
+}  # fmt: skip
+
+
+def instructions():
+    """The Containerfile's instructions as (word, rest), continued lines joined."""
+    text = CONTAINERFILE.read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return [tuple(line.split(maxsplit=1)) for line in lines]
+
+
+def last_stage():
+    found = instructions()
+    return found[max(at for at, (word, _) in enumerate(found) if word == "FROM") :]
+
+
+def copied():
+    """What is copied out of the checkout."""
+    for word, rest in instructions():
+        if word == "COPY" and "--from=" not in rest:
+            yield from rest.split()[:-1]
+
+
+def test_the_containerfile_has_only_known_instructions():
+    assert {word for word, _ in instructions()} <= INSTRUCTIONS
+
+
+def test_every_copied_source_exists():
+    assert [source for source in copied() if not (ROOT / source).exists()] == []
+
+
+def test_every_workspace_member_is_copied():
+    members = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]
+    sources = set(copied())
+    assert [member for member in members if member.split("/")[0] not in sources] == []
+
+
+def test_the_container_builds_with_the_projects_verb():
+    assert ("RUN", "cargo xtask build") in instructions()
+
+
+def test_the_build_image_has_the_rust_that_the_workspace_asks_for():
+    wanted = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
+    image = next(rest for word, rest in instructions() if word == "FROM")
+    assert re.match(rf"rust:{re.escape(wanted)}\b", image)
+
+
+def test_shell_steps_are_sound_shell():
+    for step in (rest for word, rest in instructions() if word == "RUN"):
+        subprocess.run(["sh", "-n", "-c", step], check=True)
+
+
+def test_the_container_runs_what_was_copied_and_not_as_root():
+    stage = last_stage()
+    users = [rest for word, rest in stage if word == "USER"]
+    assert users and users[-1] not in ("root", "0")
+    program = json.loads(next(rest for word, rest in stage if word == "ENTRYPOINT"))[0]
+    targets = [rest.split()[-1] for word, rest in stage if word == "COPY"]
+    assert program in targets
+    # The gateway looks for its components beside the folder of its binary.
+    assert str(pathlib.PurePosixPath(program).parent.parent / "components") in targets
+
+
+def test_systemd_accepts_the_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/forebay/bin/forebay", str(BINARY)))
+    verdict = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    complaints = [line for line in verdict.stderr.splitlines() if UNIT.name in line]
+    assert complaints == []
+    assert verdict.returncode == 0
