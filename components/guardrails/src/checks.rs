@@ -19,7 +19,7 @@ fn luhn(bytes: &[u8]) -> bool {
             (_, d) => d * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Check digit, and a length that the issuer named by the first digits gives out.

@@ -4,7 +4,7 @@ use crate::entities::{Scan, Tail};
 use crate::patterns::{Patterns, is_token};
 use crate::regexes::Pattern;
 use crate::words::{Run, Words, is_word};
-use crate::{email, secrets};
+use crate::{email, network, secrets};
 
 /// A stretch that a detector matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,11 @@ impl Asked {
     }
 }
 
+/// The flags, with this one if it is so.
+fn with(flags: u8, (so, flag): (bool, u8)) -> u8 {
+    if so { flags | flag } else { flags }
+}
+
 /// What `rules` says about the rule of a detector.
 fn holds(rules: &[bool], detectors: &[Detector], detector: u16) -> bool {
     detectors
@@ -71,10 +76,12 @@ const PATTERN: u8 = 8;
 const EMAIL: u8 = 16;
 /// A value that something secret is set to may start with this byte where a token starts.
 const ASSIGNED: u8 = 32;
+/// An address of IPv6 may start with this byte where a token starts.
+const IPV6: u8 = 64;
 /// The byte is part of a token.
 const TOKEN: u8 = 128;
 /// What starts only where a word or token starts.
-const AT_START: u8 = AT_WORD | AT_TOKEN | EMAIL | ASSIGNED;
+const AT_START: u8 = AT_WORD | AT_TOKEN | EMAIL | ASSIGNED | IPV6;
 
 /// The most bytes that a built-in pattern may stay undecided in a prompt. Longer than every
 /// entity with a fixed form; keys and tokens in one piece beyond it are denied.
@@ -121,12 +128,16 @@ impl Engines {
             let builtin = builtin.as_ref().is_some_and(|p| p.starts_with(byte));
             // No match starts within a character.
             let pattern = !patterns.is_empty() && byte & 0xc0 != 0x80;
-            *flags = u8::from(at_word) * AT_WORD
-                | u8::from(anywhere) * ANYWHERE
-                | u8::from(builtin) * AT_TOKEN
-                | u8::from(pattern) * PATTERN
-                | u8::from(is_token(byte)) * TOKEN
-                | u8::from(is_token(byte)) * (EMAIL | ASSIGNED);
+            *flags = [
+                (at_word, AT_WORD),
+                (anywhere, ANYWHERE),
+                (builtin, AT_TOKEN),
+                (pattern, PATTERN),
+                (is_token(byte), TOKEN | EMAIL | ASSIGNED),
+                (byte.is_ascii_hexdigit() || byte == b':', IPV6),
+            ]
+            .into_iter()
+            .fold(0, with);
         }
         Self {
             detectors,
@@ -166,16 +177,19 @@ impl Engines {
                 .iter()
                 .any(|(scan, d)| *scan == wanted && any(d, rules))
         };
-        let needed = u8::from(words(&self.at_word)) * AT_WORD
-            | u8::from(words(&self.anywhere)) * ANYWHERE
-            | u8::from(builtin(&active)) * AT_TOKEN
-            | u8::from(scan(Scan::Email, &active)) * EMAIL
-            | u8::from(scan(Scan::Assigned, &active)) * ASSIGNED
-            | u8::from(self.patterns.iter().any(|p| applies(p.detector))) * PATTERN;
+        let needed = [
+            (words(&self.at_word), AT_WORD),
+            (words(&self.anywhere), ANYWHERE),
+            (builtin(&active), AT_TOKEN),
+            (scan(Scan::Email, &active), EMAIL),
+            (scan(Scan::Assigned, &active), ASSIGNED),
+            (scan(Scan::Ipv6, &active), IPV6),
+            (self.patterns.iter().any(|p| applies(p.detector)), PATTERN),
+        ]
+        .into_iter()
+        .fold(0, with);
         Asked {
-            strict_builtin: builtin(&strict)
-                || scan(Scan::Email, &strict)
-                || scan(Scan::Assigned, &strict),
+            strict_builtin: builtin(&strict) || self.scans.iter().any(|(_, d)| any(d, &strict)),
             active,
             strict,
             needed,
@@ -272,11 +286,12 @@ impl Engines {
             let run = builtin.run(text, at, whole, cap, &mut take);
             result = worse(result, lenient(run, asked.strict_builtin));
         }
-        if flags & (EMAIL | ASSIGNED) != 0 {
+        if flags & (EMAIL | ASSIGNED | IPV6) != 0 {
             for (scan, detectors) in &self.scans {
                 let flag = match scan {
                     Scan::Email => EMAIL,
                     Scan::Assigned => ASSIGNED,
+                    Scan::Ipv6 => IPV6,
                 };
                 if flags & flag == 0 {
                     continue;
@@ -337,38 +352,33 @@ impl Engines {
 }
 
 /// What a look at the surroundings rules out in a whole text: an address is not far before the
-/// next `@`, an assigned value not far behind a sign, and few words start like a term.
+/// next `@` or `:`, an assigned value not far behind a sign, and few words start like a term.
 struct Hint<'a> {
     text: &'a [u8],
     words: Option<&'a Words>,
-    /// The next `@` at or after the last place asked for.
-    sign: usize,
+    at_sign: Next<'a>,
+    colon: Next<'a>,
 }
 
 impl<'a> Hint<'a> {
     fn new(text: &'a [u8], words: Option<&'a Words>) -> Self {
-        let mut hint = Self {
+        Self {
             text,
             words,
-            sign: 0,
-        };
-        hint.seek(0);
-        hint
-    }
-
-    fn seek(&mut self, from: usize) {
-        self.sign = memchr::memchr(b'@', &self.text[from..]).map_or(usize::MAX, |i| from + i);
+            at_sign: Next::new(text, b'@'),
+            colon: Next::new(text, b':'),
+        }
     }
 
     /// Takes back what can't start at `at`.
     #[inline]
     fn narrow(&mut self, flags: u8, at: usize) -> u8 {
-        if self.sign < at {
-            self.seek(at);
-        }
         let mut left = flags;
-        if self.sign - at > email::LOCAL {
+        if self.at_sign.from(at) > email::LOCAL {
             left &= !EMAIL;
+        }
+        if self.colon.from(at) > network::FIRST_GROUP {
+            left &= !IPV6;
         }
         if flags & ASSIGNED != 0 && !secrets::follows_sign(self.text, at) {
             left &= !ASSIGNED;
@@ -380,6 +390,30 @@ impl<'a> Hint<'a> {
             left &= !AT_WORD;
         }
         left
+    }
+}
+
+/// The next place of a byte in a text.
+struct Next<'a> {
+    text: &'a [u8],
+    byte: u8,
+    place: usize,
+}
+
+impl<'a> Next<'a> {
+    fn new(text: &'a [u8], byte: u8) -> Self {
+        let place = memchr::memchr(byte, text).unwrap_or(usize::MAX);
+        Self { text, byte, place }
+    }
+
+    /// How far it is from `at`, which never goes back.
+    #[inline]
+    fn from(&mut self, at: usize) -> usize {
+        if self.place < at {
+            let next = memchr::memchr(self.byte, &self.text[at..]);
+            self.place = next.map_or(usize::MAX, |i| at + i);
+        }
+        self.place - at
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Scan {
     Email,
     /// A value that something secret is set to.
     Assigned,
+    /// An address of the Internet's version 6.
+    Ipv6,
 }
 
 impl Scan {
@@ -35,6 +37,7 @@ impl Scan {
         match self {
             Self::Email => email::find(text, at),
             Self::Assigned => secrets::assigned(text, at),
+            Self::Ipv6 => network::ipv6(text, at),
         }
     }
 }
@@ -131,11 +134,7 @@ pub(crate) static ENTITIES: &[Entity] = &[
         r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\.[0-9]+)*",
         Check::Context(network::ipv4),
     ),
-    pii(
-        "IP_ADDRESS",
-        r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}",
-        Check::Context(network::ipv6),
-    ),
+    pii("IP_ADDRESS", "", Check::Scan(Scan::Ipv6)),
     // BIP 173 and BIP 350.
     pii(
         "CRYPTO_WALLET",

@@ -82,7 +82,7 @@ fn string_end(bytes: &[u8], start: usize) -> (usize, bool) {
     (bytes.len(), escaped)
 }
 
-/// One escape (RFC 8259, section 7): what it means and how long it is; `None` if it is none.
+/// The escape at the start of a text (RFC 8259, section 7), which begins with `\\`: what it means and how long it is; `None` if it is none.
 pub(crate) fn escape(raw: &str) -> Option<(char, usize)> {
     let unit = |at: usize| {
         raw.get(at..at + 4)

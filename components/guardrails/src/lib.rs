@@ -25,6 +25,7 @@ pub mod config;
 mod email;
 mod engines;
 mod entities;
+mod escapes;
 mod glob;
 mod json;
 mod network;

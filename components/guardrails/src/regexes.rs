@@ -240,3 +240,67 @@ fn ascii_boundaries(hir: Hir) -> Hir {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(source: &str, text: &str) -> Vec<(usize, usize)> {
+        let mut spans = Vec::new();
+        let pattern = Pattern::build(source, false, 0).unwrap();
+        pattern.all(text, |start, end| spans.push((start, end)));
+        spans
+    }
+
+    /// What the streaming run finds, place by place.
+    fn streamed(source: &str, text: &str) -> Vec<(usize, usize)> {
+        let pattern = Pattern::build(source, false, 0).unwrap();
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            if spans.last().is_none_or(|(_, end)| *end <= at) {
+                let run = pattern.run(text, at, true, 256, |end| spans.push((at, end)));
+                assert_eq!(run, Run::Done);
+            }
+        }
+        spans
+    }
+
+    #[test]
+    fn patterns_find_the_same_whole_and_place_by_place() {
+        for source in [
+            r"\bACME-\d+\b",
+            "a|ab",
+            "(?:ab|a)(?:c|bcd)?",
+            r"\w+ß",
+            r"(?m)^x.*$",
+            r"[\p{L}\d]{3,40}z",
+        ] {
+            for text in [
+                "ACME-12 xACME-1 ACME-٣",
+                "abcd abz ß",
+                "xß\nx y\nz",
+                "größez äöüz",
+            ] {
+                assert_eq!(
+                    spans(source, text),
+                    streamed(source, text),
+                    "{source} {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn word_boundaries_are_those_of_ascii() {
+        assert_eq!(spans(r"\bel\b", "éel el"), [(2, 4), (5, 7)]);
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_table_still_runs() {
+        let large = r"\w{1,60}[xyz]\pL{1,60}!";
+        assert!(Pattern::build(large, false, 0).unwrap().is_slow());
+        assert!(!Pattern::build(r"\bACME-\d+", false, 0).unwrap().is_slow());
+        assert_eq!(spans(large, "oh maximal! no"), [(3, 11)]);
+        assert_eq!(streamed(large, "oh maximal! no"), [(3, 11)]);
+    }
+}

@@ -6,6 +6,7 @@ use crate::bindings::exports::forebay::edge::guardrails::{
     Caller, Channel as Kind, Delta, Reason, Release, Releases,
 };
 use crate::engines::{Asked, Match};
+use crate::escapes::Escapes;
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
 use crate::secrets::CONTEXT;
@@ -59,14 +60,14 @@ impl Guard {
                 }
                 None => {
                     self.denied = true;
-                    denial = Some(Reason {
-                        code: "too-many-channels".to_owned(),
-                        detail: format!("the answer has more than {MAX_CHANNELS} channels"),
-                    });
+                    denial = Some(reason(
+                        "too-many-channels",
+                        format!("the answer has more than {MAX_CHANNELS} channels"),
+                    ));
                     break;
                 }
             };
-            self.channels[index].text.push_str(&delta.text);
+            self.channels[index].take(&delta.text, false);
             denial = self.advance(index, false);
         }
         self.releases(denial)
@@ -89,6 +90,9 @@ impl Guard {
     /// Judges what a channel holds as far as it can be judged.
     fn advance(&mut self, index: usize, whole: bool) -> Option<Reason> {
         let channel = self.channels.get_mut(index)?;
+        if whole {
+            channel.take("", true);
+        }
         let judged = channel.advance(&self.policy, &self.asked, &mut self.counts, whole);
         self.denied |= judged.is_err();
         judged.err()
@@ -129,6 +133,8 @@ struct Channel {
     kind: Kind,
     /// What patterns look back on, then what is held.
     text: String,
+    /// For arguments of a tool: the JSON text whose meaning `text` is.
+    escapes: Option<Escapes>,
     /// Where what is held begins.
     held: usize,
     /// The first position that is not decided yet.
@@ -145,11 +151,20 @@ impl Channel {
             choice,
             kind,
             text: String::new(),
+            escapes: matches!(kind, Kind::ToolArguments(_)).then(Escapes::default),
             held: 0,
             next: 0,
             ready: String::new(),
             resolver: Resolver::default(),
             matches: Vec::new(),
+        }
+    }
+
+    /// Takes text; `whole` says that nothing follows.
+    fn take(&mut self, text: &str, whole: bool) {
+        match &mut self.escapes {
+            Some(escapes) => escapes.push(text, whole, &mut self.text),
+            None => self.text.push_str(text),
         }
     }
 
@@ -160,35 +175,40 @@ impl Channel {
         counts: &mut [Count],
         whole: bool,
     ) -> Result<(), Reason> {
+        let result = self.judge(policy, asked, counts, whole);
+        let decided = self.resolver.open().map_or(self.next, |open| open.start);
+        self.release(decided);
+        self.forget();
+        result
+    }
+
+    /// Decides place after place, up to the first that what follows could still change.
+    fn judge(
+        &mut self,
+        policy: &Policy,
+        asked: &Asked,
+        counts: &mut [Count],
+        whole: bool,
+    ) -> Result<(), Reason> {
         let engines = &policy.output;
-        let result = loop {
-            if self.next >= self.text.len() {
-                break Ok(());
-            }
+        let cap = policy.hold_bytes;
+        while self.next < self.text.len() {
             self.matches.clear();
-            let run = engines.at(
-                asked,
-                &self.text,
-                self.next,
-                whole,
-                policy.hold_bytes,
-                &mut self.matches,
-            );
+            let run = engines.at(asked, &self.text, self.next, whole, cap, &mut self.matches);
             match run {
-                Run::More => break Ok(()),
+                Run::More => return Ok(()),
                 Run::TooLong => {
-                    break Err(Reason {
-                        code: "hold-exceeded".to_owned(),
-                        detail: format!(
-                            "a possible match is longer than the {} bytes that may be held (output.hold_bytes)",
-                            policy.hold_bytes
+                    return Err(reason(
+                        "hold-exceeded",
+                        format!(
+                            "a possible match is longer than the {cap} bytes that may be held (output.hold_bytes)"
                         ),
-                    });
+                    ));
                 }
                 Run::Done => {}
             }
             if let Some(mask) = self.resolver.settled(self.next) {
-                self.mask(policy, mask);
+                self.mask(policy, mask)?;
             }
             if !self.matches.is_empty() {
                 let taken = self.resolver.take(
@@ -199,48 +219,62 @@ impl Channel {
                     counts,
                 );
                 if let Taken::Deny(detector) = taken {
-                    break Err(denial(policy, detector));
+                    return Err(denial(policy, detector));
                 }
                 if let Some(open) = self.resolver.open()
-                    && open.end - open.start > policy.hold_bytes * MASK_CAPS
+                    && open.end - open.start > cap * MASK_CAPS
                 {
-                    break Err(Reason {
-                        code: "hold-exceeded".to_owned(),
-                        detail: format!(
+                    return Err(reason(
+                        "hold-exceeded",
+                        format!(
                             "matches that overlap are longer than {MASK_CAPS} times output.hold_bytes"
                         ),
-                    });
+                    ));
                 }
             }
             self.next += 1;
-        };
-        if result.is_ok()
-            && let Some(mask) = self.resolver.settled(self.next)
-        {
-            self.mask(policy, mask);
         }
-        let decided = self.resolver.open().map_or(self.next, |open| open.start);
-        self.release(decided);
-        self.forget();
-        result
+        if let Some(mask) = self.resolver.settled(self.next) {
+            self.mask(policy, mask)?;
+        }
+        Ok(())
     }
 
     /// Moves what is held up to `end` to what goes out.
     fn release(&mut self, end: usize) {
-        if let Some(text) = self.text.get(self.held..end) {
+        let held = match &self.escapes {
+            Some(escapes) => Some(escapes.raw(self.held, end)),
+            None => self.text.get(self.held..end),
+        };
+        if let Some(text) = held.filter(|_| end > self.held) {
             self.ready.push_str(text);
             self.held = end;
         }
     }
 
-    fn mask(&mut self, policy: &Policy, mask: Mask) {
+    fn mask(&mut self, policy: &Policy, mask: Mask) -> Result<(), Reason> {
         self.release(mask.start);
-        if let Some(detector) = policy.output.detectors.get(usize::from(mask.detector)) {
-            self.ready.push('[');
-            self.ready.push_str(&detector.label);
-            self.ready.push(']');
+        let Some(detector) = policy.output.detectors.get(usize::from(mask.detector)) else {
+            return Ok(());
+        };
+        let label = &detector.label;
+        if let Some(escapes) = &self.escapes
+            && !escapes.is_maskable(mask.start, mask.end)
+        {
+            // Of what was denied nothing goes out.
+            self.next = mask.start;
+            return Err(reason(
+                "unmaskable",
+                format!(
+                    "{label} is not within one string of a tool's arguments, so no mask can replace it"
+                ),
+            ));
         }
+        self.ready.push('[');
+        self.ready.push_str(label);
+        self.ready.push(']');
         self.held = mask.end;
+        Ok(())
     }
 
     /// Drops what has gone out, but for what patterns look back on.
@@ -250,6 +284,9 @@ impl Channel {
             .floor_char_boundary(self.held.saturating_sub(CONTEXT));
         if from > 0 {
             self.text.drain(..from);
+            if let Some(escapes) = &mut self.escapes {
+                escapes.forget(from);
+            }
             self.held -= from;
             self.next -= from;
             self.resolver.shift(from);
@@ -257,15 +294,22 @@ impl Channel {
     }
 }
 
+fn reason(code: &str, detail: String) -> Reason {
+    Reason {
+        code: code.to_owned(),
+        detail,
+    }
+}
+
 fn denial(policy: &Policy, detector: u16) -> Reason {
     let found = policy.output.detectors.get(usize::from(detector));
     let rule = found.and_then(|d| policy.rules.get(usize::from(d.rule)));
-    Reason {
-        code: "rule-denied".to_owned(),
-        detail: format!(
+    reason(
+        "rule-denied",
+        format!(
             "the rule \"{}\" found {} in the output",
             rule.map_or("", |r| r.name.as_str()),
             found.map_or("", |d| d.label.as_str())
         ),
-    }
+    )
 }

@@ -98,6 +98,57 @@ fn reasoning_and_tool_arguments_are_judged_alike() {
     }
 }
 
+/// Streams the arguments of a tool; gives what came out and the code of a denial.
+fn arguments(chunks: &[&str]) -> (String, Option<String>) {
+    let mut guard = Guard::new(rules().clone(), &caller());
+    let mut out = String::new();
+    let mut denied = None;
+    let deltas = chunks.iter().map(|text| Delta {
+        choice: 0,
+        channel: Channel::ToolArguments(0),
+        text: (*text).to_owned(),
+    });
+    let mut all: Vec<Releases> = deltas.map(|delta| guard.push(&[delta])).collect();
+    all.push(guard.finish(Some(0)));
+    for releases in all {
+        out.extend(releases.released.into_iter().map(|r| r.text));
+        denied = denied.or(releases.denied.map(|reason| reason.code));
+    }
+    (out, denied)
+}
+
+#[test]
+fn escaped_arguments_are_judged_by_what_they_mean_and_go_out_as_they_came() {
+    let through = r#"{"a":"tab\t \"quoted\" \u00e9 \ud83d\ude00 \\n", "b":[1,2.5e3,null]}"#;
+    assert_eq!(arguments(&[through]), (through.to_owned(), None));
+    assert_eq!(
+        arguments(&[
+            r#"{"to":"bob\u00"#,
+            r#"40mail.org","x":"line\"#,
+            r#"nuser@mail.org"}"#
+        ]),
+        (r#"{"to":"[EMAIL]","x":"line\n[EMAIL]"}"#.to_owned(), None)
+    );
+    let (out, denied) = arguments(&[r#"{"to":"\u0067eheim"}"#]);
+    assert_eq!(
+        (out.as_str(), denied.as_deref()),
+        (r#"{"to":""#, Some("rule-denied"))
+    );
+}
+
+#[test]
+fn a_number_among_arguments_is_denied_for_no_mask_fits_there() {
+    let (out, denied) = arguments(&[r#"{"card":4111111111111111}"#]);
+    assert_eq!(
+        (out.as_str(), denied.as_deref()),
+        (r#"{"card":"#, Some("unmaskable"))
+    );
+    assert_eq!(
+        arguments(&["card 4111111111111111 it is"]),
+        ("card [CREDIT_CARD] it is".to_owned(), None)
+    );
+}
+
 #[test]
 fn a_denial_in_one_channel_ends_all() {
     let mut guard = Guard::new(policy(RULES), &caller());
@@ -184,6 +235,17 @@ proptest! {
         prop_assert_eq!(&stream(p, &cut(&text, &cuts)), &whole);
         let released = check(p, &caller(), &super::text(&whole.0));
         prop_assert_ne!(code(&released), "rule-denied");
+    }
+
+    #[test]
+    fn chunks_of_arguments_never_matter(
+        text in pieces(),
+        raw in "(\\\\|u|d83d|de00|0040|\"|[a-z@. ]){0,20}",
+        cuts in proptest::collection::vec(any::<u16>(), 0..40),
+    ) {
+        let json = format!("{{\"a\":\"{raw}{}\",\"n\":4.5}}", text.replace('"', "\\\""));
+        let whole = arguments(&[&json]);
+        prop_assert_eq!(arguments(&cut(&json, &cuts)), whole);
     }
 
     #[test]

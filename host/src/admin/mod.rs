@@ -1,0 +1,56 @@
+//! The second port: probes and metrics for machines, cache and configuration for operators.
+
+mod cache;
+mod guard;
+mod probes;
+mod state;
+mod token;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+
+use crate::operate::PolicyLoader;
+
+pub use state::Surface;
+pub use token::{AdminError, token};
+
+/// Serves the whole surface until aborted.
+pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {
+    let guarded = Router::new()
+        .route("/cache", get(cache::list))
+        .route("/cache/purge", post(cache::purge))
+        .route("/config", get(views::config))
+        .route("/upstreams", get(views::upstreams))
+        .route("/reload", post(views::reload))
+        .route_layer(axum::middleware::from_fn_with_state(surface.clone(), guard::token::<L>));
+    let router = Router::new()
+        .merge(guarded)
+        .merge(probes::router())
+        .fallback(not_found)
+        .layer(axum::middleware::from_fn_with_state(surface.clone(), guard::origin::<L>))
+        .with_state(surface);
+    run(listener, router).await;
+}
+
+/// Serves probes and metrics alone, to whoever asks, until aborted.
+pub async fn serve_probes<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {
+    run(listener, Router::new().merge(probes::router()).fallback(not_found).with_state(surface)).await;
+}
+
+async fn run(listener: TcpListener, router: Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the admin surface ended");
+    }
+}
+
+async fn not_found() -> (StatusCode, &'static str) {
+    (
+        StatusCode::NOT_FOUND,
+        "there are /healthz, /readyz, /metrics, /cache, /cache/purge (POST), /config, /upstreams and /reload (POST)\n",
+    )
+}

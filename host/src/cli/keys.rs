@@ -1,0 +1,158 @@
+//! `forebay keys`: the keys file from the command line.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+
+use super::say;
+use crate::config::{self, Overrides, Source};
+use crate::keys::{KeyFile, NewKey, mint};
+
+/// The file where neither a flag nor the configuration names one.
+const DEFAULT_FILE: &str = "keys.toml";
+
+/// Make, list and end API keys. A running gateway takes up changes by itself.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeysArgs {
+    #[command(subcommand)]
+    what: What,
+    /// The keys file. Default: keys.file of the configuration, or keys.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The configuration that names the keys file. Default: forebay.toml here.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Make a key and show it, this once.
+    Create {
+        /// The tenant it belongs to.
+        #[arg(long)]
+        tenant: String,
+        /// Models it may use, exact or ending in `*`; may be given several times. Default: all.
+        #[arg(long = "model", value_name = "MODEL")]
+        models: Vec<String>,
+        /// Requests per minute.
+        #[arg(long, value_name = "N")]
+        requests_per_minute: Option<u32>,
+        /// Tokens per minute, input and output.
+        #[arg(long, value_name = "N")]
+        tokens_per_minute: Option<u32>,
+        /// How long it works, such as 90d. Default: for ever.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        expires_in: Option<Duration>,
+    },
+    /// Show all keys, without their secrets.
+    List,
+    /// Make a successor with the same rights, and end the old one.
+    Rotate {
+        /// The old key's identifier.
+        id: String,
+        /// How long the old one still works, such as 1d. Default: not at all.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        overlap: Option<Duration>,
+    },
+    /// End a key.
+    Expire {
+        /// Its identifier.
+        id: String,
+        /// How long it still works, such as 1h. Default: not at all.
+        #[arg(long = "in", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        after: Option<Duration>,
+    },
+}
+
+impl KeysArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let file = self.file()?;
+        let now = SystemTime::now();
+        match self.what {
+            What::Create { tenant, models, requests_per_minute, tokens_per_minute, expires_in } => {
+                if tenant.is_empty() {
+                    bail!("a tenant has a name");
+                }
+                let new = NewKey { tenant, models, requests_per_minute, tokens_per_minute, lifetime: expires_in };
+                let (secret, stored) = mint(new, now);
+                KeyFile::change(&file, |keys| {
+                    keys.records.push(stored);
+                    Ok(())
+                })?;
+                show(&secret, &file);
+            }
+            What::List => list(&KeyFile::read(&file)?, now),
+            What::Rotate { id, overlap } => {
+                let secret = KeyFile::change(&file, |keys| {
+                    let old = keys.find(&id)?;
+                    let lifetime = old.expires.and_then(|at| at.duration_since(old.created).ok());
+                    let (secret, stored) = mint(
+                        NewKey {
+                            tenant: old.tenant.clone(),
+                            models: old.models.clone(),
+                            requests_per_minute: old.requests_per_minute,
+                            tokens_per_minute: old.tokens_per_minute,
+                            lifetime,
+                        },
+                        now,
+                    );
+                    end(&mut old.expires, now, overlap);
+                    keys.records.push(stored);
+                    Ok(secret)
+                })?;
+                show(&secret, &file);
+            }
+            What::Expire { id, after } => {
+                KeyFile::change(&file, |keys| {
+                    end(&mut keys.find(&id)?.expires, now, after);
+                    Ok(())
+                })?;
+                say(&format!("the key {id} ends {}", after.map_or("now".to_owned(), |after| format!("in {}", humantime::format_duration(after)))));
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> anyhow::Result<PathBuf> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let source = Source::find(self.config.as_deref())?;
+        // Only the section on keys matters here: the rest may be half written.
+        let config = config::load(&source, &Overrides::default()).context("the configuration does not say where the keys are; name the file with --file")?;
+        Ok(source.base.join(config.keys.file.unwrap_or_else(|| DEFAULT_FILE.into())))
+    }
+}
+
+/// Sooner than it would have ended anyway, never later.
+fn end(expires: &mut Option<SystemTime>, now: SystemTime, after: Option<Duration>) {
+    let at = now.checked_add(after.unwrap_or_default()).unwrap_or(now);
+    *expires = Some(expires.map_or(at, |already| already.min(at)));
+}
+
+fn show(secret: &str, file: &Path) {
+    say(secret);
+    eprintln!("This is the only time it is shown; {} keeps a digest. Clients send it as `Authorization: Bearer <key>`.", file.display());
+}
+
+fn list(keys: &KeyFile, now: SystemTime) {
+    say(&format!("{:<14}{:<20}{:<22}{:<10}{:<10}{:<22}MODELS", "ID", "TENANT", "CREATED", "REQ/MIN", "TOK/MIN", "EXPIRES"));
+    for key in &keys.records {
+        let number = |n: Option<u32>| n.map_or("-".to_owned(), |n| n.to_string());
+        let expires = match key.expires {
+            None => "never".to_owned(),
+            Some(_) if key.is_expired(now) => "expired".to_owned(),
+            Some(at) => humantime::format_rfc3339_seconds(at).to_string(),
+        };
+        say(&format!(
+            "{:<14}{:<20}{:<22}{:<10}{:<10}{expires:<22}{}",
+            key.id,
+            key.tenant,
+            humantime::format_rfc3339_seconds(key.created).to_string(),
+            number(key.requests_per_minute),
+            number(key.tokens_per_minute),
+            if key.models.is_empty() { "all".to_owned() } else { key.models.join(" ") },
+        ));
+    }
+}

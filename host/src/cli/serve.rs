@@ -1,0 +1,62 @@
+//! `forebay serve`.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::say;
+use crate::config::{self, Overrides, Source};
+use crate::operate::{self, Components, Options};
+use crate::telemetry;
+
+/// Serve clients.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    /// The configuration. Default: forebay.toml here, or built-in defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The engine to stand before, instead of the configured upstreams: http://127.0.0.1:8000.
+    #[arg(long, value_name = "URL")]
+    engine: Option<String>,
+    /// Where clients connect, instead of server.listen.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// Where the admin surface is, instead of admin.listen.
+    #[arg(long, value_name = "IP:PORT")]
+    admin: Option<SocketAddr>,
+}
+
+impl ServeArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let overrides = Overrides { listen: self.listen, admin: self.admin, engine: self.engine };
+        // Read once for what comes before everything else: threads and logging.
+        let source = Source::find(self.config.as_deref())?;
+        let config = config::load(&source, &overrides)?;
+        telemetry::start_logging(&config.log)?;
+        runtime(config.server.workers)?.block_on(async {
+            let running = operate::start(Options { file: self.config, overrides }, Components).await?;
+            let scheme = if running.tls { "https" } else { "http" };
+            say(&format!("forebay listening on {scheme}://{}", running.address));
+            say(&format!("forebay admin on http://{}", running.admin));
+            if let Some(probes) = running.probes {
+                say(&format!("forebay probes on http://{probes}"));
+            }
+            if let Some(file) = &running.token_file {
+                say(&format!("forebay admin token in {}", file.display()));
+            }
+            operate::run_until_told_to_stop(running).await?;
+            Ok(())
+        })
+    }
+}
+
+/// On one core everything runs on one thread, which spares the handing over between threads.
+fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
+    let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    match workers {
+        0 | 1 => Builder::new_current_thread().enable_all().build(),
+        workers => Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+    }
+}

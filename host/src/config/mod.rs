@@ -1,0 +1,22 @@
+//! `forebay.toml`: read, checked, and turned into what the rest of the host works with.
+//!
+//! Unknown keys are errors, secrets are references (`env:NAME`, `file:PATH`), sizes are
+//! integers of bytes or `"8 MiB"`, durations `"30s"`. Relative paths count from the file's folder.
+
+mod diagnose;
+mod load;
+mod resolve;
+mod secret;
+mod sections;
+mod size;
+mod validate;
+
+pub use diagnose::{ConfigError, Problem};
+pub use load::{Overrides, Source, load};
+pub use resolve::{Resolved, resolve};
+pub use secret::{SecretError, resolve_secret};
+pub use sections::{
+    AdminConfig, CacheConfig, ComponentConfig, Config, Isolation, KeysConfig, Limits, LogConfig, LogFormat, MemoConfig,
+    PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig, TlsConfig,
+};
+pub use size::Size;

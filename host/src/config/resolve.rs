@@ -1,0 +1,90 @@
+//! Reads what a configuration refers to (secrets, keys) and makes the pipeline's configuration of it.
+
+use std::sync::Arc;
+
+use forebay_gateway::config::GatewayConfig;
+use forebay_gateway::identity::KeyRing;
+
+use super::diagnose::{ConfigError, Problem};
+use super::load::Source;
+use super::secret::{SecretError, resolve_secret};
+use super::sections::Config;
+use crate::keys::KeyFile;
+
+/// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
+pub struct Resolved {
+    /// What the pipeline is made with.
+    pub gateway: GatewayConfig,
+    /// Who may come in.
+    pub keys: Arc<KeyRing>,
+    /// The admin token, where one is configured.
+    pub admin_token: Option<String>,
+    /// Headers for the trace collector.
+    pub telemetry_headers: Vec<(String, String)>,
+}
+
+/// Resolves secrets and reads the keys. `random_master` serves where no master secret is configured;
+/// it is the process's own, so that a reload keeps the cache.
+pub fn resolve(config: &Config, source: &Source, random_master: &[u8; 32]) -> Result<Resolved, ConfigError> {
+    let secret = |secret: Option<&forebay_gateway::config::Secret>, path: &[&str]| {
+        let problem = |e: SecretError| source.error(vec![Problem::at(source.locate(path), e.to_string())]);
+        secret.map(|secret| resolve_secret(secret, &source.base)).transpose().map_err(problem)
+    };
+
+    let master = secret(config.secrets.master.as_ref(), &["secrets", "master"])?;
+    if master.as_ref().is_some_and(|m| m.len() < 16) {
+        let problem = Problem::at(source.locate(&["secrets", "master"]), "the master secret is shorter than 16 bytes")
+            .hint("`openssl rand -hex 32` makes a good one");
+        return Err(source.error(vec![problem]));
+    }
+
+    let records = match &config.keys.file {
+        None => Vec::new(),
+        Some(file) => {
+            let at = || source.locate(&["keys", "file"]);
+            let file = source.base.join(file);
+            let keys = KeyFile::read(&file).map_err(|e| {
+                source.error(vec![Problem::at(at(), e.to_string()).hint("`forebay keys create --tenant NAME` makes the file and a key")])
+            })?;
+            if keys.records.is_empty() {
+                let problem = Problem::at(at(), format!("the keys file {} holds no key, so nobody could come in", file.display()))
+                    .hint("`forebay keys create --tenant NAME` makes one");
+                return Err(source.error(vec![problem]));
+            }
+            keys.records.iter().map(crate::keys::StoredKey::to_record).collect()
+        }
+    };
+    let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());
+    let keys = Arc::new(KeyRing::new(records, &config.tenants, master));
+
+    let mut upstreams = Vec::with_capacity(config.upstreams.len());
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
+        let mut upstream = upstream.clone();
+        if let Some(ca) = &upstream.ca_file {
+            upstream.ca_file = Some(source.base.join(ca).display().to_string());
+        }
+        upstreams.push((upstream, key));
+    }
+    let mut telemetry_headers = Vec::new();
+    for (name, value) in &config.telemetry.headers {
+        if let Some(value) = secret(Some(value), &["telemetry", "headers", name])? {
+            telemetry_headers.push((name.clone(), value));
+        }
+    }
+    Ok(Resolved {
+        gateway: GatewayConfig {
+            timeouts: config.timeouts.clone(),
+            streams: config.streams.clone(),
+            retries: config.retries.clone(),
+            rate: config.rate,
+            tenants: config.tenants.clone(),
+            upstreams,
+            max_in_flight: config.limits.requests,
+            cache_name: config.cache.name.clone(),
+        },
+        keys,
+        admin_token: secret(config.admin.token.as_ref(), &["admin", "token"])?,
+        telemetry_headers,
+    })
+}

@@ -1,0 +1,290 @@
+//! The sections of `forebay.toml` that belong to the host; the pipeline's own are in the gateway.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use forebay_gateway::config::{RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::size::Size;
+
+/// The whole of `forebay.toml`. Every section may be left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The address clients connect to.
+    pub server: ServerConfig,
+    /// The second address: probes, metrics, cache and configuration.
+    pub admin: AdminConfig,
+    /// How much of anything is accepted.
+    pub limits: Limits,
+    /// How long anything may take.
+    pub timeouts: Timeouts,
+    /// How answers flow.
+    pub streams: Streams,
+    /// What happens when an upstream fails before its first byte.
+    pub retries: Retries,
+    /// Rate limits of keys that name none themselves.
+    pub rate: RateConfig,
+    /// Engines and clouds, in order of preference. None: the embedded engine, which simulates.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// Who shares a cache and a set of limits.
+    pub tenants: Vec<TenantConfig>,
+    /// API keys.
+    pub keys: KeysConfig,
+    /// The memory tier of the token store.
+    pub cache: CacheConfig,
+    /// Remembered decisions.
+    pub memo: MemoConfig,
+    /// The three policies.
+    pub policies: PoliciesConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
+    /// What tenants' secrets are derived from.
+    pub secrets: SecretsConfig,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Where clients connect. Default 127.0.0.1:8080. Other than loopback needs keys.
+    pub listen: SocketAddr,
+    /// TLS; absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
+    /// Threads. Absent: one for each core.
+    pub workers: Option<usize>,
+    /// How long streams may go on after SIGTERM before they are cut. Default 30s.
+    pub drain: Span,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            workers: None,
+            // 30 s: below the 60 s that init systems wait before they kill.
+            drain: Span(std::time::Duration::from_secs(30)),
+        }
+    }
+}
+
+/// `[server.tls]`: reread when the files change and on SIGHUP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The chain of certificates, in PEM, the server's own first.
+    pub cert: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Where the whole admin surface listens. Default 127.0.0.1:8081. Other than loopback needs `token`.
+    pub listen: SocketAddr,
+    /// A further address, which may be wide, that serves `/healthz`, `/readyz` and `/metrics` only.
+    pub probes: Option<SocketAddr>,
+    /// The bearer token: `env:NAME` or `file:PATH`. Absent: a random one, put into a file that only
+    /// this user can read and whose path is printed at start.
+    pub token: Option<Secret>,
+    /// Names under which the surface is reached besides loopback and its own address. Requests with
+    /// another `Host` are refused (DNS rebinding).
+    pub hosts: Vec<String>,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), probes: None, token: None, hosts: Vec::new() }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest request body. Default 8 MiB: a million tokens of text are about 4 MiB.
+    pub body: Size,
+    /// The largest request head. Default 64 KiB.
+    pub headers: Size,
+    /// The most header fields. Default 100.
+    pub header_fields: usize,
+    /// The most connections of clients. Default 10000; beyond it they get a 503 and are closed.
+    pub connections: usize,
+    /// The most requests at once. Default 8192, at about 100 KB each; beyond it 503 with `Retry-After`.
+    pub requests: u32,
+    /// Request bodies held in memory at once, over all requests. Default 256 MiB; beyond it 503.
+    pub memory: Size,
+    /// The most requests at once on one HTTP/2 connection. Default 256.
+    pub streams_per_connection: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: Size::mib(8),
+            headers: Size::kib(64),
+            header_fields: 100,
+            connections: 10_000,
+            requests: 8192,
+            memory: Size::mib(256),
+            streams_per_connection: 256,
+        }
+    }
+}
+
+/// `[keys]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// The file that `forebay keys` writes. Absent: no keys, everyone is the tenant `local`, and
+    /// the listener stays on loopback.
+    pub file: Option<PathBuf>,
+}
+
+/// `[cache]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheConfig {
+    /// What the memory tier may weigh. Default 64 MiB. A change takes a restart.
+    pub memory: Size,
+    /// The largest entry. Default 8 MiB.
+    pub max_entry: Size,
+    /// The cache's name in `Cache-Status`. Default `forebay`.
+    pub name: String,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { memory: Size::mib(64), max_entry: Size::mib(8), name: "forebay".to_owned() }
+    }
+}
+
+/// `[memo]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoConfig {
+    /// What remembered decisions may weigh; 0 turns the memo off. Default 16 MiB. A change takes a restart.
+    pub memory: Size,
+}
+
+impl Default for MemoConfig {
+    fn default() -> Self {
+        Self { memory: Size::mib(16) }
+    }
+}
+
+/// How far sandboxes are shared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// A fresh sandbox for each request.
+    #[default]
+    Request,
+    /// Sandboxes are used again within a tenant.
+    Tenant,
+}
+
+/// `[policies]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PoliciesConfig {
+    /// `request` (default): a fresh sandbox for each request. `tenant`: reused within a tenant, faster.
+    pub isolation: Isolation,
+    /// The most requests in a sandbox at once. Default 128: a decision takes tens of microseconds,
+    /// so one more waits for less than a millisecond.
+    pub pool: u32,
+    /// The most answers under output rules at once: each holds a sandbox for its whole life. Default 5000.
+    pub guards: u32,
+    /// The most memory of one guest. Default 64 MiB: a dictionary of 5,000 terms takes 10.
+    pub memory: Size,
+    /// A folder where compiled components are kept, so that a start takes milliseconds instead of a
+    /// second. It must belong to this user alone, for loading a compiled component is running it.
+    pub cache_dir: Option<PathBuf>,
+    /// What may be cached, under which identity, for how long.
+    pub prefix_cache: ComponentConfig,
+    /// What may go in and out.
+    pub guardrails: ComponentConfig,
+    /// Who may compute, in which order.
+    pub cloud_selector: ComponentConfig,
+}
+
+impl Default for PoliciesConfig {
+    fn default() -> Self {
+        Self {
+            isolation: Isolation::Request,
+            pool: 128,
+            guards: 5000,
+            memory: Size::mib(64),
+            cache_dir: None,
+            prefix_cache: ComponentConfig::default(),
+            guardrails: ComponentConfig::default(),
+            cloud_selector: ComponentConfig::default(),
+        }
+    }
+}
+
+/// One policy: `[policies.guardrails]` and so on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComponentConfig {
+    /// The component's file. Absent: the one that comes with Forebay.
+    pub component: Option<PathBuf>,
+    /// Its configuration, handed to it as JSON.
+    pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// `[log]`: on stderr, never prompts, never secrets. A change takes a restart, but for `access`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `text` (default) or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info` (default), `debug`, `trace`, or a filter such as `info,hyper=debug`.
+    pub level: String,
+    /// A line for each request. Default false.
+    pub access: bool,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned(), access: false }
+    }
+}
+
+/// `[telemetry]`: OpenTelemetry traces with the GenAI conventions. A change takes a restart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// The collector's OTLP/HTTP address, such as `http://127.0.0.1:4318`. Absent: no traces.
+    pub otlp: Option<String>,
+    /// Headers for the collector; values are `env:NAME` or `file:PATH`.
+    pub headers: BTreeMap<String, Secret>,
+}
+
+/// `[secrets]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsConfig {
+    /// The secret from which every tenant's is derived: `env:NAME` or `file:PATH`, 16 bytes or more.
+    /// Absent: random at start, which is enough for a memory cache in one process.
+    pub master: Option<Secret>,
+}

@@ -1,0 +1,106 @@
+//! The keys file: mode 0600, replaced as a whole, locked against a second `forebay keys`.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::stored::StoredKey;
+
+const HEAD: &str = "# API keys of Forebay: digests, never the keys. Written by `forebay keys`.\n\n";
+
+/// Why the keys can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file can't be opened, locked, read or written.
+    #[error("the keys file {}: {why}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The file's content makes no sense.
+    #[error("the keys file {} is damaged: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        why: String,
+    },
+    /// Others than its owner can read it.
+    #[error("the keys file {} can be read by others (mode {mode:o}); run `chmod 600` on it", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// No key has this identifier.
+    #[error("there is no key `{0}`; `forebay keys list` shows them")]
+    Unknown(String),
+}
+
+/// All keys of a file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    /// In the order in which they were made.
+    #[serde(rename = "keys", default)]
+    pub records: Vec<StoredKey>,
+}
+
+impl KeyFile {
+    /// Reads a file. A missing one is an error; so is one that others can read.
+    pub fn read(path: &Path) -> Result<Self, KeysError> {
+        let io = |why| KeysError::Io { path: path.to_owned(), why };
+        let text = std::fs::read_to_string(path).map_err(io)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(KeysError::Open { path: path.to_owned(), mode });
+            }
+        }
+        toml::from_str(&text).map_err(|e| KeysError::Damaged { path: path.to_owned(), why: e.message().to_owned() })
+    }
+
+    /// Changes a file (or makes it) under a lock and replaces it as a whole.
+    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, KeysError>) -> Result<T, KeysError> {
+        let io = |why| KeysError::Io { path: path.to_owned(), why };
+        // The lock is a file beside it: the file itself is replaced, and a lock goes with its inode.
+        let lock = private(&beside(path, ".lock"), false).map_err(io)?;
+        lock.lock().map_err(io)?;
+        let mut file = if path.exists() { Self::read(path)? } else { Self::default() };
+        let outcome = change(&mut file)?;
+        let text = toml::to_string(&file).map_err(|e| KeysError::Damaged { path: path.to_owned(), why: e.to_string() })?;
+        let fresh = beside(path, ".new");
+        let mut out = private(&fresh, true).map_err(io)?;
+        out.write_all(HEAD.as_bytes()).and_then(|()| out.write_all(text.as_bytes())).map_err(io)?;
+        out.sync_all().map_err(io)?;
+        std::fs::rename(&fresh, path).map_err(io)?;
+        Ok(outcome)
+    }
+
+    /// The key of this identifier.
+    pub fn find(&mut self, id: &str) -> Result<&mut StoredKey, KeysError> {
+        self.records.iter_mut().find(|key| key.id == id).ok_or_else(|| KeysError::Unknown(id.to_owned()))
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A file that only its owner can read, emptied if asked.
+fn private(path: &Path, empty: bool) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(empty);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,115 @@
+//! The native platform: tokio's tasks and timers, hyper's client, a memo on moka, observations
+//! into metrics, access log and traces.
+
+mod body;
+mod connect;
+mod failure;
+mod transport;
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_gateway::memo::Remembered;
+use forebay_gateway::observe::Observation;
+use forebay_gateway::platform::{Platform, TransportError, UpstreamBody, UpstreamTransport};
+use forebay_gateway::policy::Policies;
+use moka::sync::Cache;
+
+use crate::store::MemoryStore;
+use crate::telemetry::Observers;
+
+pub use transport::Transport;
+
+/// Policies whose sandboxes threads may share by reference: the pipeline's futures move between threads.
+pub trait NativePolicies: Policies<Session: Sync, Guard: Sync> {}
+impl<P: Policies<Session: Sync, Guard: Sync>> NativePolicies for P {}
+
+/// The native platform, with whatever runs the policies.
+pub struct Native<P> {
+    transport: Transport,
+    memo: Option<Cache<[u8; 32], Arc<Remembered>>>,
+    observers: Arc<Observers>,
+    policies: PhantomData<fn() -> P>,
+}
+
+impl<P> Native<P> {
+    /// A platform whose memo holds at most `memo_bytes`; 0 is no memo.
+    pub fn new(memo_bytes: u64, observers: Arc<Observers>) -> Self {
+        let memo = (memo_bytes > 0).then(|| {
+            Cache::builder()
+                .name("memo")
+                // Bounded in bytes, and so in entries: each weighs 512 bytes or more.
+                .max_capacity(memo_bytes)
+                .weigher(|_, decision: &Arc<Remembered>| weigh(decision))
+                // An hour: a decision is pure, so it can't go stale; but what nobody repeats need not stay.
+                .time_to_idle(Duration::from_secs(3600))
+                .build()
+        });
+        Self { transport: Transport::default(), memo, observers, policies: PhantomData }
+    }
+
+    /// What it tells its observations to.
+    pub fn observers(&self) -> &Arc<Observers> {
+        &self.observers
+    }
+
+    /// Entries of the memo.
+    pub fn remembered(&self) -> u64 {
+        self.memo.as_ref().map_or(0, Cache::entry_count)
+    }
+}
+
+impl<P: NativePolicies> Platform for Native<P> {
+    type Policies = P;
+    type Store = MemoryStore;
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        tokio::time::sleep(duration)
+    }
+
+    fn random(&self) -> [u8; 16] {
+        rand::random()
+    }
+
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        upstream: &UpstreamTransport,
+    ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + Send + 'static {
+        let client = self.transport.client(upstream);
+        async move {
+            let response = client?.request(request.map(Into::into)).await.map_err(|e| failure::of_request(&e))?;
+            Ok(response.map(body::upstream_body))
+        }
+    }
+
+    fn observe(&self, observation: Observation) {
+        self.observers.observe(&observation);
+    }
+
+    fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
+        self.memo.as_ref()?.get(id)
+    }
+
+    fn remember(&self, id: [u8; 32], decision: Arc<Remembered>) {
+        if let Some(memo) = &self.memo {
+            memo.insert(id, decision);
+        }
+    }
+}
+
+fn weigh(decision: &Remembered) -> u32 {
+    let plan = decision.plan.as_ref().map_or(0, |plan| {
+        size_of_val(plan.chain.as_slice()) + plan.hints.iter().map(|hint| hint.name.len() + hint.value.len() + 48).sum::<usize>()
+    });
+    let hits: usize = decision.hits.iter().map(|hit| hit.rule.len() + hit.action.len() + 64).sum();
+    // 512: the structs themselves, the key and the cache's node, rounded up.
+    u32::try_from(512 + decision.model.len() + plan + hits).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,96 @@
+//! Pools of connections to upstreams, one for each way of connecting.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use forebay_gateway::platform::{TransportError, TransportFailure, UpstreamTransport};
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+use super::connect::Within;
+
+/// One pool.
+pub(super) type Pool = Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>>;
+
+/// The most ways of connecting that are kept: one for each pair of certificates and protocol that
+/// a configuration names, over a few reloads. Beyond it the oldest pool goes.
+const MAX_POOLS: usize = 64;
+
+/// All pools. Reading is one atomic load and a short scan.
+#[derive(Default)]
+pub struct Transport {
+    pools: ArcSwap<Vec<(UpstreamTransport, Pool)>>,
+    making: Mutex<()>,
+}
+
+impl Transport {
+    /// The pool for this way of connecting, made when first asked for.
+    pub(super) fn client(&self, upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
+        let find = |pools: &[(UpstreamTransport, Pool)]| pools.iter().find(|(t, _)| t == upstream).map(|(_, pool)| pool.clone());
+        if let Some(pool) = find(&self.pools.load()) {
+            return Ok(pool);
+        }
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = self.pools.load();
+        if let Some(pool) = find(&pools) {
+            return Ok(pool);
+        }
+        let pool = make(upstream)?;
+        let mut grown = (**pools).clone();
+        if grown.len() >= MAX_POOLS {
+            grown.remove(0);
+        }
+        grown.push((upstream.clone(), pool.clone()));
+        self.pools.store(Arc::new(grown));
+        Ok(pool)
+    }
+}
+
+fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(upstream.connect_timeout));
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls(upstream.ca_file.as_deref())?).https_or_http().enable_all_versions().wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        // 4 s: engines behind uvicorn close idle connections after 5 s, and a request that meets
+        // the closing would fail.
+        .pool_idle_timeout(Duration::from_secs(4))
+        // 1024: half of the default for requests in flight, so that a burst's connections are used again.
+        .pool_max_idle_per_host(1024)
+        .http2_only(upstream.h2c)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        // Windows of 1 MiB a stream and 8 MiB a connection keep a stream that nobody reads from stopping the others.
+        .http2_initial_stream_window_size(1 << 20)
+        .http2_initial_connection_window_size(8 << 20)
+        .build(Within { connector, limit: upstream.connect_timeout }))
+}
+
+/// Trust in a file's certificates, or in Mozilla's list.
+fn tls(ca_file: Option<&str>) -> Result<rustls::ClientConfig, TransportError> {
+    let failed = |detail: String| TransportError { failure: TransportFailure::Connect, detail };
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| failed(e.to_string()))?;
+    let Some(file) = ca_file else { return Ok(builder.with_webpki_roots().with_no_client_auth()) };
+    let mut roots = rustls::RootCertStore::empty();
+    let unreadable = |why: String| failed(format!("the certificates in {file} (ca_file) can't be used: {why}"));
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| unreadable(e.to_string()))? {
+        let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+        roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable("it holds none".to_owned()));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

@@ -1,0 +1,68 @@
+//! Label values: closed sets, and names from the configuration. What a client makes up is `other`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use forebay_dialect::canonical::Operation;
+use forebay_gateway::observe::CacheResult;
+
+/// The value for what is not known to the configuration.
+pub(super) const OTHER: &str = "other";
+
+/// The most models that are told apart: a dashboard's worth.
+const MAX_MODELS: usize = 256;
+
+pub(super) fn operation(operation: Option<Operation>) -> &'static str {
+    match operation {
+        Some(Operation::Chat) => "chat",
+        Some(Operation::Completion) => "text_completion",
+        #[allow(unreachable_patterns, reason = "dialects to come bring operations of their own")]
+        Some(other) => other.as_str(),
+        None => "none",
+    }
+}
+
+pub(super) fn cache(result: CacheResult) -> &'static str {
+    match result {
+        CacheResult::Hit => "hit",
+        CacheResult::Joined => "joined",
+        CacheResult::Stale => "stale",
+        CacheResult::Miss => "miss",
+        CacheResult::Bypass => "bypass",
+    }
+}
+
+pub(super) fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => OTHER,
+    }
+}
+
+/// The names that may be labels: configured models and upstreams.
+#[derive(Debug)]
+pub(super) struct Known {
+    models: ArcSwap<HashSet<Arc<str>>>,
+    other: Arc<str>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { models: ArcSwap::default(), other: OTHER.into() }
+    }
+}
+
+impl Known {
+    pub(super) fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
+        self.models.store(Arc::new(models.take(MAX_MODELS).collect()));
+    }
+
+    /// The model itself where it is known, `other` where a client made it up.
+    pub(super) fn model(&self, name: &str) -> Arc<str> {
+        self.models.load().get(name).unwrap_or(&self.other).clone()
+    }
+}

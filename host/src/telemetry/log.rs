@@ -1,0 +1,40 @@
+//! Log lines on stderr, for people or for machines.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Why logging can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// `log.level` is no filter.
+    #[error("log.level \"{level}\" is no level or filter: {why}")]
+    Filter {
+        /// As configured.
+        level: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Something logs already.
+    #[error("logging was started twice: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+/// Starts logging, once for the process. `RUST_LOG` goes before `log.level`.
+pub fn start_logging(config: &LogConfig) -> Result<(), LogError> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => filter,
+        _ => config.level.clone(),
+    };
+    let filter = EnvFilter::try_new(&filter).map_err(|e| LogError::Filter { level: filter, why: e.to_string() })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    match config.format {
+        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).try_init()?,
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?;
+        }
+    }
+    Ok(())
+}

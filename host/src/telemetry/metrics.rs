@@ -1,0 +1,291 @@
+//! Prometheus metrics: GenAI's names where there are any, ours under `forebay_`.
+//! Every label comes from a closed set or from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_gateway::error::ErrorKind;
+use forebay_gateway::observe::{CacheResult, Observation, Summary};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::labels::{self, Known};
+
+/// From 1 ms to 82 s; what the GenAI conventions ask for is within.
+const SECONDS: [f64; 14] = [0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 81.92];
+/// Of the GenAI conventions for tokens.
+const TOKENS: [f64; 14] = [
+    1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0,
+    67_108_864.0,
+];
+/// From 10 µs to 100 ms: what a gateway itself may take.
+const MICROS: [f64; 12] = [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0];
+
+/// Labels of the GenAI conventions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GenAi {
+    gen_ai_operation_name: &'static str,
+    gen_ai_provider_name: Arc<str>,
+    gen_ai_request_model: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tokens {
+    gen_ai_operation_name: &'static str,
+    gen_ai_provider_name: Arc<str>,
+    gen_ai_request_model: Arc<str>,
+    gen_ai_token_type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    operation: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cache {
+    result: &'static str,
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Guard {
+    rule: String,
+    action: String,
+    shadow: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Upstream {
+    upstream: Arc<str>,
+    outcome: &'static str,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+fn tokens() -> Histogram {
+    Histogram::new(TOKENS)
+}
+
+/// The most guardrail rules that are told apart; rules are configured, but a component names them.
+const MAX_RULES: usize = 512;
+
+/// All metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    known: Known,
+    rules: std::sync::Mutex<std::collections::HashSet<String>>,
+    requests: Family<Request, Counter>,
+    duration: Histogram,
+    cache: Family<Cache, Counter>,
+    joined: Counter,
+    flights: Counter,
+    flights_cancelled: Counter,
+    policy: Histogram,
+    overhead: Histogram,
+    guard: Family<Guard, Counter>,
+    errors: Family<Kind, Counter>,
+    attempts: Family<Upstream, Counter>,
+    retries: Counter,
+    clients_gone: Counter,
+    bytes_out: Counter,
+    /// Connections of clients that were turned away because there were too many.
+    pub connections_refused: Counter,
+    /// Reloads that took effect.
+    pub reloads: Counter,
+    /// Reloads that were rejected.
+    pub reloads_failed: Counter,
+    token_usage: Histograms<Tokens>,
+    first_token: Histograms<GenAi>,
+    per_token: Histograms<GenAi>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero; every kind of error is there from the start, so that a rate has a beginning.
+    pub fn new() -> Self {
+        let new = Self {
+            registry: Registry::default(),
+            known: Known::default(),
+            rules: std::sync::Mutex::default(),
+            requests: Family::default(),
+            duration: seconds(),
+            cache: Family::default(),
+            joined: Counter::default(),
+            flights: Counter::default(),
+            flights_cancelled: Counter::default(),
+            policy: Histogram::new(MICROS),
+            overhead: Histogram::new(MICROS),
+            guard: Family::default(),
+            errors: Family::default(),
+            attempts: Family::default(),
+            retries: Counter::default(),
+            clients_gone: Counter::default(),
+            bytes_out: Counter::default(),
+            connections_refused: Counter::default(),
+            reloads: Counter::default(),
+            reloads_failed: Counter::default(),
+            token_usage: Family::new_with_constructor(tokens as fn() -> Histogram),
+            first_token: Family::new_with_constructor(seconds as fn() -> Histogram),
+            per_token: Family::new_with_constructor(seconds as fn() -> Histogram),
+        };
+        for kind in ErrorKind::ALL {
+            let _ = new.errors.get_or_create(&Kind { kind: kind.code() });
+        }
+        new.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let r = &mut self.registry;
+        r.register("gen_ai_client_token_usage", "Tokens per request, as counted by the upstream", self.token_usage.clone());
+        r.register("gen_ai_server_time_to_first_token", "Seconds from request to first token out", self.first_token.clone());
+        r.register("gen_ai_server_time_per_output_token", "Seconds per output token after the first", self.per_token.clone());
+        r.register("forebay_requests", "Requests that ended, by operation and class of status", self.requests.clone());
+        r.register("forebay_request_duration_seconds", "From a request's head to its last byte out", self.duration.clone());
+        r.register("forebay_cache_results", "What the cache said, by tier", self.cache.clone());
+        r.register("forebay_flights_joined", "Requests answered from a flight that another had started", self.joined.clone());
+        r.register("forebay_flights_ended", "Flights that ended", self.flights.clone());
+        r.register("forebay_flights_cancelled", "Flights whose upstream was cancelled since nobody waited", self.flights_cancelled.clone());
+        r.register("forebay_policy_microseconds", "Time in policies per request", self.policy.clone());
+        r.register("forebay_overhead_microseconds", "Time in the gateway before the upstream was asked or the answer found", self.overhead.clone());
+        r.register("forebay_guard_actions", "Matches of guardrail rules", self.guard.clone());
+        r.register("forebay_errors", "Errors that went out, by kind", self.errors.clone());
+        r.register("forebay_upstream_attempts", "Tries of upstreams, by outcome", self.attempts.clone());
+        r.register("forebay_upstream_retries", "Tries that were followed by another", self.retries.clone());
+        r.register("forebay_clients_gone", "Requests whose client left before the end", self.clients_gone.clone());
+        r.register("forebay_response_bytes", "Bytes of body out", self.bytes_out.clone());
+        r.register("forebay_connections_refused", "Connections beyond limits.connections", self.connections_refused.clone());
+        r.register("forebay_reloads", "Reloads that took effect", self.reloads.clone());
+        r.register("forebay_reloads_failed", "Reloads that were rejected", self.reloads_failed.clone());
+        self
+    }
+
+    /// The models that get a label of their own.
+    pub fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
+        self.known.set_models(models);
+    }
+
+    /// Everything as Prometheus' text, with gauges read at this moment.
+    pub fn encode(&self, gauges: &[(&str, &str, u64)]) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        // Gauges first: the registry's text ends with the end-of-file mark.
+        for (name, help, value) in gauges {
+            use std::fmt::Write as _;
+            write!(out, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}\n")?;
+        }
+        prometheus_client::encoding::text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+
+    pub(super) fn observe(&self, observation: &Observation) {
+        match observation {
+            Observation::Finished(summary) => self.finished(summary),
+            Observation::Attempt(attempt) => {
+                let outcome = match (attempt.failure, attempt.status) {
+                    (Some(kind), _) => kind.code(),
+                    (None, Some(status)) => labels::status_class(status),
+                    (None, None) => labels::OTHER,
+                };
+                self.attempts.get_or_create(&Upstream { upstream: attempt.upstream.clone(), outcome }).inc();
+                self.retries.inc_by(u64::from(attempt.retried));
+            }
+            Observation::FlightEnded { cancelled, .. } => {
+                self.flights.inc();
+                self.flights_cancelled.inc_by(u64::from(*cancelled));
+            }
+            Observation::GuardHits { hits, .. } => hits.iter().for_each(|hit| self.guard_hit(hit)),
+            Observation::Health { .. } | Observation::Warning(_) => {}
+        }
+    }
+
+    fn finished(&self, summary: &Summary) {
+        let operation = labels::operation(summary.operation);
+        self.requests.get_or_create(&Request { operation, status: labels::status_class(summary.status) }).inc();
+        self.duration.observe(summary.duration.as_secs_f64());
+        self.policy.observe(micros(summary.policy_time));
+        self.overhead.observe(micros(summary.overhead));
+        self.bytes_out.inc_by(summary.bytes_out);
+        self.clients_gone.inc_by(u64::from(summary.client_gone));
+        if let Some(kind) = summary.error {
+            self.errors.get_or_create(&Kind { kind: kind.code() }).inc();
+        }
+        for hit in &summary.guard_hits {
+            self.guard_hit(hit);
+        }
+        if summary.operation.is_none() {
+            return;
+        }
+        let tier = match summary.cache {
+            CacheResult::Hit | CacheResult::Stale => "memory",
+            CacheResult::Joined => "flight",
+            CacheResult::Miss | CacheResult::Bypass => "none",
+        };
+        self.cache.get_or_create(&Cache { result: labels::cache(summary.cache), tier }).inc();
+        self.joined.inc_by(u64::from(summary.cache == CacheResult::Joined));
+        // A stored answer cost no tokens and no time of an upstream: the GenAI metrics are about upstreams.
+        if !matches!(summary.cache, CacheResult::Hit | CacheResult::Stale | CacheResult::Joined) {
+            self.generated(summary, operation);
+        }
+    }
+
+    fn generated(&self, summary: &Summary, operation: &'static str) {
+        let Some(upstream) = &summary.upstream else { return };
+        let model = self.known.model(&summary.model);
+        let usage = summary.usage.unwrap_or_default();
+        for (count, kind) in [(usage.input, "input"), (usage.output, "output")] {
+            if summary.usage.is_some() {
+                let labels = Tokens {
+                    gen_ai_operation_name: operation,
+                    gen_ai_provider_name: upstream.clone(),
+                    gen_ai_request_model: model.clone(),
+                    gen_ai_token_type: kind,
+                };
+                #[allow(clippy::cast_precision_loss, reason = "a bucket's border is no place for 2^53")]
+                self.token_usage.get_or_create(&labels).observe(count as f64);
+            }
+        }
+        let labels = GenAi { gen_ai_operation_name: operation, gen_ai_provider_name: upstream.clone(), gen_ai_request_model: model };
+        let Some(first) = summary.first_token else { return };
+        self.first_token.get_or_create(&labels).observe(first.as_secs_f64());
+        if summary.stream && usage.output > 1 {
+            #[allow(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+            let per_token = summary.duration.saturating_sub(first).as_secs_f64() / (usage.output - 1) as f64;
+            self.per_token.get_or_create(&labels).observe(per_token);
+        }
+    }
+
+    fn guard_hit(&self, hit: &forebay_gateway::policy::Hit) {
+        let known = {
+            let mut rules = self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            rules.contains(&hit.rule) || (rules.len() < MAX_RULES && rules.insert(hit.rule.clone()))
+        };
+        let action = if ["allow", "mask", "deny"].contains(&hit.action.as_str()) { hit.action.as_str() } else { labels::OTHER };
+        let labels = Guard {
+            rule: if known { hit.rule.clone() } else { labels::OTHER.to_owned() },
+            action: action.to_owned(),
+            shadow: if hit.shadow { "true" } else { "false" },
+        };
+        self.guard.get_or_create(&labels).inc_by(hit.count.into());
+    }
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}

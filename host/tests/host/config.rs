@@ -1,0 +1,113 @@
+//! Mistakes in a configuration, and what a person reads about them.
+
+use std::path::Path;
+
+use forebay_host::config::{ConfigError, Overrides, Source, load, resolve};
+
+use crate::support::Folder;
+
+fn mistake(text: &str) -> String {
+    let folder = Folder::new();
+    let file = folder.write("forebay.toml", text);
+    let source = Source::find(Some(&file)).unwrap();
+    let result = load(&source, &Overrides::default()).and_then(|config| resolve(&config, &source, &[0; 32]).map(|_| ()));
+    let error: ConfigError = result.expect_err("it was accepted");
+    error.to_string().replace(&file.display().to_string(), "forebay.toml")
+}
+
+#[test]
+fn an_unknown_key_is_pointed_at_with_what_was_meant() {
+    assert_eq!(
+        mistake("[server]\nlisten = \"127.0.0.1:0\"\n\n[timeouts]\nfirst_bite = \"3s\"\n"),
+        "unknown key `first_bite`\n --> forebay.toml:5:1\n  |\n5 | first_bite = \"3s\"\n  | ^^^^^^^^^^\n  = help: did you mean `first_byte`?"
+    );
+}
+
+#[test]
+fn an_unknown_section_is_pointed_at() {
+    let error = mistake("[sever]\nlisten = \"127.0.0.1:0\"\n");
+    assert!(error.starts_with("unknown key `sever`\n --> forebay.toml:1:2"), "{error}");
+    assert!(error.contains("did you mean `server`?"), "{error}");
+}
+
+#[test]
+fn a_wrong_type_is_pointed_at() {
+    let error = mistake("[limits]\n  connections = \"many\"\n");
+    assert!(error.contains("expected usize"), "{error}");
+    assert!(error.contains("--> forebay.toml:2:17"), "{error}");
+    assert!(error.contains("2 |   connections = \"many\"\n  |                 ^^^^^^"), "{error}");
+}
+
+#[test]
+fn a_bad_duration_is_pointed_at() {
+    let error = mistake("[timeouts]\nidle = \"soon\"\n");
+    assert!(error.contains("\"soon\" is no duration"), "{error}");
+    assert!(error.contains("--> forebay.toml:2:8"), "{error}");
+}
+
+#[test]
+fn a_missing_secret_names_its_reference_and_its_line() {
+    let error = mistake("[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nkey = \"env:FOREBAY_TEST_NO_SUCH_SECRET\"\n");
+    assert!(error.contains("the secret env:FOREBAY_TEST_NO_SUCH_SECRET is missing"), "{error}");
+    assert!(error.contains("--> forebay.toml:4:7"), "{error}");
+}
+
+#[test]
+fn a_secret_in_the_open_is_an_error_that_does_not_repeat_it() {
+    for text in [
+        "[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nkey = \"sk-abcdefgh\"\n",
+        "[admin]\ntoken = \"sk-abcdefgh\"\n",
+        "[secrets]\nmaster = \"sk-abcdefgh\"\n",
+        "[admin]\ntoken = [\"sk-abcdefgh\"]\n",
+    ] {
+        let error = mistake(text);
+        assert!(error.contains("write \"env:NAME\" or \"file:PATH\""), "{error}");
+        assert!(error.contains("--> forebay.toml:"), "{error}");
+        assert!(!error.contains("abcdefgh"), "{error}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_an_error_that_does_not_repeat_it() {
+    let error = mistake("[[upstreams]]\nname = \"u\"\nurls = [\"http://me:hush@h:1\"]\n");
+    assert!(error.contains("names a host and no user or password"), "{error}");
+    assert!(!error.contains("hush"), "{error}");
+}
+
+#[test]
+fn nobody_is_let_in_without_keys() {
+    let error = mistake("[server]\nlisten = \"0.0.0.0:8080\"\n");
+    assert!(error.contains("no keys are configured") && error.contains("--> forebay.toml:2:10"), "{error}");
+    let error = mistake("[admin]\nlisten = \"0.0.0.0:8081\"\n");
+    assert!(error.contains("needs a token"), "{error}");
+}
+
+#[test]
+fn all_mistakes_of_meaning_are_told_at_once() {
+    let error = mistake("[limits]\nbody = 0\nconnections = 0\n[[upstreams]]\nname = \"\"\nurls = []\n");
+    for part in ["limits.body", "limits.connections", "upstream name", "at least one URL"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_missing_field_says_which() {
+    let error = mistake("[[upstreams]]\nname = \"u\"\n");
+    assert!(error.contains("missing field `urls`") && error.contains("--> forebay.toml:1:1"), "{error}");
+}
+
+#[test]
+fn a_keys_file_that_is_missing_or_empty_lets_nobody_in() {
+    let error = mistake("[keys]\nfile = \"none.toml\"\n");
+    assert!(error.contains("none.toml") && error.contains("forebay keys create"), "{error}");
+}
+
+#[test]
+fn the_file_at_the_root_is_good() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../forebay.toml");
+    let source = Source::find(Some(&file)).unwrap();
+    let config = load(&source, &Overrides::default()).unwrap();
+    resolve(&config, &source, &[0; 32]).map(|_| ()).unwrap();
+    assert_eq!(config.server.listen.port(), 8080);
+    assert!(config.upstreams.is_empty());
+}

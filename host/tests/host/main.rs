@@ -1,0 +1,11 @@
+//! The native host as its clients and operators see it: real sockets, real signals of trouble.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod admin;
+mod commands;
+mod config;
+mod life;
+mod limits;
+mod protocols;
+mod support;
+mod upstreams;
