@@ -34,11 +34,18 @@ impl Which {
         let key = match self.key {
             None => None,
             Some(digits) => {
-                let bytes = hex::decode(digits).ok().and_then(|bytes| bytes.try_into().ok());
+                let bytes = hex::decode(digits)
+                    .ok()
+                    .and_then(|bytes| bytes.try_into().ok());
                 Some(CacheKey(bytes.ok_or("a key is 64 hexadecimal digits")?))
             }
         };
-        Ok(Selector { key, tenant: self.tenant, model: self.model, tag: self.tag })
+        Ok(Selector {
+            key,
+            tenant: self.tenant,
+            model: self.model,
+            tag: self.tag,
+        })
     }
 }
 
@@ -53,14 +60,22 @@ pub(super) async fn list<L: PolicyLoader>(
     State(surface): State<Arc<Surface<L>>>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Response {
-    let selector = match which.map_err(|e| e.body_text()).and_then(|Query(which)| which.selector().map_err(str::to_owned)) {
+    let selector = match which
+        .map_err(|e| e.body_text())
+        .and_then(|Query(which)| which.selector().map_err(str::to_owned))
+    {
         Ok(selector) => selector,
         Err(why) => return bad(why),
     };
     let store = surface.front.store();
     store.settle();
     let entries = store.list(&selector, MAX_LISTED);
-    Json(Listing { entries, total_entries: store.len(), total_bytes: store.bytes() }).into_response()
+    Json(Listing {
+        entries,
+        total_entries: store.len(),
+        total_bytes: store.bytes(),
+    })
+    .into_response()
 }
 
 pub(super) async fn purge<L: PolicyLoader>(

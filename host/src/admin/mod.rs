@@ -27,19 +27,32 @@ pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<
         .route("/config", get(views::config))
         .route("/upstreams", get(views::upstreams))
         .route("/reload", post(views::reload))
-        .route_layer(axum::middleware::from_fn_with_state(surface.clone(), guard::token::<L>));
+        .route_layer(axum::middleware::from_fn_with_state(
+            surface.clone(),
+            guard::token::<L>,
+        ));
     let router = Router::new()
         .merge(guarded)
         .merge(probes::router())
         .fallback(not_found)
-        .layer(axum::middleware::from_fn_with_state(surface.clone(), guard::origin::<L>))
+        .layer(axum::middleware::from_fn_with_state(
+            surface.clone(),
+            guard::origin::<L>,
+        ))
         .with_state(surface);
     run(listener, router).await;
 }
 
 /// Serves probes and metrics alone, to whoever asks, until aborted.
 pub async fn serve_probes<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {
-    run(listener, Router::new().merge(probes::router()).fallback(not_found).with_state(surface)).await;
+    run(
+        listener,
+        Router::new()
+            .merge(probes::router())
+            .fallback(not_found)
+            .with_state(surface),
+    )
+    .await;
 }
 
 async fn run(listener: TcpListener, router: Router) {

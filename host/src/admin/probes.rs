@@ -13,7 +13,10 @@ use super::state::Surface;
 use crate::operate::{Lifecycle, PolicyLoader};
 
 pub(super) fn router<L: PolicyLoader>() -> Router<Arc<Surface<L>>> {
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).route("/metrics", get(metrics))
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
 }
 
 #[derive(Serialize)]
@@ -29,7 +32,10 @@ struct Readiness {
 async fn ready<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Response {
     let stage = surface.front.lifecycle();
     let upstreams = surface.front.current().gateway.upstreams();
-    let healthy = upstreams.iter().filter(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.healthy)).count();
+    let healthy = upstreams
+        .iter()
+        .filter(|upstream| upstream.endpoints.iter().any(|endpoint| endpoint.healthy))
+        .count();
     let readiness = Readiness {
         ready: stage == Lifecycle::Serving && healthy > 0,
         serving: stage != Lifecycle::Starting,
@@ -37,7 +43,11 @@ async fn ready<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Respo
         upstreams_healthy: healthy,
         upstreams: upstreams.len(),
     };
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(readiness)).into_response()
 }
 
@@ -48,17 +58,56 @@ async fn metrics<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Res
     let upstreams = generation.gateway.upstreams();
     let endpoints = upstreams.iter().flat_map(|upstream| &upstream.endpoints);
     let gauges = [
-        ("forebay_requests_in_flight", "Requests in flight", generation.gateway.in_flight().into()),
-        ("forebay_flights_active", "Flights that can be joined", generation.gateway.flights() as u64),
-        ("forebay_store_entries", "Entries in the memory tier", front.store().len()),
-        ("forebay_store_bytes", "What they weigh", front.store().bytes()),
-        ("forebay_memo_entries", "Remembered decisions", front.platform().remembered()),
-        ("forebay_request_bodies_bytes", "Request bodies in memory", front.held().bytes() as u64),
-        ("forebay_endpoints_healthy", "Endpoints that requests go to", endpoints.clone().filter(|e| e.healthy).count() as u64),
-        ("forebay_endpoints", "Endpoints configured", endpoints.count() as u64),
+        (
+            "forebay_requests_in_flight",
+            "Requests in flight",
+            generation.gateway.in_flight().into(),
+        ),
+        (
+            "forebay_flights_active",
+            "Flights that can be joined",
+            generation.gateway.flights() as u64,
+        ),
+        (
+            "forebay_store_entries",
+            "Entries in the memory tier",
+            front.store().len(),
+        ),
+        (
+            "forebay_store_bytes",
+            "What they weigh",
+            front.store().bytes(),
+        ),
+        (
+            "forebay_memo_entries",
+            "Remembered decisions",
+            front.platform().remembered(),
+        ),
+        (
+            "forebay_request_bodies_bytes",
+            "Request bodies in memory",
+            front.held().bytes() as u64,
+        ),
+        (
+            "forebay_endpoints_healthy",
+            "Endpoints that requests go to",
+            endpoints.clone().filter(|e| e.healthy).count() as u64,
+        ),
+        (
+            "forebay_endpoints",
+            "Endpoints configured",
+            endpoints.count() as u64,
+        ),
     ];
     match front.metrics().encode(&gauges) {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => (
+            [(
+                header::CONTENT_TYPE,
+                "text/plain; version=0.0.4; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -27,8 +27,10 @@ impl<L: PolicyLoader> Surface<L> {
         address: SocketAddr,
     ) -> Arc<Self> {
         let port = address.port();
-        let mut hosts: HashSet<String> =
-            ["localhost", "127.0.0.1", "[::1]"].iter().map(|name| format!("{name}:{port}")).collect();
+        let mut hosts: HashSet<String> = ["localhost", "127.0.0.1", "[::1]"]
+            .iter()
+            .map(|name| format!("{name}:{port}"))
+            .collect();
         if !address.ip().is_unspecified() {
             hosts.insert(address.to_string());
         }
@@ -37,7 +39,13 @@ impl<L: PolicyLoader> Surface<L> {
             hosts.insert(format!("{name}:{port}"));
             hosts.insert(name);
         }
-        Arc::new(Self { front, control, keys, token, hosts })
+        Arc::new(Self {
+            front,
+            control,
+            keys,
+            token,
+            hosts,
+        })
     }
 
     pub(super) async fn reload(&self) -> Result<(), ReloadError> {

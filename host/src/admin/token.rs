@@ -9,7 +9,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The configured token is too short to be a secret.
-    #[error("the admin token (admin.token) is shorter than 16 bytes; `openssl rand -hex 32` makes a good one")]
+    #[error(
+        "the admin token (admin.token) is shorter than 16 bytes; `openssl rand -hex 32` makes a good one"
+    )]
     Short,
     /// The token's file can't be written.
     #[error("the admin token can't be written to {}: {why}; set admin.token instead", path.display())]
@@ -22,21 +24,35 @@ pub enum AdminError {
 }
 
 /// The token to ask for, and the file it was put into where it was made here.
-pub fn token(configured: Option<String>, address: SocketAddr) -> Result<(String, Option<PathBuf>), AdminError> {
+pub fn token(
+    configured: Option<String>,
+    address: SocketAddr,
+) -> Result<(String, Option<PathBuf>), AdminError> {
     if let Some(token) = configured {
-        return if token.len() < 16 { Err(AdminError::Short) } else { Ok((token, None)) };
+        return if token.len() < 16 {
+            Err(AdminError::Short)
+        } else {
+            Ok((token, None))
+        };
     }
     let token = hex::encode(rand::random::<[u8; 32]>());
     let folder = folder();
     // Named by the port, so that two gateways of one user don't take each other's.
     let path = folder.join(format!("admin-token-{}", address.port()));
-    write(&folder, &path, &token).map_err(|why| AdminError::File { path: path.clone(), why })?;
+    write(&folder, &path, &token).map_err(|why| AdminError::File {
+        path: path.clone(),
+        why,
+    })?;
     Ok((token, Some(path)))
 }
 
 /// The user's own runtime folder, else state folder (XDG base directories), else the working folder.
 fn folder() -> PathBuf {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     absolute("XDG_RUNTIME_DIR")
         .or_else(|| absolute("XDG_STATE_HOME"))
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))

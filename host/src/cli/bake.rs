@@ -23,18 +23,31 @@ impl BakeArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let source = Source::find(self.config.as_deref())?;
         let config = config::load(&source, &Overrides::default())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let baked = runtime.block_on(operate::bake(&config.policies, &source.base))?;
-        std::fs::create_dir_all(&self.out).with_context(|| format!("{} can't be made", self.out.display()))?;
-        for (name, bytes) in
-            [("prefix-cache", &baked.prefix_cache), ("guardrails", &baked.guardrails), ("cloud-selector", &baked.cloud_selector)]
-        {
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("{} can't be made", self.out.display()))?;
+        for (name, bytes) in [
+            ("prefix-cache", &baked.prefix_cache),
+            ("guardrails", &baked.guardrails),
+            ("cloud-selector", &baked.cloud_selector),
+        ] {
             let file = self.out.join(format!("{name}.wasm"));
-            std::fs::write(&file, bytes).with_context(|| format!("{} can't be written", file.display()))?;
-            say(&format!("{} ({})", file.display(), config::Size(bytes.len() as u64)));
+            std::fs::write(&file, bytes)
+                .with_context(|| format!("{} can't be written", file.display()))?;
+            say(&format!(
+                "{} ({})",
+                file.display(),
+                config::Size(bytes.len() as u64)
+            ));
         }
         for policy in &baked.unconfigured {
-            say(&format!("note: {policy} can't be frozen; whoever runs it has to configure it"));
+            say(&format!(
+                "note: {policy} can't be frozen; whoever runs it has to configure it"
+            ));
         }
         say(&format!("policy digest {}", hex::encode(baked.digest)));
         Ok(())

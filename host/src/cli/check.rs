@@ -20,7 +20,9 @@ pub(super) struct CheckArgs {
 impl CheckArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.schema {
-            say(&serde_json::to_string_pretty(&schemars::schema_for!(Config))?);
+            say(&serde_json::to_string_pretty(&schemars::schema_for!(
+                Config
+            ))?);
             return Ok(());
         }
         let source = Source::find(self.config.as_deref())?;
@@ -31,10 +33,19 @@ impl CheckArgs {
             crate::listener::TlsKeys::load(tls, &source.base)?;
         }
         let policies = &config.policies;
-        let own = [&policies.prefix_cache, &policies.guardrails, &policies.cloud_selector].iter().all(|c| c.component.is_some());
+        let own = [
+            &policies.prefix_cache,
+            &policies.guardrails,
+            &policies.cloud_selector,
+        ]
+        .iter()
+        .all(|c| c.component.is_some());
         let mut unchecked = "";
         if own || built_in_components_are_there() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?;
             runtime.block_on(Components.load(policies, &source.base))?;
         } else {
             unchecked = ", but for the policies, whose components are not built";

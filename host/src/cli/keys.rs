@@ -70,11 +70,23 @@ impl KeysArgs {
         let file = self.file()?;
         let now = SystemTime::now();
         match self.what {
-            What::Create { tenant, models, requests_per_minute, tokens_per_minute, expires_in } => {
+            What::Create {
+                tenant,
+                models,
+                requests_per_minute,
+                tokens_per_minute,
+                expires_in,
+            } => {
                 if tenant.is_empty() {
                     bail!("a tenant has a name");
                 }
-                let new = NewKey { tenant, models, requests_per_minute, tokens_per_minute, lifetime: expires_in };
+                let new = NewKey {
+                    tenant,
+                    models,
+                    requests_per_minute,
+                    tokens_per_minute,
+                    lifetime: expires_in,
+                };
                 let (secret, stored) = mint(new, now);
                 KeyFile::change(&file, |keys| {
                     keys.records.push(stored);
@@ -86,7 +98,9 @@ impl KeysArgs {
             What::Rotate { id, overlap } => {
                 let secret = KeyFile::change(&file, |keys| {
                     let old = keys.find(&id)?;
-                    let lifetime = old.expires.and_then(|at| at.duration_since(old.created).ok());
+                    let lifetime = old
+                        .expires
+                        .and_then(|at| at.duration_since(old.created).ok());
                     let (secret, stored) = mint(
                         NewKey {
                             tenant: old.tenant.clone(),
@@ -108,7 +122,13 @@ impl KeysArgs {
                     end(&mut keys.find(&id)?.expires, now, after);
                     Ok(())
                 })?;
-                say(&format!("the key {id} ends {}", after.map_or("now".to_owned(), |after| format!("in {}", humantime::format_duration(after)))));
+                say(&format!(
+                    "the key {id} ends {}",
+                    after.map_or("now".to_owned(), |after| format!(
+                        "in {}",
+                        humantime::format_duration(after)
+                    ))
+                ));
             }
         }
         Ok(())
@@ -120,8 +140,12 @@ impl KeysArgs {
         }
         let source = Source::find(self.config.as_deref())?;
         // Only the section on keys matters here: the rest may be half written.
-        let config = config::load(&source, &Overrides::default()).context("the configuration does not say where the keys are; name the file with --file")?;
-        Ok(source.base.join(config.keys.file.unwrap_or_else(|| DEFAULT_FILE.into())))
+        let config = config::load(&source, &Overrides::default()).context(
+            "the configuration does not say where the keys are; name the file with --file",
+        )?;
+        Ok(source
+            .base
+            .join(config.keys.file.unwrap_or_else(|| DEFAULT_FILE.into())))
     }
 }
 
@@ -133,11 +157,17 @@ fn end(expires: &mut Option<SystemTime>, now: SystemTime, after: Option<Duration
 
 fn show(secret: &str, file: &Path) {
     say(secret);
-    eprintln!("This is the only time it is shown; {} keeps a digest. Clients send it as `Authorization: Bearer <key>`.", file.display());
+    eprintln!(
+        "This is the only time it is shown; {} keeps a digest. Clients send it as `Authorization: Bearer <key>`.",
+        file.display()
+    );
 }
 
 fn list(keys: &KeyFile, now: SystemTime) {
-    say(&format!("{:<14}{:<20}{:<22}{:<10}{:<10}{:<22}MODELS", "ID", "TENANT", "CREATED", "REQ/MIN", "TOK/MIN", "EXPIRES"));
+    say(&format!(
+        "{:<14}{:<20}{:<22}{:<10}{:<10}{:<22}MODELS",
+        "ID", "TENANT", "CREATED", "REQ/MIN", "TOK/MIN", "EXPIRES"
+    ));
     for key in &keys.records {
         let number = |n: Option<u32>| n.map_or("-".to_owned(), |n| n.to_string());
         let expires = match key.expires {
@@ -152,7 +182,11 @@ fn list(keys: &KeyFile, now: SystemTime) {
             humantime::format_rfc3339_seconds(key.created).to_string(),
             number(key.requests_per_minute),
             number(key.tokens_per_minute),
-            if key.models.is_empty() { "all".to_owned() } else { key.models.join(" ") },
+            if key.models.is_empty() {
+                "all".to_owned()
+            } else {
+                key.models.join(" ")
+            },
         ));
     }
 }

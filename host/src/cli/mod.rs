@@ -46,14 +46,19 @@ impl Cli {
 }
 
 fn engine_sim(args: &forebay_engine_sim::EngineSimArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let stop = async {
         // No handler: then nothing but a kill ends it, and that needs none.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    runtime.block_on(args.run(|url| say(&format!("forebay engine-sim listening on {url}")), stop))?;
+    runtime.block_on(args.run(
+        |url| say(&format!("forebay engine-sim listening on {url}")),
+        stop,
+    ))?;
     Ok(())
 }
 

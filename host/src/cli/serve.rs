@@ -30,15 +30,29 @@ pub(super) struct ServeArgs {
 
 impl ServeArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let overrides = Overrides { listen: self.listen, admin: self.admin, engine: self.engine };
+        let overrides = Overrides {
+            listen: self.listen,
+            admin: self.admin,
+            engine: self.engine,
+        };
         // Read once for what comes before everything else: threads and logging.
         let source = Source::find(self.config.as_deref())?;
         let config = config::load(&source, &overrides)?;
         telemetry::start_logging(&config.log)?;
         runtime(config.server.workers)?.block_on(async {
-            let running = operate::start(Options { file: self.config, overrides }, Components).await?;
+            let running = operate::start(
+                Options {
+                    file: self.config,
+                    overrides,
+                },
+                Components,
+            )
+            .await?;
             let scheme = if running.tls { "https" } else { "http" };
-            say(&format!("forebay listening on {scheme}://{}", running.address));
+            say(&format!(
+                "forebay listening on {scheme}://{}",
+                running.address
+            ));
             say(&format!("forebay admin on http://{}", running.admin));
             if let Some(probes) = running.probes {
                 say(&format!("forebay probes on http://{probes}"));
@@ -54,9 +68,13 @@ impl ServeArgs {
 
 /// On one core everything runs on one thread, which spares the handing over between threads.
 fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
-    let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    let workers =
+        workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
     match workers {
         0 | 1 => Builder::new_current_thread().enable_all().build(),
-        workers => Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+        workers => Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build(),
     }
 }

@@ -19,7 +19,12 @@ pub struct Problem {
 impl Problem {
     /// A problem at this place.
     pub fn at(span: Option<Range<usize>>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span, hint: None, hidden: false }
+        Self {
+            message: message.into(),
+            span,
+            hint: None,
+            hidden: false,
+        }
     }
 
     /// Adds the way out.
@@ -51,7 +56,11 @@ pub struct ConfigError {
 impl ConfigError {
     /// A problem with the file as a whole.
     pub fn whole(file: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { file: file.into(), text: String::new(), problems: vec![Problem::at(None, message)] }
+        Self {
+            file: file.into(),
+            text: String::new(),
+            problems: vec![Problem::at(None, message)],
+        }
     }
 }
 
@@ -76,10 +85,25 @@ impl ConfigError {
             Some(span) if span.start <= self.text.len() => {
                 let place = Place::of(&self.text, span);
                 let width = place.line.to_string().len();
-                let line = if problem.hidden { place.hidden() } else { place.shown.to_owned() };
-                write!(f, "\n{:width$}--> {}:{}:{}", "", self.file, place.line, place.column)?;
+                let line = if problem.hidden {
+                    place.hidden()
+                } else {
+                    place.shown.to_owned()
+                };
+                write!(
+                    f,
+                    "\n{:width$}--> {}:{}:{}",
+                    "", self.file, place.line, place.column
+                )?;
                 write!(f, "\n{:width$} |\n{} | {line}", "", place.line)?;
-                write!(f, "\n{:width$} | {:skip$}{}", "", "", "^".repeat(place.carets), skip = place.column - 1)?;
+                write!(
+                    f,
+                    "\n{:width$} | {:skip$}{}",
+                    "",
+                    "",
+                    "^".repeat(place.carets),
+                    skip = place.column - 1
+                )?;
                 if let Some(hint) = &problem.hint {
                     write!(f, "\n{:width$} = help: {hint}", "")?;
                 }

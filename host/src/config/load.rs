@@ -41,25 +41,46 @@ impl Source {
         let path = match named {
             Some(path) => path.to_owned(),
             None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
-            None => return Ok(Self { path: None, text: String::new(), base: PathBuf::from(".") }),
+            None => {
+                return Ok(Self {
+                    path: None,
+                    text: String::new(),
+                    base: PathBuf::from("."),
+                });
+            }
         };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| ConfigError::whole(path.display().to_string(), format!("the configuration can't be read: {e}")))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            ConfigError::whole(
+                path.display().to_string(),
+                format!("the configuration can't be read: {e}"),
+            )
+        })?;
         let base = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        Ok(Self { path: Some(path), text, base })
+        Ok(Self {
+            path: Some(path),
+            text,
+            base,
+        })
     }
 
     /// The file as it is shown.
     pub fn name(&self) -> String {
-        self.path.as_ref().map_or_else(|| "the built-in configuration".to_owned(), |p| p.display().to_string())
+        self.path.as_ref().map_or_else(
+            || "the built-in configuration".to_owned(),
+            |p| p.display().to_string(),
+        )
     }
 
     /// The problems as an error about this file.
     pub fn error(&self, problems: Vec<Problem>) -> ConfigError {
-        ConfigError { file: self.name(), text: self.text.clone(), problems }
+        ConfigError {
+            file: self.name(),
+            text: self.text.clone(),
+            problems,
+        }
     }
 
     /// Where the value under a path of keys and indices stands: `["upstreams", "0", "urls"]`.
@@ -89,10 +110,15 @@ pub fn load(source: &Source, overrides: &Overrides) -> Result<Config, ConfigErro
         config.admin.listen = admin;
     }
     if let Some(engine) = &overrides.engine {
-        config.upstreams = vec![only_engine(engine).map_err(|why| ConfigError::whole("--engine", why))?];
+        config.upstreams =
+            vec![only_engine(engine).map_err(|why| ConfigError::whole("--engine", why))?];
     }
     let problems = validate::problems(&config, source, overrides);
-    if problems.is_empty() { Ok(config) } else { Err(source.error(problems)) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(source.error(problems))
+    }
 }
 
 /// The upstream that `--engine URL` means: every model, by its own name.
@@ -100,14 +126,21 @@ fn only_engine(url: &str) -> Result<UpstreamConfig, String> {
     let url = url.trim_end_matches('/');
     let url = url.strip_suffix("/v1").unwrap_or(url);
     validate::check_url(url)?;
-    toml::from_str(&format!("name = \"engine\"\nurls = [{}]", serde_json::Value::from(url))).map_err(|e| e.message().to_owned())
+    toml::from_str(&format!(
+        "name = \"engine\"\nurls = [{}]",
+        serde_json::Value::from(url)
+    ))
+    .map_err(|e| e.message().to_owned())
 }
 
 /// toml's error in our words.
 fn explain(error: &toml::de::Error, text: &str) -> Problem {
     let message = error.message();
     let span = error.span();
-    let key = span.as_ref().map(|span| key_of(text, span.start)).unwrap_or_default();
+    let key = span
+        .as_ref()
+        .map(|span| key_of(text, span.start))
+        .unwrap_or_default();
     if ["key", "token", "master"].contains(&key.as_str()) && message.starts_with("invalid type") {
         return Problem::at(span, "a secret is given by reference: write \"env:NAME\" or \"file:PATH\", not the value itself").hide();
     }
@@ -128,14 +161,22 @@ fn explain(error: &toml::de::Error, text: &str) -> Problem {
 
 /// The key on the line of a position.
 fn key_of(text: &str, at: usize) -> String {
-    let line = text.get(..at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+    let line = text
+        .get(..at)
+        .and_then(|before| before.rsplit('\n').next())
+        .unwrap_or_default();
     line.split('=').next().unwrap_or_default().trim().to_owned()
 }
 
 /// "unknown field `a`, expected one of `b`, `c`" as its parts.
 fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     let (unknown, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    let expected = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let expected = rest
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
     Some((unknown.to_owned(), expected))
 }
 

@@ -16,7 +16,7 @@ pub use load::{Overrides, Source, load};
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};
 pub use sections::{
-    AdminConfig, CacheConfig, ComponentConfig, Config, Isolation, KeysConfig, Limits, LogConfig, LogFormat, MemoConfig,
-    PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig, TlsConfig,
+    AdminConfig, CacheConfig, ComponentConfig, Config, Isolation, KeysConfig, Limits, LogConfig,
+    LogFormat, MemoConfig, PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig, TlsConfig,
 };
 pub use size::Size;

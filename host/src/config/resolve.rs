@@ -25,16 +25,27 @@ pub struct Resolved {
 
 /// Resolves secrets and reads the keys. `random_master` serves where no master secret is configured;
 /// it is the process's own, so that a reload keeps the cache.
-pub fn resolve(config: &Config, source: &Source, random_master: &[u8; 32]) -> Result<Resolved, ConfigError> {
+pub fn resolve(
+    config: &Config,
+    source: &Source,
+    random_master: &[u8; 32],
+) -> Result<Resolved, ConfigError> {
     let secret = |secret: Option<&forebay_gateway::config::Secret>, path: &[&str]| {
-        let problem = |e: SecretError| source.error(vec![Problem::at(source.locate(path), e.to_string())]);
-        secret.map(|secret| resolve_secret(secret, &source.base)).transpose().map_err(problem)
+        let problem =
+            |e: SecretError| source.error(vec![Problem::at(source.locate(path), e.to_string())]);
+        secret
+            .map(|secret| resolve_secret(secret, &source.base))
+            .transpose()
+            .map_err(problem)
     };
 
     let master = secret(config.secrets.master.as_ref(), &["secrets", "master"])?;
     if master.as_ref().is_some_and(|m| m.len() < 16) {
-        let problem = Problem::at(source.locate(&["secrets", "master"]), "the master secret is shorter than 16 bytes")
-            .hint("`openssl rand -hex 32` makes a good one");
+        let problem = Problem::at(
+            source.locate(&["secrets", "master"]),
+            "the master secret is shorter than 16 bytes",
+        )
+        .hint("`openssl rand -hex 32` makes a good one");
         return Err(source.error(vec![problem]));
     }
 
@@ -44,14 +55,25 @@ pub fn resolve(config: &Config, source: &Source, random_master: &[u8; 32]) -> Re
             let at = || source.locate(&["keys", "file"]);
             let file = source.base.join(file);
             let keys = KeyFile::read(&file).map_err(|e| {
-                source.error(vec![Problem::at(at(), e.to_string()).hint("`forebay keys create --tenant NAME` makes the file and a key")])
+                source.error(vec![Problem::at(at(), e.to_string()).hint(
+                    "`forebay keys create --tenant NAME` makes the file and a key",
+                )])
             })?;
             if keys.records.is_empty() {
-                let problem = Problem::at(at(), format!("the keys file {} holds no key, so nobody could come in", file.display()))
-                    .hint("`forebay keys create --tenant NAME` makes one");
+                let problem = Problem::at(
+                    at(),
+                    format!(
+                        "the keys file {} holds no key, so nobody could come in",
+                        file.display()
+                    ),
+                )
+                .hint("`forebay keys create --tenant NAME` makes one");
                 return Err(source.error(vec![problem]));
             }
-            keys.records.iter().map(crate::keys::StoredKey::to_record).collect()
+            keys.records
+                .iter()
+                .map(crate::keys::StoredKey::to_record)
+                .collect()
         }
     };
     let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());

@@ -8,7 +8,9 @@ use forebay_gateway::config::Secret;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// It is no reference: probably the secret itself, so it is not repeated.
-    #[error("a secret is given by reference: write \"env:NAME\" or \"file:PATH\", not the value itself")]
+    #[error(
+        "a secret is given by reference: write \"env:NAME\" or \"file:PATH\", not the value itself"
+    )]
     NotAReference,
     /// The variable is not set, or empty.
     #[error("the secret {reference} is missing: the environment variable is not set or empty")]
@@ -32,12 +34,18 @@ pub fn resolve_secret(secret: &Secret, base: &Path) -> Result<String, SecretErro
     if let Some(name) = reference.strip_prefix("env:") {
         return match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(value),
-            _ => Err(SecretError::Unset { reference: reference.to_owned() }),
+            _ => Err(SecretError::Unset {
+                reference: reference.to_owned(),
+            }),
         };
     }
     if let Some(path) = reference.strip_prefix("file:") {
-        let unreadable = |why: String| SecretError::Unreadable { reference: reference.to_owned(), why };
-        let value = std::fs::read_to_string(base.join(path)).map_err(|e| unreadable(e.to_string()))?;
+        let unreadable = |why: String| SecretError::Unreadable {
+            reference: reference.to_owned(),
+            why,
+        };
+        let value =
+            std::fs::read_to_string(base.join(path)).map_err(|e| unreadable(e.to_string()))?;
         let value = value.trim_end();
         if value.is_empty() {
             return Err(unreadable("the file is empty".to_owned()));

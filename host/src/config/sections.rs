@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use forebay_gateway::config::{RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig};
+use forebay_gateway::config::{
+    RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +104,12 @@ pub struct AdminConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8081)), probes: None, token: None, hosts: Vec::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            probes: None,
+            token: None,
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -163,7 +170,11 @@ pub struct CacheConfig {
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        Self { memory: Size::mib(64), max_entry: Size::mib(8), name: "forebay".to_owned() }
+        Self {
+            memory: Size::mib(64),
+            max_entry: Size::mib(8),
+            name: "forebay".to_owned(),
+        }
     }
 }
 
@@ -177,7 +188,9 @@ pub struct MemoConfig {
 
 impl Default for MemoConfig {
     fn default() -> Self {
-        Self { memory: Size::mib(16) }
+        Self {
+            memory: Size::mib(16),
+        }
     }
 }
 
@@ -266,7 +279,11 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned(), access: false }
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+            access: false,
+        }
     }
 }
 

@@ -5,8 +5,15 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const UNITS: [(&str, u64); 7] =
-    [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)];
+const UNITS: [(&str, u64); 7] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+];
 
 /// An amount of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +39,20 @@ impl Size {
         let text = text.trim();
         let (number, factor) = UNITS
             .iter()
-            .find_map(|(unit, factor)| text.strip_suffix(unit).map(|number| (number.trim(), *factor)))
+            .find_map(|(unit, factor)| {
+                text.strip_suffix(unit)
+                    .map(|number| (number.trim(), *factor))
+            })
             .unwrap_or((text, 1));
-        let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let number: f64 = number
+            .parse()
+            .ok()
+            .filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
         // Rounding within a byte at 2^53 is no concern of a limit; negative and infinite are out above.
         Some(Self((number * factor as f64) as u64))
     }
@@ -67,10 +84,14 @@ impl<'de> Deserialize<'de> for Size {
                 Ok(Size(n))
             }
             fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Size, E> {
-                u64::try_from(n).map(Size).map_err(|_| E::custom("a size can't be negative"))
+                u64::try_from(n)
+                    .map(Size)
+                    .map_err(|_| E::custom("a size can't be negative"))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Size, E> {
-                Size::parse(text).ok_or_else(|| E::custom(format!("\"{text}\" is no size; write 8388608 or \"8 MiB\"")))
+                Size::parse(text).ok_or_else(|| {
+                    E::custom(format!("\"{text}\" is no size; write 8388608 or \"8 MiB\""))
+                })
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -100,7 +121,13 @@ mod tests {
 
     #[test]
     fn sizes_read_as_people_write_them() {
-        for (text, bytes) in [("8 MiB", 8 << 20), ("64KiB", 64 << 10), ("1.5 GiB", 3 << 29), ("10 MB", 10_000_000), ("12", 12)] {
+        for (text, bytes) in [
+            ("8 MiB", 8 << 20),
+            ("64KiB", 64 << 10),
+            ("1.5 GiB", 3 << 29),
+            ("10 MB", 10_000_000),
+            ("12", 12),
+        ] {
             assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
         }
         for text in ["", "MiB", "-1 B", "8 mb", "inf"] {

@@ -24,24 +24,49 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
 fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
     if !config.server.listen.ip().is_loopback() && config.keys.file.is_none() {
-        let span = overrides.listen.is_none().then(|| source.locate(&["server", "listen"])).flatten();
+        let span = overrides
+            .listen
+            .is_none()
+            .then(|| source.locate(&["server", "listen"]))
+            .flatten();
         problems.push(
-            Problem::at(span, format!("listening on {} would let anyone in: no keys are configured", config.server.listen))
-                .hint("make a key with `forebay keys create` and set keys.file, or listen on 127.0.0.1"),
+            Problem::at(
+                span,
+                format!(
+                    "listening on {} would let anyone in: no keys are configured",
+                    config.server.listen
+                ),
+            )
+            .hint(
+                "make a key with `forebay keys create` and set keys.file, or listen on 127.0.0.1",
+            ),
         );
     }
     if !config.admin.listen.ip().is_loopback() && config.admin.token.is_none() {
-        let span = overrides.admin.is_none().then(|| source.locate(&["admin", "listen"])).flatten();
+        let span = overrides
+            .admin
+            .is_none()
+            .then(|| source.locate(&["admin", "listen"]))
+            .flatten();
         problems.push(
-            Problem::at(span, format!("the admin surface on {} needs a token of your choice", config.admin.listen))
-                .hint("set admin.token, or use admin.probes for probes and metrics alone"),
+            Problem::at(
+                span,
+                format!(
+                    "the admin surface on {} needs a token of your choice",
+                    config.admin.listen
+                ),
+            )
+            .hint("set admin.token, or use admin.probes for probes and metrics alone"),
         );
     }
 }
 
 fn secrets(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     let mut check = |secret: &Secret, path: &[&str]| {
-        if !["env:", "file:"].iter().any(|scheme| secret.0.len() > scheme.len() && secret.0.starts_with(scheme)) {
+        if !["env:", "file:"]
+            .iter()
+            .any(|scheme| secret.0.len() > scheme.len() && secret.0.starts_with(scheme))
+        {
             let message = super::SecretError::NotAReference.to_string();
             problems.push(Problem::at(source.locate(path), message).hide());
         }
@@ -68,17 +93,26 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         let i = i.to_string();
         let at = |key: &str| source.locate(&["upstreams", &i, key]);
         if upstream.name.is_empty() || !names.insert(upstream.name.as_str()) {
-            problems.push(Problem::at(at("name"), format!("the upstream name \"{}\" is empty or taken", upstream.name)));
+            problems.push(Problem::at(
+                at("name"),
+                format!("the upstream name \"{}\" is empty or taken", upstream.name),
+            ));
         }
         if upstream.urls.is_empty() {
-            problems.push(Problem::at(at("urls"), "an upstream needs at least one URL"));
+            problems.push(Problem::at(
+                at("urls"),
+                "an upstream needs at least one URL",
+            ));
         }
         for (n, url) in upstream.urls.iter().enumerate() {
             let span = source.locate(&["upstreams", &i, "urls", &n.to_string()]);
             match check_url(url) {
                 Err(why) => problems.push(Problem::at(span, why).hide()),
                 Ok(()) if upstream.h2c && url.starts_with("https:") => {
-                    problems.push(Problem::at(at("h2c"), "h2c is HTTP/2 without TLS, but the URL says https"));
+                    problems.push(Problem::at(
+                        at("h2c"),
+                        "h2c is HTTP/2 without TLS, but the URL says https",
+                    ));
                 }
                 Ok(()) => {}
             }
@@ -88,13 +122,20 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
 
 /// Whether a base URL can be used. Does not repeat what may hold a password.
 pub(super) fn check_url(url: &str) -> Result<(), String> {
-    let uri: http::Uri = url.parse().map_err(|e| format!("the URL can't be read: {e}"))?;
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|e| format!("the URL can't be read: {e}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("a URL begins with http:// or https://".to_owned());
     }
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let authority = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
     if authority.is_empty() || authority.contains('@') {
-        return Err("a URL names a host and no user or password; an API key goes into `key`".to_owned());
+        return Err(
+            "a URL names a host and no user or password; an API key goes into `key`".to_owned(),
+        );
     }
     if uri.path().trim_end_matches('/').ends_with("/v1") {
         return Err("a base URL is written without /v1: it is added".to_owned());
@@ -110,13 +151,24 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     for (i, tenant) in config.tenants.iter().enumerate() {
         let i = i.to_string();
         if tenant.name.is_empty() || !names.insert(tenant.name.as_str()) {
-            let span = source.locate(&["tenants", &i, "name"]).or_else(|| source.locate(&["tenants", &i]));
-            problems.push(Problem::at(span, format!("the tenant name \"{}\" is empty or taken", tenant.name)));
+            let span = source
+                .locate(&["tenants", &i, "name"])
+                .or_else(|| source.locate(&["tenants", &i]));
+            problems.push(Problem::at(
+                span,
+                format!("the tenant name \"{}\" is empty or taken", tenant.name),
+            ));
         }
-        if tenant.cache_quota.is_some_and(|quota| quota > config.cache.memory.0) {
+        if tenant
+            .cache_quota
+            .is_some_and(|quota| quota > config.cache.memory.0)
+        {
             problems.push(Problem::at(
                 source.locate(&["tenants", &i, "cache_quota"]),
-                format!("the quota is more than the whole memory tier has ({}, cache.memory)", config.cache.memory),
+                format!(
+                    "the quota is more than the whole memory tier has ({}, cache.memory)",
+                    config.cache.memory
+                ),
             ));
         }
     }
@@ -125,17 +177,30 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
 fn limits(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     let mut positive = |value: u64, path: [&str; 2]| {
         if value == 0 {
-            problems.push(Problem::at(source.locate(&path), format!("{}.{} must be more than zero", path[0], path[1])));
+            problems.push(Problem::at(
+                source.locate(&path),
+                format!("{}.{} must be more than zero", path[0], path[1]),
+            ));
         }
     };
-    let nanos = |span: forebay_gateway::config::Span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX);
+    let nanos =
+        |span: forebay_gateway::config::Span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX);
     positive(config.limits.body.0, ["limits", "body"]);
     positive(config.limits.headers.0, ["limits", "headers"]);
-    positive(config.limits.header_fields as u64, ["limits", "header_fields"]);
+    positive(
+        config.limits.header_fields as u64,
+        ["limits", "header_fields"],
+    );
     positive(config.limits.connections as u64, ["limits", "connections"]);
     positive(config.limits.requests.into(), ["limits", "requests"]);
-    positive(config.limits.streams_per_connection.into(), ["limits", "streams_per_connection"]);
-    positive(config.server.workers.unwrap_or(1) as u64, ["server", "workers"]);
+    positive(
+        config.limits.streams_per_connection.into(),
+        ["limits", "streams_per_connection"],
+    );
+    positive(
+        config.server.workers.unwrap_or(1) as u64,
+        ["server", "workers"],
+    );
     positive(config.policies.pool.into(), ["policies", "pool"]);
     positive(config.policies.guards.into(), ["policies", "guards"]);
     positive(config.retries.attempts.into(), ["retries", "attempts"]);
@@ -153,14 +218,24 @@ fn limits(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     positive(nanos(config.streams.keep_alive), ["streams", "keep_alive"]);
     if config.cache.max_entry > config.cache.memory {
         problems.push(Problem::at(
-            source.locate(&["cache", "max_entry"]).or_else(|| source.locate(&["cache", "memory"])),
-            format!("one entry ({}, cache.max_entry) is more than the whole tier ({}, cache.memory)", config.cache.max_entry, config.cache.memory),
+            source
+                .locate(&["cache", "max_entry"])
+                .or_else(|| source.locate(&["cache", "memory"])),
+            format!(
+                "one entry ({}, cache.max_entry) is more than the whole tier ({}, cache.memory)",
+                config.cache.max_entry, config.cache.memory
+            ),
         ));
     }
     if config.limits.memory < config.limits.body {
         problems.push(Problem::at(
-            source.locate(&["limits", "memory"]).or_else(|| source.locate(&["limits", "body"])),
-            format!("one body ({}, limits.body) is more than all together may hold ({}, limits.memory)", config.limits.body, config.limits.memory),
+            source
+                .locate(&["limits", "memory"])
+                .or_else(|| source.locate(&["limits", "body"])),
+            format!(
+                "one body ({}, limits.body) is more than all together may hold ({}, limits.memory)",
+                config.limits.body, config.limits.memory
+            ),
         ));
     }
 }

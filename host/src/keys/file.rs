@@ -54,31 +54,55 @@ pub struct KeyFile {
 impl KeyFile {
     /// Reads a file. A missing one is an error; so is one that others can read.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
-        let io = |why| KeysError::Io { path: path.to_owned(), why };
+        let io = |why| KeysError::Io {
+            path: path.to_owned(),
+            why,
+        };
         let text = std::fs::read_to_string(path).map_err(io)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
-                return Err(KeysError::Open { path: path.to_owned(), mode });
+                return Err(KeysError::Open {
+                    path: path.to_owned(),
+                    mode,
+                });
             }
         }
-        toml::from_str(&text).map_err(|e| KeysError::Damaged { path: path.to_owned(), why: e.message().to_owned() })
+        toml::from_str(&text).map_err(|e| KeysError::Damaged {
+            path: path.to_owned(),
+            why: e.message().to_owned(),
+        })
     }
 
     /// Changes a file (or makes it) under a lock and replaces it as a whole.
-    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, KeysError>) -> Result<T, KeysError> {
-        let io = |why| KeysError::Io { path: path.to_owned(), why };
+    pub fn change<T>(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, KeysError>,
+    ) -> Result<T, KeysError> {
+        let io = |why| KeysError::Io {
+            path: path.to_owned(),
+            why,
+        };
         // The lock is a file beside it: the file itself is replaced, and a lock goes with its inode.
         let lock = private(&beside(path, ".lock"), false).map_err(io)?;
         lock.lock().map_err(io)?;
-        let mut file = if path.exists() { Self::read(path)? } else { Self::default() };
+        let mut file = if path.exists() {
+            Self::read(path)?
+        } else {
+            Self::default()
+        };
         let outcome = change(&mut file)?;
-        let text = toml::to_string(&file).map_err(|e| KeysError::Damaged { path: path.to_owned(), why: e.to_string() })?;
+        let text = toml::to_string(&file).map_err(|e| KeysError::Damaged {
+            path: path.to_owned(),
+            why: e.to_string(),
+        })?;
         let fresh = beside(path, ".new");
         let mut out = private(&fresh, true).map_err(io)?;
-        out.write_all(HEAD.as_bytes()).and_then(|()| out.write_all(text.as_bytes())).map_err(io)?;
+        out.write_all(HEAD.as_bytes())
+            .and_then(|()| out.write_all(text.as_bytes()))
+            .map_err(io)?;
         out.sync_all().map_err(io)?;
         std::fs::rename(&fresh, path).map_err(io)?;
         Ok(outcome)
@@ -86,7 +110,10 @@ impl KeyFile {
 
     /// The key of this identifier.
     pub fn find(&mut self, id: &str) -> Result<&mut StoredKey, KeysError> {
-        self.records.iter_mut().find(|key| key.id == id).ok_or_else(|| KeysError::Unknown(id.to_owned()))
+        self.records
+            .iter_mut()
+            .find(|key| key.id == id)
+            .ok_or_else(|| KeysError::Unknown(id.to_owned()))
     }
 }
 

@@ -30,7 +30,12 @@ pub struct StoredKey {
     #[serde(serialize_with = "write_time", deserialize_with = "read_time")]
     pub created: SystemTime,
     /// When it stops working (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "write_end", deserialize_with = "read_end")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "write_end",
+        deserialize_with = "read_end"
+    )]
     pub expires: Option<SystemTime>,
 }
 
@@ -106,8 +111,11 @@ fn write_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, 
 
 fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_rfc3339_weak(&text)
-        .map_err(|e| serde::de::Error::custom(format!("\"{text}\" is no time such as 2026-12-31T00:00:00Z ({e})")))
+    humantime::parse_rfc3339_weak(&text).map_err(|e| {
+        serde::de::Error::custom(format!(
+            "\"{text}\" is no time such as 2026-12-31T00:00:00Z ({e})"
+        ))
+    })
 }
 
 fn write_end<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {

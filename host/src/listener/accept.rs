@@ -27,12 +27,18 @@ pub struct Doors {
 
 /// What a client beyond the limit gets: it did not cost more than this.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: application/json\r\ncontent-length: 134\r\n\r\n\
+    content-type: application/json\r\ncontent-length: 133\r\n\r\n\
     {\"error\":{\"message\":\"too many connections (limits.connections); try again shortly\",\
-    \"type\":\"service_unavailable\",\"code\":\"overloaded\"  }}";
+    \"type\":\"service_unavailable\",\"code\":\"overloaded\"}}";
 
 /// Accepts until the doors close.
-pub async fn accept<P: NativePolicies>(listener: TcpListener, tls: Option<Arc<TlsKeys>>, front: Arc<Front<P>>, doors: Doors, limit: usize) {
+pub async fn accept<P: NativePolicies>(
+    listener: TcpListener,
+    tls: Option<Arc<TlsKeys>>,
+    front: Arc<Front<P>>,
+    doors: Doors,
+    limit: usize,
+) {
     let places = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
     loop {
         let (stream, peer) = tokio::select! {
@@ -52,7 +58,12 @@ pub async fn accept<P: NativePolicies>(listener: TcpListener, tls: Option<Arc<Tl
         };
         // An error here means that the client has left; the connection then ends by itself.
         let _ = stream.set_nodelay(true);
-        let (front, tls, closing, cut) = (front.clone(), tls.clone(), doors.closing.child_token(), doors.cut.child_token());
+        let (front, tls, closing, cut) = (
+            front.clone(),
+            tls.clone(),
+            doors.closing.child_token(),
+            doors.cut.child_token(),
+        );
         doors.open.spawn(async move {
             let _place: OwnedSemaphorePermit = place;
             connection::serve(stream, peer.ip(), tls.as_deref(), &front, &closing, &cut).await;
@@ -73,7 +84,12 @@ fn turn_away(stream: &TcpStream, tls: bool) {
 
 /// Out of file descriptors: accepting again at once would spin. A client that left is no reason to wait.
 async fn pause_if_exhausted(error: &io::Error) {
-    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted) {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    ) {
         return;
     }
     tracing::warn!(%error, "a connection can't be accepted");
@@ -89,7 +105,12 @@ mod tests {
     fn the_answer_to_one_too_many_has_the_length_it_claims() {
         let text = std::str::from_utf8(FULL).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())) || head.ends_with(&format!("content-length: {}", body.len())), "{}", body.len());
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len()))
+                || head.ends_with(&format!("content-length: {}", body.len())),
+            "{}",
+            body.len()
+        );
         serde_json::from_str::<serde_json::Value>(body).unwrap();
     }
 }

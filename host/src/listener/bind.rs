@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program has it.
-    #[error("{address} is in use ({setting}); stop the other program or choose another with {flag}")]
+    #[error(
+        "{address} is in use ({setting}); stop the other program or choose another with {flag}"
+    )]
     InUse {
         /// The address.
         address: SocketAddr,
@@ -19,7 +21,9 @@ pub enum BindError {
         flag: &'static str,
     },
     /// Ports below 1024 may need a privilege.
-    #[error("{address} may not be used by this user ({setting}); choose a port from 1024 up with {flag}")]
+    #[error(
+        "{address} may not be used by this user ({setting}); choose a port from 1024 up with {flag}"
+    )]
     NotAllowed {
         /// The address.
         address: SocketAddr,
@@ -41,10 +45,28 @@ pub enum BindError {
 }
 
 /// Listens on an address; port 0 takes any free one.
-pub async fn bind(address: SocketAddr, setting: &'static str, flag: &'static str) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|why| match why.kind() {
-        ErrorKind::AddrInUse => BindError::InUse { address, setting, flag },
-        ErrorKind::PermissionDenied => BindError::NotAllowed { address, setting, flag },
-        _ => BindError::Other { address, setting, why },
-    })
+pub async fn bind(
+    address: SocketAddr,
+    setting: &'static str,
+    flag: &'static str,
+) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| match why.kind() {
+            ErrorKind::AddrInUse => BindError::InUse {
+                address,
+                setting,
+                flag,
+            },
+            ErrorKind::PermissionDenied => BindError::NotAllowed {
+                address,
+                setting,
+                flag,
+            },
+            _ => BindError::Other {
+                address,
+                setting,
+                why,
+            },
+        })
 }

@@ -46,8 +46,11 @@ impl Share<'_> {
     fn grow(&mut self, bytes: usize, limit: Size) -> Result<(), GatewayError> {
         self.1 += bytes;
         if self.0.0.fetch_add(bytes, Relaxed) + bytes > limit.bytes() {
-            let message = format!("the bodies of requests in progress hold {limit} (limits.memory); try again shortly");
-            return Err(GatewayError::new(ErrorKind::Overloaded, message).with_retry_after(Duration::from_secs(1)));
+            let message = format!(
+                "the bodies of requests in progress hold {limit} (limits.memory); try again shortly"
+            );
+            return Err(GatewayError::new(ErrorKind::Overloaded, message)
+                .with_retry_after(Duration::from_secs(1)));
         }
         Ok(())
     }
@@ -60,23 +63,42 @@ impl Drop for Share<'_> {
 }
 
 /// The body, and the share of memory it holds as long as it is in use.
-pub(super) async fn read(body: Incoming, expects: bool, limits: BodyLimits, held: &Held) -> Result<(Bytes, Share<'_>), GatewayError> {
+pub(super) async fn read(
+    body: Incoming,
+    expects: bool,
+    limits: BodyLimits,
+    held: &Held,
+) -> Result<(Bytes, Share<'_>), GatewayError> {
     let mut reading = pin!(collect(body, expects, limits, held));
     // Most bodies came with their heads: a timer is made only for those that did not.
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
         return result;
     }
-    tokio::time::timeout(limits.time, reading).await.unwrap_or_else(|_| {
-        let message = format!("the request's body did not come within {} (timeouts.request)", humantime::format_duration(limits.time));
-        Err(GatewayError::new(ErrorKind::RequestTimeout, message))
-    })
+    tokio::time::timeout(limits.time, reading)
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!(
+                "the request's body did not come within {} (timeouts.request)",
+                humantime::format_duration(limits.time)
+            );
+            Err(GatewayError::new(ErrorKind::RequestTimeout, message))
+        })
 }
 
-async fn collect(mut body: Incoming, expects: bool, limits: BodyLimits, held: &Held) -> Result<(Bytes, Share<'_>), GatewayError> {
+async fn collect(
+    mut body: Incoming,
+    expects: bool,
+    limits: BodyLimits,
+    held: &Held,
+) -> Result<(Bytes, Share<'_>), GatewayError> {
     let mut share = held.share();
     let announced = body.size_hint().exact();
     if let Some(size) = announced.filter(|size| *size > limits.size.0) {
-        let message = format!("request body is {}, over the limit of {} (limits.body)", Size(size), limits.size);
+        let message = format!(
+            "request body is {}, over the limit of {} (limits.body)",
+            Size(size),
+            limits.size
+        );
         // A client that waits for our word has sent nothing yet, so nothing needs to be discarded.
         return Err(too_large(if expects { None } else { Some(body) }, limits, message).await);
     }
@@ -84,7 +106,9 @@ async fn collect(mut body: Incoming, expects: bool, limits: BodyLimits, held: &H
     let booked = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
     share.grow(booked, limits.together)?;
 
-    let Some(first) = next(&mut body).await? else { return Ok((Bytes::new(), share)) };
+    let Some(first) = next(&mut body).await? else {
+        return Ok((Bytes::new(), share));
+    };
     if booked < first.len() {
         share.grow(first.len(), limits.together)?;
     }
@@ -96,7 +120,10 @@ async fn collect(mut body: Incoming, expects: bool, limits: BodyLimits, held: &H
     drop(first);
     while let Some(piece) = next(&mut body).await? {
         if (whole.len() + piece.len()) as u64 > limits.size.0 {
-            let message = format!("request body is over the limit of {} (limits.body)", limits.size);
+            let message = format!(
+                "request body is over the limit of {} (limits.body)",
+                limits.size
+            );
             return Err(too_large(Some(body), limits, message).await);
         }
         if whole.len() + piece.len() > booked {
@@ -109,7 +136,11 @@ async fn collect(mut body: Incoming, expects: bool, limits: BodyLimits, held: &H
 
 fn check_size(whole: Bytes, limits: BodyLimits) -> Result<Bytes, GatewayError> {
     if whole.len() as u64 > limits.size.0 {
-        let message = format!("request body is {}, over the limit of {} (limits.body)", Size(whole.len() as u64), limits.size);
+        let message = format!(
+            "request body is {}, over the limit of {} (limits.body)",
+            Size(whole.len() as u64),
+            limits.size
+        );
         return Err(GatewayError::new(ErrorKind::BodyTooLarge, message));
     }
     Ok(whole)
@@ -125,7 +156,10 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, GatewayError> {
                 }
             }
             Some(Err(error)) => {
-                return Err(GatewayError::new(ErrorKind::InvalidRequest, format!("the request's body broke off: {error}")));
+                return Err(GatewayError::new(
+                    ErrorKind::InvalidRequest,
+                    format!("the request's body broke off: {error}"),
+                ));
             }
         }
     }

@@ -67,23 +67,39 @@ impl<T> ClientIo<T> {
         if !before.is_empty() && patience.idle.is_some() {
             phase.0.store(HEAD, Relaxed);
         }
-        Self { socket, before, patience, phase, deadline: None, reading: None, writing: None }
+        Self {
+            socket,
+            before,
+            patience,
+            phase,
+            deadline: None,
+            reading: None,
+            writing: None,
+        }
     }
 
     /// Nothing came: may it go on so? `Ready` ends the connection.
     fn waited(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(idle) = self.patience.idle else { return Poll::Pending };
+        let Some(idle) = self.patience.idle else {
+            return Poll::Pending;
+        };
         let phase = self.phase.0.load(Relaxed);
         if phase == BUSY {
             return Poll::Pending;
         }
-        let limit = if phase == HEAD { self.patience.head } else { idle };
+        let limit = if phase == HEAD {
+            self.patience.head
+        } else {
+            idle
+        };
         let deadline = match self.deadline {
             Some((of, deadline)) if of == phase => deadline,
             _ => Instant::now() + limit,
         };
         self.deadline = Some((phase, deadline));
-        let timer = self.reading.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = self
+            .reading
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
@@ -91,7 +107,11 @@ impl<T> ClientIo<T> {
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= deadline {
                 // An idle connection ends as if the client had closed it; a head that does not come is an error.
-                return Poll::Ready(if phase == HEAD { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) });
+                return Poll::Ready(if phase == HEAD {
+                    Err(io::ErrorKind::TimedOut.into())
+                } else {
+                    Ok(())
+                });
             }
             timer.as_mut().reset(deadline);
         }
@@ -100,14 +120,23 @@ impl<T> ClientIo<T> {
 
     fn stuck(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let limit = self.patience.write;
-        let timer = self.writing.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let timer = self
+            .writing
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client does not read"))
+        Poll::Ready(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not read",
+        ))
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if !self.before.is_empty() {
             let n = self.before.len().min(buf.remaining());
             buf.put_slice(&self.before[..n]);
@@ -118,7 +147,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
         match Pin::new(&mut self.socket).poll_read(cx, buf) {
             Poll::Pending => self.waited(cx),
             Poll::Ready(result) => {
-                if buf.filled().len() > filled && self.phase.0.load(Relaxed) == IDLE && self.patience.idle.is_some() {
+                if buf.filled().len() > filled
+                    && self.phase.0.load(Relaxed) == IDLE
+                    && self.patience.idle.is_some()
+                {
                     self.phase.0.store(HEAD, Relaxed);
                     self.deadline = None;
                 }
@@ -129,7 +161,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.socket).poll_write(cx, buf) {
             Poll::Pending => self.stuck(cx).map(Err),
             ready => {
@@ -139,7 +175,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
         }
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.socket).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.stuck(cx).map(Err),
             ready => {

@@ -31,8 +31,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const IDLE: Duration = Duration::from_secs(75);
 
 /// A head that did not come in time. There is no request yet, so nothing but this to say.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
-    content-length: 137\r\n\r\n\
+const TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
+    content-length: 138\r\n\r\n\
     {\"error\":{\"message\":\"the request's head did not come in time (timeouts.request)\",\
     \"type\":\"invalid_request_error\",\"code\":\"request_timeout\"}}";
 
@@ -59,7 +60,19 @@ pub(super) async fn serve<P: NativePolicies>(
             begun = tokio::time::timeout(limit, tell_apart(&mut stream)) => begun,
         };
         return match begun {
-            Ok(Ok((protocol, before))) => speak(protocol, stream, before, peer, &generation, front, closing, cut).await,
+            Ok(Ok((protocol, before))) => {
+                speak(
+                    protocol,
+                    stream,
+                    before,
+                    peer,
+                    &generation,
+                    front,
+                    closing,
+                    cut,
+                )
+                .await
+            }
             Ok(Err(_)) => {}
             Err(_) => {
                 let _ = stream.try_write(TOO_SLOW);
@@ -69,8 +82,22 @@ pub(super) async fn serve<P: NativePolicies>(
     let handshake = tokio_rustls::TlsAcceptor::from(tls.current()).accept(stream);
     match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(stream)) => {
-            let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-            speak(protocol, stream, Bytes::new(), peer, &generation, front, closing, cut).await;
+            let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            };
+            speak(
+                protocol,
+                stream,
+                Bytes::new(),
+                peer,
+                &generation,
+                front,
+                closing,
+                cut,
+            )
+            .await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -109,7 +136,11 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     let timeouts = &generation.config.timeouts;
     let phase = Arc::new(Phase::default());
     let idle = matches!(protocol, Protocol::Http1).then_some(IDLE);
-    let patience = Patience { head: timeouts.request.0, idle, write: timeouts.slow_client.0 };
+    let patience = Patience {
+        head: timeouts.request.0,
+        idle,
+        write: timeouts.slow_client.0,
+    };
     let io = TokioIo::new(ClientIo::new(stream, before, patience, phase.clone()));
     let requests = requests(front.clone(), peer, phase.clone());
     match protocol {
@@ -120,7 +151,12 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
 
 async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
-    requests: impl Service<Request<Incoming>, Response = Response<Answer<P>>, Error = Infallible, Future: Send + 'static>,
+    requests: impl Service<
+        Request<Incoming>,
+        Response = Response<Answer<P>>,
+        Error = Infallible,
+        Future: Send + 'static,
+    >,
     phase: &Phase,
     generation: &Generation<P>,
     closing: &CancellationToken,
@@ -168,7 +204,12 @@ async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
 
 async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
-    requests: impl Service<Request<Incoming>, Response = Response<Answer<P>>, Error = Infallible, Future: Send + 'static>,
+    requests: impl Service<
+        Request<Incoming>,
+        Response = Response<Answer<P>>,
+        Error = Infallible,
+        Future: Send + 'static,
+    >,
     generation: &Generation<P>,
     closing: &CancellationToken,
     cut: &CancellationToken,

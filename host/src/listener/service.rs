@@ -26,7 +26,13 @@ pub(super) fn requests<P: NativePolicies>(
     front: Arc<Front<P>>,
     peer: IpAddr,
     phase: Arc<Phase>,
-) -> impl Service<Request<Incoming>, Response = Response<Answer<P>>, Error = Infallible, Future: Send + 'static> + Send + 'static {
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Answer<P>>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Send
++ 'static {
     service_fn(move |request| {
         phase.busy();
         let (front, phase) = (front.clone(), phase.clone());
@@ -37,8 +43,16 @@ pub(super) fn requests<P: NativePolicies>(
     })
 }
 
-async fn answer<P: NativePolicies>(front: &Front<P>, peer: IpAddr, request: Request<Incoming>) -> Response<ReplyBody<Native<P>>> {
-    let arrival = Arrival { peer: Some(peer), started: Instant::now(), started_at: SystemTime::now() };
+async fn answer<P: NativePolicies>(
+    front: &Front<P>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<ReplyBody<Native<P>>> {
+    let arrival = Arrival {
+        peer: Some(peer),
+        started: Instant::now(),
+        started_at: SystemTime::now(),
+    };
     let generation = front.current();
     // Before the body is read: a full gateway says so at once.
     let permit = match generation.gateway.enter(arrival) {
@@ -50,9 +64,19 @@ async fn answer<P: NativePolicies>(front: &Front<P>, peer: IpAddr, request: Requ
     if let Some(error) = head_too_large(&head.headers, head.uri.path().len(), limits) {
         return Gateway::refuse(permit, &head, error);
     }
-    let limits =
-        BodyLimits { size: limits.body, time: generation.config.timeouts.request.0, together: limits.memory };
-    match body::read(body, head.headers.contains_key(header::EXPECT), limits, front.held()).await {
+    let limits = BodyLimits {
+        size: limits.body,
+        time: generation.config.timeouts.request.0,
+        together: limits.memory,
+    };
+    match body::read(
+        body,
+        head.headers.contains_key(header::EXPECT),
+        limits,
+        front.held(),
+    )
+    .await
+    {
         Ok((body, _share)) => Gateway::handle(permit, Request::from_parts(head, body)).await,
         Err(error) => Gateway::refuse(permit, &head, error),
     }
@@ -60,13 +84,25 @@ async fn answer<P: NativePolicies>(front: &Front<P>, peer: IpAddr, request: Requ
 
 fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<GatewayError> {
     if headers.len() > limits.header_fields {
-        let message = format!("the request has {} header fields, over the limit of {} (limits.header_fields)", headers.len(), limits.header_fields);
+        let message = format!(
+            "the request has {} header fields, over the limit of {} (limits.header_fields)",
+            headers.len(),
+            limits.header_fields
+        );
         return Some(GatewayError::new(ErrorKind::HeadTooLarge, message));
     }
     // 4: the colon, the space and the line's end.
-    let size = path + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+    let size = path
+        + headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum::<usize>();
     if size > limits.headers.bytes() {
-        let message = format!("request headers are {}, over the limit of {} (limits.headers)", Size(size as u64), limits.headers);
+        let message = format!(
+            "request headers are {}, over the limit of {} (limits.headers)",
+            Size(size as u64),
+            limits.headers
+        );
         return Some(GatewayError::new(ErrorKind::HeadTooLarge, message));
     }
     None
@@ -82,7 +118,10 @@ impl<P: NativePolicies> Body for Answer<P> {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -41,7 +41,9 @@ pub struct TlsKeys {
 impl TlsKeys {
     /// Reads certificate and key. Relative paths count from `base`.
     pub fn load(config: &TlsConfig, base: &Path) -> Result<Self, TlsError> {
-        Ok(Self { current: ArcSwap::from(read(config, base)?) })
+        Ok(Self {
+            current: ArcSwap::from(read(config, base)?),
+        })
     }
 
     /// Reads them again; on an error the old ones stay.
@@ -60,19 +62,27 @@ fn read(config: &TlsConfig, base: &Path) -> Result<Arc<ServerConfig>, TlsError> 
     let (cert, key) = (base.join(&config.cert), base.join(&config.key));
     let file = |what, path: &Path| {
         let path = path.to_owned();
-        move |why: rustls::pki_types::pem::Error| TlsError::File { what, path, why: why.to_string() }
+        move |why: rustls::pki_types::pem::Error| TlsError::File {
+            what,
+            path,
+            why: why.to_string(),
+        }
     };
     let chain = CertificateDer::pem_file_iter(&cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(file("the certificate chain", &cert))?;
     let private = PrivateKeyDer::from_pem_file(&key).map_err(file("the private key", &key))?;
-    let mismatch = |why| TlsError::Mismatch { path: cert.clone(), why };
-    let mut server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(mismatch)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(mismatch)?;
+    let mismatch = |why| TlsError::Mismatch {
+        path: cert.clone(),
+        why,
+    };
+    let mut server =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(mismatch)?
+            .with_no_client_auth()
+            .with_single_cert(chain, private)
+            .map_err(mismatch)?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(server))
 }

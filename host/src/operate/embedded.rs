@@ -19,8 +19,15 @@ impl Embedded {
     /// It as an upstream, on a free port of this machine.
     pub(super) async fn upstream(&self) -> Result<UpstreamConfig, EmbeddedError> {
         let start = || async { forebay_engine_sim::spawn(SimConfig::default()).await };
-        let engine = self.engine.get_or_try_init(start).await.map_err(|e| EmbeddedError(e.to_string()))?;
-        let text = format!("name = \"embedded\"\nurls = [\"{}\"]\ncache_salt = true", engine.url());
+        let engine = self
+            .engine
+            .get_or_try_init(start)
+            .await
+            .map_err(|e| EmbeddedError(e.to_string()))?;
+        let text = format!(
+            "name = \"embedded\"\nurls = [\"{}\"]\ncache_salt = true",
+            engine.url()
+        );
         toml::from_str(&text).map_err(|e| EmbeddedError(e.to_string()))
     }
 }

@@ -58,7 +58,14 @@ pub(super) struct Prepared<P> {
 impl<L: PolicyLoader> Control<L> {
     /// Of this file, with these overrides.
     pub fn new(file: Option<PathBuf>, overrides: Overrides, loader: L) -> Self {
-        Self { file, overrides, loader, master: rand::random(), embedded: Embedded::default(), turn: Mutex::new(()) }
+        Self {
+            file,
+            overrides,
+            loader,
+            master: rand::random(),
+            embedded: Embedded::default(),
+            turn: Mutex::new(()),
+        }
     }
 
     /// Reads and checks the configuration, without its policies.
@@ -79,18 +86,33 @@ impl<L: PolicyLoader> Control<L> {
         old: Option<&Generation<L::Policies>>,
     ) -> Result<Prepared<L::Policies>, ReloadError> {
         // A component's file may have changed under the same name, so only built-in ones are kept.
-        let own_files = [&config.policies.prefix_cache, &config.policies.guardrails, &config.policies.cloud_selector]
-            .iter()
-            .any(|component| component.component.is_some());
+        let own_files = [
+            &config.policies.prefix_cache,
+            &config.policies.guardrails,
+            &config.policies.cloud_selector,
+        ]
+        .iter()
+        .any(|component| component.component.is_some());
         let policies = match old {
-            Some(old) if old.config.policies == config.policies && !own_files => old.policies.clone(),
+            Some(old) if old.config.policies == config.policies && !own_files => {
+                old.policies.clone()
+            }
             _ => Arc::new(self.loader.load(&config.policies, &source.base).await?),
         };
-        Ok(Prepared { config, resolved, source, policies })
+        Ok(Prepared {
+            config,
+            resolved,
+            source,
+            policies,
+        })
     }
 
     /// Reads everything again and puts it to work, or changes nothing.
-    pub async fn reload(&self, front: &Front<L::Policies>, tls: Option<&TlsKeys>) -> Result<(), ReloadError> {
+    pub async fn reload(
+        &self,
+        front: &Front<L::Policies>,
+        tls: Option<&TlsKeys>,
+    ) -> Result<(), ReloadError> {
         let _turn = self.turn.lock().await;
         let outcome = self.try_reload(front, tls).await;
         match &outcome {
@@ -100,10 +122,25 @@ impl<L: PolicyLoader> Control<L> {
         outcome
     }
 
-    async fn try_reload(&self, front: &Front<L::Policies>, tls: Option<&TlsKeys>) -> Result<(), ReloadError> {
+    async fn try_reload(
+        &self,
+        front: &Front<L::Policies>,
+        tls: Option<&TlsKeys>,
+    ) -> Result<(), ReloadError> {
         let old = front.current();
-        let Prepared { config, resolved, source, policies } = self.prepare(self.read().await?, Some(&old)).await?;
-        let gateway = make_gateway(front.platform(), front.store(), &policies, resolved, Some(&old.gateway))?;
+        let Prepared {
+            config,
+            resolved,
+            source,
+            policies,
+        } = self.prepare(self.read().await?, Some(&old)).await?;
+        let gateway = make_gateway(
+            front.platform(),
+            front.store(),
+            &policies,
+            resolved,
+            Some(&old.gateway),
+        )?;
         // The last step that can fail; nothing has changed until here.
         if let (Some(tls), Some(keys)) = (tls, &config.server.tls) {
             tls.reload(keys, &source.base)?;
@@ -113,15 +150,25 @@ impl<L: PolicyLoader> Control<L> {
         }
         front.store().set_quotas(quotas(&config));
         apply_labels(front.metrics(), &config);
-        front.platform().observers().set_access_log(config.log.access);
+        front
+            .platform()
+            .observers()
+            .set_access_log(config.log.access);
         gateway.start_health_checks();
-        front.replace(Generation { gateway, policies, config: Arc::new(config), loaded: SystemTime::now() });
+        front.replace(Generation {
+            gateway,
+            policies,
+            config: Arc::new(config),
+            loaded: SystemTime::now(),
+        });
         Ok(())
     }
 
     /// Files whose change is a reason to reload.
     pub fn watched(&self, config: &Config) -> Vec<PathBuf> {
-        let Ok(source) = Source::find(self.file.as_deref()) else { return Vec::new() };
+        let Ok(source) = Source::find(self.file.as_deref()) else {
+            return Vec::new();
+        };
         let mut files: Vec<PathBuf> = source.path.into_iter().collect();
         let named = [
             config.keys.file.as_ref(),
@@ -131,7 +178,12 @@ impl<L: PolicyLoader> Control<L> {
             config.policies.guardrails.component.as_ref(),
             config.policies.cloud_selector.component.as_ref(),
         ];
-        files.extend(named.into_iter().flatten().map(|file| source.base.join(file)));
+        files.extend(
+            named
+                .into_iter()
+                .flatten()
+                .map(|file| source.base.join(file)),
+        );
         files
     }
 }
@@ -144,33 +196,58 @@ pub(super) fn make_gateway<P: NativePolicies>(
     resolved: Resolved,
     old: Option<&Gateway<Native<P>>>,
 ) -> Result<Arc<Gateway<Native<P>>>, ReloadError> {
-    Gateway::new(platform.clone(), policies.clone(), store.clone(), resolved.gateway, resolved.keys, old)
-        .map_err(|e| ReloadError::Upstream(e.to_string()))
+    Gateway::new(
+        platform.clone(),
+        policies.clone(),
+        store.clone(),
+        resolved.gateway,
+        resolved.keys,
+        old,
+    )
+    .map_err(|e| ReloadError::Upstream(e.to_string()))
 }
 
 pub(super) fn quotas(config: &Config) -> impl Iterator<Item = (&str, u64)> {
-    config.tenants.iter().filter_map(|tenant| Some((tenant.name.as_str(), tenant.cache_quota?)))
+    config
+        .tenants
+        .iter()
+        .filter_map(|tenant| Some((tenant.name.as_str(), tenant.cache_quota?)))
 }
 
 /// Models that the configuration names get a label of their own.
 pub(super) fn apply_labels(metrics: &crate::telemetry::Metrics, config: &Config) {
-    let names = config.upstreams.iter().flat_map(|upstream| upstream.models.keys());
+    let names = config
+        .upstreams
+        .iter()
+        .flat_map(|upstream| upstream.models.keys());
     metrics.set_models(names.map(|name| Arc::from(name.as_str())));
 }
 
 fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str> {
     [
         (old.server.listen != new.server.listen, "server.listen"),
-        (old.server.tls.is_some() != new.server.tls.is_some(), "server.tls"),
+        (
+            old.server.tls.is_some() != new.server.tls.is_some(),
+            "server.tls",
+        ),
         (old.server.workers != new.server.workers, "server.workers"),
         (old.admin.listen != new.admin.listen, "admin.listen"),
         (old.admin.probes != new.admin.probes, "admin.probes"),
         (old.admin.token != new.admin.token, "admin.token"),
-        (old.limits.connections != new.limits.connections, "limits.connections"),
-        (old.cache.memory != new.cache.memory || old.cache.max_entry != new.cache.max_entry, "cache"),
+        (
+            old.limits.connections != new.limits.connections,
+            "limits.connections",
+        ),
+        (
+            old.cache.memory != new.cache.memory || old.cache.max_entry != new.cache.max_entry,
+            "cache",
+        ),
         (old.memo.memory != new.memo.memory, "memo.memory"),
         (old.telemetry.otlp != new.telemetry.otlp, "telemetry.otlp"),
-        (old.log.format != new.log.format || old.log.level != new.log.level, "log"),
+        (
+            old.log.format != new.log.format || old.log.level != new.log.level,
+            "log",
+        ),
     ]
     .into_iter()
     .filter_map(|(changed, name)| changed.then_some(name))

@@ -81,10 +81,17 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         None => None,
     };
     let keys = match &read.0.server.tls {
-        Some(tls) => Some(Arc::new(TlsKeys::load(tls, &read.2.base).map_err(ReloadError::from)?)),
+        Some(tls) => Some(Arc::new(
+            TlsKeys::load(tls, &read.2.base).map_err(ReloadError::from)?,
+        )),
         None => None,
     };
-    let Prepared { config, mut resolved, policies, .. } = control.prepare(read, None).await?;
+    let Prepared {
+        config,
+        mut resolved,
+        policies,
+        ..
+    } = control.prepare(read, None).await?;
 
     let traces = match &config.telemetry.otlp {
         Some(endpoint) => Some(Traces::new(endpoint, &resolved.telemetry_headers)?),
@@ -94,7 +101,10 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     observers.set_access_log(config.log.access);
     apply_labels(&observers.metrics, &config);
     let platform = Arc::new(Native::new(config.memo.memory.0, observers));
-    let store = Arc::new(MemoryStore::new(MemoryLimits { bytes: config.cache.memory.0, max_entry: config.cache.max_entry.0 }));
+    let store = Arc::new(MemoryStore::new(MemoryLimits {
+        bytes: config.cache.memory.0,
+        max_entry: config.cache.max_entry.0,
+    }));
     store.set_quotas(quotas(&config));
     let token = resolved.admin_token.take();
     let gateway = make_gateway(&platform, &store, &policies, resolved, None)?;
@@ -102,18 +112,40 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
 
     let (drain, connections) = (config.server.drain.0, config.limits.connections);
     let config = Arc::new(config);
-    let first = Generation { gateway, policies, config: config.clone(), loaded: SystemTime::now() };
+    let first = Generation {
+        gateway,
+        policies,
+        config: config.clone(),
+        loaded: SystemTime::now(),
+    };
     let front = Arc::new(Front::new(first, platform, store));
     let address = listener.local_addr().map_err(StartError::Address)?;
     let admin_address = admin_listener.local_addr().map_err(StartError::Address)?;
-    let probes = probes_listener.as_ref().map(tokio::net::TcpListener::local_addr).transpose().map_err(StartError::Address)?;
+    let probes = probes_listener
+        .as_ref()
+        .map(tokio::net::TcpListener::local_addr)
+        .transpose()
+        .map_err(StartError::Address)?;
 
     let (token, token_file) = admin::token(token, admin_address)?;
     let doors = Doors::default();
-    let surface = admin::Surface::new(front.clone(), control.clone(), keys.clone(), token, admin_address);
+    let surface = admin::Surface::new(
+        front.clone(),
+        control.clone(),
+        keys.clone(),
+        token,
+        admin_address,
+    );
     let mut serving_admin = vec![tokio::spawn(admin::serve(admin_listener, surface.clone()))];
-    serving_admin.extend(probes_listener.map(|probes| tokio::spawn(admin::serve_probes(probes, surface))));
-    let accepting = tokio::spawn(listener::accept(listener, keys.clone(), front.clone(), doors.clone(), connections));
+    serving_admin
+        .extend(probes_listener.map(|probes| tokio::spawn(admin::serve_probes(probes, surface))));
+    let accepting = tokio::spawn(listener::accept(
+        listener,
+        keys.clone(),
+        front.clone(),
+        doors.clone(),
+        connections,
+    ));
     front.enter(Lifecycle::Serving);
     Ok(Running {
         address,
@@ -139,13 +171,17 @@ impl<L: PolicyLoader> Running<L> {
 
     /// Reloads on every change of the configuration's files, for ever.
     pub async fn reload_on_change(&self) {
-        let Some(mut watch) = self.watch() else { return std::future::pending().await };
+        let Some(mut watch) = self.watch() else {
+            return std::future::pending().await;
+        };
         loop {
             watch.changed().await;
             self.reload_and_log("a file changed").await;
             // The new configuration may name other files. What changed during the reload is not lost:
             // the old watch has it.
-            let Some(next) = self.watch() else { return std::future::pending().await };
+            let Some(next) = self.watch() else {
+                return std::future::pending().await;
+            };
             if !watch.has_changed() {
                 watch = next;
             }
@@ -157,14 +193,19 @@ impl<L: PolicyLoader> Running<L> {
         if files.is_empty() {
             return None;
         }
-        Watch::new(&files).inspect_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP reloads")).ok()
+        Watch::new(&files)
+            .inspect_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP reloads"))
+            .ok()
     }
 
     /// Reloads and says how it went.
     pub async fn reload_and_log(&self, why: &str) {
         match self.reload().await {
             Ok(()) => tracing::info!(why, "reloaded"),
-            Err(error) => tracing::error!(why, "the reload was rejected, the old configuration stays: {error}"),
+            Err(error) => tracing::error!(
+                why,
+                "the reload was rejected, the old configuration stays: {error}"
+            ),
         }
     }
 

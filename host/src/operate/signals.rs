@@ -9,8 +9,11 @@ use super::serve::Running;
 
 /// Serves until told to stop, then drains. A second signal ends at once.
 pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>) -> io::Result<()> {
-    let (mut hangup, mut terminate, mut interrupt) =
-        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut hangup, mut terminate, mut interrupt) = (
+        signal(SignalKind::hangup())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     {
         let mut watching = std::pin::pin!(running.reload_on_change());
         loop {

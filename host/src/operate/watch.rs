@@ -24,7 +24,9 @@ impl Watch {
         let names: HashSet<PathBuf> = files.iter().map(|file| absolute(file)).collect();
         let mine = names.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let concerns_us = event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| mine.contains(path)));
+            let concerns_us = event.is_ok_and(|event| {
+                !event.kind.is_access() && event.paths.iter().any(|path| mine.contains(path))
+            });
             if concerns_us {
                 // Full: a change is announced already.
                 let _ = tell.try_send(());
@@ -34,7 +36,10 @@ impl Watch {
         for folder in folders {
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
-        Ok(Self { _watcher: watcher, changes })
+        Ok(Self {
+            _watcher: watcher,
+            changes,
+        })
     }
 
     /// Whether a change waits to be told. It then still waits.
@@ -47,7 +52,10 @@ impl Watch {
         if self.changes.recv().await.is_none() {
             return std::future::pending().await;
         }
-        while tokio::time::timeout(QUIET, self.changes.recv()).await.is_ok() {}
+        while tokio::time::timeout(QUIET, self.changes.recv())
+            .await
+            .is_ok()
+        {}
     }
 }
 

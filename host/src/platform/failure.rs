@@ -9,15 +9,28 @@ use super::connect::ConnectTimeout;
 /// A request failed before its response's head.
 pub(super) fn of_request(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
-        return TransportError { failure: TransportFailure::Connect, detail: connect_detail(error) };
+        return TransportError {
+            failure: TransportFailure::Connect,
+            detail: connect_detail(error),
+        };
     }
-    let failure = if speaks_no_http(error) { TransportFailure::Protocol } else { TransportFailure::Reset };
-    TransportError { failure, detail: format!("before the response's head: {}", innermost(error)) }
+    let failure = if speaks_no_http(error) {
+        TransportFailure::Protocol
+    } else {
+        TransportFailure::Reset
+    };
+    TransportError {
+        failure,
+        detail: format!("before the response's head: {}", innermost(error)),
+    }
 }
 
 /// A response's body broke.
 pub(super) fn of_body(error: &hyper::Error) -> TransportError {
-    TransportError { failure: TransportFailure::Body, detail: format!("within the response's body: {}", innermost(error)) }
+    TransportError {
+        failure: TransportFailure::Body,
+        detail: format!("within the response's body: {}", innermost(error)),
+    }
 }
 
 /// No connection: why, without addresses. A name that is not found or a refused port says so itself.
@@ -35,7 +48,10 @@ fn connect_detail(error: &(dyn Error + 'static)) -> String {
 fn find_tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     cause.downcast_ref::<rustls::Error>().or_else(|| {
         // rustls hides within an io::Error, which does not show its inner error as a source.
-        cause.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref()).and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|e| e.get_ref())
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     })
 }
 
@@ -54,5 +70,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    chain(error)
+        .last()
+        .map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }

@@ -48,7 +48,12 @@ impl<P> Native<P> {
                 .time_to_idle(Duration::from_secs(3600))
                 .build()
         });
-        Self { transport: Transport::default(), memo, observers, policies: PhantomData }
+        Self {
+            transport: Transport::default(),
+            memo,
+            observers,
+            policies: PhantomData,
+        }
     }
 
     /// What it tells its observations to.
@@ -82,10 +87,14 @@ impl<P: NativePolicies> Platform for Native<P> {
         &self,
         request: http::Request<Bytes>,
         upstream: &UpstreamTransport,
-    ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + Send + 'static {
+    ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + Send + 'static
+    {
         let client = self.transport.client(upstream);
         async move {
-            let response = client?.request(request.map(Into::into)).await.map_err(|e| failure::of_request(&e))?;
+            let response = client?
+                .request(request.map(Into::into))
+                .await
+                .map_err(|e| failure::of_request(&e))?;
             Ok(response.map(body::upstream_body))
         }
     }
@@ -107,9 +116,18 @@ impl<P: NativePolicies> Platform for Native<P> {
 
 fn weigh(decision: &Remembered) -> u32 {
     let plan = decision.plan.as_ref().map_or(0, |plan| {
-        size_of_val(plan.chain.as_slice()) + plan.hints.iter().map(|hint| hint.name.len() + hint.value.len() + 48).sum::<usize>()
+        size_of_val(plan.chain.as_slice())
+            + plan
+                .hints
+                .iter()
+                .map(|hint| hint.name.len() + hint.value.len() + 48)
+                .sum::<usize>()
     });
-    let hits: usize = decision.hits.iter().map(|hit| hit.rule.len() + hit.action.len() + 64).sum();
+    let hits: usize = decision
+        .hits
+        .iter()
+        .map(|hit| hit.rule.len() + hit.action.len() + 64)
+        .sum();
     // 512: the structs themselves, the key and the cache's node, rounded up.
     u32::try_from(512 + decision.model.len() + plan + hits).unwrap_or(u32::MAX)
 }

@@ -31,7 +31,12 @@ pub struct Transport {
 impl Transport {
     /// The pool for this way of connecting, made when first asked for.
     pub(super) fn client(&self, upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
-        let find = |pools: &[(UpstreamTransport, Pool)]| pools.iter().find(|(t, _)| t == upstream).map(|(_, pool)| pool.clone());
+        let find = |pools: &[(UpstreamTransport, Pool)]| {
+            pools
+                .iter()
+                .find(|(t, _)| t == upstream)
+                .map(|(_, pool)| pool.clone())
+        };
         if let Some(pool) = find(&self.pools.load()) {
             return Ok(pool);
         }
@@ -57,8 +62,11 @@ fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(upstream.connect_timeout));
     tcp.set_keepalive(Some(Duration::from_secs(60)));
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls(upstream.ca_file.as_deref())?).https_or_http().enable_all_versions().wrap_connector(tcp);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls(upstream.ca_file.as_deref())?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -73,21 +81,37 @@ fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
         // Windows of 1 MiB a stream and 8 MiB a connection keep a stream that nobody reads from stopping the others.
         .http2_initial_stream_window_size(1 << 20)
         .http2_initial_connection_window_size(8 << 20)
-        .build(Within { connector, limit: upstream.connect_timeout }))
+        .build(Within {
+            connector,
+            limit: upstream.connect_timeout,
+        }))
 }
 
 /// Trust in a file's certificates, or in Mozilla's list.
 fn tls(ca_file: Option<&str>) -> Result<rustls::ClientConfig, TransportError> {
-    let failed = |detail: String| TransportError { failure: TransportFailure::Connect, detail };
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| failed(e.to_string()))?;
-    let Some(file) = ca_file else { return Ok(builder.with_webpki_roots().with_no_client_auth()) };
+    let failed = |detail: String| TransportError {
+        failure: TransportFailure::Connect,
+        detail,
+    };
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .map_err(|e| failed(e.to_string()))?;
+    let Some(file) = ca_file else {
+        return Ok(builder.with_webpki_roots().with_no_client_auth());
+    };
     let mut roots = rustls::RootCertStore::empty();
-    let unreadable = |why: String| failed(format!("the certificates in {file} (ca_file) can't be used: {why}"));
+    let unreadable = |why: String| {
+        failed(format!(
+            "the certificates in {file} (ca_file) can't be used: {why}"
+        ))
+    };
     for certificate in CertificateDer::pem_file_iter(file).map_err(|e| unreadable(e.to_string()))? {
         let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
-        roots.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|e| unreadable(e.to_string()))?;
     }
     if roots.is_empty() {
         return Err(unreadable("it holds none".to_owned()));

@@ -68,7 +68,11 @@ impl MemoryStore {
                 }
             })
             .build();
-        Self { entries, quotas, max_entry: limits.max_entry }
+        Self {
+            entries,
+            quotas,
+            max_entry: limits.max_entry,
+        }
     }
 
     /// Sets the quotas of tenants, in bytes.
@@ -127,7 +131,9 @@ impl Store for MemoryStore {
         if entry.weight() as u64 > self.max_entry {
             return Ok(false);
         }
-        let Some(leaving) = self.quotas.book(&entry) else { return Ok(false) };
+        let Some(leaving) = self.quotas.book(&entry) else {
+            return Ok(false);
+        };
         for key in leaving {
             self.entries.invalidate(&key);
         }
@@ -138,12 +144,22 @@ impl Store for MemoryStore {
     async fn purge(&self, selector: &Selector) -> Result<u64, StoreError> {
         // One key needs no scan; anything else is found by one, bounded as in `list`.
         if let Some(key) = selector.key {
-            let found = self.entries.get(&key).is_some_and(|entry| selector.matches(&entry));
+            let found = self
+                .entries
+                .get(&key)
+                .is_some_and(|entry| selector.matches(&entry));
             return Ok(u64::from(found && self.entries.remove(&key).is_some()));
         }
-        let matching: Vec<_> =
-            self.entries.iter().filter(|(_, entry)| selector.matches(entry)).map(|(key, _)| *key).collect();
-        Ok(matching.iter().filter(|key| self.entries.remove(*key).is_some()).count() as u64)
+        let matching: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| selector.matches(entry))
+            .map(|(key, _)| *key)
+            .collect();
+        Ok(matching
+            .iter()
+            .filter(|key| self.entries.remove(*key).is_some())
+            .count() as u64)
     }
 }
 
@@ -161,7 +177,12 @@ impl Lifetime {
 }
 
 impl moka::Expiry<CacheKey, Arc<Entry>> for Lifetime {
-    fn expire_after_create(&self, _: &CacheKey, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        _: &CacheKey,
+        entry: &Arc<Entry>,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(Self::left(entry, Duration::ZERO))
     }
 
@@ -177,10 +198,19 @@ impl moka::Expiry<CacheKey, Arc<Entry>> for Lifetime {
         if entry.freshness.idle == 0 {
             return current;
         }
-        Some(Self::left(entry, read_at.saturating_duration_since(last_modified_at)))
+        Some(Self::left(
+            entry,
+            read_at.saturating_duration_since(last_modified_at),
+        ))
     }
 
-    fn expire_after_update(&self, _: &CacheKey, entry: &Arc<Entry>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &CacheKey,
+        entry: &Arc<Entry>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(Self::left(entry, Duration::ZERO))
     }
 }
@@ -200,8 +230,13 @@ mod tests {
             model: "m".into(),
             tags: vec![format!("tag-{key}")],
             stored: SystemTime::now(),
-            freshness: Freshness { ttl, idle: 0, stale_if_error: 0 },
+            freshness: Freshness {
+                ttl,
+                idle: 0,
+                stale_if_error: 0,
+            },
             recording: Arc::new(Recording::new(
+                1,
                 Operation::Chat,
                 Form::Whole(Bytes::from(vec![0; bytes])),
                 Ending::Complete,
@@ -214,7 +249,10 @@ mod tests {
     }
 
     fn store() -> MemoryStore {
-        MemoryStore::new(MemoryLimits { bytes: 1 << 20, max_entry: 100_000 })
+        MemoryStore::new(MemoryLimits {
+            bytes: 1 << 20,
+            max_entry: 100_000,
+        })
     }
 
     async fn has(store: &MemoryStore, key: u8) -> bool {
@@ -263,9 +301,17 @@ mod tests {
         for key in 1..=3 {
             assert!(store.put(entry(key, "a", 1000, 60)).await.unwrap());
         }
-        let held = [has(&store, 1).await, has(&store, 2).await, has(&store, 3).await, has(&store, 9).await];
+        let held = [
+            has(&store, 1).await,
+            has(&store, 2).await,
+            has(&store, 3).await,
+            has(&store, 9).await,
+        ];
         assert_eq!(held, [false, true, true, true]);
-        assert!(!store.put(entry(4, "a", 4000, 60)).await.unwrap(), "larger than the quota");
+        assert!(
+            !store.put(entry(4, "a", 4000, 60)).await.unwrap(),
+            "larger than the quota"
+        );
     }
 
     #[tokio::test]
@@ -274,7 +320,13 @@ mod tests {
         store.set_quotas([("a", 2 * 1512)].into_iter());
         store.put(entry(1, "a", 1000, 60)).await.unwrap();
         store.put(entry(2, "a", 1000, 60)).await.unwrap();
-        store.purge(&Selector { key: Some(CacheKey([2; 32])), ..Selector::default() }).await.unwrap();
+        store
+            .purge(&Selector {
+                key: Some(CacheKey([2; 32])),
+                ..Selector::default()
+            })
+            .await
+            .unwrap();
         store.settle();
         store.put(entry(3, "a", 1000, 60)).await.unwrap();
         assert!(has(&store, 1).await, "there was room for it");
@@ -286,13 +338,34 @@ mod tests {
         for (key, tenant) in [(1, "a"), (2, "a"), (3, "b")] {
             store.put(entry(key, tenant, 10, 60)).await.unwrap();
         }
-        let by_tag = Selector { tag: Some("tag-1".into()), ..Selector::default() };
+        let by_tag = Selector {
+            tag: Some("tag-1".into()),
+            ..Selector::default()
+        };
         assert_eq!(store.purge(&by_tag).await.unwrap(), 1);
-        let wrong_tenant = Selector { key: Some(CacheKey([3; 32])), tenant: Some("a".into()), ..Selector::default() };
+        let wrong_tenant = Selector {
+            key: Some(CacheKey([3; 32])),
+            tenant: Some("a".into()),
+            ..Selector::default()
+        };
         assert_eq!(store.purge(&wrong_tenant).await.unwrap(), 0);
-        let by_tenant = Selector { tenant: Some("a".into()), ..Selector::default() };
+        let by_tenant = Selector {
+            tenant: Some("a".into()),
+            ..Selector::default()
+        };
         assert_eq!(store.purge(&by_tenant).await.unwrap(), 1);
         assert!(has(&store, 3).await);
-        assert_eq!(store.list(&Selector { model: Some("m".into()), ..Selector::default() }, 10).len(), 1);
+        assert_eq!(
+            store
+                .list(
+                    &Selector {
+                        model: Some("m".into()),
+                        ..Selector::default()
+                    },
+                    10
+                )
+                .len(),
+            1
+        );
     }
 }

@@ -31,7 +31,9 @@ impl Quotas {
         let mut ledgers = self.lock();
         let mut old = std::mem::take(&mut *ledgers);
         for (tenant, limit) in quotas {
-            let (name, mut ledger) = old.remove_entry(tenant).unwrap_or_else(|| (tenant.into(), Ledger::default()));
+            let (name, mut ledger) = old
+                .remove_entry(tenant)
+                .unwrap_or_else(|| (tenant.into(), Ledger::default()));
             ledger.limit = limit;
             ledgers.insert(name, ledger);
         }
@@ -40,7 +42,9 @@ impl Quotas {
     /// Books an entry. None: it can never fit. Otherwise the entries that must go for it.
     pub(super) fn book(&self, entry: &Entry) -> Option<Vec<CacheKey>> {
         let mut ledgers = self.lock();
-        let Some(ledger) = ledgers.get_mut(&*entry.tenant) else { return Some(Vec::new()) };
+        let Some(ledger) = ledgers.get_mut(&*entry.tenant) else {
+            return Some(Vec::new());
+        };
         let weight = entry.weight() as u64;
         if weight > ledger.limit {
             return None;
@@ -48,7 +52,9 @@ impl Quotas {
         ledger.strike(&entry.key);
         let mut leaving = Vec::new();
         while ledger.used + weight > ledger.limit {
-            let Some((_, (key, freed))) = ledger.order.pop_first() else { break };
+            let Some((_, (key, freed))) = ledger.order.pop_first() else {
+                break;
+            };
             ledger.place.remove(&key);
             ledger.used -= freed;
             leaving.push(key);
@@ -76,7 +82,11 @@ impl Quotas {
 
 impl Ledger {
     fn strike(&mut self, key: &CacheKey) {
-        if let Some((_, weight)) = self.place.remove(key).and_then(|place| self.order.remove(&place)) {
+        if let Some((_, weight)) = self
+            .place
+            .remove(key)
+            .and_then(|place| self.order.remove(&place))
+        {
             self.used -= weight;
         }
     }

@@ -17,7 +17,10 @@ pub(super) fn operation(operation: Option<Operation>) -> &'static str {
     match operation {
         Some(Operation::Chat) => "chat",
         Some(Operation::Completion) => "text_completion",
-        #[allow(unreachable_patterns, reason = "dialects to come bring operations of their own")]
+        #[allow(
+            unreachable_patterns,
+            reason = "dialects to come bring operations of their own"
+        )]
         Some(other) => other.as_str(),
         None => "none",
     }
@@ -52,13 +55,17 @@ pub(super) struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { models: ArcSwap::default(), other: OTHER.into() }
+        Self {
+            models: ArcSwap::default(),
+            other: OTHER.into(),
+        }
     }
 }
 
 impl Known {
     pub(super) fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
-        self.models.store(Arc::new(models.take(MAX_MODELS).collect()));
+        self.models
+            .store(Arc::new(models.take(MAX_MODELS).collect()));
     }
 
     /// The model itself where it is known, `other` where a client made it up.

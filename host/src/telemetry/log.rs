@@ -28,12 +28,28 @@ pub fn start_logging(config: &LogConfig) -> Result<(), LogError> {
         Ok(filter) if !filter.is_empty() => filter,
         _ => config.level.clone(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|e| LogError::Filter { level: filter, why: e.to_string() })?;
+    let filter = EnvFilter::try_new(&filter).map_err(|e| LogError::Filter {
+        level: filter,
+        why: e.to_string(),
+    })?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
-        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).try_init()?,
+        LogFormat::Text => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_ansi(false),
+            )
+            .try_init()?,
         LogFormat::Json => {
-            registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?;
+            registry
+                .with(
+                    tracing_subscriber::fmt::layer()
+                        .json()
+                        .flatten_event(true)
+                        .with_writer(std::io::stderr),
+                )
+                .try_init()?;
         }
     }
     Ok(())

@@ -15,14 +15,30 @@ use prometheus_client::registry::Registry;
 use super::labels::{self, Known};
 
 /// From 1 ms to 82 s; what the GenAI conventions ask for is within.
-const SECONDS: [f64; 14] = [0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 81.92];
+const SECONDS: [f64; 14] = [
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 81.92,
+];
 /// Of the GenAI conventions for tokens.
 const TOKENS: [f64; 14] = [
-    1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0,
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
     67_108_864.0,
 ];
 /// From 10 µs to 100 ms: what a gateway itself may take.
-const MICROS: [f64; 12] = [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0];
+const MICROS: [f64; 12] = [
+    10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0,
+];
 
 /// Labels of the GenAI conventions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -154,26 +170,106 @@ impl Metrics {
 
     fn registered(mut self) -> Self {
         let r = &mut self.registry;
-        r.register("gen_ai_client_token_usage", "Tokens per request, as counted by the upstream", self.token_usage.clone());
-        r.register("gen_ai_server_time_to_first_token", "Seconds from request to first token out", self.first_token.clone());
-        r.register("gen_ai_server_time_per_output_token", "Seconds per output token after the first", self.per_token.clone());
-        r.register("forebay_requests", "Requests that ended, by operation and class of status", self.requests.clone());
-        r.register("forebay_request_duration_seconds", "From a request's head to its last byte out", self.duration.clone());
-        r.register("forebay_cache_results", "What the cache said, by tier", self.cache.clone());
-        r.register("forebay_flights_joined", "Requests answered from a flight that another had started", self.joined.clone());
-        r.register("forebay_flights_ended", "Flights that ended", self.flights.clone());
-        r.register("forebay_flights_cancelled", "Flights whose upstream was cancelled since nobody waited", self.flights_cancelled.clone());
-        r.register("forebay_policy_microseconds", "Time in policies per request", self.policy.clone());
-        r.register("forebay_overhead_microseconds", "Time in the gateway before the upstream was asked or the answer found", self.overhead.clone());
-        r.register("forebay_guard_actions", "Matches of guardrail rules", self.guard.clone());
-        r.register("forebay_errors", "Errors that went out, by kind", self.errors.clone());
-        r.register("forebay_upstream_attempts", "Tries of upstreams, by outcome", self.attempts.clone());
-        r.register("forebay_upstream_retries", "Tries that were followed by another", self.retries.clone());
-        r.register("forebay_clients_gone", "Requests whose client left before the end", self.clients_gone.clone());
-        r.register("forebay_response_bytes", "Bytes of body out", self.bytes_out.clone());
-        r.register("forebay_connections_refused", "Connections beyond limits.connections", self.connections_refused.clone());
-        r.register("forebay_reloads", "Reloads that took effect", self.reloads.clone());
-        r.register("forebay_reloads_failed", "Reloads that were rejected", self.reloads_failed.clone());
+        r.register(
+            "gen_ai_client_token_usage",
+            "Tokens per request, as counted by the upstream",
+            self.token_usage.clone(),
+        );
+        r.register(
+            "gen_ai_server_time_to_first_token",
+            "Seconds from request to first token out",
+            self.first_token.clone(),
+        );
+        r.register(
+            "gen_ai_server_time_per_output_token",
+            "Seconds per output token after the first",
+            self.per_token.clone(),
+        );
+        r.register(
+            "forebay_requests",
+            "Requests that ended, by operation and class of status",
+            self.requests.clone(),
+        );
+        r.register(
+            "forebay_request_duration_seconds",
+            "From a request's head to its last byte out",
+            self.duration.clone(),
+        );
+        r.register(
+            "forebay_cache_results",
+            "What the cache said, by tier",
+            self.cache.clone(),
+        );
+        r.register(
+            "forebay_flights_joined",
+            "Requests answered from a flight that another had started",
+            self.joined.clone(),
+        );
+        r.register(
+            "forebay_flights_ended",
+            "Flights that ended",
+            self.flights.clone(),
+        );
+        r.register(
+            "forebay_flights_cancelled",
+            "Flights whose upstream was cancelled since nobody waited",
+            self.flights_cancelled.clone(),
+        );
+        r.register(
+            "forebay_policy_microseconds",
+            "Time in policies per request",
+            self.policy.clone(),
+        );
+        r.register(
+            "forebay_overhead_microseconds",
+            "Time in the gateway before the upstream was asked or the answer found",
+            self.overhead.clone(),
+        );
+        r.register(
+            "forebay_guard_actions",
+            "Matches of guardrail rules",
+            self.guard.clone(),
+        );
+        r.register(
+            "forebay_errors",
+            "Errors that went out, by kind",
+            self.errors.clone(),
+        );
+        r.register(
+            "forebay_upstream_attempts",
+            "Tries of upstreams, by outcome",
+            self.attempts.clone(),
+        );
+        r.register(
+            "forebay_upstream_retries",
+            "Tries that were followed by another",
+            self.retries.clone(),
+        );
+        r.register(
+            "forebay_clients_gone",
+            "Requests whose client left before the end",
+            self.clients_gone.clone(),
+        );
+        r.register(
+            "forebay_response_bytes",
+            "Bytes of body out",
+            self.bytes_out.clone(),
+        );
+        r.register(
+            "forebay_connections_refused",
+            "Connections beyond limits.connections",
+            self.connections_refused.clone(),
+        );
+        r.register(
+            "forebay_reloads",
+            "Reloads that took effect",
+            self.reloads.clone(),
+        );
+        r.register(
+            "forebay_reloads_failed",
+            "Reloads that were rejected",
+            self.reloads_failed.clone(),
+        );
         self
     }
 
@@ -188,7 +284,10 @@ impl Metrics {
         // Gauges first: the registry's text ends with the end-of-file mark.
         for (name, help, value) in gauges {
             use std::fmt::Write as _;
-            write!(out, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}\n")?;
+            write!(
+                out,
+                "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}\n"
+            )?;
         }
         prometheus_client::encoding::text::encode(&mut out, &self.registry)?;
         Ok(out)
@@ -203,7 +302,12 @@ impl Metrics {
                     (None, Some(status)) => labels::status_class(status),
                     (None, None) => labels::OTHER,
                 };
-                self.attempts.get_or_create(&Upstream { upstream: attempt.upstream.clone(), outcome }).inc();
+                self.attempts
+                    .get_or_create(&Upstream {
+                        upstream: attempt.upstream.clone(),
+                        outcome,
+                    })
+                    .inc();
                 self.retries.inc_by(u64::from(attempt.retried));
             }
             Observation::FlightEnded { cancelled, .. } => {
@@ -217,7 +321,12 @@ impl Metrics {
 
     fn finished(&self, summary: &Summary) {
         let operation = labels::operation(summary.operation);
-        self.requests.get_or_create(&Request { operation, status: labels::status_class(summary.status) }).inc();
+        self.requests
+            .get_or_create(&Request {
+                operation,
+                status: labels::status_class(summary.status),
+            })
+            .inc();
         self.duration.observe(summary.duration.as_secs_f64());
         self.policy.observe(micros(summary.policy_time));
         self.overhead.observe(micros(summary.overhead));
@@ -237,16 +346,27 @@ impl Metrics {
             CacheResult::Joined => "flight",
             CacheResult::Miss | CacheResult::Bypass => "none",
         };
-        self.cache.get_or_create(&Cache { result: labels::cache(summary.cache), tier }).inc();
-        self.joined.inc_by(u64::from(summary.cache == CacheResult::Joined));
+        self.cache
+            .get_or_create(&Cache {
+                result: labels::cache(summary.cache),
+                tier,
+            })
+            .inc();
+        self.joined
+            .inc_by(u64::from(summary.cache == CacheResult::Joined));
         // A stored answer cost no tokens and no time of an upstream: the GenAI metrics are about upstreams.
-        if !matches!(summary.cache, CacheResult::Hit | CacheResult::Stale | CacheResult::Joined) {
+        if !matches!(
+            summary.cache,
+            CacheResult::Hit | CacheResult::Stale | CacheResult::Joined
+        ) {
             self.generated(summary, operation);
         }
     }
 
     fn generated(&self, summary: &Summary, operation: &'static str) {
-        let Some(upstream) = &summary.upstream else { return };
+        let Some(upstream) = &summary.upstream else {
+            return;
+        };
         let model = self.known.model(&summary.model);
         let usage = summary.usage.unwrap_or_default();
         for (count, kind) in [(usage.input, "input"), (usage.output, "output")] {
@@ -257,28 +377,56 @@ impl Metrics {
                     gen_ai_request_model: model.clone(),
                     gen_ai_token_type: kind,
                 };
-                #[allow(clippy::cast_precision_loss, reason = "a bucket's border is no place for 2^53")]
-                self.token_usage.get_or_create(&labels).observe(count as f64);
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "a bucket's border is no place for 2^53"
+                )]
+                self.token_usage
+                    .get_or_create(&labels)
+                    .observe(count as f64);
             }
         }
-        let labels = GenAi { gen_ai_operation_name: operation, gen_ai_provider_name: upstream.clone(), gen_ai_request_model: model };
-        let Some(first) = summary.first_token else { return };
-        self.first_token.get_or_create(&labels).observe(first.as_secs_f64());
+        let labels = GenAi {
+            gen_ai_operation_name: operation,
+            gen_ai_provider_name: upstream.clone(),
+            gen_ai_request_model: model,
+        };
+        let Some(first) = summary.first_token else {
+            return;
+        };
+        self.first_token
+            .get_or_create(&labels)
+            .observe(first.as_secs_f64());
         if summary.stream && usage.output > 1 {
-            #[allow(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
-            let per_token = summary.duration.saturating_sub(first).as_secs_f64() / (usage.output - 1) as f64;
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "token counts are far below 2^53"
+            )]
+            let per_token =
+                summary.duration.saturating_sub(first).as_secs_f64() / (usage.output - 1) as f64;
             self.per_token.get_or_create(&labels).observe(per_token);
         }
     }
 
     fn guard_hit(&self, hit: &forebay_gateway::policy::Hit) {
         let known = {
-            let mut rules = self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut rules = self
+                .rules
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             rules.contains(&hit.rule) || (rules.len() < MAX_RULES && rules.insert(hit.rule.clone()))
         };
-        let action = if ["allow", "mask", "deny"].contains(&hit.action.as_str()) { hit.action.as_str() } else { labels::OTHER };
+        let action = if ["allow", "mask", "deny"].contains(&hit.action.as_str()) {
+            hit.action.as_str()
+        } else {
+            labels::OTHER
+        };
         let labels = Guard {
-            rule: if known { hit.rule.clone() } else { labels::OTHER.to_owned() },
+            rule: if known {
+                hit.rule.clone()
+            } else {
+                labels::OTHER.to_owned()
+            },
             action: action.to_owned(),
             shadow: if hit.shadow { "true" } else { "false" },
         };

@@ -26,7 +26,11 @@ pub struct Observers {
 impl Observers {
     /// Metrics always, traces where a collector is given, no access log until it is switched on.
     pub fn new(traces: Option<Traces>) -> Self {
-        Self { metrics: Metrics::new(), traces, access: AtomicBool::new(false) }
+        Self {
+            metrics: Metrics::new(),
+            traces,
+            access: AtomicBool::new(false),
+        }
     }
 
     /// Switches the access log.
@@ -46,10 +50,18 @@ impl Observers {
                     traces.record(summary);
                 }
             }
-            Observation::Health { upstream, endpoint, healthy: true } => {
+            Observation::Health {
+                upstream,
+                endpoint,
+                healthy: true,
+            } => {
                 tracing::info!(%upstream, %endpoint, "an endpoint is healthy");
             }
-            Observation::Health { upstream, endpoint, healthy: false } => {
+            Observation::Health {
+                upstream,
+                endpoint,
+                healthy: false,
+            } => {
                 tracing::warn!(%upstream, %endpoint, "an endpoint is unhealthy");
             }
             Observation::Attempt(attempt) if attempt.failure.is_some() => {
@@ -57,7 +69,9 @@ impl Observers {
                 tracing::debug!(upstream = %attempt.upstream, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
             }
             Observation::Warning(warning) => tracing::warn!("{warning}"),
-            Observation::Attempt(_) | Observation::FlightEnded { .. } | Observation::GuardHits { .. } => {}
+            Observation::Attempt(_)
+            | Observation::FlightEnded { .. }
+            | Observation::GuardHits { .. } => {}
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use forebay_gateway::observe::Summary;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
-    TracerProvider as _,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
+    TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -35,9 +35,16 @@ impl Traces {
     /// Sends to the collector at this base URL, in batches of at most 512 from a queue of at most
     /// 2048 spans (the SDK's defaults); beyond that spans are dropped, requests never wait.
     pub fn new(endpoint: &str, headers: &[(String, String)]) -> Result<Self, TraceError> {
-        let failed = |why: String| TraceError { endpoint: endpoint.to_owned(), why };
+        let failed = |why: String| TraceError {
+            endpoint: endpoint.to_owned(),
+            why,
+        };
         let base = endpoint.trim_end_matches('/');
-        let url = if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
+        let url = if base.ends_with("/v1/traces") {
+            base.to_owned()
+        } else {
+            format!("{base}/v1/traces")
+        };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
@@ -56,7 +63,11 @@ impl Traces {
     /// Records a request that ended, under the client's trace where it sent one.
     pub fn record(&self, summary: &Summary) {
         let operation = labels::operation(summary.operation);
-        let name = if summary.model.is_empty() { operation.to_owned() } else { format!("{operation} {}", summary.model) };
+        let name = if summary.model.is_empty() {
+            operation.to_owned()
+        } else {
+            format!("{operation} {}", summary.model)
+        };
         let mut span = self
             .tracer
             .span_builder(name)
@@ -87,8 +98,14 @@ fn attributes(summary: &Summary, operation: &'static str) -> Vec<KeyValue> {
         KeyValue::new("url.path", summary.path.clone()),
         KeyValue::new("forebay.request_id", summary.request_id.clone()),
         KeyValue::new("forebay.cache", labels::cache(summary.cache)),
-        KeyValue::new("forebay.policy_us", integer(summary.policy_time.as_micros() as u64)),
-        KeyValue::new("forebay.overhead_us", integer(summary.overhead.as_micros() as u64)),
+        KeyValue::new(
+            "forebay.policy_us",
+            integer(summary.policy_time.as_micros() as u64),
+        ),
+        KeyValue::new(
+            "forebay.overhead_us",
+            integer(summary.overhead.as_micros() as u64),
+        ),
     ];
     if let Some(caller) = &summary.caller {
         attributes.push(KeyValue::new("forebay.tenant", caller.tenant.to_string()));
@@ -100,11 +117,20 @@ fn attributes(summary: &Summary, operation: &'static str) -> Vec<KeyValue> {
         attributes.push(KeyValue::new("gen_ai.response.model", model.clone()));
     }
     if let Some(usage) = summary.usage {
-        attributes.push(KeyValue::new("gen_ai.usage.input_tokens", integer(usage.input)));
-        attributes.push(KeyValue::new("gen_ai.usage.output_tokens", integer(usage.output)));
+        attributes.push(KeyValue::new(
+            "gen_ai.usage.input_tokens",
+            integer(usage.input),
+        ));
+        attributes.push(KeyValue::new(
+            "gen_ai.usage.output_tokens",
+            integer(usage.output),
+        ));
     }
     if let Some(first) = summary.first_token {
-        attributes.push(KeyValue::new("gen_ai.response.time_to_first_chunk", first.as_secs_f64()));
+        attributes.push(KeyValue::new(
+            "gen_ai.response.time_to_first_chunk",
+            first.as_secs_f64(),
+        ));
     }
     if let Some(kind) = summary.error {
         attributes.push(KeyValue::new("error.type", kind.code()));
@@ -116,7 +142,8 @@ fn attributes(summary: &Summary, operation: &'static str) -> Vec<KeyValue> {
 fn parent(traceparent: Option<&str>) -> Context {
     let parse = |text: &str| {
         let mut parts = text.trim().split('-');
-        let (_version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (_version, trace, span, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let context = SpanContext::new(
             TraceId::from_hex(trace).ok()?,
             SpanId::from_hex(span).ok()?,
@@ -124,7 +151,9 @@ fn parent(traceparent: Option<&str>) -> Context {
             true,
             TraceState::NONE,
         );
-        context.is_valid().then(|| Context::new().with_remote_span_context(context))
+        context
+            .is_valid()
+            .then(|| Context::new().with_remote_span_context(context))
     };
     traceparent.and_then(parse).unwrap_or_else(Context::new)
 }

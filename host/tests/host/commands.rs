@@ -7,47 +7,111 @@ use forebay_gateway::identity::KeyRing;
 use forebay_host::keys::KeyFile;
 
 fn forebay(folder: &Folder, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_forebay")).args(args).current_dir(folder.path()).env_remove("RUST_LOG").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_forebay"))
+        .args(args)
+        .current_dir(folder.path())
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
 }
 
 fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn ring(folder: &Folder) -> KeyRing {
     let keys = KeyFile::read(&folder.path().join("keys.toml")).unwrap();
-    KeyRing::new(keys.records.iter().map(forebay_host::keys::StoredKey::to_record).collect(), &[], b"master")
+    KeyRing::new(
+        keys.records
+            .iter()
+            .map(forebay_host::keys::StoredKey::to_record)
+            .collect(),
+        &[],
+        b"master",
+    )
 }
 
 #[test]
 fn keys_are_made_used_rotated_and_ended() {
     let folder = Folder::new();
     let now = std::time::SystemTime::now;
-    let first = out(&forebay(&folder, &["keys", "create", "--tenant", "a", "--model", "gpt-*", "--requests-per-minute", "60"]));
+    let first = out(&forebay(
+        &folder,
+        &[
+            "keys",
+            "create",
+            "--tenant",
+            "a",
+            "--model",
+            "gpt-*",
+            "--requests-per-minute",
+            "60",
+        ],
+    ));
     assert!(first.starts_with("fb-"), "{first}");
     let text = std::fs::read_to_string(folder.path().join("keys.toml")).unwrap();
-    assert!(!text.contains(&first) && !text.contains(first.rsplit('-').next().unwrap()), "the secret is not kept");
+    assert!(
+        !text.contains(&first) && !text.contains(first.rsplit('-').next().unwrap()),
+        "the secret is not kept"
+    );
 
     let identity = ring(&folder).identify(Some(&first), now()).unwrap();
-    assert_eq!((&*identity.key.tenant, identity.key.requests_per_minute), ("a", Some(60)));
+    assert_eq!(
+        (&*identity.key.tenant, identity.key.requests_per_minute),
+        ("a", Some(60))
+    );
     assert!(identity.may_use("gpt-4o") && !identity.may_use("llama"));
-    let flipped = format!("{}{}", &first[..first.len() - 1], if first.ends_with('0') { '1' } else { '0' });
+    let flipped = format!(
+        "{}{}",
+        &first[..first.len() - 1],
+        if first.ends_with('0') { '1' } else { '0' }
+    );
     for wrong in [&flipped, &first[..first.len() - 1], "fb-x-y", ""] {
-        assert!(ring(&folder).identify(Some(wrong), now()).is_err(), "{wrong}");
+        assert!(
+            ring(&folder).identify(Some(wrong), now()).is_err(),
+            "{wrong}"
+        );
     }
 
     let id = first.split('-').nth(1).unwrap();
     let second = out(&forebay(&folder, &["keys", "rotate", id]));
     assert!(ring(&folder).identify(Some(&first), now()).is_err());
-    assert_eq!(ring(&folder).identify(Some(&second), now()).unwrap().key.requests_per_minute, Some(60));
+    assert_eq!(
+        ring(&folder)
+            .identify(Some(&second), now())
+            .unwrap()
+            .key
+            .requests_per_minute,
+        Some(60)
+    );
 
     let listed = out(&forebay(&folder, &["keys", "list"]));
-    assert!(listed.contains(id) && listed.contains("expired") && !listed.contains(&second), "{listed}");
+    assert!(
+        listed.contains(id) && listed.contains("expired") && !listed.contains(&second),
+        "{listed}"
+    );
 
-    out(&forebay(&folder, &["keys", "expire", second.split('-').nth(1).unwrap(), "--in", "1h"]));
+    out(&forebay(
+        &folder,
+        &[
+            "keys",
+            "expire",
+            second.split('-').nth(1).unwrap(),
+            "--in",
+            "1h",
+        ],
+    ));
     assert!(ring(&folder).identify(Some(&second), now()).is_ok());
-    assert!(ring(&folder).identify(Some(&second), now() + std::time::Duration::from_secs(3601)).is_err());
+    assert!(
+        ring(&folder)
+            .identify(Some(&second), now() + std::time::Duration::from_secs(3601))
+            .is_err()
+    );
 
     let unknown = forebay(&folder, &["keys", "expire", "nobody"]);
     assert!(!unknown.status.success());
@@ -61,7 +125,10 @@ fn the_keys_file_is_private_and_stays_so() {
     let folder = Folder::new();
     out(&forebay(&folder, &["keys", "create", "--tenant", "a"]));
     let file = folder.path().join("keys.toml");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = forebay(&folder, &["keys", "list"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("can be read by others"));
@@ -75,14 +142,33 @@ fn keys_made_at_the_same_time_are_all_kept() {
             scope.spawn(|| out(&forebay(&folder, &["keys", "create", "--tenant", "a"])));
         }
     });
-    assert_eq!(KeyFile::read(&folder.path().join("keys.toml")).unwrap().records.len(), 8);
+    assert_eq!(
+        KeyFile::read(&folder.path().join("keys.toml"))
+            .unwrap()
+            .records
+            .len(),
+        8
+    );
 }
 
 #[test]
 fn the_schema_names_every_section() {
     let folder = Folder::new();
-    let schema: serde_json::Value = serde_json::from_str(&out(&forebay(&folder, &["check", "--schema"]))).unwrap();
-    for section in ["server", "admin", "limits", "timeouts", "upstreams", "keys", "cache", "policies", "log", "telemetry", "secrets"] {
+    let schema: serde_json::Value =
+        serde_json::from_str(&out(&forebay(&folder, &["check", "--schema"]))).unwrap();
+    for section in [
+        "server",
+        "admin",
+        "limits",
+        "timeouts",
+        "upstreams",
+        "keys",
+        "cache",
+        "policies",
+        "log",
+        "telemetry",
+        "secrets",
+    ] {
         assert!(schema["properties"][section].is_object(), "{section}");
     }
     assert_eq!(schema["additionalProperties"], false);
@@ -96,7 +182,10 @@ fn a_mistake_ends_the_program_with_its_place() {
         let output = forebay(&folder, &[command]);
         assert!(!output.status.success());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(text.contains("--> forebay.toml:2:1") && text.contains("did you mean `listen`?"), "{text}");
+        assert!(
+            text.contains("--> forebay.toml:2:1") && text.contains("did you mean `listen`?"),
+            "{text}"
+        );
     }
 }
 
@@ -106,5 +195,8 @@ fn a_component_that_is_not_there_is_named() {
     folder.write("forebay.toml", "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[policies.guardrails]\ncomponent = \"mine.wasm\"\n[policies.prefix_cache]\ncomponent = \"p.wasm\"\n[policies.cloud_selector]\ncomponent = \"c.wasm\"\n");
     let output = forebay(&folder, &["serve"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && text.contains("the prefix-cache component"), "{text}");
+    assert!(
+        !output.status.success() && text.contains("the prefix-cache component"),
+        "{text}"
+    );
 }

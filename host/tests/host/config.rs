@@ -10,9 +10,12 @@ fn mistake(text: &str) -> String {
     let folder = Folder::new();
     let file = folder.write("forebay.toml", text);
     let source = Source::find(Some(&file)).unwrap();
-    let result = load(&source, &Overrides::default()).and_then(|config| resolve(&config, &source, &[0; 32]).map(|_| ()));
+    let result = load(&source, &Overrides::default())
+        .and_then(|config| resolve(&config, &source, &[0; 32]).map(|_| ()));
     let error: ConfigError = result.expect_err("it was accepted");
-    error.to_string().replace(&file.display().to_string(), "forebay.toml")
+    error
+        .to_string()
+        .replace(&file.display().to_string(), "forebay.toml")
 }
 
 #[test]
@@ -26,7 +29,10 @@ fn an_unknown_key_is_pointed_at_with_what_was_meant() {
 #[test]
 fn an_unknown_section_is_pointed_at() {
     let error = mistake("[sever]\nlisten = \"127.0.0.1:0\"\n");
-    assert!(error.starts_with("unknown key `sever`\n --> forebay.toml:1:2"), "{error}");
+    assert!(
+        error.starts_with("unknown key `sever`\n --> forebay.toml:1:2"),
+        "{error}"
+    );
     assert!(error.contains("did you mean `server`?"), "{error}");
 }
 
@@ -35,7 +41,10 @@ fn a_wrong_type_is_pointed_at() {
     let error = mistake("[limits]\n  connections = \"many\"\n");
     assert!(error.contains("expected usize"), "{error}");
     assert!(error.contains("--> forebay.toml:2:17"), "{error}");
-    assert!(error.contains("2 |   connections = \"many\"\n  |                 ^^^^^^"), "{error}");
+    assert!(
+        error.contains("2 |   connections = \"many\"\n  |                 ^^^^^^"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -47,8 +56,13 @@ fn a_bad_duration_is_pointed_at() {
 
 #[test]
 fn a_missing_secret_names_its_reference_and_its_line() {
-    let error = mistake("[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nkey = \"env:FOREBAY_TEST_NO_SUCH_SECRET\"\n");
-    assert!(error.contains("the secret env:FOREBAY_TEST_NO_SUCH_SECRET is missing"), "{error}");
+    let error = mistake(
+        "[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nkey = \"env:FOREBAY_TEST_NO_SUCH_SECRET\"\n",
+    );
+    assert!(
+        error.contains("the secret env:FOREBAY_TEST_NO_SUCH_SECRET is missing"),
+        "{error}"
+    );
     assert!(error.contains("--> forebay.toml:4:7"), "{error}");
 }
 
@@ -61,7 +75,10 @@ fn a_secret_in_the_open_is_an_error_that_does_not_repeat_it() {
         "[admin]\ntoken = [\"sk-abcdefgh\"]\n",
     ] {
         let error = mistake(text);
-        assert!(error.contains("write \"env:NAME\" or \"file:PATH\""), "{error}");
+        assert!(
+            error.contains("write \"env:NAME\" or \"file:PATH\""),
+            "{error}"
+        );
         assert!(error.contains("--> forebay.toml:"), "{error}");
         assert!(!error.contains("abcdefgh"), "{error}");
     }
@@ -70,22 +87,34 @@ fn a_secret_in_the_open_is_an_error_that_does_not_repeat_it() {
 #[test]
 fn a_password_in_a_url_is_an_error_that_does_not_repeat_it() {
     let error = mistake("[[upstreams]]\nname = \"u\"\nurls = [\"http://me:hush@h:1\"]\n");
-    assert!(error.contains("names a host and no user or password"), "{error}");
+    assert!(
+        error.contains("names a host and no user or password"),
+        "{error}"
+    );
     assert!(!error.contains("hush"), "{error}");
 }
 
 #[test]
 fn nobody_is_let_in_without_keys() {
     let error = mistake("[server]\nlisten = \"0.0.0.0:8080\"\n");
-    assert!(error.contains("no keys are configured") && error.contains("--> forebay.toml:2:10"), "{error}");
+    assert!(
+        error.contains("no keys are configured") && error.contains("--> forebay.toml:2:10"),
+        "{error}"
+    );
     let error = mistake("[admin]\nlisten = \"0.0.0.0:8081\"\n");
     assert!(error.contains("needs a token"), "{error}");
 }
 
 #[test]
 fn all_mistakes_of_meaning_are_told_at_once() {
-    let error = mistake("[limits]\nbody = 0\nconnections = 0\n[[upstreams]]\nname = \"\"\nurls = []\n");
-    for part in ["limits.body", "limits.connections", "upstream name", "at least one URL"] {
+    let error =
+        mistake("[limits]\nbody = 0\nconnections = 0\n[[upstreams]]\nname = \"\"\nurls = []\n");
+    for part in [
+        "limits.body",
+        "limits.connections",
+        "upstream name",
+        "at least one URL",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -93,13 +122,19 @@ fn all_mistakes_of_meaning_are_told_at_once() {
 #[test]
 fn a_missing_field_says_which() {
     let error = mistake("[[upstreams]]\nname = \"u\"\n");
-    assert!(error.contains("missing field `urls`") && error.contains("--> forebay.toml:1:1"), "{error}");
+    assert!(
+        error.contains("missing field `urls`") && error.contains("--> forebay.toml:1:1"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_keys_file_that_is_missing_or_empty_lets_nobody_in() {
     let error = mistake("[keys]\nfile = \"none.toml\"\n");
-    assert!(error.contains("none.toml") && error.contains("forebay keys create"), "{error}");
+    assert!(
+        error.contains("none.toml") && error.contains("forebay keys create"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -17,7 +17,11 @@ async fn draining_lets_streams_finish_and_takes_nobody_new() {
         let host = Host::start(&upstream_section(&upstream.url())).await;
         let address = host.running.address;
         upstream.events.send(event("before")).unwrap();
-        let mut body = client.request(post(&host.url("/v1/chat/completions"), chat("x", true))).await.unwrap().into_body();
+        let mut body = client
+            .request(post(&host.url("/v1/chat/completions"), chat("x", true)))
+            .await
+            .unwrap()
+            .into_body();
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert!(String::from_utf8_lossy(&first).contains("before"));
 
@@ -42,10 +46,22 @@ async fn draining_ends_at_its_limit() {
     let server = "[server]\nlisten = \"127.0.0.1:0\"\ndrain = \"100ms\"\n";
     let host = Host::start(&format!("{server}{}", upstream_section(&upstream.url()))).await;
     upstream.events.send(event("a")).unwrap();
-    let mut body = http().request(post(&host.url("/v1/chat/completions"), chat("x", true))).await.unwrap().into_body();
+    let mut body = http()
+        .request(post(&host.url("/v1/chat/completions"), chat("x", true)))
+        .await
+        .unwrap()
+        .into_body();
     body.frame().await.unwrap().unwrap();
-    assert_eq!(tokio::time::timeout(Duration::from_secs(5), host.running.drain()).await.unwrap(), 1);
-    assert!(body.collect().await.is_err(), "the stream was cut, and shows it");
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(5), host.running.drain())
+            .await
+            .unwrap(),
+        1
+    );
+    assert!(
+        body.collect().await.is_err(),
+        "the stream was cut, and shows it"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +76,10 @@ async fn reloading_under_load_refuses_nobody() {
             tokio::spawn(async move {
                 let mut sent = 0;
                 while !stop.is_cancelled() {
-                    let response = client.request(post(&url, chat(&format!("{worker}-{sent}"), false))).await.unwrap();
+                    let response = client
+                        .request(post(&url, chat(&format!("{worker}-{sent}"), false)))
+                        .await
+                        .unwrap();
                     let (status, text) = whole(response).await;
                     assert_eq!(status, 200, "{text}");
                     sent += 1;
@@ -70,8 +89,13 @@ async fn reloading_under_load_refuses_nobody() {
         })
         .collect();
     for i in 1..=20 {
-        host.reload(&format!("[limits]\nheader_fields = {}\n{section}", 50 + i)).await.unwrap();
-        assert_eq!(host.running.front.current().config.limits.header_fields, 50 + i);
+        host.reload(&format!("[limits]\nheader_fields = {}\n{section}", 50 + i))
+            .await
+            .unwrap();
+        assert_eq!(
+            host.running.front.current().config.limits.header_fields,
+            50 + i
+        );
         tokio::task::yield_now().await;
     }
     stop.cancel();
@@ -88,12 +112,24 @@ async fn a_bad_configuration_is_rejected_whole() {
     for bad in [
         "[limits]\nheader_fields = 7\nbodi = 3\n".to_owned(),
         "[limits]\nheader_fields = 7\n[policies.guardrails.config]\nbroken = true\n".to_owned(),
-        format!("[limits]\nheader_fields = 7\n{section}key = \"env:FOREBAY_TEST_NO_SUCH_SECRET\"\n"),
+        format!(
+            "[limits]\nheader_fields = 7\n{section}key = \"env:FOREBAY_TEST_NO_SUCH_SECRET\"\n"
+        ),
     ] {
         host.reload(&bad).await.unwrap_err();
-        assert_eq!(host.running.front.current().config.limits.header_fields, 100, "{bad}");
+        assert_eq!(
+            host.running.front.current().config.limits.header_fields,
+            100,
+            "{bad}"
+        );
     }
-    let (status, text) = whole(http().request(post(&host.url("/v1/chat/completions"), chat("x", false))).await.unwrap()).await;
+    let (status, text) = whole(
+        http()
+            .request(post(&host.url("/v1/chat/completions"), chat("x", false)))
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(status, 200, "{text}");
 }
 
@@ -113,7 +149,9 @@ async fn a_changed_file_is_taken_up_by_itself() {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("the change was not taken up");
+    tokio::time::timeout(Duration::from_secs(20), seen)
+        .await
+        .expect("the change was not taken up");
     watcher.abort();
 }
 
@@ -122,10 +160,25 @@ async fn a_port_in_use_is_said_with_the_way_out() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let folder = Folder::new();
-    let file = folder.write("forebay.toml", &format!("[server]\nlisten = \"{address}\"\n"));
-    let options = Options { file: Some(file), ..Options::default() };
-    let error = start(options, crate::support::open_policies::OpenLoader).await.err().unwrap().to_string();
-    assert_eq!(error, format!("{address} is in use (server.listen); stop the other program or choose another with --listen"));
+    let file = folder.write(
+        "forebay.toml",
+        &format!("[server]\nlisten = \"{address}\"\n"),
+    );
+    let options = Options {
+        file: Some(file),
+        ..Options::default()
+    };
+    let error = start(options, crate::support::open_policies::OpenLoader)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{address} is in use (server.listen); stop the other program or choose another with --listen"
+        )
+    );
 }
 
 #[tokio::test]

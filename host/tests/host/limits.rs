@@ -13,9 +13,18 @@ use crate::support::{Host, chat, upstream_section};
 async fn a_body_over_the_limit_is_413_and_says_by_how_much() {
     let host = Host::start("").await;
     let body = vec![b'x'; 9_542_042];
-    let (status, text) = whole(http().request(post(&host.url("/v1/chat/completions"), body)).await.unwrap()).await;
+    let (status, text) = whole(
+        http()
+            .request(post(&host.url("/v1/chat/completions"), body))
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(status, 413, "{text}");
-    assert!(text.contains("request body is 9.1 MiB, over the limit of 8 MiB (limits.body)"), "{text}");
+    assert!(
+        text.contains("request body is 9.1 MiB, over the limit of 8 MiB (limits.body)"),
+        "{text}"
+    );
     assert!(text.contains("\"request_too_large\""), "{text}");
 }
 
@@ -28,7 +37,10 @@ async fn a_chunked_body_over_the_limit_is_413() {
     );
     let answer = raw(host.running.address, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.contains("over the limit of 1 KiB (limits.body)"), "{answer}");
+    assert!(
+        answer.contains("over the limit of 1 KiB (limits.body)"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -43,17 +55,26 @@ async fn a_client_that_waits_for_our_word_is_told_before_it_sends() {
 async fn headers_over_the_limit_are_431_in_the_clients_dialect() {
     let host = Host::start("").await;
     let mut request = get(&host.url("/v1/models"));
-    request.headers_mut().insert("x-big", "x".repeat(70_000).parse().unwrap());
+    request
+        .headers_mut()
+        .insert("x-big", "x".repeat(70_000).parse().unwrap());
     let (status, text) = whole(http().request(request).await.unwrap()).await;
     assert_eq!(status, 431, "{text}");
-    assert!(text.contains("over the limit of 64 KiB (limits.headers)"), "{text}");
+    assert!(
+        text.contains("over the limit of 64 KiB (limits.headers)"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_flood_of_headers_is_431() {
     let host = Host::start("").await;
     let fields: String = (0..5000).map(|i| format!("x-{i}: {i}\r\n")).collect();
-    let answer = raw(host.running.address, format!("GET / HTTP/1.1\r\nhost: h\r\n{fields}\r\n").as_bytes()).await;
+    let answer = raw(
+        host.running.address,
+        format!("GET / HTTP/1.1\r\nhost: h\r\n{fields}\r\n").as_bytes(),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
@@ -61,11 +82,19 @@ async fn a_flood_of_headers_is_431() {
 async fn a_head_that_comes_too_slowly_is_408_and_cut() {
     let host = Host::start("[timeouts]\nrequest = \"100ms\"").await;
     let started = Instant::now();
-    let answer = raw(host.running.address, b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n").await;
+    let answer = raw(
+        host.running.address,
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n",
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("timeouts.request"), "{answer}");
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
-    assert!(answer.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    assert!(
+        answer.contains(&format!("content-length: {}\r\n", body.len())),
+        "{}",
+        body.len()
+    );
     assert!(started.elapsed() < Duration::from_secs(3));
 }
 
@@ -80,8 +109,28 @@ async fn a_connection_that_says_nothing_is_cut() {
 #[tokio::test]
 async fn a_second_head_that_comes_too_slowly_is_cut_too() {
     let host = Host::start("[timeouts]\nrequest = \"100ms\"").await;
-    let answer = raw(host.running.address, b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\nGET /nothing HTTP/1.1\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let mut stream = TcpStream::connect(host.running.address).await.unwrap();
+    stream
+        .write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 4096];
+    let n = stream.read(&mut first).await.unwrap();
+    assert!(first[..n].starts_with(b"HTTP/1.1 404"));
+    stream
+        .write_all(b"GET /nothing HTTP/1.1\r\nho")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut rest))
+        .await
+        .expect("not cut")
+        .unwrap();
+    assert!(
+        rest.starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&rest)
+    );
 }
 
 #[tokio::test]
@@ -90,32 +139,52 @@ async fn a_body_that_comes_too_slowly_is_408() {
     let head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{";
     let answer = raw(host.running.address, head).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("body did not come within 100ms (timeouts.request)"), "{answer}");
+    assert!(
+        answer.contains("body did not come within 100ms (timeouts.request)"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
     let mut upstream = Upstream::start().await;
-    let host = Host::start(&format!("[timeouts]\nslow_client = \"200ms\"\n{}", upstream_section(&upstream.url()))).await;
+    let host = Host::start(&format!(
+        "[timeouts]\nslow_client = \"200ms\"\n{}",
+        upstream_section(&upstream.url())
+    ))
+    .await;
     let mut stream = TcpStream::connect(host.running.address).await.unwrap();
     let body = chat("big", true);
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let piece = crate::support::upstream::event(&"x".repeat(100_000));
     for _ in 0..200 {
         upstream.events.send(piece.clone()).unwrap();
     }
     // The flight loses its only client, so its upstream is cancelled.
-    tokio::time::timeout(Duration::from_secs(10), upstream.left.recv()).await.expect("the client was not cut").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), upstream.left.recv())
+        .await
+        .expect("the client was not cut")
+        .unwrap();
     drop(stream);
 }
 
 #[tokio::test]
 async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
     let upstream = Upstream::start().await;
-    let host = Host::start(&format!("[limits]\nrequests = 1\n{}", upstream_section(&upstream.url()))).await;
+    let host = Host::start(&format!(
+        "[limits]\nrequests = 1\n{}",
+        upstream_section(&upstream.url())
+    ))
+    .await;
     let first = http().request(post(&host.url("/v1/chat/completions"), chat("one", true)));
-    upstream.events.send(crate::support::upstream::event("a")).unwrap();
+    upstream
+        .events
+        .send(crate::support::upstream::event("a"))
+        .unwrap();
     let first = first.await.unwrap();
     // The body never comes: what is full says so before it reads.
     let mut stream = TcpStream::connect(host.running.address).await.unwrap();
@@ -128,8 +197,15 @@ async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
     let n = stream.read(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer[..n]).into_owned();
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(answer.to_ascii_lowercase().contains("retry-after:"), "{answer}");
-    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+    assert!(
+        answer.to_ascii_lowercase().contains("retry-after:"),
+        "{answer}"
+    );
+    assert!(
+        started.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        started.elapsed()
+    );
     drop(first);
 }
 
@@ -137,7 +213,10 @@ async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
 async fn beyond_the_connections_the_answer_is_503() {
     let host = Host::start("[limits]\nconnections = 1").await;
     let mut first = TcpStream::connect(host.running.address).await.unwrap();
-    first.write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    first
+        .write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = [0; 1024];
     assert!(first.read(&mut answer).await.unwrap() > 0);
     let second = raw(host.running.address, b"").await;
@@ -149,11 +228,22 @@ async fn beyond_the_connections_the_answer_is_503() {
 async fn bodies_together_hold_no_more_than_they_may() {
     let host = Host::start("[limits]\nbody = \"1 KiB\"\nmemory = \"1 KiB\"").await;
     let mut first = TcpStream::connect(host.running.address).await.unwrap();
-    first.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n{").await.unwrap();
+    first
+        .write_all(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n{",
+        )
+        .await
+        .unwrap();
     while host.running.front.held().bytes() == 0 {
         tokio::task::yield_now().await;
     }
-    let (status, text) = whole(http().request(post(&host.url("/v1/chat/completions"), chat("x", false))).await.unwrap()).await;
+    let (status, text) = whole(
+        http()
+            .request(post(&host.url("/v1/chat/completions"), chat("x", false)))
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("limits.memory"), "{text}");
     drop(first);

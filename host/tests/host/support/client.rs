@@ -18,11 +18,16 @@ pub(crate) fn http() -> Http {
 }
 
 pub(crate) fn h2c() -> Http {
-    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+    Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http()
 }
 
 pub(crate) fn post(url: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
-    Request::post(url).header("content-type", "application/json").body(Full::new(body.into())).unwrap()
+    Request::post(url)
+        .header("content-type", "application/json")
+        .body(Full::new(body.into()))
+        .unwrap()
 }
 
 pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {

@@ -16,7 +16,8 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("forebay-test-{:016x}", rand::random::<u64>()));
+        let path =
+            std::env::temp_dir().join(format!("forebay-test-{:016x}", rand::random::<u64>()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -57,7 +58,15 @@ impl Host {
     pub(crate) async fn start_in(folder: Folder, text: &str) -> Self {
         folder.write("token", TOKEN);
         let file = folder.write("forebay.toml", &complete(text));
-        let running = start(Options { file: Some(file), overrides: Overrides::default() }, OpenLoader).await.unwrap();
+        let running = start(
+            Options {
+                file: Some(file),
+                overrides: Overrides::default(),
+            },
+            OpenLoader,
+        )
+        .await
+        .unwrap();
         Self { running, folder }
     }
 
@@ -77,7 +86,11 @@ impl Host {
 }
 
 fn complete(text: &str) -> String {
-    let server = if text.contains("[server]") { "" } else { "[server]\nlisten = \"127.0.0.1:0\"\n" };
+    let server = if text.contains("[server]") {
+        ""
+    } else {
+        "[server]\nlisten = \"127.0.0.1:0\"\n"
+    };
     format!("{server}{text}\n[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"file:token\"\n")
 }
 
@@ -88,5 +101,7 @@ pub(crate) fn upstream_section(url: &str) -> String {
 
 /// A chat request for this model, streamed or not.
 pub(crate) fn chat(text: &str, stream: bool) -> String {
-    format!(r#"{{"model":"m","stream":{stream},"temperature":0,"messages":[{{"role":"user","content":"{text}"}}]}}"#)
+    format!(
+        r#"{{"model":"m","stream":{stream},"temperature":0,"messages":[{{"role":"user","content":"{text}"}}]}}"#
+    )
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use forebay_dialect::canonical::Prompt;
 use forebay_gateway::policy::{
-    Action, Admission, CachePlan, Caller, Candidate, Choice, Delta, Demand, Directives, Freshness, Outcome, OutputGuard,
-    Policies, PolicyError, PolicySession, Ranking, Releases, Scope, Verdict,
+    Action, Admission, CachePlan, Caller, Candidate, Choice, Delta, Demand, Directives, Freshness,
+    Outcome, OutputGuard, Policies, PolicyError, PolicySession, Ranking, Releases, Scope, Verdict,
 };
 use forebay_host::config::PoliciesConfig;
 use forebay_host::operate::{PolicyLoadError, PolicyLoader};
@@ -20,7 +20,9 @@ impl PolicyLoader for OpenLoader {
     async fn load(&self, config: &PoliciesConfig, _: &Path) -> Result<Open, PolicyLoadError> {
         match config.guardrails.config.get("broken") {
             None => Ok(Open),
-            Some(_) => Err(PolicyLoadError("the guardrails component does not load".to_owned())),
+            Some(_) => Err(PolicyLoadError(
+                "the guardrails component does not load".to_owned(),
+            )),
         }
     }
 }
@@ -29,7 +31,11 @@ pub(crate) struct Open;
 pub(crate) struct OpenSession;
 pub(crate) struct OpenGuard;
 
-const HOUR: Freshness = Freshness { ttl: 3600, idle: 0, stale_if_error: 0 };
+const HOUR: Freshness = Freshness {
+    ttl: 3600,
+    idle: 0,
+    stale_if_error: 0,
+};
 
 impl Policies for Open {
     type Session = OpenSession;
@@ -47,18 +53,38 @@ impl Policies for Open {
         Ok(OpenGuard)
     }
 
-    async fn admit(&self, _: &Caller, _: &CachePlan, _: &Outcome) -> Result<Admission, PolicyError> {
-        Ok(Admission { store: true, freshness: HOUR, tags: vec!["test".to_owned()], why: None })
+    async fn admit(
+        &self,
+        _: &Caller,
+        _: &CachePlan,
+        _: &Outcome,
+    ) -> Result<Admission, PolicyError> {
+        Ok(Admission {
+            store: true,
+            freshness: HOUR,
+            tags: vec!["test".to_owned()],
+            why: None,
+        })
     }
 }
 
 impl PolicySession for OpenSession {
     async fn check_prompt(&mut self, _: &Caller, _: &Prompt) -> Result<Verdict, PolicyError> {
-        Ok(Verdict { action: Action::Allow, hits: Vec::new(), guard_output: false })
+        Ok(Verdict {
+            action: Action::Allow,
+            hits: Vec::new(),
+            guard_output: false,
+        })
     }
 
-    async fn plan(&mut self, _: &Caller, prompt: &Prompt, _: &Directives) -> Result<CachePlan, PolicyError> {
-        let digest = Sha256::digest(format!("{:?}", (&prompt.model, &prompt.messages)).as_bytes()).into();
+    async fn plan(
+        &mut self,
+        _: &Caller,
+        prompt: &Prompt,
+        _: &Directives,
+    ) -> Result<CachePlan, PolicyError> {
+        let digest =
+            Sha256::digest(format!("{:?}", (&prompt.model, &prompt.messages)).as_bytes()).into();
         Ok(CachePlan {
             digest,
             scope: Scope::Tenant,
@@ -78,15 +104,27 @@ impl PolicySession for OpenSession {
         candidates: &[Candidate],
     ) -> impl Future<Output = Result<Ranking, PolicyError>> + Send {
         let order = (0..candidates.len() as u32)
-            .map(|candidate| Choice { candidate, score: 0.0, parts: Vec::new(), cost_micro_usd: None })
+            .map(|candidate| Choice {
+                candidate,
+                score: 0.0,
+                parts: Vec::new(),
+                cost_micro_usd: None,
+            })
             .collect();
-        std::future::ready(Ok(Ranking { order, excluded: Vec::new() }))
+        std::future::ready(Ok(Ranking {
+            order,
+            excluded: Vec::new(),
+        }))
     }
 }
 
 impl OutputGuard for OpenGuard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
-        Ok(Releases { released: deltas, denied: None, hits: Vec::new() })
+        Ok(Releases {
+            released: deltas,
+            denied: None,
+            hits: Vec::new(),
+        })
     }
 
     async fn finish(&mut self, _: Option<u32>) -> Result<Releases, PolicyError> {

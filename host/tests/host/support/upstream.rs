@@ -39,15 +39,26 @@ impl Upstream {
         let count = requests.clone();
         tokio::spawn(async move {
             loop {
-                let Ok((stream, _)) = listener.accept().await else { return };
+                let Ok((stream, _)) = listener.accept().await else {
+                    return;
+                };
                 let (feed, gone, count) = (feed.clone(), gone.clone(), count.clone());
-                let service = service_fn(move |request| answer(request, feed.clone(), gone.clone(), count.clone()));
+                let service = service_fn(move |request| {
+                    answer(request, feed.clone(), gone.clone(), count.clone())
+                });
                 tokio::spawn(async move {
-                    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
-        Self { address, requests, events, left }
+        Self {
+            address,
+            requests,
+            events,
+            left,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -85,30 +96,54 @@ async fn answer(
     count: Arc<AtomicU32>,
 ) -> Result<Response<Reply>, Infallible> {
     use http_body_util::BodyExt as _;
-    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     count.fetch_add(1, SeqCst);
     let streamed = String::from_utf8_lossy(&body).contains("\"stream\":true");
     let (kind, reply) = if streamed {
-        ("text/event-stream", Reply::Stream { feed: feed.lock().await.take(), gone })
+        (
+            "text/event-stream",
+            Reply::Stream {
+                feed: feed.lock().await.take(),
+                gone,
+            },
+        )
     } else {
         ("application/json", Reply::Whole(Some(WHOLE.into())))
     };
-    Ok(Response::builder().header("content-type", kind).body(reply).unwrap())
+    Ok(Response::builder()
+        .header("content-type", kind)
+        .body(reply)
+        .unwrap())
 }
 
 enum Reply {
     Whole(Option<Bytes>),
-    Stream { feed: Option<mpsc::UnboundedReceiver<Bytes>>, gone: mpsc::UnboundedSender<()> },
+    Stream {
+        feed: Option<mpsc::UnboundedReceiver<Bytes>>,
+        gone: mpsc::UnboundedSender<()>,
+    },
 }
 
 impl Body for Reply {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut *self {
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            Self::Stream { feed: Some(feed), .. } => feed.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event)))),
+            Self::Stream {
+                feed: Some(feed), ..
+            } => feed
+                .poll_recv(cx)
+                .map(|event| event.map(|event| Ok(Frame::data(event)))),
             Self::Stream { feed: None, .. } => Poll::Ready(None),
         }
     }
