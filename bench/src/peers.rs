@@ -27,10 +27,6 @@ pub(crate) struct Subject {
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) isolation: &'static str,
-    /// Concurrent requests it accepts.
-    pub(crate) in_flight: u32,
-    /// Sandboxes in its pool.
-    pub(crate) pool: u32,
     /// Guardrails judge answers as well as prompts.
     pub(crate) guard_output: bool,
 }
@@ -39,8 +35,6 @@ impl Settings {
     /// The gateway's own defaults, with a rule for prompts.
     pub(crate) const DEFAULT: Self = Self {
         isolation: "request",
-        in_flight: 2048,
-        pool: 1024,
         guard_output: false,
     };
     /// Sandboxes are used again within a tenant.
@@ -113,8 +107,6 @@ impl Starter<'_> {
             ("ADMIN_PORT", admin.to_string()),
             ("UPSTREAM_PORT", port_of(&upstream.url)?),
             ("ISOLATION", settings.isolation.into()),
-            ("IN_FLIGHT", settings.in_flight.to_string()),
-            ("POOL", settings.pool.to_string()),
             ("DIRECTIONS", directions.into()),
         ];
         let file = self
@@ -122,6 +114,8 @@ impl Starter<'_> {
             .fill("forebay.toml", &format!("forebay-{port}.toml"), &words)?;
         let mut command = Command::new(&self.rig.gateway);
         command.arg("serve").arg("--config").arg(file);
+        // The admin token's file stays in the working folder.
+        command.env("XDG_RUNTIME_DIR", &self.rig.work);
         let server = self
             .rig
             .start(&format!("forebay-{port}"), Core::Gateway, &mut command)?;

@@ -28,11 +28,15 @@ class Process:
             stderr=self.log,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **self.surroundings(), **(env or {})},
         )
         self._lines = []
         self._news = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
+
+    def surroundings(self):
+        """What is set in the environment besides the test's own."""
+        return {}
 
     def _read(self):
         for line in self.process.stdout:
@@ -91,6 +95,10 @@ class Gateway(Process):
         self.url = self.announced(r"forebay listening on (http://\S+)")
         self.admin = self.announced(r"forebay admin on (http://\S+)")
         self.api = f"{self.url}/v1"
+
+    def surroundings(self):
+        # The admin token's file goes with the test.
+        return {"XDG_RUNTIME_DIR": self.folder.name}
 
 
 class SimulatedEngine(Process):

@@ -142,7 +142,7 @@ def test_leaving_mid_stream_cancels_in_the_engine(real, engine):
     chunks = real.completions.create(
         model=engine.model,
         prompt=fresh("Count for ever:"),
-        max_tokens=3000,
+        max_tokens=1500,
         stream=True,
         extra_body={"ignore_eos": True},
     )
@@ -151,8 +151,8 @@ def test_leaving_mid_stream_cancels_in_the_engine(real, engine):
     left = time.monotonic()
     chunks.close()
     assert eventually(lambda: engine.running() == 0)
-    # Three thousand tokens would take far longer.
-    assert time.monotonic() - left < 5
+    # Fifteen hundred tokens would take far longer, on the fastest of these engines too.
+    assert time.monotonic() - left < 2
 
 
 def test_a_shared_prefix_is_found_in_the_engines_cache(real, engine):

@@ -1,35 +1,36 @@
 """Refusals reach a client as the exceptions it knows."""
 
-import hashlib
-import os
-import pathlib
+import subprocess
 
 import httpx
 import openai
 import pytest
 
-from forebay import Gateway
+from forebay import BINARY, Gateway
 
-GOOD, SLOW, NARROW = "fb-good-key", "fb-slow-key", "fb-narrow-key"
-
-
-def key(name, secret, extra=""):
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    return (
-        f'[[keys]]\nid = "{name}"\ndigest = "sha256:{digest}"\ntenant = "acme"\n'
-        f'created = "2026-01-01T00:00:00Z"\n{extra}\n'
-    )
+WRONG = f"fb-{'0' * 12}-{'0' * 64}"
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A gateway with three keys: one free, one with a rate limit, one for a single model."""
-    file = pathlib.Path(tmp_path_factory.mktemp("keys"), "keys.toml")
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as keys:
-        keys.write(key("aaaaaaaaaaaa", GOOD))
-        keys.write(key("bbbbbbbbbbbb", SLOW, "requests_per_minute = 1\n"))
-        keys.write(key("cccccccccccc", NARROW, 'models = ["another-model"]\n'))
-    with Gateway(f'[keys]\nfile = "{file}"\n') as gateway:
+def keys(tmp_path_factory):
+    """A keys file as `forebay keys` makes it: a free key, one with a rate limit, one for a single model."""
+    file = tmp_path_factory.mktemp("keys") / "keys.toml"
+
+    def create(*options):
+        command = [BINARY, "keys", "--file", file, "create", "--tenant", "acme", *options]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    return {
+        "file": file,
+        "free": create(),
+        "slow": create("--requests-per-minute", "1"),
+        "narrow": create("--model", "another-model"),
+    }
+
+
+@pytest.fixture(scope="module")
+def guarded(keys):
+    with Gateway(f'[keys]\nfile = "{keys["file"]}"\n') as gateway:
         yield gateway
 
 
@@ -48,13 +49,13 @@ def asker(guarded):
         client.close()
 
 
-def test_a_known_key_is_let_in(asker):
-    assert asker(GOOD).choices[0].message.content
+def test_a_known_key_is_let_in(asker, keys):
+    assert asker(keys["free"]).choices[0].message.content
 
 
 def test_a_wrong_key_is_an_authentication_error(asker):
     with pytest.raises(openai.AuthenticationError) as caught:
-        asker("fb-wrong-key")
+        asker(WRONG)
     assert caught.value.code == "invalid_api_key"
 
 
@@ -64,19 +65,21 @@ def test_a_missing_key_is_an_authentication_error_in_openais_shape(guarded):
     assert set(answer.json()["error"]) >= {"message", "type", "code", "param"}
 
 
-def test_the_second_request_of_a_slow_key_is_a_rate_limit_error_that_says_when(asker):
-    asker(SLOW)
-    with pytest.raises(openai.RateLimitError) as caught:
-        asker(SLOW)
-    headers = caught.value.response.headers
-    assert 1 <= int(headers["retry-after"]) <= 60
-    assert headers["x-ratelimit-limit-requests"] == "1"
-    assert headers["x-ratelimit-remaining-requests"] == "0"
+def test_the_second_request_of_a_slow_key_is_a_rate_limit_error_that_says_when(guarded, keys):
+    ask = {"model": "forebay-sim", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
+    with openai.OpenAI(base_url=guarded.api, api_key=keys["slow"], max_retries=0) as client:
+        first = client.chat.completions.with_raw_response.create(**ask)
+        assert first.headers["x-ratelimit-limit-requests"] == "1"
+        assert first.headers["x-ratelimit-remaining-requests"] == "0"
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.chat.completions.create(**ask)
+    assert 1 <= int(caught.value.response.headers["retry-after"]) <= 60
 
 
-def test_a_model_outside_a_keys_list_is_refused(asker):
-    with pytest.raises((openai.NotFoundError, openai.PermissionDeniedError)):
-        asker(NARROW)
+def test_a_model_outside_a_keys_list_is_refused(asker, keys):
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        asker(keys["narrow"])
+    assert caught.value.code == "model_not_allowed"
 
 
 def test_an_unknown_model_is_not_found(client):

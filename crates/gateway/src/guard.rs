@@ -24,6 +24,23 @@ pub(crate) struct Passed {
     pub(crate) denied: Option<Reason>,
 }
 
+impl Passed {
+    /// What had been judged before the denied stretch still goes out, in a payload of its own:
+    /// neither finish reason nor usage of the denied answer does.
+    fn denied(reason: Reason, mould: Option<&Payload>, freed: Vec<Delta>) -> Self {
+        let payloads = match mould {
+            Some(mould) if freed.iter().any(|d| !d.text.is_empty()) => {
+                vec![synthesise(mould, freed)]
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            payloads,
+            denied: Some(reason),
+        }
+    }
+}
+
 impl<G: OutputGuard> Guarded<G> {
     pub(crate) fn new(guard: G) -> Self {
         Self {
@@ -48,19 +65,13 @@ impl<G: OutputGuard> Guarded<G> {
                 .collect();
             let releases = self.guard.push(deltas).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
-                return Ok(Passed {
-                    payloads: Vec::new(),
-                    denied: Some(denied),
-                });
+                return Ok(Passed::denied(denied, Some(&payload), freed));
             }
         }
         for (choice, _) in payload.finished() {
             let releases = self.guard.finish(Some(*choice)).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
-                return Ok(Passed {
-                    payloads: Vec::new(),
-                    denied: Some(denied),
-                });
+                return Ok(Passed::denied(denied, Some(&payload), freed));
             }
         }
         let payloads = place(&payload, freed, true);
@@ -76,10 +87,7 @@ impl<G: OutputGuard> Guarded<G> {
         let mut freed = Vec::new();
         let releases = self.guard.finish(None).await?;
         if let Some(denied) = self.note(releases, &mut freed) {
-            return Ok(Passed {
-                payloads: Vec::new(),
-                denied: Some(denied),
-            });
+            return Ok(Passed::denied(denied, self.last.as_ref(), freed));
         }
         let payloads = match &self.last {
             Some(last) if !freed.is_empty() => vec![synthesise(last, freed)],

@@ -412,12 +412,12 @@ impl<P: Platform> Leader<P> {
         };
         let usage_only = payload.is_usage_only();
         let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
+        for body in passed.payloads {
+            self.flight.push(body, usage_only);
+        }
         if let Some(reason) = passed.denied {
             self.report_hits(std::mem::take(&mut guard.hits));
             return Err(denied(&reason));
-        }
-        for body in passed.payloads {
-            self.flight.push(body, usage_only);
         }
         Ok(())
     }
@@ -439,11 +439,11 @@ impl<P: Platform> Leader<P> {
                 .await
                 .map_err(|e| Broken::Late(policy_failed(&e)))?;
             self.report_hits(std::mem::take(&mut guard.hits));
-            if let Some(reason) = passed.denied {
-                return Err(Broken::Late(denied(&reason)));
-            }
             for body in passed.payloads {
                 self.flight.push(body, false);
+            }
+            if let Some(reason) = passed.denied {
+                return Err(Broken::Late(denied(&reason)));
             }
         }
         let now = Instant::now();

@@ -20,7 +20,12 @@ use serde_json::json;
 /// The folder with the three components: `FOREBAY_COMPONENTS`, or where `cargo xtask components` puts them.
 fn components() -> PathBuf {
     std::env::var_os("FOREBAY_COMPONENTS").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/components")),
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../target/components"
+            ))
+        },
         PathBuf::from,
     )
 }
@@ -33,7 +38,9 @@ fn source(policy: &str, config: serde_json::Value) -> ComponentSource {
 }
 
 fn sources() -> PolicySources {
-    let terms: Vec<_> = (0..5000).map(|i| format!("forbidden term number {i} x{}", i * 7919)).collect();
+    let terms: Vec<_> = (0..5000)
+        .map(|i| format!("forbidden term number {i} x{}", i * 7919))
+        .collect();
     let guardrails = json!({ "rules": [
         { "name": "terms", "kind": "dictionary", "action": "mask", "terms": terms },
         { "name": "pii", "kind": "pii", "action": "mask" },
@@ -46,13 +53,18 @@ fn sources() -> PolicySources {
 }
 
 fn caller() -> Caller {
-    Caller { tenant: "acme".into(), key: "key-1".into(), route: "/v1/chat/completions" }
+    Caller {
+        tenant: "acme".into(),
+        key: "key-1".into(),
+        route: "/v1/chat/completions",
+    }
 }
 
 /// A chat of about `bytes` bytes with one match of the dictionary and one of the patterns.
 fn prompt(bytes: usize) -> Prompt {
     let prose = "The quick brown fox jumps over the lazy dog while the river runs to the sea. ";
-    let mut text = String::from("Write to bob@example.com about forbidden term number 77 x609763. ");
+    let mut text =
+        String::from("Write to bob@example.com about forbidden term number 77 x609763. ");
     while text.len() < bytes {
         text.push_str(prose);
     }
@@ -65,12 +77,25 @@ fn prompt(bytes: usize) -> Prompt {
     Prompt {
         operation: Operation::Chat,
         model: "llama-3.1-70b".into(),
-        messages: vec![message("system", "You are a helpful assistant.".into()), message("user", text)],
+        messages: vec![
+            message("system", "You are a helpful assistant.".into()),
+            message("user", text),
+        ],
         tools: vec![],
-        sampling: Sampling { temperature: Some(0.0), max_tokens: Some(500), ..Sampling::default() },
+        sampling: Sampling {
+            temperature: Some(0.0),
+            max_tokens: Some(500),
+            ..Sampling::default()
+        },
         extra: vec![
-            Field { name: "max_tokens".into(), value: "500".into() },
-            Field { name: "temperature".into(), value: "0.0".into() },
+            Field {
+                name: "max_tokens".into(),
+                value: "500".into(),
+            },
+            Field {
+                name: "temperature".into(),
+                value: "0.0".into(),
+            },
         ],
     }
 }
@@ -82,9 +107,16 @@ fn candidates() -> Vec<Candidate> {
             region: "eu-west-1".into(),
             jurisdiction: "EU".into(),
             healthy: order != 3,
-            capabilities: Needs { streaming: true, ..Needs::default() },
+            capabilities: Needs {
+                streaming: true,
+                ..Needs::default()
+            },
             context_tokens: 131_072,
-            price: Some(Price { input: 500_000, cached_input: 50_000, output: 1_500_000 }),
+            price: Some(Price {
+                input: 500_000,
+                cached_input: 50_000,
+                output: 1_500_000,
+            }),
             ttft_ms: 120.0 + f64::from(order),
             tokens_per_second: 80.0,
             in_flight: order,
@@ -100,7 +132,10 @@ fn demand(bytes: usize) -> Demand {
         model: "llama-3.1-70b".into(),
         input_tokens: bytes as u64 / 4,
         output_tokens: 500,
-        needs: Needs { streaming: true, ..Needs::default() },
+        needs: Needs {
+            streaming: true,
+            ..Needs::default()
+        },
         residency: vec!["EU".into()],
         budget_micro_usd: None,
         deadline_ms: None,
@@ -119,38 +154,53 @@ async fn decide(
     let mut session = sandbox.session(caller, bytes).await.unwrap();
     let verdict = session.check_prompt(caller, prompt).await.unwrap();
     assert_eq!(verdict.hits.len(), 2);
-    session.plan(caller, prompt, &Directives::default()).await.unwrap();
+    session
+        .plan(caller, prompt, &Directives::default())
+        .await
+        .unwrap();
     let ranking = session.rank(caller, demand, candidates).await.unwrap();
     assert_eq!(ranking.order.len(), 3);
 }
 
 fn policy(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let load = |options| runtime.block_on(Sandbox::load(sources(), options)).unwrap();
     let mut group = c.benchmark_group("policy");
-    group.measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    group
+        .measurement_time(Duration::from_secs(3))
+        .warm_up_time(Duration::from_secs(1));
     let mut measure = |name: &str, sandbox: &Sandbox, bytes: usize| {
         let (caller, prompt, demand, candidates) =
             (caller(), prompt(bytes), demand(bytes), candidates());
         group.bench_function(name, |b| {
-            b.to_async(&runtime).iter(|| {
-                decide(sandbox, &caller, &prompt, &demand, &candidates, bytes)
-            });
+            b.to_async(&runtime)
+                .iter(|| decide(sandbox, &caller, &prompt, &demand, &candidates, bytes));
         });
     };
     let fresh = load(SandboxOptions::default());
     measure("2kb", &fresh, 2 << 10);
     measure("100kb", &fresh, 100 << 10);
-    let unscanned = load(SandboxOptions { pagemap_scan: PagemapScan::Off, ..Default::default() });
+    let unscanned = load(SandboxOptions {
+        pagemap_scan: PagemapScan::Off,
+        ..Default::default()
+    });
     measure("2kb-no-pagemap-scan", &unscanned, 2 << 10);
     drop(unscanned);
-    let tenant = load(SandboxOptions { isolation: Isolation::Tenant, ..Default::default() });
+    let tenant = load(SandboxOptions {
+        isolation: Isolation::Tenant,
+        ..Default::default()
+    });
     measure("2kb-tenant", &tenant, 2 << 10);
     drop(tenant);
     group.finish();
 
     let mut group = c.benchmark_group("guard");
-    group.measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    group
+        .measurement_time(Duration::from_secs(3))
+        .warm_up_time(Duration::from_secs(1));
     group.bench_function("delta", |b| {
         // A new guard every 500 deltas, the length of an ordinary answer.
         b.to_async(&runtime).iter_custom(|iterations| {
@@ -164,7 +214,11 @@ fn policy(c: &mut Criterion) {
                     let answer = left.min(500);
                     left -= answer;
                     for _ in 0..answer {
-                        let delta = Delta { choice: 0, channel: Channel::Content, text: " word".into() };
+                        let delta = Delta {
+                            choice: 0,
+                            channel: Channel::Content,
+                            text: " word".into(),
+                        };
                         let began = std::time::Instant::now();
                         let releases = guard.push(vec![delta]).await.unwrap();
                         spent += began.elapsed();

@@ -15,12 +15,18 @@ macro_rules! admit {
             let chain: Vec<_> = plan
                 .chain
                 .iter()
-                .map(|block| cache::Block { hash: block.hash, end: block.end })
+                .map(|block| cache::Block {
+                    hash: block.hash,
+                    end: block.end,
+                })
                 .collect();
             let hints: Vec<_> = plan
                 .hints
                 .iter()
-                .map(|field| types::FieldParam { name: &field.name, value: &field.value })
+                .map(|field| types::FieldParam {
+                    name: &field.name,
+                    value: &field.value,
+                })
                 .collect();
             let plan = cache::CachePlanParam {
                 digest: &plan.digest,
@@ -30,10 +36,10 @@ macro_rules! admit {
                 },
                 lookup: plan.lookup,
                 store: plan.store,
-                why: plan
-                    .why
-                    .as_ref()
-                    .map(|why| types::ReasonParam { code: &why.code, detail: &why.detail }),
+                why: plan.why.as_ref().map(|why| types::ReasonParam {
+                    code: &why.code,
+                    detail: &why.detail,
+                }),
                 freshness: cache::Freshness {
                     ttl: plan.freshness.ttl,
                     idle: plan.freshness.idle,
@@ -69,14 +75,17 @@ macro_rules! admit {
                     stale_if_error: admission.freshness.stale_if_error,
                 },
                 tags: admission.tags,
-                why: admission.why.map(|why| Reason { code: why.code, detail: why.detail }),
+                why: admission.why.map(|why| Reason {
+                    code: why.code,
+                    detail: why.detail,
+                }),
             })
         }
 
         mod $name {
-            use $bindings as bindings;
             pub(super) use bindings::exports::forebay::edge::prefix_cache as cache;
             pub(super) use bindings::forebay::edge::types;
+            use $bindings as bindings;
         }
     };
 }

@@ -49,7 +49,9 @@ impl Cache {
 
     /// Compiles a component, or loads what an earlier start compiled.
     pub(crate) fn compile(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let Some(dir) = &self.0 else { return Component::new(engine, bytes) };
+        let Some(dir) = &self.0 else {
+            return Component::new(engine, bytes);
+        };
         let mut key = Fingerprint(Sha256::new());
         key.0.update(bytes);
         // The version of wasmtime and every setting that shapes the code.
@@ -91,10 +93,18 @@ fn load(engine: &Engine, path: &Path) -> Option<Component> {
 /// Whether `dir` is a directory, not a link, of this user, closed to everybody else.
 fn private(dir: &Path) -> io::Result<()> {
     if !dir.exists() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)?;
     }
     let found = fs::symlink_metadata(dir)?;
-    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+    let refuse = |why: &str| {
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            why.to_owned(),
+        ))
+    };
     if !found.is_dir() {
         return refuse("not a directory");
     }
@@ -103,7 +113,12 @@ fn private(dir: &Path) -> io::Result<()> {
     }
     // A file that we make is ours, so its owner says who we are.
     let probe = dir.join(format!(".{}.probe", std::process::id()));
-    let ours = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&probe)?;
+    let ours = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&probe)?;
     let owner = ours.metadata()?.uid();
     fs::remove_file(&probe)?;
     if owner != found.uid() {
@@ -114,7 +129,12 @@ fn private(dir: &Path) -> io::Result<()> {
 
 fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let draft = dir.join(format!(".{}.{name}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
     io::Write::write_all(&mut file, bytes)?;
     fs::rename(&draft, dir.join(name))
 }

@@ -41,6 +41,9 @@ fn config() -> Config {
     // A trap is reported by its name only, and collecting frames costs more than a decision.
     config.wasm_backtrace_max_frames(None);
     config.async_stack_zeroing(false);
+    // A pool of compiler threads would live on with all the memory that compiling took: tens of
+    // megabytes that an idle gateway keeps for nothing. Whoever loads may do so in a thread that ends.
+    config.parallel_compilation(false);
     config
 }
 
@@ -48,7 +51,9 @@ fn config() -> Config {
 pub(crate) fn loading() -> Result<Engine, LoadError> {
     let mut config = config();
     config.cranelift_opt_level(OptLevel::None);
-    Engine::new(&config).map_err(|e| LoadError::Runtime { detail: format!("{e:#}") })
+    Engine::new(&config).map_err(|e| LoadError::Runtime {
+        detail: format!("{e:#}"),
+    })
 }
 
 /// An engine for requests or guards, with all its slots reserved (not resident) up front.
@@ -58,7 +63,9 @@ pub(crate) fn pooled(options: &SandboxOptions, pool: &Pool) -> Result<Engine, Lo
     let spacious = build(options, pool, None);
     spacious
         .or_else(|_| build(options, pool, Some(options.memory_bytes as u64)))
-        .map_err(|e| LoadError::Runtime { detail: format!("{e:#}") })
+        .map_err(|e| LoadError::Runtime {
+            detail: format!("{e:#}"),
+        })
 }
 
 fn build(
@@ -118,8 +125,13 @@ impl Ticker {
                     }
                 }
             })
-            .map_err(|e| LoadError::Runtime { detail: e.to_string() })?;
-        Ok(Self { stop, thread: Some(thread) })
+            .map_err(|e| LoadError::Runtime {
+                detail: e.to_string(),
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

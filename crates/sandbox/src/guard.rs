@@ -31,7 +31,11 @@ pub struct Guard {
 
 impl Guard {
     pub(crate) fn new(inner: Arc<Inner>, live: Live, permit: OwnedSemaphorePermit) -> Self {
-        Self { inner, live: Some(live), _permit: permit }
+        Self {
+            inner,
+            live: Some(live),
+            _permit: permit,
+        }
     }
 
     fn take(&mut self, bytes: usize) -> Result<Live, PolicyError> {
@@ -116,7 +120,10 @@ fn raise(releases: guest::Releases) -> Releases {
     };
     Releases {
         released,
-        denied: releases.denied.map(|why| Reason { code: why.code, detail: why.detail }),
+        denied: releases.denied.map(|why| Reason {
+            code: why.code,
+            detail: why.detail,
+        }),
         hits: releases.hits.into_iter().map(hit).collect(),
     }
 }

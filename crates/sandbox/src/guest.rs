@@ -45,7 +45,13 @@ pub(crate) struct Guest {
 impl Guest {
     /// A store with these limits and no time yet.
     pub(crate) fn store(engine: &wasmtime::Engine, limits: Limits) -> Store<Self> {
-        let guest = Self { limits, ticks: 0, allowed: 0, used: 0, drawn: 0 };
+        let guest = Self {
+            limits,
+            ticks: 0,
+            allowed: 0,
+            used: 0,
+            drawn: 0,
+        };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(limits.result);
@@ -65,25 +71,46 @@ impl Guest {
     pub(crate) fn explain(&self, policy: &'static str, error: &wasmtime::Error) -> PolicyError {
         if let Some(stop) = error.downcast_ref::<Stop>() {
             return match stop {
-                Stop::Deadline => PolicyError::Deadline { policy, limit_ms: self.allowed },
-                Stop::Memory => PolicyError::Memory { policy, limit_bytes: self.limits.memory as u64 },
-                Stop::Import(_) => PolicyError::Trap { policy, detail: stop.to_string() },
+                Stop::Deadline => PolicyError::Deadline {
+                    policy,
+                    limit_ms: self.allowed,
+                },
+                Stop::Memory => PolicyError::Memory {
+                    policy,
+                    limit_bytes: self.limits.memory as u64,
+                },
+                Stop::Import(_) => PolicyError::Trap {
+                    policy,
+                    detail: stop.to_string(),
+                },
             };
         }
         if let Some(trap) = error.downcast_ref::<Trap>() {
-            return PolicyError::Trap { policy, detail: trap.to_string() };
+            return PolicyError::Trap {
+                policy,
+                detail: trap.to_string(),
+            };
         }
         let cause = error.root_cause().to_string();
         // The runtime's type for this is private; a test holds its wording.
         if cause.contains("fuel allocated for hostcalls") {
-            return PolicyError::Memory { policy, limit_bytes: self.limits.result as u64 };
+            return PolicyError::Memory {
+                policy,
+                limit_bytes: self.limits.result as u64,
+            };
         }
-        if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        if error
+            .downcast_ref::<wasmtime::PoolConcurrencyLimitError>()
+            .is_some()
+        {
             return PolicyError::Exhausted { limit: 0 };
         }
         // What is left are answers that could not be lifted (text that is not UTF-8, a pointer
         // outside memory); the runtime's words hold offsets, never content.
-        PolicyError::Nonsense { policy, detail: cause }
+        PolicyError::Nonsense {
+            policy,
+            detail: cause,
+        }
     }
 }
 
@@ -94,7 +121,10 @@ fn on_tick(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDead
         None => Err(Stop::Deadline.into()),
         Some(left) => {
             guest.ticks = left;
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            ))
         }
     }
 }

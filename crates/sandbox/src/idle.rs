@@ -14,7 +14,11 @@ pub(crate) struct Idle<T> {
 impl<T> Idle<T> {
     /// Keeps up to `total` in all and up to `per_tenant` for each.
     pub(crate) fn new(total: usize, per_tenant: usize) -> Self {
-        Self { list: Mutex::new(VecDeque::with_capacity(total)), total, per_tenant }
+        Self {
+            list: Mutex::new(VecDeque::with_capacity(total)),
+            total,
+            per_tenant,
+        }
     }
 
     /// Takes one that served this tenant, and only this tenant, before.
@@ -33,7 +37,11 @@ impl<T> Idle<T> {
             if self.total == 0 || held >= self.per_tenant {
                 Some((tenant, instance))
             } else {
-                let oldest = if list.len() >= self.total { list.pop_front() } else { None };
+                let oldest = if list.len() >= self.total {
+                    list.pop_front()
+                } else {
+                    None
+                };
                 list.push_back((tenant, instance));
                 oldest
             }
@@ -60,7 +68,10 @@ mod tests {
         for n in 0..3 {
             idle.put("a".into(), n);
         }
-        assert_eq!((idle.take("a"), idle.take("a"), idle.take("a")), (Some(1), Some(0), None));
+        assert_eq!(
+            (idle.take("a"), idle.take("a"), idle.take("a")),
+            (Some(1), Some(0), None)
+        );
     }
 
     #[test]
@@ -69,6 +80,9 @@ mod tests {
         idle.put("a".into(), 1);
         idle.put("b".into(), 2);
         idle.put("c".into(), 3);
-        assert_eq!((idle.take("a"), idle.take("b"), idle.take("c")), (None, Some(2), Some(3)));
+        assert_eq!(
+            (idle.take("a"), idle.take("b"), idle.take("c")),
+            (None, Some(2), Some(3))
+        );
     }
 }

@@ -38,10 +38,16 @@ pub(crate) async fn snapshots(
         prepared.push(one(&engine, options, cache, policy, source, &config, &identity).await?);
     }
     drop(ticker);
-    let [prefix_cache, guardrails, cloud_selector]: [Prepared; 3] = prepared
-        .try_into()
-        .map_err(|_| LoadError::Runtime { detail: "not three policies".into() })?;
-    Ok(Snapshots { prefix_cache, guardrails, cloud_selector, digest: digest.finalize().into() })
+    let [prefix_cache, guardrails, cloud_selector]: [Prepared; 3] =
+        prepared.try_into().map_err(|_| LoadError::Runtime {
+            detail: "not three policies".into(),
+        })?;
+    Ok(Snapshots {
+        prefix_cache,
+        guardrails,
+        cloud_selector,
+        digest: digest.finalize().into(),
+    })
 }
 
 fn parts(sources: &PolicySources) -> [(&'static str, &ComponentSource); 3] {
@@ -63,10 +69,15 @@ async fn one(
 ) -> Result<Prepared, LoadError> {
     let name = format!("{}.snapshot.wasm", hex::encode(identity));
     if let Some(bytes) = cache.read(&name) {
-        return Ok(Prepared { bytes, configure: None });
+        return Ok(Prepared {
+            bytes,
+            configure: None,
+        });
     }
-    let bytes = wat::parse_bytes(&source.bytes)
-        .map_err(|e| LoadError::Compile { policy, detail: e.to_string() })?;
+    let bytes = wat::parse_bytes(&source.bytes).map_err(|e| LoadError::Compile {
+        policy,
+        detail: e.to_string(),
+    })?;
     let prepared = snapshot::prepare(engine, options, policy, &bytes, config).await?;
     if prepared.configure.is_none() {
         cache.write(&name, &prepared.bytes);
@@ -78,7 +89,11 @@ async fn one(
 fn identity(policy: &str, source: &ComponentSource, config: &str) -> [u8; 32] {
     let mut digest = Sha256::new();
     digest.update(CONTRACT);
-    for part in [policy.as_bytes(), source.bytes.as_slice(), config.as_bytes()] {
+    for part in [
+        policy.as_bytes(),
+        source.bytes.as_slice(),
+        config.as_bytes(),
+    ] {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part);
     }
@@ -92,7 +107,12 @@ fn canonical(value: &Value) -> String {
             Value::Object(map) => {
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_by_key(|(key, _)| *key);
-                Value::Object(entries.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+                Value::Object(
+                    entries
+                        .into_iter()
+                        .map(|(k, v)| (k.clone(), sorted(v)))
+                        .collect(),
+                )
             }
             Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
             other => other.clone(),

@@ -7,7 +7,11 @@ use crate::bindings::policy::exports::forebay::edge::cloud_selector as selector;
 use crate::bindings::policy::forebay::edge::types;
 
 pub(crate) fn caller(caller: &Caller) -> types::Caller<'_> {
-    types::Caller { tenant: &caller.tenant, key: &caller.key, route: caller.route }
+    types::Caller {
+        tenant: &caller.tenant,
+        key: &caller.key,
+        route: caller.route,
+    }
 }
 
 /// What a lowered prompt borrows from: lists of references, in four allocations.
@@ -20,10 +24,19 @@ pub(crate) struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// The parts and fields of all messages, one after another.
     pub(crate) fn of(prompt: &'a canonical::Prompt) -> Self {
-        let parts = prompt.messages.iter().flat_map(|m| &m.parts).map(part).collect();
+        let parts = prompt
+            .messages
+            .iter()
+            .flat_map(|m| &m.parts)
+            .map(part)
+            .collect();
         let of_messages = prompt.messages.iter().flat_map(|m| &m.extra);
         let fields = of_messages.chain(&prompt.extra).map(field).collect();
-        Self { parts, fields, tools: prompt.tools.iter().map(String::as_str).collect() }
+        Self {
+            parts,
+            fields,
+            tools: prompt.tools.iter().map(String::as_str).collect(),
+        }
     }
 
     /// The messages over those lists.
@@ -37,7 +50,11 @@ impl<'a> Lists<'a> {
                 parts = rest;
                 let (extra, rest) = fields.split_at(message.extra.len());
                 fields = rest;
-                types::Message { role: &message.role, parts: own, extra }
+                types::Message {
+                    role: &message.role,
+                    parts: own,
+                    extra,
+                }
             })
             .collect()
     }
@@ -74,14 +91,18 @@ fn part(part: &canonical::Part) -> types::Part<'_> {
             name: &call.name,
             arguments: &call.arguments,
         }),
-        canonical::Part::Opaque(opaque) => {
-            types::Part::Opaque(types::OpaquePart { kind: &opaque.kind, json: &opaque.json })
-        }
+        canonical::Part::Opaque(opaque) => types::Part::Opaque(types::OpaquePart {
+            kind: &opaque.kind,
+            json: &opaque.json,
+        }),
     }
 }
 
 fn field(field: &canonical::Field) -> types::FieldParam<'_> {
-    types::FieldParam { name: &field.name, value: &field.value }
+    types::FieldParam {
+        name: &field.name,
+        value: &field.value,
+    }
 }
 
 pub(crate) fn directives(directives: &Directives) -> types::Directives {

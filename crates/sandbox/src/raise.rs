@@ -15,11 +15,17 @@ use crate::bindings::policy::forebay::edge::types;
 const LABEL_BYTES: usize = 32;
 
 fn nonsense(policy: &'static str, detail: impl Into<String>) -> PolicyError {
-    PolicyError::Nonsense { policy, detail: detail.into() }
+    PolicyError::Nonsense {
+        policy,
+        detail: detail.into(),
+    }
 }
 
 fn reason(reason: types::ReasonResult) -> Reason {
-    Reason { code: reason.code, detail: reason.detail }
+    Reason {
+        code: reason.code,
+        detail: reason.detail,
+    }
 }
 
 pub(crate) fn verdict(
@@ -45,7 +51,11 @@ pub(crate) fn verdict(
             shadow: hit.shadow,
         })
         .collect();
-    Ok(Verdict { action, hits, guard_output: verdict.guard_output })
+    Ok(Verdict {
+        action,
+        hits,
+        guard_output: verdict.guard_output,
+    })
 }
 
 fn edit(edit: guardrails::Edit) -> Edit {
@@ -60,8 +70,17 @@ fn edit(edit: guardrails::Edit) -> Edit {
 
 fn check_edits(edits: &[Edit], prompt: &Prompt) -> Result<(), PolicyError> {
     let wrong = |edit: &Edit, what: &str| {
-        let Edit { message, part, start, end, .. } = edit;
-        nonsense("guardrails", format!("the edit of {start}..{end} in part {part} of message {message} {what}"))
+        let Edit {
+            message,
+            part,
+            start,
+            end,
+            ..
+        } = edit;
+        nonsense(
+            "guardrails",
+            format!("the edit of {start}..{end} in part {part} of message {message} {what}"),
+        )
     };
     let mut before = (0, 0, 0);
     for edit in edits {
@@ -85,7 +104,10 @@ fn check_edits(edits: &[Edit], prompt: &Prompt) -> Result<(), PolicyError> {
         let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let label = edit.label.as_bytes();
         if label.is_empty() || label.len() > LABEL_BYTES || !label.iter().all(|b| plain(*b)) {
-            return Err(wrong(edit, "has a label that is not 1 to 32 of A-Z, 0-9 and _"));
+            return Err(wrong(
+                edit,
+                "has a label that is not 1 to 32 of A-Z, 0-9 and _",
+            ));
         }
     }
     Ok(())
@@ -97,9 +119,14 @@ pub(crate) fn plan(plan: prefix_cache::CachePlanResult) -> Result<CachePlan, Pol
         .map_err(|_| wrong(format!("a digest of {} bytes, not 32", plan.digest.len())))?;
     let ordered = plan.chain.windows(2).all(|pair| pair[0].end < pair[1].end);
     if !ordered {
-        return Err(wrong("a chain whose blocks do not follow one another".into()));
+        return Err(wrong(
+            "a chain whose blocks do not follow one another".into(),
+        ));
     }
-    let field = |field: types::FieldResult| Field { name: field.name, value: field.value };
+    let field = |field: types::FieldResult| Field {
+        name: field.name,
+        value: field.value,
+    };
     Ok(CachePlan {
         digest,
         scope: match plan.scope {
@@ -114,7 +141,14 @@ pub(crate) fn plan(plan: prefix_cache::CachePlanResult) -> Result<CachePlan, Pol
             idle: plan.freshness.idle,
             stale_if_error: plan.freshness.stale_if_error,
         },
-        chain: plan.chain.iter().map(|b| Block { hash: b.hash, end: b.end }).collect(),
+        chain: plan
+            .chain
+            .iter()
+            .map(|b| Block {
+                hash: b.hash,
+                end: b.end,
+            })
+            .collect(),
         hints: plan.hints.into_iter().map(field).collect(),
     })
 }
@@ -140,7 +174,11 @@ pub(crate) fn ranking(
         order.push(Choice {
             candidate: choice.candidate,
             score: choice.score,
-            parts: choice.parts.into_iter().map(|part| (part.name, part.value)).collect(),
+            parts: choice
+                .parts
+                .into_iter()
+                .map(|part| (part.name, part.value))
+                .collect(),
             cost_micro_usd: choice.cost_micro_usd,
         });
     }

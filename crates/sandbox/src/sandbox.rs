@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_gateway::policy::{
-    Admission, CachePlan, Caller, Outcome, Policies, PolicyError,
-};
+use forebay_gateway::policy::{Admission, CachePlan, Caller, Outcome, Policies, PolicyError};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
@@ -68,10 +66,16 @@ impl Sandbox {
     }
 
     async fn build(sources: &PolicySources, options: SandboxOptions) -> Result<Self, LoadError> {
-        let runtime = |e: wasmtime::Error| LoadError::Runtime { detail: format!("{e:#}") };
+        let runtime = |e: wasmtime::Error| LoadError::Runtime {
+            detail: format!("{e:#}"),
+        };
         let cache = Cache::open(options.cache_dir.as_deref());
-        let Snapshots { prefix_cache, guardrails, cloud_selector, digest } =
-            load::snapshots(sources, &options, &cache).await?;
+        let Snapshots {
+            prefix_cache,
+            guardrails,
+            cloud_selector,
+            digest,
+        } = load::snapshots(sources, &options, &cache).await?;
 
         let idle = match options.isolation {
             Isolation::Request => 0,
@@ -91,7 +95,12 @@ impl Sandbox {
         // that a burst of streams leaves no memory behind.
         let streams = engine::pooled(
             &options,
-            &Pool { stores: options.guards, guests: 1, keep: 0, warm: 16 },
+            &Pool {
+                stores: options.guards,
+                guests: 1,
+                keep: 0,
+                warm: 16,
+            },
         )?;
 
         let all = compose(&[
@@ -101,7 +110,9 @@ impl Sandbox {
         ])?;
         let compiled = |engine: &Engine, bytes: &[u8]| {
             let component = cache.compile(engine, bytes).map_err(runtime)?;
-            component.initialize_copy_on_write_image().map_err(runtime)?;
+            component
+                .initialize_copy_on_write_image()
+                .map_err(runtime)?;
             Ok::<Component, LoadError>(component)
         };
         let pre = |engine: &Engine, component: &Component| {
@@ -150,17 +161,23 @@ impl Inner {
     /// How long a guest may run for this much text, in milliseconds.
     pub(crate) fn deadline_ms(&self, bytes: usize) -> u64 {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
-        let time = self.options.deadline.saturating_add(self.options.deadline_per_kib.saturating_mul(kib));
+        let time = self
+            .options
+            .deadline
+            .saturating_add(self.options.deadline_per_kib.saturating_mul(kib));
         u64::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
     fn store(&self, engine: &Engine, guests: usize) -> Store<Guest> {
-        Guest::store(engine, Limits {
-            memory: self.options.memory_bytes,
-            memories: self.options.memory_bytes.saturating_mul(guests),
-            result: self.options.result_bytes,
-            table: TABLE_ELEMENTS,
-        })
+        Guest::store(
+            engine,
+            Limits {
+                memory: self.options.memory_bytes,
+                memories: self.options.memory_bytes.saturating_mul(guests),
+                result: self.options.result_bytes,
+                table: TABLE_ELEMENTS,
+            },
+        )
     }
 
     /// Keeps a sandbox for its tenant's next request, or throws it away.
@@ -193,7 +210,11 @@ impl Inner {
             let result = guest.call_configure(&mut store, config).await;
             configured("cloud-selector", &store, result)?;
         }
-        Ok(Live { store, policy, uses: 0 })
+        Ok(Live {
+            store,
+            policy,
+            uses: 0,
+        })
     }
 
     fn refused(&self, store: &Store<Guest>, limit: u32, error: &wasmtime::Error) -> PolicyError {
@@ -243,11 +264,7 @@ impl Policies for Sandbox {
         &self.0.digest
     }
 
-    async fn session(
-        &self,
-        caller: &Caller,
-        prompt_bytes: usize,
-    ) -> Result<Session, PolicyError> {
+    async fn session(&self, caller: &Caller, prompt_bytes: usize) -> Result<Session, PolicyError> {
         let inner = &self.0;
         let limit = inner.options.sessions;
         let permit = place(&inner.sessions, inner.options.wait, limit).await?;
@@ -256,7 +273,12 @@ impl Policies for Sandbox {
             None => inner.fresh().await?,
         };
         Guest::allow(&mut live.store, inner.deadline_ms(prompt_bytes));
-        Ok(Session::new(Arc::clone(inner), Arc::clone(&caller.tenant), live, permit))
+        Ok(Session::new(
+            Arc::clone(inner),
+            Arc::clone(&caller.tenant),
+            live,
+            permit,
+        ))
     }
 
     async fn guard(&self, caller: &Caller) -> Result<Guard, PolicyError> {
@@ -280,9 +302,20 @@ impl Policies for Sandbox {
             key: &caller.key,
             route: caller.route,
         };
-        let made = guest.output_guard().call_constructor(&mut store, caller).await;
+        let made = guest
+            .output_guard()
+            .call_constructor(&mut store, caller)
+            .await;
         let guard = made.map_err(|e| store.data().explain(POLICY, &e))?;
-        Ok(Guard::new(Arc::clone(inner), guard::Live { store, policy, guard }, permit))
+        Ok(Guard::new(
+            Arc::clone(inner),
+            guard::Live {
+                store,
+                policy,
+                guard,
+            },
+            permit,
+        ))
     }
 
     async fn admit(

@@ -41,7 +41,12 @@ impl Session {
         live: Live,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { inner, tenant, live: Some(live), _permit: permit }
+        Self {
+            inner,
+            tenant,
+            live: Some(live),
+            _permit: permit,
+        }
     }
 
     fn take(&mut self, policy: &'static str) -> Result<Live, PolicyError> {

@@ -39,9 +39,17 @@ pub(crate) async fn prepare(
             Ok(component) => {
                 let (mut store, instance, _) =
                     configured(engine, options, policy, &component, config).await?;
-                let mut state = WasmtimeWizerComponent { store: &mut store, instance };
+                let mut state = WasmtimeWizerComponent {
+                    store: &mut store,
+                    instance,
+                };
                 match wizer.snapshot_component(&context, &mut state).await {
-                    Ok(bytes) => return Ok(Prepared { bytes, configure: None }),
+                    Ok(bytes) => {
+                        return Ok(Prepared {
+                            bytes,
+                            configure: None,
+                        });
+                    }
                     Err(e) => format!("{e:#}"),
                 }
             }
@@ -49,8 +57,10 @@ pub(crate) async fn prepare(
         },
         Err(e) => format!("{e:#}"),
     };
-    let component = Component::new(engine, bytes)
-        .map_err(|e| LoadError::Compile { policy, detail: format!("{e:#}") })?;
+    let component = Component::new(engine, bytes).map_err(|e| LoadError::Compile {
+        policy,
+        detail: format!("{e:#}"),
+    })?;
     let (_, _, took) = configured(engine, options, policy, &component, config).await?;
     tracing::warn!(
         policy,
@@ -58,7 +68,10 @@ pub(crate) async fn prepare(
         configure_us = took.as_micros() as u64,
         "this component can't be snapshotted: every request configures it anew, at this cost"
     );
-    Ok(Prepared { bytes: bytes.to_vec(), configure: Some(config.to_owned()) })
+    Ok(Prepared {
+        bytes: bytes.to_vec(),
+        configure: Some(config.to_owned()),
+    })
 }
 
 /// An instance alone in its store after `configure`, and how long that took.
@@ -69,7 +82,10 @@ async fn configured(
     component: &Component,
     config: &str,
 ) -> Result<(Store<Guest>, Instance, Duration), LoadError> {
-    let contract = |e: wasmtime::Error| LoadError::Contract { policy, detail: format!("{e:#}") };
+    let contract = |e: wasmtime::Error| LoadError::Contract {
+        policy,
+        detail: format!("{e:#}"),
+    };
     let pre = wasi::linker(engine, component)
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(contract)?;
@@ -80,12 +96,15 @@ async fn configured(
     }
     .map_err(contract)?;
 
-    let mut store = Guest::store(engine, Limits {
-        memory: options.memory_bytes,
-        memories: options.memory_bytes,
-        result: options.result_bytes,
-        table: TABLE_ELEMENTS,
-    });
+    let mut store = Guest::store(
+        engine,
+        Limits {
+            memory: options.memory_bytes,
+            memories: options.memory_bytes,
+            result: options.result_bytes,
+            table: TABLE_ELEMENTS,
+        },
+    );
     Guest::allow(&mut store, options.configure_deadline.as_millis() as u64);
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
@@ -95,7 +114,10 @@ async fn configured(
         .get_export_index(&mut store, None, &interface(policy))
         .and_then(|i| instance.get_export_index(&mut store, Some(&i), "configure"));
     let Some(export) = exported else {
-        return Err(LoadError::Contract { policy, detail: "no export `configure`".into() });
+        return Err(LoadError::Contract {
+            policy,
+            detail: "no export `configure`".into(),
+        });
     };
     let configure = instance
         .get_typed_func::<(&str,), (Result<(), String>,)>(&mut store, export)

@@ -99,9 +99,12 @@ fn stub(name: &str) -> Option<Stub> {
         | "wasi:io/streams#[method]output-stream.write-zeroes"
         | "wasi:io/streams#[method]output-stream.blocking-write-zeroes-and-flush"
         | "wasi:io/streams#[method]output-stream.splice"
-        | "wasi:io/streams#[method]output-stream.blocking-splice" => {
-            |_, _| Ok(Val::Result(Err(Some(Box::new(Val::Variant("closed".into(), None))))))
-        }
+        | "wasi:io/streams#[method]output-stream.blocking-splice" => |_, _| {
+            Ok(Val::Result(Err(Some(Box::new(Val::Variant(
+                "closed".into(),
+                None,
+            ))))))
+        },
         "wasi:io/poll#[method]pollable.ready" => |_, _| Ok(Val::Bool(true)),
         "wasi:io/poll#[method]pollable.block" => |_, _| Ok(Val::Bool(true)),
         "wasi:io/poll#poll" => |_, args| {
@@ -122,7 +125,9 @@ fn stub(name: &str) -> Option<Stub> {
                 _ => return Err(Stop::Memory.into()),
             };
             let guest = store.data_mut();
-            Ok(Val::List((0..count).map(|_| Val::U8(draw(guest) as u8)).collect()))
+            Ok(Val::List(
+                (0..count).map(|_| Val::U8(draw(guest) as u8)).collect(),
+            ))
         },
         "wasi:random/random#get-random-u64" | "wasi:random/insecure#get-insecure-random-u64" => {
             |mut store, _| Ok(Val::U64(draw(store.data_mut())))
@@ -130,7 +135,10 @@ fn stub(name: &str) -> Option<Stub> {
         "wasi:random/insecure-seed#insecure-seed"
         | "wasi:random/insecure-seed#get-insecure-seed" => |mut store, _| {
             let guest = store.data_mut();
-            Ok(Val::Tuple(vec![Val::U64(draw(guest)), Val::U64(draw(guest))]))
+            Ok(Val::Tuple(vec![
+                Val::U64(draw(guest)),
+                Val::U64(draw(guest)),
+            ]))
         },
         _ => return None,
     })
@@ -138,7 +146,9 @@ fn stub(name: &str) -> Option<Stub> {
 
 fn handle(mut store: StoreContextMut<'_, Guest>) -> Result<Val> {
     let nothing = Resource::<Nothing>::new_own(0);
-    Ok(Val::Resource(ResourceAny::try_from_resource(nothing, &mut store)?))
+    Ok(Val::Resource(ResourceAny::try_from_resource(
+        nothing, &mut store,
+    )?))
 }
 
 fn datetime(nanoseconds: u32) -> Val {

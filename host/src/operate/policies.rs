@@ -35,11 +35,45 @@ impl PolicyLoader for Components {
     type Policies = Sandbox;
 
     async fn load(&self, config: &PoliciesConfig, base: &Path) -> Result<Sandbox, PolicyLoadError> {
-        let sources = sources(config, base)?;
-        Sandbox::load(sources, options(config, base))
-            .await
-            .map_err(|e| PolicyLoadError(e.to_string()))
+        let (sources, options) = (sources(config, base)?, options(config, base));
+        in_a_thread_that_ends(move || async move { Sandbox::load(sources, options).await }).await
     }
+}
+
+/// Compiling takes a hundred megabytes for a few seconds. A thread that ends gives them back; a
+/// worker of the runtime would keep them.
+async fn in_a_thread_that_ends<F, T>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, PolicyLoadError>
+where
+    F: Future<Output = Result<T, forebay_sandbox::LoadError>>,
+    T: Send + 'static,
+{
+    let (done, result) = tokio::sync::oneshot::channel();
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let loaded = match runtime {
+            Ok(runtime) => runtime
+                .block_on(work())
+                .map_err(|e| PolicyLoadError(e.to_string())),
+            Err(error) => Err(PolicyLoadError(format!(
+                "the policies' loader can't start: {error}"
+            ))),
+        };
+        // Nobody waits any more when the program is being stopped: then there is nothing to say.
+        let _ = done.send(loaded);
+    };
+    std::thread::Builder::new()
+        .name("forebay-load".to_owned())
+        .spawn(run)
+        .map_err(|e| PolicyLoadError(format!("the policies' loader can't start: {e}")))?;
+    result.await.unwrap_or_else(|_| {
+        Err(PolicyLoadError(
+            "the policies' loader ended without a result".to_owned(),
+        ))
+    })
 }
 
 /// Configures and freezes the policies without running them, for edges that compose by themselves.
@@ -65,9 +99,23 @@ fn options(config: &PoliciesConfig, base: &Path) -> SandboxOptions {
         sessions: config.pool,
         guards: config.guards,
         memory_bytes: config.memory.bytes(),
-        cache_dir: config.cache_dir.as_ref().map(|folder| base.join(folder)),
+        cache_dir: match &config.cache_dir {
+            Some(folder) => Some(base.join(folder)),
+            None => own_cache(),
+        },
         ..SandboxOptions::default()
     }
+}
+
+/// `$XDG_CACHE_HOME/forebay/compiled`, or the same under `~/.cache`. None without a home.
+fn own_cache() -> Option<PathBuf> {
+    let given = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let caches = given("XDG_CACHE_HOME").or_else(|| Some(given("HOME")?.join(".cache")))?;
+    Some(caches.join("forebay").join("compiled"))
 }
 
 fn sources(config: &PoliciesConfig, base: &Path) -> Result<PolicySources, PolicyLoadError> {

@@ -21,14 +21,24 @@ pub(crate) fn component(policy: &str, text: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
     let (package, _) = resolve.push_path(wit).unwrap();
-    let world = resolve.select_world(&[package], Some(&format!("{policy}-policy"))).unwrap();
+    let world = resolve
+        .select_world(&[package], Some(&format!("{policy}-policy")))
+        .unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .unwrap()
+        .encode()
+        .unwrap()
 }
 
 /// Three guests that behave, with these guardrails.
 pub(crate) fn sources(guardrails: Vec<u8>) -> PolicySources {
-    let source = |bytes| ComponentSource { bytes, config: json!({}) };
+    let source = |bytes| ComponentSource {
+        bytes,
+        config: json!({}),
+    };
     PolicySources {
         prefix_cache: source(guest("prefix-cache", "", "")),
         guardrails: source(guardrails),
@@ -38,16 +48,26 @@ pub(crate) fn sources(guardrails: Vec<u8>) -> PolicySources {
 
 /// A sandbox whose guardrails run `code` before they judge a prompt.
 pub(crate) async fn checking(code: &str, options: SandboxOptions) -> Sandbox {
-    Sandbox::load(sources(guest("guardrails", "check", code)), options).await.unwrap()
+    Sandbox::load(sources(guest("guardrails", "check", code)), options)
+        .await
+        .unwrap()
 }
 
 /// Small pools: tests run many at once.
 pub(crate) fn small() -> SandboxOptions {
-    SandboxOptions { sessions: 4, guards: 4, ..SandboxOptions::default() }
+    SandboxOptions {
+        sessions: 4,
+        guards: 4,
+        ..SandboxOptions::default()
+    }
 }
 
 pub(crate) fn caller(tenant: &str) -> Caller {
-    Caller { tenant: tenant.into(), key: "key".into(), route: "/v1/chat/completions" }
+    Caller {
+        tenant: tenant.into(),
+        key: "key".into(),
+        route: "/v1/chat/completions",
+    }
 }
 
 pub(crate) fn prompt(text: &str) -> Prompt {
@@ -55,7 +75,11 @@ pub(crate) fn prompt(text: &str) -> Prompt {
     Prompt {
         operation: Operation::Chat,
         model: "model".into(),
-        messages: vec![Message { role: "user".into(), parts, extra: vec![] }],
+        messages: vec![Message {
+            role: "user".into(),
+            parts,
+            extra: vec![],
+        }],
         tools: vec![],
         sampling: Sampling::default(),
         extra: vec![],
@@ -64,5 +88,10 @@ pub(crate) fn prompt(text: &str) -> Prompt {
 
 /// What the hand-written guardrails report under a name.
 pub(crate) fn count(verdict: &Verdict, rule: &str) -> u32 {
-    verdict.hits.iter().find(|hit: &&Hit| hit.rule == rule).unwrap().count
+    verdict
+        .hits
+        .iter()
+        .find(|hit: &&Hit| hit.rule == rule)
+        .unwrap()
+        .count
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use forebay_dialect::canonical::Channel;
 use forebay_gateway::policy::{
     Delta, Directives, OutputGuard, Policies, PolicyError, PolicySession, Verdict,
 };
-use forebay_dialect::canonical::Channel;
 use forebay_sandbox::{Sandbox, SandboxOptions};
 
 use crate::guests::{caller, checking, guest, prompt, small, sources};
@@ -22,7 +22,10 @@ const SPIN: &str = "(loop $again (br $again))";
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_that_loops_is_cut_off_and_others_run_meanwhile() {
-    let options = SandboxOptions { deadline: Duration::from_millis(200), ..small() };
+    let options = SandboxOptions {
+        deadline: Duration::from_millis(200),
+        ..small()
+    };
     let spinning = checking(SPIN, options).await;
     let behaved = checking("", small()).await;
     let spinner = tokio::spawn(async move { check(&spinning, "hello").await });
@@ -35,7 +38,13 @@ async fn a_guest_that_loops_is_cut_off_and_others_run_meanwhile() {
     assert!(!spinner.is_finished());
     let error = spinner.await.unwrap().unwrap_err();
     assert!(
-        matches!(error, PolicyError::Deadline { policy: "guardrails", limit_ms: 200 }),
+        matches!(
+            error,
+            PolicyError::Deadline {
+                policy: "guardrails",
+                limit_ms: 200
+            }
+        ),
         "{error}"
     );
 }
@@ -49,12 +58,18 @@ async fn the_deadline_grows_with_the_prompt() {
     };
     let sandbox = checking(SPIN, options).await;
     let error = check(&sandbox, &"x".repeat(8 << 10)).await.unwrap_err();
-    assert!(matches!(error, PolicyError::Deadline { limit_ms: 9, .. }), "{error}");
+    assert!(
+        matches!(error, PolicyError::Deadline { limit_ms: 9, .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_session_has_one_deadline_for_all_its_calls() {
-    let options = SandboxOptions { deadline: Duration::from_millis(5), ..small() };
+    let options = SandboxOptions {
+        deadline: Duration::from_millis(5),
+        ..small()
+    };
     // About a millisecond of work for each call.
     let work = "(local $n i64) (local.set $n (i64.const 3000000))
         (loop $again (br_if $again (i64.ne (i64.const 0)
@@ -66,14 +81,25 @@ async fn a_session_has_one_deadline_for_all_its_calls() {
     .unwrap();
     let (local, work) = work.split_once(')').unwrap();
     let text = text
-        .replace("#check-prompt\") (param $at i32) (result i32)", &format!("#check-prompt\") (param $at i32) (result i32) {local})"))
+        .replace(
+            "#check-prompt\") (param $at i32) (result i32)",
+            &format!("#check-prompt\") (param $at i32) (result i32) {local})"),
+        )
         .replace("(;check;)", work);
-    let sandbox =
-        Sandbox::load(sources(crate::guests::component("guardrails", &text)), options).await.unwrap();
+    let sandbox = Sandbox::load(
+        sources(crate::guests::component("guardrails", &text)),
+        options,
+    )
+    .await
+    .unwrap();
     let caller = caller("a");
     let mut session = sandbox.session(&caller, 0).await.unwrap();
     let mut served = 0;
-    while session.check_prompt(&caller, &prompt("hello")).await.is_ok() {
+    while session
+        .check_prompt(&caller, &prompt("hello"))
+        .await
+        .is_ok()
+    {
         served += 1;
         assert!(served < 100_000, "the calls were never cut off");
     }
@@ -84,7 +110,13 @@ async fn a_session_has_one_deadline_for_all_its_calls() {
 async fn a_trap_is_reported_by_its_name_alone() {
     let sandbox = checking("unreachable", small()).await;
     let error = check(&sandbox, "a secret").await.unwrap_err();
-    let PolicyError::Trap { policy: "guardrails", detail } = error else { panic!("{error}") };
+    let PolicyError::Trap {
+        policy: "guardrails",
+        detail,
+    } = error
+    else {
+        panic!("{error}")
+    };
     assert_eq!(detail, "wasm trap: wasm `unreachable` instruction executed");
 }
 
@@ -92,16 +124,34 @@ async fn a_trap_is_reported_by_its_name_alone() {
 async fn deep_recursion_is_a_trap() {
     let sandbox = checking("(drop (call $check (i32.const 0)))", small()).await;
     let error = check(&sandbox, "hello").await.unwrap_err();
-    let PolicyError::Trap { detail, .. } = error else { panic!("{error}") };
+    let PolicyError::Trap { detail, .. } = error else {
+        panic!("{error}")
+    };
     assert_eq!(detail, "wasm trap: call stack exhausted");
 }
 
 #[tokio::test]
 async fn a_guest_that_grows_without_end_is_cut_off() {
-    let options = SandboxOptions { memory_bytes: 8 << 20, ..small() };
-    let sandbox = checking("(loop $again (drop (memory.grow (i32.const 16))) (br $again))", options).await;
+    let options = SandboxOptions {
+        memory_bytes: 8 << 20,
+        ..small()
+    };
+    let sandbox = checking(
+        "(loop $again (drop (memory.grow (i32.const 16))) (br $again))",
+        options,
+    )
+    .await;
     let error = check(&sandbox, "hello").await.unwrap_err();
-    assert!(matches!(error, PolicyError::Memory { limit_bytes: 0x80_0000, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            PolicyError::Memory {
+                limit_bytes: 0x80_0000,
+                ..
+            }
+        ),
+        "{error}"
+    );
     // Its slot is whole again.
     for _ in 0..8 {
         check(&sandbox, "hello").await.unwrap_err();
@@ -123,7 +173,16 @@ async fn huge_strings_are_refused_before_they_are_copied() {
     let before = resident_bytes();
     for _ in 0..20 {
         let error = check(&sandbox, "hello").await.unwrap_err();
-        assert!(matches!(error, PolicyError::Memory { limit_bytes: 0x40_0000, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                PolicyError::Memory {
+                    limit_bytes: 0x40_0000,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 24 << 20, "grew by {grown} bytes");
@@ -136,7 +195,8 @@ fn resident_bytes() -> u64 {
 
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_nonsense() {
-    let code = "(i32.store (i32.const 3152) (i32.const 0)) (i32.store (i32.const 1024) (i32.const -1))";
+    let code =
+        "(i32.store (i32.const 3152) (i32.const 0)) (i32.store (i32.const 1024) (i32.const -1))";
     let sandbox = checking(code, small()).await;
     let error = check(&sandbox, "hello").await.unwrap_err();
     assert!(matches!(error, PolicyError::Nonsense { .. }), "{error}");
@@ -158,7 +218,14 @@ fn edit(start: u32, end: u32) -> String {
 #[tokio::test]
 async fn an_edit_lies_in_the_text_on_character_boundaries() {
     let text = "aéz";
-    for (start, end, sound) in [(0, 1, true), (1, 3, true), (1, 2, false), (2, 3, false), (3, 9, false), (2, 1, false)] {
+    for (start, end, sound) in [
+        (0, 1, true),
+        (1, 3, true),
+        (1, 2, false),
+        (2, 3, false),
+        (3, 9, false),
+        (2, 1, false),
+    ] {
         let sandbox = checking(&edit(start, end), small()).await;
         let verdict = check(&sandbox, text).await;
         assert_eq!(verdict.is_ok(), sound, "{start}..{end}: {verdict:?}");
@@ -168,15 +235,27 @@ async fn an_edit_lies_in_the_text_on_character_boundaries() {
 #[tokio::test]
 async fn a_digest_has_32_bytes() {
     let mut sources = sources(guest("guardrails", "", ""));
-    sources.prefix_cache.bytes =
-        guest("prefix-cache", "plan", "(i32.store (i32.const 2052) (i32.const 31))");
+    sources.prefix_cache.bytes = guest(
+        "prefix-cache",
+        "plan",
+        "(i32.store (i32.const 2052) (i32.const 31))",
+    );
     let sandbox = Sandbox::load(sources, small()).await.unwrap();
     let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
     let error = session
         .plan(&caller("a"), &prompt("hello"), &Directives::default())
         .await
         .unwrap_err();
-    assert!(matches!(error, PolicyError::Nonsense { policy: "prefix-cache", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            PolicyError::Nonsense {
+                policy: "prefix-cache",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -189,13 +268,23 @@ async fn a_full_sandbox_refuses_after_a_bounded_wait() {
     };
     let sandbox = checking("", options).await;
     let held = sandbox.session(&caller("a"), 0).await.unwrap();
-    let refused = sandbox.session(&caller("b"), 0).await.map(drop).unwrap_err();
-    assert!(matches!(refused, PolicyError::Exhausted { limit: 1 }), "{refused}");
+    let refused = sandbox
+        .session(&caller("b"), 0)
+        .await
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        matches!(refused, PolicyError::Exhausted { limit: 1 }),
+        "{refused}"
+    );
     drop(held);
     sandbox.session(&caller("b"), 0).await.unwrap();
     let _held = sandbox.guard(&caller("a")).await.unwrap();
     let refused = sandbox.guard(&caller("b")).await.map(drop).unwrap_err();
-    assert!(matches!(refused, PolicyError::Exhausted { limit: 1 }), "{refused}");
+    assert!(
+        matches!(refused, PolicyError::Exhausted { limit: 1 }),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -219,7 +308,11 @@ async fn an_output_guard_that_failed_fails_for_good() {
     let guardrails = guest("guardrails", "push", "unreachable");
     let sandbox = Sandbox::load(sources(guardrails), small()).await.unwrap();
     let mut guard = sandbox.guard(&caller("a")).await.unwrap();
-    let delta = Delta { choice: 0, channel: Channel::Content, text: "word".into() };
+    let delta = Delta {
+        choice: 0,
+        channel: Channel::Content,
+        text: "word".into(),
+    };
     guard.push(vec![delta]).await.unwrap_err();
     guard.finish(None).await.unwrap_err();
 }

@@ -11,21 +11,46 @@ use wac_graph::{CompositionGraph, EncodeOptions, types::Package};
 use crate::guests::{caller, component, count, guest, prompt, small, sources};
 
 async fn refused(guardrails: Vec<u8>) -> LoadError {
-    Sandbox::load(sources(guardrails), small()).await.map(drop).unwrap_err()
+    Sandbox::load(sources(guardrails), small())
+        .await
+        .map(drop)
+        .unwrap_err()
 }
 
 #[tokio::test]
 async fn what_is_no_component_does_not_compile() {
-    for bytes in [&b"not a component"[..], b"\0asm\x0d\0\x01\0garbage", b"(module)"] {
+    for bytes in [
+        &b"not a component"[..],
+        b"\0asm\x0d\0\x01\0garbage",
+        b"(module)",
+    ] {
         let error = refused(bytes.to_vec()).await;
-        assert!(matches!(error, LoadError::Compile { policy: "guardrails", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                LoadError::Compile {
+                    policy: "guardrails",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_component_of_another_world_breaks_the_contract() {
     let error = refused(guest("prefix-cache", "", "")).await;
-    assert!(matches!(error, LoadError::Contract { policy: "guardrails", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            LoadError::Contract {
+                policy: "guardrails",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -41,7 +66,16 @@ async fn a_refused_configuration_says_so_in_the_policys_words() {
 #[tokio::test]
 async fn a_trap_in_configure_is_no_start() {
     let error = refused(guest("guardrails", "configure", "unreachable")).await;
-    assert!(matches!(error, LoadError::Start { policy: "guardrails", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            LoadError::Start {
+                policy: "guardrails",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -62,8 +96,14 @@ async fn a_component_of_components_is_configured_in_each_instance() {
     let sandbox = Sandbox::load(sources, small()).await.unwrap();
     for _ in 0..3 {
         let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
-        let verdict = session.check_prompt(&caller("a"), &prompt("hello")).await.unwrap();
-        assert_eq!((count(&verdict, "configured"), count(&verdict, "calls")), (10, 1));
+        let verdict = session
+            .check_prompt(&caller("a"), &prompt("hello"))
+            .await
+            .unwrap();
+        assert_eq!(
+            (count(&verdict, "configured"), count(&verdict, "calls")),
+            (10, 1)
+        );
     }
     sandbox.guard(&caller("a")).await.unwrap();
 }
@@ -79,7 +119,14 @@ async fn the_digest_covers_components_and_configurations() {
     let first = digest(plain(), r#"{"a":1,"b":{"c":2,"d":3}}"#).await;
     assert_eq!(first, digest(plain(), r#"{"b":{"d":3,"c":2},"a":1}"#).await);
     assert_ne!(first, digest(plain(), r#"{"a":1,"b":{"c":2,"d":4}}"#).await);
-    assert_ne!(first, digest(guest("guardrails", "check", "nop"), r#"{"a":1,"b":{"c":2,"d":3}}"#).await);
+    assert_ne!(
+        first,
+        digest(
+            guest("guardrails", "check", "nop"),
+            r#"{"a":1,"b":{"c":2,"d":3}}"#
+        )
+        .await
+    );
 }
 
 /// A folder of this test's own, removed at its end.
@@ -109,13 +156,21 @@ impl Drop for Folder {
 }
 
 fn cached(dir: &Path) -> SandboxOptions {
-    SandboxOptions { cache_dir: Some(dir.to_owned()), ..small() }
+    SandboxOptions {
+        cache_dir: Some(dir.to_owned()),
+        ..small()
+    }
 }
 
 async fn serves(options: SandboxOptions) {
-    let sandbox = Sandbox::load(sources(guest("guardrails", "", "")), options).await.unwrap();
+    let sandbox = Sandbox::load(sources(guest("guardrails", "", "")), options)
+        .await
+        .unwrap();
     let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
-    session.check_prompt(&caller("a"), &prompt("hello")).await.unwrap();
+    session
+        .check_prompt(&caller("a"), &prompt("hello"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -123,8 +178,16 @@ async fn snapshots_and_compiled_components_are_kept_in_a_private_folder() {
     let folder = Folder::new("private");
     serves(cached(&folder.0)).await;
     let kept = folder.files();
-    assert_eq!(kept.iter().filter(|name| name.ends_with(".snapshot.wasm")).count(), 3);
-    assert_eq!(kept.iter().filter(|name| name.ends_with(".cwasm")).count(), 3);
+    assert_eq!(
+        kept.iter()
+            .filter(|name| name.ends_with(".snapshot.wasm"))
+            .count(),
+        3
+    );
+    assert_eq!(
+        kept.iter().filter(|name| name.ends_with(".cwasm")).count(),
+        3
+    );
     serves(cached(&folder.0)).await;
     assert_eq!(folder.files(), kept);
     // What is there but broken is made anew.
@@ -147,6 +210,15 @@ async fn a_folder_that_others_may_enter_is_not_used() {
 async fn a_component_that_lacks_a_function_breaks_the_contract() {
     // World `policy` minus everything: a component that exports nothing.
     let error = refused(wat::parse_str("(component)").unwrap()).await;
-    assert!(matches!(error, LoadError::Contract { policy: "guardrails", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            LoadError::Contract {
+                policy: "guardrails",
+                ..
+            }
+        ),
+        "{error}"
+    );
     let _ = component;
 }
