@@ -27,9 +27,9 @@ pub struct Doors {
 
 /// What a client beyond the limit gets: it did not cost more than this.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: application/json\r\ncontent-length: 134\r\n\r\n\
+    content-type: application/json\r\ncontent-length: 133\r\n\r\n\
     {\"error\":{\"message\":\"too many connections (limits.connections); try again shortly\",\
-    \"type\":\"service_unavailable\",\"code\":\"overloaded\"  }}";
+    \"type\":\"service_unavailable\",\"code\":\"overloaded\"}}";
 
 /// Accepts until the doors close.
 pub async fn accept<P: NativePolicies>(

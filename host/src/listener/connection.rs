@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(75);
 /// A head that did not come in time. There is no request yet, so nothing but this to say.
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
-    content-length: 137\r\n\r\n\
+    content-length: 138\r\n\r\n\
     {\"error\":{\"message\":\"the request's head did not come in time (timeouts.request)\",\
     \"type\":\"invalid_request_error\",\"code\":\"request_timeout\"}}";
 

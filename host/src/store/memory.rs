@@ -236,6 +236,7 @@ mod tests {
                 stale_if_error: 0,
             },
             recording: Arc::new(Recording::new(
+                1,
                 Operation::Chat,
                 Form::Whole(Bytes::from(vec![0; bytes])),
                 Ending::Complete,

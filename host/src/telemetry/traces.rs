@@ -155,5 +155,5 @@ fn parent(traceparent: Option<&str>) -> Context {
             .is_valid()
             .then(|| Context::new().with_remote_span_context(context))
     };
-    traceparent.and_then(parse).unwrap_or_else(Context::new)
+    traceparent.and_then(parse).unwrap_or_default()
 }

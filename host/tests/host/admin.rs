@@ -142,10 +142,10 @@ async fn entries_are_listed_and_purged() {
         400,
         "everything must be asked for"
     );
-    assert_eq!(
-        purge("{\"modle\":\"m\"}".to_owned()).await.0,
-        422,
-        "unknown fields are no wildcard"
+    let (status, why) = purge("{\"modle\":\"m\"}".to_owned()).await;
+    assert!(
+        status == 400 && why.contains("modle"),
+        "unknown fields are no wildcard: {why}"
     );
     let key = entries["entries"][0]["key"].as_str().unwrap();
     assert_eq!(

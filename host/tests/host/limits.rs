@@ -109,12 +109,28 @@ async fn a_connection_that_says_nothing_is_cut() {
 #[tokio::test]
 async fn a_second_head_that_comes_too_slowly_is_cut_too() {
     let host = Host::start("[timeouts]\nrequest = \"100ms\"").await;
-    let answer = raw(
-        host.running.address,
-        b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\nGET /nothing HTTP/1.1\r\n",
-    )
-    .await;
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let mut stream = TcpStream::connect(host.running.address).await.unwrap();
+    stream
+        .write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 4096];
+    let n = stream.read(&mut first).await.unwrap();
+    assert!(first[..n].starts_with(b"HTTP/1.1 404"));
+    stream
+        .write_all(b"GET /nothing HTTP/1.1\r\nho")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(3), stream.read_to_end(&mut rest))
+        .await
+        .expect("not cut")
+        .unwrap();
+    assert!(
+        rest.starts_with(b"HTTP/1.1 408"),
+        "{}",
+        String::from_utf8_lossy(&rest)
+    );
 }
 
 #[tokio::test]

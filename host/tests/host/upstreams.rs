@@ -34,6 +34,15 @@ fn request(url: &str, body: String) -> Request<Bytes> {
 
 /// An upstream that reads a request and then writes these bytes and closes.
 async fn scripted(bytes: &'static [u8]) -> String {
+    script(bytes, false).await
+}
+
+/// The same, but it closes only when the other side does.
+async fn lingering(bytes: &'static [u8]) -> String {
+    script(bytes, true).await
+}
+
+async fn script(bytes: &'static [u8], linger: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -41,6 +50,7 @@ async fn scripted(bytes: &'static [u8]) -> String {
             let mut scratch = [0; 4096];
             let _ = stream.read(&mut scratch).await;
             let _ = stream.write_all(bytes).await;
+            while linger && stream.read(&mut scratch).await.is_ok_and(|n| n > 0) {}
         }
     });
     format!("http://{address}/")
@@ -114,7 +124,7 @@ async fn failures_say_where_they_happened() {
             Protocol,
         ),
         (
-            scripted(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await,
+            lingering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await,
             true,
             Protocol,
         ),
