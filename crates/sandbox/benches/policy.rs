@@ -2,7 +2,6 @@
 //!
 //! Each iteration makes its instance and drops it. Needs the components (`cargo xtask components`).
 #![allow(clippy::unwrap_used, missing_docs)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 
