@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::places::{Places, cargo};
 use crate::setup::{self, Equipment};
-use crate::{build, shell};
+use crate::{build, components, shell};
 
 /// pytest's exit code for a selection that holds no test.
 const NOTHING_SELECTED: i32 = 5;
@@ -27,7 +27,12 @@ pub(crate) struct Args {
 pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     setup::wasi::ensure(places)?;
     let equipment = setup::for_tests(places);
-    build::run(places)?;
+    // The test run builds the binary itself: a build of its own before it would resolve other
+    // features and compile the runtime twice.
+    match args.engine {
+        Some(_) => build::run(places)?,
+        None => components::run(places)?,
+    }
 
     let mut failed = Vec::new();
     if args.engine.is_none() {
