@@ -47,6 +47,9 @@ pub(crate) fn check(policy: &Policy, caller: &Caller, prompt: &Prompt) -> Verdic
     }
 }
 
+/// The kind of an opaque part that holds a prompt as token ids.
+const TOKEN_IDS: &str = "token_ids";
+
 /// Which part of the prompt a text is.
 #[derive(Clone, Copy)]
 enum Place {
@@ -96,6 +99,7 @@ impl Judge<'_> {
                             self.text(place, &call.arguments);
                         }
                     }
+                    Part::Opaque(opaque) if opaque.kind == TOKEN_IDS => self.unreadable(),
                     Part::Opaque(opaque) => self.json(place, &opaque.json),
                 }
             }
@@ -111,6 +115,19 @@ impl Judge<'_> {
         }
         for field in &prompt.extra {
             self.json(Place::Fixed("a field"), &field.value);
+        }
+    }
+
+    /// A prompt of token ids would walk around every rule that reads text: it fails closed.
+    fn unreadable(&mut self) {
+        let strict = self.policy.strict(&self.active);
+        let mut rules = self.policy.rules.iter().zip(strict);
+        if rules.any(|(rule, strict)| strict && rule.limits.is_none()) {
+            self.deny(
+                "unreadable",
+                "the prompt is given as token ids, which no rule can read; send it as text"
+                    .to_owned(),
+            );
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) caller: Caller,
     pub(crate) directives: Directives,
     pub(crate) residency: Vec<String>,
+    /// The client's own deadline, from the request's arrival.
+    pub(crate) deadline: Option<std::time::Duration>,
     /// The client wants to know how its upstream was chosen.
     pub(crate) explain: bool,
     pub(crate) facts: Arc<Remembered>,
@@ -106,12 +108,18 @@ pub(crate) async fn decide<P: Platform>(
         .input_tokens
         .saturating_add(output.saturating_mul(facts.n.into()));
     let limits = &gateway.shared().limits;
-    ticket.reserve(limits.reserve(
+    match limits.reserve(
         &identity.key,
         &gateway.config().rate,
         reserved,
         Instant::now(),
-    )?);
+    ) {
+        Ok(reservation) => ticket.reserve(reservation),
+        Err(error) => {
+            ticket.refused(limits.levels(&identity.key));
+            return Err(error);
+        }
+    }
 
     let residency = headers::residency(&identity.tenant.residency, head);
     let mut decision = Decision {
@@ -121,6 +129,7 @@ pub(crate) async fn decide<P: Platform>(
         caller,
         directives,
         residency,
+        deadline: headers::deadline(head),
         explain: headers::flag(head, &headers::EXPLAIN),
         facts,
         masks: MaskTable::default(),

@@ -23,6 +23,9 @@ pub const EVENT_IDS: HeaderName = HeaderName::from_static("x-forebay-event-ids")
 pub const EXPLAIN: HeaderName = HeaderName::from_static("x-forebay-explain");
 /// The answer to [`EXPLAIN`].
 pub const ROUTE: HeaderName = HeaderName::from_static("x-forebay-route");
+/// The milliseconds within which the client wants the whole answer: upstreams that are not
+/// expected to make it are excluded, and at the deadline the upstream is given up.
+pub const DEADLINE: HeaderName = HeaderName::from_static("x-forebay-deadline-ms");
 /// The standard header of a resumed event stream.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The W3C trace context.
@@ -89,6 +92,12 @@ pub(crate) fn residency(tenant: &[String], headers: &HeaderMap) -> Vec<String> {
     } else {
         both
     }
+}
+
+/// The client's own deadline, where it sent one that is a number.
+pub(crate) fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let millis = headers.get(DEADLINE)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_millis(millis))
 }
 
 /// Whether a flag header is set.

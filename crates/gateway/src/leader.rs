@@ -41,6 +41,8 @@ pub(crate) struct Leader<P: Platform> {
     pub(crate) residency: Vec<String>,
     /// What it may cost.
     pub(crate) budget_micro_usd: Option<u64>,
+    /// The client has a deadline of its own: upstreams are chosen by it.
+    pub(crate) has_deadline: bool,
     /// Separates the tenants' prefixes in what upstreams have warm.
     pub(crate) tenant_hash: u64,
     /// The answer may become an entry.
@@ -142,7 +144,11 @@ impl<P: Platform> Leader<P> {
             needs: facts.needs,
             residency: self.residency.clone(),
             budget_micro_usd: self.budget_micro_usd,
-            deadline_ms: u64::try_from(left.as_millis()).ok(),
+            // `timeouts.total` is a safety net, not a wish: excluding by it would take a slow engine
+            // out whose only fault is that the client allowed a long answer.
+            deadline_ms: u64::try_from(left.as_millis())
+                .ok()
+                .filter(|_| self.has_deadline),
         };
         let mut session = match session {
             Some(session) => session,

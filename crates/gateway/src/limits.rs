@@ -112,6 +112,13 @@ impl Buckets {
 }
 
 impl Limits {
+    /// What a key's limits stand at, once it has asked; none where it has none.
+    pub(crate) fn levels(&self, key: &KeyRecord) -> Option<Levels> {
+        let shared = lock(&self.buckets).get(&key.id).cloned()?;
+        let levels = lock(&shared).levels();
+        Some(levels)
+    }
+
     /// Reserves one request and `tokens` tokens for a key. `Ok(None)` where the key has no limits.
     pub(crate) fn reserve(
         &self,

@@ -290,7 +290,11 @@ fn board<P: Platform>(
     let may_store = decision.plan.store && !directives.no_store;
     // Who narrows residency by header flies alone: a flight's upstream is not known before it has begun.
     let narrowed = head.contains_key(headers::RESIDENCY);
-    let shares = decision.plan.lookup && may_store && directives.max_age != Some(0) && !narrowed;
+    let shares = decision.plan.lookup
+        && may_store
+        && directives.max_age != Some(0)
+        && !narrowed
+        && decision.deadline.is_none();
     let bounds = gateway.flight_bounds();
     let resumable = headers::flag(head, &headers::EVENT_IDS);
     let reader = if shares {
@@ -337,7 +341,8 @@ fn board<P: Platform>(
     if let Some(parent) = &ticket.summary.traceparent {
         headers::put(&mut passed_on, headers::TRACEPARENT, parent);
     }
-    let deadline = ticket.started + gateway.config().timeouts.total.0;
+    let total = gateway.config().timeouts.total.0;
+    let deadline = ticket.started + decision.deadline.map_or(total, |own| own.min(total));
     let secret = &*decision.identity.secret;
     let mut attempts = Attempts::new(
         gateway.clone(),
@@ -357,6 +362,7 @@ fn board<P: Platform>(
         plan: decision.plan.clone(),
         residency: decision.residency.clone(),
         budget_micro_usd: decision.identity.tenant.budget_micro_usd,
+        has_deadline: decision.deadline.is_some(),
         tenant_hash: u64::from_le_bytes(first_eight_of(&keyed(secret, &[b"forebay warmth v1"]))),
         may_store,
         route: "".into(),

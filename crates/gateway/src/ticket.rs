@@ -103,6 +103,11 @@ impl<P: Platform> Ticket<P> {
         self.reservation = reservation;
     }
 
+    /// Tells what the limits of a key stand at that just refused it.
+    pub(crate) fn refused(&mut self, levels: Option<Levels>) {
+        self.levels = levels;
+    }
+
     /// What the key's limits stand at; none where it has none.
     pub(crate) fn levels(&self) -> Option<&Levels> {
         self.levels.as_ref()

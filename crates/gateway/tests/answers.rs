@@ -351,6 +351,11 @@ async fn limits_are_settled_by_what_was_used_and_told_in_headers() {
     let refused = rig.send(with("two")).await.unwrap();
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().contains_key("retry-after"));
+    assert!(
+        refused
+            .headers()
+            .contains_key("x-ratelimit-remaining-tokens")
+    );
     exchange.whole(200, completion("hello"));
     let first = first.await.unwrap();
     assert_eq!(first.headers()["x-ratelimit-limit-tokens"], "2000");

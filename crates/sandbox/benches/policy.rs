@@ -1,7 +1,7 @@
 //! The policy path alone: what a request pays for its three decisions, and a stream for each delta.
 //!
 //! Each iteration makes its instance and drops it. Needs the components (`cargo xtask components`).
-
+#![allow(clippy::unwrap_used, missing_docs)]
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -87,7 +87,7 @@ impl Sandbox {
                 stores: options.sessions.saturating_add(idle as u32),
                 guests: 3,
                 keep: options.keep_resident_bytes,
-                // With the bound on each, what all unused slots may keep stays below 100 MB.
+                // Enough for four modules at the concurrency of an ordinary machine.
                 warm: 64,
             },
         )?;

@@ -293,3 +293,18 @@ fn a_configuration_error_names_rule_and_field() {
         }
     }
 }
+
+#[test]
+fn token_ids_that_no_rule_can_read_are_denied_where_rules_apply() {
+    use crate::bindings::forebay::edge::types::OpaquePart;
+    let ids = || {
+        prompt(vec![Part::Opaque(OpaquePart {
+            kind: "token_ids".to_owned(),
+            json: "[1,2,3]".to_owned(),
+        })])
+    };
+    let verdict = check(&policy(RULES), &caller(), &ids());
+    assert!(matches!(verdict.action, Action::Deny(reason) if reason.code == "unreadable"));
+    let verdict = check(&policy("{}"), &caller(), &ids());
+    assert!(matches!(verdict.action, Action::Allow));
+}

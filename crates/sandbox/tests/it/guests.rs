@@ -16,7 +16,7 @@ pub(crate) fn guest(policy: &str, place: &str, code: &str) -> Vec<u8> {
 }
 
 /// A core module in text as a component of the policy's world.
-pub(crate) fn component(policy: &str, text: &str) -> Vec<u8> {
+fn component(policy: &str, text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = wit_parser::Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");

@@ -10,14 +10,14 @@ use forebay_sandbox::{Sandbox, SandboxOptions};
 
 use crate::guests::{caller, checking, guest, prompt, small, sources};
 
-/// Judges a prompt that says which guest misbehaves: the code below runs for long prompts only.
+/// Judges one prompt in a sandbox of its own.
 async fn check(sandbox: &Sandbox, text: &str) -> Result<Verdict, PolicyError> {
     let caller = caller("a");
     let mut session = sandbox.session(&caller, text.len()).await?;
     session.check_prompt(&caller, &prompt(text)).await
 }
 
-/// Runs `code` only for a prompt whose model... whose first message has more than one part of text.
+/// Never ends.
 const SPIN: &str = "(loop $again (br $again))";
 
 #[tokio::test(flavor = "current_thread")]
@@ -70,28 +70,12 @@ async fn a_session_has_one_deadline_for_all_its_calls() {
         deadline: Duration::from_millis(5),
         ..small()
     };
-    // About a millisecond of work for each call.
-    let work = "(local $n i64) (local.set $n (i64.const 3000000))
-        (loop $again (br_if $again (i64.ne (i64.const 0)
-            (local.tee $n (i64.sub (local.get $n) (i64.const 1))))))";
-    let text = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/guests/guardrails.wat"
-    ))
-    .unwrap();
-    let (local, work) = work.split_once(')').unwrap();
-    let text = text
-        .replace(
-            "#check-prompt\") (param $at i32) (result i32)",
-            &format!("#check-prompt\") (param $at i32) (result i32) {local})"),
-        )
-        .replace("(;check;)", work);
-    let sandbox = Sandbox::load(
-        sources(crate::guests::component("guardrails", &text)),
-        options,
-    )
-    .await
-    .unwrap();
+    // Some milliseconds of work for each call, counted down in memory.
+    let work = "(i32.store (i32.const 8192) (i32.const 1000000))
+        (loop $again
+            (i32.store (i32.const 8192) (i32.sub (i32.load (i32.const 8192)) (i32.const 1)))
+            (br_if $again (i32.load (i32.const 8192))))";
+    let sandbox = checking(work, options).await;
     let caller = caller("a");
     let mut session = sandbox.session(&caller, 0).await.unwrap();
     let mut served = 0;
