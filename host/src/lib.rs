@@ -10,6 +10,8 @@
 //! pipeline runs on; [`store`] keeps recordings; [`config`] and [`keys`] are what an operator writes;
 //! [`operate`] starts, reloads and drains; [`admin`] and [`telemetry`] tell what happens.
 
+#![forbid(unsafe_code)]
+
 pub mod admin;
 pub mod cli;
 pub mod config;

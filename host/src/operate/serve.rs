@@ -227,7 +227,7 @@ impl<L: PolicyLoader> Running<L> {
             admin.abort();
         }
         if let Some(traces) = &self.front.platform().observers().traces {
-            traces.shutdown();
+            traces.shutdown().await;
         }
         left
     }

@@ -2,6 +2,7 @@
 //! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>). Content is never recorded.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use forebay_gateway::observe::Summary;
 use opentelemetry::trace::{
@@ -81,10 +82,16 @@ impl Traces {
         span.end_with_timestamp(summary.started + summary.duration);
     }
 
-    /// Sends what is queued and ends.
-    pub fn shutdown(&self) {
-        if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last traces were not sent");
+    /// Sends what is queued and ends. Gives up after five seconds: a collector that does not answer
+    /// must not keep the program from ending.
+    pub async fn shutdown(&self) {
+        let provider = self.provider.clone();
+        // The SDK blocks until its task on this runtime is done, so it waits on a thread of its own.
+        let sent = tokio::task::spawn_blocking(move || provider.shutdown());
+        match tokio::time::timeout(Duration::from_secs(5), sent).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the last traces were not sent"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("the last traces were not sent in time"),
         }
     }
 }

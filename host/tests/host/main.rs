@@ -8,4 +8,5 @@ mod life;
 mod limits;
 mod protocols;
 mod support;
+mod traces;
 mod upstreams;
