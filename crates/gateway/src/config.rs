@@ -322,8 +322,8 @@ pub struct RateConfig {
     pub default_max_tokens: Option<u32>,
 }
 
-/// All that the pipeline itself is configured with.
-#[derive(Debug, Clone, Default)]
+/// All that the pipeline itself is configured with. Printing it names upstreams, never their keys.
+#[derive(Clone, Default)]
 pub struct GatewayConfig {
     /// `[timeouts]`.
     pub timeouts: Timeouts,
@@ -341,4 +341,19 @@ pub struct GatewayConfig {
     pub max_in_flight: u32,
     /// Names the cache in `Cache-Status`. `forebay` unless configured.
     pub cache_name: String,
+}
+
+impl std::fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let upstreams: Vec<&str> = self
+            .upstreams
+            .iter()
+            .map(|(u, _)| u.name.as_str())
+            .collect();
+        f.debug_struct("GatewayConfig")
+            .field("upstreams", &upstreams)
+            .field("timeouts", &self.timeouts)
+            .field("max_in_flight", &self.max_in_flight)
+            .finish_non_exhaustive()
+    }
 }
