@@ -16,16 +16,6 @@ pub(crate) struct Places {
     pub(crate) target: PathBuf,
     /// What is costly to fetch or build and belongs to no checkout: `$FOREBAY_CACHE`, by default `~/.cache/forebay`.
     pub(crate) cache: PathBuf,
-    /// The workspace's libraries.
-    pub(crate) libraries: Vec<Library>,
-}
-
-/// A library of the workspace.
-pub(crate) struct Library {
-    /// The package it is in.
-    pub(crate) package: String,
-    /// The folder of its sources.
-    pub(crate) source: PathBuf,
 }
 
 impl Places {
@@ -51,7 +41,6 @@ impl Places {
             root,
             target: target.into(),
             cache: cache_folder()?,
-            libraries: libraries(&metadata),
         })
     }
 
@@ -86,28 +75,4 @@ fn cache_folder() -> Result<PathBuf> {
     let home = env::var_os("HOME")
         .context("neither FOREBAY_CACHE nor HOME is set: where may caches go?")?;
     Ok(PathBuf::from(home).join(".cache/forebay"))
-}
-
-fn libraries(metadata: &serde_json::Value) -> Vec<Library> {
-    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
-    let mut libraries = Vec::new();
-    for package in list(&metadata["packages"]) {
-        for target in list(&package["targets"]) {
-            let is_library = list(&target["kind"])
-                .iter()
-                .any(|kind| kind == "lib" || kind == "rlib");
-            let source = target["src_path"]
-                .as_str()
-                .map(Path::new)
-                .and_then(Path::parent);
-            if let (true, Some(name), Some(source)) = (is_library, package["name"].as_str(), source)
-            {
-                libraries.push(Library {
-                    package: name.into(),
-                    source: source.into(),
-                });
-            }
-        }
-    }
-    libraries
 }

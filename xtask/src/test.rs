@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -36,10 +35,10 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
 
     let mut failed = Vec::new();
     if args.engine.is_none() {
-        if let Err(error) = doc_tests(places) {
+        if let Err(error) = rust_tests(places, &equipment, args.filter.as_deref()) {
             failed.push(error);
         }
-        if let Err(error) = rust_tests(places, &equipment, args.filter.as_deref()) {
+        if let Err(error) = doc_tests(places) {
             failed.push(error);
         }
     }
@@ -61,65 +60,13 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// nextest runs no documentation tests, so cargo does, for the packages that have some.
+/// nextest runs no documentation tests, so cargo does. All packages at once: a selection would
+/// resolve other features and compile the runtime once more.
 fn doc_tests(places: &Places) -> Result<()> {
-    let packages: Vec<&str> = places
-        .libraries
-        .iter()
-        .filter(|library| has_doc_tests(&library.source))
-        .map(|library| library.package.as_str())
-        .collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
     let mut test = cargo();
-    test.args(["test", "--doc", "--release"])
+    test.args(["test", "--doc", "--release", "--workspace", "--quiet"])
         .current_dir(&places.root);
-    for package in packages {
-        test.args(["--package", package]);
-    }
     shell::run(with_artefacts(&mut test, places))
-}
-
-/// Whether a doc comment below `folder` opens a code block that is compiled.
-fn has_doc_tests(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        let path = entry.path();
-        if path.is_dir() {
-            return has_doc_tests(&path);
-        }
-        path.extension().is_some_and(|extension| extension == "rs")
-            && fs::read_to_string(&path).is_ok_and(|text| opens_doc_test(&text))
-    })
-}
-
-fn opens_doc_test(text: &str) -> bool {
-    let mut inside = false;
-    for line in text.lines().map(str::trim_start) {
-        let Some(doc) = line
-            .strip_prefix("///")
-            .or_else(|| line.strip_prefix("//!"))
-        else {
-            continue;
-        };
-        let Some(label) = doc.trim_start().strip_prefix("```") else {
-            continue;
-        };
-        inside = !inside;
-        let compiled = label.split(',').map(str::trim).all(|word| {
-            matches!(
-                word,
-                "" | "rust" | "no_run" | "should_panic" | "compile_fail"
-            ) || word.starts_with("edition")
-        });
-        if inside && compiled {
-            return true;
-        }
-    }
-    false
 }
 
 fn rust_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) -> Result<()> {
