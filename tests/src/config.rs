@@ -14,10 +14,11 @@ pub struct Config {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) listen: Option<String>,
     pub(crate) verbatim: bool,
+    policies: String,
 }
 
 impl Config {
-    /// A configuration of this text. `[admin]` is added where it has none.
+    /// A configuration of this text. `[admin]` and `[policies]` are added where it has none.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -51,6 +52,13 @@ impl Config {
     #[must_use]
     pub fn table(mut self, text: &str) -> Self {
         self.tables += &format!("\n{text}\n");
+        self
+    }
+
+    /// A line of `[policies]`.
+    #[must_use]
+    pub fn policies(mut self, line: &str) -> Self {
+        self.policies = format!("{line}\n");
         self
     }
 
@@ -89,12 +97,22 @@ impl Config {
         if self.verbatim {
             return self.text.clone();
         }
-        let admin = if self.text.contains("[admin]") {
-            ""
-        } else {
-            "\n[admin]\ntoken = \"env:FOREBAY_TEST_ADMIN_TOKEN\"\n"
+        let missing = |section: &str| {
+            let header = format!("[{section}]");
+            ![&self.text, &self.tables]
+                .iter()
+                .any(|text| text.contains(&header))
         };
-        format!("{}\n{admin}{}", self.text, self.tables)
+        let mut more = String::new();
+        if missing("admin") {
+            more += "\n[admin]\ntoken = \"env:FOREBAY_TEST_ADMIN_TOKEN\"\n";
+        }
+        if missing("policies") {
+            let folder = crate::forebay::compiled();
+            let folder = folder.display().to_string();
+            more += &format!("\n[policies]\ncache_dir = {folder:?}\n{}", self.policies);
+        }
+        format!("{}\n{more}{}", self.text, self.tables)
     }
 }
 

@@ -166,6 +166,15 @@ impl Forebay {
         .await;
     }
 
+    /// Waits until every answer that clients already have is in the store as well: an answer
+    /// goes out first, and who repeats it in between joins its flight.
+    pub async fn stored(&self) {
+        eventually("the end of all flights", || async {
+            (self.metrics().await.sum("forebay_flights_active") == 0.0).then_some(())
+        })
+        .await;
+    }
+
     /// One GET of the admin surface, as JSON.
     pub async fn admin_json(&self, path: &str) -> Value {
         self.administrator().get(path).await.json()
@@ -245,7 +254,11 @@ impl Forebay {
 }
 
 /// The binary: `$FOREBAY_BIN`, or the release build of this workspace.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// If it is not built.
+#[must_use]
+pub fn binary() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let named = std::env::var_os("FOREBAY_BIN").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
@@ -259,6 +272,13 @@ fn binary() -> PathBuf {
         path.display()
     );
     path
+}
+
+/// Compiled components of all tests, beside the binary: compiling them anew takes seconds.
+pub(crate) fn compiled() -> PathBuf {
+    let binary = binary();
+    let folder = binary.parent().expect("the binary lies in a folder");
+    std::path::absolute(folder.join("forebay-tests-cache")).expect("the working folder exists")
 }
 
 fn lay_out(config: &Config) -> TempDir {
@@ -292,8 +312,7 @@ fn write_files(config: &Config, folder: &Path) {
 }
 
 fn spawn(config: &Config, folder: &Path) -> Child {
-    let binary = binary();
-    let mut command = Command::new(&binary);
+    let mut command = Command::new(binary());
     command
         .arg("serve")
         .arg("--config")
@@ -310,18 +329,10 @@ fn spawn(config: &Config, folder: &Path) -> Child {
     if !config.verbatim {
         command.args(["--admin", "127.0.0.1:0"]);
     }
-    // One cache of compiled components for all tests: compiling them anew takes seconds.
-    let cache = binary
-        .parent()
-        .map(|folder| folder.join("forebay-tests-cache"));
     command
         .current_dir(folder)
         .env_remove("RUST_LOG")
         .env("XDG_RUNTIME_DIR", folder)
-        .env(
-            "XDG_CACHE_HOME",
-            cache.expect("the binary lies in a folder"),
-        )
         .env("FOREBAY_TEST_ADMIN_TOKEN", ADMIN_TOKEN)
         .envs(config.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())

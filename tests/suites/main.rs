@@ -1,2 +1,17 @@
 //! Black-box suites over the release binary. Each test starts a gateway of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod admin;
+mod cache;
+mod commands;
+mod configuration;
+mod connections;
+mod flights;
+mod guardrails;
+mod guests;
+mod lifecycle;
+mod rates;
+mod requests;
+mod routing;
+mod transport;
+mod upstreams;

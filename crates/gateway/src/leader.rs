@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::header::CONTENT_TYPE;
 
-use crate::error::{ErrorKind, GatewayError};
+use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::flight::{End, Flight, Head, Landing};
 use crate::gateway::Gateway;
 use crate::guard::{Guarded, denied, policy_failed};
@@ -112,7 +112,10 @@ impl<P: Platform> Leader<P> {
                 }
                 Err(Broken::Early(error)) => self.attempts.broke_early(&answer, error),
                 Err(Broken::Late(error)) => {
-                    self.attempts.broke_early(&answer, error.clone());
+                    // A denial or a broken policy is not the upstream's failure: it must not eject it.
+                    if error.kind.source() == ErrorSource::Upstream {
+                        self.attempts.broke(&answer, &error, false);
+                    }
                     return self.flight.finish(End::Failed(error));
                 }
             }

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use forebay_sandbox::{Baked, ComponentSource, PolicySources, Sandbox, SandboxOptions};
+use forebay_sandbox::{Baked, ComponentSource, LoadError, PolicySources, Sandbox, SandboxOptions};
 
 use crate::config::{ComponentConfig, Isolation, PoliciesConfig};
 use crate::platform::NativePolicies;
@@ -36,7 +36,12 @@ impl PolicyLoader for Components {
 
     async fn load(&self, config: &PoliciesConfig, base: &Path) -> Result<Sandbox, PolicyLoadError> {
         let (sources, options) = (sources(config, base)?, options(config, base));
-        in_a_thread_that_ends(move || async move { Sandbox::load(sources, options).await }).await
+        let (config, base) = (config.clone(), base.to_owned());
+        in_a_thread_that_ends(move || async move {
+            let loaded = Sandbox::load(sources, options).await;
+            loaded.map_err(|e| unusable(&config, &base, &e))
+        })
+        .await
     }
 }
 
@@ -46,7 +51,7 @@ async fn in_a_thread_that_ends<F, T>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> Result<T, PolicyLoadError>
 where
-    F: Future<Output = Result<T, forebay_sandbox::LoadError>>,
+    F: Future<Output = Result<T, PolicyLoadError>>,
     T: Send + 'static,
 {
     let (done, result) = tokio::sync::oneshot::channel();
@@ -55,9 +60,7 @@ where
             .enable_all()
             .build();
         let loaded = match runtime {
-            Ok(runtime) => runtime
-                .block_on(work())
-                .map_err(|e| PolicyLoadError(e.to_string())),
+            Ok(runtime) => runtime.block_on(work()),
             Err(error) => Err(PolicyLoadError(format!(
                 "the policies' loader can't start: {error}"
             ))),
@@ -80,7 +83,26 @@ where
 pub async fn bake(config: &PoliciesConfig, base: &Path) -> Result<Baked, PolicyLoadError> {
     forebay_sandbox::bake(sources(config, base)?, options(config, base))
         .await
-        .map_err(|e| PolicyLoadError(e.to_string()))
+        .map_err(|e| unusable(config, base, &e))
+}
+
+/// The error, with the file of the policy that it is about where the configuration names one.
+fn unusable(config: &PoliciesConfig, base: &Path, error: &LoadError) -> PolicyLoadError {
+    let named = match error {
+        LoadError::Compile { policy, .. }
+        | LoadError::Contract { policy, .. }
+        | LoadError::Configure { policy, .. }
+        | LoadError::Start { policy, .. } => match *policy {
+            "prefix-cache" => config.prefix_cache.component.as_ref(),
+            "guardrails" => config.guardrails.component.as_ref(),
+            _ => config.cloud_selector.component.as_ref(),
+        },
+        LoadError::Compose { .. } | LoadError::Runtime { .. } => None,
+    };
+    PolicyLoadError(match named {
+        Some(file) => format!("{error} ({})", base.join(file).display()),
+        None => error.to_string(),
+    })
 }
 
 /// Whether the components that come with Forebay are where they belong.

@@ -15,14 +15,18 @@ pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>) -> io:
         signal(SignalKind::interrupt())?,
     );
     {
-        let mut watching = std::pin::pin!(running.reload_on_change());
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => running.reload_and_log("SIGHUP").await,
-                () = &mut watching => {}
+        // Beside each other: one reload may wait for the other, and a signal to stop for neither.
+        let hung_up = async {
+            while hangup.recv().await.is_some() {
+                running.reload_and_log("SIGHUP").await;
             }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = hung_up => {}
+            () = running.reload_on_change() => {}
         }
     }
     tracing::info!("draining: no new connections, open requests finish");

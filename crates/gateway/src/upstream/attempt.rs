@@ -187,9 +187,20 @@ impl<P: Platform> Attempts<P> {
 
     /// An answer broke before its first event: the next one may be tried.
     pub(crate) fn broke_early(&mut self, answer: &Answer, error: GatewayError) {
-        self.count_failure(&answer.upstream, &answer.lease.0);
-        self.observe(&answer.upstream, None, Some(error.kind), answer.sent, true);
+        self.broke(answer, &error, true);
         self.state.last = Some(error);
+    }
+
+    /// An answer broke, and the upstream is to blame. `retried`: the next one is tried.
+    pub(crate) fn broke(&self, answer: &Answer, error: &GatewayError, retried: bool) {
+        self.count_failure(&answer.upstream, &answer.lease.0);
+        self.observe(
+            &answer.upstream,
+            None,
+            Some(error.kind),
+            answer.sent,
+            retried,
+        );
     }
 
     fn pick(&mut self) -> Option<(Arc<Upstream>, Arc<Endpoint>)> {
