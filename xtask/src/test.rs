@@ -138,24 +138,3 @@ fn path_with(folder: &Path) -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths(env::split_paths(&path).chain([folder.to_path_buf()])).unwrap_or(path)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::opens_doc_test;
-
-    #[test]
-    fn a_compiled_block_is_a_doc_test() {
-        assert!(opens_doc_test(
-            "/// Adds.\n///\n/// ```\n/// add(1);\n/// ```\n"
-        ));
-        assert!(opens_doc_test("//! ```no_run\n//! serve();\n//! ```\n"));
-    }
-
-    #[test]
-    fn a_block_that_is_only_shown_is_none() {
-        assert!(!opens_doc_test("//! ```text\n//! a -> b\n//! ```\n"));
-        assert!(!opens_doc_test(
-            "/// ```ignore\n/// x\n/// ```\nlet fence = \"```\";\n"
-        ));
-    }
-}
