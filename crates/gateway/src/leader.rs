@@ -273,9 +273,13 @@ impl<P: Platform> Leader<P> {
                 gathered.extend_from_slice(&chunk);
             }
         }
-        if !gathered.is_empty() {
-            body = gathered.freeze();
-        }
+        // A copy of its own: what came is a slice of a larger read buffer, which a recording
+        // would keep alive, many times its weight.
+        body = Bytes::copy_from_slice(if gathered.is_empty() {
+            &body
+        } else {
+            &gathered
+        });
         let name = answer.upstream.name.clone();
         let payload = Payload::parse(self.operation(), body).map_err(|e| {
             Broken::Early(invalid(
