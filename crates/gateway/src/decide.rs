@@ -140,7 +140,11 @@ pub(crate) async fn decide<P: Platform>(
         let began = Instant::now();
         let judged = judge(gateway, &mut decision, body.len()).await;
         ticket.summary.policy_time = began.elapsed();
-        judged?;
+        if let Err(error) = judged {
+            // Nothing was computed that could be charged.
+            ticket.settle(0);
+            return Err(error);
+        }
         if decision.masks.is_empty() {
             gateway.platform().remember(id, decision.facts.clone());
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::canonical::{FinishKind, Operation, Usage};
+use forebay_dialect::canonical::Operation;
 use forebay_dialect::sse::Decoder;
 use forebay_dialect::{Payload, StreamItem};
 use futures_util::StreamExt as _;
@@ -19,6 +19,7 @@ use crate::flight::{End, Flight, Head, Landing};
 use crate::gateway::Gateway;
 use crate::guard::{Guarded, denied, policy_failed};
 use crate::memo::Remembered;
+use crate::meter::Meter;
 use crate::observe::Observation;
 use crate::platform::Platform;
 use crate::policy::{
@@ -51,17 +52,6 @@ pub(crate) struct Leader<P: Platform> {
     pub(crate) route: Arc<str>,
     /// Time the ranking took.
     pub(crate) rank_time: Duration,
-}
-
-/// What has been learned of an answer so far.
-#[derive(Default)]
-struct Meter {
-    usage: Option<Usage>,
-    model: Option<String>,
-    ending: Option<Ending>,
-    tool_calls: bool,
-    first_token: Option<Instant>,
-    deltas: u64,
 }
 
 /// An answer broke.
@@ -288,7 +278,7 @@ impl<P: Platform> Leader<P> {
             ))
         })?;
         let mut meter = Meter::default();
-        if let Some(error) = self.meter(&mut meter, &payload, &name) {
+        if let Some(error) = meter.read(&payload, &name) {
             return Err(Broken::Late(error));
         }
         let took = answer.sent.elapsed();
@@ -397,7 +387,7 @@ impl<P: Platform> Leader<P> {
                 let StreamItem::Payload(payload) = item else {
                     return self.end_stream(answer, meter, guard, begun).await;
                 };
-                if let Some(error) = self.meter(&mut meter, &payload, &name) {
+                if let Some(error) = meter.read(&payload, &name) {
                     return Err(broken(begun, error));
                 }
                 if !begun {
@@ -485,53 +475,6 @@ impl<P: Platform> Leader<P> {
                 Ok(())
             }
         }
-    }
-
-    /// Reads what a payload tells of the answer. An error within it ends the answer.
-    fn meter(&self, meter: &mut Meter, payload: &Payload, upstream: &str) -> Option<GatewayError> {
-        if let Some(told) = payload.error() {
-            let mut error = GatewayError::new(
-                ErrorKind::UpstreamError,
-                format!(
-                    "upstream \"{upstream}\" ended its answer with an error: {}",
-                    told.message
-                ),
-            );
-            error.error_type = told.kind.clone();
-            error.code = told.code.clone();
-            return Some(error);
-        }
-        if let Some(usage) = payload.usage() {
-            meter.usage = Some(*usage);
-        }
-        if meter.model.is_none() {
-            meter.model = payload.model().map(str::to_owned);
-        }
-        meter.tool_calls |= payload.has_tool_calls();
-        if payload.texts().iter().any(|t| !t.text.is_empty()) || payload.has_tool_calls() {
-            meter.deltas += 1;
-            meter.first_token.get_or_insert_with(Instant::now);
-        }
-        for (_, finish) in payload.finished() {
-            let ending = match finish {
-                FinishKind::Length => Ending::Length,
-                FinishKind::Refused => Ending::Refused,
-                _ => Ending::Complete,
-            };
-            // The worst of several choices counts: refused before length before complete.
-            let worse = |e: Ending| match e {
-                Ending::Refused => 2,
-                Ending::Length => 1,
-                _ => 0,
-            };
-            if meter
-                .ending
-                .is_none_or(|known| worse(ending) > worse(known))
-            {
-                meter.ending = Some(ending);
-            }
-        }
-        None
     }
 
     /// The answer has ended well: clients get its end, then it is stored if policy and bounds allow.

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod board;
 pub mod config;
 mod decide;
 mod directives;
@@ -28,6 +29,7 @@ mod leader;
 mod limits;
 mod masks;
 pub mod memo;
+mod meter;
 mod models;
 pub mod observe;
 mod pipeline;

@@ -1,0 +1,144 @@
+//! From a miss to a flight: join the one that is under way, or start one and its leader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_dialect::Request;
+use forebay_dialect::canonical::Operation;
+use http::HeaderMap;
+
+use crate::decide::{Decision, invalid_request};
+use crate::error::{ErrorKind, GatewayError};
+use crate::flight::{Boarding, End, Flight, FlightReader};
+use crate::gateway::Gateway;
+use crate::headers;
+use crate::identity::keyed;
+use crate::leader::Leader;
+use crate::platform::Platform;
+use crate::ticket::Ticket;
+use crate::upstream::Attempts;
+
+/// Joins the flight of this request, or starts one and its leader.
+pub(crate) fn board<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &mut Decision<P>,
+    body: &Bytes,
+    head: &HeaderMap,
+    ticket: &Ticket<P>,
+) -> Result<(FlightReader, bool), GatewayError> {
+    let directives = decision.directives;
+    let id = u64::from_le_bytes(first_eight(gateway.platform().random()));
+    let may_store = decision.plan.store && !directives.no_store;
+    // Who narrows residency by header flies alone: a flight's upstream is not known before it has begun.
+    let narrowed = head.contains_key(headers::RESIDENCY);
+    let shares = decision.plan.lookup
+        && may_store
+        && directives.max_age != Some(0)
+        && !narrowed
+        && decision.deadline.is_none();
+    let bounds = gateway.flight_bounds();
+    let resumable = headers::flag(head, &headers::EVENT_IDS);
+    let reader = if shares {
+        match gateway.shared().flights.board(decision.key, id, bounds) {
+            Some(Boarding::Joined(reader)) => return Ok((reader, true)),
+            Some(Boarding::Leads(reader)) => reader,
+            None => {
+                return Err(GatewayError::new(
+                    ErrorKind::Internal,
+                    "a new flight could not be boarded",
+                ));
+            }
+        }
+    } else {
+        let keep = may_store || resumable || !decision.facts.stream;
+        let flight = Flight::new(id, decision.key, keep, bounds);
+        flight.join(0).ok_or_else(|| {
+            GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded")
+        })?
+    };
+    let flight = reader.flight().clone();
+    // From here to the spawn there is no await: a client that leaves can't strand those who join.
+    let request = match decision.request.take() {
+        Some(request) => request,
+        None => match Request::parse(operation_of(decision), body.clone()) {
+            Ok(request) => request,
+            Err(error) => {
+                let error = invalid_request(&error);
+                flight.finish(End::Failed(error.clone()));
+                gateway.shared().flights.land(&flight);
+                return Err(error);
+            }
+        },
+    };
+    if resumable {
+        gateway.shared().flights.make_resumable(&flight);
+    }
+    let mut passed_on = HeaderMap::new();
+    headers::put(
+        &mut passed_on,
+        headers::REQUEST_ID,
+        &ticket.summary.request_id,
+    );
+    if let Some(parent) = &ticket.summary.traceparent {
+        headers::put(&mut passed_on, headers::TRACEPARENT, parent);
+    }
+    let total = gateway.config().timeouts.total.0;
+    let deadline = ticket.started + decision.deadline.map_or(total, |own| own.min(total));
+    let secret = &*decision.identity.secret;
+    let mut attempts = Attempts::new(
+        gateway.clone(),
+        Arc::new(request),
+        Vec::new(),
+        passed_on,
+        deadline,
+    );
+    attempts.cache_salt = hex(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
+    attempts.hints.clone_from(&decision.plan.hints);
+    let leader = Leader {
+        gateway: gateway.clone(),
+        flight,
+        attempts,
+        caller: decision.caller.clone(),
+        facts: decision.facts.clone(),
+        plan: decision.plan.clone(),
+        residency: decision.residency.clone(),
+        budget_micro_usd: decision.identity.tenant.budget_micro_usd,
+        has_deadline: decision.deadline.is_some(),
+        tenant_hash: u64::from_le_bytes(first_eight_of(&keyed(secret, &[b"forebay warmth v1"]))),
+        may_store,
+        route: "".into(),
+        rank_time: Duration::ZERO,
+    };
+    gateway
+        .platform()
+        .spawn(leader.run(decision.session.take()));
+    Ok((reader, false))
+}
+
+fn operation_of<P: Platform>(decision: &Decision<P>) -> Operation {
+    match decision.caller.route {
+        "/v1/completions" => Operation::Completion,
+        _ => Operation::Chat,
+    }
+}
+
+fn first_eight(random: [u8; 16]) -> [u8; 8] {
+    first_eight_of(&random)
+}
+
+fn first_eight_of(bytes: &[u8]) -> [u8; 8] {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[..8]);
+    eight
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}

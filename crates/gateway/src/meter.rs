@@ -1,0 +1,66 @@
+//! What an answer's payloads tell of it while they pass: tokens, model, how it ended, when its first token came.
+
+use std::time::Instant;
+
+use forebay_dialect::Payload;
+use forebay_dialect::canonical::{FinishKind, Usage};
+
+use crate::error::{ErrorKind, GatewayError};
+use crate::policy::Ending;
+
+/// What has been learned of an answer so far.
+#[derive(Default)]
+pub(crate) struct Meter {
+    pub(crate) usage: Option<Usage>,
+    pub(crate) model: Option<String>,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) tool_calls: bool,
+    pub(crate) first_token: Option<Instant>,
+    pub(crate) deltas: u64,
+}
+
+impl Meter {
+    /// Reads what a payload tells of the answer. An error within it ends the answer.
+    pub(crate) fn read(&mut self, payload: &Payload, upstream: &str) -> Option<GatewayError> {
+        if let Some(told) = payload.error() {
+            let mut error = GatewayError::new(
+                ErrorKind::UpstreamError,
+                format!(
+                    "upstream \"{upstream}\" ended its answer with an error: {}",
+                    told.message
+                ),
+            );
+            error.error_type = told.kind.clone();
+            error.code = told.code.clone();
+            return Some(error);
+        }
+        if let Some(usage) = payload.usage() {
+            self.usage = Some(*usage);
+        }
+        if self.model.is_none() {
+            self.model = payload.model().map(str::to_owned);
+        }
+        self.tool_calls |= payload.has_tool_calls();
+        if payload.texts().iter().any(|t| !t.text.is_empty()) || payload.has_tool_calls() {
+            self.deltas += 1;
+            self.first_token.get_or_insert_with(Instant::now);
+        }
+        for (_, finish) in payload.finished() {
+            let ending = match finish {
+                FinishKind::Length => Ending::Length,
+                FinishKind::Refused => Ending::Refused,
+                _ => Ending::Complete,
+            };
+            // The worst of several choices counts: refused before length before complete.
+            let worse = |e: Ending| match e {
+                Ending::Refused => 2,
+                Ending::Length => 1,
+                _ => 0,
+            };
+            if self.ending.is_none_or(|known| worse(ending) > worse(known)) {
+                self.ending = Some(ending);
+            }
+        }
+        None
+    }
+}
