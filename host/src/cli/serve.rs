@@ -40,6 +40,7 @@ impl ServeArgs {
         let config = config::load(&source, &overrides)?;
         telemetry::start_logging(&config.log)?;
         runtime(config.server.workers)?.block_on(async {
+            let signals = operate::Signals::listen()?;
             let running = operate::start(
                 Options {
                     file: self.config,
@@ -60,7 +61,7 @@ impl ServeArgs {
             if let Some(file) = &running.token_file {
                 say(&format!("forebay admin token in {}", file.display()));
             }
-            operate::run_until_told_to_stop(running).await?;
+            operate::run_until_told_to_stop(running, signals).await;
             Ok(())
         })
     }

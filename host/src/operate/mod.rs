@@ -14,4 +14,4 @@ pub use policies::{
 };
 pub use reload::{Control, ReloadError};
 pub use serve::{Options, Running, StartError, start};
-pub use signals::run_until_told_to_stop;
+pub use signals::{Signals, run_until_told_to_stop};

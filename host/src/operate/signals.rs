@@ -2,18 +2,38 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::policies::PolicyLoader;
 use super::serve::Running;
 
+/// The signals that the host answers to. Listen before the gateway says that it is ready: until
+/// then a signal does what the system does by default, and a SIGHUP ends the program.
+#[derive(Debug)]
+pub struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Starts to listen. What comes from now on waits until it is asked for.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Serves until told to stop, then drains. A second signal ends at once.
-pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>) -> io::Result<()> {
-    let (mut hangup, mut terminate, mut interrupt) = (
-        signal(SignalKind::hangup())?,
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>, signals: Signals) {
+    let Signals {
+        mut hangup,
+        mut terminate,
+        mut interrupt,
+    } = signals;
     {
         // Beside each other: one reload may wait for the other, and a signal to stop for neither.
         let hung_up = async {
@@ -38,5 +58,4 @@ pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>) -> io:
         _ = terminate.recv() => tracing::warn!("told twice; ending at once"),
         _ = interrupt.recv() => tracing::warn!("told twice; ending at once"),
     }
-    Ok(())
 }
