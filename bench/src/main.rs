@@ -3,6 +3,7 @@
 //! The gateway or peer under measurement has core 0; load and upstream share core 1. Windows of all subjects of a
 //! scenario alternate, so that a busy machine hurts them alike, and only ratios within a run are reported as results.
 
+mod edges;
 mod http;
 mod peers;
 mod report;
@@ -53,6 +54,9 @@ pub(crate) struct Options {
     /// The interpreter of the Python environment that holds the peers.
     #[arg(long)]
     peers: Option<PathBuf>,
+    /// The program `wasmtime`, for the edge.
+    #[arg(long)]
+    wasmtime: Option<PathBuf>,
     /// Measures only scenarios with this in their name.
     #[arg(long)]
     only: Option<String>,

@@ -50,6 +50,8 @@ pub(crate) struct Starter<'r> {
     pub(crate) runtime: &'r Runtime,
     /// The interpreter beside which the peers are installed.
     pub(crate) python: Option<&'r Path>,
+    /// The program that serves components.
+    pub(crate) wasmtime: Option<&'r Path>,
 }
 
 impl Starter<'_> {
@@ -234,7 +236,7 @@ impl Starter<'_> {
         })
     }
 
-    fn ready(&self, subject: Subject) -> Result<Subject> {
+    pub(crate) fn ready(&self, subject: Subject) -> Result<Subject> {
         match self
             .runtime
             .block_on(http::ready(&subject.url, READY_LIMIT))
@@ -270,10 +272,10 @@ fn on_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn local(port: u16) -> String {
+pub(crate) fn local(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn port_of(url: &str) -> Result<String> {
+pub(crate) fn port_of(url: &str) -> Result<String> {
     Ok(url.rsplit(':').next().context("a URL has a port")?.into())
 }

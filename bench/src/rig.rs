@@ -27,6 +27,8 @@ pub(crate) struct Rig {
     pub(crate) configs: PathBuf,
     /// The release binary of the gateway.
     pub(crate) gateway: PathBuf,
+    /// The built components.
+    pub(crate) components: PathBuf,
 }
 
 impl Rig {
@@ -42,6 +44,7 @@ impl Rig {
             work,
             configs: configs.into(),
             gateway: target.join("release/forebay"),
+            components: target.join("components"),
         })
     }
 
@@ -146,6 +149,11 @@ impl Server {
             .parse()
             .context("VmRSS is no number")?;
         Ok(kib / 1024.0)
+    }
+
+    /// Its whole log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The end of its log, for an error message.

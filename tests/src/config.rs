@@ -161,7 +161,9 @@ impl Key {
         self
     }
 
-    fn line(&self) -> String {
+    /// Its table in the keys file.
+    #[must_use]
+    pub fn line(&self) -> String {
         let digest = hex::encode(Sha256::digest(&self.text));
         format!(
             "[[keys]]\nid = \"{}\"\ndigest = \"sha256:{digest}\"\ntenant = \"{}\"\ncreated = \"2026-01-01T00:00:00Z\"\n{}\n",

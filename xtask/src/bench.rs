@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::places::{Places, cargo};
-use crate::setup::{self, debian, python};
-use crate::{build, shell};
+use crate::setup::{self, debian, python, tools};
+use crate::{build, components, shell};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -43,6 +43,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         .map_err(|lack| missing.push(lack))
         .ok();
     build::run(places)?;
+    components::hello(places)?;
     let mut rig = cargo();
     rig.args(["build", "--release", "--package", "forebay-bench"])
         .current_dir(&places.root);
@@ -61,6 +62,9 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     bench
         .arg("--configs")
         .arg(places.root.join("bench/configs"));
+    if let Some(wasmtime) = tools::find(places, "wasmtime") {
+        bench.arg("--wasmtime").arg(wasmtime);
+    }
     if let Some(python) = peers {
         bench.arg("--peers").arg(python);
     }

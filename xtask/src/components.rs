@@ -1,23 +1,75 @@
-//! `cargo xtask components`: the three policies, built for wasm32-wasip2 and put where the gateway finds them.
+//! `cargo xtask components`: the policies and the edges, built for wasm32-wasip2 and put where the
+//! gateway finds them; and a release of them for edges.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::places::{Places, cargo};
 use crate::setup::wasi::TARGET;
-use crate::shell;
+use crate::{build, setup, shell};
 
 /// The policies that ship with Forebay: each is the package `forebay-NAME` and becomes `NAME.wasm`.
 const POLICIES: [&str; 3] = ["prefix-cache", "guardrails", "cloud-selector"];
 
-/// Builds the policies with the guest profile and copies them to `target/components`.
+/// The platforms of the edge component: each is a feature of `forebay-edge` and becomes `edge-NAME.wasm`.
+const EDGES: [&str; 4] = ["spin", "wasi", "worker", "fastly"];
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also bakes a release and composes the edges with it, into target/edge.
+    #[arg(long)]
+    compose: bool,
+    /// The configuration of the release.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "deploy/edge/forebay.toml",
+        requires = "compose"
+    )]
+    config: PathBuf,
+    /// Lets everyone in, as the tenant `local`: the configuration's API keys are not asked for.
+    #[arg(long, requires = "compose")]
+    open: bool,
+}
+
+/// Builds, and bakes a release if asked.
+pub(crate) fn run_verb(places: &Places, args: &Args) -> Result<()> {
+    setup::wasi::ensure(places)?;
+    if !args.compose {
+        return run(places);
+    }
+    build::run(places)?;
+    let mut bake = Command::new(places.gateway());
+    bake.arg("bake")
+        .arg("--config")
+        .arg(&args.config)
+        .arg("--out")
+        .arg(places.target.join("edge"))
+        .current_dir(&places.root)
+        .env("FOREBAY_COMPONENTS", places.components());
+    for edge in EDGES {
+        bake.arg("--compose")
+            .arg(places.components().join(format!("edge-{edge}.wasm")));
+    }
+    if args.open {
+        bake.arg("--open");
+    }
+    shell::run(&mut bake)
+}
+
+/// Builds the policies and the edges with the guest profile and copies them to `target/components`.
 pub(crate) fn run(places: &Places) -> Result<()> {
-    let mut build = cargo();
-    build
-        .args(["build", "--profile", "guest", "--target", TARGET])
-        .current_dir(&places.root);
+    let guest = || {
+        let mut build = cargo();
+        build
+            .args(["build", "--profile", "guest", "--target", TARGET])
+            .current_dir(&places.root);
+        build
+    };
+    let mut build = guest();
     for policy in POLICIES {
         build.arg("--package").arg(format!("forebay-{policy}"));
     }
@@ -31,8 +83,30 @@ pub(crate) fn run(places: &Places) -> Result<()> {
         let module = built.join(format!("forebay_{}.wasm", policy.replace('-', "_")));
         replace(&module, &folder.join(format!("{policy}.wasm")))?;
     }
+    for edge in EDGES {
+        shell::run(guest().args(["--package", "forebay-edge", "--features", edge]))?;
+        replace(
+            &built.join("forebay_edge.wasm"),
+            &folder.join(format!("edge-{edge}.wasm")),
+        )?;
+    }
     shell::say(format!("components are in {}", places.short(&folder)));
     Ok(())
+}
+
+/// Builds the handler that the bench measures runtimes by.
+pub(crate) fn hello(places: &Places) -> Result<()> {
+    let mut build = cargo();
+    build
+        .args(["build", "--profile", "guest", "--target", TARGET])
+        .args(["--package", "forebay-bench-hello"])
+        .current_dir(&places.root);
+    shell::run(&mut build)?;
+    let built = places.target.join(TARGET).join("guest");
+    replace(
+        &built.join("forebay_bench_hello.wasm"),
+        &places.components().join("hello.wasm"),
+    )
 }
 
 /// Renames into place, so that a gateway that watches the file never reads half of it, and leaves an equal file alone.

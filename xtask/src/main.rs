@@ -29,8 +29,8 @@ struct Cli {
 enum Verb {
     /// Installs what is missing: the WebAssembly target, and what the tests need beyond Rust.
     Setup(setup::Args),
-    /// Builds the three policy components into target/components.
-    Components,
+    /// Builds the policies and the edges into target/components; with --compose a release in target/edge.
+    Components(components::Args),
     /// Builds the components and the release binary, target/release/forebay.
     Build,
     /// Builds and starts the gateway, before the embedded engine unless told otherwise.
@@ -55,10 +55,7 @@ fn run(verb: Verb) -> Result<()> {
     let places = Places::find()?;
     match verb {
         Verb::Setup(args) => setup::run(&places, &args),
-        Verb::Components => {
-            setup::wasi::ensure(&places)?;
-            components::run(&places)
-        }
+        Verb::Components(args) => components::run_verb(&places, &args),
         Verb::Build => build::run(&places),
         Verb::Serve(args) => serve::run(&places, &args),
         Verb::Test(args) => test::run(&places, &args),

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -15,7 +15,10 @@ use crate::{build, components, shell};
 const NOTHING_SELECTED: i32 = 5;
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    suite: Option<Suite>,
     /// Runs only the engine part, against the gateway put before this engine.
     #[arg(long, value_name = "URL")]
     engine: Option<String>,
@@ -23,8 +26,34 @@ pub(crate) struct Args {
     filter: Option<String>,
 }
 
+/// A suite that runs by itself.
+#[derive(clap::Subcommand)]
+enum Suite {
+    /// Runs the same cases against every platform the gateway runs on.
+    Conformance(Conformance),
+}
+
+#[derive(clap::Args)]
+struct Conformance {
+    /// native, spin-up, spin, wasmtime, workerd, viceroy or all; may be given again.
+    #[arg(long, default_value = "all")]
+    platform: Vec<String>,
+    /// A folder of further cases in the same form.
+    #[arg(long, value_name = "DIR")]
+    cases: Vec<PathBuf>,
+    /// Only cases with this in their name.
+    #[arg(long)]
+    case: Option<String>,
+    /// Writes the table of cases and platforms to this file.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+}
+
 pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     setup::wasi::ensure(places)?;
+    if let Some(Suite::Conformance(conformance)) = &args.suite {
+        return run_conformance(places, conformance);
+    }
     let equipment = setup::for_tests(places);
     // The test run builds the binary itself: a build of its own before it would resolve other
     // features and compile the runtime twice.
@@ -58,6 +87,37 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Brings in the runtimes of the platforms that are asked for, and runs the suite on them.
+fn run_conformance(places: &Places, args: &Conformance) -> Result<()> {
+    let wanted = |name: &str| args.platform.iter().any(|p| p == "all" || p == name);
+    let missing = setup::for_platforms(places, wanted);
+    setup::report(&missing);
+    components::run(places)?;
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--package", "forebay"])
+        .args(["--package", "forebay-conformance"])
+        .current_dir(&places.root);
+    shell::run(&mut build)?;
+    let mut suite = Command::new(places.target.join("release/forebay-conformance"));
+    for platform in &args.platform {
+        suite.arg("--platform").arg(platform);
+    }
+    for folder in &args.cases {
+        suite.arg("--cases").arg(folder);
+    }
+    if let Some(case) = &args.case {
+        suite.arg("--case").arg(case);
+    }
+    if let Some(table) = &args.table {
+        suite.arg("--table").arg(table);
+    }
+    if setup::in_ci() {
+        suite.arg("--require");
+    }
+    shell::run(with_artefacts(&mut suite, places))
 }
 
 /// nextest runs no documentation tests, so cargo does. All packages at once: a selection would

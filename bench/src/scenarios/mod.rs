@@ -1,5 +1,6 @@
 //! The scenarios, in the order of the report.
 
+mod edge;
 mod latency;
 mod memory;
 mod policy;
@@ -17,12 +18,13 @@ use crate::rig::Rig;
 /// A scenario measures its part and puts it into the report.
 type Scenario = fn(&Starter<'_>, &Options, &mut Report) -> Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 5] = [
+const SCENARIOS: [(&str, Scenario); 6] = [
     ("throughput", throughput::run),
     ("latency", latency::run),
     ("ttft", ttft::run),
     ("memory", memory::run),
     ("policy", policy::run),
+    ("edge", edge::run),
 ];
 
 /// Runs those that `--only` leaves, prints the report and writes the JSON. A scenario that fails is named as missing.
@@ -32,6 +34,7 @@ pub(crate) fn run(options: &Options, runtime: &Runtime) -> Result<()> {
         rig: &rig,
         runtime,
         python: options.peers.as_deref(),
+        wasmtime: options.wasmtime.as_deref(),
     };
     let mut report = Report::default();
     for (name, scenario) in SCENARIOS {

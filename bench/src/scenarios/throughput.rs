@@ -124,7 +124,7 @@ pub(crate) fn run(starter: &Starter<'_>, options: &Options, report: &mut Report)
 }
 
 /// What is called a hit and a miss below has to be one.
-async fn caches(gateway: &Subject) -> Result<()> {
+pub(super) async fn caches(gateway: &Subject) -> Result<()> {
     let first = http::ask(&gateway.url, http::prompt("is it cached", false)).await?;
     let second = http::ask(&gateway.url, http::prompt("is it cached", false)).await?;
     let hit = |status: &str| status.split(';').any(|part| part.trim() == "hit");

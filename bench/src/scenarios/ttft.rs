@@ -12,8 +12,8 @@ use crate::scenarios::{keep, latency};
 use crate::windows::{in_turns, median};
 
 /// Eight events a millisecond apart: a stream, yet hundreds of them in a window.
-const EVENTS: u64 = 8;
-const EVERY_MS: u64 = 1;
+pub(super) const EVENTS: u64 = 8;
+pub(super) const EVERY_MS: u64 = 1;
 
 pub(crate) fn run(starter: &Starter<'_>, options: &Options, report: &mut Report) -> Result<()> {
     let upstream = starter.sse_upstream(EVENTS, EVERY_MS)?;
@@ -56,7 +56,7 @@ pub(crate) fn run(starter: &Starter<'_>, options: &Options, report: &mut Report)
 }
 
 /// The median TTFT of a window, in microseconds.
-fn window(url: &str, seconds: u32, mark: &str) -> Result<f64> {
+pub(super) fn window(url: &str, seconds: u32, mark: &str) -> Result<f64> {
     let mut client = Command::new(std::env::current_exe()?);
     client.arg("ttft").args([
         "--url",

@@ -17,16 +17,26 @@ use crate::identity::keyed;
 use crate::leader::Leader;
 use crate::platform::Platform;
 use crate::ticket::Ticket;
+use crate::time::Timer;
 use crate::upstream::Attempts;
 
-/// Joins the flight of this request, or starts one and its leader.
+/// What becomes of a miss.
+pub(crate) enum Boarded<P: Platform> {
+    /// A flight, and whether another request leads it.
+    Flight(FlightReader, bool),
+    /// Nobody here reads the answer: it is relayed.
+    Relay(Box<Leader<P>>),
+}
+
+/// Joins the flight of this request, or starts one and its leader; or gives the leader of an
+/// answer that is only passed on.
 pub(crate) fn board<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
     body: &Bytes,
     head: &HeaderMap,
     ticket: &Ticket<P>,
-) -> Result<(FlightReader, bool), GatewayError> {
+) -> Result<Boarded<P>, GatewayError> {
     let directives = decision.directives;
     let id = u64::from_le_bytes(first_eight(gateway.platform().random()));
     let may_store = decision.plan.store && !directives.no_store;
@@ -41,7 +51,7 @@ pub(crate) fn board<P: Platform>(
     let resumable = headers::flag(head, &headers::EVENT_IDS);
     let reader = if shares {
         match gateway.shared().flights.board(decision.key, id, bounds) {
-            Some(Boarding::Joined(reader)) => return Ok((reader, true)),
+            Some(Boarding::Joined(reader)) => return Ok(Boarded::Flight(reader, true)),
             Some(Boarding::Leads(reader)) => reader,
             None => {
                 return Err(GatewayError::new(
@@ -93,7 +103,7 @@ pub(crate) fn board<P: Platform>(
         passed_on,
         deadline,
     );
-    attempts.cache_salt = hex(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
+    attempts.cache_salt = hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
     attempts.hints.clone_from(&decision.plan.hints);
     let leader = Leader {
         gateway: gateway.clone(),
@@ -109,11 +119,22 @@ pub(crate) fn board<P: Platform>(
         may_store,
         route: "".into(),
         rank_time: Duration::ZERO,
+        silence: Timer::default(),
     };
+    let unread = gateway.platform().passes_bodies()
+        && !shares
+        && !may_store
+        && !resumable
+        && !decision.facts.guard_output
+        && decision.masks.is_empty()
+        && gateway.all_upstreams().iter().all(|u| u.config.relay);
+    if unread {
+        return Ok(Boarded::Relay(Box::new(leader)));
+    }
     gateway
         .platform()
         .spawn(leader.run(decision.session.take()));
-    Ok((reader, false))
+    Ok(Boarded::Flight(reader, false))
 }
 
 fn operation_of<P: Platform>(decision: &Decision<P>) -> Operation {
@@ -131,14 +152,4 @@ fn first_eight_of(bytes: &[u8]) -> [u8; 8] {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[..8]);
     eight
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
 }

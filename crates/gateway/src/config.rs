@@ -187,7 +187,7 @@ impl Default for Capabilities {
 pub struct UpstreamConfig {
     /// Its name in logs, metrics and headers.
     pub name: String,
-    /// Base URLs of its replicas, without `/v1`: `http://10.0.0.7:8000`.
+    /// Base URLs of its replicas, without `/v1`: `http://10.0.0.7:8000`, or `env:NAME`.
     pub urls: Vec<String>,
     /// Its API key: `env:NAME` or `file:PATH`. The client's own key is never forwarded.
     #[serde(default)]
@@ -201,6 +201,10 @@ pub struct UpstreamConfig {
     /// It is an engine we see inside: it gets a `cache_salt` that separates tenants. Only vLLM and SGLang know it.
     #[serde(default)]
     pub cache_salt: bool,
+    /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
+    /// On platforms that can, what is neither stored nor screened here is then passed on unread.
+    #[serde(default)]
+    pub relay: bool,
     /// Ask for usage in streams (`stream_options.include_usage`). Default true.
     #[serde(default = "yes")]
     pub include_usage: bool,

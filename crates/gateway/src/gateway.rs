@@ -23,7 +23,7 @@ pub struct Gateway<P: Platform> {
     platform: Arc<P>,
     policies: Arc<P::Policies>,
     store: Arc<P::Store>,
-    config: GatewayConfig,
+    config: Arc<GatewayConfig>,
     keys: Arc<KeyRing>,
     upstreams: Vec<Arc<Upstream>>,
     shared: Arc<Shared>,
@@ -33,7 +33,7 @@ pub struct Gateway<P: Platform> {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) flights: Flights,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) in_flight: AtomicU32,
     pub(crate) draining: AtomicBool,
 }
@@ -65,11 +65,29 @@ impl<P: Platform> Gateway<P> {
             platform,
             policies,
             store,
-            config,
+            config: Arc::new(config),
             keys,
             upstreams,
             shared,
         }))
+    }
+
+    /// The same gateway with flights of its own. A platform whose requests can't wait on each
+    /// other's input and output makes one for each request: then nothing is joined or resumed
+    /// across requests, while rate limits, upstreams and store are shared.
+    pub fn apart(&self) -> Arc<Self> {
+        Arc::new(Self {
+            platform: self.platform.clone(),
+            policies: self.policies.clone(),
+            store: self.store.clone(),
+            config: self.config.clone(),
+            keys: self.keys.clone(),
+            upstreams: self.upstreams.clone(),
+            shared: Arc::new(Shared {
+                limits: self.shared.limits.clone(),
+                ..Shared::default()
+            }),
+        })
     }
 
     /// Counts a request as in flight, or gives the 503 of a gateway that is full or shutting down.

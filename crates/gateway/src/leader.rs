@@ -27,7 +27,7 @@ use crate::policy::{
 };
 use crate::recording::{Form, Recording};
 use crate::store::{Entry, Store};
-use crate::time::timeout;
+use crate::time::{Timer, timeout};
 use crate::upstream::{Answer, Attempts, timed_out, transport_error};
 
 /// One flight and all that its leader needs.
@@ -52,6 +52,8 @@ pub(crate) struct Leader<P: Platform> {
     pub(crate) route: Arc<str>,
     /// Time the ranking took.
     pub(crate) rank_time: Duration,
+    /// Runs while an upstream is silent.
+    pub(crate) silence: Timer,
 }
 
 /// An answer broke.
@@ -82,6 +84,20 @@ impl<P: Platform> Leader<P> {
             clients: flight.clients(),
             cancelled,
         });
+    }
+
+    /// The answer of the first upstream that begins one, unread. The flight is nobody else's.
+    pub(crate) async fn relay(
+        mut self,
+        session: Option<SessionOf<P>>,
+    ) -> Result<(Head, Answer), GatewayError> {
+        let began = Instant::now();
+        self.attempts.unread = true;
+        self.rank(session).await?;
+        self.rank_time = began.elapsed();
+        let answer = self.attempts.next().await?;
+        answer.succeeded();
+        Ok((self.head(answer.upstream.name.clone(), &answer), answer))
     }
 
     async fn fly(&mut self, session: Option<SessionOf<P>>) {
@@ -219,7 +235,7 @@ impl<P: Platform> Leader<P> {
 
     /// The next bytes of the body. `limit` is the stage's own; the client's deadline holds as well.
     async fn next(
-        &self,
+        &mut self,
         answer: &mut Answer,
         limit: Duration,
     ) -> Result<Option<Bytes>, GatewayError> {
@@ -228,7 +244,12 @@ impl<P: Platform> Leader<P> {
             .deadline
             .saturating_duration_since(Instant::now());
         let limit = limit.min(left);
-        match timeout(&**self.gateway.platform(), limit, answer.body.next()).await {
+        let platform = &**self.gateway.platform();
+        match self
+            .silence
+            .within(platform, limit, answer.body.next())
+            .await
+        {
             None => Err(timed_out(&answer.upstream.name, limit)),
             Some(None) => Ok(None),
             Some(Some(Ok(bytes))) => Ok(Some(bytes)),
@@ -241,7 +262,7 @@ impl<P: Platform> Leader<P> {
         answer: &mut Answer,
         guard: Option<GuardOf<P>>,
     ) -> Result<(), Broken> {
-        let timeouts = &self.gateway.config().timeouts;
+        let timeouts = self.gateway.config().timeouts.clone();
         let limit = self.gateway.config().streams.max_response;
         let mut body = Bytes::new();
         let mut gathered = BytesMut::new();

@@ -38,6 +38,7 @@ pub mod policy;
 pub mod recording;
 mod reply;
 mod resume;
+pub mod settings;
 pub mod store;
 mod ticket;
 mod time;

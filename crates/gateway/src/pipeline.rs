@@ -6,17 +6,18 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use forebay_dialect::Payload;
 use forebay_dialect::canonical::Operation;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
 
-use crate::board::board;
+use crate::board::{Boarded, board};
 use crate::decide::{Decision, decide};
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::flight::FlightReader;
 use crate::gateway::Gateway;
+use crate::leader::Leader;
 use crate::masks::{MaskTable, Restorer};
 use crate::observe::{CacheResult, Observation};
-use crate::platform::Platform;
+use crate::platform::{Platform, UpstreamBody};
 use crate::recording::Recording;
 use crate::reply::{Events, Feed, ReplyBody, body_of};
 use crate::store::{Entry, Store};
@@ -32,6 +33,8 @@ struct Ready<P: Platform> {
 enum Content<P: Platform> {
     Whole(Bytes),
     Events(Events<P>),
+    /// An upstream's body as it comes, and its media type.
+    Unread(UpstreamBody, HeaderValue),
 }
 
 enum Route<'a> {
@@ -158,7 +161,12 @@ async fn generate<P: Platform>(
             "nothing stored answers this request (only-if-cached)",
         ));
     }
-    let (mut reader, joined) = board(gateway, &mut decision, &body, head, ticket)?;
+    let (mut reader, joined) = match board(gateway, &mut decision, &body, head, ticket)? {
+        Boarded::Flight(reader, joined) => (reader, joined),
+        Boarded::Relay(leader) => {
+            return relayed(gateway, decision, *leader, ticket, decided).await;
+        }
+    };
     ticket.summary.cache = match (joined, decision.plan.lookup || decision.plan.store) {
         (true, _) => CacheResult::Joined,
         (false, true) => CacheResult::Miss,
@@ -196,6 +204,36 @@ async fn generate<P: Platform>(
             Err(error)
         }
     }
+}
+
+/// An answer that nobody here reads: head by head checked, body passed on.
+async fn relayed<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    mut decision: Decision<P>,
+    leader: Leader<P>,
+    ticket: &mut Ticket<P>,
+    decided: Duration,
+) -> Result<Ready<P>, GatewayError> {
+    ticket.summary.overhead = ticket.started.elapsed();
+    let (head, answer) = match leader.relay(decision.session.take()).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            ticket.settle(0);
+            return Err(error);
+        }
+    };
+    ticket.summary.upstream = Some(head.upstream.clone());
+    ticket.head = Some(head);
+    let json = HeaderValue::from_static("application/json");
+    let media = answer.head.headers.get(CONTENT_TYPE).cloned();
+    let mut headers = describe(gateway, &decision, ticket, decided);
+    if let Some(length) = answer.head.headers.get(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, length.clone());
+    }
+    Ok(Ready {
+        headers,
+        content: Content::Unread(answer.body, media.unwrap_or(json)),
+    })
 }
 
 /// What the store has for a request.
@@ -449,16 +487,20 @@ fn restore(masks: &MaskTable, operation: Operation, body: Bytes) -> Bytes {
 fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Response<ReplyBody<P>> {
     ticket.summary.status = 200;
     let (media, body) = match ready.content {
-        Content::Whole(body) => ("application/json", ReplyBody::whole(body, ticket)),
+        Content::Whole(body) => (
+            HeaderValue::from_static("application/json"),
+            ReplyBody::whole(body, ticket),
+        ),
         Content::Events(events) => (
-            "text/event-stream; charset=utf-8",
+            HeaderValue::from_static("text/event-stream; charset=utf-8"),
             ReplyBody::events(events, ticket),
         ),
+        Content::Unread(body, media) => (media, ReplyBody::unread(body, ticket)),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     *headers = ready.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CONTENT_TYPE, media);
     // An answer belongs to its tenant: no cache between here and the client may keep it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response

@@ -2,6 +2,7 @@
 //!
 //! On tokio futures are `Send`; on WASI they need not be. [`MaybeSend`] says which.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,6 +52,11 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// Where recordings rest.
     type Store: Store;
 
+    /// Whether it can hand an upstream's body to a client as it is ([`NativeBody`]).
+    fn passes_bodies(&self) -> bool {
+        false
+    }
+
     /// Runs a task to its end, detached. It may outlive the request that started it.
     fn spawn(&self, task: impl Future<Output = ()> + MaybeSend + 'static);
 
@@ -95,8 +101,41 @@ pub struct UpstreamTransport {
     pub ca_file: Option<String>,
 }
 
-/// The body of an upstream's response.
-pub struct UpstreamBody(pub BoxStream<'static, Result<Bytes, TransportError>>);
+/// The body of an upstream's response: pieces, or what the platform itself has, until it is read.
+pub struct UpstreamBody(Source);
+
+enum Source {
+    Pieces(BoxStream<'static, Result<Bytes, TransportError>>),
+    Native(Option<Box<dyn NativeBody>>),
+}
+
+/// A platform's own body. Taken as it is, it goes to the client without a copy through this program.
+pub trait NativeBody: MaybeSend + 'static {
+    /// Reads it after all.
+    fn read(self: Box<Self>) -> BoxStream<'static, Result<Bytes, TransportError>>;
+    /// For the platform to find its own type again.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl UpstreamBody {
+    /// A body that comes in pieces.
+    pub fn new(pieces: BoxStream<'static, Result<Bytes, TransportError>>) -> Self {
+        Self(Source::Pieces(pieces))
+    }
+
+    /// A body of the platform's.
+    pub fn native(body: Box<dyn NativeBody>) -> Self {
+        Self(Source::Native(Some(body)))
+    }
+
+    /// The platform's body, unless it has been read.
+    pub fn into_native(self) -> Result<Box<dyn Any>, Self> {
+        match self.0 {
+            Source::Native(Some(body)) => Ok(body.into_any()),
+            other => Err(Self(other)),
+        }
+    }
+}
 
 impl fmt::Debug for UpstreamBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +149,16 @@ impl Stream for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        if let Source::Native(body) = &mut self.0 {
+            let Some(body) = body.take() else {
+                return std::task::Poll::Ready(None);
+            };
+            self.0 = Source::Pieces(body.read());
+        }
+        match &mut self.0 {
+            Source::Pieces(pieces) => pieces.as_mut().poll_next(cx),
+            Source::Native(_) => std::task::Poll::Ready(None),
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! The body of an answer: one piece, a stored stream, or a stream that is still flying. Masks are put back here.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::openai::error::error_body;
 use forebay_dialect::{Payload, sse};
+use futures_core::Stream as _;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::error::GatewayError;
 use crate::flight::{FlightReader, Item};
 use crate::masks::Restorer;
-use crate::platform::{BoxFuture, Platform};
+use crate::platform::{Platform, UpstreamBody};
 use crate::recording::Recording;
 use crate::ticket::Ticket;
+use crate::time::Timer;
 
 /// Why a body ended before its end.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,6 +34,8 @@ pub struct ReplyBody<P: Platform> {
 enum Source<P: Platform> {
     Whole(Option<Bytes>),
     Events(Box<Events<P>>),
+    /// An upstream's body as it comes. Its end is its upstream's word.
+    Unread(Option<UpstreamBody>),
 }
 
 /// A stream of server-sent events on its way to one client.
@@ -44,7 +50,9 @@ pub(crate) struct Events<P: Platform> {
     /// The tokens of this answer count against the client's limits.
     pub(crate) charged: bool,
     state: State,
-    keep_alive: Option<BoxFuture<'static, ()>>,
+    keep_alive: Timer,
+    /// Since when nothing has gone out; set when there was nothing to send.
+    quiet: Option<Instant>,
     _platform: std::marker::PhantomData<fn() -> P>,
 }
 
@@ -96,6 +104,33 @@ impl<P: Platform> ReplyBody<P> {
         }
     }
 
+    pub(crate) fn unread(body: UpstreamBody, ticket: Ticket<P>) -> Self {
+        Self {
+            ticket: Some(ticket),
+            source: Source::Unread(Some(body)),
+        }
+    }
+
+    /// The platform's own body, where this answer is one that nobody has read. The answer counts
+    /// as given then.
+    pub fn take_native(&mut self) -> Option<Box<dyn Any>> {
+        let Source::Unread(body) = &mut self.source else {
+            return None;
+        };
+        match body.take()?.into_native() {
+            Ok(native) => {
+                if let Some(mut ticket) = self.ticket.take() {
+                    ticket.complete();
+                }
+                Some(native)
+            }
+            Err(read) => {
+                *body = Some(read);
+                None
+            }
+        }
+    }
+
     pub(crate) fn events(events: Events<P>, ticket: Ticket<P>) -> Self {
         Self {
             ticket: Some(ticket),
@@ -114,7 +149,8 @@ impl<P: Platform> Events<P> {
             operation,
             charged: false,
             state: State::Flowing,
-            keep_alive: None,
+            keep_alive: Timer::default(),
+            quiet: None,
             _platform: std::marker::PhantomData,
         }
     }
@@ -227,6 +263,27 @@ impl<P: Platform> Body for ReplyBody<P> {
                 this.ticket = None;
                 Poll::Ready(body.map(|body| Ok(Frame::data(body))))
             }
+            Source::Unread(body) => {
+                let Some(pieces) = body else {
+                    return Poll::Ready(None);
+                };
+                match ready!(Pin::new(pieces).poll_next(cx)) {
+                    Some(Ok(piece)) => {
+                        ticket.token_out();
+                        ticket.summary.bytes_out += piece.len() as u64;
+                        Poll::Ready(Some(Ok(Frame::data(piece))))
+                    }
+                    Some(Err(error)) => {
+                        *body = None;
+                        Poll::Ready(Some(Err(Cut(error.detail))))
+                    }
+                    None => {
+                        ticket.complete();
+                        this.ticket = None;
+                        Poll::Ready(None)
+                    }
+                }
+            }
             Source::Events(events) => {
                 if events.state == State::Ended {
                     ticket.complete();
@@ -265,20 +322,19 @@ impl<P: Platform> Body for ReplyBody<P> {
                     }
                 }
                 if !out.is_empty() {
-                    events.keep_alive = None;
+                    events.quiet = None;
                     ticket.summary.bytes_out += out.len() as u64;
                     return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
                 }
                 let gateway = &ticket.gateway;
-                let timer = events.keep_alive.get_or_insert_with(|| {
-                    Box::pin(
-                        gateway
-                            .platform()
-                            .sleep(gateway.config().streams.keep_alive.0),
-                    )
-                });
-                if timer.as_mut().poll(cx).is_ready() {
-                    events.keep_alive = None;
+                let since = *events.quiet.get_or_insert_with(Instant::now);
+                let due = since + gateway.config().streams.keep_alive.0;
+                if events
+                    .keep_alive
+                    .poll(&**gateway.platform(), due, cx)
+                    .is_ready()
+                {
+                    events.quiet = None;
                     // A comment: every reader of event streams skips it (HTML, section 9.2.6).
                     return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
                         b": keep-alive\n\n",
@@ -297,7 +353,7 @@ impl<P: Platform> Body for ReplyBody<P> {
         match &self.source {
             Source::Whole(Some(body)) => SizeHint::with_exact(body.len() as u64),
             Source::Whole(None) => SizeHint::with_exact(0),
-            Source::Events(_) => SizeHint::default(),
+            Source::Events(_) | Source::Unread(_) => SizeHint::default(),
         }
     }
 }

@@ -1,11 +1,70 @@
-//! Deadlines over a platform's timer: the timer is only made when the future has to wait.
+//! Deadlines over a platform's timer: a timer is only made when a future has to wait, and one that
+//! runs is used again as long as it does not ring too late: a stream's next piece costs no new one.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use crate::platform::Platform;
+use crate::platform::{BoxFuture, Platform};
+
+/// A timer that is set again and again.
+#[derive(Default)]
+pub(crate) struct Timer {
+    /// What runs, and when it rings. The mutex is never locked: it lets holders be shared by reference.
+    running: Option<(Mutex<BoxFuture<'static, ()>>, Instant)>,
+}
+
+impl Timer {
+    /// Ready once `due` has passed.
+    pub(crate) fn poll<P: Platform>(
+        &mut self,
+        platform: &P,
+        due: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            if self.running.as_ref().is_none_or(|(_, rings)| *rings > due) {
+                let left = due.saturating_duration_since(Instant::now());
+                self.running = Some((Mutex::new(Box::pin(platform.sleep(left))), due));
+            }
+            let Some((timer, rings)) = &mut self.running else {
+                return Poll::Pending;
+            };
+            let timer = timer.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let rang = *rings;
+            self.running = None;
+            if rang >= due {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// The future's output, or none when `limit` passed first.
+    pub(crate) async fn within<P: Platform, F: Future>(
+        &mut self,
+        platform: &P,
+        limit: Duration,
+        future: F,
+    ) -> Option<F::Output> {
+        let mut future = pin!(future);
+        if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return Some(output);
+        }
+        let due = Instant::now() + limit;
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            self.poll(platform, due, cx).map(|()| None)
+        })
+        .await
+    }
+}
 
 /// The future's output, or none when `limit` passed first.
 pub(crate) async fn timeout<P: Platform, F: Future>(
@@ -13,16 +72,5 @@ pub(crate) async fn timeout<P: Platform, F: Future>(
     limit: Duration,
     future: F,
 ) -> Option<F::Output> {
-    let mut future = pin!(future);
-    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
-        return Some(output);
-    }
-    let mut timer = pin!(platform.sleep(limit));
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await
+    Timer::default().within(platform, limit, future).await
 }

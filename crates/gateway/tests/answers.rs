@@ -494,3 +494,68 @@ async fn a_tenants_residency_is_not_widened_by_a_header() {
             .contains_key("x-forebay-route")
     );
 }
+
+fn behind_a_relay(policies: TestPolicies) -> RigBuilder {
+    RigBuilder {
+        policies,
+        upstreams: vec![serde_json::json!({
+            "name": "shield", "urls": ["http://shield"], "relay": true,
+        })],
+        ..RigBuilder::default()
+    }
+}
+
+#[tokio::test]
+async fn what_is_neither_stored_nor_screened_is_relayed_byte_for_byte() {
+    let mut rig = behind_a_relay(TestPolicies {
+        uncacheable: true,
+        ..TestPolicies::default()
+    })
+    .build();
+    let answer = rig.send(chat("hi", true));
+    let exchange = rig.exchange().await;
+    assert!(
+        exchange.json().get("stream_options").is_none(),
+        "usage that the client did not ask for is not asked for"
+    );
+    let feed = exchange.stream();
+    feed.raw(": a comment\r\n\r\nid: 7\r\ndata: {\"odd\":1}\r\n\r\n");
+    feed.raw("data: [DONE]\n\n");
+    drop(feed);
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert_eq!(answer.headers()["x-forebay-upstream"], "shield");
+    assert_eq!(
+        rest(answer.into_body()).await,
+        ": a comment\r\n\r\nid: 7\r\ndata: {\"odd\":1}\r\n\r\ndata: [DONE]\n\n"
+    );
+}
+
+#[tokio::test]
+async fn what_is_stored_or_screened_is_read_behind_a_relay_too() {
+    let mut rig = behind_a_relay(TestPolicies::default()).build();
+    let answer = rig.send(chat("hi", true));
+    let exchange = rig.exchange().await;
+    assert!(exchange.json().get("stream_options").is_some());
+    let feed = exchange.stream();
+    feed.text("hello");
+    feed.finish();
+    assert_eq!(
+        content(&rest(answer.await.unwrap().into_body()).await),
+        "hello"
+    );
+    stored(&rig).await;
+
+    let mut rig = behind_a_relay(TestPolicies {
+        uncacheable: true,
+        deny_output: Some("secret"),
+        ..TestPolicies::default()
+    })
+    .build();
+    let answer = rig.send(chat("hi", true));
+    let feed = rig.exchange().await.stream();
+    feed.text("a secret");
+    feed.finish();
+    let body = rest(answer.await.unwrap().into_body()).await;
+    assert!(!body.contains("secret") && body.contains("leak"), "{body}");
+}

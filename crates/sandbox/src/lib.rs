@@ -40,14 +40,17 @@ mod load;
 mod lower;
 mod options;
 mod raise;
+mod release;
 mod sandbox;
 mod session;
 mod snapshot;
 mod wasi;
 
 pub use bake::{Baked, bake};
+pub use compose::plug_into;
 pub use error::LoadError;
 pub use guard::Guard;
 pub use options::{ComponentSource, Isolation, PagemapScan, PolicySources, SandboxOptions};
+pub use release::release;
 pub use sandbox::Sandbox;
 pub use session::Session;

@@ -130,7 +130,7 @@ fn capabilities(needs: Needs) -> selector::Capabilities {
     ]
     .into_iter()
     .filter(|(needed, _)| *needed)
-    .fold(C::default(), |all, (_, one)| all | one)
+    .fold(C::empty(), |all, (_, one)| all | one)
 }
 
 pub(crate) fn demand<'a>(demand: &'a Demand, residency: &'a [&'a str]) -> selector::Demand<'a> {

@@ -1,14 +1,15 @@
-//! `forebay bake`: the configured policies as files.
+//! `forebay bake`: a release for edges: the configured policies and the gateway's settings as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
 
 use super::say;
 use crate::config::{self, Overrides, Source};
 use crate::operate;
 
-/// Write the configured policies as files, for edges that compose by themselves.
+/// Write a release for edges: the configured policies and the gateway's settings as components.
 #[derive(Debug, clap::Args)]
 pub(super) struct BakeArgs {
     /// The configuration. Default: forebay.toml here, or built-in defaults.
@@ -17,39 +18,97 @@ pub(super) struct BakeArgs {
     /// The folder to write to; made if missing.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// Let everyone in, as the tenant `local`, whatever API keys are configured.
+    #[arg(long)]
+    open: bool,
+    /// An edge component to compose with the release, into the same folder. May be given again.
+    #[arg(long, value_name = "EDGE.wasm")]
+    compose: Vec<PathBuf>,
 }
 
 impl BakeArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let source = Source::find(self.config.as_deref())?;
         let config = config::load(&source, &Overrides::default())?;
+        let settings = config::edge_settings(&config, &source, self.open)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
         let baked = runtime.block_on(operate::bake(&config.policies, &source.base))?;
+        if let Some(policy) = baked.unconfigured.first() {
+            anyhow::bail!(
+                "the {policy} policy can't be frozen after `configure`, so no edge could run it; \
+                 only components without nested modules can be"
+            );
+        }
+        let release = forebay_sandbox::release(&baked.digest, &serde_json::to_string(&settings)?)?;
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("{} can't be made", self.out.display()))?;
-        for (name, bytes) in [
+        let parts: [(&str, &[u8]); 4] = [
             ("prefix-cache", &baked.prefix_cache),
             ("guardrails", &baked.guardrails),
             ("cloud-selector", &baked.cloud_selector),
-        ] {
-            let file = self.out.join(format!("{name}.wasm"));
-            std::fs::write(&file, bytes)
-                .with_context(|| format!("{} can't be written", file.display()))?;
-            say(&format!(
-                "{} ({})",
-                file.display(),
-                config::Size(bytes.len() as u64)
-            ));
+            ("release", &release),
+        ];
+        let mut files = serde_json::Map::new();
+        for (name, bytes) in parts {
+            files.insert(
+                format!("{name}.wasm"),
+                self.write(&format!("{name}.wasm"), bytes)?,
+            );
         }
-        for policy in &baked.unconfigured {
-            say(&format!(
-                "note: {policy} can't be frozen; whoever runs it has to configure it"
-            ));
+        for edge in &self.compose {
+            let name = file_name(edge)?;
+            let bytes =
+                std::fs::read(edge).with_context(|| format!("{} can't be read", edge.display()))?;
+            let composed = forebay_sandbox::plug_into(&bytes, &parts)
+                .with_context(|| format!("{} can't be composed", edge.display()))?;
+            files.insert(name.clone(), self.write(&name, &composed)?);
         }
-        say(&format!("policy digest {}", hex::encode(baked.digest)));
+        let digest = hex::encode(baked.digest);
+        let list = serde_json::json!({
+            "forebay": env!("CARGO_PKG_VERSION"),
+            "policies": digest,
+            "variables": settings.variables(),
+            "files": files,
+        });
+        self.write("release.json", format!("{list:#}\n").as_bytes())?;
+        say(&format!("policy digest {digest}"));
+        let variables = settings.variables();
+        if !variables.is_empty() {
+            say(&format!("variables to set: {}", variables.join(", ")));
+        }
+        if settings.master.is_none() {
+            say(
+                "note: without [secrets] master nothing that is cached outlives an instance of the edge",
+            );
+        }
         Ok(())
     }
+
+    /// Writes a file whole or not at all, and says its size and SHA-256.
+    fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<serde_json::Value> {
+        let file = self.out.join(name);
+        let partial = self.out.join(format!("{name}.partial"));
+        std::fs::write(&partial, bytes)
+            .and_then(|()| std::fs::rename(&partial, &file))
+            .with_context(|| format!("{} can't be written", file.display()))?;
+        say(&format!(
+            "{} ({})",
+            file.display(),
+            config::Size(bytes.len() as u64)
+        ));
+        Ok(serde_json::json!({
+            "bytes": bytes.len(),
+            "sha256": hex::encode(Sha256::digest(bytes)),
+        }))
+    }
+}
+
+fn file_name(path: &Path) -> anyhow::Result<String> {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .map(str::to_owned)
+        .with_context(|| format!("{} names no file", path.display()))
 }

@@ -1,9 +1,10 @@
-//! The command line: `forebay serve`, `check`, `keys`, `bake`, `engine-sim`.
+//! The command line: `forebay serve`, `check`, `keys`, `bake`, `spin`, `engine-sim`.
 
 mod bake;
 mod check;
 mod keys;
 mod serve;
+mod spin;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +26,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Write the configured policies as files, for edges that compose by themselves.
     Bake(bake::BakeArgs),
+    /// Serve a Spin application, where no `spin` program is at hand.
+    Spin(spin::SpinArgs),
     /// Serve a simulated vLLM replica.
     EngineSim(forebay_engine_sim::EngineSimArgs),
 }
@@ -40,6 +43,7 @@ impl Cli {
             Command::Check(args) => args.run(),
             Command::Keys(args) => args.run(),
             Command::Bake(args) => args.run(),
+            Command::Spin(args) => args.run(),
             Command::EngineSim(args) => engine_sim(&args),
         }
     }

@@ -4,6 +4,7 @@
 //! integers of bytes or `"8 MiB"`, durations `"30s"`. Relative paths count from the file's folder.
 
 mod diagnose;
+mod edge;
 mod load;
 mod resolve;
 mod secret;
@@ -12,11 +13,13 @@ mod size;
 mod validate;
 
 pub use diagnose::{ConfigError, Problem};
+pub use edge::edge_settings;
 pub use load::{Overrides, Source, load};
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};
 pub use sections::{
-    AdminConfig, CacheConfig, ComponentConfig, Config, Isolation, KeysConfig, Limits, LogConfig,
-    LogFormat, MemoConfig, PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig, TlsConfig,
+    AdminConfig, CacheConfig, ComponentConfig, Config, EdgeConfig, Isolation, KeysConfig, Limits,
+    LogConfig, LogFormat, MemoConfig, PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig,
+    TlsConfig,
 };
 pub use size::Size;

@@ -9,6 +9,7 @@ use super::diagnose::{ConfigError, Problem};
 use super::load::Source;
 use super::secret::{SecretError, resolve_secret};
 use super::sections::Config;
+use super::validate::check_url;
 use crate::keys::KeyFile;
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
@@ -85,6 +86,21 @@ pub fn resolve(
         let mut upstream = upstream.clone();
         if let Some(ca) = &upstream.ca_file {
             upstream.ca_file = Some(source.base.join(ca).display().to_string());
+        }
+        for (n, url) in upstream.urls.iter_mut().enumerate() {
+            if let Some(name) = url.strip_prefix("env:") {
+                let at = ["upstreams", &i.to_string(), "urls", &n.to_string()];
+                let problem =
+                    |why: String| source.error(vec![Problem::at(source.locate(&at), why).hide()]);
+                let value = std::env::var(name).unwrap_or_default();
+                if value.is_empty() {
+                    return Err(problem(format!(
+                        "the environment variable {name} is not set or empty"
+                    )));
+                }
+                check_url(&value).map_err(|why| problem(format!("{name}: {why}")))?;
+                *url = value;
+            }
         }
         upstreams.push((upstream, key));
     }

@@ -48,6 +48,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// What tenants' secrets are derived from.
     pub secrets: SecretsConfig,
+    /// What is different where the gateway runs as a component.
+    pub edge: EdgeConfig,
 }
 
 /// `[server]`
@@ -304,4 +306,24 @@ pub struct SecretsConfig {
     /// The secret from which every tenant's is derived: `env:NAME` or `file:PATH`, 16 bytes or more.
     /// Absent: random at start, which is enough for a memory cache in one process.
     pub master: Option<Secret>,
+}
+
+/// `[edge]`: what `forebay bake` writes for edges. The native gateway does not read it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EdgeConfig {
+    /// What entries in one instance may weigh, before the platform's key-value store. Default 8 MiB:
+    /// edges give an instance 128 MB, and some share that among requests.
+    pub cache: Size,
+    /// The most requests in flight in one instance. Default 64.
+    pub requests: u32,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            cache: Size::mib(8),
+            requests: 64,
+        }
+    }
 }

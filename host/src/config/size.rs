@@ -115,6 +115,16 @@ impl schemars::JsonSchema for Size {
     }
 }
 
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| {
+            format!("\"{text}\" is no size; write bytes, or a number and KiB, MiB or GiB")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

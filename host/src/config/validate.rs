@@ -106,6 +106,12 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         }
         for (n, url) in upstream.urls.iter().enumerate() {
             let span = source.locate(&["upstreams", &i, "urls", &n.to_string()]);
+            if let Some(name) = url.strip_prefix("env:") {
+                if name.is_empty() {
+                    problems.push(Problem::at(span, "\"env:\" names no variable"));
+                }
+                continue;
+            }
             match check_url(url) {
                 Err(why) => problems.push(Problem::at(span, why).hide()),
                 Ok(()) if upstream.h2c && url.starts_with("https:") => {

@@ -21,6 +21,12 @@ pub enum KeysError {
         /// What the system said.
         why: std::io::Error,
     },
+    /// There is no such file.
+    #[error("the keys file {} does not exist; `forebay keys create --file {} --tenant NAME` makes it", path.display(), path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file's content makes no sense.
     #[error("the keys file {} is damaged: {why}", path.display())]
     Damaged {
@@ -58,7 +64,12 @@ impl KeyFile {
             path: path.to_owned(),
             why,
         };
-        let text = std::fs::read_to_string(path).map_err(io)?;
+        let text = std::fs::read_to_string(path).map_err(|why| match why.kind() {
+            std::io::ErrorKind::NotFound => KeysError::Missing {
+                path: path.to_owned(),
+            },
+            _ => io(why),
+        })?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::failure;
 
 pub(super) fn upstream_body(body: Incoming) -> UpstreamBody {
-    UpstreamBody(Box::pin(Pieces(body)))
+    UpstreamBody::new(Box::pin(Pieces(body)))
 }
 
 /// The data of a body; trailers are dropped, since no dialect of ours has any.

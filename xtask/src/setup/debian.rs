@@ -12,6 +12,18 @@ pub(crate) struct Package {
     present: fn() -> bool,
 }
 
+const NODE: Package = Package {
+    name: "nodejs",
+    needed_for: "the vendors' Node clients, and the Worker",
+    present: || has("node"),
+};
+
+const NPM: Package = Package {
+    name: "npm",
+    needed_for: "the vendors' Node clients, and the Worker",
+    present: || has("npm"),
+};
+
 /// What `cargo xtask test` uses.
 pub(crate) const FOR_TESTS: [Package; 4] = [
     Package {
@@ -19,22 +31,17 @@ pub(crate) const FOR_TESTS: [Package; 4] = [
         needed_for: "the tests with the vendors' Python clients",
         present: venv_works,
     },
-    Package {
-        name: "nodejs",
-        needed_for: "the tests with the vendors' Node clients",
-        present: || has("node"),
-    },
-    Package {
-        name: "npm",
-        needed_for: "the tests with the vendors' Node clients",
-        present: || has("npm"),
-    },
+    NODE,
+    NPM,
     Package {
         name: "redis-server",
         needed_for: "the tests of the shared tier",
         present: || has("redis-server"),
     },
 ];
+
+/// What runs the Worker outside of its cloud.
+pub(crate) const FOR_WORKERS: [Package; 2] = [NODE, NPM];
 
 /// What `cargo xtask bench` uses.
 pub(crate) const FOR_BENCH: [Package; 4] = [

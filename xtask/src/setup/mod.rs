@@ -83,6 +83,16 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     }
 }
 
+/// Brings in the runtimes of the platforms that `wanted` names: each takes minutes, once.
+pub(crate) fn for_platforms(places: &Places, wanted: impl Fn(&str) -> bool) -> Vec<Missing> {
+    let mut missing = tools::ensure_runtimes(places, &wanted);
+    if wanted("workerd") {
+        missing.extend(debian::ensure(&debian::FOR_WORKERS));
+        missing.extend(tools::ensure_worker_modules(places));
+    }
+    missing
+}
+
 /// Prints the list of what is missing, if anything is.
 pub(crate) fn report(missing: &[Missing]) {
     for lack in missing {

@@ -8,21 +8,49 @@ use crate::shell;
 
 /// A program that `cargo install` brings, at the version that the checks were written for.
 struct Tool {
+    /// The program's name.
     name: &'static str,
+    /// The package that brings it.
+    package: &'static str,
     version: &'static str,
+    /// The features to build with; empty for the default ones.
+    features: &'static str,
     needed_for: &'static str,
 }
 
 const TOOLS: [Tool; 2] = [
     Tool {
         name: "cargo-deny",
+        package: "cargo-deny",
+        features: "",
         version: "0.20.2",
         needed_for: "the check of licences, bans and sources",
     },
     Tool {
         name: "cargo-nextest",
+        package: "cargo-nextest",
+        features: "",
         version: "0.9.143",
         needed_for: "running tests side by side (cargo test stands in)",
+    },
+];
+
+/// Runtimes that the conformance suite runs the edge in.
+const RUNTIMES: [Tool; 2] = [
+    Tool {
+        name: "wasmtime",
+        package: "wasmtime-cli",
+        version: "48.0.8",
+        features: "run,serve,cranelift,component-model,component-model-async,wasi-http,\
+                   pooling-allocator,wasi-keyvalue,wasi-config",
+        needed_for: "the conformance suite under `wasmtime serve`",
+    },
+    Tool {
+        name: "viceroy",
+        package: "viceroy",
+        version: "0.22.0",
+        features: "",
+        needed_for: "the conformance suite on Fastly's local server",
     },
 ];
 
@@ -31,16 +59,48 @@ pub(crate) fn folder(places: &Places) -> PathBuf {
     places.cache.join("tools/bin")
 }
 
+/// An installed program, from the cache or the PATH.
+pub(crate) fn find(places: &Places, name: &str) -> Option<PathBuf> {
+    let own = folder(places).join(name);
+    if own.is_file() {
+        return Some(own);
+    }
+    shell::on_path(name)
+}
+
 /// Installs those that are neither on the PATH nor in the cache; each takes minutes, once.
 pub(crate) fn ensure(places: &Places) -> Vec<Missing> {
-    let absent = |tool: &&Tool| {
-        shell::on_path(tool.name).is_none() && !folder(places).join(tool.name).is_file()
-    };
     TOOLS
         .iter()
-        .filter(absent)
+        .filter(|tool| find(places, tool.name).is_none())
         .filter_map(|tool| install(places, tool))
         .collect()
+}
+
+/// Installs the runtimes that are wanted and absent.
+pub(crate) fn ensure_runtimes(places: &Places, wanted: impl Fn(&str) -> bool) -> Vec<Missing> {
+    RUNTIMES
+        .iter()
+        .filter(|tool| wanted(tool.name) && find(places, tool.name).is_none())
+        .filter_map(|tool| install(places, tool))
+        .collect()
+}
+
+/// Installs what the Worker's package-lock.json names.
+pub(crate) fn ensure_worker_modules(places: &Places) -> Option<Missing> {
+    let folder = places.root.join("deploy/workers/cloudflare");
+    if folder.join("node_modules/workerd").is_dir() {
+        return None;
+    }
+    let mut install = std::process::Command::new("npm");
+    install
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&folder);
+    shell::run(&mut install).err().map(|error| Missing {
+        what: "workerd".into(),
+        needed_for: "the Worker in workerd".into(),
+        remedy: format!("run npm ci in deploy/workers/cloudflare: {error:#}"),
+    })
 }
 
 fn install(places: &Places, tool: &Tool) -> Option<Missing> {
@@ -50,12 +110,16 @@ fn install(places: &Places, tool: &Tool) -> Option<Missing> {
             "install",
             "--locked",
             "--quiet",
-            tool.name,
+            tool.package,
             "--version",
             tool.version,
             "--root",
         ])
         .arg(places.cache.join("tools"))
+        .args(match tool.features {
+            "" => vec![],
+            features => vec!["--no-default-features", "--features", features],
+        })
         // A target folder of its own: the checkout's may be locked, and its build flags are not the tool's.
         .env("CARGO_TARGET_DIR", places.cache.join("tools/target"))
         .current_dir(std::env::temp_dir());
@@ -64,7 +128,7 @@ fn install(places: &Places, tool: &Tool) -> Option<Missing> {
         needed_for: tool.needed_for.into(),
         remedy: format!(
             "install it (cargo install --locked {} --version {}): {error:#}",
-            tool.name, tool.version
+            tool.package, tool.version
         ),
     })
 }

@@ -37,6 +37,8 @@ pub(crate) struct Attempts<P: Platform> {
     pub headers: HeaderMap,
     /// When the client's time is up.
     pub deadline: Instant,
+    /// The answer goes to the client unread: nothing is asked for that it did not ask for.
+    pub unread: bool,
     state: State,
 }
 
@@ -94,6 +96,7 @@ impl<P: Platform> Attempts<P> {
             hints: Vec::new(),
             headers,
             deadline,
+            unread: false,
             state: State::default(),
         }
     }
@@ -238,7 +241,7 @@ impl<P: Platform> Attempts<P> {
         let body = request.upstream_body(&BodyChange {
             model,
             stream: None,
-            include_usage: request.stream && upstream.config.include_usage,
+            include_usage: request.stream && upstream.config.include_usage && !self.unread,
             set: &set,
             remove: &[],
         });

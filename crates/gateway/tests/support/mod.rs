@@ -49,7 +49,7 @@ impl Exchange {
         let response = Response::builder()
             .status(status)
             .header("content-type", "application/json")
-            .body(UpstreamBody(stream))
+            .body(UpstreamBody::new(stream))
             .unwrap();
         let _ = self.respond.send(Ok(response));
     }
@@ -65,7 +65,7 @@ impl Exchange {
         let (dropped, gone) = oneshot::channel();
         let response = Response::builder()
             .header("content-type", "text/event-stream")
-            .body(UpstreamBody(Box::pin(Fed {
+            .body(UpstreamBody::new(Box::pin(Fed {
                 receive,
                 _dropped: dropped,
             })))
@@ -137,6 +137,9 @@ impl Platform for TestPlatform {
     }
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         tokio::time::sleep(duration)
+    }
+    fn passes_bodies(&self) -> bool {
+        true
     }
     fn random(&self) -> [u8; 16] {
         u128::from(self.counter.fetch_add(1, SeqCst)).to_le_bytes()

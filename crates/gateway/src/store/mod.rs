@@ -1,4 +1,8 @@
-//! The seam to where recordings rest. The memory tier lives in the host; disk and shared tiers fit behind it.
+//! The seam to where recordings rest. The native host has a memory tier of its own; an edge has
+//! [`Tiered`]: a small `lru` in the instance before whatever key-value store its platform offers.
+
+mod codec;
+mod tiered;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,6 +12,9 @@ use crate::platform::{MaybeSend, MaybeSync};
 use crate::policy::Freshness;
 use crate::recording::Recording;
 
+pub use codec::{Foreign, decode, encode};
+pub use tiered::{KeyValue, KeyValueError, Tiered, TieredBounds};
+
 /// HMAC-SHA-256 under the tenant's secret: the only name a recording has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey(pub [u8; 32]);
@@ -15,12 +22,7 @@ pub struct CacheKey(pub [u8; 32]);
 impl CacheKey {
     /// Lower-case hexadecimal.
     pub fn to_hex(self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::with_capacity(64);
-        for byte in self.0 {
-            let _ = write!(out, "{byte:02x}");
-        }
-        out
+        hex::encode(self.0)
     }
 }
 

@@ -1,0 +1,11 @@
+//! Generated from wit/: Spin's interfaces as traits of the host.
+#![allow(missing_docs, unreachable_pub)]
+
+wasmtime::component::bindgen!({
+    path: "wit",
+    world: "offers",
+    imports: { default: async | store | trappable },
+    with: {
+        "spin:key-value/key-value.store": crate::key_value::OpenStore,
+    },
+});

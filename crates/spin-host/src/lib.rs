@@ -1,0 +1,34 @@
+//! Serves a Spin application from its manifest, where no `spin` program is at hand.
+//!
+//! The manifest is read and checked ([`manifest`]), each component composed with its dependencies,
+//! which get no capability that they do not inherit ([`compose`], [`deny`]), and run in instances
+//! that serve many requests, as Spin does ([`instance`]). A component reaches the hosts of its
+//! allow-list ([`outbound`]), its stores ([`key_value`]) and its variables, and nothing else.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), forebay_spin_host::StartError> {
+//! let app = forebay_spin_host::up(&forebay_spin_host::Options::new("spin.toml")).await?;
+//! println!("listening on http://{}", app.address());
+//! app.serve(std::future::pending()).await;
+//! # Ok(()) }
+//! ```
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod app;
+mod bindings;
+mod compose;
+mod deny;
+mod engine;
+mod error;
+mod headers;
+mod instance;
+mod key_value;
+mod manifest;
+mod outbound;
+mod runtime_config;
+mod server;
+mod variables;
+
+pub use app::Options;
+pub use error::StartError;
+pub use server::{App, up};

@@ -1,0 +1,304 @@
+"""The README's commands for edges, run as they stand there but for ports, paths and the upstream."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import threading
+
+import httpx
+import openai
+import pytest
+
+from forebay import BINARY, ROOT, SimulatedEngine
+
+COMPONENTS = pathlib.Path(os.environ.get("FOREBAY_COMPONENTS", ROOT / "target/components"))
+CACHE = os.environ.get("FOREBAY_CACHE") or pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"), "forebay"
+)
+PATH = f"{os.environ['PATH']}:{CACHE}/tools/bin"
+WORKER = ROOT / "deploy/workers/cloudflare"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with SimulatedEngine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """What `cargo xtask components --compose --open` writes into target/edge."""
+    out = tmp_path_factory.mktemp("edge")
+    command = [BINARY, "bake", "--config", ROOT / "deploy/edge/forebay.toml", "--out", out, "--open"]
+    for edge in ("wasi", "worker", "fastly"):
+        command += ["--compose", COMPONENTS / f"edge-{edge}.wasm"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def command(holding):
+    """The README's one command that holds this text, as words."""
+    text = (ROOT / "README.md").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("$ ") and holding in line]
+    return shlex.split(line[2:])
+
+
+class Edge:
+    """A platform that serves an edge."""
+
+    def __init__(self, words, mark):
+        self.process = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=ROOT,
+            env={**os.environ, "PATH": PATH, "RUST_LOG": "info"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.search(rf"{mark} (http://[0-9.:]+)", line):
+                self.url = found.group(1)
+                break
+        else:
+            raise RuntimeError("".join(said))
+        # Its output is read on, so that it never waits for a reader.
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def serves(edge):
+    """The official client gets an answer, and a stream of it to the end."""
+    with openai.OpenAI(base_url=f"{edge.url}/v1", api_key="unused", max_retries=0, timeout=60) as client:
+        ask = {"model": "forebay-sim", "messages": [{"role": "user", "content": "hello"}], "temperature": 0, "seed": 1}
+        whole = client.chat.completions.create(**ask).choices[0].message.content
+        pieces = list(client.chat.completions.create(**ask, stream=True))
+        assert whole
+        assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == whole
+        assert pieces[-1].choices == [] or pieces[-1].choices[0].finish_reason
+
+
+def needs(program):
+    if not shutil.which(program, path=PATH):
+        pytest.skip(f"MISSING {program}: cargo xtask test conformance installs it")
+
+
+def with_engine(words, engine, release):
+    swap = {"http://127.0.0.1:8000": engine.url, "target/edge": str(release), "target/release/forebay": str(BINARY)}
+    for text, real in swap.items():
+        words = [word.replace(text, real) for word in words]
+    return words
+
+
+def local_manifest(release):
+    """spin.toml with this release's files."""
+    manifest = (ROOT / "spin.toml").read_text().replace("target/edge", str(release))
+    return manifest.replace("target/components/edge-spin.wasm", str(COMPONENTS / "edge-spin.wasm"))
+
+
+def on(platform, engine, release, folder):
+    """The README's command for a platform, and what it says before its address."""
+    if platform == "spin-up":
+        file = folder / "spin.toml"
+        file.write_text(local_manifest(release))
+        words = with_engine(command("spin up"), engine, release)
+        return [*words, "--listen", "127.0.0.1:0", file], "listening on"
+    if platform == "wasmtime":
+        needs("wasmtime")
+        words = with_engine(command("wasmtime serve"), engine, release)
+        return [*words[:2], "--addr", "127.0.0.1:0", *words[2:]], "Serving HTTP on"
+    if platform == "worker":
+        needs("node")
+        if not (WORKER / "node_modules/workerd").is_dir():
+            pytest.skip("MISSING workerd: npm ci in deploy/workers/cloudflare brings it")
+        words = with_engine(command("serve.mjs"), engine, release)
+        return [*words, "--listen", "127.0.0.1:0"], "listening on"
+    needs("viceroy")
+    file = folder / "fastly.toml"
+    config = (ROOT / "deploy/workers/fastly/fastly.toml").read_text()
+    file.write_text(config.replace("http://127.0.0.1:8000", engine.url))
+    words = with_engine(command("viceroy serve"), engine, release)
+    words = [file if word.endswith("fastly.toml") else word for word in words]
+    # Viceroy does not tell the port it was given, so a free one is taken and named.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [*words, "--addr", f"127.0.0.1:{port}"], "Listening on"
+
+
+@pytest.mark.parametrize("platform", ["spin-up", "wasmtime", "worker", "viceroy"])
+def test_the_readmes_command_serves(platform, engine, release, tmp_path):
+    words, mark = on(platform, engine, release, tmp_path)
+    with Edge(words, mark) as edge:
+        serves(edge)
+
+
+def up(engine, release, folder, *options, edit=lambda manifest: manifest):
+    """The words of `forebay spin up` with a manifest of this release, edited."""
+    file = folder / "spin.toml"
+    file.write_text(edit(local_manifest(release)))
+    variables = ["--variable", f"upstream={engine}", "--variable", "master=sixteen bytes or more"]
+    return [BINARY, "spin", "up", "--listen", "127.0.0.1:0", *variables, *options, file]
+
+
+def ask(edge):
+    """Status and text of a chat request."""
+    body = {"model": "forebay-sim", "messages": [{"role": "user", "content": "hello"}], "temperature": 0, "seed": 1}
+    answer = httpx.post(f"{edge.url}/v1/chat/completions", json=body, timeout=30)
+    return answer
+
+
+def test_a_missing_variable_is_named_before_anything_is_served(engine, release, tmp_path):
+    words = up(engine.url, release, tmp_path)
+    at = words.index("master=sixteen bytes or more")
+    ended = subprocess.run(words[: at - 1] + words[at + 1 :], capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert "master" in ended.stderr
+
+
+def test_an_upstream_that_is_not_allowed_is_named_as_such(engine, release, tmp_path):
+    def elsewhere(manifest):
+        return manifest.replace('["{{ upstream }}"]', '["https://elsewhere.example"]')
+
+    with Edge(up(engine.url, release, tmp_path, edit=elsewhere), "listening on") as edge:
+        answer = ask(edge)
+    assert answer.status_code == 502
+    assert "allowed_outbound_hosts" in answer.json()["error"]["message"]
+
+
+def test_without_a_store_requests_are_served(engine, release, tmp_path):
+    def unbound(manifest):
+        return manifest.replace('key_value_stores = ["default"]', "key_value_stores = []")
+
+    with Edge(up(engine.url, release, tmp_path, edit=unbound), "listening on") as edge:
+        assert ask(edge).status_code == 200
+
+
+def test_a_store_that_never_answers_costs_a_bounded_wait(engine, release, tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        config = tmp_path / "runtime.toml"
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "{url}"\n')
+        words = up(engine.url, release, tmp_path, "--runtime-config-file", config)
+        with Edge(words, "listening on") as edge:
+            answer = ask(edge)
+    assert answer.status_code == 200
+    # The store's own limit is 5 s and a request's 10 min: the edge waits half a second to read.
+    assert answer.elapsed.total_seconds() < 5
+
+
+def test_answers_outlive_instances_in_a_real_redis(engine, release, tmp_path):
+    needs("redis-server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert any("Ready to accept connections" in line for line in server.stdout)
+        config = tmp_path / "runtime.toml"
+        config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "redis://127.0.0.1:{port}"\n')
+        options = ["--runtime-config-file", config, "--max-instance-reuse-count", "1"]
+        with Edge(up(engine.url, release, tmp_path, *options), "listening on") as edge:
+            states = []
+            # An answer is stored just after its client has it: a few repeats, each with a new instance.
+            while len(states) < 20 and not (states and "hit" in states[-1]):
+                states.append(ask(edge).headers["cache-status"])
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert "hit" in states[-1], states
+
+
+def test_an_instance_without_memory_left_ends_and_is_not_used_again(engine, release, tmp_path):
+    words = up(engine.url, release, tmp_path, "--max-instance-memory", "8 MiB")
+    with Edge(words, "listening on") as edge:
+        assert ask(edge).status_code == 200
+        large = {"model": "forebay-sim", "messages": [{"role": "user", "content": "x" * 6_000_000}]}
+        answer = httpx.post(f"{edge.url}/v1/chat/completions", json=large, timeout=30)
+        assert answer.status_code in (500, 503)
+        assert ask(edge).status_code == 200
+
+
+def test_the_worker_serves_without_a_store(engine, release, tmp_path):
+    words, mark = on("worker", engine, release, tmp_path)
+    with Edge([*words, "--no-store"], mark) as edge:
+        first, second = ask(edge), ask(edge)
+    assert first.status_code == 200
+    assert "hit" in second.headers["cache-status"], "kept in the isolate"
+
+
+def test_the_worker_names_a_variable_that_is_not_set(engine, release, tmp_path):
+    words, mark = on("worker", engine, release, tmp_path)
+    at = next(at for at, word in enumerate(words) if word.startswith("forebay_master="))
+    with Edge(words[: at - 1] + words[at + 1 :], mark) as edge:
+        answer = ask(edge)
+    assert answer.status_code == 500
+    assert "`forebay_master` is not set" in answer.json()["error"]["message"]
+
+
+def test_a_request_that_takes_too_long_is_cut(release, tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        words = up(upstream, release, tmp_path, "--request-timeout", "1s")
+        with Edge(words, "listening on") as edge:
+            answer = ask(edge)
+    assert answer.status_code in (500, 503, 504)
+    # The upstream's own limit is 60 s.
+    assert answer.elapsed.total_seconds() < 10
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory):
+    """A release whose guardrail does what the model's name says: `trap`, `loop`, `grow`."""
+    out = tmp_path_factory.mktemp("misbehaving")
+    guard = ROOT / "tests/guests/misbehaving-guardrail.wat"
+    config = out / "forebay.toml"
+    own = (ROOT / "deploy/edge/forebay.toml").read_text()
+    config.write_text(f'{own}\n[policies.guardrails]\ncomponent = "{guard}"\n')
+    command = [BINARY, "bake", "--config", config, "--out", out / "release", "--open"]
+    for edge in ("wasi", "worker", "fastly"):
+        command += ["--compose", COMPONENTS / f"edge-{edge}.wasm"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out / "release"
+
+
+def told(edge, model):
+    """Status of a request for this model."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "temperature": 0}
+    return httpx.post(f"{edge.url}/v1/chat/completions", json=body, timeout=30).status_code
+
+
+@pytest.mark.parametrize("platform", ["spin-up", "wasmtime", "worker", "viceroy"])
+def test_a_trap_ends_its_request_and_the_next_is_served(platform, engine, misbehaving, tmp_path):
+    words, mark = on(platform, engine, misbehaving, tmp_path)
+    with Edge(words, mark) as edge:
+        assert told(edge, "forebay-sim") == 200
+        for _ in range(3):
+            assert told(edge, "trap") >= 500
+            assert told(edge, "forebay-sim") == 200
+
+
+def test_a_loop_is_cut_at_the_deadline(engine, misbehaving, tmp_path):
+    with Edge(up(engine.url, misbehaving, tmp_path, "--request-timeout", "2s"), "listening on") as edge:
+        assert told(edge, "loop") >= 500
+        assert told(edge, "forebay-sim") == 200
