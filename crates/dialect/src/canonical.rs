@@ -88,14 +88,17 @@ pub enum Operation {
     Chat,
     /// The continuation of a text.
     Completion,
+    /// Vectors of texts.
+    Embedding,
 }
 
 impl Operation {
-    /// The name that policies see: `chat` or `completion`.
+    /// The name that policies see: `chat`, `completion` or `embedding`.
     pub fn as_str(self) -> &'static str {
         match self {
             Operation::Chat => "chat",
             Operation::Completion => "completion",
+            Operation::Embedding => "embedding",
         }
     }
 }
@@ -149,6 +152,8 @@ pub struct Usage {
     pub output: u64,
     /// Tokens of the prompt that came from the upstream's prefix cache.
     pub cached_input: u64,
+    /// Tokens of the prompt that were written into the upstream's prefix cache, where it charges for that.
+    pub cache_write: u64,
     /// Tokens of the completion spent on reasoning.
     pub reasoning: u64,
 }

@@ -22,17 +22,42 @@
 //! - [`canonical`]: what every dialect is read into
 //! - [`json`]: canonical JSON, byte ranges, splices
 //! - [`sse`]: the framing of event streams
-//! - [`openai`]: the dialect itself; others will stand beside it
+//! - [`openai`], and beside it the other dialects' own rooms
+//! - [`exchange`]: what crosses from one dialect to another, and `cross` that brings it over
+//! - [`error`]: errors in each dialect's shape
 
 #![forbid(unsafe_code)]
 
+mod anthropic;
+mod body;
 pub mod canonical;
+mod cohere;
+mod converse;
+mod cross;
+mod edit;
+pub mod error;
+pub mod exchange;
+mod fields;
+mod gemini;
 pub mod json;
+mod oci;
 pub mod openai;
+mod payload;
+mod request;
+mod responses;
+mod rewrite;
 pub mod sse;
+mod wire;
 
-pub use json::json_string;
-pub use openai::{
-    BodyChange, EditError, Payload, PayloadError, Request, RequestError, StreamItem, TextDelta,
-    TextEdit, UpstreamErrorBody,
+pub use body::BodyChange;
+pub use cross::{
+    AnswerContext, StreamTranslation, TranslateError, fold, translate_answer, translate_request,
+    unfold,
 };
+pub use edit::{EditError, TextEdit};
+pub use json::json_string;
+pub use payload::{
+    Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
+};
+pub use request::{Request, RequestError};
+pub use wire::{Framing, Target, Terminal, Wire};

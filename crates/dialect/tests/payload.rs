@@ -88,6 +88,7 @@ fn usage_counts_what_is_there() {
         input: 10,
         output: 4,
         cached_input: 8,
+        cache_write: 0,
         reasoning: 3,
     };
     assert_eq!(payload.usage(), Some(&expected));
@@ -204,7 +205,7 @@ fn synthesised_chunks_carry_exactly_the_released_texts() {
         (0, Channel::Reasoning, "r".to_owned()),
         (0, Channel::ToolArguments(2), "{".to_owned()),
     ];
-    let raw = payload.synthesise(&released);
+    let raw = payload.synthesise(&released).remove(0);
     let made = Payload::parse(Operation::Chat, raw.clone()).unwrap();
     let expected = [
         (0, Channel::Content, "a\nb"),

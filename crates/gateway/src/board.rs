@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::Request;
-use forebay_dialect::canonical::Operation;
 use http::HeaderMap;
 
 use crate::decide::{Decision, invalid_request};
@@ -71,7 +70,7 @@ pub(crate) fn board<P: Platform>(
     // From here to the spawn there is no await: a client that leaves can't strand those who join.
     let request = match decision.request.take() {
         Some(request) => request,
-        None => match Request::parse(operation_of(decision), body.clone()) {
+        None => match Request::parse(decision.target.clone(), body.clone()) {
             Ok(request) => request,
             Err(error) => {
                 let error = invalid_request(&error);
@@ -135,13 +134,6 @@ pub(crate) fn board<P: Platform>(
         .platform()
         .spawn(leader.run(decision.session.take()));
     Ok(Boarded::Flight(reader, false))
-}
-
-fn operation_of<P: Platform>(decision: &Decision<P>) -> Operation {
-    match decision.caller.route {
-        "/v1/completions" => Operation::Completion,
-        _ => Operation::Chat,
-    }
 }
 
 fn first_eight(random: [u8; 16]) -> [u8; 8] {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use forebay_dialect::canonical::Operation;
-use forebay_dialect::{Request, RequestError};
+use forebay_dialect::{Request, RequestError, Target, Wire};
 use http::HeaderMap;
 
 use crate::error::{ErrorKind, GatewayError};
@@ -26,6 +25,8 @@ use crate::{directives, headers};
 /// What was decided about a request.
 pub(crate) struct Decision<P: Platform> {
     pub(crate) identity: Identity,
+    /// The format, and what the path says.
+    pub(crate) target: Target,
     pub(crate) caller: Caller,
     pub(crate) directives: Directives,
     pub(crate) residency: Vec<String>,
@@ -46,7 +47,7 @@ pub(crate) struct Decision<P: Platform> {
 /// Decides, or says why not.
 pub(crate) async fn decide<P: Platform>(
     gateway: &Arc<Gateway<P>>,
-    operation: Operation,
+    target: &Target,
     route: &'static str,
     head: &HeaderMap,
     body: &Bytes,
@@ -61,7 +62,7 @@ pub(crate) async fn decide<P: Platform>(
         route,
     };
     ticket.summary.caller = Some(caller.clone());
-    ticket.summary.operation = Some(operation);
+    ticket.summary.operation = Some(target.wire.operation());
     if !headers::is_json(head) {
         return Err(GatewayError::new(
             ErrorKind::UnsupportedMedia,
@@ -73,7 +74,7 @@ pub(crate) async fn decide<P: Platform>(
     let id = memo_id(
         &caller.tenant,
         &caller.key,
-        operation,
+        target,
         &directives,
         digest,
         body,
@@ -81,7 +82,9 @@ pub(crate) async fn decide<P: Platform>(
     let remembered = gateway.platform().recall(&id);
     let request = match &remembered {
         Some(_) => None,
-        None => Some(Request::parse(operation, body.clone()).map_err(|e| invalid_request(&e))?),
+        None => {
+            Some(Request::parse(target.clone(), body.clone()).map_err(|e| invalid_request(&e))?)
+        }
     };
     let facts = match (&remembered, &request) {
         (Some(facts), _) => facts.clone(),
@@ -126,6 +129,7 @@ pub(crate) async fn decide<P: Platform>(
         plan: Arc::new(no_plan()),
         key: CacheKey([0; 32]),
         identity,
+        target: target.clone(),
         caller,
         directives,
         residency,
@@ -215,6 +219,7 @@ async fn judge<P: Platform>(
         .map_err(failed)?;
     facts.cache_key = Some(cache_key(
         &decision.identity,
+        decision.target.wire,
         &plan,
         gateway.policies().digest(),
     ));
@@ -224,8 +229,8 @@ async fn judge<P: Platform>(
     Ok(())
 }
 
-/// The tenant is in every key: HMAC under its secret over scope, policy digest and the component's digest.
-fn cache_key(identity: &Identity, plan: &CachePlan, policy: &[u8; 32]) -> CacheKey {
+/// The tenant is in every key: HMAC under its secret over scope, format, policy digest and the component's digest.
+fn cache_key(identity: &Identity, wire: Wire, plan: &CachePlan, policy: &[u8; 32]) -> CacheKey {
     let scope: &[u8] = match plan.scope {
         Scope::Tenant => b"tenant",
         Scope::Key => identity.key.id.as_bytes(),
@@ -236,7 +241,14 @@ fn cache_key(identity: &Identity, plan: &CachePlan, policy: &[u8; 32]) -> CacheK
     };
     CacheKey(keyed(
         &*identity.secret,
-        &[b"forebay cache key v1", kind, scope, policy, &plan.digest],
+        &[
+            b"forebay cache key v2",
+            kind,
+            scope,
+            &[wire.code()],
+            policy,
+            &plan.digest,
+        ],
     ))
 }
 

@@ -29,9 +29,7 @@ impl Passed {
     /// neither finish reason nor usage of the denied answer does.
     fn denied(reason: Reason, mould: Option<&Payload>, freed: Vec<Delta>) -> Self {
         let payloads = match mould {
-            Some(mould) if freed.iter().any(|d| !d.text.is_empty()) => {
-                vec![synthesise(mould, freed)]
-            }
+            Some(mould) if freed.iter().any(|d| !d.text.is_empty()) => synthesise(mould, freed),
             _ => Vec::new(),
         };
         Self {
@@ -68,7 +66,7 @@ impl<G: OutputGuard> Guarded<G> {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
             }
         }
-        for (choice, _) in payload.finished() {
+        for choice in payload.closed() {
             let releases = self.guard.finish(Some(*choice)).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
@@ -90,7 +88,7 @@ impl<G: OutputGuard> Guarded<G> {
             return Ok(Passed::denied(denied, self.last.as_ref(), freed));
         }
         let payloads = match &self.last {
-            Some(last) if !freed.is_empty() => vec![synthesise(last, freed)],
+            Some(last) if !freed.is_empty() => synthesise(last, freed),
             _ => Vec::new(),
         };
         Ok(Passed {
@@ -135,7 +133,7 @@ pub(crate) fn place(payload: &Payload, freed: Vec<Delta>, drop_unreadable: bool)
     let had_text = payload.texts().iter().any(|t| !t.text.is_empty());
     let mut out = Vec::with_capacity(2);
     if !elsewhere.is_empty() {
-        out.push(synthesise(payload, elsewhere));
+        out.extend(synthesise(payload, elsewhere));
     }
     // Held whole: the event itself is held too. An empty first delta names the role and stays.
     if !(had_text && empty && payload.is_empty_delta()) {
@@ -144,7 +142,7 @@ pub(crate) fn place(payload: &Payload, freed: Vec<Delta>, drop_unreadable: bool)
     out
 }
 
-fn synthesise(mould: &Payload, texts: Vec<Delta>) -> Bytes {
+fn synthesise(mould: &Payload, texts: Vec<Delta>) -> Vec<Bytes> {
     let texts: Vec<(u32, Channel, String)> = texts
         .into_iter()
         .map(|d| (d.choice, d.channel, d.text))

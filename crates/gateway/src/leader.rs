@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::canonical::Operation;
 use forebay_dialect::sse::Decoder;
-use forebay_dialect::{Payload, StreamItem};
+use forebay_dialect::{Payload, StreamItem, Wire};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::header::CONTENT_TYPE;
@@ -229,8 +228,9 @@ impl<P: Platform> Leader<P> {
         }
     }
 
-    fn operation(&self) -> Operation {
-        self.attempts.request.prompt.operation
+    /// The client's format, which the flight is in.
+    fn wire(&self) -> Wire {
+        self.attempts.request.wire()
     }
 
     /// The next bytes of the body. `limit` is the stage's own; the client's deadline holds as well.
@@ -292,7 +292,7 @@ impl<P: Platform> Leader<P> {
             &gathered
         });
         let name = answer.upstream.name.clone();
-        let payload = Payload::parse(self.operation(), body).map_err(|e| {
+        let payload = Payload::parse(self.wire(), body).map_err(|e| {
             Broken::Early(invalid(
                 &name,
                 &format!("what is no answer of its dialect: {e}"),
@@ -348,7 +348,7 @@ impl<P: Platform> Leader<P> {
             .into_iter()
             .chain(rest.into_iter().flat_map(|r| r.payloads))
         {
-            let Ok(part) = Payload::parse(self.operation(), body) else {
+            let Ok(part) = Payload::parse(self.wire(), body) else {
                 continue;
             };
             for text in part.texts() {
@@ -399,7 +399,7 @@ impl<P: Platform> Leader<P> {
                 if event.data.is_empty() {
                     continue;
                 }
-                let item = StreamItem::parse(self.operation(), event.data).map_err(|e| {
+                let item = StreamItem::parse(self.wire(), event.data).map_err(|e| {
                     broken(
                         begun,
                         invalid(&name, &format!("an event that is none of its dialect: {e}")),
@@ -504,7 +504,7 @@ impl<P: Platform> Leader<P> {
         let recording = form.map(|form| {
             Arc::new(Recording::new(
                 self.flight.id,
-                self.operation(),
+                self.wire(),
                 form,
                 ending,
                 meter.usage,

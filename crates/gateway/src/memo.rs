@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use forebay_dialect::canonical::{Needs, Operation};
+use forebay_dialect::Target;
+use forebay_dialect::canonical::Needs;
 use sha2::{Digest as _, Sha256};
 
 use crate::policy::{CachePlan, Directives, Hit, Reason};
@@ -40,11 +41,11 @@ pub struct Remembered {
     pub cache_key: Option<CacheKey>,
 }
 
-/// The memo's key: SHA-256 of tenant, key, path, dialect, directives, policy digest and body.
+/// The memo's key: SHA-256 of tenant, key, dialect, what the path says, directives, policy digest and body.
 pub fn memo_id(
     tenant: &str,
     key: &str,
-    operation: Operation,
+    target: &Target,
     directives: &Directives,
     policy: &[u8; 32],
     body: &[u8],
@@ -53,12 +54,14 @@ pub fn memo_id(
     for part in [
         tenant.as_bytes(),
         key.as_bytes(),
-        operation.as_str().as_bytes(),
+        target.wire.as_str().as_bytes(),
+        target.model.as_deref().unwrap_or_default().as_bytes(),
     ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     let flags = [
+        u8::from(target.stream == Some(true)),
         u8::from(directives.no_cache),
         u8::from(directives.no_store),
         u8::from(directives.only_if_cached),

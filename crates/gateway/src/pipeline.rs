@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use forebay_dialect::Payload;
-use forebay_dialect::canonical::Operation;
+use forebay_dialect::{Payload, Target, Wire};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
 
@@ -38,7 +37,7 @@ enum Content<P: Platform> {
 }
 
 enum Route<'a> {
-    Generate(Operation, &'static str),
+    Generate(Target, &'static str),
     Models(Option<&'a str>),
 }
 
@@ -57,8 +56,8 @@ pub(crate) async fn handle<P: Platform>(
         .and_then(|v| v.to_str().ok())
         .map(str::to_owned);
     let ready = match route(&head) {
-        Ok(Route::Generate(operation, path)) => {
-            generate(&gateway, operation, path, &head.headers, body, &mut ticket).await
+        Ok(Route::Generate(target, path)) => {
+            generate(&gateway, &target, path, &head.headers, body, &mut ticket).await
         }
         Ok(Route::Models(wanted)) => {
             list_models(&gateway, &head.headers, wanted, &mut ticket).await
@@ -75,11 +74,11 @@ fn route(head: &request::Parts) -> Result<Route<'_>, GatewayError> {
     let path = head.uri.path();
     let (found, method) = match path {
         "/v1/chat/completions" => (
-            Route::Generate(Operation::Chat, "/v1/chat/completions"),
+            Route::Generate(Wire::Chat.into(), "/v1/chat/completions"),
             Method::POST,
         ),
         "/v1/completions" => (
-            Route::Generate(Operation::Completion, "/v1/completions"),
+            Route::Generate(Wire::Completions.into(), "/v1/completions"),
             Method::POST,
         ),
         "/v1/models" => (Route::Models(None), Method::GET),
@@ -123,13 +122,14 @@ async fn list_models<P: Platform>(
 
 async fn generate<P: Platform>(
     gateway: &Arc<Gateway<P>>,
-    operation: Operation,
+    target: &Target,
     path: &'static str,
     head: &HeaderMap,
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
-    let mut decision = decide(gateway, operation, path, head, &body, ticket).await?;
+    let wire = target.wire;
+    let mut decision = decide(gateway, target, path, head, &body, ticket).await?;
     ticket.summary.cache_why.clone_from(&decision.plan.why);
     let decided = ticket.started.elapsed();
 
@@ -138,7 +138,7 @@ async fn generate<P: Platform>(
         ticket.summary.overhead = ticket.started.elapsed();
         ticket.summary.cache = CacheResult::Joined;
         return Ok(stream_out(
-            gateway, decision, operation, feed, head, ticket, decided, None,
+            gateway, decision, wire, feed, head, ticket, decided, None,
         ));
     }
     let mut stale = None;
@@ -148,7 +148,7 @@ async fn generate<P: Platform>(
                 ticket.summary.overhead = ticket.started.elapsed();
                 ticket.summary.cache = CacheResult::Hit;
                 ticket.summary.cache_tier = tier;
-                return from_entry(gateway, decision, operation, &entry, head, ticket, decided);
+                return from_entry(gateway, decision, wire, &entry, head, ticket, decided);
             }
             Found::Stale(entry, tier) => stale = Some((entry, tier)),
             Found::Nothing => {}
@@ -179,7 +179,7 @@ async fn generate<P: Platform>(
             Ok(stream_out(
                 gateway,
                 decision,
-                operation,
+                wire,
                 Feed::Live(reader),
                 head,
                 ticket,
@@ -187,9 +187,7 @@ async fn generate<P: Platform>(
                 Some(joined),
             ))
         }
-        Ok(whole) => whole_out(
-            gateway, &decision, operation, whole, ticket, decided, joined,
-        ),
+        Ok(whole) => whole_out(gateway, &decision, wire, whole, ticket, decided, joined),
         Err(error) => {
             if error.kind.source() == ErrorSource::Upstream
                 && error.kind.retryable()
@@ -197,7 +195,7 @@ async fn generate<P: Platform>(
             {
                 ticket.summary.cache = CacheResult::Stale;
                 ticket.summary.cache_tier = tier;
-                return from_entry(gateway, decision, operation, &entry, head, ticket, decided);
+                return from_entry(gateway, decision, wire, &entry, head, ticket, decided);
             }
             // Nothing was computed that could be charged.
             ticket.settle(0);
@@ -333,7 +331,7 @@ async fn from_flight<P: Platform>(
 fn from_entry<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: Decision<P>,
-    operation: Operation,
+    wire: Wire,
     entry: &Arc<Entry>,
     head: &HeaderMap,
     ticket: &mut Ticket<P>,
@@ -346,14 +344,12 @@ fn from_entry<P: Platform>(
     ticket.summary.response_model.clone_from(&recording.model);
     let mut ready = if decision.facts.stream {
         let feed = Feed::stored(recording.clone(), 0).ok_or_else(unreadable)?;
-        stream_out(
-            gateway, decision, operation, feed, head, ticket, decided, None,
-        )
+        stream_out(gateway, decision, wire, feed, head, ticket, decided, None)
     } else {
         whole_out(
             gateway,
             &decision,
-            operation,
+            wire,
             Some(recording.clone()),
             ticket,
             decided,
@@ -374,7 +370,7 @@ fn unreadable() -> GatewayError {
 fn whole_out<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &Decision<P>,
-    operation: Operation,
+    wire: Wire,
     recording: Option<Arc<Recording>>,
     ticket: &mut Ticket<P>,
     decided: Duration,
@@ -394,7 +390,7 @@ fn whole_out<P: Platform>(
     let body = if decision.masks.is_empty() {
         body
     } else {
-        restore(&decision.masks, operation, body)
+        restore(&decision.masks, wire, body)
     };
     let headers = describe(gateway, decision, ticket, decided);
     Ok(Ready {
@@ -407,7 +403,7 @@ fn whole_out<P: Platform>(
 fn stream_out<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: Decision<P>,
-    operation: Operation,
+    wire: Wire,
     feed: Feed,
     head: &HeaderMap,
     ticket: &mut Ticket<P>,
@@ -425,7 +421,7 @@ fn stream_out<P: Platform>(
         gateway.shared().flights.make_resumable(reader.flight());
     }
     let out = describe(gateway, &decision, ticket, decided);
-    let mut events = Events::new(feed, operation);
+    let mut events = Events::new(feed, wire);
     events.restorer = (!decision.masks.is_empty()).then(|| Restorer::new(decision.masks));
     events.include_usage = decision.facts.include_usage;
     events.ids = wants_ids.then(|| resume::prefix(stream));
@@ -472,8 +468,8 @@ fn describe<P: Platform>(
     out
 }
 
-fn restore(masks: &MaskTable, operation: Operation, body: Bytes) -> Bytes {
-    let Ok(payload) = Payload::parse(operation, body.clone()) else {
+fn restore(masks: &MaskTable, wire: Wire, body: Bytes) -> Bytes {
+    let Ok(payload) = Payload::parse(wire, body.clone()) else {
         return body;
     };
     let texts: Vec<Option<String>> = payload

@@ -3,9 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use forebay_dialect::Payload;
-use forebay_dialect::canonical::{Operation, Usage};
-use forebay_dialect::openai::convert;
+use forebay_dialect::canonical::Usage;
+use forebay_dialect::{AnswerContext, Payload, Wire, fold, unfold};
 
 use crate::policy::Ending;
 
@@ -23,8 +22,8 @@ pub enum Form {
 pub struct Recording {
     /// Names this very stream in event ids.
     pub id: u64,
-    /// The endpoint it answers.
-    pub operation: Operation,
+    /// The format it is in: the one of the clients it answers.
+    pub wire: Wire,
     /// What came, as released by the guard.
     pub form: Form,
     /// How it ended.
@@ -45,7 +44,7 @@ impl Recording {
     #[allow(clippy::too_many_arguments, reason = "each is a fact of its own")]
     pub fn new(
         id: u64,
-        operation: Operation,
+        wire: Wire,
         form: Form,
         ending: Ending,
         usage: Option<Usage>,
@@ -55,7 +54,7 @@ impl Recording {
     ) -> Self {
         Self {
             id,
-            operation,
+            wire,
             form,
             ending,
             usage,
@@ -63,6 +62,15 @@ impl Recording {
             upstream,
             policy,
             other: OnceLock::new(),
+        }
+    }
+
+    /// What its other form says where this one says nothing.
+    fn context(&self) -> AnswerContext {
+        AnswerContext {
+            id: format!("{:016x}", self.id),
+            model: self.model.clone().unwrap_or_default(),
+            ..AnswerContext::default()
         }
     }
 
@@ -79,7 +87,7 @@ impl Recording {
     pub fn usage_event(&self) -> Option<usize> {
         let events = self.events()?;
         let last = events.len().checked_sub(1)?;
-        let payload = Payload::parse(self.operation, events[last].clone()).ok()?;
+        let payload = Payload::parse(self.wire, events[last].clone()).ok()?;
         payload.is_usage_only().then_some(last)
     }
 
@@ -88,10 +96,11 @@ impl Recording {
         match &self.form {
             Form::Whole(body) => Some(body),
             Form::Events(events) => {
-                match self
-                    .other
-                    .get_or_init(|| convert::fold(self.operation, events).ok().map(Form::Whole))
-                {
+                match self.other.get_or_init(|| {
+                    fold(self.wire, events, &self.context())
+                        .ok()
+                        .map(Form::Whole)
+                }) {
                     Some(Form::Whole(body)) => Some(body),
                     _ => None,
                 }
@@ -104,10 +113,11 @@ impl Recording {
         match &self.form {
             Form::Events(events) => Some(events),
             Form::Whole(body) => {
-                match self
-                    .other
-                    .get_or_init(|| convert::unfold(self.operation, body).ok().map(Form::Events))
-                {
+                match self.other.get_or_init(|| {
+                    unfold(self.wire, body, &self.context())
+                        .ok()
+                        .map(Form::Events)
+                }) {
                     Some(Form::Events(events)) => Some(events),
                     _ => None,
                 }

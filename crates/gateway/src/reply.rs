@@ -46,7 +46,7 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) include_usage: bool,
     /// Prefix of event ids, where the client asked for them.
     pub(crate) ids: Option<String>,
-    pub(crate) operation: forebay_dialect::canonical::Operation,
+    pub(crate) wire: forebay_dialect::Wire,
     /// The tokens of this answer count against the client's limits.
     pub(crate) charged: bool,
     state: State,
@@ -140,13 +140,13 @@ impl<P: Platform> ReplyBody<P> {
 }
 
 impl<P: Platform> Events<P> {
-    pub(crate) fn new(feed: Feed, operation: forebay_dialect::canonical::Operation) -> Self {
+    pub(crate) fn new(feed: Feed, wire: forebay_dialect::Wire) -> Self {
         Self {
             feed,
             restorer: None,
             include_usage: false,
             ids: None,
-            operation,
+            wire,
             charged: false,
             state: State::Flowing,
             keep_alive: Timer::default(),
@@ -189,7 +189,7 @@ impl<P: Platform> Events<P> {
         let Some(restorer) = &mut self.restorer else {
             return sse::encode(data, id.as_deref(), out);
         };
-        match Payload::parse(self.operation, data.clone()) {
+        match Payload::parse(self.wire, data.clone()) {
             Ok(payload) => {
                 for body in restore(restorer, &payload) {
                     sse::encode(&body, id.as_deref(), out);
@@ -219,7 +219,7 @@ fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
             text: restorer.push(t.choice, t.channel, &t.text),
         })
         .collect();
-    for (choice, _) in payload.finished() {
+    for choice in payload.closed() {
         let rest = restorer.finish(Some(*choice)).into_iter();
         freed.extend(rest.map(|(choice, channel, text)| crate::policy::Delta {
             choice,

@@ -219,7 +219,7 @@ impl moka::Expiry<CacheKey, Arc<Entry>> for Lifetime {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use forebay_dialect::canonical::Operation;
+    use forebay_dialect::Wire;
     use forebay_gateway::policy::{Ending, Freshness};
     use forebay_gateway::recording::{Form, Recording};
 
@@ -237,7 +237,7 @@ mod tests {
             },
             recording: Arc::new(Recording::new(
                 1,
-                Operation::Chat,
+                Wire::Chat,
                 Form::Whole(Bytes::from(vec![0; bytes])),
                 Ending::Complete,
                 None,

@@ -17,6 +17,7 @@ pub(super) fn operation(operation: Option<Operation>) -> &'static str {
     match operation {
         Some(Operation::Chat) => "chat",
         Some(Operation::Completion) => "text_completion",
+        Some(Operation::Embedding) => "embeddings",
         #[allow(
             unreachable_patterns,
             reason = "dialects to come bring operations of their own"

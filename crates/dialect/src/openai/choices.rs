@@ -4,11 +4,14 @@
 //! What is neither on these lists nor null counts as unreadable: an upstream's new field must
 //! not carry output past a guard.
 
-use super::payload::{Payload, PayloadError, TextDelta, wrong_type};
-use crate::canonical::{Channel, FinishKind, Operation};
+use crate::canonical::{Channel, FinishKind};
 use crate::json::{Kind, Value};
+use crate::payload::{Payload, PayloadError, TextDelta, wrong_type};
+use crate::wire::Wire;
 
-pub(super) fn read(payload: &mut Payload, choices: Value<'_>) -> Result<(), PayloadError> {
+/// Reads the choices, and gives how many there are.
+pub(super) fn read(payload: &mut Payload, choices: Value<'_>) -> Result<usize, PayloadError> {
+    let mut count = 0;
     if choices.kind() != Kind::Array {
         return Err(wrong_type("choices", "an array", choices));
     }
@@ -24,9 +27,9 @@ pub(super) fn read(payload: &mut Payload, choices: Value<'_>) -> Result<(), Payl
             path: &path,
         }
         .choice(choice)?;
-        payload.choices += 1;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// The `index` of a choice or call, or else its position.
@@ -54,9 +57,9 @@ impl Reader<'_> {
     fn choice(&mut self, choice: Value<'_>) -> Result<(), PayloadError> {
         for (key, value) in choice.members().filter(|(_, value)| !value.is_null()) {
             let name = key.as_str().unwrap_or_default();
-            match (name.as_ref(), self.payload.operation) {
-                ("delta" | "message", Operation::Chat) => self.message(&name, value)?,
-                ("text", Operation::Completion) => {
+            match (name.as_ref(), self.payload.wire) {
+                ("delta" | "message", Wire::Chat) => self.message(&name, value)?,
+                ("text", Wire::Completions) => {
                     self.text(Channel::Content, value, || ".text".to_owned())?;
                 }
                 ("finish_reason", _) => {
@@ -192,6 +195,7 @@ impl Reader<'_> {
                 text: text.into_owned(),
                 span: value.span(),
                 twin: None,
+                raw: false,
             }),
         }
         Ok(())

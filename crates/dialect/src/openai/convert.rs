@@ -4,8 +4,8 @@
 pub use super::fold::fold;
 pub use super::unfold::unfold;
 
-use super::payload::PayloadError;
 use crate::json::Value;
+use crate::payload::PayloadError;
 
 /// Why an answer can't be brought into the other form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -49,8 +49,8 @@ pub fn kind_of_status(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Payload;
     use crate::canonical::Operation;
-    use crate::openai::Payload;
 
     #[test]
     fn an_error_body_reads_back_as_it_was_meant() {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::convert::{ConvertError, is_error};
-use super::payload::{PayloadError, is_done_marker, wrong_type};
 use crate::canonical::Operation;
 use crate::json::{Document, Kind, Value, write_json_string};
+use crate::payload::{PayloadError, is_done_marker, wrong_type};
 
 /// Folds the data of a stream's events, `[DONE]` among them or not, into the body that the
 /// same answer has without a stream: texts joined, tool calls put together by their index, log
@@ -39,7 +39,7 @@ pub fn fold(operation: Operation, events: &[Bytes]) -> Result<Bytes, ConvertErro
     }
     let object = match operation {
         Operation::Chat => "\"chat.completion\"",
-        Operation::Completion => "\"text_completion\"",
+        _ => "\"text_completion\"",
     };
     whole.set("object", Gathered::Json(object.to_owned()));
     let mut out = String::new();

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::fields::{canonical, field, name_of, string};
-use super::request::RequestError;
 use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
+use crate::fields::{canonical, field, name_of, string};
 use crate::json::{Kind, Shape, Span, Value, write_canonical};
+use crate::request::RequestError;
 
 /// What of a text part is typed.
 const TEXT_PART: &Shape = &Shape {

@@ -5,21 +5,12 @@ pub mod convert;
 pub mod error;
 pub mod models;
 
-mod body;
 mod choices;
-mod edit;
-mod fields;
+pub(crate) mod embeddings;
+pub(crate) mod exchange;
 mod fold;
 mod message;
-mod payload;
-mod prompt;
-mod request;
-mod rewrite;
+pub(crate) mod payload;
+pub(crate) mod prompt;
+pub(crate) mod rewrite;
 mod unfold;
-
-pub use body::BodyChange;
-pub use edit::{EditError, TextEdit};
-pub use payload::{
-    Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
-};
-pub use request::{Request, RequestError};

@@ -1,26 +1,17 @@
 //! Reads the fields of a chat or completion request into the canonical prompt.
 
-use super::fields::{
+use super::message::{self, Parts};
+use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
+use crate::fields::{
     boolean, canonical, field, has, has_value, integer, invalid, name_of, number, string,
 };
-use super::message::{self, Parts};
-use super::request::RequestError;
-use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::json::{Kind, Shape, Span, Value};
+use crate::request::{Read, RequestError};
 
 /// The kind of the opaque part that holds a prompt of token ids.
-pub(super) const TOKEN_IDS: &str = "token_ids";
+pub(crate) const TOKEN_IDS: &str = "token_ids";
 
-/// All that a body says.
-pub(super) struct Read {
-    pub(super) prompt: Prompt,
-    pub(super) stream: bool,
-    pub(super) include_usage: bool,
-    pub(super) needs: Needs,
-    pub(super) places: Vec<Vec<Option<Span>>>,
-}
-
-pub(super) fn read(operation: Operation, root: Value<'_>) -> Result<Read, RequestError> {
+pub(crate) fn read(operation: Operation, root: Value<'_>) -> Result<Read, RequestError> {
     if root.kind() != Kind::Object {
         return Err(RequestError::wrong_type("body", "an object", root));
     }
@@ -66,7 +57,7 @@ impl Reader {
             (None, Operation::Chat) => return Err(missing("messages")),
             // vLLM takes embeddings in the prompt's place.
             (None, Operation::Completion) if has(&self.extra, "prompt_embeds") => Vec::new(),
-            (None, Operation::Completion) => return Err(missing("prompt")),
+            (None, _) => return Err(missing("prompt")),
         };
         self.extra.sort_by(|left, right| left.name.cmp(&right.name));
         self.needs.streaming = self.stream;

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::convert::ConvertError;
-use super::payload::{Payload, PayloadError, wrong_type};
 use crate::canonical::Operation;
 use crate::json::{Document, Kind, Value, json_string};
+use crate::payload::{Payload, PayloadError, wrong_type};
 
 /// Unfolds a completion into the data of the events that a stream of it would have, without
 /// the terminal `[DONE]`: for each choice its role, its texts, its calls and its end, then the
@@ -32,7 +32,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
         let index = index.map_or_else(|| position.to_string(), |index| index.raw().to_owned());
         match operation {
             Operation::Chat => stream.chat_choice(&index, choice)?,
-            Operation::Completion => stream.completion_choice(&index, choice),
+            _ => stream.completion_choice(&index, choice),
         }
     }
     if stream.chunks.is_empty() {
@@ -68,7 +68,7 @@ impl Stream {
     fn new(operation: Operation, root: Value<'_>) -> Self {
         let mut head = match operation {
             Operation::Chat => "\"object\":\"chat.completion.chunk\"".to_owned(),
-            Operation::Completion => "\"object\":\"text_completion\"".to_owned(),
+            _ => "\"object\":\"text_completion\"".to_owned(),
         };
         let mut once = String::new();
         for (name, value) in named(root) {

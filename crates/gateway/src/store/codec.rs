@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use forebay_dialect::canonical::{Operation, Usage};
+use forebay_dialect::Wire;
+use forebay_dialect::canonical::Usage;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +15,7 @@ use crate::policy::{Ending, Freshness};
 use crate::recording::{Form, Recording};
 
 /// The first bytes of every entry. The digit is the version of what follows the digest.
-const MAGIC: &[u8; 4] = b"FBE1";
+const MAGIC: &[u8; 4] = b"FBE2";
 
 /// Bytes of the digest that follows.
 const DIGEST: usize = 32;
@@ -34,17 +35,17 @@ struct Written {
     stored_ms: u64,
     freshness: Freshness,
     id: u64,
-    operation: String,
+    wire: String,
     whole: Option<ByteBuf>,
     events: Vec<ByteBuf>,
     ending: Ending,
-    usage: Option<[u64; 4]>,
+    usage: Option<[u64; 5]>,
     answered_by: Option<String>,
     upstream: String,
     policy: ByteArray<32>,
 }
 
-/// An entry as bytes: `FBE1`, SHA-256 of the rest, then MessagePack.
+/// An entry as bytes: `FBE2`, SHA-256 of the rest, then MessagePack.
 pub fn encode(entry: &Entry) -> Vec<u8> {
     let recording = &entry.recording;
     let (whole, events) = match &recording.form {
@@ -63,13 +64,19 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
         stored_ms: u64::try_from(stored.as_millis()).unwrap_or(u64::MAX),
         freshness: entry.freshness,
         id: recording.id,
-        operation: recording.operation.as_str().to_owned(),
+        wire: recording.wire.as_str().to_owned(),
         whole,
         events,
         ending: recording.ending,
-        usage: recording
-            .usage
-            .map(|u| [u.input, u.output, u.cached_input, u.reasoning]),
+        usage: recording.usage.map(|u| {
+            [
+                u.input,
+                u.output,
+                u.cached_input,
+                u.cache_write,
+                u.reasoning,
+            ]
+        }),
         answered_by: recording.model.clone(),
         upstream: recording.upstream.to_string(),
         policy: ByteArray::new(recording.policy),
@@ -100,11 +107,7 @@ pub fn decode(key: &CacheKey, bytes: &[u8]) -> Result<Entry, Foreign> {
     if *written.key != key.0 {
         return Err(Foreign);
     }
-    let operation = match written.operation.as_str() {
-        "chat" => Operation::Chat,
-        "completion" => Operation::Completion,
-        _ => return Err(Foreign),
-    };
+    let wire = Wire::parse(&written.wire).ok_or(Foreign)?;
     let form = match written.whole {
         Some(body) => Form::Whole(Bytes::from(body.into_vec())),
         None => Form::Events(
@@ -115,14 +118,15 @@ pub fn decode(key: &CacheKey, bytes: &[u8]) -> Result<Entry, Foreign> {
                 .collect(),
         ),
     };
-    let usage = written
-        .usage
-        .map(|[input, output, cached_input, reasoning]| Usage {
+    let usage = written.usage.map(
+        |[input, output, cached_input, cache_write, reasoning]| Usage {
             input,
             output,
             cached_input,
+            cache_write,
             reasoning,
-        });
+        },
+    );
     let stored: SystemTime = UNIX_EPOCH
         .checked_add(Duration::from_millis(written.stored_ms))
         .ok_or(Foreign)?;
@@ -135,7 +139,7 @@ pub fn decode(key: &CacheKey, bytes: &[u8]) -> Result<Entry, Foreign> {
         freshness: written.freshness,
         recording: Arc::new(Recording::new(
             written.id,
-            operation,
+            wire,
             form,
             written.ending,
             usage,
@@ -164,13 +168,14 @@ mod tests {
             },
             recording: Arc::new(Recording::new(
                 9,
-                Operation::Chat,
+                Wire::Chat,
                 form,
                 Ending::Complete,
                 Some(Usage {
                     input: 1,
                     output: 2,
                     cached_input: 3,
+                    cache_write: 5,
                     reasoning: 4,
                 }),
                 Some("m-1".into()),

@@ -205,7 +205,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use bytes::Bytes;
-    use forebay_dialect::canonical::Operation;
+    use forebay_dialect::Wire;
 
     use super::*;
     use crate::policy::{Ending, Freshness};
@@ -254,7 +254,7 @@ mod tests {
             },
             recording: Arc::new(Recording::new(
                 1,
-                Operation::Chat,
+                Wire::Chat,
                 Form::Whole(Bytes::from(vec![b' '; bytes])),
                 Ending::Complete,
                 None,

@@ -248,6 +248,7 @@ impl<P: Platform> Attempts<P> {
         let path = match self.operation() {
             Operation::Chat => "/v1/chat/completions",
             Operation::Completion => "/v1/completions",
+            Operation::Embedding => "/v1/embeddings",
         };
         let mut out = http::Request::post(format!("{}{path}", endpoint.base))
             .body(body)

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::prompt;
-use crate::canonical::{Needs, Operation, Part, Prompt};
+use crate::canonical::{Needs, Part, Prompt};
 use crate::json::{Document, JsonError, Span, Value};
+use crate::wire::{Target, Wire};
+use crate::{anthropic, converse, gemini, openai, responses};
 
 /// Why a body is not taken as a request. Messages are for the client; they name fields and
 /// limits, never what a prompt says.
@@ -38,13 +39,19 @@ pub enum RequestError {
         /// What is possible.
         reason: &'static str,
     },
+    /// Nobody asks in this format.
+    #[error("'{wire}' is a format of upstreams, not of clients")]
+    NotForClients {
+        /// The format.
+        wire: &'static str,
+    },
 }
 
 impl RequestError {
     /// The field that is wrong, where it is one field.
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::Json(_) => None,
+            Self::Json(_) | Self::NotForClients { .. } => None,
             Self::WrongType { param, .. }
             | Self::Missing { param }
             | Self::InvalidValue { param, .. } => Some(param),
@@ -60,11 +67,11 @@ impl RequestError {
             Self::Json(_) => "invalid_json",
             Self::WrongType { .. } => "invalid_type",
             Self::Missing { .. } => "missing_required_parameter",
-            Self::InvalidValue { .. } => "invalid_value",
+            Self::InvalidValue { .. } | Self::NotForClients { .. } => "invalid_value",
         }
     }
 
-    pub(super) fn wrong_type(
+    pub(crate) fn wrong_type(
         param: impl Into<String>,
         expected: &'static str,
         found: Value<'_>,
@@ -79,9 +86,18 @@ impl RequestError {
 
 /// A top-level member of the body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
-    pub(super) key: Span,
-    pub(super) value: Span,
+pub(crate) struct Member {
+    pub(crate) key: Span,
+    pub(crate) value: Span,
+}
+
+/// All that a body says.
+pub(crate) struct Read {
+    pub(crate) prompt: Prompt,
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+    pub(crate) needs: Needs,
+    pub(crate) places: Vec<Vec<Option<Span>>>,
 }
 
 /// A request as it came, and what it says.
@@ -98,11 +114,12 @@ pub struct Request {
     pub stream: bool,
     /// The client wants the stream to end with its usage.
     pub include_usage: bool,
-    pub(super) needs: Needs,
+    pub(crate) target: Target,
+    pub(crate) needs: Needs,
     /// Of each part of each message: the text's, the arguments' or the whole part's bytes.
-    pub(super) places: Vec<Vec<Option<Span>>>,
+    pub(crate) places: Vec<Vec<Option<Span>>>,
     /// The body's members, in its order.
-    pub(super) members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
 }
 
 impl Request {
@@ -110,11 +127,22 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When the body is no JSON object of that operation's form, see [`RequestError`].
-    pub fn parse(operation: Operation, body: Bytes) -> Result<Self, RequestError> {
+    /// When the body is no JSON object of that format's form, see [`RequestError`].
+    pub fn parse(target: impl Into<Target>, body: Bytes) -> Result<Self, RequestError> {
+        let target = target.into();
         let document = Document::parse(&body)?;
         let root = document.root();
-        let read = prompt::read(operation, root)?;
+        let read = match target.wire {
+            Wire::Chat | Wire::Completions => openai::prompt::read(target.wire.operation(), root),
+            Wire::Embeddings => openai::embeddings::read(root),
+            Wire::Responses => responses::prompt::read(root),
+            Wire::Messages => anthropic::prompt::read(root),
+            Wire::Gemini => gemini::prompt::read(&target, root),
+            Wire::Converse => converse::prompt::read(&target, root),
+            Wire::Cohere | Wire::Oci => Err(RequestError::NotForClients {
+                wire: target.wire.as_str(),
+            }),
+        }?;
         let members = root
             .members()
             .map(|(key, value)| Member {
@@ -129,8 +157,14 @@ impl Request {
             needs: read.needs,
             places: read.places,
             members,
+            target,
             body,
         })
+    }
+
+    /// The format it came in.
+    pub fn wire(&self) -> Wire {
+        self.target.wire
     }
 
     /// What an upstream must be able to do to serve this.
@@ -148,7 +182,7 @@ impl Request {
                 match part {
                     Part::Text(text) => bytes += text.len(),
                     Part::ToolCall(call) => bytes += call.name.len() + call.arguments.len(),
-                    Part::Opaque(part) if part.kind == prompt::TOKEN_IDS => {
+                    Part::Opaque(part) if part.kind == openai::prompt::TOKEN_IDS => {
                         ids += part.json.bytes().filter(|byte| *byte == b',').count() + 1;
                     }
                     Part::Opaque(part) => bytes += part.json.len().min(OPAQUE_BYTES),

@@ -2,45 +2,45 @@
 
 use std::borrow::Cow;
 
-use super::request::RequestError;
 use crate::canonical::Field;
 use crate::json::{Kind, Shape, Value, write_canonical};
+use crate::request::RequestError;
 
-pub(super) fn has(fields: &[Field], name: &str) -> bool {
+pub(crate) fn has(fields: &[Field], name: &str) -> bool {
     fields.iter().any(|field| field.name == name)
 }
 
-pub(super) fn has_value(fields: &[Field], name: &str) -> bool {
+pub(crate) fn has_value(fields: &[Field], name: &str) -> bool {
     fields
         .iter()
         .any(|field| field.name == name && field.value != "null")
 }
 
-pub(super) fn name_of(key: Value<'_>) -> Cow<'_, str> {
+pub(crate) fn name_of(key: Value<'_>) -> Cow<'_, str> {
     key.as_str().unwrap_or_default()
 }
 
-pub(super) fn field(name: &str, value: Value<'_>) -> Field {
+pub(crate) fn field(name: &str, value: Value<'_>) -> Field {
     Field {
         name: name.to_owned(),
         value: canonical(value, Shape::WHOLE),
     }
 }
 
-pub(super) fn canonical(value: Value<'_>, shape: &'static Shape) -> String {
+pub(crate) fn canonical(value: Value<'_>, shape: &'static Shape) -> String {
     let mut out = String::with_capacity(value.raw().len());
     write_canonical(value, shape, &mut out);
     out
 }
 
-pub(super) fn invalid(param: &str, reason: &'static str) -> RequestError {
+pub(crate) fn invalid(param: &str, reason: &'static str) -> RequestError {
     RequestError::InvalidValue {
         param: param.to_owned(),
         reason,
     }
 }
 
-pub(super) fn string<'d>(
+pub(crate) fn string<'d>(
     value: Value<'d>,
     path: impl Fn() -> String,
 ) -> Result<Cow<'d, str>, RequestError> {
@@ -49,13 +49,13 @@ pub(super) fn string<'d>(
         .ok_or_else(|| RequestError::wrong_type(path(), "a string", value))
 }
 
-pub(super) fn boolean(value: Value<'_>, path: &str) -> Result<bool, RequestError> {
+pub(crate) fn boolean(value: Value<'_>, path: &str) -> Result<bool, RequestError> {
     value
         .as_bool()
         .ok_or_else(|| RequestError::wrong_type(path, "a boolean", value))
 }
 
-pub(super) fn number(value: Value<'_>, path: &str) -> Result<f64, RequestError> {
+pub(crate) fn number(value: Value<'_>, path: &str) -> Result<f64, RequestError> {
     let number = value.as_f64();
     let number = number.ok_or_else(|| RequestError::wrong_type(path, "a number", value))?;
     if number.is_finite() {
@@ -65,7 +65,7 @@ pub(super) fn number(value: Value<'_>, path: &str) -> Result<f64, RequestError> 
     }
 }
 
-pub(super) fn integer<T: TryFrom<i128>>(
+pub(crate) fn integer<T: TryFrom<i128>>(
     value: Value<'_>,
     path: &str,
     reason: &'static str,

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::request::{Request, RequestError};
 use crate::canonical::Part;
 use crate::json::{
     Document, Offsets, Span, Splice, StringPlace, json_string, splice, write_canonical_with_places,
 };
+use crate::request::{Request, RequestError};
 
 /// Replaces a stretch of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Request {
             self.edit_part(group, text, &mut splices)?;
         }
         let body = splice(&self.body, splices);
-        *self = Request::parse(self.prompt.operation, body)?;
+        *self = Request::parse(self.target.clone(), body)?;
         Ok(())
     }
 

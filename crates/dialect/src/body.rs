@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::request::{Member, Request};
 use crate::json::{Document, Kind, Span, Splice, json_string, splice};
+use crate::request::{Member, Request};
+use crate::wire::Wire;
 
 /// What the upstream's body has that the client's has not.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +38,7 @@ impl Request {
     /// The body to send, with edits and these changes spliced in. Where nothing differs it is
     /// the client's body, the same bytes.
     pub fn upstream_body(&self, change: &BodyChange<'_>) -> Bytes {
+        let change = &self.fitting(change);
         let stream = change.stream.unwrap_or(self.stream);
         let mut names = Vec::with_capacity(self.members.len());
         let mut fates = Vec::with_capacity(self.members.len());
@@ -65,6 +67,19 @@ impl Request {
             ));
         }
         splice(&self.body, splices)
+    }
+
+    /// Only what this format's bodies have: some name model and stream in the path, and only
+    /// OpenAI's older two have to be asked for usage.
+    fn fitting<'a>(&self, change: &BodyChange<'a>) -> BodyChange<'a> {
+        let in_path = matches!(self.wire(), Wire::Gemini | Wire::Converse);
+        BodyChange {
+            model: change.model.filter(|_| !in_path),
+            stream: change.stream.filter(|_| !in_path),
+            include_usage: change.include_usage
+                && matches!(self.wire(), Wire::Chat | Wire::Completions),
+            ..*change
+        }
     }
 
     fn text(&self, span: Span) -> &str {

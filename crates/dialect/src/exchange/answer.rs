@@ -1,0 +1,49 @@
+//! A whole answer, whatever dialect it came in.
+
+use std::borrow::Cow;
+
+use super::part::Part;
+use crate::canonical::Usage;
+
+/// Why a choice ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// By itself.
+    Stop,
+    /// At a stop sequence, and which, where told.
+    StopSequence(Option<String>),
+    /// At a limit of tokens.
+    Length,
+    /// To have tools called.
+    ToolCalls,
+    /// By the model's or the provider's refusal or content filter.
+    Refused,
+    /// Another reason, as the upstream named it.
+    Other(String),
+}
+
+/// One choice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice<'a> {
+    /// What the model said, in order.
+    pub parts: Vec<Part<'a>>,
+    /// Why it ended.
+    pub finish: Option<Finish>,
+    /// Log probabilities in OpenAI's chat form (`{"content": [...]}`), JSON.
+    pub logprobs: Option<Cow<'a, str>>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChatAnswer<'a> {
+    /// The answer's id at the upstream; empty where it has none.
+    pub id: Cow<'a, str>,
+    /// The model that answered, as the upstream names it; empty where it does not.
+    pub model: Cow<'a, str>,
+    /// When, in seconds since 1970.
+    pub created: Option<u64>,
+    /// The choices, in order.
+    pub choices: Vec<Choice<'a>>,
+    /// Tokens, where counted.
+    pub usage: Option<Usage>,
+}

@@ -1,0 +1,234 @@
+//! From a stream's steps to the whole answer and back.
+
+use std::borrow::Cow;
+
+use super::answer::{ChatAnswer, Choice};
+use super::event::{Delta, PartKind, StreamEvent};
+use super::part::{Content, Part, ToolCall};
+
+/// Gathers a stream's steps into the answer they amount to.
+#[derive(Debug, Default)]
+pub struct Collector {
+    answer: ChatAnswer<'static>,
+    logprobs: Vec<String>,
+}
+
+impl Collector {
+    /// Takes one step.
+    pub fn push(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Start {
+                id,
+                model,
+                created,
+                usage,
+            } => {
+                self.answer.id = Cow::Owned(id.clone());
+                self.answer.model = Cow::Owned(model.clone());
+                self.answer.created = *created;
+                self.answer.usage = usage.or(self.answer.usage);
+            }
+            StreamEvent::PartStart { choice, kind, .. } => {
+                let content = begun(kind);
+                self.choice(*choice).parts.push(Part::new(content));
+            }
+            StreamEvent::PartDelta {
+                choice,
+                part,
+                delta,
+            } => self.delta(*choice, *part, delta),
+            StreamEvent::Finish { choice, finish } => {
+                self.choice(*choice).finish = Some(finish.clone());
+            }
+            StreamEvent::Usage(usage) => self.answer.usage = Some(*usage),
+            StreamEvent::PartEnd { .. } | StreamEvent::Error(_) | StreamEvent::End => {}
+        }
+    }
+
+    /// The answer.
+    pub fn finish(mut self) -> ChatAnswer<'static> {
+        for (choice, items) in self.answer.choices.iter_mut().zip(self.logprobs) {
+            if !items.is_empty() {
+                choice.logprobs =
+                    Some(format!("{{\"content\":[{items}],\"refusal\":null}}").into());
+            }
+        }
+        self.answer
+    }
+
+    fn choice(&mut self, index: u32) -> &mut Choice<'static> {
+        let index = (index as usize).min(MAX_CHOICES);
+        while self.answer.choices.len() <= index {
+            self.answer.choices.push(Choice {
+                parts: Vec::new(),
+                finish: None,
+                logprobs: None,
+            });
+            self.logprobs.push(String::new());
+        }
+        &mut self.answer.choices[index]
+    }
+
+    fn delta(&mut self, choice: u32, part: u32, delta: &Delta) {
+        if let Delta::Logprobs(items) = delta {
+            let _ = self.choice(choice);
+            let gathered = &mut self.logprobs[(choice as usize).min(MAX_CHOICES)];
+            let inside = items.trim().trim_start_matches('[').trim_end_matches(']');
+            if !gathered.is_empty() && !inside.is_empty() {
+                gathered.push(',');
+            }
+            gathered.push_str(inside);
+            return;
+        }
+        let Some(part) = self.choice(choice).parts.get_mut(part as usize) else {
+            return;
+        };
+        match (&mut part.content, delta) {
+            (Content::Text { text, .. }, Delta::Text(more))
+            | (Content::Reasoning { text, .. }, Delta::Text(more))
+            | (Content::Refusal(text), Delta::Text(more)) => text.to_mut().push_str(more),
+            (Content::ToolCall(call), Delta::Text(more)) => {
+                call.arguments.to_mut().push_str(more);
+            }
+            (Content::Text { citations, .. }, Delta::Citation(citation)) => {
+                citations.push(citation.clone());
+            }
+            (Content::Reasoning { signature, .. }, Delta::Signature(more)) => {
+                signature.get_or_insert_default().to_mut().push_str(more);
+            }
+            (Content::Reasoning { redacted, .. }, Delta::Redacted(more)) => {
+                redacted.get_or_insert_default().to_mut().push_str(more);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// More choices than any provider gives; a number beyond it joins the last.
+const MAX_CHOICES: usize = 127;
+
+fn begun(kind: &PartKind) -> Content<'static> {
+    match kind {
+        PartKind::Text => Content::Text {
+            text: Cow::Owned(String::new()),
+            citations: Vec::new(),
+        },
+        PartKind::Reasoning => Content::Reasoning {
+            text: Cow::Owned(String::new()),
+            signature: None,
+            redacted: None,
+        },
+        PartKind::Refusal => Content::Refusal(Cow::Owned(String::new())),
+        PartKind::ToolCall { id, name, custom } => Content::ToolCall(ToolCall {
+            id: Cow::Owned(id.clone()),
+            name: Cow::Owned(name.clone()),
+            arguments: Cow::Owned(String::new()),
+            custom: *custom,
+        }),
+    }
+}
+
+/// The steps of a stream that tells a whole answer: each part in one piece.
+pub fn replay(answer: &ChatAnswer<'_>) -> Vec<StreamEvent> {
+    let mut out = vec![StreamEvent::Start {
+        id: answer.id.clone().into_owned(),
+        model: answer.model.clone().into_owned(),
+        created: answer.created,
+        usage: None,
+    }];
+    for (index, choice) in (0_u32..).zip(&answer.choices) {
+        replay_choice(index, choice, &mut out);
+    }
+    out.extend(answer.usage.map(StreamEvent::Usage));
+    out.push(StreamEvent::End);
+    out
+}
+
+fn replay_choice(index: u32, choice: &Choice<'_>, out: &mut Vec<StreamEvent>) {
+    let mut logprobs = choice.logprobs.as_deref().and_then(logprob_items);
+    let mut number = 0;
+    for part in &choice.parts {
+        let Some((kind, deltas)) = pieces(&part.content) else {
+            continue;
+        };
+        let is_text = kind == PartKind::Text;
+        out.push(StreamEvent::PartStart {
+            choice: index,
+            part: number,
+            kind,
+        });
+        let with = logprobs.take_if(|_| is_text).map(Delta::Logprobs);
+        for delta in deltas.into_iter().chain(with) {
+            out.push(StreamEvent::PartDelta {
+                choice: index,
+                part: number,
+                delta,
+            });
+        }
+        out.push(StreamEvent::PartEnd {
+            choice: index,
+            part: number,
+        });
+        number += 1;
+    }
+    out.push(StreamEvent::Finish {
+        choice: index,
+        finish: choice.finish.clone().unwrap_or(super::Finish::Stop),
+    });
+}
+
+/// What a part of an answer begins as, and its pieces. None for what no stream tells.
+fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
+    let text = |text: &Cow<'_, str>| match text.is_empty() {
+        true => Vec::new(),
+        false => vec![Delta::Text(text.clone().into_owned())],
+    };
+    Some(match content {
+        Content::Text {
+            text: said,
+            citations,
+        } => {
+            let mut deltas = text(said);
+            deltas.extend(citations.iter().map(|c| Delta::Citation(owned(c))));
+            (PartKind::Text, deltas)
+        }
+        Content::Reasoning {
+            text: said,
+            signature,
+            redacted,
+        } => {
+            let mut deltas = text(said);
+            deltas.extend(redacted.clone().map(|r| Delta::Redacted(r.into_owned())));
+            deltas.extend(signature.clone().map(|s| Delta::Signature(s.into_owned())));
+            (PartKind::Reasoning, deltas)
+        }
+        Content::Refusal(said) => (PartKind::Refusal, text(said)),
+        Content::ToolCall(call) => (
+            PartKind::ToolCall {
+                id: call.id.clone().into_owned(),
+                name: call.name.clone().into_owned(),
+                custom: call.custom,
+            },
+            text(&call.arguments),
+        ),
+        _ => return None,
+    })
+}
+
+fn owned(citation: &super::Citation<'_>) -> super::Citation<'static> {
+    let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+    super::Citation {
+        text: own(&citation.text),
+        url: citation.url.as_ref().map(own),
+        title: citation.title.as_ref().map(own),
+        range: citation.range,
+        json: own(&citation.json),
+    }
+}
+
+/// The `content` array of OpenAI's log probabilities, as it stands.
+fn logprob_items(json: &str) -> Option<String> {
+    let document = crate::json::Document::parse(json.as_bytes()).ok()?;
+    let items = document.root().get("content")?;
+    (!items.is_null()).then(|| items.raw().to_owned())
+}

@@ -1,0 +1,100 @@
+//! What crosses from one wire format to another: the typed form of a request, an answer and a
+//! stream, rich enough for every format here and owned by none.
+//!
+//! Requests and answers borrow from the body they were read from wherever nothing is escaped,
+//! so that a crossing costs few allocations. Where both sides speak the same format nothing of
+//! this is used: bytes are passed on (see [`crate::Request::upstream_body`]).
+//!
+//! What a target can't express is not guessed at: the writer lists it in [`Written::lost`], and
+//! the gateway refuses the request or says so in a header, as configured.
+
+mod answer;
+mod collect;
+mod event;
+mod media;
+mod part;
+mod request;
+mod sampling;
+mod track;
+
+pub use answer::{ChatAnswer, Choice, Finish};
+pub use collect::{Collector, replay};
+pub use event::{Delta, PartKind, StreamEvent};
+pub use media::{Media, Source};
+pub use part::{CacheMarker, Citation, Content, Part, ToolCall, ToolResult};
+pub use request::{ChatRequest, Effort, Message, OutputFormat, Reasoning, Role, Tool, ToolChoice};
+pub use sampling::Sampling;
+pub use track::PartTracker;
+
+use bytes::Bytes;
+
+/// Something of a request that a target has no place for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The field as the client knows it, such as `seed` or `messages[2].content[0].image_url`.
+    pub param: String,
+    /// Why, such as `Anthropic's messages have no seed`.
+    pub why: &'static str,
+    /// Leaving it out can't change what the model is told or may answer (`user`, `store: false`,
+    /// a cache marker where the target caches by itself): never refused, only reported.
+    pub harmless: bool,
+}
+
+/// A request in another wire format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The body.
+    pub body: Bytes,
+    /// What is not in it.
+    pub lost: Vec<Lost>,
+}
+
+/// What a writer is told about its target.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// The model's name at the target.
+    pub model: String,
+    /// Ask for a stream.
+    pub stream: bool,
+    /// In a stream, ask for its usage where that has to be asked for.
+    pub include_usage: bool,
+    /// The output limit to name where the target demands one and the client named none.
+    pub default_max_tokens: u64,
+    /// What of a format the target does in its own way.
+    pub profile: Profile,
+    /// Further fields of the body, already JSON: (name, value). They win.
+    pub set: Vec<(String, String)>,
+}
+
+/// Deviations of a target from the format it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// None, or unknown ones.
+    #[default]
+    Standard,
+    /// OpenAI itself: `max_completion_tokens`, `developer`, reasoning effort.
+    OpenAi,
+    /// Azure's deployments: as OpenAI.
+    Azure,
+    /// Mistral: `max_tokens`, `random_seed`, `tool_choice: any`, 9-character call ids, no `logprobs`.
+    Mistral,
+    /// vLLM, SGLang and kin: `max_tokens`, `reasoning_content`, `chat_template_kwargs`.
+    Engine,
+    /// Anthropic's messages within AWS's InvokeModel: model in the path, `anthropic_version` in the body.
+    BedrockInvoke,
+    /// Anthropic's messages within Google's rawPredict: as above with Google's version.
+    VertexRaw,
+    /// Cohere's models at Oracle: `apiFormat: COHERE`.
+    OciCohere,
+}
+
+/// Why a request can't be brought into another format at all. Names fields, never content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{param}' can't be brought into the form that this upstream takes: {why}")]
+pub struct Inexpressible {
+    /// The field as the client knows it.
+    pub param: String,
+    /// Why.
+    pub why: String,
+}

@@ -1,0 +1,128 @@
+//! One piece of a message: text, media, a call, its result, reasoning, a refusal.
+
+use std::borrow::Cow;
+
+use super::media::Media;
+use crate::canonical::Field;
+
+/// A provider's cache marker: everything up to and including this part may be cached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheMarker<'a> {
+    /// Anthropic's `ttl` (`5m`, `1h`), where told.
+    pub ttl: Option<Cow<'a, str>>,
+}
+
+/// Where a stretch of an answer comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Citation<'a> {
+    /// The cited text.
+    pub text: Cow<'a, str>,
+    /// The source's URL, where it has one.
+    pub url: Option<Cow<'a, str>>,
+    /// The source's title.
+    pub title: Option<Cow<'a, str>>,
+    /// First and one past the last character of the answer's stretch, where told.
+    pub range: Option<(u64, u64)>,
+    /// The citation as its dialect wrote it, JSON, for a target of the same dialect.
+    pub json: Cow<'a, str>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall<'a> {
+    /// The call's id; never empty (readers make one where a dialect has none, such as
+    /// `call_0` by the call's position, and writers of such dialects leave it out).
+    pub id: Cow<'a, str>,
+    /// The tool's name.
+    pub name: Cow<'a, str>,
+    /// The arguments: JSON text of an object for functions, anything for custom tools.
+    pub arguments: Cow<'a, str>,
+    /// OpenAI's custom tool, whose input is free text.
+    pub custom: bool,
+}
+
+/// What a tool gave back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolResult<'a> {
+    /// The call's id.
+    pub call_id: Cow<'a, str>,
+    /// The tool's name, where the dialect tells it (Gemini) or the call before names it.
+    pub name: Option<Cow<'a, str>>,
+    /// Text and media.
+    pub parts: Vec<Part<'a>>,
+    /// The tool failed.
+    pub is_error: bool,
+}
+
+/// What a part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: Cow<'a, str>,
+        /// Its sources, in answers.
+        citations: Vec<Citation<'a>>,
+    },
+    /// An image.
+    Image(Media<'a>),
+    /// A sound.
+    Audio(Media<'a>),
+    /// A video.
+    Video(Media<'a>),
+    /// A document.
+    File(Media<'a>),
+    /// The assistant's call of a tool.
+    ToolCall(ToolCall<'a>),
+    /// A tool's result.
+    ToolResult(ToolResult<'a>),
+    /// The assistant's reasoning.
+    Reasoning {
+        /// The text; empty where it is hidden.
+        text: Cow<'a, str>,
+        /// The provider's signature, without which it takes the reasoning back no more
+        /// (Anthropic's `signature`, Gemini's `thoughtSignature`, OpenAI's `encrypted_content`).
+        signature: Option<Cow<'a, str>>,
+        /// Hidden reasoning: opaque bytes (Anthropic's `redacted_thinking`, Bedrock's `redactedContent`).
+        redacted: Option<Cow<'a, str>>,
+    },
+    /// The assistant's refusal.
+    Refusal(Cow<'a, str>),
+    /// Something that only its own dialect knows.
+    Opaque {
+        /// The type as its dialect names it.
+        kind: Cow<'a, str>,
+        /// The whole part as JSON.
+        json: Cow<'a, str>,
+    },
+}
+
+/// One piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// What it is.
+    pub content: Content<'a>,
+    /// A cache marker on it.
+    pub cache: Option<CacheMarker<'a>>,
+    /// What else its dialect says of it: a target that is not of that dialect loses it.
+    pub extra: Vec<Field>,
+}
+
+impl<'a> Part<'a> {
+    /// A part with nothing but its content.
+    pub fn new(content: Content<'a>) -> Self {
+        Self {
+            content,
+            cache: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Plain text.
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(Content::Text {
+            text: text.into(),
+            citations: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! What one payload of an answer says: a chunk of a stream, or a whole completion.
+
+use bytes::Bytes;
+
+use crate::canonical::{Channel, FinishKind, Usage};
+use crate::json::{Document, JsonError, Kind, Span, Value};
+use crate::wire::{Terminal, Wire};
+use crate::{anthropic, converse, gemini, openai, responses};
+
+/// Why bytes from an upstream are no payload. Never contains output text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// No acceptable JSON.
+    #[error("the upstream sent what is no JSON payload: {0}")]
+    Json(#[from] JsonError),
+    /// A field has the wrong type.
+    #[error("the upstream sent '{field}' as {found}, not as {expected}")]
+    WrongType {
+        /// The field's path.
+        field: String,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+}
+
+/// A piece of output text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextDelta {
+    /// The stretch it belongs to: texts of one stretch and channel are one text in pieces. In
+    /// OpenAI's chat and Gemini a stretch is a choice; elsewhere it is a content block or an
+    /// output item; a text that an event tells again as a whole is a stretch of its own.
+    pub choice: u32,
+    /// Where in the choice it belongs.
+    pub channel: Channel,
+    /// The text, decoded.
+    pub text: String,
+    /// The value's bytes, a string's quotes included.
+    pub(crate) span: Span,
+    /// The same text under a second name, as servers send that keep an old name alive
+    /// (`reasoning` and `reasoning_content`).
+    pub(crate) twin: Option<Span>,
+    /// The text is the value itself, JSON (a call's arguments as an object), not a string.
+    pub(crate) raw: bool,
+}
+
+/// An error as an upstream reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamErrorBody {
+    /// What went wrong, for people; may quote the prompt.
+    pub message: String,
+    /// OpenAI's `type`.
+    pub kind: Option<String>,
+    /// The field at fault.
+    pub param: Option<String>,
+    /// The code; vLLM sends the status as a number, which is given in digits.
+    pub code: Option<String>,
+}
+
+/// An item of a stream.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every item is a payload, and short-lived"
+)]
+pub enum StreamItem {
+    /// The terminal `[DONE]`.
+    Done,
+    /// Anything else.
+    Payload(Payload),
+}
+
+impl StreamItem {
+    /// Reads an event's data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::parse`].
+    pub fn parse(wire: impl Into<Wire>, data: Bytes) -> Result<Self, PayloadError> {
+        let wire = wire.into();
+        if wire.terminal() == Terminal::Done && is_done_marker(&data) {
+            Ok(Self::Done)
+        } else {
+            Payload::parse(wire, data).map(Self::Payload)
+        }
+    }
+}
+
+/// Whether an event's data is the literal `[DONE]` that ends a stream.
+pub fn is_done_marker(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]"
+}
+
+/// A chunk of a stream or a whole completion: its bytes and what they say.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// As the upstream sent it.
+    pub raw: Bytes,
+    pub(crate) wire: Wire,
+    pub(crate) texts: Vec<TextDelta>,
+    pub(crate) finished: Vec<(u32, FinishKind)>,
+    /// Stretches that are complete with this payload.
+    pub(crate) closed: Vec<u32>,
+    /// Values that may hold output but can't be read as text.
+    pub(crate) unreadable: Vec<Span>,
+    /// A role, a tool's name or id: something that is lost if the payload is dropped.
+    pub(crate) has_structure: bool,
+    pub(crate) has_tool_calls: bool,
+    /// It carries usage and nothing else.
+    pub(crate) usage_only: bool,
+    /// It ends its stream.
+    pub(crate) terminal: bool,
+    /// OpenAI's chat: the name under which this upstream sends reasoning, where it shows here.
+    pub(crate) reasoning_name: Option<&'static str>,
+    /// OpenAI's `created` as written.
+    pub(crate) created: Option<Span>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) error: Option<UpstreamErrorBody>,
+    pub(crate) model: Option<String>,
+    pub(crate) id: Option<String>,
+}
+
+impl Payload {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object or a known field has a wrong type. A name that occurs twice
+    /// is an error too: the client might read the other one.
+    pub fn parse(wire: impl Into<Wire>, raw: Bytes) -> Result<Self, PayloadError> {
+        let wire = wire.into();
+        let document = Document::parse(&raw)?;
+        let root = document.root();
+        if root.kind() != Kind::Object {
+            return Err(wrong_type("payload", "an object", root));
+        }
+        let mut payload = Payload {
+            raw: raw.clone(),
+            wire,
+            texts: Vec::new(),
+            finished: Vec::new(),
+            closed: Vec::new(),
+            unreadable: Vec::new(),
+            has_structure: false,
+            has_tool_calls: false,
+            usage_only: false,
+            terminal: false,
+            reasoning_name: None,
+            created: None,
+            usage: None,
+            error: None,
+            model: None,
+            id: None,
+        };
+        match wire {
+            Wire::Chat | Wire::Completions => openai::payload::read(&mut payload, root)?,
+            Wire::Embeddings => openai::embeddings::read_payload(&mut payload, root)?,
+            Wire::Responses => responses::payload::read(&mut payload, root)?,
+            Wire::Messages => anthropic::payload::read(&mut payload, root)?,
+            Wire::Gemini => gemini::payload::read(&mut payload, root)?,
+            Wire::Converse => converse::payload::read(&mut payload, root)?,
+            // Their answers are never handed to clients: they are translated.
+            Wire::Cohere | Wire::Oci => {}
+        }
+        Ok(payload)
+    }
+
+    /// Every piece of text, in the payload's order: content, reasoning, refusal and the
+    /// arguments of calls, of `delta` and `message` forms and of completions. Empty strings
+    /// are pieces too.
+    pub fn texts(&self) -> &[TextDelta] {
+        &self.texts
+    }
+
+    /// The choices that end here, and why.
+    pub fn finished(&self) -> &[(u32, FinishKind)] {
+        &self.finished
+    }
+
+    /// The stretches that are complete with this payload: what is still held of them may go
+    /// out with it, and nothing more of them comes.
+    pub fn closed(&self) -> &[u32] {
+        &self.closed
+    }
+
+    /// Token counts, where the upstream gives them.
+    pub fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
+    }
+
+    /// The error that this payload is, also in the middle of a stream.
+    pub fn error(&self) -> Option<&UpstreamErrorBody> {
+        self.error.as_ref()
+    }
+
+    /// Whether any choice calls a tool.
+    pub fn has_tool_calls(&self) -> bool {
+        self.has_tool_calls
+    }
+
+    /// The model that the upstream says it is.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The completion's id.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The last chunk of an OpenAI stream with `include_usage`: usage and no choices. Clients
+    /// that did not ask for it must not get it.
+    pub fn is_usage_only(&self) -> bool {
+        self.usage_only
+    }
+
+    /// Whether it ends its stream (see [`Terminal::Payload`]).
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether nothing would be lost but text (and what a guard can't read) if the payload
+    /// were dropped: no role, no tool's name, no finish reason, no usage, no error.
+    pub fn is_empty_delta(&self) -> bool {
+        !self.has_structure
+            && self.finished.is_empty()
+            && self.usage.is_none()
+            && self.error.is_none()
+            && !self.terminal
+    }
+
+    pub(crate) fn text(&self, span: Span) -> &str {
+        let bytes = self.raw.get(span.range()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+pub(crate) fn wrong_type(
+    field: impl Into<String>,
+    expected: &'static str,
+    found: Value<'_>,
+) -> PayloadError {
+    PayloadError::WrongType {
+        field: field.into(),
+        expected,
+        found: found.kind().name(),
+    }
+}
