@@ -8,8 +8,9 @@ use crate::join::{self, Layer};
 use crate::money::Price;
 use crate::names::{ModelName, RegionName, SellerName};
 use crate::offer::{self, Model, Offer, Prior, Region, Seller, Sla};
-use crate::problem::{Report, UnknownModel, nearest};
+use crate::problem::nearest;
 use crate::read::{self, File};
+use crate::report::{Report, UnknownModel};
 use crate::terms::Certificate;
 
 /// Sellers, logical models, aliases and offers, all of them good.

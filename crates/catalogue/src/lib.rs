@@ -29,6 +29,7 @@ mod names;
 mod offer;
 mod problem;
 mod read;
+mod report;
 mod terms;
 
 pub use catalogue::{Catalogue, Placed};
@@ -37,8 +38,9 @@ pub use list::{Row, table};
 pub use money::{MicroUsd, Price, TokenCount, Usage};
 pub use names::{BadName, ModelName, RegionName, SellerName};
 pub use offer::{Model, Offer, Prior, Range, Region, Seller, Sla};
-pub use problem::{Fault, Problem, Report, UnknownModel};
+pub use problem::{Fault, Problem};
 pub use read::File;
+pub use report::{Report, UnknownModel};
 pub use terms::{Capability, Certificate, Confidence, Jurisdiction, Provider, SoldBy};
 
 /// Reads the built-in catalogue with the user's files over it, and says everything that is wrong.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::catalogue::{Catalogue, Placed};
 use crate::money::{MicroUsd, Price, TokenCount};
 use crate::offer::{Offer, Sla};
-use crate::problem::UnknownModel;
+use crate::report::UnknownModel;
 use crate::terms::{Certificate, Jurisdiction};
 
 /// An offer with what it has from its seller.
@@ -85,7 +85,7 @@ pub fn table(rows: &[Row<'_>]) -> String {
             tokens(offer.max_output),
             price(|p| Some(p.input)),
             price(|p| p.cached_read),
-            price(|p| Some(p.output)),
+            price(|p| Some(p.output).filter(|output| output.0 > 0)),
             row.sla.map_or("-".to_owned(), |sla| sla.to_string()),
             places.join(","),
             offer.id,

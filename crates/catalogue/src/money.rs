@@ -13,14 +13,12 @@ const PER: u128 = 1_000_000;
 pub struct MicroUsd(pub u64);
 
 impl fmt::Display for MicroUsd {
-    /// In dollars with at least two decimals, and no digit lost: `$0.037500`, `$2.50`.
+    /// In dollars with at least two decimals, and no digit lost: `$0.0375`, `$2.50`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (dollars, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        let text = match rest % 10_000 {
-            0 => format!("${dollars}.{:02}", rest / 10_000),
-            _ => format!("${dollars}.{rest:06}"),
-        };
-        f.pad(&text)
+        let (cents, rest) = (self.0 / 10_000, self.0 % 10_000);
+        let finer = format!("{rest:04}");
+        let finer = finer.trim_end_matches('0');
+        f.pad(&format!("${}.{:02}{finer}", cents / 100, cents % 100))
     }
 }
 

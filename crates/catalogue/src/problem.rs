@@ -1,8 +1,5 @@
 //! What can be wrong with a catalogue file, where, and what to write instead.
 
-use std::fmt;
-
-use crate::catalogue::Catalogue;
 use crate::date::Date;
 use crate::money::MicroUsd;
 use crate::names::BadName;
@@ -227,7 +224,8 @@ pub enum Fault {
     },
 }
 
-fn hint(nearest: &Option<String>) -> String {
+/// How a message goes on where something was probably meant.
+pub(crate) fn hint(nearest: &Option<String>) -> String {
     nearest
         .as_ref()
         .map_or_else(String::new, |name| format!(", did you mean \"{name}\"?"))
@@ -247,62 +245,4 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// Without regard to case: `soc 2` is meant to be `SOC 2`.
 fn likeness(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
-}
-
-/// What a check found: its problems, or how much there is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Report {
-    /// Everything wrong, file by file, at most a hundred. Empty: the catalogue is good.
-    pub problems: Vec<Problem>,
-    /// Sellers, where all is well.
-    pub sellers: usize,
-    /// Logical models, where all is well.
-    pub models: usize,
-    /// Offers, where all is well.
-    pub offers: usize,
-}
-
-impl Report {
-    pub(crate) fn good(catalogue: &Catalogue) -> Self {
-        Self {
-            problems: Vec::new(),
-            sellers: catalogue.sellers().count(),
-            models: catalogue.models().count(),
-            offers: catalogue.all().count(),
-        }
-    }
-
-    /// Whether nothing is wrong.
-    pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_good() {
-            return write!(
-                f,
-                "the catalogue is good: {} sellers, {} models, {} offers",
-                self.sellers, self.models, self.offers
-            );
-        }
-        for (at, problem) in self.problems.iter().enumerate() {
-            if at > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-/// A name that is neither a model nor an alias.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the catalogue has no model \"{name}\"{}; `forebay catalogue list` shows all", hint(.nearest))]
-pub struct UnknownModel {
-    /// What was asked for.
-    pub name: String,
-    /// What was probably meant.
-    pub nearest: Option<String>,
 }

@@ -160,7 +160,7 @@ terms! {
         PciDss = "PCI DSS",
         /// Germany's BSI C5.
         C5 = "C5",
-        /// Health data in Germany, France and elsewhere: HITRUST CSF.
+        /// Health data in the United States: HITRUST CSF.
         Hitrust = "HITRUST",
         /// Health data in France.
         Hds = "HDS",

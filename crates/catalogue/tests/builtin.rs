@@ -100,11 +100,11 @@ fn every_model_is_sold_and_every_alias_ends_at_one() {
     }
     assert_eq!(
         catalogue.resolve("claude-sonnet").unwrap().as_str(),
-        "claude-sonnet-5.5"
+        "claude-sonnet-5-5"
     );
     assert_eq!(
         catalogue.resolve("claude").unwrap().as_str(),
-        "claude-sonnet-5.5"
+        "claude-sonnet-5-5"
     );
 }
 

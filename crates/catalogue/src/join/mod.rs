@@ -2,9 +2,10 @@
 
 mod alias;
 mod offer;
+mod place;
 mod seller;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Catalogue;
 use crate::names::SellerName;
@@ -34,6 +35,7 @@ pub(crate) fn join(
         catalogue: below,
         layer,
         problems,
+        broken: BTreeSet::new(),
     };
     let mut offers = Vec::new();
     let mut aliases = Vec::new();
@@ -41,6 +43,9 @@ pub(crate) fn join(
     let mut sellers = Seen::new("seller");
     for draft in drafts {
         for seller in draft.sellers {
+            if seller.broken {
+                join.broken.insert(seller.name.it.clone());
+            }
             if sellers.first(&seller.name, seller.name.it.as_str(), &mut join) {
                 join.seller(seller);
             }
@@ -63,6 +68,8 @@ struct Join<'a> {
     catalogue: Catalogue,
     layer: Layer,
     problems: &'a mut Vec<Problem>,
+    /// Sellers that could not be read whole: their offers can't be held against them.
+    broken: BTreeSet<SellerName>,
 }
 
 impl Join<'_> {

@@ -11,6 +11,7 @@ impl Join<'_> {
         let below = self.catalogue.sellers.get(&draft.name.it).cloned();
         let (at, broken) = (draft.name.clone(), draft.broken);
         let Some(seller) = self.complete(draft, below) else {
+            self.broken.insert(at.it);
             return;
         };
         let by_token = seller.sold_by == SoldBy::Token && !broken;
@@ -40,7 +41,7 @@ impl Join<'_> {
         ];
         if !draft.broken {
             for (key, _) in lacking.iter().filter(|(_, lacks)| *lacks) {
-                self.missing(&draft.name, *key);
+                self.missing(&draft.name, key);
             }
         }
         let mut regions = below
