@@ -1,6 +1,7 @@
-//! The command line: `forebay serve`, `check`, `keys`, `bake`, `spin`, `engine-sim`.
+//! The command line: `forebay serve`, `check`, `keys`, `catalogue`, `bake`, `spin`, `engine-sim`.
 
 mod bake;
+mod catalogue;
 mod check;
 mod keys;
 mod serve;
@@ -24,6 +25,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
+    /// Check the catalogue of models and prices, or list it.
+    Catalogue(catalogue::CatalogueArgs),
     /// Write the configured policies as files, for edges that compose by themselves.
     Bake(bake::BakeArgs),
     /// Serve a Spin application, where no `spin` program is at hand.
@@ -42,6 +45,7 @@ impl Cli {
             Command::Serve(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Keys(args) => args.run(),
+            Command::Catalogue(args) => args.run(),
             Command::Bake(args) => args.run(),
             Command::Spin(args) => args.run(),
             Command::EngineSim(args) => engine_sim(&args),
