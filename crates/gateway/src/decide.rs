@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_dialect::{Request, RequestError, Target, Wire};
-use http::HeaderMap;
+use http::request;
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
@@ -49,13 +49,14 @@ pub(crate) async fn decide<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     target: &Target,
     route: &'static str,
-    head: &HeaderMap,
+    request_head: &request::Parts,
     body: &Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Decision<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify(headers::api_key(head), SystemTime::now())?;
+        .identify(headers::api_key(request_head).as_deref(), SystemTime::now())?;
+    let head = &request_head.headers;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
         key: identity.key.id.clone(),
@@ -71,10 +72,12 @@ pub(crate) async fn decide<P: Platform>(
     }
     let directives = directives::parse(head);
     let digest = gateway.policies().digest();
+    let own = headers::of_dialect(target.wire, head);
     let id = memo_id(
         &caller.tenant,
         &caller.key,
         target,
+        &own,
         &directives,
         digest,
         body,
@@ -142,7 +145,7 @@ pub(crate) async fn decide<P: Platform>(
     };
     if remembered.is_none() {
         let began = Instant::now();
-        let judged = judge(gateway, &mut decision, body.len()).await;
+        let judged = judge(gateway, &mut decision, &own, body.len()).await;
         ticket.summary.policy_time = began.elapsed();
         if let Err(error) = judged {
             // Nothing was computed that could be charged.
@@ -172,6 +175,7 @@ pub(crate) async fn decide<P: Platform>(
 async fn judge<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
+    own_headers: &str,
     prompt_bytes: usize,
 ) -> Result<(), GatewayError> {
     let failed = |error| policy_failed(&error);
@@ -220,6 +224,7 @@ async fn judge<P: Platform>(
     facts.cache_key = Some(cache_key(
         &decision.identity,
         decision.target.wire,
+        own_headers,
         &plan,
         gateway.policies().digest(),
     ));
@@ -230,7 +235,14 @@ async fn judge<P: Platform>(
 }
 
 /// The tenant is in every key: HMAC under its secret over scope, format, policy digest and the component's digest.
-fn cache_key(identity: &Identity, wire: Wire, plan: &CachePlan, policy: &[u8; 32]) -> CacheKey {
+/// `headers` are those of the client's dialect that go upstream and may change the answer.
+fn cache_key(
+    identity: &Identity,
+    wire: Wire,
+    headers: &str,
+    plan: &CachePlan,
+    policy: &[u8; 32],
+) -> CacheKey {
     let scope: &[u8] = match plan.scope {
         Scope::Tenant => b"tenant",
         Scope::Key => identity.key.id.as_bytes(),
@@ -246,6 +258,7 @@ fn cache_key(identity: &Identity, wire: Wire, plan: &CachePlan, policy: &[u8; 32
             kind,
             scope,
             &[wire.code()],
+            headers.as_bytes(),
             policy,
             &plan.digest,
         ],

@@ -40,6 +40,8 @@ macro_rules! kinds {
 kinds! {
     /// The body is no JSON, or not of the dialect's shape.
     InvalidRequest => "invalid_request", 400, "invalid_request_error", Client, false;
+    /// No upstream that may serve the request can be told all of it.
+    NotExpressible => "not_expressible", 400, "invalid_request_error", Client, false;
     /// No API key came.
     MissingKey => "missing_api_key", 401, "invalid_request_error", Client, false;
     /// The API key is unknown, expired or revoked.

@@ -50,11 +50,11 @@ impl<P: Platform> Gateway<P> {
         carry: Option<&Self>,
     ) -> Result<Arc<Self>, UpstreamConfigError> {
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
-        for (order, (upstream, key)) in config.upstreams.iter().enumerate() {
-            let old = carry.and_then(|c| c.upstreams.iter().find(|u| *u.name == *upstream.name));
+        for (order, upstream) in config.upstreams.iter().enumerate() {
+            let name = &*upstream.config.name;
+            let old = carry.and_then(|c| c.upstreams.iter().find(|u| *u.name == *name));
             upstreams.push(Arc::new(Upstream::new(
                 upstream.clone(),
-                key.as_deref(),
                 u32::try_from(order).unwrap_or(u32::MAX),
                 config.timeouts.connect.0,
                 old.map(|old| &**old),

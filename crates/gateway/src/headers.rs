@@ -1,15 +1,20 @@
 //! Headers in and out: request ids, residency, `Cache-Status` (RFC 9211), `Server-Timing`, rate limits.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use http::{HeaderMap, header};
+use http::{HeaderMap, header, request};
 
+use forebay_dialect::Wire;
+
+use crate::ingress::wire_of;
 use crate::limits::{Level, Levels};
 use crate::observe::{CacheResult, Summary};
 use crate::platform::Platform;
 use crate::store::{CacheKey, Entry};
+use crate::upstream::dialect_headers;
 
 /// The identifier of a request and of its answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,6 +28,13 @@ pub const EVENT_IDS: HeaderName = HeaderName::from_static("x-forebay-event-ids")
 pub const EXPLAIN: HeaderName = HeaderName::from_static("x-forebay-explain");
 /// The answer to [`EXPLAIN`].
 pub const ROUTE: HeaderName = HeaderName::from_static("x-forebay-route");
+/// Fields of the request that the upstream could not be told and was not.
+pub const LOST: HeaderName = HeaderName::from_static("x-forebay-lost");
+/// The id that the upstream gave the request.
+pub const UPSTREAM_REQUEST_ID: HeaderName =
+    HeaderName::from_static("x-forebay-upstream-request-id");
+/// The tokens told are an estimate: no upstream counted them.
+pub const ESTIMATE: HeaderName = HeaderName::from_static("x-forebay-estimate");
 /// The milliseconds within which the client wants the whole answer: upstreams that are not
 /// expected to make it are excluded, and at the deadline the upstream is given up.
 pub const DEADLINE: HeaderName = HeaderName::from_static("x-forebay-deadline-ms");
@@ -55,8 +67,10 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
 }
 
-/// The key of `Authorization: Bearer`, or of `api-key`, which some clients send instead.
-pub(crate) fn api_key(headers: &HeaderMap) -> Option<&str> {
+/// The key of `Authorization: Bearer`, or under the name that a vendor's client gives it: Azure's,
+/// Anthropic's, Google's (which may put it into the query).
+pub(crate) fn api_key(head: &request::Parts) -> Option<Cow<'_, str>> {
+    let headers = &head.headers;
     let bearer = headers
         .get(AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
@@ -64,7 +78,37 @@ pub(crate) fn api_key(headers: &HeaderMap) -> Option<&str> {
             let (scheme, key) = v.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
         });
-    bearer.or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
+    let named = || {
+        ["api-key", "x-api-key", "x-goog-api-key"]
+            .iter()
+            .find_map(|name| headers.get(*name)?.to_str().ok())
+    };
+    let key = bearer.or_else(named).map(Cow::Borrowed);
+    key.or_else(|| {
+        let query = head
+            .uri
+            .query()
+            .filter(|_| wire_of(head.uri.path()) == Wire::Gemini)?;
+        let key = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("key="))?;
+        Some(Cow::Borrowed(key))
+    })
+}
+
+/// The headers of the client's dialect that go upstream and may change the answer, as one text.
+pub(crate) fn of_dialect(wire: Wire, headers: &HeaderMap) -> String {
+    let mut out = String::new();
+    for name in dialect_headers(wire) {
+        for value in headers.get_all(name) {
+            let _ = write!(
+                out,
+                "{name}: {}\n",
+                String::from_utf8_lossy(value.as_bytes())
+            );
+        }
+    }
+    out
 }
 
 /// Where the prompt may go: the tenant's list, narrowed by the request's. Both empty: anywhere.
@@ -225,10 +269,19 @@ mod tests {
 
     #[test]
     fn a_key_is_found_whatever_the_scheme_is_spelt_like() {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, "bearer fb-a-b".parse().unwrap());
-        assert_eq!(api_key(&headers), Some("fb-a-b"));
-        headers.insert(AUTHORIZATION, "Basic eDp5".parse().unwrap());
-        assert_eq!(api_key(&headers), None);
+        let head = |uri: &str, name: &str, value: &str| {
+            let request = http::Request::get(uri).header(name, value);
+            request.body(()).unwrap().into_parts().0
+        };
+        let key = |head: &request::Parts| api_key(head).map(Cow::into_owned);
+        let found = Some("fb-a-b".to_owned());
+        assert_eq!(key(&head("/", "authorization", "bearer fb-a-b")), found);
+        assert_eq!(key(&head("/", "authorization", "Basic eDp5")), None);
+        for name in ["api-key", "x-api-key", "x-goog-api-key"] {
+            assert_eq!(key(&head("/", name, "fb-a-b")), found);
+        }
+        let path = "/v1beta/models/m:generateContent?alt=sse&key=fb-a-b";
+        assert_eq!(key(&head(path, "accept", "*/*")), found);
+        assert_eq!(key(&head("/v1/models?key=fb-a-b", "accept", "*/*")), None);
     }
 }

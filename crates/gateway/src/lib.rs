@@ -15,16 +15,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod authorize;
 mod board;
 pub mod config;
+mod count;
 mod decide;
 mod directives;
 pub mod error;
 mod flight;
+mod frame;
 mod gateway;
 mod guard;
 pub mod headers;
 pub mod identity;
+mod ingress;
 mod leader;
 mod limits;
 mod masks;
@@ -35,6 +39,7 @@ pub mod observe;
 mod pipeline;
 pub mod platform;
 pub mod policy;
+mod receive;
 pub mod recording;
 mod reply;
 mod resume;

@@ -41,11 +41,12 @@ pub struct Remembered {
     pub cache_key: Option<CacheKey>,
 }
 
-/// The memo's key: SHA-256 of tenant, key, dialect, what the path says, directives, policy digest and body.
+/// The memo's key: SHA-256 of tenant, key, dialect, what the path and the dialect's own headers say, directives, policy digest and body.
 pub fn memo_id(
     tenant: &str,
     key: &str,
     target: &Target,
+    headers: &str,
     directives: &Directives,
     policy: &[u8; 32],
     body: &[u8],
@@ -56,6 +57,7 @@ pub fn memo_id(
         key.as_bytes(),
         target.wire.as_str().as_bytes(),
         target.model.as_deref().unwrap_or_default().as_bytes(),
+        headers.as_bytes(),
     ] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);

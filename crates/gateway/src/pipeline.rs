@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use forebay_dialect::error::error_header;
 use forebay_dialect::{Payload, Target, Wire};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, request};
+use http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use crate::board::{Boarded, board};
+use crate::count::count;
 use crate::decide::{Decision, decide};
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::flight::FlightReader;
+use crate::frame::EventFrame;
 use crate::gateway::Gateway;
+use crate::ingress::{self, Endpoint, Ingress};
 use crate::leader::Leader;
 use crate::masks::{MaskTable, Restorer};
 use crate::observe::{CacheResult, Observation};
@@ -24,21 +28,16 @@ use crate::ticket::{Permit, Ticket};
 use crate::{headers, models, resume};
 
 /// What goes out, before its head is written.
-struct Ready<P: Platform> {
-    headers: HeaderMap,
-    content: Content<P>,
+pub(crate) struct Ready<P: Platform> {
+    pub(crate) headers: HeaderMap,
+    pub(crate) content: Content<P>,
 }
 
-enum Content<P: Platform> {
+pub(crate) enum Content<P: Platform> {
     Whole(Bytes),
     Events(Events<P>),
     /// An upstream's body as it comes, and its media type.
     Unread(UpstreamBody, HeaderValue),
-}
-
-enum Route<'a> {
-    Generate(Target, &'static str),
-    Models(Option<&'a str>),
 }
 
 /// Handles one request.
@@ -55,12 +54,29 @@ pub(crate) async fn handle<P: Platform>(
         .get(headers::TRACEPARENT)
         .and_then(|v| v.to_str().ok())
         .map(str::to_owned);
-    let ready = match route(&head) {
-        Ok(Route::Generate(target, path)) => {
-            generate(&gateway, &target, path, &head.headers, body, &mut ticket).await
-        }
-        Ok(Route::Models(wanted)) => {
-            list_models(&gateway, &head.headers, wanted, &mut ticket).await
+    let ready = match ingress::read(&head) {
+        Ok(Ingress {
+            endpoint: Endpoint::Models(wanted),
+            ..
+        }) => list_models(&gateway, &head, wanted.as_deref(), &mut ticket).await,
+        Ok(Ingress {
+            endpoint: Endpoint::Count(target),
+            route,
+            ..
+        }) => count(&gateway, &target, route, &head, body, &mut ticket).await,
+        Ok(Ingress {
+            endpoint: Endpoint::Generate(target),
+            route,
+            array,
+        }) => {
+            ticket.wire = target.wire;
+            let asked = Asked {
+                frame: EventFrame::of(target.wire, array),
+                target,
+                route,
+                head: &head,
+            };
+            generate(&gateway, &asked, body, &mut ticket).await
         }
         Err(error) => Err(error),
     };
@@ -70,47 +86,23 @@ pub(crate) async fn handle<P: Platform>(
     }
 }
 
-fn route(head: &request::Parts) -> Result<Route<'_>, GatewayError> {
-    let path = head.uri.path();
-    let (found, method) = match path {
-        "/v1/chat/completions" => (
-            Route::Generate(Wire::Chat.into(), "/v1/chat/completions"),
-            Method::POST,
-        ),
-        "/v1/completions" => (
-            Route::Generate(Wire::Completions.into(), "/v1/completions"),
-            Method::POST,
-        ),
-        "/v1/models" => (Route::Models(None), Method::GET),
-        _ => match path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()) {
-            Some(id) => (Route::Models(Some(id)), Method::GET),
-            None => {
-                return Err(GatewayError::new(
-                    ErrorKind::NotFound,
-                    "no such endpoint; there are /v1/chat/completions, /v1/completions and /v1/models",
-                ));
-            }
-        },
-    };
-    if head.method != method {
-        return Err(GatewayError::new(
-            ErrorKind::MethodNotAllowed,
-            format!("this endpoint takes {method} only"),
-        )
-        .with_param(Some(method.as_str())));
-    }
-    Ok(found)
+/// A request for tokens or vectors, before its body is read.
+struct Asked<'a> {
+    target: Target,
+    route: &'static str,
+    frame: EventFrame,
+    head: &'a request::Parts,
 }
 
 async fn list_models<P: Platform>(
     gateway: &Arc<Gateway<P>>,
-    head: &HeaderMap,
+    head: &request::Parts,
     wanted: Option<&str>,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify(headers::api_key(head), SystemTime::now())?;
+        .identify(headers::api_key(head).as_deref(), SystemTime::now())?;
     let body = models::answer(gateway, &identity, wanted).await?;
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
@@ -122,14 +114,21 @@ async fn list_models<P: Platform>(
 
 async fn generate<P: Platform>(
     gateway: &Arc<Gateway<P>>,
-    target: &Target,
-    path: &'static str,
-    head: &HeaderMap,
+    asked: &Asked<'_>,
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
-    let wire = target.wire;
-    let mut decision = decide(gateway, target, path, head, &body, ticket).await?;
+    let head = &asked.head.headers;
+    let wire = asked.target.wire;
+    let mut decision = decide(
+        gateway,
+        &asked.target,
+        asked.route,
+        asked.head,
+        &body,
+        ticket,
+    )
+    .await?;
     ticket.summary.cache_why.clone_from(&decision.plan.why);
     let decided = ticket.started.elapsed();
 
@@ -138,7 +137,7 @@ async fn generate<P: Platform>(
         ticket.summary.overhead = ticket.started.elapsed();
         ticket.summary.cache = CacheResult::Joined;
         return Ok(stream_out(
-            gateway, decision, wire, feed, head, ticket, decided, None,
+            gateway, decision, asked, feed, ticket, decided, None,
         ));
     }
     let mut stale = None;
@@ -148,7 +147,7 @@ async fn generate<P: Platform>(
                 ticket.summary.overhead = ticket.started.elapsed();
                 ticket.summary.cache = CacheResult::Hit;
                 ticket.summary.cache_tier = tier;
-                return from_entry(gateway, decision, wire, &entry, head, ticket, decided);
+                return from_entry(gateway, decision, asked, &entry, ticket, decided);
             }
             Found::Stale(entry, tier) => stale = Some((entry, tier)),
             Found::Nothing => {}
@@ -168,6 +167,11 @@ async fn generate<P: Platform>(
         }
     };
     ticket.summary.cache = match (joined, decision.plan.lookup || decision.plan.store) {
+        // It has landed and is on its way into the store: nobody waits, it is a hit already.
+        (true, _) if reader.flight().has_landed() => {
+            ticket.summary.cache_tier = "flight";
+            CacheResult::Hit
+        }
         (true, _) => CacheResult::Joined,
         (false, true) => CacheResult::Miss,
         (false, false) => CacheResult::Bypass,
@@ -179,9 +183,8 @@ async fn generate<P: Platform>(
             Ok(stream_out(
                 gateway,
                 decision,
-                wire,
+                asked,
                 Feed::Live(reader),
-                head,
                 ticket,
                 decided,
                 Some(joined),
@@ -195,7 +198,7 @@ async fn generate<P: Platform>(
             {
                 ticket.summary.cache = CacheResult::Stale;
                 ticket.summary.cache_tier = tier;
-                return from_entry(gateway, decision, wire, &entry, head, ticket, decided);
+                return from_entry(gateway, decision, asked, &entry, ticket, decided);
             }
             // Nothing was computed that could be charged.
             ticket.settle(0);
@@ -331,9 +334,8 @@ async fn from_flight<P: Platform>(
 fn from_entry<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: Decision<P>,
-    wire: Wire,
+    asked: &Asked<'_>,
     entry: &Arc<Entry>,
-    head: &HeaderMap,
     ticket: &mut Ticket<P>,
     decided: Duration,
 ) -> Result<Ready<P>, GatewayError> {
@@ -344,12 +346,12 @@ fn from_entry<P: Platform>(
     ticket.summary.response_model.clone_from(&recording.model);
     let mut ready = if decision.facts.stream {
         let feed = Feed::stored(recording.clone(), 0).ok_or_else(unreadable)?;
-        stream_out(gateway, decision, wire, feed, head, ticket, decided, None)
+        stream_out(gateway, decision, asked, feed, ticket, decided, None)
     } else {
         whole_out(
             gateway,
             &decision,
-            wire,
+            asked.target.wire,
             Some(recording.clone()),
             ticket,
             decided,
@@ -399,17 +401,16 @@ fn whole_out<P: Platform>(
     })
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one answer")]
 fn stream_out<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: Decision<P>,
-    wire: Wire,
+    asked: &Asked<'_>,
     feed: Feed,
-    head: &HeaderMap,
     ticket: &mut Ticket<P>,
     decided: Duration,
     joined: Option<bool>,
 ) -> Ready<P> {
+    let head = &asked.head.headers;
     let wants_ids =
         headers::flag(head, &headers::EVENT_IDS) || head.contains_key(headers::LAST_EVENT_ID);
     let stream = match &feed {
@@ -421,7 +422,7 @@ fn stream_out<P: Platform>(
         gateway.shared().flights.make_resumable(reader.flight());
     }
     let out = describe(gateway, &decision, ticket, decided);
-    let mut events = Events::new(feed, wire);
+    let mut events = Events::new(feed, asked.target.wire, asked.frame);
     events.restorer = (!decision.masks.is_empty()).then(|| Restorer::new(decision.masks));
     events.include_usage = decision.facts.include_usage;
     events.ids = wants_ids.then(|| resume::prefix(stream));
@@ -465,6 +466,17 @@ fn describe<P: Platform>(
     if let Some(levels) = ticket.levels() {
         headers::rate_limits(&mut out, levels);
     }
+    if ticket.summary.cache == CacheResult::Hit {
+        out.insert(AGE, HeaderValue::from_static("0"));
+    }
+    if let Some(head) = &ticket.head {
+        if !head.lost.is_empty() {
+            headers::put(&mut out, headers::LOST, &head.lost);
+        }
+        if let Some(id) = &head.request_id {
+            headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
+        }
+    }
     out
 }
 
@@ -487,10 +499,7 @@ fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Response<ReplyB
             HeaderValue::from_static("application/json"),
             ReplyBody::whole(body, ticket),
         ),
-        Content::Events(events) => (
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            ReplyBody::events(events, ticket),
-        ),
+        Content::Events(events) => (events.frame.media_type(), ReplyBody::events(events, ticket)),
         Content::Unread(body, media) => (media, ReplyBody::unread(body, ticket)),
     };
     let mut response = Response::new(body);
@@ -527,7 +536,11 @@ pub(crate) fn error_reply<P: Platform>(
     if let Some(levels) = ticket.levels() {
         headers::rate_limits(&mut out, levels);
     }
-    let mut response = Response::new(ReplyBody::whole(body_of(&error), ticket));
+    let wire = ticket.wire;
+    if let Some((name, value)) = error_header(wire, status) {
+        out.insert(name, HeaderValue::from_static(value));
+    }
+    let mut response = Response::new(ReplyBody::whole(body_of(wire, &error), ticket));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = out;

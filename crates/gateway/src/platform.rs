@@ -99,6 +99,8 @@ pub struct UpstreamTransport {
     pub h2c: bool,
     /// A file of certificates to trust instead of the system's, in PEM.
     pub ca_file: Option<String>,
+    /// The gateway's own certificate, where the upstream asks for one.
+    pub client_tls: Option<crate::config::ClientTls>,
 }
 
 /// The body of an upstream's response: pieces, or what the platform itself has, until it is read.

@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::openai::error::error_body;
-use forebay_dialect::{Payload, sse};
+use forebay_dialect::error::{ErrorParts, error_body, error_event};
+use forebay_dialect::{Payload, Wire};
 use futures_core::Stream as _;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::error::GatewayError;
 use crate::flight::{FlightReader, Item};
+use crate::frame::EventFrame;
 use crate::masks::Restorer;
 use crate::platform::{Platform, UpstreamBody};
 use crate::recording::Recording;
@@ -46,9 +47,13 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) include_usage: bool,
     /// Prefix of event ids, where the client asked for them.
     pub(crate) ids: Option<String>,
-    pub(crate) wire: forebay_dialect::Wire,
+    pub(crate) wire: Wire,
+    /// How events leave.
+    pub(crate) frame: EventFrame,
     /// The tokens of this answer count against the client's limits.
     pub(crate) charged: bool,
+    /// Something has gone out.
+    sent: bool,
     state: State,
     keep_alive: Timer,
     /// Since when nothing has gone out; set when there was nothing to send.
@@ -140,13 +145,15 @@ impl<P: Platform> ReplyBody<P> {
 }
 
 impl<P: Platform> Events<P> {
-    pub(crate) fn new(feed: Feed, wire: forebay_dialect::Wire) -> Self {
+    pub(crate) fn new(feed: Feed, wire: Wire, frame: EventFrame) -> Self {
         Self {
             feed,
             restorer: None,
             include_usage: false,
             ids: None,
             wire,
+            frame,
+            sent: false,
             charged: false,
             state: State::Flowing,
             keep_alive: Timer::default(),
@@ -187,22 +194,30 @@ impl<P: Platform> Events<P> {
         ticket.token_out();
         let id = self.ids.as_ref().map(|prefix| format!("{prefix}{index}"));
         let Some(restorer) = &mut self.restorer else {
-            return sse::encode(data, id.as_deref(), out);
+            return self.write(data, id.as_deref(), out);
         };
         match Payload::parse(self.wire, data.clone()) {
             Ok(payload) => {
                 for body in restore(restorer, &payload) {
-                    sse::encode(&body, id.as_deref(), out);
+                    self.write(&body, id.as_deref(), out);
                 }
             }
             // What was recorded was parsed before; if it can't be parsed again it has no masks to put back.
-            Err(_) => sse::encode(data, id.as_deref(), out),
+            Err(_) => self.write(data, id.as_deref(), out),
         }
+    }
+
+    fn write(&mut self, data: &Bytes, id: Option<&str>, out: &mut BytesMut) {
+        self.frame.put(data, id, !self.sent, out);
+        self.sent = true;
     }
 
     fn fail(&mut self, ticket: &mut Ticket<P>, error: &GatewayError, out: &mut BytesMut) {
         ticket.failed(error.kind);
-        sse::encode(&body_of(error), None, out);
+        self.write(&error_event(self.wire, &parts_of(error)), None, out);
+        if self.frame == EventFrame::Array {
+            self.frame.end(self.wire, false, out);
+        }
         self.feed = Feed::Spent;
         self.state = State::Ended;
     }
@@ -231,17 +246,21 @@ fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
 }
 
 /// An error in the client's dialect.
-pub(crate) fn body_of(error: &GatewayError) -> Bytes {
-    error_body(
-        error.status(),
-        &error.message,
-        error
+pub(crate) fn body_of(wire: Wire, error: &GatewayError) -> Bytes {
+    error_body(wire, &parts_of(error))
+}
+
+fn parts_of(error: &GatewayError) -> ErrorParts<'_> {
+    ErrorParts {
+        status: error.status(),
+        message: &error.message,
+        kind: error
             .error_type
             .as_deref()
             .unwrap_or(error.kind.openai_type()),
-        error.param.as_deref(),
-        Some(error.code.as_deref().unwrap_or(error.kind.code())),
-    )
+        param: error.param.as_deref(),
+        code: Some(error.code.as_deref().unwrap_or(error.kind.code())),
+    }
 }
 
 impl<P: Platform> Body for ReplyBody<P> {
@@ -309,7 +328,7 @@ impl<P: Platform> Body for ReplyBody<P> {
                             if !events.charged || landing.usage.is_some() {
                                 ticket.settle(used.map_or(0, |u| u.input + u.output));
                             }
-                            sse::encode(b"[DONE]", None, &mut out);
+                            events.frame.end(events.wire, !events.sent, &mut out);
                             events.feed = Feed::Spent;
                             events.state = State::Ended;
                             break;
@@ -325,6 +344,9 @@ impl<P: Platform> Body for ReplyBody<P> {
                     events.quiet = None;
                     ticket.summary.bytes_out += out.len() as u64;
                     return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+                }
+                if !events.frame.has_comments() {
+                    return Poll::Pending;
                 }
                 let gateway = &ticket.gateway;
                 let since = *events.quiet.get_or_insert_with(Instant::now);

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    GatewayConfig, RateConfig, Retries, Secret, Streams, TenantConfig, Timeouts, UpstreamConfig,
+    ConfiguredUpstream, GatewayConfig, RateConfig, Retries, Secret, Streams, TenantConfig,
+    Timeouts, UpstreamConfig,
 };
 use crate::identity::{KeyRecord, KeyRing};
 
@@ -208,7 +209,7 @@ impl Settings {
                     *url = value(url, format!("a URL of upstream \"{name}\""))?;
                 }
             }
-            upstreams.push((upstream, key));
+            upstreams.push(ConfiguredUpstream::plain(upstream, key));
         }
         let master = self
             .master
@@ -342,8 +343,8 @@ mod tests {
             ["forebay_master", "forebay_upstream", "shield_key"]
         );
         let resolved = read.resolve(&values(&ALL), &[0; 32]).unwrap();
-        let (upstream, key) = &resolved.gateway.upstreams[0];
-        assert_eq!(upstream.urls, ["http://127.0.0.1:1"]);
+        let ConfiguredUpstream { config, key, .. } = &resolved.gateway.upstreams[0];
+        assert_eq!(config.urls, ["http://127.0.0.1:1"]);
         assert_eq!(key.as_deref(), Some("s"));
         assert!(resolved.lasting);
     }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
+use forebay_dialect::Wire;
+
 use crate::error::ErrorKind;
 use crate::flight::Head;
 use crate::gateway::Gateway;
+use crate::ingress::wire_of;
 use crate::limits::{Levels, Reservation};
 use crate::observe::{Observation, Summary};
 use crate::platform::Platform;
@@ -65,6 +68,8 @@ pub(crate) struct Ticket<P: Platform> {
     pub(crate) gateway: Arc<Gateway<P>>,
     pub(crate) started: Instant,
     pub(crate) summary: Box<Summary>,
+    /// The client's format, in which it is told of errors.
+    pub(crate) wire: Wire,
     /// The flight's beginning, where the answer comes from one.
     pub(crate) head: Option<Head>,
     reservation: Option<Reservation>,
@@ -93,6 +98,7 @@ impl<P: Platform> Ticket<P> {
             summary,
             reservation: None,
             levels: None,
+            wire: wire_of(path),
             head: None,
             complete: false,
         }

@@ -6,6 +6,7 @@
 mod diagnose;
 mod edge;
 mod load;
+mod offers;
 mod resolve;
 mod secret;
 mod sections;

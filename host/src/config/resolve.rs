@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use forebay_gateway::config::GatewayConfig;
+use forebay_catalogue::{Catalogue, Date, File};
+use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig};
 use forebay_gateway::identity::KeyRing;
 
 use super::diagnose::{ConfigError, Problem};
@@ -80,12 +81,18 @@ pub fn resolve(
     let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());
     let keys = Arc::new(KeyRing::new(records, &config.tenants, master));
 
+    let catalogue = catalogue(config, source)?;
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     for (i, upstream) in config.upstreams.iter().enumerate() {
         let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
         let mut upstream = upstream.clone();
         if let Some(ca) = &upstream.ca_file {
             upstream.ca_file = Some(source.base.join(ca).display().to_string());
+        }
+        if let Some(tls) = &mut upstream.tls {
+            for file in [&mut tls.cert, &mut tls.key] {
+                *file = source.base.join(&*file).display().to_string();
+            }
         }
         for (n, url) in upstream.urls.iter_mut().enumerate() {
             if let Some(name) = url.strip_prefix("env:") {
@@ -102,7 +109,13 @@ pub fn resolve(
                 *url = value;
             }
         }
-        upstreams.push((upstream, key));
+        let offers = super::offers::fill(&mut upstream, &catalogue);
+        upstreams.push(ConfiguredUpstream {
+            config: upstream,
+            key,
+            authorizer: None,
+            offers,
+        });
     }
     let mut telemetry_headers = Vec::new();
     for (name, value) in &config.telemetry.headers {
@@ -125,4 +138,31 @@ pub fn resolve(
         admin_token: secret(config.admin.token.as_ref(), &["admin", "token"])?,
         telemetry_headers,
     })
+}
+
+/// The built-in catalogue with the operator's files over it.
+fn catalogue(config: &Config, source: &Source) -> Result<Catalogue, ConfigError> {
+    let at = |n: usize| source.locate(&["catalogue", "files", &n.to_string()]);
+    let mut texts = Vec::with_capacity(config.catalogue.files.len());
+    for (n, file) in config.catalogue.files.iter().enumerate() {
+        let file = source.base.join(file);
+        let text = std::fs::read_to_string(&file).map_err(|e| {
+            let what = format!("the catalogue file {} can't be read: {e}", file.display());
+            source.error(vec![Problem::at(at(n), what)])
+        })?;
+        texts.push((file.display().to_string(), text));
+    }
+    let files: Vec<File<'_>> = texts
+        .iter()
+        .map(|(name, text)| File { name, text })
+        .collect();
+    let today = Date::of(std::time::SystemTime::now());
+    Catalogue::builtin()
+        .and_then(|below| below.overlay(&files, today))
+        .map_err(|report| {
+            source.error(vec![
+                Problem::at(at(0), report.to_string())
+                    .hint("`forebay catalogue check FILE` shows the same"),
+            ])
+        })
 }

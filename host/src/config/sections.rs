@@ -36,6 +36,8 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// API keys.
     pub keys: KeysConfig,
+    /// Who sells which model where, at what price: files that lie over the built-in catalogue.
+    pub catalogue: CatalogueConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
@@ -156,6 +158,14 @@ pub struct KeysConfig {
     /// The file that `forebay keys` writes. Absent: no keys, everyone is the tenant `local`, and
     /// the listener stays on loopback.
     pub file: Option<PathBuf>,
+}
+
+/// `[catalogue]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CatalogueConfig {
+    /// Files that override, add or remove rows, each over those before it; see `forebay catalogue check`.
+    pub files: Vec<PathBuf>,
 }
 
 /// `[cache]`

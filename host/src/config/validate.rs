@@ -98,11 +98,21 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 format!("the upstream name \"{}\" is empty or taken", upstream.name),
             ));
         }
-        if upstream.urls.is_empty() {
-            problems.push(Problem::at(
-                at("urls"),
-                "an upstream needs at least one URL",
-            ));
+        if upstream.base_urls().is_empty() {
+            problems.push(
+                Problem::at(
+                    at("urls").or_else(|| at("name")),
+                    "an upstream needs at least one URL",
+                )
+                .hint("set urls; clouds with regional addresses need region instead"),
+            );
+        }
+        for (field, why) in upstream.provider_problems() {
+            let span = source
+                .locate(&["upstreams", &i, "options", field])
+                .or_else(|| at(field))
+                .or_else(|| at("name"));
+            problems.push(Problem::at(span, why));
         }
         for (n, url) in upstream.urls.iter().enumerate() {
             let span = source.locate(&["upstreams", &i, "urls", &n.to_string()]);

@@ -63,7 +63,7 @@ fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
     tcp.set_connect_timeout(Some(upstream.connect_timeout));
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(upstream.ca_file.as_deref())?)
+        .with_tls_config(tls(upstream)?)
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
@@ -87,19 +87,23 @@ fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
         }))
 }
 
-/// Trust in a file's certificates, or in Mozilla's list.
-fn tls(ca_file: Option<&str>) -> Result<rustls::ClientConfig, TransportError> {
-    let failed = |detail: String| TransportError {
+fn failed(detail: String) -> TransportError {
+    TransportError {
         failure: TransportFailure::Connect,
         detail,
-    };
+    }
+}
+
+/// Trust in a file's certificates, or in Mozilla's list; and our own certificate, where one is asked for.
+fn tls(upstream: &UpstreamTransport) -> Result<rustls::ClientConfig, TransportError> {
+    let ca_file = upstream.ca_file.as_deref();
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
         rustls::crypto::ring::default_provider(),
     ))
     .with_safe_default_protocol_versions()
     .map_err(|e| failed(e.to_string()))?;
     let Some(file) = ca_file else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
+        return identified(builder.with_webpki_roots(), upstream);
     };
     let mut roots = rustls::RootCertStore::empty();
     let unreadable = |why: String| {
@@ -116,5 +120,30 @@ fn tls(ca_file: Option<&str>) -> Result<rustls::ClientConfig, TransportError> {
     if roots.is_empty() {
         return Err(unreadable("it holds none".to_owned()));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    identified(builder.with_root_certificates(roots), upstream)
+}
+
+type Trusting = rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>;
+
+/// With the certificate of `upstreams.tls`, where there is one.
+fn identified(
+    builder: Trusting,
+    upstream: &UpstreamTransport,
+) -> Result<rustls::ClientConfig, TransportError> {
+    let Some(own) = &upstream.client_tls else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let unusable = |file: &str, why: String| {
+        failed(format!(
+            "the gateway's certificate for this upstream (upstreams.tls, {file}) can't be used: {why}"
+        ))
+    };
+    let chain = CertificateDer::pem_file_iter(&own.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| unusable(&own.cert, e.to_string()))?;
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(&own.key)
+        .map_err(|e| unusable(&own.key, e.to_string()))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|e| unusable(&own.cert, e.to_string()))
 }

@@ -25,6 +25,7 @@ fn transport(h2c: bool) -> UpstreamTransport {
         connect_timeout: Duration::from_millis(500),
         h2c,
         ca_file: None,
+        client_tls: None,
     }
 }
 

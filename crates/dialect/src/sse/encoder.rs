@@ -30,3 +30,13 @@ pub fn encode(data: &[u8], id: Option<&str>, out: &mut BytesMut) {
     }
     out.put_slice(b"\n\n");
 }
+
+/// As [`encode`], with an event's name. An empty name is none.
+pub fn encode_named(name: &str, data: &[u8], id: Option<&str>, out: &mut BytesMut) {
+    if !name.is_empty() && !name.contains(['\r', '\n']) {
+        out.put_slice(b"event: ");
+        out.put_slice(name.as_bytes());
+        out.put_slice(b"\n");
+    }
+    encode(data, id, out);
+}

@@ -4,4 +4,4 @@ mod decoder;
 mod encoder;
 
 pub use decoder::{Decoder, Event, SseError};
-pub use encoder::encode;
+pub use encoder::{encode, encode_named};

@@ -47,6 +47,10 @@ pub(crate) struct Head {
     pub rank: Duration,
     /// From the request to the upstream to its first event.
     pub waited: Duration,
+    /// Fields of the request that the upstream was not told, comma-separated; mostly none.
+    pub lost: Arc<str>,
+    /// The id that the upstream gave the request.
+    pub request_id: Option<Arc<str>>,
 }
 
 /// What is known of an answer that ended well.
@@ -257,6 +261,11 @@ impl Flight {
     /// Whether the whole log is still there.
     pub(crate) fn is_kept(&self) -> bool {
         self.lock().keep
+    }
+
+    /// Whether it has ended well.
+    pub(crate) fn has_landed(&self) -> bool {
+        matches!(self.lock().end, Some(End::Done(_)))
     }
 
     /// Whether it has ended with an error.

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::canonical::{Field, Operation};
-use forebay_dialect::{BodyChange, Request, json_string};
+use forebay_dialect::canonical::Field;
+use forebay_dialect::{Request, Wire};
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::{Endpoint, Upstream, refusal};
+use super::prepare::Prepared;
+use super::{Endpoint, Framing, Upstream, refusal};
+use crate::authorize::Rejection;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::observe::{Attempt, Observation};
@@ -60,7 +61,29 @@ pub(crate) struct Answer {
     pub body: UpstreamBody,
     /// When the request was sent.
     pub sent: Instant,
+    /// The format it answers in.
+    pub wire: Wire,
+    /// How it frames a stream.
+    pub framing: Framing,
+    /// Fields of the request that it was not told.
+    pub lost: Vec<String>,
     lease: Lease,
+}
+
+/// One attempt failed.
+struct Failed {
+    error: GatewayError,
+    /// No other upstream would say anything else.
+    final_: bool,
+}
+
+impl From<GatewayError> for Failed {
+    fn from(error: GatewayError) -> Self {
+        Self {
+            error,
+            final_: false,
+        }
+    }
 }
 
 /// Counts a request in flight at a replica for as long as it lives.
@@ -101,10 +124,6 @@ impl<P: Platform> Attempts<P> {
         }
     }
 
-    fn operation(&self) -> Operation {
-        self.request.prompt.operation
-    }
-
     /// The next upstream that begins to answer with success. An error is final.
     pub(crate) async fn next(&mut self) -> Result<Answer, GatewayError> {
         loop {
@@ -119,10 +138,19 @@ impl<P: Platform> Attempts<P> {
                     .with_retry_after(Duration::from_secs(1))
                 }));
             };
-            self.state.made += 1;
-            self.state.tried.push(endpoint.clone());
             let left = self.deadline.saturating_duration_since(Instant::now());
             let limit = left.min(self.gateway.config().timeouts.first_byte.0);
+            let prepared = match self.prepare(&upstream, &endpoint, limit) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    // It costs no attempt: another upstream may be able to take the request.
+                    self.state.at += 1;
+                    self.state.last.get_or_insert(error);
+                    continue;
+                }
+            };
+            self.state.made += 1;
+            self.state.tried.push(endpoint.clone());
             if limit.is_zero() {
                 return Err(self
                     .state
@@ -130,10 +158,55 @@ impl<P: Platform> Attempts<P> {
                     .take()
                     .unwrap_or_else(|| timed_out(&upstream.name, Duration::ZERO)));
             }
-            let sent = Instant::now();
-            let lease = Lease::new(&endpoint);
-            let request = self.build(&upstream, &endpoint, limit)?;
-            let platform = self.gateway.platform().clone();
+            match self.ask(upstream, endpoint, prepared, limit).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed {
+                    error,
+                    final_: true,
+                }) => return Err(error),
+                Err(Failed { error, .. }) => self.state.last = Some(error),
+            }
+        }
+    }
+
+    /// Asks one replica; twice where its credentials turn out to be stale.
+    async fn ask(
+        &self,
+        upstream: Arc<Upstream>,
+        endpoint: Arc<Endpoint>,
+        prepared: Prepared,
+        limit: Duration,
+    ) -> Result<Answer, Failed> {
+        let Prepared {
+            request,
+            route,
+            lost,
+        } = prepared;
+        let platform = self.gateway.platform().clone();
+        let sent = Instant::now();
+        let lease = Lease::new(&endpoint);
+        let mut refreshed = false;
+        loop {
+            let limit = limit.saturating_sub(sent.elapsed());
+            let request = match &upstream.authorizer {
+                None => request.clone(),
+                Some(authorizer) => {
+                    let authorized = authorizer.authorize(request.clone());
+                    match timeout(&*platform, limit, authorized).await {
+                        Some(Ok(request)) => request,
+                        Some(Err(error)) => {
+                            let mut failed = GatewayError::new(
+                                ErrorKind::UpstreamAuth,
+                                format!("upstream \"{}\": {error}", upstream.name),
+                            );
+                            failed.retry_after = error.retry_after;
+                            self.observe(&upstream, None, Some(failed.kind), sent, true);
+                            return Err(failed.into());
+                        }
+                        None => return Err(timed_out(&upstream.name, limit).into()),
+                    }
+                }
+            };
             let answer = timeout(
                 &*platform,
                 limit,
@@ -149,6 +222,9 @@ impl<P: Platform> Attempts<P> {
                         head,
                         body,
                         sent,
+                        wire: route.wire,
+                        framing: route.framing,
+                        lost,
                         lease,
                     });
                 }
@@ -157,13 +233,27 @@ impl<P: Platform> Attempts<P> {
                     let text = timeout(&*platform, limit, collect(body))
                         .await
                         .unwrap_or_default();
-                    let error = refusal::read(
+                    let mut error = refusal::read(
                         &upstream.name,
-                        self.operation(),
+                        route.wire,
                         head.status,
                         &head.headers,
-                        text,
+                        text.clone(),
                     );
+                    if let (401 | 403, Some(authorizer)) =
+                        (head.status.as_u16(), &upstream.authorizer)
+                    {
+                        match authorizer.rejected(head.status.as_u16(), &head.headers, &text) {
+                            Rejection::Refresh if !refreshed => {
+                                refreshed = true;
+                                continue;
+                            }
+                            Rejection::Refresh => {}
+                            Rejection::Final(why) => {
+                                error.message = format!("upstream \"{}\": {why}", upstream.name);
+                            }
+                        }
+                    }
                     (
                         Some(head.status),
                         error,
@@ -178,13 +268,14 @@ impl<P: Platform> Attempts<P> {
             if last_word {
                 // The upstream works; it is the request that it refused.
                 endpoint.succeeded();
-                return Err(error);
-            }
-            // Too many requests is no sign of illness.
-            if status != Some(StatusCode::TOO_MANY_REQUESTS) {
+            } else if status != Some(StatusCode::TOO_MANY_REQUESTS) {
+                // Too many requests is no sign of illness.
                 self.count_failure(&upstream, &endpoint);
             }
-            self.state.last = Some(error);
+            return Err(Failed {
+                error,
+                final_: last_word,
+            });
         }
     }
 
@@ -215,65 +306,6 @@ impl<P: Platform> Attempts<P> {
             self.state.at += 1;
         }
         None
-    }
-
-    fn build(
-        &self,
-        upstream: &Upstream,
-        endpoint: &Endpoint,
-        limit: Duration,
-    ) -> Result<http::Request<Bytes>, GatewayError> {
-        let request = &self.request;
-        let model = upstream
-            .model_name(&request.prompt.model)
-            .filter(|name| **name != *request.prompt.model);
-        let salt = json_string(&self.cache_salt);
-        let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
-        let mut set: Vec<(&str, &str)> = self
-            .hints
-            .iter()
-            .filter(|hint| !has(&hint.name))
-            .map(|hint| (hint.name.as_str(), hint.value.as_str()))
-            .collect();
-        if upstream.config.cache_salt {
-            set.push(("cache_salt", &salt));
-        }
-        let body = request.upstream_body(&BodyChange {
-            model,
-            stream: None,
-            include_usage: request.stream && upstream.config.include_usage && !self.unread,
-            set: &set,
-            remove: &[],
-        });
-        let path = match self.operation() {
-            Operation::Chat => "/v1/chat/completions",
-            Operation::Completion => "/v1/completions",
-            Operation::Embedding => "/v1/embeddings",
-        };
-        let mut out = http::Request::post(format!("{}{path}", endpoint.base))
-            .body(body)
-            .map_err(|_| {
-                GatewayError::new(ErrorKind::Internal, "the upstream's URL can't be asked")
-            })?;
-        let headers = out.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if request.stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("forebay/", env!("CARGO_PKG_VERSION"))),
-        );
-        // The deadline in milliseconds, under the name that Envoy gave it.
-        if let Ok(value) = HeaderValue::from_str(&limit.as_millis().to_string()) {
-            headers.insert("x-envoy-expected-rq-timeout-ms", value);
-        }
-        headers.extend(self.headers.clone());
-        headers.extend(upstream.headers.clone());
-        Ok(out)
     }
 
     fn count_failure(&self, upstream: &Upstream, endpoint: &Endpoint) {

@@ -16,7 +16,7 @@ const FAILURES: u32 = 2;
 /// Starts a loop for each replica that has a health path. The loops end with the gateway.
 pub(crate) fn run_health_checks<P: Platform>(gateway: &Arc<Gateway<P>>) {
     for upstream in gateway.all_upstreams() {
-        if upstream.config.health_path.is_empty() {
+        if upstream.config.health_path().is_none() {
             continue;
         }
         for index in 0..upstream.endpoints.len() {
@@ -62,7 +62,8 @@ async fn check<P: Platform>(
     endpoint: &Endpoint,
     limit: Duration,
 ) -> bool {
-    let Some(request) = upstream.get(endpoint, &upstream.config.health_path) else {
+    let path = upstream.config.health_path().unwrap_or_default();
+    let Some(request) = upstream.get(endpoint, path) else {
         return false;
     };
     let answer = timeout(platform, limit, platform.send(request, &upstream.transport)).await;

@@ -1,28 +1,36 @@
 //! Upstreams as they are now: replicas, health, load, measured speed, and what they probably have warm.
 
 mod attempt;
+mod events;
 mod health;
+mod prepare;
+mod provider;
 mod refusal;
 mod warmth;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_dialect::Wire;
 use forebay_dialect::canonical::Needs;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use crate::config::{Capabilities, Retries, UpstreamConfig};
+use crate::authorize::Authorizer;
+use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Retries, UpstreamConfig};
 use crate::platform::UpstreamTransport;
 use crate::policy::{Block, Candidate};
 use warmth::Warmth;
 
 pub(crate) use attempt::{Answer, Attempts};
 pub(crate) use attempt::{timed_out, transport_error};
+pub(crate) use events::{Event, Events};
 pub(crate) use health::run_health_checks;
+pub(crate) use prepare::dialect_headers;
+pub(crate) use provider::{Framing, Route};
 
 /// An upstream and its state.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     /// Its name.
     pub name: Arc<str>,
@@ -30,8 +38,14 @@ pub(crate) struct Upstream {
     pub config: UpstreamConfig,
     /// How connections to it are made.
     pub transport: UpstreamTransport,
-    /// Headers of every request to it: credentials and what is configured.
+    /// Headers of every request to it: its plain key and what is configured.
     headers: HeaderMap,
+    /// Authenticates requests where that is more than a key.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// What is known of single models.
+    offers: BTreeMap<String, OfferFacts>,
+    /// The formats it is said to speak; empty: its provider's.
+    speaks: Vec<Wire>,
     endpoints: Vec<Arc<Endpoint>>,
     /// Measured; shared with the upstream of the same name after a reload.
     measured: Arc<Measured>,
@@ -88,6 +102,16 @@ pub struct EndpointStatus {
 /// A configured upstream that can't be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UpstreamConfigError {
+    /// A format that is none.
+    #[error(
+        "upstream \"{name}\": \"{wire}\" is no format; there are chat, completions, responses, messages, embeddings, gemini, converse, cohere and oci (upstreams.speaks)"
+    )]
+    Wire {
+        /// The upstream.
+        name: String,
+        /// What is configured.
+        wire: String,
+    },
     /// No URL or one that is none.
     #[error("upstream \"{name}\": \"{url}\" is no http or https URL (upstreams.urls)")]
     Url {
@@ -108,15 +132,30 @@ pub enum UpstreamConfigError {
     },
 }
 
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream")
+            .field("config", &self.config)
+            .field("headers", &self.headers)
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Upstream {
-    /// Makes the runtime form of a configured upstream. `key` is its resolved secret.
+    /// Makes the runtime form of a configured upstream.
     pub(crate) fn new(
-        config: UpstreamConfig,
-        key: Option<&str>,
+        configured: ConfiguredUpstream,
         order: u32,
         connect_timeout: Duration,
         carry: Option<&Upstream>,
     ) -> Result<Self, UpstreamConfigError> {
+        let ConfiguredUpstream {
+            config,
+            key,
+            authorizer,
+            offers,
+        } = configured;
         let name: Arc<str> = config.name.as_str().into();
         let bad_header = |header: &str| UpstreamConfigError::Header {
             name: config.name.clone(),
@@ -124,10 +163,24 @@ impl Upstream {
         };
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-                .map_err(|_| bad_header("authorization"))?;
+            let (header, before) = config.provider.key_header();
+            let mut value =
+                HeaderValue::from_str(&format!("{before}{key}")).map_err(|_| bad_header(header))?;
             value.set_sensitive(true);
-            headers.insert(http::header::AUTHORIZATION, value);
+            headers.insert(HeaderName::from_static(header), value);
+        }
+        for (header, value) in config.provider.headers(&config.options) {
+            headers.insert(
+                HeaderName::from_static(header),
+                HeaderValue::from_static(value),
+            );
+        }
+        let mut speaks = Vec::with_capacity(config.speaks.len());
+        for wire in &config.speaks {
+            speaks.push(Wire::parse(wire).ok_or_else(|| UpstreamConfigError::Wire {
+                name: config.name.clone(),
+                wire: wire.clone(),
+            })?);
         }
         for (header, value) in &config.headers {
             let parsed =
@@ -138,7 +191,7 @@ impl Upstream {
             );
         }
         let mut endpoints = Vec::new();
-        for url in &config.urls {
+        for url in &config.base_urls() {
             let base = url.trim_end_matches('/').trim_end_matches("/v1");
             let ok = base.parse::<Uri>().is_ok_and(|uri| {
                 matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
@@ -164,6 +217,7 @@ impl Upstream {
             connect_timeout,
             h2c: config.h2c,
             ca_file: config.ca_file.clone(),
+            client_tls: config.tls.clone(),
         };
         let measured = carry.map_or_else(
             || {
@@ -180,6 +234,9 @@ impl Upstream {
             config,
             transport,
             headers,
+            authorizer,
+            offers,
+            speaks,
             endpoints,
             measured,
             order,
@@ -194,6 +251,20 @@ impl Upstream {
         self.config.models.get(model).map(String::as_str)
     }
 
+    /// Whether it serves this model to requests of this format.
+    pub(crate) fn takes(&self, client: Wire, model: &str) -> bool {
+        self.model_name(model)
+            .is_some_and(|name| self.route(client, name, false).is_some())
+    }
+
+    /// How a request of this format goes to it, if it does.
+    pub(crate) fn route(&self, client: Wire, model: &str, stream: bool) -> Option<Route> {
+        let options = &self.config.options;
+        self.config
+            .provider
+            .route(options, &self.speaks, client, model, stream)
+    }
+
     /// Whether a residency list allows it. An empty list allows everything.
     pub(crate) fn resides_in(&self, allowed: &[String]) -> bool {
         allowed.is_empty()
@@ -204,21 +275,36 @@ impl Upstream {
     }
 
     /// What the selector sees of it now.
-    pub(crate) fn candidate(&self, chain: &[Block], tenant: u64) -> Candidate {
+    pub(crate) fn candidate(&self, model: &str, chain: &[Block], tenant: u64) -> Candidate {
         let config = &self.config;
+        let offer = self.offers.get(model);
         let now = Instant::now();
         Candidate {
             name: config.name.clone(),
             region: config.region.clone(),
             jurisdiction: config.jurisdiction.clone(),
             healthy: self.endpoints.iter().any(|e| e.is_usable(now)),
-            capabilities: config.capabilities.into(),
-            context_tokens: config.context_tokens,
-            price: config.price.map(Into::into),
+            capabilities: match offer {
+                Some(offer) => config.capabilities.and(offer.capabilities).into(),
+                None => config.capabilities.into(),
+            },
+            context_tokens: match (config.context_tokens, offer) {
+                (0, Some(offer)) => offer.context_tokens,
+                (tokens, _) => tokens,
+            },
+            price: config
+                .price
+                .map(Into::into)
+                .or_else(|| offer.and_then(|offer| offer.price)),
             ttft_ms: read(&self.measured.ttft_ms)
-                .unwrap_or(config.expected_ttft.0.as_secs_f64() * 1e3),
+                .or_else(|| config.expected_ttft.map(|t| t.0.as_secs_f64() * 1e3))
+                .or_else(|| offer.and_then(|offer| offer.ttft_ms))
+                // 500 ms: a prompt of some thousand tokens on one H100, unloaded.
+                .unwrap_or(500.0),
             tokens_per_second: read(&self.measured.tokens_per_second)
-                .unwrap_or(config.expected_tokens_per_second),
+                .or(config.expected_tokens_per_second)
+                .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
+                .unwrap_or(50.0),
             in_flight: self.in_flight(),
             capacity: config.capacity,
             warm_tokens: self.measured.warmth.tokens(chain, tenant),
@@ -381,7 +467,8 @@ mod tests {
     fn upstream(urls: &[&str]) -> Upstream {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
-        Upstream::new(config, Some("sk-secret"), 0, Duration::from_secs(1), None).unwrap()
+        let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
+        Upstream::new(configured, 0, Duration::from_secs(1), None).unwrap()
     }
 
     #[test]
@@ -420,7 +507,8 @@ mod tests {
     fn a_url_that_is_none_is_named() {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
-        let error = Upstream::new(config, None, 0, Duration::ZERO, None).unwrap_err();
+        let configured = ConfiguredUpstream::plain(config, None);
+        let error = Upstream::new(configured, 0, Duration::ZERO, None).unwrap_err();
         assert!(error.to_string().contains("ftp://x"));
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_dialect::Payload;
-use forebay_dialect::canonical::Operation;
+use forebay_dialect::Wire;
+use forebay_dialect::error::read_error;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use crate::error::{ErrorKind, GatewayError};
@@ -12,14 +12,12 @@ use crate::error::{ErrorKind, GatewayError};
 /// Turns a status and a body into an error. The body may be anything, an HTML page too.
 pub(super) fn read(
     upstream: &str,
-    operation: Operation,
+    wire: Wire,
     status: StatusCode,
     headers: &HeaderMap,
     body: Bytes,
 ) -> GatewayError {
-    let told = Payload::parse(operation, body)
-        .ok()
-        .and_then(|payload| payload.error().cloned());
+    let told = read_error(wire, &body);
     let code = status.as_u16();
     let mut error = match code {
         401 | 403 => GatewayError::new(
@@ -56,14 +54,22 @@ pub(super) fn is_worth_another_try(status: StatusCode) -> bool {
         || matches!(status.as_u16(), 401 | 403)
 }
 
-/// Seconds only: the date form of RFC 9110 would need a calendar and engines don't send it.
+/// The longest wait that is passed on: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// When to try again: OpenAI's and Azure's milliseconds where they come, else seconds. The date
+/// form of RFC 9110 would need a calendar, and none of the providers sends it.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse::<u64>()
-        .ok()?;
-    Some(Duration::from_secs(seconds.min(86_400)))
+    let number = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?.trim();
+        text.parse::<f64>()
+            .ok()
+            .filter(|n| n.is_finite() && *n >= 0.0)
+    };
+    let millis = number("retry-after-ms").or_else(|| number("x-ms-retry-after-ms"));
+    let wait = match millis {
+        Some(millis) => millis / 1e3,
+        None => number(RETRY_AFTER.as_str())?,
+    };
+    Some(Duration::from_secs_f64(wait.min(LONGEST.as_secs_f64())))
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::canonical::{Part, Prompt};
-use forebay_gateway::config::{GatewayConfig, TenantConfig, UpstreamConfig};
+use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, TenantConfig, UpstreamConfig};
 use forebay_gateway::identity::{KeyRecord, KeyRing};
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::{Observation, Summary};
@@ -442,9 +442,10 @@ impl RigBuilder {
     pub fn build(mut self) -> Rig {
         for upstream in self.upstreams {
             let config: UpstreamConfig = serde_json::from_value(upstream).unwrap();
-            self.config
-                .upstreams
-                .push((config, Some("sk-upstream".into())));
+            self.config.upstreams.push(ConfiguredUpstream::plain(
+                config,
+                Some("sk-upstream".into()),
+            ));
         }
         let (exchanges, incoming) = mpsc::unbounded_channel();
         let platform = Arc::new(TestPlatform {

@@ -1,0 +1,185 @@
+//! The request that goes to one upstream: the client's own bytes where it speaks their format,
+//! else a translation, which says what it had to leave out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_dialect::exchange::{Lost, WriteOptions};
+use forebay_dialect::{BodyChange, TranslateError, Wire, json_string, translate_request};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Attempts, Endpoint, Framing, Route, Upstream};
+use crate::config::Losses;
+use crate::error::{ErrorKind, GatewayError};
+use crate::platform::Platform;
+
+/// A request, all but authenticated, and how its answer is to be read.
+pub(super) struct Prepared {
+    pub(super) request: http::Request<Bytes>,
+    pub(super) route: Route,
+    /// What the upstream is not told.
+    pub(super) lost: Vec<String>,
+}
+
+/// Headers of the client's that belong to its dialect, and go where that is spoken.
+pub(crate) fn dialect_headers(wire: Wire) -> &'static [HeaderName] {
+    static ANTHROPIC: [HeaderName; 1] = [HeaderName::from_static("anthropic-beta")];
+    static OPENAI: [HeaderName; 1] = [HeaderName::from_static("openai-beta")];
+    match wire {
+        Wire::Messages => &ANTHROPIC,
+        Wire::Chat | Wire::Responses => &OPENAI,
+        _ => &[],
+    }
+}
+
+impl<P: Platform> Attempts<P> {
+    /// The request for this replica, or why this upstream can't be asked it.
+    pub(super) fn prepare(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<Prepared, GatewayError> {
+        let request = &self.request;
+        let asked = &*request.prompt.model;
+        let model = upstream.model_name(asked).unwrap_or(asked);
+        let route = upstream
+            .route(request.wire(), model, request.stream)
+            .ok_or_else(|| cannot_take(upstream, request.wire()))?;
+        let (body, lost) = self.body(upstream, &route, model)?;
+        let mut out = http::Request::post(format!("{}{}", endpoint.base, route.path))
+            .body(body)
+            .map_err(|_| {
+                GatewayError::new(ErrorKind::Internal, "the upstream's URL can't be asked")
+            })?;
+        self.headers(upstream, &route, limit, out.headers_mut());
+        Ok(Prepared {
+            request: out,
+            route,
+            lost,
+        })
+    }
+
+    fn body(
+        &self,
+        upstream: &Upstream,
+        route: &Route,
+        model: &str,
+    ) -> Result<(Bytes, Vec<String>), GatewayError> {
+        let request = &self.request;
+        let salt = json_string(&self.cache_salt);
+        let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
+        let mut set: Vec<(&str, &str)> = Vec::new();
+        if matches!(route.wire, Wire::Chat | Wire::Completions | Wire::Responses) {
+            let absent = self.hints.iter().filter(|hint| !has(&hint.name));
+            set.extend(absent.map(|hint| (hint.name.as_str(), hint.value.as_str())));
+        }
+        if upstream.config.cache_salt {
+            set.push(("cache_salt", &salt));
+        }
+        set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
+        let include_usage = request.stream && upstream.config.include_usage && !self.unread;
+        if route.wire == request.wire() {
+            let renamed = (model != &*request.prompt.model).then_some(model);
+            let body = request.upstream_body(&BodyChange {
+                model: renamed,
+                stream: None,
+                include_usage,
+                set: &set,
+                remove: route.remove,
+            });
+            return Ok((body, Vec::new()));
+        }
+        let options = WriteOptions {
+            model: model.to_owned(),
+            stream: request.stream,
+            include_usage,
+            default_max_tokens: upstream.config.default_max_tokens,
+            profile: route.profile,
+            set: set
+                .into_iter()
+                .map(|(name, json)| (name.to_owned(), json.to_owned()))
+                .collect(),
+        };
+        let written = translate_request(request, route.wire, &options)
+            .map_err(|error| not_translated(upstream, &error))?;
+        if upstream.config.losses == Losses::Strict
+            && let Some(first) = written.lost.iter().find(|lost| !lost.harmless)
+        {
+            return Err(lossy(upstream, &written.lost, first));
+        }
+        let lost = written.lost.into_iter().map(|lost| lost.param).collect();
+        Ok((written.body, lost))
+    }
+
+    fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
+        out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = match (self.request.stream, route.framing) {
+            (false, _) => "application/json",
+            (true, Framing::Sse) => "text/event-stream",
+            (true, _) => "application/vnd.amazon.eventstream",
+        };
+        out.insert(ACCEPT, HeaderValue::from_static(accept));
+        out.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("forebay/", env!("CARGO_PKG_VERSION"))),
+        );
+        // The deadline in milliseconds, under the name that Envoy gave it.
+        if let Ok(value) = HeaderValue::from_str(&limit.as_millis().to_string()) {
+            out.insert("x-envoy-expected-rq-timeout-ms", value);
+        }
+        let foreign = dialect_headers(self.request.wire());
+        let same = route.wire == self.request.wire();
+        out.extend(
+            self.headers
+                .iter()
+                .filter(|(name, _)| same || !foreign.contains(name))
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        out.extend(upstream.headers.clone());
+    }
+}
+
+fn cannot_take(upstream: &Upstream, wire: Wire) -> GatewayError {
+    GatewayError::new(
+        ErrorKind::NotExpressible,
+        format!(
+            "upstream \"{}\" takes no requests of the form \"{}\" (upstreams.provider)",
+            upstream.name,
+            wire.as_str()
+        ),
+    )
+}
+
+fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {
+    match error {
+        TranslateError::Request(error) => crate::decide::invalid_request(error),
+        TranslateError::Inexpressible(error) => GatewayError::new(
+            ErrorKind::NotExpressible,
+            format!("upstream \"{}\": {error}", upstream.name),
+        )
+        .with_param(Some(&error.param)),
+    }
+}
+
+/// Names every field that would be lost, and why the first would.
+fn lossy(upstream: &Upstream, lost: &[Lost], first: &Lost) -> GatewayError {
+    // 8: enough to see what kind of request it is.
+    let names: Vec<&str> = lost
+        .iter()
+        .filter(|lost| !lost.harmless)
+        .take(8)
+        .map(|lost| &*lost.param)
+        .collect();
+    GatewayError::new(
+        ErrorKind::NotExpressible,
+        format!(
+            "upstream \"{}\" can't be told {}: {} (upstreams.losses = \"drop\" leaves such fields out)",
+            upstream.name,
+            names.join(", "),
+            first.why
+        ),
+    )
+    .with_param(Some(&first.param))
+}
