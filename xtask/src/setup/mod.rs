@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Only what building and serving need: the WebAssembly target.
     #[arg(long)]
     build_only: bool,
+    /// The runtimes of the conformance suite too: wasmtime, Viceroy, workerd. Minutes, once.
+    #[arg(long, conflicts_with = "build_only")]
+    runtimes: bool,
 }
 
 /// Something that setup could not bring in by itself.
@@ -55,7 +58,10 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     if args.build_only {
         return Ok(());
     }
-    let equipment = for_tests(places);
+    let mut equipment = for_tests(places);
+    if args.runtimes {
+        equipment.missing.extend(for_platforms(places, |_| true));
+    }
     report(&equipment.missing);
     if equipment.missing.is_empty() {
         say("everything is in place");
