@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 
+use crate::canonical::Operation;
+use crate::exchange::fetched::{put_in, urls};
 use crate::exchange::{
     ChatAnswer, ChatRequest, Collector, Inexpressible, StreamEvent, WriteOptions, Written, replay,
 };
@@ -71,8 +73,22 @@ pub fn translate_request(
     if request.wire() == Wire::Embeddings || to == Wire::Embeddings {
         return openai::embeddings::translate(request, document.root(), to, options);
     }
-    let read = read_request(request, document.root())?;
+    let mut read = read_request(request, document.root())?;
+    put_in(&mut read, &options.fetched);
     write_request(&read, to, options)
+}
+
+/// The URLs of media in a request that an upstream of that format takes as bytes only.
+///
+/// # Errors
+///
+/// When the request can't be read.
+pub fn media_urls(request: &Request, to: Wire) -> Result<Vec<String>, TranslateError> {
+    if to != Wire::Converse || request.wire() == to || request.prompt.operation != Operation::Chat {
+        return Ok(Vec::new());
+    }
+    let document = Document::parse(&request.body).map_err(RequestError::from)?;
+    Ok(urls(&read_request(request, document.root())?, to))
 }
 
 pub(crate) fn read_request<'d>(

@@ -51,8 +51,8 @@ mod wire;
 
 pub use body::BodyChange;
 pub use cross::{
-    AnswerContext, StreamTranslation, TranslateError, fold, translate_answer, translate_request,
-    unfold,
+    AnswerContext, StreamTranslation, TranslateError, fold, media_urls, translate_answer,
+    translate_request, unfold,
 };
 pub use edit::{EditError, TextEdit};
 pub use json::json_string;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 
@@ -16,8 +16,14 @@ pub trait Authorizer: MaybeSend + MaybeSync {
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Request<Bytes>, AuthError>>;
 
-    /// The upstream has answered 401 or 403.
-    fn rejected(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Rejection;
+    /// The upstream has answered 400, 401 or 403 to a request that `authorize` gave these extensions.
+    fn rejected(
+        &self,
+        proof: &Extensions,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Rejection;
 }
 
 /// What a refusal of credentials means.
@@ -25,6 +31,8 @@ pub trait Authorizer: MaybeSend + MaybeSync {
 pub enum Rejection {
     /// What was cached has been forgotten: a fresh one may do, once.
     Refresh,
+    /// It was not about credentials.
+    Unrelated,
     /// The credentials are wrong; the sentence names which, and where they were configured.
     Final(String),
 }

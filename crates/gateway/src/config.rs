@@ -562,6 +562,34 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// `[media]`: what may be fetched for upstreams that take bytes where a prompt names a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaConfig {
+    /// Hosts that may be asked, by exact name, or `*.example.org` for all below it. Empty: none.
+    pub hosts: Vec<String>,
+    /// Private networks that a host's name may lead to all the same, such as `10.2.0.0/16`.
+    /// Without this only public addresses are asked.
+    pub networks: Vec<String>,
+    /// The largest medium, in bytes. Default 5 MiB.
+    pub max_bytes: usize,
+    /// How long one may take. Default 5s.
+    pub timeout: Span,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            networks: Vec::new(),
+            // 5 MiB: Anthropic's limit for one image, the largest of those that take bytes.
+            max_bytes: 5 << 20,
+            timeout: seconds(5),
+        }
+    }
+}
+
 /// `[[tenants]]`: who shares a cache and a set of limits.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -605,6 +633,8 @@ pub struct GatewayConfig {
     pub tenants: Vec<TenantConfig>,
     /// Upstreams with their secrets resolved, in order of preference.
     pub upstreams: Vec<ConfiguredUpstream>,
+    /// `[media]`.
+    pub media: MediaConfig,
     /// The most requests in flight; beyond it 503.
     pub max_in_flight: u32,
     /// Names the cache in `Cache-Status`. `forebay` unless configured.

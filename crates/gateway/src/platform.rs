@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_dialect::exchange::Fetched;
 use futures_core::Stream;
 
+use crate::config::MediaConfig;
 use crate::memo::Remembered;
 use crate::observe::Observation;
 use crate::policy::Policies;
@@ -74,6 +76,18 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         request: http::Request<Bytes>,
         upstream: &UpstreamTransport,
     ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + MaybeSend + 'static;
+
+    /// Fetches a medium that a prompt names by URL, for an upstream that takes bytes only. It
+    /// follows no redirect, and goes only where `rules` allow: the host by name, and then every
+    /// address that the name stands for. The error is a sentence for the client.
+    fn fetch_media(
+        &self,
+        url: &str,
+        rules: &MediaConfig,
+    ) -> impl Future<Output = Result<Fetched, String>> + MaybeSend + 'static {
+        let _ = (url, rules);
+        std::future::ready(Err("this platform fetches nothing for prompts".to_owned()))
+    }
 
     /// Takes note of what happened: metrics, logs, traces. Must not block.
     fn observe(&self, observation: Observation);

@@ -234,6 +234,7 @@ impl Settings {
         let secret = master.as_ref().map_or(random.as_slice(), |m| m.as_bytes());
         Ok(Resolved {
             gateway: GatewayConfig {
+                media: crate::config::MediaConfig::default(),
                 timeouts: self.timeouts.clone(),
                 streams: self.streams.clone(),
                 retries: self.retries.clone(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use forebay_catalogue::{Catalogue, Date, File};
-use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig};
+use forebay_credentials::{AuthConfig, Credentials, Defaults, Resolve, System};
+use forebay_gateway::authorize::Authorizer;
+use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, UpstreamConfig};
 use forebay_gateway::identity::KeyRing;
 
 use super::diagnose::{ConfigError, Problem};
@@ -12,6 +14,7 @@ use super::secret::{SecretError, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
 use crate::keys::KeyFile;
+use crate::platform::{Transport, UpstreamCredentials};
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
 pub struct Resolved {
@@ -82,6 +85,7 @@ pub fn resolve(
     let keys = Arc::new(KeyRing::new(records, &config.tenants, master));
 
     let catalogue = catalogue(config, source)?;
+    let transport = Arc::new(Transport::default());
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     for (i, upstream) in config.upstreams.iter().enumerate() {
         let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
@@ -109,11 +113,12 @@ pub fn resolve(
                 *url = value;
             }
         }
+        let authorizer = authorizer(&upstream, source, i, &transport)?;
         let offers = super::offers::fill(&mut upstream, &catalogue);
         upstreams.push(ConfiguredUpstream {
             config: upstream,
             key,
-            authorizer: None,
+            authorizer,
             offers,
         });
     }
@@ -131,6 +136,7 @@ pub fn resolve(
             rate: config.rate,
             tenants: config.tenants.clone(),
             upstreams,
+            media: config.media.clone(),
             max_in_flight: config.limits.requests,
             cache_name: config.cache.name.clone(),
         },
@@ -138,6 +144,44 @@ pub fn resolve(
         admin_token: secret(config.admin.token.as_ref(), &["admin", "token"])?,
         telemetry_headers,
     })
+}
+
+/// What authenticates requests to an upstream with `auth`.
+fn authorizer(
+    upstream: &UpstreamConfig,
+    source: &Source,
+    position: usize,
+    transport: &Arc<Transport>,
+) -> Result<Option<Arc<dyn Authorizer>>, ConfigError> {
+    let Some(table) = &upstream.auth else {
+        return Ok(None);
+    };
+    let position = position.to_string();
+    let problem = |field: Option<&str>, why: String| {
+        let place = ["upstreams", &position, "auth"];
+        let field = field.and_then(|field| {
+            let inner: Vec<&str> = field.trim_start_matches("auth.").split('.').collect();
+            source.locate(&[&place[..], &inner].concat())
+        });
+        let span = field.or_else(|| source.locate(&place));
+        source.error(vec![Problem::at(span, why).hide()])
+    };
+    let config: AuthConfig = serde_json::from_value(serde_json::Value::Object(table.0.clone()))
+        .map_err(|e| problem(None, format!("auth can't be read: {e}")))?;
+    let defaults = Defaults {
+        upstream: &upstream.name,
+        region: &upstream.region,
+    };
+    let system: Arc<dyn Resolve> = Arc::new(System {
+        base: source.base.clone(),
+    });
+    let credentials = Credentials::new(&config, &defaults, &system)
+        .map_err(|e| problem(Some(e.field()), e.to_string()))?;
+    Ok(Some(Arc::new(UpstreamCredentials::new(
+        &upstream.name,
+        credentials,
+        transport.clone(),
+    ))))
 }
 
 /// The built-in catalogue with the operator's files over it.

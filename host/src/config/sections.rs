@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Who sells which model where, at what price: files that lie over the built-in catalogue.
     pub catalogue: CatalogueConfig,
+    /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
+    pub media: MediaConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.

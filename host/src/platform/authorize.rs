@@ -65,10 +65,7 @@ impl Authorizer for UpstreamCredentials {
             return authorize::Rejection::Unrelated;
         };
         let now = SystemTime::now();
-        match self
-            .credentials
-            .rejected(*used, status, headers, body, now)
-        {
+        match self.credentials.rejected(*used, status, headers, body, now) {
             Rejection::Refresh => authorize::Rejection::Refresh,
             Rejection::Final if status == 400 => authorize::Rejection::Unrelated,
             Rejection::Final => authorize::Rejection::Final(format!(

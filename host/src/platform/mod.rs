@@ -1,9 +1,11 @@
 //! The native platform: tokio's tasks and timers, hyper's client, a memo on moka, observations
 //! into metrics, access log and traces.
 
+mod authorize;
 mod body;
 mod connect;
 mod failure;
+mod media;
 mod transport;
 
 use std::future::Future;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_dialect::exchange::Fetched;
+use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::Observation;
 use forebay_gateway::platform::{Platform, TransportError, UpstreamBody, UpstreamTransport};
@@ -21,6 +25,7 @@ use moka::sync::Cache;
 use crate::store::MemoryStore;
 use crate::telemetry::Observers;
 
+pub use authorize::UpstreamCredentials;
 pub use transport::Transport;
 
 /// Policies whose sandboxes threads may share by reference: the pipeline's futures move between threads.
@@ -97,6 +102,14 @@ impl<P: NativePolicies> Platform for Native<P> {
                 .map_err(|e| failure::of_request(&e))?;
             Ok(response.map(body::upstream_body))
         }
+    }
+
+    fn fetch_media(
+        &self,
+        url: &str,
+        rules: &MediaConfig,
+    ) -> impl Future<Output = Result<Fetched, String>> + Send + 'static {
+        media::fetch(url.to_owned(), rules.clone())
     }
 
     fn observe(&self, observation: Observation) {

@@ -11,6 +11,7 @@
 mod answer;
 mod collect;
 mod event;
+pub(crate) mod fetched;
 mod media;
 mod part;
 mod request;
@@ -20,6 +21,7 @@ mod track;
 pub use answer::{ChatAnswer, Choice, Finish};
 pub use collect::{Collector, replay};
 pub use event::{Delta, PartKind, StreamEvent};
+pub use fetched::Fetched;
 pub use media::{Media, Source};
 pub use part::{CacheMarker, Citation, Content, Part, ToolCall, ToolResult};
 pub use request::{ChatRequest, Effort, Message, OutputFormat, Reasoning, Role, Tool, ToolChoice};
@@ -62,6 +64,8 @@ pub struct WriteOptions {
     pub default_max_tokens: u64,
     /// What of a format the target does in its own way.
     pub profile: Profile,
+    /// Media that the client named by URL and that were fetched for a target that takes bytes only.
+    pub fetched: Vec<Fetched>,
     /// Further fields of the body, already JSON: (name, value). They win.
     pub set: Vec<(String, String)>,
 }

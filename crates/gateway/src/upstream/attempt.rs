@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::canonical::Field;
+use forebay_dialect::exchange::Fetched;
 use forebay_dialect::{Request, Wire};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
@@ -40,15 +41,17 @@ pub(crate) struct Attempts<P: Platform> {
     pub deadline: Instant,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub unread: bool,
-    state: State,
+    pub(super) state: State,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     at: usize,
     made: u32,
     tried: Vec<Arc<Endpoint>>,
     last: Option<GatewayError>,
+    /// Media fetched for upstreams that take bytes only.
+    pub(super) media: Vec<Fetched>,
 }
 
 /// An upstream that has begun to answer, with success.
@@ -140,7 +143,7 @@ impl<P: Platform> Attempts<P> {
             };
             let left = self.deadline.saturating_duration_since(Instant::now());
             let limit = left.min(self.gateway.config().timeouts.first_byte.0);
-            let prepared = match self.prepare(&upstream, &endpoint, limit) {
+            let prepared = match self.prepare(&upstream, &endpoint, limit).await {
                 Ok(prepared) => prepared,
                 Err(error) => {
                     // It costs no attempt: another upstream may be able to take the request.
@@ -207,6 +210,7 @@ impl<P: Platform> Attempts<P> {
                     }
                 }
             };
+            let proof = request.extensions().clone();
             let answer = timeout(
                 &*platform,
                 limit,
@@ -240,16 +244,17 @@ impl<P: Platform> Attempts<P> {
                         &head.headers,
                         text.clone(),
                     );
-                    if let (401 | 403, Some(authorizer)) =
-                        (head.status.as_u16(), &upstream.authorizer)
-                    {
-                        match authorizer.rejected(head.status.as_u16(), &head.headers, &text) {
+                    let code = head.status.as_u16();
+                    if let (400 | 401 | 403, Some(authorizer)) = (code, &upstream.authorizer) {
+                        match authorizer.rejected(&proof, code, &head.headers, &text) {
                             Rejection::Refresh if !refreshed => {
                                 refreshed = true;
                                 continue;
                             }
-                            Rejection::Refresh => {}
+                            Rejection::Refresh | Rejection::Unrelated => {}
                             Rejection::Final(why) => {
+                                error.kind = ErrorKind::UpstreamAuth;
+                                error.status = None;
                                 error.message = format!("upstream \"{}\": {why}", upstream.name);
                             }
                         }

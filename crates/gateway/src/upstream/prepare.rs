@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::exchange::{Lost, WriteOptions};
-use forebay_dialect::{BodyChange, TranslateError, Wire, json_string, translate_request};
+use forebay_dialect::{
+    BodyChange, TranslateError, Wire, json_string, media_urls, translate_request,
+};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -13,6 +15,10 @@ use super::{Attempts, Endpoint, Framing, Route, Upstream};
 use crate::config::Losses;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
+use crate::time::timeout;
+
+/// Media that one prompt may have fetched: as many as Bedrock takes images.
+const MAX_MEDIA: usize = 20;
 
 /// A request, all but authenticated, and how its answer is to be read.
 pub(super) struct Prepared {
@@ -35,19 +41,22 @@ pub(crate) fn dialect_headers(wire: Wire) -> &'static [HeaderName] {
 
 impl<P: Platform> Attempts<P> {
     /// The request for this replica, or why this upstream can't be asked it.
-    pub(super) fn prepare(
-        &self,
+    pub(super) async fn prepare(
+        &mut self,
         upstream: &Upstream,
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
-        let request = &self.request;
+        let request = self.request.clone();
         let asked = &*request.prompt.model;
-        let model = upstream.model_name(asked).unwrap_or(asked);
+        let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
         let route = upstream
-            .route(request.wire(), model, request.stream)
+            .route(request.wire(), &model, request.stream)
             .ok_or_else(|| cannot_take(upstream, request.wire()))?;
-        let (body, lost) = self.body(upstream, &route, model)?;
+        if route.wire != request.wire() {
+            self.fetch_media(upstream, route.wire).await?;
+        }
+        let (body, lost) = self.body(upstream, &route, &model)?;
         let mut out = http::Request::post(format!("{}{}", endpoint.base, route.path))
             .body(body)
             .map_err(|_| {
@@ -59,6 +68,41 @@ impl<P: Platform> Attempts<P> {
             route,
             lost,
         })
+    }
+
+    /// Fetches what a prompt names by URL and this upstream takes as bytes only.
+    async fn fetch_media(&mut self, upstream: &Upstream, to: Wire) -> Result<(), GatewayError> {
+        let urls = media_urls(&self.request, to).map_err(|e| not_translated(upstream, &e))?;
+        if urls.len() > MAX_MEDIA {
+            let error =
+                format!("a prompt may name at most {MAX_MEDIA} media by URL for this upstream");
+            return Err(GatewayError::new(ErrorKind::NotExpressible, error));
+        }
+        for url in urls {
+            if self.state.media.iter().any(|known| known.url == url) {
+                continue;
+            }
+            let gateway = self.gateway.clone();
+            let rules = &gateway.config().media;
+            let fetching = gateway.platform().fetch_media(&url, rules);
+            let fetched = timeout(&**gateway.platform(), rules.timeout.0, fetching).await;
+            let why = match fetched {
+                Some(Ok(fetched)) => {
+                    self.state.media.push(fetched);
+                    continue;
+                }
+                Some(Err(why)) => why,
+                None => "it did not come in time (media.timeout)".to_owned(),
+            };
+            return Err(GatewayError::new(
+                ErrorKind::NotExpressible,
+                format!(
+                    "upstream \"{}\" takes media as bytes only, and one that the prompt names by URL was not fetched: {why}",
+                    upstream.name
+                ),
+            ));
+        }
+        Ok(())
     }
 
     fn body(
@@ -97,6 +141,7 @@ impl<P: Platform> Attempts<P> {
             include_usage,
             default_max_tokens: upstream.config.default_max_tokens,
             profile: route.profile,
+            fetched: self.state.media.clone(),
             set: set
                 .into_iter()
                 .map(|(name, json)| (name.to_owned(), json.to_owned()))

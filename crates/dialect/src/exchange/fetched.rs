@@ -1,0 +1,128 @@
+//! Media that a request names by URL, for targets that take bytes only.
+
+use std::borrow::Cow;
+
+use super::{ChatRequest, Content, Media, Part, Source};
+use crate::wire::Wire;
+
+/// A medium that was fetched from where the client said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The URL as the client wrote it.
+    pub url: String,
+    /// Its type, as its server says.
+    pub media_type: String,
+    /// Its bytes, base64.
+    pub base64: String,
+}
+
+/// The URLs of web servers that a target can't be told as URLs, each once.
+pub(crate) fn urls(request: &ChatRequest<'_>, to: Wire) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    // Converse takes bytes, or what lies in AWS's own store.
+    if to == Wire::Converse {
+        let parts = request.messages.iter().flat_map(|message| &message.parts);
+        for part in parts {
+            each(part, &mut |media| {
+                if let Source::Url(url) = &media.source
+                    && (url.starts_with("https://") || url.starts_with("http://"))
+                    && !found.iter().any(|known| *known == **url)
+                {
+                    found.push(url.clone().into_owned());
+                }
+            });
+        }
+    }
+    found
+}
+
+/// Calls `see` with every medium of a part.
+fn each(part: &Part<'_>, see: &mut impl FnMut(&Media<'_>)) {
+    match &part.content {
+        Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) => {
+            see(media);
+        }
+        Content::ToolResult(result) => {
+            for part in &result.parts {
+                each(part, see);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts what was fetched in the place of its URL.
+pub(crate) fn put_in(request: &mut ChatRequest<'_>, fetched: &[Fetched]) {
+    for message in &mut request.messages {
+        for part in &mut message.parts {
+            replace(part, fetched);
+        }
+    }
+}
+
+fn replace(part: &mut Part<'_>, fetched: &[Fetched]) {
+    match &mut part.content {
+        Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) => {
+            let Source::Url(url) = &media.source else {
+                return;
+            };
+            if let Some(found) = fetched.iter().find(|found| *found.url == **url) {
+                media.source = Source::Base64(Cow::Owned(found.base64.clone()));
+                media.media_type = Cow::Owned(found.media_type.clone());
+            }
+        }
+        Content::ToolResult(result) => {
+            for part in &mut result.parts {
+                replace(part, fetched);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Message, Role};
+
+    fn image(url: &str) -> Part<'_> {
+        Part::new(Content::Image(Media {
+            source: Source::Url(url.into()),
+            media_type: "".into(),
+            name: None,
+            detail: None,
+        }))
+    }
+
+    #[test]
+    fn only_what_a_target_cannot_be_told_is_fetched_and_each_once() {
+        let mut request = ChatRequest {
+            messages: vec![Message {
+                role: Role::User,
+                name: None,
+                parts: vec![
+                    image("https://a/x"),
+                    image("https://a/x"),
+                    image("s3://b/y"),
+                ],
+                extra: Vec::new(),
+            }],
+            ..ChatRequest::default()
+        };
+        assert_eq!(urls(&request, Wire::Converse), ["https://a/x"]);
+        assert!(urls(&request, Wire::Messages).is_empty());
+        let fetched = Fetched {
+            url: "https://a/x".into(),
+            media_type: "image/png".into(),
+            base64: "AAAA".into(),
+        };
+        put_in(&mut request, &[fetched]);
+        assert!(urls(&request, Wire::Converse).is_empty());
+    }
+}
