@@ -17,7 +17,7 @@ use crate::leader::Leader;
 use crate::platform::Platform;
 use crate::ticket::Ticket;
 use crate::time::Timer;
-use crate::upstream::Attempts;
+use crate::upstream::{Attempts, dialect_headers};
 
 /// What becomes of a miss.
 pub(crate) enum Boarded<P: Platform> {
@@ -84,6 +84,12 @@ pub(crate) fn board<P: Platform>(
         gateway.shared().flights.make_resumable(&flight);
     }
     let mut passed_on = HeaderMap::new();
+    let own = dialect_headers(decision.target.wire).iter();
+    for name in own.chain([&headers::IDEMPOTENCY_KEY]) {
+        for value in head.get_all(name) {
+            passed_on.append(name.clone(), value.clone());
+        }
+    }
     headers::put(
         &mut passed_on,
         headers::REQUEST_ID,

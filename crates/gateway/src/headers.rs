@@ -33,6 +33,8 @@ pub const LOST: HeaderName = HeaderName::from_static("x-forebay-lost");
 /// The id that the upstream gave the request.
 pub const UPSTREAM_REQUEST_ID: HeaderName =
     HeaderName::from_static("x-forebay-upstream-request-id");
+/// The client's name for this very request, so that a repeat is not done twice.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The tokens told are an estimate: no upstream counted them.
 pub const ESTIMATE: HeaderName = HeaderName::from_static("x-forebay-estimate");
 /// The milliseconds within which the client wants the whole answer: upstreams that are not

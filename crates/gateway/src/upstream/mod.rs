@@ -229,6 +229,10 @@ impl Upstream {
             },
             |old| old.measured.clone(),
         );
+        // Another Forebay speaks as its clients do.
+        if config.relay && speaks.is_empty() {
+            speaks = Wire::CLIENTS.to_vec();
+        }
         Ok(Self {
             name,
             config,

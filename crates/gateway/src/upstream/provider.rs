@@ -236,23 +236,30 @@ impl Provider {
                 Wire::Embeddings => Route::new(wire, "/v2/embed"),
                 _ => Route::new(wire, "/v2/chat"),
             },
-            Provider::Openai => house(wire).profile(Profile::OpenAi),
-            Provider::Mistral => house(wire).profile(Profile::Mistral),
+            Provider::Openai => house(wire, &model, stream).profile(Profile::OpenAi),
+            Provider::Mistral => house(wire, &model, stream).profile(Profile::Mistral),
             Provider::Vllm
             | Provider::Sglang
             | Provider::Tgi
             | Provider::Llamacpp
             | Provider::Ollama
             | Provider::Nim
-            | Provider::Ray => house(wire).profile(Profile::Engine),
-            Provider::Compatible | Provider::Anthropic => house(wire),
+            | Provider::Ray => house(wire, &model, stream).profile(Profile::Engine),
+            Provider::Compatible | Provider::Anthropic => house(wire, &model, stream),
         })
     }
 }
 
 /// The usual paths: those of whoever made the format.
-fn house(wire: Wire) -> Route {
+fn house(wire: Wire, model: &str, stream: bool) -> Route {
     let path = match wire {
+        Wire::Gemini => {
+            return Route::new(
+                wire,
+                format!("/v1beta/models/{model}:{}", gemini_verb(stream)),
+            );
+        }
+        Wire::Converse => return converse(wire, model, stream),
         Wire::Chat => "/v1/chat/completions",
         Wire::Completions => "/v1/completions",
         Wire::Embeddings => "/v1/embeddings",
@@ -260,7 +267,6 @@ fn house(wire: Wire) -> Route {
         Wire::Messages => "/v1/messages",
         Wire::Cohere => "/v2/chat",
         Wire::Oci => "/20231130/actions/chat",
-        Wire::Gemini | Wire::Converse => "/",
         _ => "/",
     };
     Route::new(wire, path)
@@ -309,15 +315,17 @@ fn bedrock(options: &ProviderOptions, wire: Wire, model: &str, stream: bool) -> 
             route
         }
         (_, Wire::Embeddings) => Route::new(wire, format!("/model/{model}/invoke")),
-        _ => {
-            let verb = if stream {
-                "converse-stream"
-            } else {
-                "converse"
-            };
-            Route::new(wire, format!("/model/{model}/{verb}")).framing(Framing::Frames)
-        }
+        _ => converse(wire, model, stream),
     }
+}
+
+fn converse(wire: Wire, model: &str, stream: bool) -> Route {
+    let verb = if stream {
+        "converse-stream"
+    } else {
+        "converse"
+    };
+    Route::new(wire, format!("/model/{model}/{verb}")).framing(Framing::Frames)
 }
 
 fn sagemaker(model: &str, stream: bool) -> Route {
