@@ -164,3 +164,26 @@ fn a_lifetime_of_years_is_kept_for_a_day() {
         "Bearer t1"
     );
 }
+
+#[test]
+fn an_endpoint_that_repeats_its_token_until_its_end_is_not_asked_by_every_request() {
+    let credentials = entra();
+    authorization(&credentials, &hourly(), at(0));
+    let mut asked = 0;
+    for second in 3200..3580 {
+        let left = 3600 - second;
+        let endpoint = Endpoint::new(move |_, _| Ok(token("t0", left)));
+        authorization(&credentials, &endpoint, at(u64::from(second)));
+        asked += endpoint.count();
+    }
+    assert!((2..=20).contains(&asked), "{asked}");
+}
+
+#[test]
+fn authorizing_can_be_moved_between_threads() {
+    fn moved<T: Send>(_: T) {}
+    let (credentials, endpoint) = (entra(), hourly());
+    let mut request = request();
+    moved(credentials.authorize(&mut request, &endpoint, at(0)));
+    moved(credentials.warm(&endpoint, at(0)));
+}

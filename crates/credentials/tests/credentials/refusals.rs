@@ -55,7 +55,8 @@ fn an_endpoint_out_of_reach_is_named_with_the_hosts_words() {
 
 #[test]
 fn answers_that_are_none_are_refused_without_being_repeated() {
-    let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(MAX_TOKEN_ANSWER));
+    let padding = " ".repeat(MAX_TOKEN_ANSWER);
+    let huge = format!(r#"{{"access_token":"S3cret"}}{padding}"#);
     let long = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(17 * 1024));
     for body in [
         "<html>S3cret",
