@@ -80,3 +80,35 @@ fn an_apps_identity_comes_from_the_endpoint_of_its_platform() {
     );
     assert_eq!(header(&request, "x-identity-header"), "h-1");
 }
+
+#[test]
+fn a_pods_token_is_exchanged_with_what_aks_sets() {
+    let world = World::new(
+        &[
+            ("AZURE_TENANT_ID", "tenant-1"),
+            ("AZURE_CLIENT_ID", "app-1"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+            ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/"),
+        ],
+        &[("/token", "ey.1")],
+    );
+    let credentials = build("kind = \"entra-workload-identity\"", &world);
+    let endpoint = Endpoint::always(200, TOKEN);
+    authorization(&credentials, &endpoint, at(0));
+    assert_eq!(
+        endpoint.request(0).uri(),
+        "https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token"
+    );
+    let form = endpoint.form(0);
+    assert_eq!(form["client_assertion"], "ey.1");
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    assert!(!form.contains_key("client_secret"));
+    world.write("/token", "ey.2");
+    authorization(&credentials, &endpoint, at(86_390));
+    assert_eq!(endpoint.form(1)["client_assertion"], "ey.2");
+    let message = build_error("kind = \"entra-workload-identity\"", &World::new(&[], &[]));
+    assert!(message.contains("(auth.tenant) is missing: the environment variable AZURE_TENANT_ID"));
+}

@@ -13,6 +13,7 @@ fn every_kind_is_read_with_its_defaults() {
         "kind = \"sigv4\"\nsource = { from = \"web-identity\" }",
         "kind = \"sigv4\"\nsource = { from = \"instance\" }",
         "kind = \"managed-identity\"",
+        "kind = \"entra-workload-identity\"",
         "kind = \"google-metadata\"",
         "kind = \"google-workload-identity\"\nfile = \"a.json\"",
         "kind = \"google-service-account\"\nfile = \"a.json\"",

@@ -138,15 +138,26 @@ key = "env:SECRET""#,
     }
 }
 
-#[test]
-fn signatures_refused_for_their_time_show_how_far_the_clock_is_off() {
-    let oci = r#"
+const OCI: &str = r#"
 kind = "oci"
 tenancy = "ocid1.tenancy.oc1..test"
 user = "ocid1.user.oc1..test"
 fingerprint = "20:3b"
 key_file = "key.pem"
 "#;
+
+#[test]
+fn a_clock_within_oracles_tolerance_is_not_blamed() {
+    let credentials = build(OCI, &world());
+    let (_, used) = authorize(&credentials, &Endpoint::none(), at(0)).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("date", httpdate::fmt_http_date(at(120)).parse().unwrap());
+    let rejection = credentials.rejected(used, 401, &headers, b"{}", at(0));
+    assert_eq!(rejection, Rejection::Final);
+}
+
+#[test]
+fn signatures_refused_for_their_time_show_how_far_the_clock_is_off() {
     let expired = br#"{"message":"Signature expired: 20260131T114500Z is now earlier than 20260131T115500Z"}"#;
     let table: [(&str, u16, &str, &[u8]); 4] = [
         (
@@ -162,7 +173,7 @@ key_file = "key.pem"
             "",
             br#"{"__type":"com.amazon.coral#RequestExpired"}"#,
         ),
-        (oci, 401, "", br#"{"code":"NotAuthenticated"}"#),
+        (OCI, 401, "", br#"{"code":"NotAuthenticated"}"#),
     ];
     for (auth, status, kind, body) in table {
         let credentials = build(auth, &world());
