@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use serde::Deserialize;
 
-use crate::azure::{ClientSecret, ManagedIdentity};
+use crate::azure::{Entra, ManagedIdentity};
 use crate::error::{CredentialError, Origin};
 use crate::fetch::{Answer, Ask};
 use crate::google::{Metadata, ServiceAccount, WorkloadIdentity};
@@ -17,7 +17,7 @@ pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
 /// How a bearer token is obtained.
 pub(crate) enum Grant {
-    Entra(ClientSecret),
+    Entra(Entra),
     ManagedIdentity(ManagedIdentity),
     GoogleServiceAccount(ServiceAccount),
     GoogleMetadata(Metadata),

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::aws::{KeySource, Sigv4};
-use crate::azure::{ClientSecret, ManagedIdentity};
+use crate::azure::{Application, Entra, ManagedIdentity, Proof};
 use crate::bearer::Grant;
 use crate::cached::Cached;
-use crate::config::{AuthConfig, AwsSource};
+use crate::config::{AuthConfig, AwsSource, entra_authority};
 use crate::credentials::{BearerToken, Defaults, Method};
 use crate::error::{CredentialError, Origin};
 use crate::google::{Metadata, ServiceAccount, WorkloadIdentity};
 use crate::oci::{Files, InstancePrincipal, Oci, Profile, SignerSource, api_key};
-use crate::resolve::{Resolve, secret, text, variable};
+use crate::resolve::{Resolve, secret, text, unset, variable};
 use crate::static_key;
 
 /// The kind's name and how it authenticates.
@@ -68,9 +68,44 @@ pub(crate) fn build(
             scope,
         } => {
             let origin = Origin::new(upstream, "the Entra client secret", "auth.client_secret");
-            let value = secret(&**resolve, client_secret, &origin)?;
-            let grant = ClientSecret::new(origin, (tenant, authority), client_id, value, scope)?;
+            let proof = Proof::Secret(secret(&**resolve, client_secret, &origin)?);
+            let application = Application {
+                tenant,
+                client_id,
+                authority,
+                scope,
+            };
+            let grant = Entra::new(origin, &application, proof)?;
             ("entra", token(Grant::Entra(grant)))
+        }
+        AuthConfig::EntraWorkloadIdentity {
+            tenant,
+            client_id,
+            token_file,
+            authority,
+            scope,
+        } => {
+            let origin = Origin::new(upstream, "Entra's workload identity", "auth.token_file");
+            let given = |own: &Option<String>, name: &str, origin: &Origin| {
+                own.clone()
+                    .or_else(|| variable(&**resolve, name))
+                    .ok_or_else(|| unset(origin, name))
+            };
+            let tenant_origin = origin.with("the Entra tenant", "auth.tenant");
+            let client_origin = origin.with("the Entra application", "auth.client_id");
+            let application = Application {
+                tenant: &given(tenant, "AZURE_TENANT_ID", &tenant_origin)?,
+                client_id: &given(client_id, "AZURE_CLIENT_ID", &client_origin)?,
+                authority: &given(authority, "AZURE_AUTHORITY_HOST", &origin)
+                    .unwrap_or_else(|_| entra_authority()),
+                scope,
+            };
+            let proof = Proof::TokenFile {
+                path: given(token_file, "AZURE_FEDERATED_TOKEN_FILE", &origin)?,
+                resolve: Arc::clone(resolve),
+            };
+            let grant = Entra::new(origin, &application, proof)?;
+            ("entra-workload-identity", token(Grant::Entra(grant)))
         }
         AuthConfig::ManagedIdentity {
             client_id,

@@ -64,6 +64,26 @@ pub enum AuthConfig {
         #[serde(default = "entra_scope")]
         scope: String,
     },
+    /// Microsoft Entra: a token of another issuer, exchanged (AKS workload identity). What is absent
+    /// comes from the variables that AKS sets.
+    EntraWorkloadIdentity {
+        /// The directory. Absent: `AZURE_TENANT_ID`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tenant: Option<String>,
+        /// The application's identifier. Absent: `AZURE_CLIENT_ID`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<String>,
+        /// The token's file, read at each refresh. Absent: `AZURE_FEDERATED_TOKEN_FILE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_file: Option<String>,
+        /// Where tokens are asked for. Absent: `AZURE_AUTHORITY_HOST`, then
+        /// `https://login.microsoftonline.com`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority: Option<String>,
+        /// What tokens are asked for. Default `https://cognitiveservices.azure.com/.default`.
+        #[serde(default = "entra_scope")]
+        scope: String,
+    },
     /// Azure's managed identity of the machine, the App Service or the Container App.
     ManagedIdentity {
         /// A user-assigned identity's client identifier. Absent: the system's.
@@ -221,7 +241,7 @@ impl std::fmt::Debug for SecretRef {
 }
 
 macro_rules! defaults {
-    ($($name:ident = $value:literal;)*) => { $(fn $name() -> String { $value.to_owned() })* };
+    ($($name:ident = $value:literal;)*) => { $(pub(crate) fn $name() -> String { $value.to_owned() })* };
 }
 
 defaults! {

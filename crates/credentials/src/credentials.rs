@@ -18,6 +18,10 @@ use crate::fetch::{Ask, Fetch};
 use crate::oci::Oci;
 use crate::resolve::Resolve;
 
+/// From how many seconds on a wrong clock is why Oracle refused. It takes five minutes, and does not
+/// say why it refuses; one minute less, since the answer took its time.
+const ORACLE_SKEW: u64 = 240;
+
 /// What an upstream's section says beside `auth`.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults<'a> {
@@ -154,14 +158,18 @@ impl Credentials {
                 Rejection::Final
             }
         };
-        let skewed = || Skew::of(headers, now).map(Rejection::ClockSkew);
         match (&self.method, status) {
             (Method::Token(token), 401) => refresh(token.cached.refused(used.0, now)),
             (Method::Oci(signer), 401) => {
-                skewed().unwrap_or_else(|| refresh(signer.refused(used.0, now)))
+                let skewed =
+                    Skew::of(headers, now).filter(|s| s.seconds.unsigned_abs() >= ORACLE_SKEW);
+                match skewed {
+                    Some(skew) => Rejection::ClockSkew(skew),
+                    None => refresh(signer.refused(used.0, now)),
+                }
             }
             (Method::Sigv4(_), 400 | 401 | 403) if rejected_for_clock(headers, body) => {
-                skewed().unwrap_or(Rejection::Final)
+                Skew::of(headers, now).map_or(Rejection::Final, Rejection::ClockSkew)
             }
             (Method::Sigv4(signer), 400 | 401 | 403) if rejected_for_token(headers, body) => {
                 refresh(signer.refused(used.0, now))

@@ -17,8 +17,6 @@ const EARLY: Duration = Duration::from_secs(300);
 const MAX_JITTER: Duration = Duration::from_secs(60);
 /// A token is not sent in its last seconds: it has to arrive valid.
 const LAST_SECONDS: Duration = Duration::from_secs(10);
-/// Between two refreshes of a token that is still good, at least.
-const BETWEEN: Duration = Duration::from_secs(10);
 
 /// A value with an end.
 pub(crate) struct Lease<T> {
@@ -47,7 +45,7 @@ impl Schedule {
         let jitter = MAX_JITTER.min(lifetime / 10).mul_f64(fastrand::f64());
         let early = EARLY.min(lifetime / 4) + jitter;
         let end = now + lifetime.saturating_sub(LAST_SECONDS.min(lifetime / 20));
-        let refresh = now + lifetime.saturating_sub(early).max(BETWEEN);
+        let refresh = now + lifetime.saturating_sub(early);
         Some(Self {
             obtained: now,
             refresh: refresh.min(end),

@@ -1,4 +1,4 @@
-//! Azure: a token for an application's client secret, or for the identity of where this runs.
+//! The identity that Azure gives to where this runs: a machine, an App Service, a Container App.
 
 use std::sync::Arc;
 
@@ -7,61 +7,10 @@ use http::{HeaderValue, Uri};
 use crate::bearer::oauth;
 use crate::endpoint;
 use crate::error::{CredentialError, Origin};
-use crate::fetch::{Ask, get, post_form};
+use crate::fetch::{Ask, get};
 use crate::lease::Lease;
 use crate::resolve::{Resolve, variable};
 use crate::secret::Secret;
-
-/// Microsoft Entra, client credentials:
-/// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
-pub(crate) struct ClientSecret {
-    origin: Origin,
-    url: Uri,
-    client_id: String,
-    secret: Secret,
-    scope: String,
-}
-
-impl ClientSecret {
-    pub(crate) fn new(
-        origin: Origin,
-        (tenant, authority): (&str, &str),
-        client_id: &str,
-        secret: Secret,
-        scope: &str,
-    ) -> Result<Self, CredentialError> {
-        let place = origin.with("the Entra authority", "auth.authority");
-        let authority = endpoint::secure(authority, &place)?;
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        if tenant.is_empty() || !tenant.bytes().all(is_name) {
-            return Err(origin
-                .with("the Entra tenant", "auth.tenant")
-                .unusable("it is no directory's identifier or domain"));
-        }
-        let url = endpoint::join(&authority, &format!("/{tenant}/oauth2/v2.0/token"), &place)?;
-        Ok(Self {
-            origin,
-            url,
-            client_id: client_id.to_owned(),
-            secret,
-            scope: scope.to_owned(),
-        })
-    }
-
-    pub(crate) async fn obtain(&self, ask: Ask<'_>) -> Result<Lease<HeaderValue>, CredentialError> {
-        let request = post_form(
-            &self.url,
-            &[
-                ("grant_type", "client_credentials"),
-                ("client_id", &self.client_id),
-                ("client_secret", self.secret.expose()),
-                ("scope", &self.scope),
-            ],
-        );
-        let answer = ask.send(request, &self.origin).await?;
-        oauth(&answer, ask.now, &self.origin)
-    }
-}
 
 /// Managed identities, from the metadata service of a machine
 /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>)
