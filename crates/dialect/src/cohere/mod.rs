@@ -19,4 +19,4 @@ pub(crate) use media::url as media_url;
 pub(crate) use names::Names;
 pub(crate) use object::{List, Object};
 pub(crate) use stream::StreamReader;
-pub(crate) use write::{NO_PARAMETERS, chat, labels, write_request};
+pub(crate) use write::{NO_PARAMETERS, chat, unlabelled, write_request};

@@ -48,6 +48,14 @@ impl<'o> Object<'o> {
         }
     }
 
+    /// A string under a name of the client's.
+    pub(crate) fn label(&mut self, name: &str, text: &str) {
+        self.comma();
+        write_json_string(name, self.out);
+        self.out.push(':');
+        write_json_string(text, self.out);
+    }
+
     /// A value that is JSON already.
     pub(crate) fn raw(&mut self, name: &str, json: &str) {
         if let Some(out) = self.begin(name) {

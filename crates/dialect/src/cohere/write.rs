@@ -28,16 +28,16 @@ pub(crate) fn write_request(
     chat(request, &COHERE, &mut top, &mut losses)?;
     top.plain(COHERE.stream, Some(options.stream));
     top.close();
-    labels(request, &mut losses);
+    losses.labels(request);
+    unlabelled(request, &mut losses);
     Ok(Written {
         body: out.into(),
         lost: losses.list,
     })
 }
 
-/// What neither Cohere nor Oracle's form of it has a place for.
-pub(crate) fn labels(request: &ChatRequest<'_>, losses: &mut Losses) {
-    losses.labels(request);
+/// Labels that neither Cohere nor Oracle's forms of it have a place for.
+pub(crate) fn unlabelled(request: &ChatRequest<'_>, losses: &mut Losses) {
     if !request.metadata.is_empty() {
         losses.spare("metadata", "Cohere keeps no labels");
     }
