@@ -1,42 +1,22 @@
-//! Cohere's chat, version 2. Upstreams only.
+//! Cohere's chat, version 2, as its Python SDK's types have it (`cohere` 7.3.1). Upstreams only.
 
-use crate::UpstreamErrorBody;
-use crate::cross::ReadStream;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
+mod answer;
+mod calls;
+mod loss;
+mod media;
+mod message;
+mod names;
+mod object;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod write;
 
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
-    }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
+pub(crate) use answer::{citation, logprob_item, read_answer, read_error};
+pub(crate) use calls::Calls;
+pub(crate) use loss::Losses;
+pub(crate) use media::url as media_url;
+pub(crate) use names::Names;
+pub(crate) use object::{List, Object};
+pub(crate) use stream::StreamReader;
+pub(crate) use write::{NO_PARAMETERS, chat, unlabelled, write_request};

@@ -1,42 +1,22 @@
-//! Oracle's generative AI chat. Upstreams only.
+//! Oracle's Generative AI, `/20231130/actions/chat`, as its Python SDK's models have it
+//! (`oci.generative_ai_inference`). Upstreams only.
+//!
+//! There are three forms of a request in one envelope: `GENERIC` for everybody's models,
+//! `COHERE` for Cohere's older ones and `COHEREV2` for its newer ones. Answers and streams of
+//! all three are read alike.
 
-use crate::UpstreamErrorBody;
-use crate::cross::ReadStream;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
+mod answer;
+mod arguments;
+mod first;
+mod generic;
+mod schema;
+mod second;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod time;
+mod write;
 
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
-    }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
+pub(crate) use answer::{read_answer, read_error};
+pub(crate) use stream::StreamReader;
+pub(crate) use write::write_request;

@@ -1,0 +1,217 @@
+//! Reads whole answers, and what they have in common with streams.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::UpstreamErrorBody;
+use crate::canonical::Usage;
+use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
+use crate::json::{Kind, Value, write_json_string};
+use crate::openai;
+use crate::payload::{PayloadError, wrong_type};
+
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
+    let message = root
+        .get("message")
+        .filter(|message| message.kind() == Kind::Object)
+        .ok_or_else(|| wrong_type("message", "an object", root))?;
+    let mut parts = Vec::new();
+    let mut indices = Vec::new();
+    for (index, block) in (0_u64..).zip(message.get("content").into_iter().flat_map(Value::items)) {
+        if let Some(part) = content_part(block)? {
+            indices.push(index);
+            parts.push(part);
+        }
+    }
+    for value in message.get("citations").into_iter().flat_map(Value::items) {
+        let wanted = value.get("content_index").and_then(Value::as_integer);
+        let place = |part: &Part<'_>, index: u64| match wanted {
+            Some(wanted) => i128::from(index) == wanted,
+            None => matches!(part.content, Content::Text { .. }),
+        };
+        let cited = parts
+            .iter_mut()
+            .zip(&indices)
+            .find(|(part, index)| place(part, **index));
+        if let Some((part, _)) = cited
+            && let Content::Text { citations, .. } = &mut part.content
+        {
+            citations.push(citation(value));
+        }
+    }
+    let plan = text_of(message, "tool_plan", "message.tool_plan")?;
+    if let Some(plan) = plan.filter(|plan| !plan.is_empty()) {
+        parts.push(reasoning(plan));
+    }
+    let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
+    for (position, call) in calls.enumerate() {
+        let (id, name, arguments) = call_of(call, position)?;
+        parts.push(Part::new(Content::ToolCall(ToolCall {
+            id,
+            name,
+            arguments: arguments.unwrap_or_default(),
+            custom: false,
+        })));
+    }
+    let reason = root.get("finish_reason").and_then(Value::as_str);
+    Ok(ChatAnswer {
+        id: string(root, "id"),
+        model: Cow::default(),
+        created: None,
+        choices: vec![Choice {
+            parts,
+            finish: reason.map(|reason| finish(&reason)),
+            logprobs: root.get("logprobs").and_then(logprobs).map(Cow::Owned),
+        }],
+        usage: root.get("usage").and_then(usage),
+    })
+}
+
+/// Refusals are `{"message": "..."}`, with an `id` at times; proxies before it have their own.
+pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
+    match root.get("message").and_then(Value::as_str) {
+        Some(message) => Some(UpstreamErrorBody {
+            message: message.into_owned(),
+            kind: None,
+            param: None,
+            code: None,
+        }),
+        None => openai::payload::error_of(root),
+    }
+}
+
+fn content_part(block: Value<'_>) -> Result<Option<Part<'_>>, PayloadError> {
+    if let Some(text) = text_of(block, "thinking", "message.content[].thinking")? {
+        return Ok(Some(reasoning(text)));
+    }
+    let text = text_of(block, "text", "message.content[].text")?;
+    Ok(text.map(Part::text))
+}
+
+fn reasoning(text: Cow<'_, str>) -> Part<'_> {
+    Part::new(Content::Reasoning {
+        text,
+        signature: None,
+        redacted: None,
+    })
+}
+
+/// A member that is a string, where it is there.
+pub(super) fn text_of<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: &'static str,
+) -> Result<Option<Cow<'d, str>>, PayloadError> {
+    match of.get(name).filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => match value.as_str() {
+            Some(text) => Ok(Some(text)),
+            None => Err(wrong_type(path, "a string", value)),
+        },
+    }
+}
+
+fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+type Call<'d> = (Cow<'d, str>, Cow<'d, str>, Option<Cow<'d, str>>);
+
+/// A call's id (made up from its position where it has none), name and arguments.
+pub(super) fn call_of(call: Value<'_>, position: usize) -> Result<Call<'_>, PayloadError> {
+    let id = string(call, "id");
+    let id = if id.is_empty() {
+        Cow::Owned(format!("call_{position}"))
+    } else {
+        id
+    };
+    let Some(function) = call.get("function") else {
+        return Ok((id, Cow::default(), None));
+    };
+    let arguments = text_of(
+        function,
+        "arguments",
+        "message.tool_calls[].function.arguments",
+    )?;
+    Ok((id, string(function, "name"), arguments))
+}
+
+pub(super) fn finish(reason: &str) -> Finish {
+    match reason {
+        "COMPLETE" => Finish::Stop,
+        "STOP_SEQUENCE" => Finish::StopSequence(None),
+        "MAX_TOKENS" => Finish::Length,
+        "TOOL_CALL" => Finish::ToolCalls,
+        "ERROR_TOXIC" => Finish::Refused,
+        other => Finish::Other(other.to_owned()),
+    }
+}
+
+/// Tokens. `billed_units` leaves out what Cohere adds to the prompt, so `tokens` counts.
+pub(super) fn usage(usage: Value<'_>) -> Option<Usage> {
+    let counted = usage.get("tokens").or_else(|| usage.get("billed_units"))?;
+    Some(Usage {
+        input: count(counted, "input_tokens"),
+        output: count(counted, "output_tokens"),
+        cached_input: count(usage, "cached_tokens"),
+        ..Usage::default()
+    })
+}
+
+/// Cohere's counts are doubles.
+fn count(of: Value<'_>, name: &str) -> u64 {
+    let count = of.get(name).and_then(Value::as_f64).unwrap_or_default();
+    // Casts of floats saturate.
+    count as u64
+}
+
+/// A citation: what it quotes, where in the text that stands, and its first source.
+pub(crate) fn citation(value: Value<'_>) -> Citation<'_> {
+    let number = |name: &str| {
+        let number = value.get(name).and_then(Value::as_integer)?;
+        u64::try_from(number).ok()
+    };
+    let source = value
+        .get("sources")
+        .and_then(|sources| sources.items().next());
+    let told = |name: &str| {
+        let source = source?;
+        ["document", "tool_output"]
+            .into_iter()
+            .find_map(|of| source.get(of)?.get(name)?.as_str())
+    };
+    Citation {
+        text: string(value, "text"),
+        url: told("url"),
+        title: told("title"),
+        range: number("start").zip(number("end")),
+        json: Cow::Borrowed(value.raw()),
+    }
+}
+
+fn logprobs(items: Value<'_>) -> Option<String> {
+    let mut out = "{\"content\":[".to_owned();
+    for (position, item) in items.items().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        logprob_item(item, "logprobs", &mut out);
+    }
+    out.push_str("],\"refusal\":null}");
+    (items.kind() == Kind::Array).then_some(out)
+}
+
+/// An item of OpenAI's `logprobs.content` for a chunk of text. Where the chunk has several
+/// tokens nobody says how its text is divided: it stands as one, with the probability of all.
+pub(crate) fn logprob_item(item: Value<'_>, list: &str, out: &mut String) {
+    let numbers = item.get(list).into_iter().flat_map(Value::items);
+    let sum: f64 = numbers.filter_map(Value::as_f64).sum();
+    out.push_str("{\"token\":");
+    write_json_string(&string(item, "text"), out);
+    // Writing to a string does not fail.
+    let _ = write!(
+        out,
+        ",\"logprob\":{},\"bytes\":null,\"top_logprobs\":[]}}",
+        sum + 0.0
+    );
+}

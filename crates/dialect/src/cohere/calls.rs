@@ -1,0 +1,36 @@
+//! Which calls of tools a conversation has made, so that no result stands alone.
+
+use std::collections::HashMap;
+
+use crate::exchange::{Inexpressible, ToolCall, ToolResult};
+
+/// The calls so far, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Calls<'r> {
+    /// None where the call could not be written.
+    known: HashMap<&'r str, Option<&'r ToolCall<'r>>>,
+}
+
+impl<'r> Calls<'r> {
+    /// Notes a call, and whether it has been written.
+    pub(crate) fn note(&mut self, call: &'r ToolCall<'r>, written: bool) {
+        self.known.insert(&call.id, written.then_some(call));
+    }
+
+    /// The call of a result; none where it was made but could not be written.
+    ///
+    /// # Errors
+    ///
+    /// When no message before the result makes the call.
+    pub(crate) fn of(
+        &self,
+        result: &ToolResult<'_>,
+        at: usize,
+    ) -> Result<Option<&'r ToolCall<'r>>, Inexpressible> {
+        let known = self.known.get(result.call_id.as_ref());
+        known.copied().ok_or_else(|| Inexpressible {
+            param: format!("messages[{at}]"),
+            why: "it is a result of a call that no message before it makes".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! What of a request has no place at the target: gathered while it is written.
+
+use crate::exchange::{CacheMarker, ChatRequest, Content, Lost, Message, Part, Tool};
+
+/// Why a cache marker may go: Cohere and Oracle count cached tokens without being asked.
+const CACHES: &str = "the target caches prompts by itself";
+/// Fields of other dialects that decide nothing about the answer.
+const IDLE: [&str; 5] = [
+    "store",
+    "stream_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "include",
+];
+
+/// The losses so far.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    /// In the order of their discovery.
+    pub(crate) list: Vec<Lost>,
+}
+
+impl Losses {
+    /// Something that may change the answer.
+    pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.push(param.into(), why, false);
+    }
+
+    /// Something that can't.
+    pub(crate) fn spare(&mut self, param: impl Into<String>, why: &'static str) {
+        self.push(param.into(), why, true);
+    }
+
+    /// [`Losses::lose`], where the client asked for it.
+    pub(crate) fn lose_if(&mut self, asked: bool, param: &str, why: &'static str) {
+        if asked {
+            self.lose(param, why);
+        }
+    }
+
+    fn push(&mut self, param: String, why: &'static str, harmless: bool) {
+        self.list.push(Lost {
+            param,
+            why,
+            harmless,
+        });
+    }
+
+    /// Fields of a message that no target here knows.
+    pub(crate) fn message(&mut self, at: usize, message: &Message<'_>) {
+        for field in &message.extra {
+            let param = format!("messages[{at}].{}", field.name);
+            self.lose(param, "the target's messages have no such field");
+        }
+    }
+
+    /// A speaker's name, at targets without.
+    pub(crate) fn speaker(&mut self, at: usize, message: &Message<'_>) {
+        if message.name.is_some() {
+            let param = format!("messages[{at}].name");
+            self.lose(param, "the target's messages name no speakers");
+        }
+    }
+
+    /// Cache marker, foreign fields and citations of a part.
+    pub(crate) fn part(&mut self, at: usize, position: usize, part: &Part<'_>) {
+        let path = |rest: &str| format!("messages[{at}].content[{position}]{rest}");
+        if part.cache.is_some() {
+            self.spare(path(".cache_control"), CACHES);
+        }
+        for field in &part.extra {
+            let param = path(&format!(".{}", field.name));
+            self.lose(param, "the target's parts have no such field");
+        }
+        match &part.content {
+            Content::Text { citations, .. } if !citations.is_empty() => {
+                self.spare(
+                    path(".citations"),
+                    "models are not told what they cited earlier",
+                );
+            }
+            Content::Reasoning { signature, .. } if signature.is_some() => {
+                self.spare(path(".signature"), "the target takes reasoning unsigned");
+            }
+            _ => {}
+        }
+    }
+
+    /// What of a tool's definition has no place.
+    pub(crate) fn tool(&mut self, at: usize, tool: &Tool<'_>) {
+        if let Some(CacheMarker { .. }) = tool.cache {
+            self.spare(format!("tools[{at}].cache_control"), CACHES);
+        }
+        for field in &tool.extra {
+            let param = format!("tools[{at}].{}", field.name);
+            self.lose(param, "the target's tools have no such field");
+        }
+    }
+
+    /// A part that the target's messages can't hold.
+    pub(crate) fn whole_part(&mut self, at: usize, position: usize, why: &'static str) {
+        self.lose(format!("messages[{at}].content[{position}]"), why);
+    }
+
+    /// Labels and identities that decide nothing about the answer.
+    pub(crate) fn labels(&mut self, request: &ChatRequest<'_>) {
+        if request.user.is_some() {
+            self.spare("user", "the target is not told who asks");
+        }
+        if request.prompt_cache_key.is_some() {
+            self.spare("prompt_cache_key", CACHES);
+        }
+    }
+
+    /// Fields that nobody here understands, but for those that `known` says it has placed.
+    pub(crate) fn extra(&mut self, request: &ChatRequest<'_>, known: impl Fn(&str) -> bool) {
+        for field in &request.extra {
+            let name = field.name.as_str();
+            if known(name) {
+                continue;
+            }
+            if IDLE.contains(&name) {
+                self.spare(name, "it decides nothing about the answer");
+            } else {
+                self.lose(name, "the target has no such field");
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What Cohere's dialect promises.

@@ -1,0 +1,273 @@
+//! Reads whole answers of all three forms, and what they have in common with streams.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::time;
+use crate::UpstreamErrorBody;
+use crate::canonical::Usage;
+use crate::cohere;
+use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
+use crate::json::{Kind, Value, write_json_string};
+use crate::openai;
+use crate::payload::{PayloadError, wrong_type};
+
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
+    let response = root
+        .get("chatResponse")
+        .filter(|response| response.kind() == Kind::Object)
+        .ok_or_else(|| wrong_type("chatResponse", "an object", root))?;
+    let choices = match response.get("choices") {
+        Some(choices) => choices.items().map(choice).collect::<Result<_, _>>()?,
+        None => vec![choice(response)?],
+    };
+    let created = response.get("timeCreated").and_then(Value::as_str);
+    let own_usage = response.get("usage").and_then(usage);
+    let first = || {
+        response
+            .get("choices")?
+            .items()
+            .find_map(|c| usage(c.get("usage")?))
+    };
+    Ok(ChatAnswer {
+        id: string(response, "id"),
+        model: string(root, "modelId"),
+        created: created.and_then(|created| time::seconds(&created)),
+        choices,
+        usage: own_usage.or_else(first),
+    })
+}
+
+/// Refusals are `{"code": "...", "message": "..."}`.
+pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
+    let Some(message) = root.get("message").and_then(Value::as_str) else {
+        return openai::payload::error_of(root);
+    };
+    let code = root.get("code").filter(|code| !code.is_null());
+    Some(UpstreamErrorBody {
+        message: message.into_owned(),
+        kind: None,
+        param: None,
+        code: code.map(|code| match code.as_str() {
+            Some(code) => code.into_owned(),
+            None => code.raw().to_owned(),
+        }),
+    })
+}
+
+/// A choice of the common form, or an answer of Cohere's, which is one.
+fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
+    let mut parts = Vec::new();
+    let message = choice.get("message").filter(|message| !message.is_null());
+    let said = message.unwrap_or(choice);
+    if let Some(text) = text_of(said, "reasoningContent")? {
+        parts.push(reasoning(text));
+    }
+    if let Some(text) = text_of(choice, "text")? {
+        parts.push(Part::text(text));
+    }
+    for block in said.get("content").into_iter().flat_map(Value::items) {
+        if let Some(text) = text_of(block, "thinking")? {
+            parts.push(reasoning(text));
+        } else if let Some(text) = text_of(block, "text")? {
+            parts.push(Part::text(text));
+        }
+    }
+    if let Some(refusal) = text_of(said, "refusal")? {
+        parts.push(Part::new(Content::Refusal(refusal)));
+    }
+    if let Some(plan) = text_of(said, "toolPlan")? {
+        parts.push(reasoning(plan));
+    }
+    cite(said, &mut parts);
+    let mut calls = 0;
+    for call in said.get("toolCalls").into_iter().flat_map(Value::items) {
+        let read = call_of(call)?;
+        let made_up = || Cow::Owned(format!("call_{calls}"));
+        parts.push(Part::new(Content::ToolCall(ToolCall {
+            id: read.id.unwrap_or_else(made_up),
+            name: read.name.unwrap_or_default(),
+            arguments: read.arguments.unwrap_or_default(),
+            custom: false,
+        })));
+        calls += 1;
+    }
+    let reason = choice.get("finishReason").and_then(Value::as_str);
+    let logprobs = choice
+        .get("logprobs")
+        .or_else(|| choice.get("logProbabilities"));
+    Ok(Choice {
+        parts,
+        finish: reason.map(|reason| finish(&reason, calls > 0)),
+        logprobs: logprobs.and_then(logprob_items).map(|items| {
+            let mut json = "{\"content\":[".to_owned();
+            json.push_str(&items);
+            json.push_str("],\"refusal\":null}");
+            Cow::Owned(json)
+        }),
+    })
+}
+
+fn reasoning(text: Cow<'_, str>) -> Part<'_> {
+    Part::new(Content::Reasoning {
+        text,
+        signature: None,
+        redacted: None,
+    })
+}
+
+/// Puts the citations of a message to its first text.
+fn cite<'d>(message: Value<'d>, parts: &mut [Part<'d>]) {
+    let text = parts.iter_mut().find_map(|part| match &mut part.content {
+        Content::Text { citations, .. } => Some(citations),
+        _ => None,
+    });
+    if let Some(citations) = text {
+        citations.extend(citations_of(message));
+    }
+}
+
+/// `citations` of Cohere's forms and `annotations` of the common one.
+pub(super) fn citations_of(message: Value<'_>) -> impl Iterator<Item = Citation<'_>> {
+    let cohere = message.get("citations").into_iter().flat_map(Value::items);
+    let common = message
+        .get("annotations")
+        .into_iter()
+        .flat_map(Value::items);
+    cohere.map(cohere::citation).chain(common.map(|annotation| {
+        let told = |name: &str| annotation.get("urlCitation")?.get(name);
+        let number = |name: &str| u64::try_from(told(name)?.as_integer()?).ok();
+        Citation {
+            text: Cow::default(),
+            url: told("url").and_then(Value::as_str),
+            title: told("title").and_then(Value::as_str),
+            range: number("startIndex").zip(number("endIndex")),
+            json: Cow::Borrowed(annotation.raw()),
+        }
+    }))
+}
+
+/// A member that is a string and not empty, where it is there.
+pub(super) fn text_of<'d>(
+    of: Value<'d>,
+    name: &'static str,
+) -> Result<Option<Cow<'d, str>>, PayloadError> {
+    match of.get(name).filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => match value.as_str() {
+            Some(text) => Ok((!text.is_empty()).then_some(text)),
+            None => Err(wrong_type(name, "a string", value)),
+        },
+    }
+}
+
+fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A call or a fragment of one; what is absent or empty is none.
+pub(super) struct Call<'d> {
+    pub(super) id: Option<Cow<'d, str>>,
+    pub(super) name: Option<Cow<'d, str>>,
+    pub(super) arguments: Option<Cow<'d, str>>,
+}
+
+/// Reads a call: the common form has `name` and `arguments`, Cohere's first one `name` and
+/// `parameters` (an object), its second one both in `function`.
+pub(super) fn call_of(call: Value<'_>) -> Result<Call<'_>, PayloadError> {
+    let function = call.get("function").unwrap_or(call);
+    let parameters = function
+        .get("parameters")
+        .filter(|p| p.kind() == Kind::Object);
+    let arguments = match (parameters, function.get("arguments")) {
+        (Some(parameters), _) => Some(Cow::Borrowed(parameters.raw())),
+        (None, Some(object)) if object.kind() == Kind::Object => Some(Cow::Borrowed(object.raw())),
+        (None, _) => text_of(function, "arguments")?,
+    };
+    Ok(Call {
+        id: text_of(call, "id")?,
+        name: text_of(function, "name")?,
+        arguments,
+    })
+}
+
+/// The common form speaks as the model's maker does, Cohere's forms in capitals. Not all makers
+/// say that it was for calls that they stopped.
+pub(super) fn finish(reason: &str, calls: bool) -> Finish {
+    match reason.to_ascii_lowercase().as_str() {
+        "stop" | "complete" if calls => Finish::ToolCalls,
+        "stop" | "complete" => Finish::Stop,
+        "stop_sequence" => Finish::StopSequence(None),
+        "length" | "max_tokens" | "error_limit" => Finish::Length,
+        "tool_calls" | "tool_call" => Finish::ToolCalls,
+        "content_filter" | "error_toxic" | "safety" => Finish::Refused,
+        _ => Finish::Other(reason.to_owned()),
+    }
+}
+
+pub(super) fn usage(usage: Value<'_>) -> Option<Usage> {
+    let count = |of: Option<Value<'_>>, name: &str| {
+        let count = of.and_then(|of| of.get(name)).and_then(Value::as_integer);
+        count
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or_default()
+    };
+    (usage.kind() == Kind::Object).then(|| Usage {
+        input: count(Some(usage), "promptTokens"),
+        output: count(Some(usage), "completionTokens"),
+        cached_input: count(usage.get("promptTokensDetails"), "cachedTokens"),
+        cache_write: 0,
+        reasoning: count(usage.get("completionTokensDetails"), "reasoningTokens"),
+    })
+}
+
+/// Items of OpenAI's `logprobs.content`, divided by commas: of the common form's parallel lists
+/// (`Logprobs`) or of Cohere's list of chunks (`LogProbability`).
+pub(super) fn logprob_items(value: Value<'_>) -> Option<String> {
+    let mut out = String::new();
+    if value.kind() == Kind::Array {
+        for (position, item) in value.items().enumerate() {
+            if position > 0 {
+                out.push(',');
+            }
+            cohere::logprob_item(item, "logProbabilities", &mut out);
+        }
+        return Some(out);
+    }
+    let (tokens, numbers) = (value.get("tokens")?, value.get("tokenLogprobs")?);
+    let mut tops = value.get("topLogprobs").into_iter().flat_map(Value::items);
+    for (position, (token, number)) in tokens.items().zip(numbers.items()).enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        token_item(token, number, &mut out);
+        out.push_str(",\"top_logprobs\":[");
+        let top = tops.next();
+        for (place, (token, number)) in top.into_iter().flat_map(Value::members).enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            token_item(token, number, &mut out);
+            out.push('}');
+        }
+        out.push_str("]}");
+    }
+    Some(out)
+}
+
+/// A token and its probability; OpenAI's -9999 stands for none. The caller closes the object.
+fn token_item(token: Value<'_>, number: Value<'_>, out: &mut String) {
+    out.push_str("{\"token\":");
+    write_json_string(&token.as_str().unwrap_or_default(), out);
+    let text = number.as_str();
+    let number = number
+        .as_f64()
+        .or_else(|| text?.parse().ok())
+        .filter(|n: &f64| n.is_finite());
+    // Writing to a string does not fail.
+    let _ = write!(
+        out,
+        ",\"logprob\":{},\"bytes\":null",
+        number.unwrap_or(-9999.0)
+    );
+}
