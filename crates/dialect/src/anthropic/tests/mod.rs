@@ -1,5 +1,8 @@
 //! Round trips over generated requests and answers of everything that Anthropic can say.
 
+mod lost;
+mod tolerance;
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;
