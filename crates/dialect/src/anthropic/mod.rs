@@ -7,6 +7,7 @@ pub(crate) mod prompt;
 mod answer;
 mod blocks;
 mod error;
+mod fold;
 mod media;
 mod names;
 mod prompt_message;
@@ -17,6 +18,7 @@ mod stream_read;
 mod stream_write;
 #[cfg(test)]
 mod tests;
+mod unfold;
 mod usage;
 mod write;
 mod write_messages;
@@ -27,8 +29,10 @@ mod write_tools;
 
 pub(crate) use answer::{read_answer, write_answer};
 pub(crate) use error::{error_body, read_error};
+pub(crate) use fold::fold;
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
+pub(crate) use unfold::unfold;
 pub use usage::count_tokens_body;
 pub(crate) use write::write_request;

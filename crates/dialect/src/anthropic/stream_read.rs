@@ -265,7 +265,7 @@ fn says_something(delta: &Delta) -> bool {
     }
 }
 
-fn index(root: Value<'_>) -> Result<u32, PayloadError> {
+pub(super) fn index(root: Value<'_>) -> Result<u32, PayloadError> {
     let index = root.get("index").unwrap_or(root);
     let number = index
         .as_integer()

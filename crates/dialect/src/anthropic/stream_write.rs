@@ -220,8 +220,8 @@ impl StreamWriter {
 pub(super) const TEXT: &str = "\"delta\":{\"type\":\"text_delta\",\"text\":";
 pub(super) const THINKING: &str = "\"delta\":{\"type\":\"thinking_delta\",\"thinking\":";
 pub(super) const INPUT: &str = "\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":";
-const SIGNATURE: &str = "\"delta\":{\"type\":\"signature_delta\",\"signature\":";
-const CITATION: &str = "\"delta\":{\"type\":\"citations_delta\",\"citation\":";
+pub(super) const SIGNATURE: &str = "\"delta\":{\"type\":\"signature_delta\",\"signature\":";
+pub(super) const CITATION: &str = "\"delta\":{\"type\":\"citations_delta\",\"citation\":";
 
 /// A `content_block_delta` with that text.
 pub(super) fn text_delta(index: u32, begin: &str, text: &str) -> Bytes {
@@ -232,7 +232,7 @@ pub(super) fn text_delta(index: u32, begin: &str, text: &str) -> Bytes {
     data.into()
 }
 
-fn block_event(name: &str, index: u32, begin: &str) -> String {
+pub(super) fn block_event(name: &str, index: u32, begin: &str) -> String {
     use std::fmt::Write;
 
     let mut data = String::with_capacity(144);
@@ -241,7 +241,7 @@ fn block_event(name: &str, index: u32, begin: &str) -> String {
     data
 }
 
-fn block_stop(index: u32) -> Bytes {
+pub(super) fn block_stop(index: u32) -> Bytes {
     let mut data = block_event("content_block_stop", index, "");
     data.pop();
     data.push('}');
