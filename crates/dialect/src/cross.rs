@@ -294,6 +294,9 @@ pub fn fold(wire: Wire, events: &[Bytes], context: &AnswerContext) -> Result<Byt
     if matches!(wire, Wire::Chat | Wire::Completions) {
         return convert::fold(wire.operation(), events);
     }
+    if wire == Wire::Messages {
+        return anthropic::fold(events);
+    }
     let mut reader = reader(wire);
     let mut collector = Collector::default();
     let mut steps = Vec::new();
@@ -327,6 +330,9 @@ pub fn unfold(
 ) -> Result<Vec<Bytes>, ConvertError> {
     if matches!(wire, Wire::Chat | Wire::Completions) {
         return convert::unfold(wire.operation(), body);
+    }
+    if wire == Wire::Messages {
+        return anthropic::unfold(body);
     }
     if crate::Payload::parse(wire, body.clone())?.error().is_some() {
         return Err(ConvertError::Upstream);

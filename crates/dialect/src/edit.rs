@@ -121,7 +121,7 @@ impl Request {
             return Err(missing);
         };
         match part {
-            Part::Text(_) | Part::ToolCall(_) => {
+            Part::Text(_) | Part::ToolCall(_) if is_string(text, place) => {
                 let content = place.inside();
                 let raw = text.get(content.range()).unwrap_or_default();
                 let mut offsets = Offsets::new(raw);
@@ -131,7 +131,8 @@ impl Request {
                     splices.push(replacement(edit, content, start, end)?);
                 }
             }
-            Part::Opaque(_) => {
+            // Also a call's arguments where they are an object: the prompt has them canonical.
+            _ => {
                 let raw = text.get(place.range()).unwrap_or_default();
                 let document = Document::parse(raw.as_bytes()).map_err(RequestError::Json)?;
                 let mut canonical = String::with_capacity(raw.len());
@@ -143,6 +144,10 @@ impl Request {
         }
         Ok(())
     }
+}
+
+fn is_string(text: &str, place: Span) -> bool {
+    text.as_bytes().get(place.start as usize) == Some(&b'"')
 }
 
 fn refuse_disorder(edits: &[TextEdit]) -> Result<(), EditError> {

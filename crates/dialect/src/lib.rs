@@ -49,6 +49,7 @@ mod rewrite;
 pub mod sse;
 mod wire;
 
+pub use anthropic::count_tokens_body;
 pub use body::BodyChange;
 pub use cross::{
     AnswerContext, StreamTranslation, TranslateError, fold, media_urls, translate_answer,

@@ -136,7 +136,7 @@ impl Request {
             Wire::Chat | Wire::Completions => openai::prompt::read(target.wire.operation(), root),
             Wire::Embeddings => openai::embeddings::read(root),
             Wire::Responses => responses::prompt::read(root),
-            Wire::Messages => anthropic::prompt::read(root),
+            Wire::Messages => anthropic::prompt::read(&target, root),
             Wire::Gemini => gemini::prompt::read(&target, root),
             Wire::Converse => converse::prompt::read(&target, root),
             Wire::Cohere | Wire::Oci => Err(RequestError::NotForClients {

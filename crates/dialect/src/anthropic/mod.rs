@@ -1,78 +1,38 @@
-//! Anthropic's messages.
+//! Anthropic's messages, as its SDKs type them (anthropic 2.14 for Python, November 2026), at
+//! Anthropic itself, at AWS and Google, and at engines that speak it too.
 
 pub(crate) mod payload;
 pub(crate) mod prompt;
 
-use bytes::Bytes;
+mod answer;
+mod blocks;
+mod error;
+mod fold;
+mod media;
+mod names;
+mod prompt_message;
+mod read;
+mod read_options;
+mod read_parts;
+mod stream_read;
+mod stream_write;
+#[cfg(test)]
+mod tests;
+mod unfold;
+mod usage;
+mod write;
+mod write_messages;
+mod write_options;
+mod write_parts;
+mod write_thinking;
+mod write_tools;
 
-use crate::UpstreamErrorBody;
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
-use crate::error::ErrorParts;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
-use crate::request::RequestError;
-
-pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
-    Err(RequestError::wrong_type(
-        "body",
-        "a format that is spoken here",
-        root,
-    ))
-}
-
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
-    }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
-
-/// Writes a stream.
-pub(crate) struct StreamWriter;
-
-impl StreamWriter {
-    pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self
-    }
-}
-
-impl WriteStream for StreamWriter {
-    fn write(&mut self, _event: &StreamEvent, _out: &mut Vec<Bytes>) {}
-}
-
-pub(crate) fn write_answer(_answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_body(_error: &ErrorParts<'_>) -> Bytes {
-    Bytes::new()
-}
+pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use error::{error_body, read_error};
+pub(crate) use fold::fold;
+pub(crate) use read::read_request;
+pub(crate) use stream_read::StreamReader;
+pub(crate) use stream_write::StreamWriter;
+pub(crate) use unfold::unfold;
+pub use usage::count_tokens_body;
+pub(crate) use write::write_request;

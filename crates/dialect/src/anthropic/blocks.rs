@@ -1,0 +1,143 @@
+//! Content blocks that requests and answers have in common. Writers leave the block open, so
+//! that a cache marker may follow.
+
+use std::borrow::Cow;
+
+use super::names;
+use crate::exchange::{Citation, ToolCall};
+use crate::json::{Document, Kind, Value, write_json_string};
+
+/// The citations of a text block; null is none.
+pub(super) fn citations(value: Value<'_>) -> Vec<Citation<'_>> {
+    value.items().map(citation).collect()
+}
+
+/// One citation, in any of Anthropic's forms.
+pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    Citation {
+        text: text("cited_text").unwrap_or_default(),
+        url: text("url"),
+        title: text("title").or_else(|| text("document_title")),
+        range: None,
+        json: Cow::Borrowed(value.raw()),
+    }
+}
+
+/// The same, owned.
+pub(super) fn owned_citation(value: Value<'_>) -> Citation<'static> {
+    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    let citation = citation(value);
+    Citation {
+        text: own(citation.text),
+        url: citation.url.map(own),
+        title: citation.title.map(own),
+        range: None,
+        json: own(citation.json),
+    }
+}
+
+/// Whether a citation is in one of Anthropic's forms.
+pub(super) fn is_own(citation: &Citation<'_>) -> bool {
+    let Ok(document) = Document::parse(citation.json.as_bytes()) else {
+        return false;
+    };
+    let kind = document.root().get("type").and_then(Value::as_str);
+    kind.is_some_and(|kind| names::is_own_citation(&kind))
+}
+
+/// Whether an answer can tell this citation: Anthropic's own, or that of a page in the web.
+pub(super) fn can_write(citation: &Citation<'_>) -> bool {
+    citation.url.is_some() || is_own(citation)
+}
+
+/// Appends a citation that [`can_write`] agrees to. Other vendors' become a web page without
+/// the index by which Anthropic would know it again.
+pub(super) fn write_citation(citation: &Citation<'_>, out: &mut String) {
+    if is_own(citation) {
+        out.push_str(&citation.json);
+        return;
+    }
+    out.push_str("{\"type\":\"web_search_result_location\",\"cited_text\":");
+    write_json_string(&citation.text, out);
+    out.push_str(",\"url\":");
+    write_json_string(citation.url.as_deref().unwrap_or_default(), out);
+    out.push_str(",\"title\":");
+    match &citation.title {
+        Some(title) => write_json_string(title, out),
+        None => out.push_str("null"),
+    }
+    out.push_str(",\"encrypted_index\":\"\"}");
+}
+
+/// Appends `{"type":"text","text":…` with those citations.
+pub(super) fn begin_text<'c>(
+    text: &str,
+    citations: impl Iterator<Item = &'c Citation<'c>>,
+    out: &mut String,
+) {
+    out.push_str("{\"type\":\"text\",\"text\":");
+    write_json_string(text, out);
+    let mut before = ",\"citations\":[";
+    for citation in citations {
+        out.push_str(before);
+        write_citation(citation, out);
+        before = ",";
+    }
+    if before == "," {
+        out.push(']');
+    }
+}
+
+/// Appends `{"type":"tool_use",…` with arguments that are JSON.
+pub(super) fn begin_call(call: &ToolCall<'_>, input: &str, out: &mut String) {
+    out.push_str("{\"type\":\"tool_use\",\"id\":");
+    write_json_string(&call_id(&call.id), out);
+    out.push_str(",\"name\":");
+    write_json_string(&call.name, out);
+    out.push_str(",\"input\":");
+    out.push_str(input);
+}
+
+/// Appends a whole block of thinking.
+pub(super) fn write_thinking(text: &str, signature: &str, out: &mut String) {
+    out.push_str("{\"type\":\"thinking\",\"thinking\":");
+    write_json_string(text, out);
+    out.push_str(",\"signature\":");
+    write_json_string(signature, out);
+    out.push('}');
+}
+
+/// Appends a whole block of hidden thinking.
+pub(super) fn write_redacted(data: &str, out: &mut String) {
+    out.push_str("{\"type\":\"redacted_thinking\",\"data\":");
+    write_json_string(data, out);
+    out.push('}');
+}
+
+/// The arguments of a call as an object: none where they are no JSON object. No arguments at
+/// all are an empty one.
+pub(super) fn input<'c>(call: &'c ToolCall<'_>) -> Option<&'c str> {
+    let arguments = call.arguments.trim();
+    if arguments.is_empty() {
+        return Some("{}");
+    }
+    let object = !call.custom
+        && Document::parse(arguments.as_bytes())
+            .is_ok_and(|document| document.root().kind() == Kind::Object);
+    object.then_some(arguments)
+}
+
+/// A call's id as Anthropic takes it (`^[a-zA-Z0-9_-]+$`); the same for a call and its result.
+pub(super) fn call_id<'i>(id: &'i str) -> Cow<'i, str> {
+    let fits =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if id.chars().all(fits) {
+        Cow::Borrowed(id)
+    } else {
+        let fitted = id
+            .chars()
+            .map(|character| if fits(character) { character } else { '_' });
+        Cow::Owned(fitted.collect())
+    }
+}

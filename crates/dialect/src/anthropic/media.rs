@@ -1,0 +1,226 @@
+//! Writes images and documents of a request, within what Anthropic takes.
+
+use std::borrow::Cow;
+
+use super::write::Body;
+use super::write_parts::Place;
+use crate::exchange::{Inexpressible, Media, Profile, Source};
+use crate::json::write_json_string;
+
+/// Bytes of base64 that an image may have, at Anthropic and at AWS and Google
+/// (Anthropic's page on vision, limits).
+const IMAGE_LIMITS: (usize, usize) = (10 * 1024 * 1024, 5 * 1024 * 1024);
+/// The images that Anthropic's models see.
+const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+/// Appends an open image block; false where the target takes no such image.
+pub(super) fn image(
+    media: &Media<'_>,
+    place: Place,
+    body: &mut Body<'_>,
+) -> Result<bool, Inexpressible> {
+    if matches!(media.detail.as_deref(), Some("low" | "high")) {
+        let why = "Anthropic's models see every image in one resolution";
+        body.lose(place.path(".detail"), why);
+    }
+    let (media_type, source) = resolved(media, place)?;
+    let in_cloud = in_cloud(body);
+    if let Source::Base64(data) = &source {
+        let media_type = if media_type == "image/jpg" {
+            "image/jpeg"
+        } else {
+            &media_type
+        };
+        if !IMAGES.contains(&media_type) {
+            return Err(refuse(
+                place,
+                "Anthropic's models see JPEG, PNG, GIF and WebP only",
+            ));
+        }
+        let (standard, cloud) = IMAGE_LIMITS;
+        let limit = if in_cloud { cloud } else { standard };
+        if data.len() > limit {
+            let (size, limit) = (mebibytes(data.len()), mebibytes(limit));
+            let why =
+                format!("the image has {size} in base64, over this upstream's limit of {limit}");
+            return Err(refuse(place, why));
+        }
+        body.out.push_str("{\"type\":\"image\",\"source\":");
+        base64_source(media_type, data, &mut body.out);
+        return Ok(true);
+    }
+    if in_cloud {
+        let why = "Anthropic's models at AWS and Google take images in the request only";
+        body.lose(place.path(""), why);
+        return Ok(false);
+    }
+    body.out.push_str("{\"type\":\"image\",\"source\":");
+    let written = reference(&source, &mut body.out);
+    if !written {
+        body.lose(place.path(""), "a text is no image");
+    }
+    Ok(written)
+}
+
+/// Appends an open document block; false where the target takes no such file.
+pub(super) fn document(
+    media: &Media<'_>,
+    place: Place,
+    body: &mut Body<'_>,
+) -> Result<bool, Inexpressible> {
+    let (media_type, source) = resolved(media, place)?;
+    let is_text = media_type.starts_with("text/");
+    match &source {
+        Source::Base64(_) if !is_text && media_type != "application/pdf" => {
+            let why = "Anthropic's models read PDF and plain text only";
+            body.lose(place.path(""), why);
+            return Ok(false);
+        }
+        Source::Url(_) | Source::Id(_) if in_cloud(body) => {
+            let why = "Anthropic's models at AWS and Google take files in the request only";
+            body.lose(place.path(""), why);
+            return Ok(false);
+        }
+        _ => {}
+    }
+    body.out.push_str("{\"type\":\"document\",\"source\":");
+    match &source {
+        Source::Base64(data) if is_text => {
+            let Some(text) = decoded(data) else {
+                return Err(refuse(place, "the text is not UTF-8"));
+            };
+            text_source(&text, &mut body.out);
+        }
+        Source::Base64(data) => base64_source(&media_type, data, &mut body.out),
+        Source::Text(text) => text_source(text, &mut body.out),
+        _ => {
+            reference(&source, &mut body.out);
+        }
+    }
+    if let Some(name) = &media.name {
+        body.out.push_str(",\"title\":");
+        write_json_string(name, &mut body.out);
+    }
+    Ok(true)
+}
+
+fn in_cloud(body: &Body<'_>) -> bool {
+    matches!(
+        body.options.profile,
+        Profile::BedrockInvoke | Profile::VertexRaw
+    )
+}
+
+fn base64_source(media_type: &str, data: &str, out: &mut String) {
+    out.push_str("{\"type\":\"base64\",\"media_type\":");
+    write_json_string(media_type, out);
+    out.push_str(",\"data\":\"");
+    // Base64 has nothing to escape.
+    out.push_str(data);
+    out.push_str("\"}");
+}
+
+fn text_source(text: &str, out: &mut String) {
+    out.push_str("{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":");
+    write_json_string(text, out);
+    out.push('}');
+}
+
+fn reference(source: &Source<'_>, out: &mut String) -> bool {
+    let (begin, text) = match source {
+        Source::Url(url) => ("{\"type\":\"url\",\"url\":", url),
+        Source::Id(id) => ("{\"type\":\"file\",\"file_id\":", id),
+        Source::Base64(_) | Source::Text(_) => return false,
+    };
+    out.push_str(begin);
+    write_json_string(text, out);
+    out.push('}');
+    true
+}
+
+/// The type and the source, a `data:` URL taken apart, and both within reason.
+fn resolved<'m>(
+    media: &'m Media<'_>,
+    place: Place,
+) -> Result<(Cow<'m, str>, Source<'m>), Inexpressible> {
+    let borrowed = |text: &'m str| Cow::Borrowed(text);
+    let (media_type, source) = match &media.source {
+        Source::Url(url) if url.starts_with("data:") => {
+            let parts = url
+                .strip_prefix("data:")
+                .and_then(|url| url.split_once(";base64,"));
+            let Some((media_type, data)) = parts else {
+                return Err(refuse(
+                    place,
+                    "its data: URL is not of the form data:TYPE;base64,DATA",
+                ));
+            };
+            let media_type = media_type.split(';').next().unwrap_or_default();
+            (borrowed(media_type), Source::Base64(borrowed(data)))
+        }
+        Source::Url(url) => {
+            if !url.starts_with("https://") && !url.starts_with("http://") {
+                return Err(refuse(place, "Anthropic fetches http and https URLs only"));
+            }
+            (borrowed(&media.media_type), Source::Url(borrowed(url)))
+        }
+        Source::Base64(data) => (borrowed(&media.media_type), Source::Base64(borrowed(data))),
+        Source::Id(id) => (borrowed(&media.media_type), Source::Id(borrowed(id))),
+        Source::Text(text) => (borrowed(&media.media_type), Source::Text(borrowed(text))),
+    };
+    if let Source::Base64(data) = &source
+        && !is_base64(data)
+    {
+        return Err(refuse(place, "its data are no padded base64"));
+    }
+    Ok((media_type, source))
+}
+
+fn refuse(place: Place, why: impl Into<String>) -> Inexpressible {
+    Inexpressible {
+        param: place.path(""),
+        why: why.into(),
+    }
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
+}
+
+fn sextet(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
+}
+
+/// Without its padding, where both are as RFC 4648, section 4, has them.
+fn unpadded(data: &str) -> Option<&[u8]> {
+    let content = data.strip_suffix("==").or_else(|| data.strip_suffix('='));
+    let content = content.unwrap_or(data).as_bytes();
+    let fits = !data.is_empty() && data.len().is_multiple_of(4);
+    let good = fits && content.iter().all(|byte| sextet(*byte).is_some());
+    good.then_some(content)
+}
+
+fn is_base64(data: &str) -> bool {
+    unpadded(data).is_some()
+}
+
+/// Base64 of UTF-8.
+fn decoded(data: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(data.len() / 4 * 3);
+    for group in unpadded(data)?.chunks(4) {
+        let bits = group.iter().try_fold(0_u32, |bits, byte| {
+            sextet(*byte).map(|sextet| bits << 6 | u32::from(sextet))
+        })?;
+        let bits = bits << (6 * (4 - group.len()));
+        let [_, all @ ..] = bits.to_be_bytes();
+        bytes.extend_from_slice(all.get(..group.len() - 1)?);
+    }
+    String::from_utf8(bytes).ok()
+}

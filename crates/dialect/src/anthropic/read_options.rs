@@ -1,0 +1,253 @@
+//! Reads what a request says beside its conversation: tools, thinking, the form of the answer.
+
+use std::borrow::Cow;
+
+use super::read_parts::{cache_marker, rest};
+use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
+use crate::fields::{boolean, field, integer, invalid, name_of, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// `thinking` and `output_config`, which are one thing elsewhere.
+#[derive(Default)]
+pub(super) struct Options<'d> {
+    effort: Option<Effort>,
+    budget: Option<u64>,
+    adaptive: bool,
+    disabled: bool,
+    display: Option<Cow<'d, str>>,
+}
+
+impl<'d> Options<'d> {
+    pub(super) fn member(
+        &mut self,
+        name: &str,
+        value: Value<'d>,
+        request: &mut ChatRequest<'d>,
+    ) -> Result<(), RequestError> {
+        if value.kind() != Kind::Object {
+            return Err(RequestError::wrong_type(name, "an object", value));
+        }
+        match name {
+            "thinking" => self.thinking(value, request),
+            // The older name of `output_config.format`.
+            "output_format" => format(value, name, request),
+            _ => self.config(value, request),
+        }
+    }
+
+    fn thinking(
+        &mut self,
+        value: Value<'d>,
+        request: &mut ChatRequest<'d>,
+    ) -> Result<(), RequestError> {
+        let kind = required(value, "thinking", "type")?;
+        match string(kind, || "thinking.type".to_owned())?.as_ref() {
+            "enabled" => {
+                let budget = required(value, "thinking", "budget_tokens")?;
+                let at_least_0 = "must be a whole number of at least 0";
+                self.budget = Some(integer(budget, "thinking.budget_tokens", at_least_0)?);
+            }
+            "adaptive" => self.adaptive = true,
+            "disabled" => self.disabled = true,
+            _ => {
+                request.extra.push(field("thinking", value));
+                return Ok(());
+            }
+        }
+        let display = value.get("display").filter(|display| !display.is_null());
+        if let Some(display) = display {
+            self.display = Some(string(display, || "thinking.display".to_owned())?);
+        }
+        let known = |name: &str| matches!(name, "type" | "budget_tokens" | "display");
+        for mut field in rest(value, known) {
+            field.name.insert_str(0, "thinking.");
+            request.extra.push(field);
+        }
+        Ok(())
+    }
+
+    fn config(
+        &mut self,
+        value: Value<'d>,
+        request: &mut ChatRequest<'d>,
+    ) -> Result<(), RequestError> {
+        for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+            let path = format!("output_config.{}", name_of(key));
+            match path.as_str() {
+                "output_config.effort" => {
+                    let word = string(value, || path.clone())?;
+                    let reason = "must be 'low', 'medium', 'high', 'xhigh' or 'max'";
+                    let effort = Effort::parse(&word).ok_or_else(|| invalid(&path, reason))?;
+                    self.effort = Some(effort);
+                }
+                "output_config.format" => format(value, &path, request)?,
+                _ => request.extra.push(field(&path, value)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked of the model's reasoning. Disabled thinking is no effort at all, or a
+    /// budget of nothing where an effort is named beside it.
+    pub(super) fn reasoning(self) -> Option<Reasoning<'d>> {
+        let effort = self.effort.or(self.disabled.then_some(Effort::None));
+        let off = self.disabled && self.effort.is_some();
+        let budget = self.budget.or(off.then_some(0));
+        (effort.is_some() || budget.is_some() || self.adaptive).then_some(Reasoning {
+            effort,
+            budget,
+            adaptive: self.adaptive,
+            summary: self.display,
+        })
+    }
+}
+
+fn required<'d>(of: Value<'d>, path: &str, name: &str) -> Result<Value<'d>, RequestError> {
+    of.get(name).ok_or_else(|| RequestError::Missing {
+        param: format!("{path}.{name}"),
+    })
+}
+
+fn format<'d>(
+    value: Value<'d>,
+    path: &str,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    let kind = required(value, path, "type")?;
+    if !kind.is_str("json_schema") {
+        return Err(invalid(&format!("{path}.type"), "must be 'json_schema'"));
+    }
+    let schema = required(value, path, "schema")?;
+    if schema.kind() != Kind::Object {
+        let path = format!("{path}.schema");
+        return Err(RequestError::wrong_type(path, "an object", schema));
+    }
+    request.output = Some(OutputFormat::JsonSchema {
+        name: Cow::Borrowed("response"),
+        description: None,
+        schema: Cow::Borrowed(schema.raw()),
+        strict: None,
+    });
+    Ok(())
+}
+
+pub(super) fn strings<'d>(value: Value<'d>, name: &str) -> Result<Vec<Cow<'d, str>>, RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type(name, "an array of strings", value));
+    }
+    let item =
+        |(position, item): (usize, Value<'d>)| string(item, || format!("{name}[{position}]"));
+    value.items().enumerate().map(item).collect()
+}
+
+pub(super) fn metadata<'d>(
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    if value.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("metadata", "an object", value));
+    }
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        let path = || format!("metadata.{name}");
+        match (name.as_ref(), value.as_str()) {
+            ("user_id", _) => request.user = Some(string(value, path)?),
+            (_, Some(text)) => request.metadata.push((name, text)),
+            (_, None) => request.extra.push(field(&path(), value)),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn tools<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("tools", "an array", value));
+    }
+    let read = |(position, item)| tool(item, &|rest: &str| format!("tools[{position}]{rest}"));
+    value.items().enumerate().map(read).collect()
+}
+
+fn tool<'d>(value: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'d>, RequestError> {
+    if value.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(""), "an object", value));
+    }
+    let get = |name: &str| value.get(name).filter(|value| !value.is_null());
+    let text = |name: &str| {
+        get(name)
+            .map(|value| string(value, || path(&format!(".{name}"))))
+            .transpose()
+    };
+    let missing = |rest: &str| RequestError::Missing { param: path(rest) };
+    let kind = text("type")?.filter(|kind| kind != "custom");
+    let schema = get("input_schema");
+    if let Some(schema) = schema.filter(|schema| schema.kind() != Kind::Object) {
+        let path = path(".input_schema");
+        return Err(RequestError::wrong_type(path, "an object", schema));
+    }
+    if kind.is_none() && schema.is_none() {
+        return Err(missing(".input_schema"));
+    }
+    let name = match (text("name")?, &kind) {
+        (Some(name), _) => name,
+        (None, Some(_)) => Cow::Borrowed(""),
+        (None, None) => return Err(missing(".name")),
+    };
+    let strict = get("strict")
+        .map(|strict| boolean(strict, &path(".strict")))
+        .transpose()?;
+    let cache = get("cache_control").map(|marker| cache_marker(marker, &|| path(".cache_control")));
+    let extra = match kind {
+        Some(_) => Vec::new(),
+        None => rest(value, |name| {
+            matches!(
+                name,
+                "type" | "name" | "description" | "input_schema" | "strict" | "cache_control"
+            )
+        }),
+    };
+    Ok(Tool {
+        name,
+        description: text("description")?,
+        parameters: schema.map(|schema| Cow::Borrowed(schema.raw())),
+        strict,
+        cache: cache.transpose()?,
+        builtin: kind.map(|kind| (kind, Cow::Borrowed(value.raw()))),
+        extra,
+    })
+}
+
+pub(super) fn tool_choice<'d>(
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    if value.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("tool_choice", "an object", value));
+    }
+    let kind = required(value, "tool_choice", "type")?;
+    let choice = match string(kind, || "tool_choice.type".to_owned())?.as_ref() {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Required,
+        "none" => ToolChoice::None,
+        "tool" => {
+            let name = required(value, "tool_choice", "name")?;
+            ToolChoice::Tool(string(name, || "tool_choice.name".to_owned())?)
+        }
+        _ => {
+            let reason = "must be 'auto', 'any', 'tool' or 'none'";
+            return Err(invalid("tool_choice.type", reason));
+        }
+    };
+    request.tool_choice = Some(choice);
+    const SERIAL: &str = "disable_parallel_tool_use";
+    if let Some(serial) = value.get(SERIAL).filter(|serial| !serial.is_null()) {
+        let serial = boolean(serial, "tool_choice.disable_parallel_tool_use")?;
+        request.parallel_tool_calls = Some(!serial);
+    }
+    let known = |name: &str| matches!(name, "type" | "name" | SERIAL);
+    for mut field in rest(value, known) {
+        field.name.insert_str(0, "tool_choice.");
+        request.extra.push(field);
+    }
+    Ok(())
+}

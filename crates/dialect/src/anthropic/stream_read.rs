@@ -1,0 +1,281 @@
+//! Reads a stream: Anthropic's named events, whose data say their name again.
+
+use super::usage::Counts;
+use super::{blocks, error, names};
+use crate::cross::ReadStream;
+use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::json::{Kind, Value};
+use crate::payload::{PayloadError, wrong_type};
+
+/// Blocks that may be open at once. Anthropic opens one; beyond this the first is closed.
+const MAX_OPEN: usize = 256;
+
+/// An open block.
+struct Block {
+    /// Its `index`.
+    index: u32,
+    /// Its part; none for blocks that only Anthropic knows.
+    part: Option<u32>,
+    /// A call whose arguments have not begun, and what its start said of them.
+    input: Option<String>,
+}
+
+/// Reads a stream.
+#[derive(Default)]
+pub(crate) struct StreamReader {
+    counts: Counts,
+    open: Vec<Block>,
+    next: u32,
+    started: bool,
+    finished: bool,
+    ended: bool,
+}
+
+impl ReadStream for StreamReader {
+    fn read(
+        &mut self,
+        event: Option<&str>,
+        root: Value<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), PayloadError> {
+        if self.ended {
+            return Ok(());
+        }
+        let kind = root.get("type").and_then(Value::as_str);
+        match kind.as_deref().or(event).unwrap_or_default() {
+            "message_start" => self.start(root, out),
+            "content_block_start" => self.block_start(root, out),
+            "content_block_delta" => self.block_delta(root, out),
+            "content_block_stop" => {
+                let index = index(root)?;
+                if let Some(at) = self.open.iter().position(|block| block.index == index) {
+                    close(self.open.remove(at), out);
+                }
+                Ok(())
+            }
+            "message_delta" => self.message_delta(root, out),
+            "message_stop" => {
+                self.close_all(out);
+                self.ended = true;
+                if self.finished {
+                    out.push(StreamEvent::End);
+                }
+                Ok(())
+            }
+            "error" => {
+                self.ended = true;
+                out.extend(error::read_error(root).map(StreamEvent::Error));
+                Ok(())
+            }
+            "" => {
+                // An engine that fails may send its error as it would without a stream.
+                if let Some(error) = error::read_error(root) {
+                    self.ended = true;
+                    out.push(StreamEvent::Error(error));
+                }
+                Ok(())
+            }
+            // Pings, and what may yet come.
+            _ => Ok(()),
+        }
+    }
+
+    /// Only `message_stop` ends a stream.
+    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
+}
+
+impl StreamReader {
+    fn start(&mut self, root: Value<'_>, out: &mut Vec<StreamEvent>) -> Result<(), PayloadError> {
+        let message = object(root, "message")?;
+        if std::mem::replace(&mut self.started, true) {
+            return Ok(());
+        }
+        let text = |name: &str| {
+            let value = message.get(name).and_then(Value::as_str);
+            value.unwrap_or_default().into_owned()
+        };
+        let usage = message.get("usage").filter(|usage| !usage.is_null());
+        usage.map_or(Ok(()), |usage| self.counts.take(usage))?;
+        out.push(StreamEvent::Start {
+            id: text("id"),
+            model: text("model"),
+            created: None,
+            usage: usage.map(|_| self.counts.usage()),
+        });
+        Ok(())
+    }
+
+    fn block_start(
+        &mut self,
+        root: Value<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), PayloadError> {
+        let index = index(root)?;
+        let block = object(root, "content_block")?;
+        let text = |name: &str| {
+            let value = block.get(name).and_then(Value::as_str);
+            value.unwrap_or_default().into_owned()
+        };
+        let mut input = None;
+        let mut deltas = Vec::new();
+        let kind = match text("type").as_str() {
+            "text" => {
+                deltas.push(Delta::Text(text("text")));
+                let citations = block.get("citations").into_iter();
+                let citations = citations.flat_map(|citations| citations.items());
+                deltas.extend(citations.map(|c| Delta::Citation(blocks::owned_citation(c))));
+                Some(PartKind::Text)
+            }
+            "thinking" => {
+                deltas.push(Delta::Text(text("thinking")));
+                deltas.push(Delta::Signature(text("signature")));
+                Some(PartKind::Reasoning)
+            }
+            "redacted_thinking" => {
+                deltas.push(Delta::Redacted(text("data")));
+                Some(PartKind::Reasoning)
+            }
+            "tool_use" => {
+                let given = block
+                    .get("input")
+                    .filter(|input| input.kind() == Kind::Object);
+                input = Some(given.map_or("{}", |input| input.raw()).to_owned());
+                Some(PartKind::ToolCall {
+                    id: text("id"),
+                    name: text("name"),
+                    custom: false,
+                })
+            }
+            _ => None,
+        };
+        if self.open.len() >= MAX_OPEN {
+            close(self.open.remove(0), out);
+        }
+        let part = kind.map(|kind| {
+            let part = self.next;
+            self.next += 1;
+            out.push(StreamEvent::PartStart {
+                choice: 0,
+                part,
+                kind,
+            });
+            part
+        });
+        self.open.push(Block { index, part, input });
+        if let Some(part) = part {
+            out.extend(deltas.into_iter().filter(says_something).map(|delta| {
+                StreamEvent::PartDelta {
+                    choice: 0,
+                    part,
+                    delta,
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    fn block_delta(
+        &mut self,
+        root: Value<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), PayloadError> {
+        let index = index(root)?;
+        let given = object(root, "delta")?;
+        let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
+            return Ok(());
+        };
+        let Some(part) = block.part else {
+            return Ok(());
+        };
+        let text = |name: &str| match given.get(name) {
+            Some(value) => {
+                let text = value.as_str().map(Into::into);
+                text.ok_or_else(|| wrong_type(format!("delta.{name}"), "a string", value))
+            }
+            None => Ok(String::new()),
+        };
+        let kind = given.get("type").and_then(Value::as_str);
+        let delta = match kind.as_deref().unwrap_or_default() {
+            "text_delta" => Delta::Text(text("text")?),
+            "thinking_delta" => Delta::Text(text("thinking")?),
+            "signature_delta" => Delta::Signature(text("signature")?),
+            "input_json_delta" => Delta::Text(text("partial_json")?),
+            "citations_delta" => match given.get("citation") {
+                Some(citation) => Delta::Citation(blocks::owned_citation(citation)),
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        if says_something(&delta) {
+            block.input = None;
+            out.push(StreamEvent::PartDelta {
+                choice: 0,
+                part,
+                delta,
+            });
+        }
+        Ok(())
+    }
+
+    fn message_delta(
+        &mut self,
+        root: Value<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), PayloadError> {
+        let delta = object(root, "delta")?;
+        let text = |name: &str| delta.get(name).and_then(Value::as_str);
+        if let Some(reason) = text("stop_reason").filter(|_| !self.finished) {
+            let sequence = text("stop_sequence").map(Into::into);
+            let finish: Finish = names::finish(&reason, sequence);
+            self.close_all(out);
+            self.finished = true;
+            out.push(StreamEvent::Finish { choice: 0, finish });
+        }
+        if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+            self.counts.take(usage)?;
+            out.push(StreamEvent::Usage(self.counts.usage()));
+        }
+        Ok(())
+    }
+
+    fn close_all(&mut self, out: &mut Vec<StreamEvent>) {
+        for block in self.open.drain(..) {
+            close(block, out);
+        }
+    }
+}
+
+/// A call without a single fragment has the arguments that its start told.
+fn close(block: Block, out: &mut Vec<StreamEvent>) {
+    let Some(part) = block.part else {
+        return;
+    };
+    out.extend(block.input.map(|input| StreamEvent::PartDelta {
+        choice: 0,
+        part,
+        delta: Delta::Text(input),
+    }));
+    out.push(StreamEvent::PartEnd { choice: 0, part });
+}
+
+fn says_something(delta: &Delta) -> bool {
+    match delta {
+        Delta::Text(text) | Delta::Signature(text) => !text.is_empty(),
+        _ => true,
+    }
+}
+
+pub(super) fn index(root: Value<'_>) -> Result<u32, PayloadError> {
+    let index = root.get("index").unwrap_or(root);
+    let number = index
+        .as_integer()
+        .and_then(|index| u32::try_from(index).ok());
+    number.ok_or_else(|| wrong_type("index", "a block's index", index))
+}
+
+fn object<'d>(root: Value<'d>, name: &str) -> Result<Value<'d>, PayloadError> {
+    match root.get(name) {
+        Some(value) if value.kind() == Kind::Object => Ok(value),
+        value => Err(wrong_type(name, "an object", value.unwrap_or(root))),
+    }
+}

@@ -1,0 +1,91 @@
+//! Tokens as Anthropic counts them: `input_tokens` leaves out what was read from or written
+//! into the cache.
+
+use bytes::Bytes;
+
+use crate::canonical::Usage;
+use crate::json::{Kind, Value};
+use crate::payload::{PayloadError, wrong_type};
+
+/// The counts that came so far; a stream tells some at its start and some at its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    input: u64,
+    cache_read: u64,
+    cache_write: u64,
+    output: u64,
+    reasoning: u64,
+}
+
+impl Counts {
+    /// Takes what a `usage` says and keeps the rest: its counts are cumulative.
+    pub(super) fn take(&mut self, usage: Value<'_>) -> Result<(), PayloadError> {
+        if usage.kind() != Kind::Object {
+            return Err(wrong_type("usage", "an object", usage));
+        }
+        for (name, slot) in [
+            ("input_tokens", &mut self.input),
+            ("cache_read_input_tokens", &mut self.cache_read),
+            ("cache_creation_input_tokens", &mut self.cache_write),
+            ("output_tokens", &mut self.output),
+        ] {
+            count(usage, name, slot)?;
+        }
+        match usage.get("output_tokens_details") {
+            Some(details) => count(details, "thinking_tokens", &mut self.reasoning),
+            None => Ok(()),
+        }
+    }
+
+    /// The same with cached tokens as a part of the input.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            input: self.input + self.cache_read + self.cache_write,
+            output: self.output,
+            cached_input: self.cache_read,
+            cache_write: self.cache_write,
+            reasoning: self.reasoning,
+        }
+    }
+}
+
+fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> {
+    let Some(value) = of.get(name).filter(|value| !value.is_null()) else {
+        return Ok(());
+    };
+    *slot = value
+        .as_integer()
+        .and_then(|value| u32::try_from(value).ok())
+        .map(u64::from)
+        .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value))?;
+    Ok(())
+}
+
+/// Appends a `usage`.
+pub(super) fn write_usage(usage: &Usage, out: &mut String) {
+    use std::fmt::Write;
+
+    let cached = usage.cached_input + usage.cache_write;
+    // Writing into a String can't fail.
+    let _ = write!(
+        out,
+        "{{\"input_tokens\":{},\"cache_creation_input_tokens\":{},\"cache_read_input_tokens\":{},\"output_tokens\":{}",
+        usage.input.saturating_sub(cached),
+        usage.cache_write,
+        usage.cached_input,
+        usage.output
+    );
+    if usage.reasoning > 0 {
+        let _ = write!(
+            out,
+            ",\"output_tokens_details\":{{\"thinking_tokens\":{}}}",
+            usage.reasoning
+        );
+    }
+    out.push('}');
+}
+
+/// The answer of `/v1/messages/count_tokens`: `{"input_tokens":N}`.
+pub fn count_tokens_body(tokens: u64) -> Bytes {
+    format!("{{\"input_tokens\":{tokens}}}").into()
+}

@@ -1,0 +1,118 @@
+//! Writes a request of any dialect as one of Anthropic's messages.
+
+use super::write_messages::Conversation;
+use super::{write_options, write_thinking, write_tools};
+use crate::exchange::{ChatRequest, Inexpressible, Lost, Profile, WriteOptions, Written};
+use crate::json::write_json_string;
+
+pub(crate) fn write_request(
+    request: &ChatRequest<'_>,
+    options: &WriteOptions,
+) -> Result<Written, Inexpressible> {
+    let mut body = Body {
+        out: String::with_capacity(1024),
+        options,
+        lost: Vec::new(),
+    };
+    body.out.push('{');
+    envelope(request, &mut body);
+    write_thinking::limits(request, &mut body);
+    Conversation::new(request, &mut body)?.write()?;
+    write_tools::tools(request, &mut body)?;
+    write_options::sampling(request, &mut body);
+    write_thinking::output(request, &mut body);
+    write_options::rest(request, &mut body);
+    for (name, value) in &options.set {
+        body.comma();
+        write_json_string(name, &mut body.out);
+        body.out.push(':');
+        body.out.push_str(value);
+    }
+    body.out.push('}');
+    Ok(Written {
+        body: body.out.into(),
+        lost: body.lost,
+    })
+}
+
+/// What the clouds have in the path, and in the body instead. Google's path says that a stream
+/// is wanted and its body has to say so too, as Anthropic's SDK sends it.
+fn envelope(request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    let options = body.options;
+    match options.profile {
+        Profile::BedrockInvoke => body.text("anthropic_version", "bedrock-2023-05-31"),
+        Profile::VertexRaw => body.text("anthropic_version", "vertex-2023-10-16"),
+        _ if options.model.is_empty() => body.text("model", &request.model),
+        _ => body.text("model", &options.model),
+    }
+    if options.stream && options.profile != Profile::BedrockInvoke {
+        body.json("stream", "true");
+    }
+}
+
+/// A body in the making.
+pub(super) struct Body<'o> {
+    pub(super) out: String,
+    pub(super) options: &'o WriteOptions,
+    pub(super) lost: Vec<Lost>,
+}
+
+impl Body<'_> {
+    /// Begins a member, unless the target's settings have it.
+    pub(super) fn begin(&mut self, name: &str) -> bool {
+        if self.options.set.iter().any(|(set, _)| set == name) {
+            return false;
+        }
+        self.comma();
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push_str("\":");
+        true
+    }
+
+    /// A member of which the value is JSON.
+    pub(super) fn json(&mut self, name: &str, value: &str) {
+        if self.begin(name) {
+            self.out.push_str(value);
+        }
+    }
+
+    /// A member of which the value is a string.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        if self.begin(name) {
+            write_json_string(value, &mut self.out);
+        }
+    }
+
+    /// Something that can't be said here and may matter.
+    pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost {
+            param: param.into(),
+            why,
+            harmless: false,
+        });
+    }
+
+    /// Something that can't be said here and can't change the answer.
+    pub(super) fn drop(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost {
+            param: param.into(),
+            why,
+            harmless: true,
+        });
+    }
+
+    fn comma(&mut self) {
+        if self.out.len() > 1 {
+            self.out.push(',');
+        }
+    }
+}
+
+/// The model that answers, by the name that tells most.
+pub(super) fn model<'m>(request: &'m ChatRequest<'_>, options: &'m WriteOptions) -> &'m str {
+    match options.model.as_str() {
+        "" => &request.model,
+        model => model,
+    }
+}

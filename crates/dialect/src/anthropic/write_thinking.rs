@@ -1,0 +1,172 @@
+//! Writes the output limit, how the model is to think, which takes from it, and the form of
+//! what it answers.
+
+use std::fmt::Write;
+
+use super::names::{self, Thinking};
+use super::write::{Body, model};
+use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
+use crate::json::write_json_string;
+
+/// The output limit where neither the client nor the target's settings name one.
+const FALLBACK_MAX_TOKENS: u64 = 4096;
+/// The least that Anthropic takes as a budget for thinking.
+const MIN_BUDGET: u64 = 1024;
+
+/// Writes the output limit, and how the model is to think, which takes from it.
+pub(super) fn limits(request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    let named = request.sampling.max_tokens;
+    let default = match body.options.default_max_tokens {
+        0 => FALLBACK_MAX_TOKENS,
+        tokens => tokens,
+    };
+    let mut limit = named.unwrap_or(default);
+    let thinking = request
+        .reasoning
+        .as_ref()
+        .and_then(|reasoning| thinking(reasoning, model(request, body.options)));
+    if let Some(Mode::Budget(budget)) = &thinking {
+        let budget = (*budget).max(MIN_BUDGET);
+        if named.is_none() && limit <= budget {
+            limit = budget + default;
+        }
+        if budget < limit {
+            enabled(budget, request, body);
+        } else if limit > MIN_BUDGET {
+            // No more can be thought than may be said.
+            enabled(limit - 1, request, body);
+        } else {
+            let why = "Anthropic's thinking needs an output limit of more than 1,024 tokens";
+            body.lose("reasoning", why);
+        }
+    }
+    match thinking {
+        Some(Mode::Adaptive) if body.begin("thinking") => {
+            body.out.push_str("{\"type\":\"adaptive\"");
+            display(request, body);
+            body.out.push('}');
+        }
+        Some(Mode::Disabled) => body.json("thinking", "{\"type\":\"disabled\"}"),
+        _ => {}
+    }
+    body.json("max_tokens", &limit.to_string());
+}
+
+enum Mode {
+    Adaptive,
+    Budget(u64),
+    Disabled,
+}
+
+fn thinking(reasoning: &Reasoning<'_>, model: &str) -> Option<Mode> {
+    let by_effort = || reasoning.effort.unwrap_or(Effort::Medium).budget();
+    let off = reasoning.budget == Some(0)
+        || (reasoning.effort == Some(Effort::None) && reasoning.budget.is_none());
+    if off && !reasoning.adaptive {
+        return Some(Mode::Disabled);
+    }
+    Some(match (names::thinking_of(model), reasoning.budget) {
+        (Thinking::Budget, budget) => Mode::Budget(budget.unwrap_or_else(by_effort)),
+        (Thinking::Either, Some(budget)) if !reasoning.adaptive => Mode::Budget(budget),
+        _ => Mode::Adaptive,
+    })
+}
+
+fn enabled(budget: u64, request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    if body.begin("thinking") {
+        let _ = write!(
+            body.out,
+            "{{\"type\":\"enabled\",\"budget_tokens\":{budget}"
+        );
+        display(request, body);
+        body.out.push('}');
+    }
+}
+
+/// Whether thinking is shown: Anthropic's own words, and everybody else's for yes.
+fn display(request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    let summary = request
+        .reasoning
+        .as_ref()
+        .and_then(|r| r.summary.as_deref());
+    match summary {
+        None => {}
+        Some("omitted" | "none") => body.out.push_str(",\"display\":\"omitted\""),
+        Some(_) => body.out.push_str(",\"display\":\"summarized\""),
+    }
+}
+
+/// Writes `output_config`: effort and the form of the answer.
+pub(super) fn output(request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    let mut members = String::new();
+    if let Some(effort) = effort(request, body) {
+        let _ = write!(members, "\"effort\":\"{effort}\"");
+    }
+    match &request.output {
+        None | Some(OutputFormat::Text) => {}
+        Some(OutputFormat::JsonObject) => {
+            let why = "Anthropic's messages keep to a schema, or to nothing: name one";
+            body.lose("response_format", why);
+        }
+        Some(OutputFormat::JsonSchema {
+            name,
+            description,
+            schema,
+            ..
+        }) => {
+            if description.is_some() {
+                let why = "Anthropic's output format has no description beside the schema's own";
+                body.lose("response_format.json_schema.description", why);
+            }
+            if name != "response" {
+                let why = "Anthropic's output format has no name";
+                body.drop("response_format.json_schema.name", why);
+            }
+            comma(&mut members);
+            let _ = write!(
+                members,
+                "\"format\":{{\"type\":\"json_schema\",\"schema\":{schema}}}"
+            );
+        }
+    }
+    for field in &request.extra {
+        if let Some(name) = field.name.strip_prefix("output_config.") {
+            comma(&mut members);
+            write_json_string(name, &mut members);
+            members.push(':');
+            members.push_str(&field.value);
+        }
+    }
+    if !members.is_empty() && body.begin("output_config") {
+        body.out.push('{');
+        body.out.push_str(&members);
+        body.out.push('}');
+    }
+}
+
+fn comma(members: &mut String) {
+    if !members.is_empty() {
+        members.push(',');
+    }
+}
+
+/// Anthropic's word. Models that take budgets only know no effort; Opus 4.5 takes both.
+fn effort(request: &ChatRequest<'_>, body: &Body<'_>) -> Option<&'static str> {
+    let reasoning = request.reasoning.as_ref()?;
+    let model = model(request, body.options);
+    let budget = reasoning.budget.filter(|budget| *budget > 0);
+    let takes = names::thinking_of(model);
+    let effort = match (reasoning.effort, budget) {
+        (Some(_), _) if takes == Thinking::Budget && !model.contains("opus-4-5") => return None,
+        (Some(effort), _) => effort,
+        (None, Some(budget)) if takes == Thinking::Adaptive => Effort::of_budget(budget),
+        (None, _) => return None,
+    };
+    Some(match effort {
+        Effort::None => return None,
+        Effort::Minimal | Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::Max => "max",
+    })
+}
