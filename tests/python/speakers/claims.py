@@ -28,6 +28,12 @@ PERSON = {
     "additionalProperties": False,
 }
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+counting = pytest.mark.parametrize(
+    "stream", [False, pytest.param(True, marks=pytest.mark.needs("streamed usage"))], ids=["whole", "stream"]
+)
+calling = pytest.mark.parametrize(
+    "stream", [False, pytest.param(True, marks=pytest.mark.needs("streamed tools"))], ids=["whole", "stream"]
+)
 
 
 class Claims:
@@ -57,7 +63,7 @@ class Claims:
         first = speaker.say("one")
         assert speaker.say("one", first, "two").text == "turns: 2. You said: two"
 
-    @both
+    @calling
     @pytest.mark.needs("tools")
     def test_a_tool_is_called_and_its_result_used(self, speaker, stream):
         question = User("please call get_weather")
@@ -70,7 +76,7 @@ class Claims:
         assert "rain" in answer.text
         assert answer.end == "stop"
 
-    @both
+    @calling
     @pytest.mark.needs("tools", "parallel tools")
     def test_tools_are_called_in_parallel(self, speaker, stream):
         question = User("please call all")
@@ -119,12 +125,12 @@ class Claims:
         said = speaker.say("one two three four", max_tokens=3, stream=stream)
         assert (said.text, said.end) == ("You said: one", "length")
 
-    @both
+    @counting
     def test_usage_counts_what_was_read_and_said(self, speaker, stream):
         usage = speaker.say("one two three", stream=stream).usage
         assert usage == (7, 0, 5)
 
-    @both
+    @counting
     @pytest.mark.needs("cached")
     def test_usage_tells_cached_tokens(self, speaker, stream):
         usage = speaker.say("a cached prompt", stream=stream).usage
