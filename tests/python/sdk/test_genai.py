@@ -1,7 +1,8 @@
 """Google's client on generateContent, before unlike upstreams."""
 
 import pytest
-from google.genai import errors
+from google import genai
+from google.genai import errors, types
 
 from speakers import GenaiSpeaker
 from speakers.claims import Claims
@@ -18,9 +19,6 @@ class TestGenerateContent(Claims):
     upstreams = (*UNLIKE, "at-vertex", "at-vllm")
 
     def test_the_older_path_leads_in(self, speaker, gateway, key):
-        from google import genai
-        from google.genai import types
-
         http = types.HttpOptions(base_url=gateway.url, api_version="v1")
         with genai.Client(api_key=key, http_options=http) as client:
             assert client.models.generate_content(model=speaker.model, contents="hello").text == "You said: hello"

@@ -12,9 +12,11 @@ from ..shapes import faults
 BEFORE_BREAK = 3
 
 
-def require(body, shape):
-    """Refuses a body that is not of the vendor's own type."""
-    if found := faults(body, shape):
+def require(body, shape, tolerated=None):
+    """Refuses a body that is not of the vendor's own type. `tolerated` is a pattern of faults that the vendor takes
+    all the same, since its own clients commit them."""
+    found = [fault for fault in faults(body, shape) if not (tolerated and re.search(tolerated, fault))]
+    if found:
         raise Refusal(400, "invalid", "; ".join(found[:3]))
 
 
