@@ -18,6 +18,7 @@ from google.auth import compute_engine, identity_pool
 from google.auth.transport.requests import Request as GoogleRequest
 from google.oauth2 import service_account
 
+from . import vertex
 from .azure import Azure
 from .bedrock import MODEL, Bedrock
 from .credentials import entra
@@ -192,6 +193,23 @@ class TestGoogle:
         url = f"{tokens.url}/computeMetadata/v1/instance/service-accounts/default/token"
         assert httpx.get(url).status_code == 403
         assert tokens.refused()
+
+    def test_a_foreign_subject_is_not_exchanged(self, tokens, tmp_path):
+        file = google_tokens.write_workload(tokens, tmp_path)
+        (tmp_path / "subject-token").write_text("somebody else's")
+        own = identity_pool.Credentials.from_file(str(file), scopes=[google_tokens.SCOPE])
+        with pytest.raises(google.auth.exceptions.OAuthError, match="invalid_grant"):
+            own.refresh(GoogleRequest())
+        assert tokens.refused()
+
+    def test_vertex_takes_no_other_token(self, tokens):
+        with vertex.Vertex(tokens) as cloud:
+            place = f"projects/{vertex.PROJECT}/locations/{vertex.LOCATION}"
+            url = f"{cloud.url}/v1/{place}/publishers/google/models/{vertex.MODEL}:generateContent"
+            for token in ("ya29.fake-9999", tokens.federated.give(google_tokens.SCOPE)):
+                answer = httpx.post(url, json={}, headers={"authorization": f"Bearer {token}"})
+                assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+            assert len(cloud.refused()) == 2
 
 
 class TestEntra:
