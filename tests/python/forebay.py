@@ -92,7 +92,7 @@ class Gateway(Process):
         file.write_text(config.replace("FOLDER", self.folder.name))
         arguments = ["serve", "--config", file, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         super().__init__(*arguments, *(["--engine", engine] if engine else []), env=env)
-        self.url = self.announced(r"forebay listening on (http://\S+)")
+        self.url = self.announced(r"forebay listening on (https?://\S+)")
         self.admin = self.announced(r"forebay admin on (http://\S+)")
         self.api = f"{self.url}/v1"
 
