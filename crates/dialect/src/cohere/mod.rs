@@ -9,6 +9,8 @@ mod names;
 mod object;
 mod stream;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod write;
 
