@@ -7,6 +7,7 @@ mod media;
 mod message;
 mod names;
 mod object;
+mod result;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -7,8 +7,8 @@ use super::{StreamReader, read_answer, read_error, write_request};
 use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::exchange::{
-    ChatRequest, Content, Effort, Finish, Lost, OutputFormat, Part, Reasoning, Role, Source,
-    StreamEvent, ToolChoice, WriteOptions,
+    CacheMarker, ChatRequest, Content, Effort, Finish, Lost, OutputFormat, Part, Reasoning, Role,
+    Source, StreamEvent, ToolChoice, WriteOptions,
 };
 use crate::json::Document;
 
@@ -153,6 +153,57 @@ fn what_cohere_cant_be_told_is_listed() {
     // With one tool, to require one is to require this one.
     request.tools.truncate(1);
     assert!(!params(&written(&request).1).contains(&"tool_choice"));
+}
+
+#[test]
+fn what_other_providers_add_is_lost_by_degrees() {
+    let mut request = agent();
+    request.messages[1].name = Some("Ann".into());
+    request.messages[1].parts[0].cache = Some(CacheMarker { ttl: None });
+    if let Content::Reasoning {
+        signature,
+        redacted,
+        ..
+    } = &mut request.messages[2].parts[0].content
+    {
+        *signature = Some("s".into());
+        *redacted = Some("r".into());
+    }
+    if let Content::ToolResult(result) = &mut request.messages[3].parts[0].content {
+        result.is_error = true;
+        let image = media(Source::Base64("QUJD".into()), "image/png");
+        result.parts.push(Part::new(Content::Image(image)));
+    }
+    request.tools[0].strict = Some(true);
+    let (body, lost) = written(&request);
+    let told: Vec<_> = lost
+        .iter()
+        .map(|lost| (lost.param.as_str(), lost.harmless))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("messages[1].name", false),
+            ("messages[1].content[0].cache_control", true),
+            ("messages[2].content[0].signature", true),
+            ("messages[2].content[0]", false),
+            ("messages[3].is_error", false),
+            ("messages[3].content[1]", false),
+        ]
+    );
+    assert!(body.contains(r#""strict_tools":true"#));
+    assert!(body.contains(r#""content":[{"type":"text","text":"rain"}]"#));
+}
+
+#[test]
+fn results_of_calls_that_are_lost_are_lost_with_them() {
+    let mut request = agent();
+    if let Content::ToolCall(call) = &mut request.messages[2].parts[1].content {
+        call.custom = true;
+    }
+    let (body, lost) = written(&request);
+    assert_eq!(params(&lost), ["messages[2].content[1]", "messages[3]"]);
+    assert!(!body.contains(r#""role":"tool""#), "{body}");
 }
 
 #[test]
