@@ -1,6 +1,6 @@
 //! Which calls of tools a conversation has made, so that no result stands alone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::exchange::{Inexpressible, ToolCall, ToolResult};
 
@@ -8,7 +8,7 @@ use crate::exchange::{Inexpressible, ToolCall, ToolResult};
 #[derive(Debug, Default)]
 pub(crate) struct Calls<'r> {
     /// None where the call could not be written.
-    known: HashMap<&'r str, Option<&'r ToolCall<'r>>>,
+    known: BTreeMap<&'r str, Option<&'r ToolCall<'r>>>,
 }
 
 impl<'r> Calls<'r> {

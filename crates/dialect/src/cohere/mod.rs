@@ -7,7 +7,10 @@ mod media;
 mod message;
 mod names;
 mod object;
+mod result;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod write;

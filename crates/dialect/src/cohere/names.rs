@@ -59,8 +59,9 @@ pub(crate) const COHERE: Names = Names {
     thinking: "thinking",
     document: "document",
     image: ("image_url", "image_url"),
-    // https://docs.cohere.com/docs/image-inputs: twenty images, twenty megabytes in all.
-    image_limits: Some((20, 20_000_000)),
+    // https://docs.cohere.com/docs/image-inputs: twenty images, twenty megabytes in all; which
+    // megabytes is not said, so the larger ones.
+    image_limits: Some((20, 20 << 20)),
     details: [("auto", "auto"), ("low", "low"), ("high", "high")],
     function: "function",
     tool_calls: "tool_calls",

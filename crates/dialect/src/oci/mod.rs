@@ -9,6 +9,7 @@ mod answer;
 mod arguments;
 mod first;
 mod generic;
+mod message;
 mod schema;
 mod second;
 mod stream;

@@ -174,7 +174,7 @@ impl StreamReader {
                 tracker.piece(index, PartKind::Text, delta, out);
             }
         }
-        if !(again && !choice.calls.is_empty()) {
+        if !again || choice.calls.is_empty() {
             for (place, call) in said
                 .get("toolCalls")
                 .into_iter()
@@ -187,7 +187,10 @@ impl StreamReader {
         let logprobs = piece
             .get("logprobs")
             .or_else(|| piece.get("logProbabilities"));
-        if let Some(items) = logprobs.and_then(logprob_items).filter(|_| !again) {
+        if let Some(items) = logprobs
+            .and_then(logprob_items)
+            .filter(|_| !again && choice.text.bytes > 0)
+        {
             let delta = Delta::Logprobs(format!("[{items}]"));
             tracker.piece(index, PartKind::Text, delta, out);
         }
