@@ -158,6 +158,21 @@ pub struct Usage {
     pub reasoning: u64,
 }
 
+impl Usage {
+    /// What is known after a later count: it replaces what it tells, and leaves what it is silent on.
+    #[must_use]
+    pub fn followed_by(self, later: Usage) -> Usage {
+        let newer = |known: u64, told: u64| if told == 0 { known } else { told };
+        Usage {
+            input: newer(self.input, later.input),
+            output: newer(self.output, later.output),
+            cached_input: newer(self.cached_input, later.cached_input),
+            cache_write: newer(self.cache_write, later.cache_write),
+            reasoning: newer(self.reasoning, later.reasoning),
+        }
+    }
+}
+
 /// Where a stretch of output belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {

@@ -28,7 +28,7 @@ pub(crate) async fn count<P: Platform>(
     ticket.settle(0);
     let tokens = decision.facts.input_tokens;
     let body = match target.wire {
-        Wire::Messages => Bytes::from(format!("{{\"input_tokens\":{tokens}}}")),
+        Wire::Messages => forebay_dialect::count_tokens_body(tokens),
         Wire::Gemini => Bytes::from(format!("{{\"totalTokens\":{tokens}}}")),
         _ => {
             return Err(GatewayError::new(

@@ -84,9 +84,11 @@ fn not_found() -> GatewayError {
 
 fn plain(path: &str) -> Option<Ingress> {
     let (route, wire) = PLAIN.into_iter().find(|(known, _)| *known == path)?;
-    let target = Target::new(wire);
+    let mut target = Target::new(wire);
     Some(Ingress {
         endpoint: if route.ends_with("/count_tokens") {
+            // Not an answer is asked for, so no limit of one has to be named.
+            target.stream = Some(false);
             Endpoint::Count(target)
         } else {
             Endpoint::Generate(target)

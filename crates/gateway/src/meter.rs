@@ -35,7 +35,8 @@ impl Meter {
             return Some(error);
         }
         if let Some(usage) = payload.usage() {
-            self.usage = Some(*usage);
+            // Anthropic tells the prompt's tokens first and the answer's last.
+            self.usage = Some(self.usage.map_or(*usage, |known| known.followed_by(*usage)));
         }
         if self.model.is_none() {
             self.model = payload.model().map(str::to_owned);

@@ -82,6 +82,7 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     .map_err(|lack| missing.push(lack))
     .ok();
     missing.extend(tools::ensure(places));
+    missing.extend(tools::ensure_node_clients(places));
     Equipment {
         python,
         tools: tools::folder(places),

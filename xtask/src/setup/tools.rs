@@ -88,8 +88,28 @@ pub(crate) fn ensure_runtimes(places: &Places, wanted: impl Fn(&str) -> bool) ->
 
 /// Installs what the Worker's package-lock.json names.
 pub(crate) fn ensure_worker_modules(places: &Places) -> Option<Missing> {
-    let folder = places.root.join("deploy/workers/cloudflare");
-    if folder.join("node_modules/workerd").is_dir() {
+    ensure_node_modules(
+        places,
+        "deploy/workers/cloudflare",
+        "workerd",
+        "the Worker in workerd",
+    )
+}
+
+/// Installs the vendors' Node clients that the tests drive the gateway with.
+pub(crate) fn ensure_node_clients(places: &Places) -> Option<Missing> {
+    ensure_node_modules(places, "tests/node", "openai", "the vendors' Node clients")
+}
+
+/// Installs what a folder's package-lock.json names, unless `module` is there already.
+fn ensure_node_modules(
+    places: &Places,
+    folder: &str,
+    module: &str,
+    needed_for: &str,
+) -> Option<Missing> {
+    let folder = places.root.join(folder);
+    if folder.join("node_modules").join(module).is_dir() {
         return None;
     }
     let mut install = std::process::Command::new("npm");
@@ -97,9 +117,9 @@ pub(crate) fn ensure_worker_modules(places: &Places) -> Option<Missing> {
         .args(["ci", "--no-audit", "--no-fund"])
         .current_dir(&folder);
     shell::run(&mut install).err().map(|error| Missing {
-        what: "workerd".into(),
-        needed_for: "the Worker in workerd".into(),
-        remedy: format!("run npm ci in deploy/workers/cloudflare: {error:#}"),
+        what: module.into(),
+        needed_for: needed_for.into(),
+        remedy: format!("run npm ci in {}: {error:#}", folder.display()),
     })
 }
 

@@ -169,12 +169,6 @@ impl Upstream {
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(header), value);
         }
-        for (header, value) in config.provider.headers(&config.options) {
-            headers.insert(
-                HeaderName::from_static(header),
-                HeaderValue::from_static(value),
-            );
-        }
         let mut speaks = Vec::with_capacity(config.speaks.len());
         for wire in &config.speaks {
             speaks.push(Wire::parse(wire).ok_or_else(|| UpstreamConfigError::Wire {

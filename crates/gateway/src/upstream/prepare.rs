@@ -30,7 +30,10 @@ pub(super) struct Prepared {
 
 /// Headers of the client's that belong to its dialect, and go where that is spoken.
 pub(crate) fn dialect_headers(wire: Wire) -> &'static [HeaderName] {
-    static ANTHROPIC: [HeaderName; 1] = [HeaderName::from_static("anthropic-beta")];
+    static ANTHROPIC: [HeaderName; 2] = [
+        HeaderName::from_static("anthropic-beta"),
+        HeaderName::from_static("anthropic-version"),
+    ];
     static OPENAI: [HeaderName; 1] = [HeaderName::from_static("openai-beta")];
     match wire {
         Wire::Messages => &ANTHROPIC,
@@ -174,14 +177,19 @@ impl<P: Platform> Attempts<P> {
         if let Ok(value) = HeaderValue::from_str(&limit.as_millis().to_string()) {
             out.insert("x-envoy-expected-rq-timeout-ms", value);
         }
+        let config = &upstream.config;
+        for (name, value) in config.provider.headers(&config.options) {
+            out.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
         let foreign = dialect_headers(self.request.wire());
         let same = route.wire == self.request.wire();
-        out.extend(
-            self.headers
-                .iter()
-                .filter(|(name, _)| same || !foreign.contains(name))
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        let own = self.headers.iter();
+        for (name, value) in own.filter(|(name, _)| same || !foreign.contains(name)) {
+            out.insert(name.clone(), value.clone());
+        }
         out.extend(upstream.headers.clone());
     }
 }
