@@ -26,17 +26,8 @@ pub(crate) fn write_request(
             body.raw("stream_options", Some("{\"include_usage\":true}"));
         }
     }
-    for field in &request.extra {
-        if field.name == "chat_template_kwargs" && body.traits.effort == EffortForm::Engine {
-            continue;
-        }
-        match extras::of_request(&field.name, body.traits.bit) {
-            Fate::Written => body.raw(&field.name, Some(&field.value)),
-            Fate::Lost(harmless) => body.lose(field.name.clone(), UNKNOWN, harmless),
-        }
-    }
-    let set = options.set.iter();
-    for (name, value) in set {
+    extra(request, &mut body);
+    for (name, value) in &options.set {
         if body.out.len() > 1 {
             body.out.push(',');
         }
@@ -56,6 +47,25 @@ fn room(request: &ChatRequest<'_>) -> usize {
     let messages: usize = request.messages.iter().map(write_message::room).sum();
     let tools: usize = request.tools.iter().map(write_tools::room).sum();
     512 + messages + tools
+}
+
+fn extra(request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    for field in &request.extra {
+        let name = field.name.as_str();
+        let written = match name {
+            // Beside what is asked of reasoning.
+            "chat_template_kwargs" if body.traits.effort == EffortForm::Engine => continue,
+            // A second name for the same, which has been written.
+            "user" => request.user.is_some() && body.traits.user == Some(name),
+            "response_format" => request.output.is_some(),
+            _ => false,
+        };
+        match extras::of_request(name, body.traits.bit) {
+            Fate::Written if !written => body.raw(name, Some(&field.value)),
+            Fate::Written => body.lose(name, "the request says the same in another way", false),
+            Fate::Lost(harmless) => body.lose(name, UNKNOWN, harmless),
+        }
+    }
 }
 
 fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
@@ -143,6 +153,9 @@ fn effort(asked: &Reasoning<'_>) -> Option<Effort> {
 /// `chat_template_kwargs`: the switch for reasoning beside what the client says of it.
 fn template(switch: Option<bool>, kwargs: Option<&str>, body: &mut Body<'_>) {
     let kwargs = kwargs.and_then(|kwargs| kwargs.strip_prefix('{'));
+    // What the client says of the switch itself stands, whatever it means to the template.
+    let said = kwargs.is_some_and(|kwargs| kwargs.contains("\"enable_thinking\":"));
+    let switch = switch.filter(|_| !said);
     if switch.is_none() && kwargs.is_none() || !body.field("chat_template_kwargs") {
         return;
     }
