@@ -27,6 +27,8 @@ fn try_cross(body: &Value, options: &WriteOptions) -> Result<(Value, Vec<String>
     let body = Bytes::from(body.to_string());
     let request = Request::parse(Wire::Chat, body)?;
     let written = translate_request(&request, Wire::Chat, options)?;
+    // No field twice, whatever else.
+    Request::parse(Wire::Chat, written.body.clone())?;
     let lost = written.lost.into_iter().map(|lost| match lost.harmless {
         true => format!("({})", lost.param),
         false => lost.param,
@@ -504,6 +506,20 @@ fn cache_markers_are_harmless_losses_or_openais_own() {
         cross(&tools, Profile::Engine).1,
         ["(tools[0].cache_control)"]
     );
+}
+
+#[test]
+fn what_is_said_twice_is_written_once() {
+    for profile in PROFILES {
+        cross(
+            &with(json!({
+                "user": "a", "safety_identifier": "b", "reasoning_effort": "low",
+                "response_format": {"type": "grammar"}, "guided_json": {"type": "object"},
+                "chat_template_kwargs": {"enable_thinking": "yes"},
+            })),
+            profile,
+        );
+    }
 }
 
 #[test]
