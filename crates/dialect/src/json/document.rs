@@ -168,12 +168,11 @@ impl<'d> Value<'d> {
         if self.kind() != Kind::String {
             return None;
         }
+        let content = self.text.get(self.span().inside().range())?;
         if self.is_escaped() {
-            serde_json::from_str(self.raw()).ok().map(Cow::Owned)
+            text::unescape(content).map(Cow::Owned)
         } else {
-            self.text
-                .get(self.span().inside().range())
-                .map(Cow::Borrowed)
+            Some(Cow::Borrowed(content))
         }
     }
 

@@ -111,6 +111,36 @@ pub(super) fn escaped_unit(bytes: &[u8], at: usize) -> Unit {
     }
 }
 
+/// A string's content, decoded: one allocation, whatever is escaped. None where it is not the
+/// content of a good JSON string.
+pub(super) fn unescape(raw: &str) -> Option<String> {
+    let bytes = raw.as_bytes();
+    let mut out = String::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(plain) = memchr::memchr(b'\\', bytes.get(at..)?) {
+        out.push_str(raw.get(at..at + plain)?);
+        at += plain;
+        out.push(match bytes.get(at + 1)? {
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => match hex(bytes, at + 2) {
+                high @ 0xd800..0xdc00 => {
+                    let low = hex(bytes, at + 8).checked_sub(0xdc00)?;
+                    char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + low)?
+                }
+                code => char::from_u32(code)?,
+            },
+            other => char::from(*other),
+        });
+        at += escaped_unit(bytes, at).raw;
+    }
+    out.push_str(raw.get(at..)?);
+    Some(out)
+}
+
 fn hex(bytes: &[u8], at: usize) -> u32 {
     let digits = bytes.get(at..at + 4).unwrap_or_default();
     digits.iter().fold(0, |code, digit| {
@@ -220,6 +250,7 @@ mod tests {
         fn each_decoded_boundary_maps_to_the_raw_one(parts in prop::collection::vec(written(), 0..40)) {
             let raw: String = parts.iter().map(|(_, written)| written.as_str()).collect();
             let decoded: String = serde_json::from_str(&format!("\"{raw}\"")).unwrap();
+            prop_assert_eq!(unescape(&raw), Some(decoded.clone()));
             let mut forward = Offsets::new(&raw);
             let mut backward = Offsets::new(&raw);
             let (mut at_raw, mut at_decoded) = (0, 0);

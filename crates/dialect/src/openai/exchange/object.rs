@@ -1,0 +1,87 @@
+//! Builds the body of a request: one text, each field once, what is lost noted beside.
+
+use std::fmt::{Display, Write};
+
+use super::traits::Traits;
+use crate::exchange::{Lost, WriteOptions};
+use crate::json::write_json_string;
+
+/// Why something is lost that only the client's own dialect knows.
+pub(super) const UNKNOWN: &str = "it has no meaning in chat completions that is known here";
+
+/// A body being written.
+pub(super) struct Body<'o> {
+    pub(super) out: String,
+    pub(super) lost: Vec<Lost>,
+    pub(super) options: &'o WriteOptions,
+    pub(super) traits: &'static Traits,
+}
+
+impl<'o> Body<'o> {
+    pub(super) fn new(options: &'o WriteOptions, traits: &'static Traits, room: usize) -> Self {
+        let mut out = String::with_capacity(room);
+        out.push('{');
+        Self {
+            out,
+            lost: Vec::new(),
+            options,
+            traits,
+        }
+    }
+
+    /// Begins a field of the body. False where the options set it: then it is not written.
+    pub(super) fn field(&mut self, name: &str) -> bool {
+        if self.options.set.iter().any(|(set, _)| set == name) {
+            return false;
+        }
+        if self.out.len() > 1 {
+            self.out.push(',');
+        }
+        write_json_string(name, &mut self.out);
+        self.out.push(':');
+        true
+    }
+
+    /// A number or a boolean.
+    pub(super) fn plain(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value
+            && self.field(name)
+        {
+            let _ = write!(self.out, "{value}");
+        }
+    }
+
+    pub(super) fn string(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value
+            && self.field(name)
+        {
+            write_json_string(value, &mut self.out);
+        }
+    }
+
+    /// JSON as it stands.
+    pub(super) fn raw(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value
+            && self.field(name)
+        {
+            self.out.push_str(value);
+        }
+    }
+
+    /// Notes something that the target has no place for.
+    pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str, harmless: bool) {
+        self.lost.push(Lost {
+            param: param.into(),
+            why,
+            harmless,
+        });
+    }
+}
+
+/// Appends a member with a string value and a comma ahead.
+pub(super) fn member(name: &str, value: &str, out: &mut String) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    write_json_string(value, out);
+}

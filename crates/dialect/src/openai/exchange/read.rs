@@ -1,0 +1,307 @@
+//! Reads a chat completion request: its fields into what they mean, the rest into `extra`.
+
+use std::borrow::Cow;
+
+use super::read_message::Messages;
+use super::{named, read_tools, some};
+use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Sampling};
+use crate::fields::{boolean, canonical, field, integer, invalid, number, string};
+use crate::json::{Kind, Shape, Value};
+use crate::request::RequestError;
+
+const COUNT: &str = "must be a whole number of at least 0";
+
+/// What these fields say when they are left out: saying it is saying nothing.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("add_generation_prompt", "true"),
+    ("continue_final_message", "false"),
+    ("echo", "false"),
+    ("ignore_eos", "false"),
+    ("include_reasoning", "true"),
+    ("modalities", "[\"text\"]"),
+    ("skip_special_tokens", "true"),
+    ("store", "false"),
+    ("verbosity", "\"medium\""),
+];
+
+pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
+    if root.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("body", "an object", root));
+    }
+    let mut reader = Reader::default();
+    for (name, value) in named(root) {
+        reader.member(&name, value)?;
+    }
+    reader.finish(root)
+}
+
+#[derive(Default)]
+struct Reader<'d> {
+    request: ChatRequest<'d>,
+    reasoning: Reasoning<'d>,
+}
+
+impl<'d> Reader<'d> {
+    fn finish(mut self, root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
+        for name in ["model", "messages"] {
+            if some(root, name).is_none() {
+                return Err(RequestError::Missing {
+                    param: name.to_owned(),
+                });
+            }
+        }
+        let request = &mut self.request;
+        let asked = self.reasoning.effort.is_some() || self.reasoning.budget.is_some();
+        // A switch beside a measure says nothing more.
+        self.reasoning.adaptive &= !asked;
+        if asked || self.reasoning.adaptive {
+            request.reasoning = Some(self.reasoning);
+        }
+        request
+            .extra
+            .sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(self.request)
+    }
+
+    fn member(&mut self, name: &str, value: Value<'d>) -> Result<(), RequestError> {
+        let request = &mut self.request;
+        match name {
+            "model" => request.model = string(value, || name.to_owned())?,
+            "messages" => request.messages = Messages::default().read(value)?,
+            "tools" => request.tools = read_tools::tools(value)?,
+            "functions" if request.tools.is_empty() => {
+                request.tools = read_tools::functions(value)?;
+            }
+            "tool_choice" => request.tool_choice = Some(read_tools::tool_choice(value)?),
+            "function_call" if request.tool_choice.is_none() => {
+                request.tool_choice = Some(read_tools::function_call(value)?);
+            }
+            "parallel_tool_calls" => request.parallel_tool_calls = Some(boolean(value, name)?),
+            "stream" => request.stream = boolean(value, name)?,
+            // How much is told of usage is between the gateway and each side.
+            "stream_options" => {}
+            "response_format" => match read_tools::response_format(value)? {
+                Some(output) => request.output = Some(output),
+                None => self.other(name, value),
+            },
+            "guided_json" => self.schema(name, value, value)?,
+            "structured_outputs" => match only_member(value, "json") {
+                Some(schema) => self.schema(name, value, schema)?,
+                None => self.other(name, value),
+            },
+            "user" if request.user.is_none() => {
+                request.user = Some(string(value, || name.to_owned())?);
+            }
+            "user" => self.differing_user(string(value, || name.to_owned())?),
+            "safety_identifier" => {
+                let known = request.user.replace(string(value, || name.to_owned())?);
+                known.into_iter().for_each(|user| self.differing_user(user));
+            }
+            "service_tier" => {
+                let tier = string(value, || name.to_owned())?;
+                request.service_tier = Some(tier).filter(|tier| tier != "auto");
+            }
+            "prompt_cache_key" => {
+                request.prompt_cache_key = Some(string(value, || name.to_owned())?);
+            }
+            "metadata" => self.metadata(value),
+            "reasoning_effort" | "reasoning" | "chat_template_kwargs" | "thinking_token_budget" => {
+                self.reasoning(name, value)?
+            }
+            _ if sampling(&mut request.sampling, name, value)? => {}
+            _ => self.other(name, value),
+        }
+        Ok(())
+    }
+
+    fn other(&mut self, name: &str, value: Value<'d>) {
+        let field = field(name, value);
+        let says_nothing = DEFAULTS
+            .iter()
+            .any(|(default, said)| *default == name && *said == field.value);
+        if !says_nothing {
+            self.request.extra.push(field);
+        }
+    }
+
+    fn differing_user(&mut self, user: Cow<'d, str>) {
+        if self.request.user.as_ref() != Some(&user) {
+            self.request.extra.push(crate::canonical::Field {
+                name: "user".to_owned(),
+                value: crate::json_string(&user),
+            });
+        }
+    }
+
+    /// A schema under one of vLLM's names; OpenAI's `response_format` wins.
+    fn schema(
+        &mut self,
+        name: &str,
+        whole: Value<'d>,
+        schema: Value<'d>,
+    ) -> Result<(), RequestError> {
+        let said = match schema.kind() {
+            Kind::Object => Cow::Borrowed(schema.raw()),
+            Kind::String => schema.as_str().unwrap_or_default(),
+            _ => return Err(RequestError::wrong_type(name, "a JSON schema", schema)),
+        };
+        if crate::json::Document::parse(said.as_bytes()).is_err() {
+            return Err(invalid(name, "must be a JSON schema"));
+        }
+        if self.request.output.is_some() {
+            self.other(name, whole);
+        } else {
+            self.request.output = Some(OutputFormat::JsonSchema {
+                name: "response".into(),
+                description: None,
+                schema: said,
+                strict: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, value: Value<'d>) {
+        let labels: Option<Vec<_>> = named(value)
+            .map(|(name, label)| label.as_str().map(|label| (name, label)))
+            .collect();
+        match labels.filter(|_| value.kind() == Kind::Object) {
+            Some(labels) => self.request.metadata = labels,
+            // Labels of other kinds are Mistral's alone.
+            None => self.other("metadata", value),
+        }
+    }
+
+    fn reasoning(&mut self, name: &str, value: Value<'d>) -> Result<(), RequestError> {
+        let reasoning = &mut self.reasoning;
+        match (name, value.kind()) {
+            ("reasoning_effort", _) => {
+                reasoning.effort = Some(effort(name, value)?);
+            }
+            ("thinking_token_budget", _) => {
+                reasoning.budget = Some(integer(value, name, COUNT)?);
+            }
+            // OpenRouter's object.
+            ("reasoning", Kind::Object) => {
+                for (member, value) in named(value) {
+                    let path = format!("reasoning.{member}");
+                    match member.as_ref() {
+                        "effort" => reasoning.effort = Some(effort(&path, value)?),
+                        "max_tokens" => reasoning.budget = Some(integer(value, &path, COUNT)?),
+                        "enabled" => switch(reasoning, boolean(value, &path)?),
+                        _ => self.request.extra.push(field(&path, value)),
+                    }
+                }
+            }
+            ("chat_template_kwargs", Kind::Object) => {
+                let mut rest = false;
+                for (member, value) in named(value) {
+                    match (THINKING.contains(&member.as_ref()), value.as_bool()) {
+                        (true, Some(on)) => switch(reasoning, on),
+                        _ => rest = true,
+                    }
+                }
+                if rest {
+                    self.request.extra.push(crate::canonical::Field {
+                        name: name.to_owned(),
+                        value: without_switches(value),
+                    });
+                }
+            }
+            _ => self.other(name, value),
+        }
+        Ok(())
+    }
+}
+
+/// What templates of engines call the switch for reasoning (Qwen's and most, DeepSeek's and
+/// Granite's).
+const THINKING: [&str; 2] = ["enable_thinking", "thinking"];
+
+fn switch(reasoning: &mut Reasoning<'_>, on: bool) {
+    if on {
+        reasoning.adaptive = true;
+    } else if reasoning.effort.is_none() {
+        reasoning.effort = Some(Effort::None);
+    }
+}
+
+/// `chat_template_kwargs` as canonical JSON without what is read of it.
+fn without_switches(kwargs: Value<'_>) -> String {
+    let mut rest: Vec<_> = named(kwargs)
+        .filter(|(name, value)| !(THINKING.contains(&name.as_ref()) && value.as_bool().is_some()))
+        .collect();
+    rest.sort_by(|(left, _), (right, _)| left.cmp(right));
+    let members: Vec<_> = rest
+        .into_iter()
+        .map(|(name, value)| {
+            let value = canonical(value, Shape::WHOLE);
+            format!("{}:{value}", crate::json_string(&name))
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn effort(path: &str, value: Value<'_>) -> Result<Effort, RequestError> {
+    let word = string(value, || path.to_owned())?;
+    Effort::parse(&word).ok_or_else(|| {
+        invalid(
+            path,
+            "must be 'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'",
+        )
+    })
+}
+
+/// The member of that name, if the object has no other.
+fn only_member<'d>(object: Value<'d>, name: &str) -> Option<Value<'d>> {
+    let mut members = named(object);
+    let (only, value) = members.next()?;
+    (only == name && members.next().is_none()).then_some(value)
+}
+
+/// Reads what decides how tokens are drawn; false for any other field.
+fn sampling<'d>(
+    sampling: &mut Sampling<'d>,
+    name: &str,
+    value: Value<'d>,
+) -> Result<bool, RequestError> {
+    match name {
+        "temperature" => sampling.temperature = Some(number(value, name)?),
+        "top_p" => sampling.top_p = Some(number(value, name)?),
+        "min_p" => sampling.min_p = Some(number(value, name)?),
+        "top_k" => {
+            // To vLLM and kin 0 and -1 are all tokens.
+            let top_k: i64 = integer(value, name, "must be a whole number")?;
+            sampling.top_k = u64::try_from(top_k).ok().filter(|top_k| *top_k > 0);
+        }
+        "n" => sampling.n = Some(integer(value, name, COUNT)?),
+        "max_completion_tokens" => sampling.max_tokens = Some(integer(value, name, COUNT)?),
+        // OpenAI's newer name wins, whichever comes first.
+        "max_tokens" => {
+            let cap = integer(value, name, COUNT)?;
+            sampling.max_tokens.get_or_insert(cap);
+        }
+        "seed" | "random_seed" => {
+            sampling.seed = Some(integer(value, name, "must be a 64-bit signed integer")?);
+        }
+        "stop" => match value.kind() {
+            Kind::Array => {
+                for (position, stop) in value.items().enumerate() {
+                    sampling
+                        .stop
+                        .push(string(stop, || format!("stop[{position}]"))?);
+                }
+            }
+            _ => sampling.stop.push(value.as_str().ok_or_else(|| {
+                RequestError::wrong_type(name, "a string or an array of strings", value)
+            })?),
+        },
+        "frequency_penalty" => sampling.frequency_penalty = Some(number(value, name)?),
+        "presence_penalty" => sampling.presence_penalty = Some(number(value, name)?),
+        "logprobs" => sampling.logprobs = boolean(value, name)?,
+        "top_logprobs" => sampling.top_logprobs = Some(integer(value, name, COUNT)?),
+        "logit_bias" => sampling.logit_bias = Some(value.raw().into()),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

@@ -1,0 +1,284 @@
+//! Reads the messages of a chat request.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::read_part::{marker, part};
+use super::read_tools::{need, need_str};
+use super::{named, reasoning, some, text};
+use crate::exchange::{Content, Media, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::fields::{field, invalid, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// The messages, and what calls they have made so far.
+#[derive(Default)]
+pub(super) struct Messages<'d> {
+    /// The tool's name of each call, by the call's id.
+    names: HashMap<Cow<'d, str>, Cow<'d, str>>,
+    /// The id made for the last call in the older form, and its name.
+    last_function: Option<(Cow<'d, str>, Cow<'d, str>)>,
+}
+
+impl<'d> Messages<'d> {
+    pub(super) fn read(mut self, value: Value<'d>) -> Result<Vec<Message<'d>>, RequestError> {
+        if value.kind() != Kind::Array {
+            return Err(RequestError::wrong_type("messages", "an array", value));
+        }
+        let mut messages = Vec::with_capacity(value.items().count());
+        for (position, message) in value.items().enumerate() {
+            messages.push(self.message(position, message)?);
+        }
+        if messages.is_empty() {
+            return Err(invalid("messages", "must have at least one message"));
+        }
+        Ok(messages)
+    }
+
+    fn message(&mut self, position: usize, value: Value<'d>) -> Result<Message<'d>, RequestError> {
+        let path = || format!("messages[{position}]");
+        let role = need(value, "role", path)?;
+        let (role, is_function) = match string(role, || path() + ".role")?.as_ref() {
+            "system" => (Role::System, false),
+            "developer" => (Role::Developer, false),
+            "user" => (Role::User, false),
+            "assistant" => (Role::Assistant, false),
+            "tool" => (Role::Tool, false),
+            "function" => (Role::Tool, true),
+            _ => {
+                return Err(invalid(
+                    &(path() + ".role"),
+                    "must be 'system', 'developer', 'user', 'assistant' or 'tool'",
+                ));
+            }
+        };
+        let mut message = Message {
+            role,
+            name: None,
+            parts: parts(value),
+            extra: Vec::new(),
+        };
+        if role == Role::Assistant {
+            reasoning::read(value, &mut message.parts);
+        }
+        if let Some(content) = some(value, "content") {
+            content_parts(content, &|| path() + ".content", &mut message.parts)?;
+        }
+        for (name, value) in named(value) {
+            self.member(position, &mut message, &name, value)?;
+        }
+        if let Some(value) = some(value, "cache_control")
+            && let Some(last) = message.parts.last_mut()
+        {
+            last.cache = Some(marker(value));
+        }
+        if role == Role::Tool {
+            self.result(position, value, is_function, &mut message)?;
+        }
+        Ok(message)
+    }
+
+    fn member(
+        &mut self,
+        position: usize,
+        message: &mut Message<'d>,
+        name: &str,
+        value: Value<'d>,
+    ) -> Result<(), RequestError> {
+        let at = || format!("messages[{position}].{name}");
+        match (name, message.role) {
+            ("role" | "content" | "cache_control", _) | ("tool_call_id", Role::Tool) => {}
+            ("name", _) => message.name = Some(string(value, at)?),
+            (name, Role::Assistant) if reasoning::MEMBERS.contains(&name) => {}
+            ("refusal", Role::Assistant) => {
+                let said = string(value, at)?;
+                message.parts.push(Part::new(Content::Refusal(said)));
+            }
+            ("audio", Role::Assistant) => {
+                let id = need_str(value, "id", at)?;
+                message.parts.push(Part::new(Content::Audio(Media {
+                    source: Source::Id(id),
+                    media_type: Cow::Borrowed(""),
+                    name: None,
+                    detail: None,
+                })));
+            }
+            ("tool_calls", Role::Assistant) => self.calls(value, &at, message)?,
+            ("function_call", Role::Assistant) => {
+                let id = format!("call_{position}").into();
+                let (call, _) = function(value, id, &at)?;
+                self.last_function = Some((call.id.clone(), call.name.clone()));
+                message.parts.push(Part::new(Content::ToolCall(call)));
+            }
+            // Clients hand back answers with their empty lists.
+            _ if value.kind() == Kind::Array && value.items().next().is_none() => {}
+            _ => message.extra.push(field(name, value)),
+        }
+        Ok(())
+    }
+
+    fn calls(
+        &mut self,
+        value: Value<'d>,
+        path: &dyn Fn() -> String,
+        message: &mut Message<'d>,
+    ) -> Result<(), RequestError> {
+        if value.kind() != Kind::Array {
+            return Err(RequestError::wrong_type(path(), "an array", value));
+        }
+        for (position, call) in value.items().enumerate() {
+            let part = tool_call(call, position, &|| format!("{}[{position}]", path()))?;
+            if let Content::ToolCall(call) = &part.content {
+                self.names.insert(call.id.clone(), call.name.clone());
+            }
+            message.parts.push(part);
+        }
+        Ok(())
+    }
+
+    /// Wraps what was read of a tool's message into the result that it is.
+    fn result(
+        &mut self,
+        position: usize,
+        value: Value<'d>,
+        is_function: bool,
+        message: &mut Message<'d>,
+    ) -> Result<(), RequestError> {
+        let path = || format!("messages[{position}]");
+        let told = message.name.take();
+        let (call_id, name) = if is_function {
+            let last = self.last_function.clone();
+            let last = last.filter(|(_, name)| told.as_ref().is_none_or(|told| told == name));
+            match last {
+                Some((id, name)) => (id, Some(name)),
+                None => (format!("call_{position}").into(), told),
+            }
+        } else {
+            let id = need_str(value, "tool_call_id", path)?;
+            let name = told.or_else(|| self.names.get(&id).cloned());
+            (id, name)
+        };
+        let parts = std::mem::take(&mut message.parts);
+        message.parts = vec![Part::new(Content::ToolResult(ToolResult {
+            call_id,
+            name,
+            parts,
+            is_error: false,
+        }))];
+        Ok(())
+    }
+}
+
+/// Room for a message's parts.
+fn parts<'d>(message: Value<'d>) -> Vec<Part<'d>> {
+    let count = |name| match some(message, name) {
+        Some(value) if value.kind() == Kind::Array => value.items().count(),
+        Some(_) => 1,
+        None => 0,
+    };
+    let names = ["content", "tool_calls", "thinking_blocks"];
+    Vec::with_capacity(names.into_iter().map(count).sum::<usize>())
+}
+
+fn content_parts<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+    parts: &mut Vec<Part<'d>>,
+) -> Result<(), RequestError> {
+    match value.kind() {
+        // An empty text is no part of what is said.
+        Kind::String => parts.extend(
+            value
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .map(Part::text),
+        ),
+        Kind::Array => {
+            for (position, item) in value.items().enumerate() {
+                parts.push(part(item, &|| format!("{}[{position}]", path()))?);
+            }
+        }
+        _ => {
+            let expected = "a string or an array of parts";
+            return Err(RequestError::wrong_type(path(), expected, value));
+        }
+    }
+    Ok(())
+}
+
+fn tool_call<'d>(
+    value: Value<'d>,
+    position: usize,
+    path: &dyn Fn() -> String,
+) -> Result<Part<'d>, RequestError> {
+    let id = text(value, "id").unwrap_or_else(|| format!("call_{position}").into());
+    let kind = match some(value, "type") {
+        Some(kind) => string(kind, || path() + ".type")?,
+        None => Cow::Borrowed("function"),
+    };
+    let called = need(value, &kind, path)?;
+    let at = || format!("{}.{kind}", path());
+    let (call, rest) = match kind.as_ref() {
+        "function" => function(called, id, &at)?,
+        "custom" => (custom(called, id, &at)?, Vec::new()),
+        _ => {
+            let reason = "must be 'function' or 'custom'";
+            return Err(invalid(&(path() + ".type"), reason));
+        }
+    };
+    let mut part = Part::new(Content::ToolCall(call));
+    part.extra = rest;
+    for (name, value) in named(value) {
+        match name.as_ref() {
+            "id" | "type" | "index" => {}
+            "cache_control" => part.cache = Some(marker(value)),
+            name if name == kind => {}
+            name => part.extra.push(field(name, value)),
+        }
+    }
+    Ok(part)
+}
+
+/// `{"name", "arguments"}`, and what else there is.
+fn function<'d>(
+    value: Value<'d>,
+    id: Cow<'d, str>,
+    path: &dyn Fn() -> String,
+) -> Result<(ToolCall<'d>, Vec<crate::canonical::Field>), RequestError> {
+    let name = need_str(value, "name", path)?;
+    let arguments = match some(value, "arguments") {
+        // Mistral takes them as an object too.
+        Some(object) if object.kind() == Kind::Object => Cow::Borrowed(object.raw()),
+        Some(text) => string(text, || path() + ".arguments")?,
+        None => Cow::Borrowed(""),
+    };
+    let arguments = match arguments.trim().is_empty() {
+        true => Cow::Borrowed("{}"),
+        false => arguments,
+    };
+    let rest = named(value)
+        .filter(|(name, _)| !["name", "arguments"].contains(&name.as_ref()))
+        .map(|(name, value)| field(&name, value))
+        .collect();
+    let call = ToolCall {
+        id,
+        name,
+        arguments,
+        custom: false,
+    };
+    Ok((call, rest))
+}
+
+/// `{"name", "input"}`.
+fn custom<'d>(
+    value: Value<'d>,
+    id: Cow<'d, str>,
+    path: &dyn Fn() -> String,
+) -> Result<ToolCall<'d>, RequestError> {
+    Ok(ToolCall {
+        id,
+        name: need_str(value, "name", path)?,
+        arguments: need_str(value, "input", path)?,
+        custom: true,
+    })
+}

@@ -1,0 +1,176 @@
+//! Reads one part of a message's content.
+
+use std::borrow::Cow;
+
+use super::media::{BAD_BASE64, BAD_DATA_URL, is_base64, read_url, type_of_format};
+use super::read_tools::{need, need_str};
+use super::{named, reasoning, text};
+use crate::exchange::{CacheMarker, Content, Media, Part, Source};
+use crate::fields::{field, invalid, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// Anthropic's `cache_control`, as gateways take it in chat, or OpenAI's
+/// `prompt_cache_breakpoint`.
+pub(super) fn marker<'d>(value: Value<'d>) -> CacheMarker<'d> {
+    CacheMarker {
+        ttl: text(value, "ttl"),
+    }
+}
+
+pub(super) fn part<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Part<'d>, RequestError> {
+    let kind = need_str(value, "type", path)?;
+    let (content, known) = content(kind, value, path)?;
+    let mut part = Part::new(content);
+    if let Content::Opaque { .. } = part.content {
+        return Ok(part);
+    }
+    for (name, value) in named(value) {
+        match name.as_ref() {
+            "type" => {}
+            "cache_control" | "prompt_cache_breakpoint" => part.cache = Some(marker(value)),
+            name if known.contains(&name) => {}
+            name => part.extra.push(field(name, value)),
+        }
+    }
+    Ok(part)
+}
+
+/// What a part is, and the names of the members that were read for it.
+fn content<'d>(
+    kind: Cow<'d, str>,
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<(Content<'d>, &'static [&'static str]), RequestError> {
+    let at = |name: &str| format!("{}.{name}", path());
+    let url = |name: &'static str| -> Result<Media<'d>, RequestError> {
+        let asked = need(value, name, path)?;
+        media_url(asked, &|| at(name))
+    };
+    Ok(match kind.as_ref() {
+        "text" => {
+            let text = need_str(value, "text", path)?;
+            let citations = Vec::new();
+            (Content::Text { text, citations }, &["text"])
+        }
+        "refusal" => (
+            Content::Refusal(need_str(value, "refusal", path)?),
+            &["refusal"],
+        ),
+        "image_url" => (Content::Image(url("image_url")?), &["image_url"]),
+        "audio_url" => (Content::Audio(url("audio_url")?), &["audio_url"]),
+        "video_url" => (Content::Video(url("video_url")?), &["video_url"]),
+        // Mistral's documents.
+        "document_url" => {
+            let mut media = url("document_url")?;
+            media.name = text(value, "document_name");
+            (Content::File(media), &["document_url", "document_name"])
+        }
+        "input_audio" => {
+            let audio = need(value, "input_audio", path)?;
+            (
+                Content::Audio(input_audio(audio, &|| at("input_audio"))?),
+                &["input_audio"],
+            )
+        }
+        "file" => match text(value, "file_id") {
+            // Mistral's files.
+            Some(id) => (Content::File(media(Source::Id(id))), &["file_id"]),
+            None => {
+                let asked = need(value, "file", path)?;
+                (Content::File(file(asked, &|| at("file"))?), &["file"])
+            }
+        },
+        "thinking" if value.get("thinking").is_some() => {
+            (reasoning::block(value), &["thinking", "signature"])
+        }
+        _ => {
+            let json = value.raw().into();
+            (Content::Opaque { kind, json }, &[])
+        }
+    })
+}
+
+fn media(source: Source<'_>) -> Media<'_> {
+    Media {
+        source,
+        media_type: Cow::Borrowed(""),
+        name: None,
+        detail: None,
+    }
+}
+
+/// `{"url", "detail"}`, or the URL itself.
+fn media_url<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d>, RequestError> {
+    let url = match value.kind() {
+        Kind::String => value.as_str().unwrap_or_default(),
+        _ => need_str(value, "url", path)?,
+    };
+    let (source, media_type) = read_url(url).ok_or_else(|| invalid(&path(), BAD_DATA_URL))?;
+    Ok(Media {
+        source,
+        media_type,
+        name: None,
+        detail: text(value, "detail"),
+    })
+}
+
+/// OpenAI's `{"data", "format"}`, or Mistral's URL or base64.
+fn input_audio<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d>, RequestError> {
+    if let Some(text) = value.as_str() {
+        let is_url = ["http://", "https://", "data:"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        if is_url {
+            return media_url(value, path);
+        }
+        return Ok(media(base64(text, path)?));
+    }
+    let data = need_str(value, "data", path)?;
+    let format = need_str(value, "format", path)?;
+    Ok(Media {
+        media_type: type_of_format(format),
+        ..media(base64(data, &|| path() + ".data")?)
+    })
+}
+
+fn base64<'d>(data: Cow<'d, str>, path: &dyn Fn() -> String) -> Result<Source<'d>, RequestError> {
+    if is_base64(&data) {
+        Ok(Source::Base64(data))
+    } else {
+        Err(invalid(&path(), BAD_BASE64))
+    }
+}
+
+/// `{"file_data", "file_id", "filename"}`.
+fn file<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d>, RequestError> {
+    let name = text(value, "filename");
+    if let Some(id) = text(value, "file_id") {
+        return Ok(Media {
+            name,
+            ..media(Source::Id(id))
+        });
+    }
+    let at = || path() + ".file_data";
+    let data = string(need(value, "file_data", path)?, at)?;
+    if is_base64(&data) {
+        return Ok(Media {
+            name,
+            ..media(Source::Base64(data))
+        });
+    }
+    match read_url(data) {
+        // OpenRouter takes URLs here.
+        Some((source, media_type)) if !matches!(&source, Source::Url(url) if !url.contains("://")) => {
+            Ok(Media {
+                name,
+                media_type,
+                ..media(source)
+            })
+        }
+        _ => Err(invalid(&at(), BAD_DATA_URL)),
+    }
+}

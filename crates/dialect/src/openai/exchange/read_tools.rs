@@ -1,0 +1,217 @@
+//! Reads tools, which of them must be called, and the form that the answer is to have.
+
+use std::borrow::Cow;
+
+use super::read_part::marker;
+use super::{named, some};
+use crate::exchange::{OutputFormat, Tool, ToolChoice};
+use crate::fields::{boolean, field, invalid, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// A member that has to be there.
+pub(super) fn need<'d>(
+    object: Value<'d>,
+    name: &str,
+    path: impl Fn() -> String,
+) -> Result<Value<'d>, RequestError> {
+    if object.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(), "an object", object));
+    }
+    some(object, name).ok_or_else(|| RequestError::Missing {
+        param: format!("{}.{name}", path()),
+    })
+}
+
+/// A string member that has to be there.
+pub(super) fn need_str<'d>(
+    object: Value<'d>,
+    name: &str,
+    path: impl Fn() -> String,
+) -> Result<Cow<'d, str>, RequestError> {
+    string(need(object, name, &path)?, || format!("{}.{name}", path()))
+}
+
+fn list<'d, T>(
+    value: Value<'d>,
+    name: &str,
+    read: impl Fn(Value<'d>, &dyn Fn() -> String) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type(name, "an array", value));
+    }
+    let mut out = Vec::with_capacity(value.items().count());
+    for (position, item) in value.items().enumerate() {
+        out.push(read(item, &|| format!("{name}[{position}]"))?);
+    }
+    Ok(out)
+}
+
+pub(super) fn tools<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
+    list(value, "tools", tool)
+}
+
+/// The older `functions`.
+pub(super) fn functions<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
+    list(value, "functions", function)
+}
+
+fn tool<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
+    let kind = match some(value, "type") {
+        Some(kind) => string(kind, || path() + ".type")?,
+        None => Cow::Borrowed("function"),
+    };
+    if kind != "function" {
+        return builtin(kind, value, path);
+    }
+    let mut tool = function(need(value, "function", path)?, &|| path() + ".function")?;
+    for (name, value) in named(value) {
+        match name.as_ref() {
+            "type" | "function" => {}
+            "cache_control" => tool.cache = Some(marker(value)),
+            _ => tool.extra.push(field(&name, value)),
+        }
+    }
+    Ok(tool)
+}
+
+/// A custom tool, or one that only this provider knows.
+fn builtin<'d>(
+    kind: Cow<'d, str>,
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Tool<'d>, RequestError> {
+    let mut tool = Tool {
+        name: Cow::Borrowed(""),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: some(value, "cache_control").map(marker),
+        builtin: Some((kind.clone(), value.raw().into())),
+        extra: Vec::new(),
+    };
+    if kind == "custom" {
+        let custom = need(value, "custom", path)?;
+        tool.name = need_str(custom, "name", || path() + ".custom")?;
+        tool.description = super::text(custom, "description");
+    }
+    Ok(tool)
+}
+
+fn function<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
+    let mut tool = Tool {
+        name: need_str(value, "name", path)?,
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        builtin: None,
+        extra: Vec::new(),
+    };
+    for (name, value) in named(value) {
+        let at = || format!("{}.{name}", path());
+        match name.as_ref() {
+            "name" => {}
+            "description" => tool.description = Some(string(value, at)?),
+            "parameters" if value.kind() == Kind::Object => {
+                tool.parameters = Some(value.raw().into());
+            }
+            "parameters" => return Err(RequestError::wrong_type(at(), "a JSON schema", value)),
+            "strict" => tool.strict = Some(boolean(value, &at())?),
+            "cache_control" => tool.cache = Some(marker(value)),
+            _ => tool.extra.push(field(&name, value)),
+        }
+    }
+    Ok(tool)
+}
+
+pub(super) fn tool_choice<'d>(value: Value<'d>) -> Result<ToolChoice<'d>, RequestError> {
+    const NAME: &str = "tool_choice";
+    let path = || NAME.to_owned();
+    if value.kind() == Kind::String {
+        return Ok(match value.as_str().unwrap_or_default().as_ref() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            // Mistral's word is `any`.
+            "required" | "any" => ToolChoice::Required,
+            _ => {
+                let reason = "must be 'auto', 'none', 'required' or name a tool";
+                return Err(invalid(NAME, reason));
+            }
+        });
+    }
+    let kind = match some(value, "type") {
+        Some(kind) => string(kind, || path() + ".type")?,
+        None => Cow::Borrowed("function"),
+    };
+    match kind.as_ref() {
+        "function" | "custom" => {
+            let called = need(value, &kind, path)?;
+            need_str(called, "name", || format!("{NAME}.{kind}")).map(ToolChoice::Tool)
+        }
+        "allowed_tools" => {
+            let allowed = need(value, "allowed_tools", path)?;
+            let path = || "tool_choice.allowed_tools".to_owned();
+            let required = need_str(allowed, "mode", path)? == "required";
+            let tools = need(allowed, "tools", path)?;
+            let names = list(tools, "tool_choice.allowed_tools.tools", allowed_name)?;
+            Ok(ToolChoice::Allowed(names, required))
+        }
+        _ => Err(invalid(
+            "tool_choice.type",
+            "must be 'function', 'custom' or 'allowed_tools'",
+        )),
+    }
+}
+
+fn allowed_name<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Cow<'d, str>, RequestError> {
+    let kind = need_str(value, "type", path)?;
+    need_str(need(value, &kind, path)?, "name", || {
+        format!("{}.{kind}", path())
+    })
+}
+
+/// The older `function_call` of a request.
+pub(super) fn function_call<'d>(value: Value<'d>) -> Result<ToolChoice<'d>, RequestError> {
+    const NAME: &str = "function_call";
+    match value.as_str().as_deref() {
+        Some("auto") => Ok(ToolChoice::Auto),
+        Some("none") => Ok(ToolChoice::None),
+        Some(_) => Err(invalid(NAME, "must be 'auto', 'none' or name a function")),
+        None => need_str(value, "name", || NAME.to_owned()).map(ToolChoice::Tool),
+    }
+}
+
+/// The answer's form; none for a form that only some engine knows.
+pub(super) fn response_format<'d>(
+    value: Value<'d>,
+) -> Result<Option<OutputFormat<'d>>, RequestError> {
+    let path = || "response_format".to_owned();
+    let kind = need_str(value, "type", path)?;
+    Ok(match kind.as_ref() {
+        "text" => Some(OutputFormat::Text),
+        "json_object" => Some(OutputFormat::JsonObject),
+        "json_schema" => {
+            let asked = need(value, "json_schema", path)?;
+            let path = || "response_format.json_schema".to_owned();
+            let schema = need(asked, "schema", path)?;
+            if !matches!(schema.kind(), Kind::Object | Kind::Bool) {
+                let param = path() + ".schema";
+                return Err(RequestError::wrong_type(param, "a JSON schema", schema));
+            }
+            let strict = some(asked, "strict");
+            Some(OutputFormat::JsonSchema {
+                name: need_str(asked, "name", path)?,
+                description: super::text(asked, "description"),
+                schema: schema.raw().into(),
+                strict: strict
+                    .map(|strict| boolean(strict, &(path() + ".strict")))
+                    .transpose()?,
+            })
+        }
+        _ => None,
+    })
+}

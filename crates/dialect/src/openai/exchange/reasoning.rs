@@ -1,0 +1,181 @@
+//! Reasoning in chat messages. OpenAI has no field for it; what servers and gateways agree on:
+//! `reasoning_content` or `reasoning` for its text (vLLM, DeepSeek, most others), LiteLLM's
+//! `thinking_blocks` and OpenRouter's `reasoning_details` for signatures and what is hidden,
+//! and Mistral's `thinking` parts.
+
+use std::borrow::Cow;
+
+use super::{named, some, text};
+use crate::exchange::{Content, Part};
+use crate::json::{Kind, Value, write_json_string};
+
+/// The names of a message's members that are read here.
+pub(super) const MEMBERS: [&str; 4] = [
+    "reasoning_content",
+    "reasoning",
+    "thinking_blocks",
+    "reasoning_details",
+];
+
+/// The reasoning text of a message or delta, where it stands in one field.
+pub(super) fn plain<'d>(message: Value<'d>) -> Option<Cow<'d, str>> {
+    text(message, "reasoning_content").or_else(|| text(message, "reasoning"))
+}
+
+/// The blocks of a message or delta.
+pub(super) fn blocks<'d>(message: Value<'d>) -> impl Iterator<Item = Content<'d>> {
+    let list = some(message, "thinking_blocks").filter(|list| list.items().next().is_some());
+    let list = list.or_else(|| some(message, "reasoning_details"));
+    list.into_iter().flat_map(Value::items).map(block)
+}
+
+/// A block of any of these kinds; one that says nothing where it is none.
+pub(super) fn block<'d>(block: Value<'d>) -> Content<'d> {
+    let said = some(block, "thinking").and_then(thinking);
+    let said = said
+        .or_else(|| text(block, "text"))
+        .or_else(|| text(block, "summary"));
+    Content::Reasoning {
+        text: said.unwrap_or_default(),
+        signature: text(block, "signature"),
+        redacted: text(block, "data"),
+    }
+}
+
+/// A text, or Mistral's list of text parts.
+fn thinking<'d>(value: Value<'d>) -> Option<Cow<'d, str>> {
+    if value.kind() == Kind::String {
+        return value.as_str();
+    }
+    let mut texts = value.items().filter_map(|part| text(part, "text"));
+    let first = texts.next()?;
+    Some(texts.fold(first, |said, more| said + more))
+}
+
+/// The reasoning of a whole message as parts. Blocks win over the text they repeat; a block
+/// that lost its text (a stream's last piece has only the signature) takes it from there.
+pub(super) fn read<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) {
+    let begin = parts.len();
+    let mut said = plain(message);
+    for block in blocks(message) {
+        let Content::Reasoning {
+            text,
+            signature,
+            redacted,
+        } = block
+        else {
+            continue;
+        };
+        if text.is_empty() && signature.is_none() && redacted.is_none() {
+            continue;
+        }
+        let text = match text.is_empty() && redacted.is_none() {
+            true => said.take().unwrap_or_default(),
+            false => text,
+        };
+        parts.push(Part::new(Content::Reasoning {
+            text,
+            signature,
+            redacted,
+        }));
+    }
+    let told = parts
+        .iter()
+        .skip(begin)
+        .any(|part| matches!(&part.content, Content::Reasoning { text, .. } if !text.is_empty()));
+    if let Some(text) = said.filter(|_| !told) {
+        let part = Part::new(Content::Reasoning {
+            text,
+            signature: None,
+            redacted: None,
+        });
+        parts.insert(begin, part);
+    }
+}
+
+/// A message's reasoning parts: text, signature, redacted.
+pub(super) fn of<'p>(
+    parts: &'p [Part<'_>],
+) -> impl Iterator<Item = (&'p str, Option<&'p str>, Option<&'p str>)> {
+    parts.iter().filter_map(|part| match &part.content {
+        Content::Reasoning {
+            text,
+            signature,
+            redacted,
+        } => Some((text.as_ref(), signature.as_deref(), redacted.as_deref())),
+        _ => None,
+    })
+}
+
+/// Appends the members that tell reasoning parts, each with a comma ahead: the text, and the
+/// blocks where there is more to them than text.
+pub(super) fn write(parts: &[Part<'_>], with_blocks: bool, out: &mut String) {
+    if of(parts).any(|(text, ..)| !text.is_empty()) {
+        out.push_str(",\"reasoning_content\":");
+        let mut texts = of(parts).map(|(text, ..)| text);
+        match (texts.next(), texts.next()) {
+            (Some(only), None) => write_json_string(only, out),
+            _ => {
+                let all: String = of(parts).map(|(text, ..)| text).collect();
+                write_json_string(&all, out);
+            }
+        }
+    }
+    let more = of(parts).any(|(_, signature, redacted)| signature.is_some() || redacted.is_some());
+    if !with_blocks || !more {
+        return;
+    }
+    let mut separator = ",\"thinking_blocks\":[";
+    for (text, signature, redacted) in of(parts) {
+        out.push_str(separator);
+        separator = ",";
+        write_block(text, signature, redacted, out);
+    }
+    out.push(']');
+}
+
+/// One of LiteLLM's `thinking_blocks`. What is both told and hidden can't stand in one of
+/// Anthropic's blocks; it is kept together here all the same.
+pub(super) fn write_block(
+    text: &str,
+    signature: Option<&str>,
+    redacted: Option<&str>,
+    out: &mut String,
+) {
+    match redacted {
+        Some(data) if text.is_empty() => {
+            out.push_str("{\"type\":\"redacted_thinking\",\"data\":");
+            write_json_string(data, out);
+        }
+        _ => {
+            out.push_str("{\"type\":\"thinking\",\"thinking\":");
+            write_json_string(text, out);
+            if let Some(data) = redacted {
+                out.push_str(",\"data\":");
+                write_json_string(data, out);
+            }
+        }
+    }
+    if let Some(signature) = signature {
+        out.push_str(",\"signature\":");
+        write_json_string(signature, out);
+    }
+    out.push('}');
+}
+
+/// A Mistral `thinking` part.
+pub(super) fn write_part(text: &str, signature: Option<&str>, out: &mut String) {
+    out.push_str("{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":");
+    write_json_string(text, out);
+    out.push_str("}]");
+    if let Some(signature) = signature {
+        out.push_str(",\"signature\":");
+        write_json_string(signature, out);
+    }
+    out.push('}');
+}
+
+/// Whether nothing of a delta is reasoning.
+pub(super) fn is_absent(delta: Value<'_>) -> bool {
+    !named(delta).any(|(name, _)| MEMBERS.contains(&name.as_ref()))
+}

@@ -1,0 +1,292 @@
+//! Writes the messages of a chat request.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::extras::{self, Fate};
+use super::object::{Body, UNKNOWN, member};
+use super::reasoning;
+use super::traits::{MediaForm, ReasoningForm, Traits};
+use super::write_part::{Place, content};
+use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::json::write_json_string;
+
+/// About how long a message gets.
+pub(super) fn room(message: &Message<'_>) -> usize {
+    64 + message.parts.iter().map(part_room).sum::<usize>()
+}
+
+fn part_room(part: &Part<'_>) -> usize {
+    64 + match &part.content {
+        Content::Text { text, .. } | Content::Refusal(text) => text.len() + text.len() / 16,
+        Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) => match &media.source {
+            Source::Url(text) | Source::Base64(text) | Source::Id(text) | Source::Text(text) => {
+                text.len() + 64
+            }
+        },
+        Content::ToolCall(call) => call.id.len() + call.name.len() + 2 * call.arguments.len(),
+        Content::ToolResult(result) => {
+            result.call_id.len() + result.parts.iter().map(part_room).sum::<usize>()
+        }
+        Content::Reasoning { text, .. } => text.len() + text.len() / 16,
+        Content::Opaque { .. } => 0,
+    }
+}
+
+pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<(), Inexpressible> {
+    if !body.field("messages") {
+        return Ok(());
+    }
+    body.out.push('[');
+    let mut calls = HashSet::new();
+    for (position, message) in messages.iter().enumerate() {
+        for part in &message.parts {
+            match &part.content {
+                Content::ToolCall(call) => {
+                    calls.insert(call.id.as_ref());
+                }
+                Content::ToolResult(result) => {
+                    if !calls.contains(result.call_id.as_ref()) {
+                        return Err(Inexpressible {
+                            param: format!("messages[{position}]"),
+                            why: "it is a result of a call that no message before it makes"
+                                .to_owned(),
+                        });
+                    }
+                    tool_result(position, result, body)?;
+                }
+                _ => {}
+            }
+        }
+        let is_last = position + 1 == messages.len();
+        match message.role {
+            Role::Tool => {}
+            Role::Assistant => assistant(position, message, is_last, body)?,
+            _ => other(position, message, body)?,
+        }
+        for field in &message.extra {
+            if let Fate::Lost(harmless) = extras::of_message(&field.name, body.traits.bit) {
+                let param = format!("messages[{position}].{}", field.name);
+                body.lose(param, UNKNOWN, harmless);
+            }
+        }
+    }
+    body.out.push(']');
+    Ok(())
+}
+
+/// Begins a message.
+fn begin(role: &str, body: &mut Body<'_>) {
+    if body.out.ends_with('}') {
+        body.out.push(',');
+    }
+    body.out.push_str("{\"role\":\"");
+    body.out.push_str(role);
+    body.out.push('"');
+}
+
+fn name(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
+    match &message.name {
+        Some(name) if body.traits.names => member("name", name, &mut body.out),
+        Some(_) => {
+            let param = format!("messages[{position}].name");
+            body.lose(param, "Mistral's messages have no names", false);
+        }
+        None => {}
+    }
+}
+
+/// The end of a message: of its other fields those that the target knows.
+fn end(message: &Message<'_>, body: &mut Body<'_>) {
+    for field in &message.extra {
+        if extras::of_message(&field.name, body.traits.bit) == Fate::Written {
+            body.out.push(',');
+            write_json_string(&field.name, &mut body.out);
+            body.out.push(':');
+            body.out.push_str(&field.value);
+        }
+    }
+    body.out.push('}');
+}
+
+/// A message of the operator or the person.
+fn other(position: usize, message: &Message<'_>, body: &mut Body<'_>) -> Result<(), Inexpressible> {
+    let is_spoken = |part: &&Part<'_>| !matches!(part.content, Content::ToolResult(_));
+    if !message.parts.is_empty() && !message.parts.iter().any(|part| is_spoken(&part)) {
+        return Ok(());
+    }
+    let role = match message.role {
+        Role::Developer if body.traits.developer => "developer",
+        Role::System | Role::Developer => "system",
+        _ => "user",
+    };
+    begin(role, body);
+    name(position, message, body);
+    body.out.push_str(",\"content\":");
+    let parts = message
+        .parts
+        .iter()
+        .enumerate()
+        .filter(|(_, part)| is_spoken(part));
+    content(Place::Message(position), parts, body)?;
+    end(message, body);
+    Ok(())
+}
+
+fn assistant(
+    position: usize,
+    message: &Message<'_>,
+    is_last: bool,
+    body: &mut Body<'_>,
+) -> Result<(), Inexpressible> {
+    begin("assistant", body);
+    name(position, message, body);
+    let traits = body.traits;
+    let parts = || message.parts.iter().enumerate();
+    let refusals = parts().filter(|(_, part)| matches!(part.content, Content::Refusal(_)));
+    // One refusal has a field of its own; several stand among the parts.
+    let apart = traits.refusal && refusals.count() == 1;
+    let said = parts().filter(|(_, part)| match &part.content {
+        Content::ToolCall(_) | Content::ToolResult(_) => false,
+        Content::Reasoning { .. } => traits.reasoning == ReasoningForm::Parts,
+        Content::Audio(media) => !has_audio_id(traits, &media.source),
+        Content::Refusal(_) => !apart,
+        _ => true,
+    });
+    let calls = || {
+        parts().filter_map(|(at, part)| match &part.content {
+            Content::ToolCall(call) => Some((at, call, part)),
+            _ => None,
+        })
+    };
+    body.out.push_str(",\"content\":");
+    if said.clone().next().is_none() && (apart || calls().next().is_some()) {
+        body.out.push_str("null");
+    } else {
+        content(Place::Message(position), said, body)?;
+    }
+    earlier_reasoning(position, message, body);
+    for (_, part) in parts() {
+        match &part.content {
+            Content::Refusal(text) if apart => member("refusal", text, &mut body.out),
+            Content::Audio(media) if has_audio_id(traits, &media.source) => {
+                if let Source::Id(id) = &media.source {
+                    body.out.push_str(",\"audio\":{\"id\":");
+                    write_json_string(id, &mut body.out);
+                    body.out.push('}');
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut separator = ",\"tool_calls\":[";
+    for (at, call, part) in calls() {
+        let path = || format!("messages[{position}].tool_calls[{at}]");
+        for field in &part.extra {
+            body.lose(format!("{}.{}", path(), field.name), UNKNOWN, false);
+        }
+        if call.custom && !traits.custom_tools {
+            body.lose(path(), "this target has no custom tools", false);
+            continue;
+        }
+        body.out.push_str(separator);
+        separator = ",";
+        tool_call(call, body);
+    }
+    if separator == "," {
+        body.out.push(']');
+    }
+    let marked = message.extra.iter().any(|field| field.name == "prefix");
+    if is_last && traits.prefix && !marked && calls().next().is_none() {
+        body.out.push_str(",\"prefix\":true");
+    }
+    end(message, body);
+    Ok(())
+}
+
+/// Whether a sound is an earlier answer that OpenAI keeps under an id.
+fn has_audio_id(traits: &Traits, source: &Source<'_>) -> bool {
+    matches!(traits.media, MediaForm::OpenAi | MediaForm::Any) && matches!(source, Source::Id(_))
+}
+
+fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
+    let form = body.traits.reasoning;
+    match form {
+        ReasoningForm::Field => reasoning::write(&message.parts, false, &mut body.out),
+        ReasoningForm::FieldAndBlocks => reasoning::write(&message.parts, true, &mut body.out),
+        ReasoningForm::None | ReasoningForm::Parts => {}
+    }
+    for (text, signature, redacted) in reasoning::of(&message.parts) {
+        let param = |name: &str| format!("messages[{position}].{name}");
+        if form == ReasoningForm::None && !text.is_empty() {
+            let why = "OpenAI's chat completions don't take reasoning back";
+            body.lose(param("reasoning"), why, false);
+        }
+        let keeps_signature = matches!(form, ReasoningForm::FieldAndBlocks | ReasoningForm::Parts);
+        if !keeps_signature && signature.is_some() {
+            let why = "only the provider that signed it reads it";
+            body.lose(param("reasoning.signature"), why, true);
+        }
+        if form != ReasoningForm::FieldAndBlocks && redacted.is_some() {
+            let why = "only the provider that hid it reads it";
+            body.lose(param("reasoning.redacted"), why, true);
+        }
+    }
+}
+
+fn tool_call(call: &ToolCall<'_>, body: &mut Body<'_>) {
+    body.out.push_str("{\"id\":");
+    write_json_string(&call_id(&call.id, body.traits), &mut body.out);
+    let (kind, arguments) = match call.custom {
+        true => ("custom", "input"),
+        false => ("function", "arguments"),
+    };
+    for piece in [",\"type\":\"", kind, "\",\"", kind, "\":{\"name\":"] {
+        body.out.push_str(piece);
+    }
+    write_json_string(&call.name, &mut body.out);
+    member(arguments, &call.arguments, &mut body.out);
+    body.out.push_str("}}");
+}
+
+fn tool_result(
+    position: usize,
+    result: &ToolResult<'_>,
+    body: &mut Body<'_>,
+) -> Result<(), Inexpressible> {
+    begin("tool", body);
+    let id = call_id(&result.call_id, body.traits);
+    member("tool_call_id", &id, &mut body.out);
+    body.out.push_str(",\"content\":");
+    let parts = result.parts.iter().enumerate();
+    content(Place::Result(position), parts, body)?;
+    body.out.push('}');
+    if result.is_error {
+        let param = format!("messages[{position}].is_error");
+        body.lose(param, "chat completions don't mark failed tools", false);
+    }
+    Ok(())
+}
+
+/// A call's id as the target takes it. Mistral takes nine letters and digits; others become
+/// such by a hash, so that a call and its result, and the same id in the next request, agree.
+fn call_id<'c>(id: &'c str, traits: &Traits) -> Cow<'c, str> {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let fits = id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !traits.short_ids || fits {
+        return Cow::Borrowed(id);
+    }
+    // FNV-1a, 64 bits, of which nine digits keep 53.
+    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let short = (0..9).map(|_| {
+        let digit = DIGITS[(hash % 62) as usize];
+        hash /= 62;
+        char::from(digit)
+    });
+    Cow::Owned(short.collect())
+}

@@ -1,0 +1,308 @@
+//! What holds for every dialect: a conversation that crosses into it from chat and back says
+//! the same, and so do its answer and its stream.
+//!
+//! Only what every dialect can say is generated here; what one has beyond that is tested in
+//! its own file.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod wires;
+
+use bytes::Bytes;
+use forebay_dialect::exchange::{Profile, WriteOptions};
+use forebay_dialect::{
+    AnswerContext, Request, StreamTranslation, Target, Wire, fold, translate_answer,
+    translate_request,
+};
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn options() -> WriteOptions {
+    WriteOptions {
+        model: "m".to_owned(),
+        default_max_tokens: 4096,
+        profile: Profile::Standard,
+        ..WriteOptions::default()
+    }
+}
+
+fn context() -> AnswerContext {
+    AnswerContext {
+        id: "7f".to_owned(),
+        model: "m".to_owned(),
+        created: 5,
+        echo: String::new(),
+    }
+}
+
+fn said() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{1,9}", "[a-z](\\PC|[\n\"\\\\]){0,12}[a-z]"]
+}
+
+fn arguments() -> impl Strategy<Value = Value> {
+    ("[a-z]{1,5}", said(), 0..99_i32)
+        .prop_map(|(name, text, number)| json!({name: text, "n": [number, null]}))
+}
+
+fn user() -> impl Strategy<Value = Value> {
+    let image = prop_oneof![Just(None), Just(Some("data:image/png;base64,iVBORw0KGgo=")),];
+    (said(), image).prop_map(|(text, image)| {
+        let content = match image {
+            None => json!(text),
+            Some(url) => json!([
+                {"type": "text", "text": text},
+                {"type": "image_url", "image_url": {"url": url}},
+            ]),
+        };
+        json!({"role": "user", "content": content})
+    })
+}
+
+/// The assistant says something or calls tools, gets their results, and the person goes on.
+fn turn() -> impl Strategy<Value = Vec<Value>> {
+    let calls = vec((arguments(), said()), 0..3);
+    (said(), calls, user()).prop_map(|(text, calls, user)| {
+        let mut assistant = json!({"role": "assistant", "content": text});
+        let mut results = Vec::new();
+        let mut called = Vec::new();
+        for (position, (arguments, result)) in calls.into_iter().enumerate() {
+            let id = format!("call_{position}_{}", text.len());
+            called.push(json!({"id": id, "type": "function",
+                "function": {"name": "look", "arguments": arguments.to_string()}}));
+            results.push(json!({"role": "tool", "tool_call_id": id, "content": result}));
+        }
+        if !called.is_empty() {
+            assistant["tool_calls"] = json!(called);
+        }
+        let mut out = vec![assistant];
+        out.extend(results);
+        out.push(user);
+        out
+    })
+}
+
+/// A chat request of what every dialect can say.
+fn conversation() -> impl Strategy<Value = Value> {
+    let choice = prop_oneof![
+        Just(json!("auto")),
+        Just(json!("required")),
+        Just(json!({"type": "function", "function": {"name": "look"}})),
+    ];
+    let sampling = (
+        1..9999_u32,
+        of(0..=4_u8),
+        of(0..=4_u8),
+        vec("[a-z]{2,5}", 0..3),
+    );
+    (of(said()), user(), vec(turn(), 0..3), choice, sampling).prop_map(
+        |(system, first, turns, choice, (cap, temperature, top_p, stop))| {
+            let mut messages = Vec::new();
+            messages.extend(system.map(|text| json!({"role": "system", "content": text})));
+            messages.push(first);
+            messages.extend(turns.into_iter().flatten());
+            let mut body = json!({
+                "model": "m",
+                "messages": messages,
+                "max_tokens": cap,
+                "tool_choice": choice,
+                "tools": [{"type": "function", "function": {"name": "look", "description": "Looks.",
+                    "parameters": {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}}}],
+            });
+            let mut set = |name: &str, value: Option<Value>| {
+                if let Some(value) = value {
+                    body[name] = value;
+                }
+            };
+            set("temperature", temperature.map(|quarters| json!(f64::from(quarters) / 4.0)));
+            set("top_p", top_p.map(|quarters| json!(f64::from(quarters) / 4.0)));
+            set("stop", Some(json!(stop)).filter(|_| !stop.is_empty()));
+            body
+        },
+    )
+}
+
+/// A request as all dialects would have it: ids by order, arguments as values, one text as a
+/// string, what is the default left out.
+fn normal(body: &[u8]) -> Value {
+    let mut body: Value = serde_json::from_slice(body).unwrap();
+    let mut ids: Vec<Value> = Vec::new();
+    for message in body["messages"].as_array_mut().unwrap() {
+        for call in message["tool_calls"].as_array_mut().into_iter().flatten() {
+            ids.push(call["id"].take());
+            call["id"] = json!(ids.len() - 1);
+            let arguments = call["function"]["arguments"].as_str().unwrap();
+            call["function"]["arguments"] = serde_json::from_str(arguments).unwrap();
+        }
+        if let Some(id) = message.get_mut("tool_call_id") {
+            *id = json!(ids.iter().rposition(|known| known == id));
+        }
+        let only = message["content"]
+            .as_array()
+            .filter(|parts| parts.len() == 1);
+        if let Some(text) = only.and_then(|parts| parts[0].get("text")).cloned() {
+            message["content"] = text;
+        }
+        message
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
+    }
+    for name in ["temperature", "top_p"] {
+        if let Some(number) = body.get_mut(name) {
+            *number = json!(number.as_f64());
+        }
+    }
+    let defaults = [
+        ("tool_choice", json!("auto")),
+        ("parallel_tool_calls", json!(true)),
+        ("n", json!(1)),
+    ];
+    body.as_object_mut().unwrap().retain(|name, value| {
+        !defaults
+            .iter()
+            .any(|(default, said)| name == default && value == said)
+    });
+    body
+}
+
+/// A chat request brought into a dialect and back, beside what it was.
+fn round_trip(wire: Wire, body: &Value) -> (Value, Value) {
+    let body = Bytes::from(body.to_string());
+    let there = Request::parse(Wire::Chat, body.clone()).unwrap();
+    let there = translate_request(&there, wire, &options()).unwrap();
+    let lost: Vec<_> = there.lost.iter().filter(|lost| !lost.harmless).collect();
+    assert!(lost.is_empty(), "{}: {lost:?}", wire.as_str());
+    let back = Request::parse(wires::target(wire, false), there.body).unwrap();
+    let back = translate_request(&back, Wire::Chat, &options()).unwrap();
+    (normal(&back.body), normal(&body))
+}
+
+/// A whole chat completion of what every dialect can say.
+fn answer() -> impl Strategy<Value = Value> {
+    let calls = vec(arguments(), 0..3);
+    (said(), calls, any::<bool>(), 1..99_u32, 1..99_u32).prop_map(
+        |(text, calls, cut, input, output)| {
+            let finish = match (calls.is_empty(), cut) {
+                (false, _) => "tool_calls",
+                (true, true) => "length",
+                (true, false) => "stop",
+            };
+            let calls: Vec<_> = calls.iter().enumerate().map(|(position, arguments)| {
+                json!({"id": format!("call_{position}"), "type": "function",
+                    "function": {"name": "look", "arguments": arguments.to_string()}})
+            }).collect();
+            let mut message = json!({"role": "assistant", "content": text});
+            if !calls.is_empty() {
+                message["tool_calls"] = json!(calls);
+            }
+            json!({"id": "a1", "object": "chat.completion", "created": 5, "model": "m",
+                "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+                "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output}})
+        },
+    )
+}
+
+/// What counts of an answer.
+fn told(body: &[u8]) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let choice = &body["choices"][0];
+    let calls = choice["message"]["tool_calls"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let calls: Vec<_> = calls
+        .map(|call| {
+            let arguments = call["function"]["arguments"].as_str().unwrap();
+            let arguments: Value = serde_json::from_str(arguments).unwrap();
+            json!([call["function"]["name"], arguments])
+        })
+        .collect();
+    json!([
+        choice["message"]["content"],
+        calls,
+        choice["finish_reason"],
+        body["usage"]["prompt_tokens"],
+        body["usage"]["completion_tokens"]
+    ])
+}
+
+fn stream(from: Wire, to: Wire, events: &[Bytes]) -> Vec<Bytes> {
+    let mut translation = StreamTranslation::new(from, to, &context());
+    let mut out = Vec::new();
+    for event in events {
+        translation.push(None, event, &mut out).unwrap();
+    }
+    if from.terminal() == forebay_dialect::Terminal::Done {
+        translation
+            .push(None, &Bytes::from_static(b"[DONE]"), &mut out)
+            .unwrap();
+    }
+    translation.end_of_body(&mut out);
+    assert!(translation.has_ended(), "{}", from.as_str());
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_conversation_comes_back_from_every_dialect(body in conversation()) {
+        for wire in wires::clients() {
+            let (back, sent) = round_trip(wire, &body);
+            prop_assert_eq!(back, sent, "{}", wire.as_str());
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_back_from_every_dialect(answer in answer()) {
+        let body = Bytes::from(answer.to_string());
+        for wire in wires::clients() {
+            let there = translate_answer(Wire::Chat, wire, &body, &context()).unwrap();
+            let back = translate_answer(wire, Wire::Chat, &there, &context()).unwrap();
+            prop_assert_eq!(told(&back), told(&body), "{}", wire.as_str());
+        }
+    }
+
+    #[test]
+    fn a_stream_comes_back_from_every_dialect(answer in answer()) {
+        let body = Bytes::from(answer.to_string());
+        let events = forebay_dialect::unfold(Wire::Chat, &body, &context()).unwrap();
+        for wire in wires::clients() {
+            let there = stream(Wire::Chat, wire, &events);
+            let whole = fold(wire, &there, &context()).unwrap();
+            let whole = translate_answer(wire, Wire::Chat, &whole, &context()).unwrap();
+            prop_assert_eq!(told(&whole), told(&body), "{} folded", wire.as_str());
+            let back = fold(Wire::Chat, &stream(wire, Wire::Chat, &there), &context()).unwrap();
+            prop_assert_eq!(told(&back), told(&body), "{}", wire.as_str());
+        }
+    }
+
+    #[test]
+    fn what_is_no_stream_of_a_dialect_makes_none_panic(events in vec("\\PC{0,40}|\\{\"(type|choices|error|usage|delta)\":(\"\\PC{0,9}\"|[0-9]|\\[\\{\\}\\]|\\{\\})\\}", 0..6)) {
+        for from in wires::targets() {
+            for to in wires::clients() {
+                let mut translation = StreamTranslation::new(from, to, &context());
+                let mut out = Vec::new();
+                for event in &events {
+                    let _ = translation.push(None, &Bytes::from(event.clone()), &mut out);
+                }
+                translation.end_of_body(&mut out);
+            }
+        }
+    }
+}
+
+#[test]
+fn texts_and_vectors_stay_in_their_own_forms() {
+    let request =
+        Request::parse(Wire::Completions, r#"{"model":"m","prompt":"a"}"#.into()).unwrap();
+    assert!(translate_request(&request, Wire::Chat, &options()).is_err());
+    let request = Request::parse(
+        Target::new(Wire::Chat),
+        r#"{"model":"m","messages":[{"role":"user","content":"a"}]}"#.into(),
+    )
+    .unwrap();
+    assert!(translate_request(&request, Wire::Completions, &options()).is_err());
+}
