@@ -120,8 +120,10 @@ impl Request {
         let (Some(Some(place)), Some(part)) = (place, parts) else {
             return Err(missing);
         };
+        // A call's arguments may be JSON that is no string: its canonical text was shown then.
+        let is_string = text.as_bytes().get(place.start as usize) == Some(&b'"');
         match part {
-            Part::Text(_) | Part::ToolCall(_) => {
+            Part::Text(_) | Part::ToolCall(_) if is_string => {
                 let content = place.inside();
                 let raw = text.get(content.range()).unwrap_or_default();
                 let mut offsets = Offsets::new(raw);
@@ -131,7 +133,7 @@ impl Request {
                     splices.push(replacement(edit, content, start, end)?);
                 }
             }
-            Part::Opaque(_) => {
+            Part::Text(_) | Part::ToolCall(_) | Part::Opaque(_) => {
                 let raw = text.get(place.range()).unwrap_or_default();
                 let document = Document::parse(raw.as_bytes()).map_err(RequestError::Json)?;
                 let mut canonical = String::with_capacity(raw.len());
