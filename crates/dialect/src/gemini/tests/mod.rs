@@ -1,6 +1,7 @@
 //! What can be expressed goes through Google's format and comes back as it was.
 #![allow(clippy::unwrap_used, reason = "a test that fails says so")]
 
+mod foreign;
 mod generator;
 
 use proptest::prelude::*;
