@@ -9,6 +9,7 @@ mod candidate;
 mod contents;
 mod emit;
 mod error;
+mod fold;
 mod generation;
 mod message;
 mod names;
@@ -26,6 +27,7 @@ mod write_generation;
 
 pub(crate) use answer::{read_answer, write_answer};
 pub(crate) use error::{error_body, read_error};
+pub(crate) use fold::fold;
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;

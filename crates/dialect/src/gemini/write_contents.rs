@@ -13,9 +13,10 @@ use crate::exchange::{
 };
 use crate::json::write_json_string;
 
-/// The most bytes that one medium may have in the request itself
-/// (ai.google.dev/gemini-api/docs/file-input-methods: 100 MB).
+/// The most bytes that one medium may have in the request itself, and that a PDF may have
+/// (ai.google.dev/gemini-api/docs/file-input-methods).
 const MAX_INLINE: usize = 100_000_000;
+const MAX_INLINE_PDF: usize = 50_000_000;
 
 /// Parts that only Google has.
 const OWN: [&str; 4] = [
@@ -426,10 +427,14 @@ fn inline(
     let Some(bytes) = base64::decoded_len(data) else {
         return Err(inexpressible(&at.to_string(), "its data is no base64"));
     };
-    if bytes > MAX_INLINE {
+    let limit = match media_type {
+        "application/pdf" => MAX_INLINE_PDF,
+        _ => MAX_INLINE,
+    };
+    if bytes > limit {
         return Err(Inexpressible {
             param: at.to_string(),
-            why: format!("it has {bytes} bytes, over Gemini's limit of {MAX_INLINE}"),
+            why: format!("it has {bytes} bytes, over Gemini's limit of {limit}"),
         });
     }
     inline_data(out, media_type, data, label);

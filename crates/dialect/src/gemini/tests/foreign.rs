@@ -280,7 +280,7 @@ fn what_the_operator_sets_wins() {
 
 #[test]
 fn what_has_no_sensible_body_is_refused_by_name() {
-    let large = "A".repeat(134_000_000);
+    let large = "A".repeat(67_000_000);
     let cases = [
         (
             asking(vec![message(Role::System, [text("s")])]),
@@ -322,10 +322,10 @@ fn what_has_no_sensible_body_is_refused_by_name() {
         ),
         (
             ask(vec![image(Source::Url(
-                format!("data:image/png;base64,{large}").into(),
+                format!("data:application/pdf;base64,{large}").into(),
             ))]),
             "messages[0].content[0]",
-            "100500000 bytes, over Gemini's limit of 100000000",
+            "50250000 bytes, over Gemini's limit of 50000000",
         ),
     ];
     for (request, param, why) in cases {
