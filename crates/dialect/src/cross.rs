@@ -297,6 +297,9 @@ pub fn fold(wire: Wire, events: &[Bytes], context: &AnswerContext) -> Result<Byt
     if wire == Wire::Messages {
         return anthropic::fold(events);
     }
+    if wire == Wire::Gemini {
+        return gemini::fold(events);
+    }
     let mut reader = reader(wire);
     let mut collector = Collector::default();
     let mut steps = Vec::new();
@@ -341,6 +344,10 @@ pub fn unfold(
     let answer = read_answer(wire, document.root())?;
     if answer.choices.is_empty() {
         return Err(ConvertError::Empty);
+    }
+    if wire == Wire::Gemini {
+        // Each of its events is an answer, so the whole one is a stream already.
+        return Ok(vec![body.clone()]);
     }
     let mut writer = writer(wire, context);
     let mut out = Vec::new();

@@ -56,6 +56,7 @@ pub use cross::{
     translate_request, unfold,
 };
 pub use edit::{EditError, TextEdit};
+pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,

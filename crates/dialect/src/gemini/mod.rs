@@ -1,82 +1,44 @@
-//! Google's generateContent.
+//! Google's `generateContent` and `streamGenerateContent`, as the Gemini API and Vertex AI have
+//! them: for clients and for upstreams. Model and stream are named in the path.
+//!
+//! The shapes are those of `google-genai` 3.6 (its types and converters).
 
+mod answer;
+mod base64;
+mod candidate;
+mod contents;
+mod emit;
+mod error;
+mod fold;
+mod generation;
+mod message;
+mod names;
 pub(crate) mod payload;
 pub(crate) mod prompt;
+mod read;
+mod schema;
+mod stream_read;
+mod stream_write;
+mod time;
+mod view;
+mod write;
+mod write_contents;
+mod write_generation;
+
+pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use error::{error_body, read_error};
+pub(crate) use fold::fold;
+pub(crate) use read::read_request;
+pub(crate) use stream_read::StreamReader;
+pub(crate) use stream_write::StreamWriter;
+pub(crate) use write::write_request;
 
 use bytes::Bytes;
 
-use crate::UpstreamErrorBody;
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
-use crate::error::ErrorParts;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
-use crate::request::RequestError;
-use crate::wire::Target;
-
-pub(crate) fn read_request<'d>(
-    _target: &Target,
-    root: Value<'d>,
-) -> Result<ChatRequest<'d>, RequestError> {
-    Err(RequestError::wrong_type(
-        "body",
-        "a format that is spoken here",
-        root,
-    ))
+/// The body that answers Google's `countTokens`, for a prompt of so many tokens.
+pub fn count_tokens_body(total: u64) -> Bytes {
+    format!("{{\"totalTokens\":{total}}}").into()
 }
 
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
-    }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
-
-/// Writes a stream.
-pub(crate) struct StreamWriter;
-
-impl StreamWriter {
-    pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self
-    }
-}
-
-impl WriteStream for StreamWriter {
-    fn write(&mut self, _event: &StreamEvent, _out: &mut Vec<Bytes>) {}
-}
-
-pub(crate) fn write_answer(_answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_body(_error: &ErrorParts<'_>) -> Bytes {
-    Bytes::new()
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! Reads `systemInstruction` and `contents` into messages: who speaks, which result answers
+//! which call, where signatures go.
+
+use std::borrow::Cow;
+
+use super::generation::object;
+use super::names::{each, get, name_of, text};
+use super::view::{View, arguments};
+use crate::exchange::{Content, Message, Part, Role, ToolCall, ToolResult};
+use crate::fields::{field, invalid, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// A call that has been read: its id, its name, whether the client gave the id, whether a
+/// result has come.
+struct Called<'d> {
+    id: Cow<'d, str>,
+    name: Cow<'d, str>,
+    given: bool,
+    answered: bool,
+}
+
+/// Messages as they are read.
+#[derive(Default)]
+pub(super) struct Contents<'d> {
+    messages: Vec<Message<'d>>,
+    calls: Vec<Called<'d>>,
+}
+
+impl<'d> Contents<'d> {
+    pub(super) fn instruction(&mut self, value: Value<'d>) -> Result<(), RequestError> {
+        object(value, || "systemInstruction".to_owned())?;
+        let mut message = message(Role::System);
+        let parts = get(value, "parts").into_iter().flat_map(each);
+        for (number, part) in parts.enumerate() {
+            let path = |rest: &str| format!("systemInstruction.parts[{number}]{rest}");
+            self.part(part, &path, &mut message.parts)?;
+        }
+        self.messages.insert(0, message);
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self, contents: Value<'d>) -> Result<(), RequestError> {
+        if !matches!(contents.kind(), Kind::Array | Kind::Object) {
+            return Err(RequestError::wrong_type("contents", "an array", contents));
+        }
+        for (position, content) in each(contents).enumerate() {
+            self.content(position, content)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<Message<'d>>, RequestError> {
+        if self
+            .messages
+            .iter()
+            .all(|message| message.role == Role::System)
+        {
+            return Err(RequestError::Missing {
+                param: "contents".to_owned(),
+            });
+        }
+        Ok(self.messages)
+    }
+
+    fn content(&mut self, position: usize, content: Value<'d>) -> Result<(), RequestError> {
+        object(content, || format!("contents[{position}]"))?;
+        let path = |rest: &str| format!("contents[{position}]{rest}");
+        let role = match get(content, "role") {
+            Some(role) => string(role, || path(".role"))?,
+            None => Cow::Borrowed("user"),
+        };
+        let role = match role.as_ref() {
+            "model" => Role::Assistant,
+            "user" | "function" => Role::User,
+            _ => return Err(invalid(&path(".role"), "must be user or model")),
+        };
+        let mut spoken = message(role);
+        let mut results = message(Role::Tool);
+        for (key, value) in content.members().filter(|(_, value)| !value.is_null()) {
+            let name = name_of(key);
+            if !matches!(name.as_ref(), "role" | "parts") {
+                spoken.extra.push(field(&name, value));
+            }
+        }
+        let parts = get(content, "parts").into_iter().flat_map(each);
+        for (number, part) in parts.enumerate() {
+            let path = |rest: &str| format!("contents[{position}].parts[{number}]{rest}");
+            match get(part, "functionResponse") {
+                Some(response) => results.parts.push(self.result(response, &path)?),
+                None => self.part(part, &path, &mut spoken.parts)?,
+            }
+        }
+        let only_results = !results.parts.is_empty() && spoken.parts.is_empty();
+        if !results.parts.is_empty() {
+            self.messages.push(results);
+        }
+        if !only_results {
+            self.messages.push(spoken);
+        }
+        Ok(())
+    }
+
+    fn part(
+        &mut self,
+        part: Value<'d>,
+        path: &dyn Fn(&str) -> String,
+        parts: &mut Vec<Part<'d>>,
+    ) -> Result<(), RequestError> {
+        if part.kind() != Kind::Object {
+            return Err(RequestError::wrong_type(path(""), "an object", part));
+        }
+        let mut view = View::of(part);
+        let signature = view.signature.take();
+        if let Some(said) = view.text {
+            let said = string(said, || path(".text"))?;
+            if view.thought {
+                let reasoning = Content::Reasoning {
+                    text: said,
+                    signature,
+                    redacted: None,
+                };
+                parts.push(with_extra(reasoning, view));
+                return Ok(());
+            }
+            sign(parts, signature.clone());
+            // An empty text beside a signature is nothing but its carrier.
+            if !said.is_empty() || signature.is_none() {
+                let citations = Vec::new();
+                let text = Content::Text {
+                    text: said,
+                    citations,
+                };
+                parts.push(with_extra(text, view));
+            }
+            return Ok(());
+        }
+        sign(parts, signature.clone());
+        if let Some(call) = view.call {
+            let call = self.call(call, path)?;
+            parts.push(with_extra(Content::ToolCall(call), view));
+        } else if view.inline.is_some() || view.file.is_some() {
+            let found = view.media();
+            parts.push(with_extra(
+                found.ok_or_else(|| no_media(&view, path))?,
+                view,
+            ));
+        } else if let Some((kind, _)) = view.other.take() {
+            let json = Cow::Borrowed(part.raw());
+            parts.push(Part::new(Content::Opaque { kind, json }));
+        } else if signature.is_none() {
+            return Err(invalid(&path(""), "holds nothing that is known"));
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        call: Value<'d>,
+        path: &dyn Fn(&str) -> String,
+    ) -> Result<ToolCall<'d>, RequestError> {
+        object(call, || path(".functionCall"))?;
+        if let Some(args) = get(call, "args") {
+            object(args, || path(".functionCall.args"))?;
+        }
+        let name = text(call, "name");
+        if name.is_empty() {
+            return Err(RequestError::Missing {
+                param: path(".functionCall.name"),
+            });
+        }
+        let id = text(call, "id");
+        let given = !id.is_empty();
+        let id = match given {
+            true => id,
+            false => Cow::Owned(format!("call_{}", self.calls.len())),
+        };
+        self.calls.push(Called {
+            id: id.clone(),
+            name: name.clone(),
+            given,
+            answered: false,
+        });
+        Ok(ToolCall {
+            id,
+            name,
+            arguments: Cow::Borrowed(arguments(call)),
+            custom: false,
+        })
+    }
+
+    /// A result belongs to the call of its id, or else to the first call of its name that has
+    /// no result yet.
+    fn result(
+        &mut self,
+        response: Value<'d>,
+        path: &dyn Fn(&str) -> String,
+    ) -> Result<Part<'d>, RequestError> {
+        object(response, || path(".functionResponse"))?;
+        let (id, name) = (text(response, "id"), text(response, "name"));
+        let by_id = self
+            .calls
+            .iter_mut()
+            .rev()
+            .find(|call| call.given && call.id == id);
+        let call = match by_id {
+            Some(call) => call,
+            None => self
+                .calls
+                .iter_mut()
+                .find(|call| !call.answered && call.name == name)
+                .ok_or_else(|| {
+                    let reason = "is the result of a call that no content before it makes";
+                    invalid(&path(".functionResponse"), reason)
+                })?,
+        };
+        call.answered = true;
+        let (call_id, called) = (call.id.clone(), call.name.clone());
+        let mut extra = Vec::new();
+        for (key, value) in response.members().filter(|(_, value)| !value.is_null()) {
+            let name = name_of(key);
+            if !matches!(name.as_ref(), "id" | "name" | "response" | "parts") {
+                extra.push(field(&format!("functionResponse.{name}"), value));
+            }
+        }
+        let (mut parts, is_error) = match get(response, "response") {
+            Some(said) => said_by_tool(said),
+            None => (Vec::new(), false),
+        };
+        let media = get(response, "parts").into_iter().flat_map(each);
+        for (number, part) in media.enumerate() {
+            let path = |rest: &str| path(&format!(".functionResponse.parts[{number}]{rest}"));
+            let view = View::of(part);
+            let found = view.media();
+            parts.push(with_extra(
+                found.ok_or_else(|| no_media(&view, &path))?,
+                view,
+            ));
+        }
+        let result = Content::ToolResult(ToolResult {
+            call_id,
+            name: Some(called),
+            parts,
+            is_error,
+        });
+        Ok(Part {
+            content: result,
+            cache: None,
+            extra,
+        })
+    }
+}
+
+fn message<'d>(role: Role) -> Message<'d> {
+    Message {
+        role,
+        name: None,
+        parts: Vec::new(),
+        extra: Vec::new(),
+    }
+}
+
+fn with_extra<'d>(content: Content<'d>, view: View<'d>) -> Part<'d> {
+    Part {
+        content,
+        cache: None,
+        extra: view.extra,
+    }
+}
+
+fn no_media(view: &View<'_>, path: &dyn Fn(&str) -> String) -> RequestError {
+    let param = match view.inline {
+        Some(_) => path(".inlineData.data"),
+        None => path(".fileData.fileUri"),
+    };
+    RequestError::Missing { param }
+}
+
+/// A signature belongs to the thoughts before the part that carries it; without any they are
+/// hidden. Google's SDKs and other gateways read it so too.
+pub(super) fn sign<'d>(parts: &mut Vec<Part<'d>>, given: Option<Cow<'d, str>>) {
+    let Some(given) = given else {
+        return;
+    };
+    let last = parts.last_mut().map(|part| &mut part.content);
+    match last {
+        Some(Content::Reasoning {
+            signature: signature @ None,
+            ..
+        }) => *signature = Some(given),
+        _ => parts.push(Part::new(Content::Reasoning {
+            text: Cow::Borrowed(""),
+            signature: Some(given),
+            redacted: None,
+        })),
+    }
+}
+
+/// What a tool said, and whether it failed. Google's words for it are `output` and `error`;
+/// anything else is taken as a whole.
+fn said_by_tool<'d>(said: Value<'d>) -> (Vec<Part<'d>>, bool) {
+    let mut members = said.members();
+    let (only, is_error) = match (members.next(), members.next()) {
+        (Some((key, value)), None) if key.is_str("output") || key.is_str("result") => {
+            (value, false)
+        }
+        (Some((key, value)), None) if key.is_str("error") => (value, true),
+        _ => (said, false),
+    };
+    let told = only.as_str().unwrap_or(Cow::Borrowed(only.raw()));
+    match told.is_empty() {
+        true => (Vec::new(), is_error),
+        false => (vec![Part::text(told)], is_error),
+    }
+}

@@ -1,0 +1,95 @@
+//! Errors as Google's APIs have them: `{"error": {"code", "message", "status", "details"}}`
+//! (google.rpc.Status, cloud.google.com/apis/design/errors).
+
+use bytes::Bytes;
+
+use super::emit::{name, string};
+use super::names::{each, get, text};
+use crate::UpstreamErrorBody;
+use crate::error::ErrorParts;
+use crate::json::{Kind, Value};
+
+/// Google's status of an HTTP status (google/rpc/code.proto).
+const STATUSES: [(u16, &str); 14] = [
+    (400, "INVALID_ARGUMENT"),
+    (401, "UNAUTHENTICATED"),
+    (403, "PERMISSION_DENIED"),
+    (404, "NOT_FOUND"),
+    (408, "DEADLINE_EXCEEDED"),
+    (409, "ABORTED"),
+    (412, "FAILED_PRECONDITION"),
+    (429, "RESOURCE_EXHAUSTED"),
+    (499, "CANCELLED"),
+    (500, "INTERNAL"),
+    (501, "UNIMPLEMENTED"),
+    (502, "UNAVAILABLE"),
+    (503, "UNAVAILABLE"),
+    (504, "DEADLINE_EXCEEDED"),
+];
+
+fn status_of(http: u16) -> &'static str {
+    let known = STATUSES.iter().find(|(status, _)| *status == http);
+    match (known, http) {
+        (Some((_, name)), _) => name,
+        (None, 400..500) => "INVALID_ARGUMENT",
+        _ => "UNKNOWN",
+    }
+}
+
+pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
+    let error = get(root, "error")?;
+    if error.kind() != Kind::Object {
+        return Some(UpstreamErrorBody {
+            message: error.as_str().unwrap_or_default().into_owned(),
+            kind: None,
+            param: None,
+            code: None,
+        });
+    }
+    let violations = get(error, "details")
+        .into_iter()
+        .flat_map(each)
+        .filter_map(|detail| get(detail, "fieldViolations"));
+    let field = violations.flat_map(each).find_map(|violation| {
+        let field = get(violation, "field")?.as_str()?;
+        (!field.is_empty()).then(|| field.into_owned())
+    });
+    let code = get(error, "code").map(|code| match code.as_str() {
+        Some(code) => code.into_owned(),
+        None => code.raw().to_owned(),
+    });
+    Some(UpstreamErrorBody {
+        message: text(error, "message").into_owned(),
+        kind: get(error, "status").and_then(Value::as_str).map(Into::into),
+        param: field,
+        code,
+    })
+}
+
+/// The field at fault and our own code go into the details that Google has for them.
+pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
+    let mut out = format!("{{\"error\":{{\"code\":{}", error.status);
+    string(&mut out, "message", error.message);
+    string(&mut out, "status", status_of(error.status));
+    if error.param.is_some() || error.code.is_some() {
+        name(&mut out, "details");
+        out.push('[');
+        if let Some(code) = error.code {
+            out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"");
+            string(&mut out, "reason", code);
+            string(&mut out, "domain", "forebay");
+            out.push('}');
+        }
+        if let Some(field) = error.param {
+            super::emit::item(&mut out);
+            out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",");
+            out.push_str("\"fieldViolations\":[{");
+            string(&mut out, "field", field);
+            string(&mut out, "description", error.message);
+            out.push_str("}]}");
+        }
+        out.push(']');
+    }
+    out.push_str("}}");
+    out.into()
+}

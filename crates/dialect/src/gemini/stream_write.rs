@@ -1,0 +1,264 @@
+//! Writes a stream: each event is an answer that holds what came since the last. The reasons
+//! to finish and the tokens go into the last one, as Google sends them.
+
+use bytes::Bytes;
+
+use super::answer::{named, written_arguments};
+use super::candidate::{finish_reason, write_citations, write_head, write_logprobs, write_usage};
+use super::emit::{call_part, name, string, text_part};
+use super::error::error_body;
+use crate::UpstreamErrorBody;
+use crate::canonical::Usage;
+use crate::cross::{AnswerContext, WriteStream};
+use crate::error::ErrorParts;
+use crate::exchange::{Delta, Finish, PartKind, StreamEvent, ToolCall};
+
+/// Writes a stream.
+pub(crate) struct StreamWriter {
+    context: AnswerContext,
+    id: String,
+    model: String,
+    created: Option<u64>,
+    usage: Option<Usage>,
+    parts: Vec<Open>,
+    candidates: Vec<Candidate>,
+}
+
+/// A part that has begun and not ended.
+struct Open {
+    choice: u32,
+    part: u32,
+    kind: PartKind,
+    /// A call's arguments so far: Google's format has no fragments of them, so those of one
+    /// call, and of nothing else, are gathered until it is complete.
+    arguments: String,
+    /// A reasoning part's signature so far, which goes out with what comes after.
+    signature: String,
+}
+
+#[derive(Default)]
+struct Candidate {
+    choice: u32,
+    /// A signature that waits for the part that carries it.
+    pending: Option<String>,
+    /// A call's arguments were no object: Google's clients can't be given it.
+    malformed: bool,
+    finish: Option<Finish>,
+}
+
+impl StreamWriter {
+    pub(crate) fn new(context: &AnswerContext) -> Self {
+        Self {
+            context: context.clone(),
+            id: String::new(),
+            model: String::new(),
+            created: None,
+            usage: None,
+            parts: Vec::new(),
+            candidates: Vec::new(),
+        }
+    }
+}
+
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<Bytes>) {
+        match event {
+            StreamEvent::Start {
+                id,
+                model,
+                created,
+                usage,
+            } => {
+                self.id.clone_from(id);
+                self.model.clone_from(model);
+                self.created = *created;
+                self.usage = usage.or(self.usage);
+            }
+            StreamEvent::PartStart { choice, part, kind } => self.parts.push(Open {
+                choice: *choice,
+                part: *part,
+                kind: kind.clone(),
+                arguments: String::new(),
+                signature: String::new(),
+            }),
+            StreamEvent::PartDelta {
+                choice,
+                part,
+                delta,
+            } => self.delta(*choice, *part, delta, out),
+            StreamEvent::PartEnd { choice, part } => self.part_end(*choice, *part, out),
+            StreamEvent::Finish { choice, finish } => {
+                self.candidate(*choice).finish = Some(finish.clone());
+            }
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Error(error) => out.push(error_event(error)),
+            StreamEvent::End => out.push(self.last()),
+        }
+    }
+}
+
+impl StreamWriter {
+    fn candidate(&mut self, choice: u32) -> &mut Candidate {
+        let known = self
+            .candidates
+            .iter()
+            .position(|known| known.choice == choice);
+        let at = known.unwrap_or_else(|| {
+            self.candidates.push(Candidate {
+                choice,
+                ..Candidate::default()
+            });
+            self.candidates.len() - 1
+        });
+        &mut self.candidates[at]
+    }
+
+    fn delta(&mut self, choice: u32, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
+        match delta {
+            Delta::Logprobs(items) => {
+                let about = |out: &mut String| write_logprobs(items, out);
+                out.push(self.chunk(choice, about));
+                return;
+            }
+            Delta::Citation(citation) => {
+                // Google counts bytes of the whole text, which is not kept here.
+                let mut citation = citation.clone();
+                citation.range = None;
+                let about = |out: &mut String| write_citations(&[citation], out);
+                out.push(self.chunk(choice, about));
+                return;
+            }
+            // Another's hidden reasoning means nothing to Google's clients.
+            Delta::Redacted(_) | Delta::Text(_) | Delta::Signature(_) => {}
+        }
+        let mut open = self.parts.iter_mut();
+        let Some(open) = open.find(|open| (open.choice, open.part) == (choice, part)) else {
+            return;
+        };
+        let Delta::Text(more) = delta else {
+            if let Delta::Signature(more) = delta {
+                open.signature.push_str(more);
+            }
+            return;
+        };
+        let thought = match open.kind {
+            PartKind::ToolCall { .. } => {
+                open.arguments.push_str(more);
+                return;
+            }
+            PartKind::Reasoning => true,
+            PartKind::Text | PartKind::Refusal => false,
+        };
+        if more.is_empty() {
+            return;
+        }
+        let pending = self.candidate(choice).pending.take();
+        let more = |out: &mut String| {
+            let mut carried = pending.as_deref();
+            // A signature is no proof of the thoughts after it.
+            if let Some(unused) = carried.take_if(|_| thought) {
+                text_part(out, "", false, Some(unused));
+            }
+            text_part(out, more, thought, carried);
+        };
+        out.push(self.content(choice, more));
+    }
+
+    fn part_end(&mut self, choice: u32, part: u32, out: &mut Vec<Bytes>) {
+        let mut open = self.parts.iter();
+        let at = open.position(|open| (open.choice, open.part) == (choice, part));
+        let Some(at) = at else {
+            return;
+        };
+        let open = self.parts.remove(at);
+        match open.kind {
+            PartKind::Reasoning if !open.signature.is_empty() => {
+                let unused = self.candidate(choice).pending.replace(open.signature);
+                if let Some(unused) = unused {
+                    let carrier = |out: &mut String| text_part(out, "", false, Some(&unused));
+                    out.push(self.content(choice, carrier));
+                }
+            }
+            PartKind::ToolCall { id, name, custom } => {
+                let call = ToolCall {
+                    id: id.into(),
+                    name: name.into(),
+                    arguments: open.arguments.into(),
+                    custom,
+                };
+                let Some(arguments) = written_arguments(&call) else {
+                    self.candidate(choice).malformed = true;
+                    return;
+                };
+                let pending = self.candidate(choice).pending.take();
+                let pending = pending.as_deref();
+                let part =
+                    |out: &mut String| call_part(out, &call.id, &call.name, &arguments, pending);
+                out.push(self.content(choice, part));
+            }
+            _ => {}
+        }
+    }
+
+    /// An event with a candidate of these parts.
+    fn content(&self, choice: u32, parts: impl FnOnce(&mut String)) -> Bytes {
+        self.chunk(choice, |out| {
+            name(out, "content");
+            out.push_str("{\"role\":\"model\",\"parts\":[");
+            parts(out);
+            out.push_str("]}");
+        })
+    }
+
+    fn chunk(&self, choice: u32, candidate: impl FnOnce(&mut String)) -> Bytes {
+        let mut out = String::with_capacity(256);
+        out.push_str("{\"candidates\":[{");
+        candidate(&mut out);
+        out.push_str(&format!(",\"index\":{choice}}}]"));
+        self.head(&mut out);
+        out.push('}');
+        out.into()
+    }
+
+    fn head(&self, out: &mut String) {
+        let (id, model) = named(&self.id, &self.model, &self.context);
+        write_head(id, model, self.created, out);
+    }
+
+    /// The last event: why each candidate has ended, and the tokens.
+    fn last(&self) -> Bytes {
+        let mut out = String::from("{\"candidates\":[");
+        for candidate in &self.candidates {
+            super::emit::item(&mut out);
+            out.push_str("{\"content\":{\"role\":\"model\",\"parts\":[");
+            text_part(&mut out, "", false, candidate.pending.as_deref());
+            out.push_str("]}");
+            let reason = match (candidate.malformed, &candidate.finish) {
+                (true, _) => "MALFORMED_FUNCTION_CALL",
+                (false, finish) => finish.as_ref().map_or("STOP", finish_reason),
+            };
+            string(&mut out, "finishReason", reason);
+            out.push_str(&format!(",\"index\":{}}}", candidate.choice));
+        }
+        out.push(']');
+        if let Some(usage) = &self.usage {
+            write_usage(usage, &mut out);
+        }
+        self.head(&mut out);
+        out.push('}');
+        out.into()
+    }
+}
+
+fn error_event(error: &UpstreamErrorBody) -> Bytes {
+    let told = error.code.as_deref().and_then(|code| code.parse().ok());
+    error_body(&ErrorParts {
+        status: told
+            .filter(|status| (400..600).contains(status))
+            .unwrap_or(500),
+        message: &error.message,
+        kind: error.kind.as_deref().unwrap_or_default(),
+        param: error.param.as_deref(),
+        code: None,
+    })
+}

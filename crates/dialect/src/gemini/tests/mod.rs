@@ -1,0 +1,101 @@
+//! What can be expressed goes through Google's format and comes back as it was.
+#![allow(clippy::unwrap_used, reason = "a test that fails says so")]
+
+mod foreign;
+mod generator;
+
+use proptest::prelude::*;
+
+use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
+use crate::cross::{AnswerContext, ReadStream, WriteStream};
+use crate::exchange::{ChatAnswer, Collector, StreamEvent, WriteOptions, replay};
+use crate::json::Document;
+use crate::wire::{Target, Wire};
+
+fn target(model: &str, stream: bool) -> Target {
+    Target {
+        wire: Wire::Gemini,
+        model: Some(model.to_owned()),
+        stream: Some(stream),
+    }
+}
+
+/// Reads a stream to its end, and gives what it amounts to.
+fn collected(events: &[bytes::Bytes]) -> (ChatAnswer<'static>, Vec<StreamEvent>) {
+    let mut reader = StreamReader::default();
+    let mut steps = Vec::new();
+    for event in events {
+        let document = Document::parse(event).unwrap();
+        reader.read(None, document.root(), &mut steps).unwrap();
+    }
+    reader.end(&mut steps);
+    let mut collector = Collector::default();
+    steps.iter().for_each(|step| collector.push(step));
+    (collector.finish(), steps)
+}
+
+fn written(answer: &ChatAnswer<'_>) -> Vec<bytes::Bytes> {
+    let mut writer = StreamWriter::new(&AnswerContext::default());
+    let mut events = Vec::new();
+    for step in replay(answer) {
+        writer.write(&step, &mut events);
+    }
+    events
+}
+
+/// The contract of [`StreamEvent`]: parts are numbered, open before they go on, and closed
+/// before their choice ends.
+fn refuse_disorder(steps: &[StreamEvent]) {
+    let mut open = Vec::new();
+    for step in steps {
+        match step {
+            StreamEvent::PartStart { choice, part, .. } => open.push((*choice, *part)),
+            StreamEvent::PartEnd { choice, part } => {
+                assert!(open.contains(&(*choice, *part)));
+                open.retain(|known| known != &(*choice, *part));
+            }
+            StreamEvent::Finish { choice, .. } => {
+                assert!(open.iter().all(|(of, _)| of != choice));
+            }
+            _ => {}
+        }
+    }
+    assert!(matches!(steps.first(), Some(StreamEvent::Start { .. })));
+    assert_eq!(steps.last(), Some(&StreamEvent::End));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn a_request_comes_back_as_it_was(request in generator::request()) {
+        let options = WriteOptions { model: request.model.to_string(), ..WriteOptions::default() };
+        let written = write_request(&request, &options).unwrap();
+        prop_assert_eq!(&written.lost, &[]);
+        let document = Document::parse(&written.body).unwrap();
+        let again = read_request(&target(&request.model, request.stream), document.root()).unwrap();
+        prop_assert_eq!(again, request);
+    }
+
+    #[test]
+    fn an_answer_comes_back_as_it_was(answer in generator::answer()) {
+        let body = write_answer(&answer, &AnswerContext::default());
+        let document = Document::parse(&body).unwrap();
+        prop_assert_eq!(read_answer(document.root()).unwrap(), answer);
+    }
+
+    #[test]
+    fn a_stream_comes_back_as_it_was(answer in generator::answer()) {
+        let (again, steps) = collected(&written(&answer));
+        refuse_disorder(&steps);
+        prop_assert_eq!(again, answer);
+    }
+
+    #[test]
+    fn a_stream_of_one_event_is_the_whole_answer(answer in generator::answer()) {
+        let body = write_answer(&answer, &AnswerContext::default());
+        let (again, steps) = collected(&[body]);
+        refuse_disorder(&steps);
+        prop_assert_eq!(again, answer);
+    }
+}

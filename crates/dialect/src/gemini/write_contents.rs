@@ -1,0 +1,442 @@
+//! Writes `systemInstruction` and `contents`.
+
+use super::base64;
+use super::emit::{
+    call_arguments, call_part, end_part, file_data, inline_data, item, name, string, text_part,
+};
+use super::view::{NO_SIGNATURE, is_about, is_google_id};
+use super::write::Losses;
+use super::write_generation::is_third_generation;
+use crate::canonical::Field;
+use crate::exchange::{
+    ChatRequest, Content, Inexpressible, Media, Message, Part, Role, Source, ToolResult,
+};
+use crate::json::write_json_string;
+
+/// The most bytes that one medium may have in the request itself, and that a PDF may have
+/// (ai.google.dev/gemini-api/docs/file-input-methods).
+const MAX_INLINE: usize = 100_000_000;
+const MAX_INLINE_PDF: usize = 50_000_000;
+
+/// Parts that only Google has.
+const OWN: [&str; 4] = [
+    "codeExecutionResult",
+    "executableCode",
+    "toolCall",
+    "toolResponse",
+];
+
+pub(super) struct Contents<'w> {
+    lost: &'w mut Losses,
+    /// The target wants a signature with each step's first call.
+    wants_signatures: bool,
+}
+
+impl<'w> Contents<'w> {
+    pub(super) fn new(lost: &'w mut Losses, model: &str) -> Self {
+        Self {
+            lost,
+            wants_signatures: is_third_generation(model),
+        }
+    }
+
+    /// What the operator says, wherever in the conversation it stands.
+    pub(super) fn instruction(&mut self, request: &ChatRequest<'_>, out: &mut String) {
+        let start = out.len();
+        name(out, "systemInstruction");
+        out.push_str("{\"parts\":[");
+        let empty = out.len();
+        let mut leads = true;
+        for (position, message) in request.messages.iter().enumerate() {
+            if !is_operator(message) {
+                leads = false;
+                continue;
+            }
+            if !leads {
+                let why = "Gemini's instructions stand before the conversation, so it went there";
+                self.lost
+                    .push(format!("messages[{position}].role"), why, false);
+            }
+            self.about(position, message);
+            for (number, part) in message.parts.iter().enumerate() {
+                let at = At(position, number);
+                self.cache(part, at);
+                match &part.content {
+                    Content::Text { text, .. } if text.is_empty() => {}
+                    Content::Text { text, .. } => text_part(out, text, false, None),
+                    _ => self.lose(at, "Gemini's instructions are nothing but text"),
+                }
+            }
+        }
+        if out.len() == empty {
+            out.truncate(start);
+        } else {
+            out.push_str("]}");
+        }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        request: &ChatRequest<'_>,
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        let mut calls = Vec::new();
+        name(out, "contents");
+        out.push('[');
+        let empty = out.len();
+        let mut after_results = false;
+        for (position, message) in request.messages.iter().enumerate() {
+            if is_operator(message) || message.parts.is_empty() {
+                continue;
+            }
+            self.about(position, message);
+            // The results of one turn's calls must stand in one content.
+            let results = message.role == Role::Tool;
+            let start = out.len();
+            if results && after_results {
+                out.truncate(out.len() - "]}".len());
+            } else {
+                item(out);
+                out.push_str(match message.role {
+                    Role::Assistant => "{\"role\":\"model\",\"parts\":[",
+                    _ => "{\"role\":\"user\",\"parts\":[",
+                });
+            }
+            if results {
+                self.results(position, message, &calls, out)?;
+            } else {
+                self.spoken(position, message, &mut calls, out)?;
+            }
+            if out.ends_with('[') {
+                out.truncate(start);
+                continue;
+            }
+            out.push_str("]}");
+            after_results = results;
+        }
+        if out.len() == empty {
+            return Err(inexpressible(
+                "messages",
+                "Gemini wants a message besides instructions",
+            ));
+        }
+        out.push(']');
+        Ok(())
+    }
+
+    fn spoken<'m>(
+        &mut self,
+        position: usize,
+        message: &'m Message<'_>,
+        calls: &mut Vec<(&'m str, &'m str)>,
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        let mut pending: Option<&str> = None;
+        let mut called = false;
+        for (number, part) in message.parts.iter().enumerate() {
+            let at = At(position, number);
+            self.cache(part, at);
+            match &part.content {
+                Content::Text { text, .. } | Content::Refusal(text) => {
+                    if !text.is_empty() {
+                        text_part(out, text, false, pending.take());
+                    }
+                }
+                Content::Reasoning {
+                    text,
+                    signature,
+                    redacted,
+                } => {
+                    if let Some(unused) = pending.take() {
+                        text_part(out, "", false, Some(unused));
+                    }
+                    if !text.is_empty() {
+                        text_part(out, text, true, None);
+                    }
+                    pending = self.signature(signature.as_deref(), at);
+                    if redacted.is_some() {
+                        self.lose(at, "Gemini can't read another's hidden reasoning");
+                    }
+                    continue;
+                }
+                Content::ToolCall(call) => {
+                    let arguments = call_arguments(&call.arguments).filter(|_| !call.custom);
+                    let arguments = arguments.ok_or_else(|| {
+                        let param = format!("{at}.arguments");
+                        inexpressible(&param, "Gemini's calls have an object of arguments")
+                    })?;
+                    let stand_in = (self.wants_signatures && !called).then_some(NO_SIGNATURE);
+                    called = true;
+                    let signature = pending.take().or(stand_in);
+                    call_part(out, &call.id, &call.name, arguments, signature);
+                    calls.push((&call.id, &call.name));
+                }
+                Content::Image(media)
+                | Content::Audio(media)
+                | Content::Video(media)
+                | Content::File(media) => {
+                    item(out);
+                    out.push('{');
+                    self.media(media, at, out)?;
+                    self.extra(&part.extra, at, out);
+                    end_part(out, pending.take());
+                    continue;
+                }
+                Content::Opaque { kind, json } if OWN.contains(&kind.as_ref()) => {
+                    item(out);
+                    out.push_str(json);
+                }
+                Content::Opaque { .. } => self.lose(at, "Gemini has no part of this type"),
+                Content::ToolResult(_) => {
+                    return Err(inexpressible(&at.to_string(), "is no message of a tool"));
+                }
+            }
+            self.extra_lost(&part.extra, at);
+        }
+        if let Some(unused) = pending {
+            text_part(out, "", false, Some(unused));
+        }
+        Ok(())
+    }
+
+    fn results(
+        &mut self,
+        position: usize,
+        message: &Message<'_>,
+        calls: &[(&str, &str)],
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        for (number, part) in message.parts.iter().enumerate() {
+            let at = At(position, number);
+            self.cache(part, at);
+            let Content::ToolResult(result) = &part.content else {
+                self.lose(at, "it stands among the results of tools and is none");
+                continue;
+            };
+            let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
+            let Some((id, called)) = call else {
+                return Err(inexpressible(
+                    &format!("messages[{position}]"),
+                    "it is a result of a call that no message before it makes",
+                ));
+            };
+            item(out);
+            out.push_str("{\"functionResponse\":{");
+            string(out, "id", id);
+            string(out, "name", called);
+            self.result(result, at, out)?;
+            for field in &part.extra {
+                match field.name.strip_prefix("functionResponse.") {
+                    Some(own) => {
+                        name(out, own);
+                        out.push_str(&field.value);
+                    }
+                    None => self.lose_field(&field.name, at),
+                }
+            }
+            out.push_str("}}");
+        }
+        Ok(())
+    }
+
+    fn result(
+        &mut self,
+        result: &ToolResult<'_>,
+        at: At,
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        name(out, "response");
+        out.push_str(match result.is_error {
+            true => "{\"error\":",
+            false => "{\"output\":",
+        });
+        let texts = || {
+            result.parts.iter().filter_map(|part| match &part.content {
+                Content::Text { text, .. } => Some(text.as_ref()),
+                _ => None,
+            })
+        };
+        match (texts().next(), texts().nth(1)) {
+            (first, None) => write_json_string(first.unwrap_or_default(), out),
+            _ => write_json_string(&texts().collect::<Vec<_>>().join("\n"), out),
+        }
+        out.push('}');
+        let start = out.len();
+        name(out, "parts");
+        out.push('[');
+        for part in &result.parts {
+            match &part.content {
+                Content::Text { .. } => self.extra_lost(&part.extra, at),
+                Content::Image(media)
+                | Content::Audio(media)
+                | Content::Video(media)
+                | Content::File(media) => {
+                    item(out);
+                    out.push('{');
+                    self.media(media, at, out)?;
+                    self.extra(&part.extra, at, out);
+                    out.push('}');
+                }
+                _ => self.lose(at, "results of tools hold nothing but text and media"),
+            }
+        }
+        if out.ends_with('[') {
+            out.truncate(start);
+        } else {
+            out.push(']');
+        }
+        Ok(())
+    }
+
+    fn media(&mut self, media: &Media<'_>, at: At, out: &mut String) -> Result<(), Inexpressible> {
+        if media
+            .detail
+            .as_deref()
+            .is_some_and(|detail| detail != "auto")
+        {
+            let param = format!("{at}.detail");
+            self.lost
+                .push(param, "Gemini has no detail of one image", false);
+        }
+        let label = media.name.as_deref();
+        match &media.source {
+            Source::Url(url) if url.starts_with("data:") => {
+                let (media_type, data) = data_url(url)
+                    .ok_or_else(|| inexpressible(&at.to_string(), "it is no base64 data: URL"))?;
+                inline(media_type, data, label, at, out)
+            }
+            Source::Base64(data) => inline(&media.media_type, data, label, at, out),
+            Source::Url(url) => {
+                file_data(out, &media.media_type, url, label);
+                Ok(())
+            }
+            Source::Id(id) if is_google_id(id) => {
+                file_data(out, &media.media_type, id, label);
+                Ok(())
+            }
+            Source::Id(_) => Err(inexpressible(
+                &at.to_string(),
+                "it is a file at another provider: Gemini takes gs:// and its own files",
+            )),
+            Source::Text(text) => {
+                let mut data = String::with_capacity(text.len().div_ceil(3) * 4);
+                base64::encode(text.as_bytes(), &mut data);
+                inline("text/plain", &data, label, at, out)
+            }
+        }
+    }
+
+    /// A signature that Google can read at all: another's that is no base64 would have the
+    /// request refused.
+    fn signature<'m>(&mut self, signature: Option<&'m str>, at: At) -> Option<&'m str> {
+        let signature = signature?;
+        if base64::decoded_len(signature).is_none() {
+            let why = "it is no signature of Gemini's";
+            self.lost.push(format!("{at}.signature"), why, true);
+            return None;
+        }
+        Some(signature)
+    }
+
+    fn about(&mut self, position: usize, message: &Message<'_>) {
+        if message.name.is_some() {
+            let param = format!("messages[{position}].name");
+            self.lost
+                .push(param, "Gemini's speakers have no names", false);
+        }
+        for field in &message.extra {
+            let param = format!("messages[{position}].{}", field.name);
+            self.lost.push(param, "Gemini has no such field", false);
+        }
+    }
+
+    fn cache(&mut self, part: &Part<'_>, at: At) {
+        if part.cache.is_some() {
+            let param = format!("{at}.cache_control");
+            self.lost
+                .push(param, "Gemini caches prefixes by itself", true);
+        }
+    }
+
+    /// What else is said of a medium.
+    fn extra(&mut self, extra: &[Field], at: At, out: &mut String) {
+        for field in extra {
+            if is_about(&field.name) {
+                name(out, &field.name);
+                out.push_str(&field.value);
+            } else {
+                self.lose_field(&field.name, at);
+            }
+        }
+    }
+
+    fn extra_lost(&mut self, extra: &[Field], at: At) {
+        for field in extra {
+            self.lose_field(&field.name, at);
+        }
+    }
+
+    fn lose_field(&mut self, field: &str, at: At) {
+        self.lost
+            .push(format!("{at}.{field}"), "Gemini has no such field", false);
+    }
+
+    fn lose(&mut self, at: At, why: &'static str) {
+        self.lost.push(at.to_string(), why, false);
+    }
+}
+
+/// A part's place: message and part.
+#[derive(Clone, Copy)]
+struct At(usize, usize);
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "messages[{}].content[{}]", self.0, self.1)
+    }
+}
+
+fn is_operator(message: &Message<'_>) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+fn inexpressible(param: &str, why: &str) -> Inexpressible {
+    Inexpressible {
+        param: param.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+/// The media type and the base64 of a `data:` URL.
+fn data_url(url: &str) -> Option<(&str, &str)> {
+    let (about, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let media_type = about.strip_suffix(";base64")?;
+    Some((media_type.split(';').next()?, data))
+}
+
+fn inline(
+    media_type: &str,
+    data: &str,
+    label: Option<&str>,
+    at: At,
+    out: &mut String,
+) -> Result<(), Inexpressible> {
+    if media_type.is_empty() {
+        return Err(inexpressible(&at.to_string(), "its media type is not told"));
+    }
+    let Some(bytes) = base64::decoded_len(data) else {
+        return Err(inexpressible(&at.to_string(), "its data is no base64"));
+    };
+    let limit = match media_type {
+        "application/pdf" => MAX_INLINE_PDF,
+        _ => MAX_INLINE,
+    };
+    if bytes > limit {
+        return Err(Inexpressible {
+            param: at.to_string(),
+            why: format!("it has {bytes} bytes, over Gemini's limit of {limit}"),
+        });
+    }
+    inline_data(out, media_type, data, label);
+    Ok(())
+}
