@@ -414,6 +414,12 @@ fn a_prompt_that_google_blocks_is_a_refusal() {
 }
 
 #[test]
+fn an_event_that_counts_nothing_has_no_usage() {
+    let raw = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"trafficType":"ON_DEMAND"}}"#;
+    assert_eq!(payload(raw).usage(), None);
+}
+
+#[test]
 fn reasons_to_finish_are_told_apart() {
     let cases = [
         ("STOP", FinishKind::Stop),

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::candidate::{
-    citations, finish, finish_reason, in_bytes, in_characters, index, is_blocked, logprobs, reason,
-    usage, write_citations, write_head, write_logprobs, write_usage,
+    finish, finish_reason, index, is_blocked, reason, usage, write_head, write_usage,
 };
 use super::contents::sign;
 use super::emit::{
     call_arguments, call_part, end_part, file_data, inline_data, item, name, string, text_part,
 };
+use super::logprobs::{logprobs, write_logprobs};
 use super::names::{each, get, text};
+use super::sources::{citations, in_bytes, in_characters, write_citations};
 use super::view::{View, arguments, made_up_id};
 use super::{base64, time};
 use crate::cross::AnswerContext;

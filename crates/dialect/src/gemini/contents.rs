@@ -25,7 +25,13 @@ struct Called<'d> {
 pub(super) struct Contents<'d> {
     messages: Vec<Message<'d>>,
     calls: Vec<Called<'d>>,
+    /// The first call of the model's last turn.
+    turn: usize,
 }
+
+/// How many calls back a result's call is looked for. Google wants results right after their
+/// calls; without a bound a long list of either would cost its square.
+pub(super) const RECENT_CALLS: usize = 1024;
 
 impl<'d> Contents<'d> {
     pub(super) fn instruction(&mut self, value: Value<'d>) -> Result<(), RequestError> {
@@ -75,6 +81,13 @@ impl<'d> Contents<'d> {
             "user" | "function" => Role::User,
             _ => return Err(invalid(&path(".role"), "must be user or model")),
         };
+        let goes_on = self
+            .messages
+            .last()
+            .is_some_and(|m| m.role == Role::Assistant);
+        if role == Role::Assistant && !goes_on {
+            self.turn = self.calls.len();
+        }
         let mut spoken = message(role);
         let mut results = message(Role::Tool);
         for (key, value) in content.members().filter(|(_, value)| !value.is_null()) {
@@ -189,8 +202,23 @@ impl<'d> Contents<'d> {
         })
     }
 
-    /// A result belongs to the call of its id, or else to the first call of its name that has
-    /// no result yet.
+    /// The call that a result belongs to: that of its id, or else the last turn's first of its
+    /// name that has no result yet.
+    fn answered(&mut self, id: &str, name: &str) -> Option<&mut Called<'d>> {
+        let mut recent = self.calls.iter().rev().take(RECENT_CALLS);
+        let by_id = recent.position(|call| call.given && call.id == id);
+        let at = match by_id {
+            Some(back) => self.calls.len() - 1 - back,
+            None => {
+                let open = self.calls.iter().enumerate().skip(self.turn);
+                let mut open = open.take(RECENT_CALLS);
+                open.find(|(_, call)| !call.answered && call.name == name)?
+                    .0
+            }
+        };
+        self.calls.get_mut(at)
+    }
+
     fn result(
         &mut self,
         response: Value<'d>,
@@ -198,22 +226,10 @@ impl<'d> Contents<'d> {
     ) -> Result<Part<'d>, RequestError> {
         object(response, || path(".functionResponse"))?;
         let (id, name) = (text(response, "id"), text(response, "name"));
-        let by_id = self
-            .calls
-            .iter_mut()
-            .rev()
-            .find(|call| call.given && call.id == id);
-        let call = match by_id {
-            Some(call) => call,
-            None => self
-                .calls
-                .iter_mut()
-                .find(|call| !call.answered && call.name == name)
-                .ok_or_else(|| {
-                    let reason = "is the result of a call that no content before it makes";
-                    invalid(&path(".functionResponse"), reason)
-                })?,
-        };
+        let call = self.answered(&id, &name).ok_or_else(|| {
+            let reason = "is the result of a call that no content before it makes";
+            invalid(&path(".functionResponse"), reason)
+        })?;
         call.answered = true;
         let (call_id, called) = (call.id.clone(), call.name.clone());
         let mut extra = Vec::new();

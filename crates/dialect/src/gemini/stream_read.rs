@@ -1,8 +1,10 @@
 //! Reads a stream: each event is an answer that holds what came since the last.
 
-use super::candidate::{citations, finish, index, is_blocked, logprobs, reason, usage};
+use super::candidate::{finish, index, is_blocked, reason, usage};
 use super::error::read_error;
+use super::logprobs::logprobs;
 use super::names::{each, get, text};
+use super::sources::citations;
 use super::time;
 use super::view::{View, arguments, made_up_id};
 use crate::canonical::Usage;

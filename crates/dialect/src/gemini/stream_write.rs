@@ -4,9 +4,11 @@
 use bytes::Bytes;
 
 use super::answer::{named, written_arguments};
-use super::candidate::{finish_reason, write_citations, write_head, write_logprobs, write_usage};
+use super::candidate::{finish_reason, write_head, write_usage};
 use super::emit::{call_part, name, string, text_part};
 use super::error::error_body;
+use super::logprobs::write_logprobs;
+use super::sources::write_citations;
 use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::cross::{AnswerContext, WriteStream};

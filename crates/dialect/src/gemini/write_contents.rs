@@ -1,22 +1,15 @@
 //! Writes `systemInstruction` and `contents`.
 
 use super::base64;
-use super::emit::{
-    call_arguments, call_part, end_part, file_data, inline_data, item, name, string, text_part,
-};
-use super::view::{NO_SIGNATURE, is_about, is_google_id};
+use super::contents::RECENT_CALLS;
+use super::emit::{call_arguments, call_part, end_part, item, name, string, text_part};
+use super::view::{NO_SIGNATURE, is_about};
 use super::write::Losses;
 use super::write_generation::is_third_generation;
+use super::write_media::{At, inexpressible, write_media};
 use crate::canonical::Field;
-use crate::exchange::{
-    ChatRequest, Content, Inexpressible, Media, Message, Part, Role, Source, ToolResult,
-};
+use crate::exchange::{ChatRequest, Content, Inexpressible, Message, Part, Role, ToolResult};
 use crate::json::write_json_string;
-
-/// The most bytes that one medium may have in the request itself, and that a PDF may have
-/// (ai.google.dev/gemini-api/docs/file-input-methods).
-const MAX_INLINE: usize = 100_000_000;
-const MAX_INLINE_PDF: usize = 50_000_000;
 
 /// Parts that only Google has.
 const OWN: [&str; 4] = [
@@ -177,7 +170,7 @@ impl<'w> Contents<'w> {
                 | Content::File(media) => {
                     item(out);
                     out.push('{');
-                    self.media(media, at, out)?;
+                    write_media(media, at, self.lost, out)?;
                     self.extra(&part.extra, at, out);
                     end_part(out, pending.take());
                     continue;
@@ -213,7 +206,8 @@ impl<'w> Contents<'w> {
                 self.lose(at, "it stands among the results of tools and is none");
                 continue;
             };
-            let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
+            let mut recent = calls.iter().rev().take(RECENT_CALLS);
+            let call = recent.find(|(id, _)| *id == result.call_id);
             let Some((id, called)) = call else {
                 return Err(inexpressible(
                     &format!("messages[{position}]"),
@@ -273,7 +267,7 @@ impl<'w> Contents<'w> {
                 | Content::File(media) => {
                     item(out);
                     out.push('{');
-                    self.media(media, at, out)?;
+                    write_media(media, at, self.lost, out)?;
                     self.extra(&part.extra, at, out);
                     out.push('}');
                 }
@@ -286,44 +280,6 @@ impl<'w> Contents<'w> {
             out.push(']');
         }
         Ok(())
-    }
-
-    fn media(&mut self, media: &Media<'_>, at: At, out: &mut String) -> Result<(), Inexpressible> {
-        if media
-            .detail
-            .as_deref()
-            .is_some_and(|detail| detail != "auto")
-        {
-            let param = format!("{at}.detail");
-            self.lost
-                .push(param, "Gemini has no detail of one image", false);
-        }
-        let label = media.name.as_deref();
-        match &media.source {
-            Source::Url(url) if url.starts_with("data:") => {
-                let (media_type, data) = data_url(url)
-                    .ok_or_else(|| inexpressible(&at.to_string(), "it is no base64 data: URL"))?;
-                inline(media_type, data, label, at, out)
-            }
-            Source::Base64(data) => inline(&media.media_type, data, label, at, out),
-            Source::Url(url) => {
-                file_data(out, &media.media_type, url, label);
-                Ok(())
-            }
-            Source::Id(id) if is_google_id(id) => {
-                file_data(out, &media.media_type, id, label);
-                Ok(())
-            }
-            Source::Id(_) => Err(inexpressible(
-                &at.to_string(),
-                "it is a file at another provider: Gemini takes gs:// and its own files",
-            )),
-            Source::Text(text) => {
-                let mut data = String::with_capacity(text.len().div_ceil(3) * 4);
-                base64::encode(text.as_bytes(), &mut data);
-                inline("text/plain", &data, label, at, out)
-            }
-        }
     }
 
     /// A signature that Google can read at all: another's that is no base64 would have the
@@ -386,57 +342,6 @@ impl<'w> Contents<'w> {
     }
 }
 
-/// A part's place: message and part.
-#[derive(Clone, Copy)]
-struct At(usize, usize);
-
-impl std::fmt::Display for At {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "messages[{}].content[{}]", self.0, self.1)
-    }
-}
-
 fn is_operator(message: &Message<'_>) -> bool {
     matches!(message.role, Role::System | Role::Developer)
-}
-
-fn inexpressible(param: &str, why: &str) -> Inexpressible {
-    Inexpressible {
-        param: param.to_owned(),
-        why: why.to_owned(),
-    }
-}
-
-/// The media type and the base64 of a `data:` URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (about, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let media_type = about.strip_suffix(";base64")?;
-    Some((media_type.split(';').next()?, data))
-}
-
-fn inline(
-    media_type: &str,
-    data: &str,
-    label: Option<&str>,
-    at: At,
-    out: &mut String,
-) -> Result<(), Inexpressible> {
-    if media_type.is_empty() {
-        return Err(inexpressible(&at.to_string(), "its media type is not told"));
-    }
-    let Some(bytes) = base64::decoded_len(data) else {
-        return Err(inexpressible(&at.to_string(), "its data is no base64"));
-    };
-    let limit = match media_type {
-        "application/pdf" => MAX_INLINE_PDF,
-        _ => MAX_INLINE,
-    };
-    if bytes > limit {
-        return Err(Inexpressible {
-            param: at.to_string(),
-            why: format!("it has {bytes} bytes, over Gemini's limit of {limit}"),
-        });
-    }
-    inline_data(out, media_type, data, label);
-    Ok(())
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
 use crate::cross::{AnswerContext, ReadStream, WriteStream};
-use crate::exchange::{ChatAnswer, Collector, StreamEvent, WriteOptions, replay};
+use crate::exchange::{ChatAnswer, Collector, Content, StreamEvent, WriteOptions, replay};
 use crate::json::Document;
 use crate::wire::{Target, Wire};
 
@@ -62,6 +62,28 @@ fn refuse_disorder(steps: &[StreamEvent]) {
     }
     assert!(matches!(steps.first(), Some(StreamEvent::Start { .. })));
     assert_eq!(steps.last(), Some(&StreamEvent::End));
+}
+
+#[test]
+fn results_without_ids_belong_to_the_last_turns_calls() {
+    let call = r#"{"role":"model","parts":[{"functionCall":{"name":"f"}}]}"#;
+    let result = r#"{"functionResponse":{"name":"f","response":{"output":"x"}}}"#;
+    let results = format!(r#"{{"role":"user","parts":[{result},{result}]}}"#);
+    // The first call's result is missing; two contents of the model are one turn.
+    let go = r#"{"role":"user","parts":[{"text":"go on"}]}"#;
+    let body = format!(r#"{{"contents":[{call},{go},{call},{call},{results}]}}"#);
+    let document = Document::parse(body.as_bytes()).unwrap();
+    let request = read_request(&target("m", false), document.root()).unwrap();
+    let last = request.messages.last().unwrap();
+    let answered: Vec<_> = last
+        .parts
+        .iter()
+        .map(|part| match &part.content {
+            Content::ToolResult(result) => result.call_id.as_ref(),
+            _ => "",
+        })
+        .collect();
+    assert_eq!(answered, ["call_1", "call_2"]);
 }
 
 proptest! {
