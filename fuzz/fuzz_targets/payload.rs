@@ -32,7 +32,12 @@ fuzz_target!(|raw: &[u8]| {
         let guarded = Payload::parse(wire, payload.rewrite(&hidden, true)).unwrap();
         // Arguments that are a JSON value are none when nothing is left of them.
         let says_nothing = |text: &str| text.is_empty() || text == "{}";
-        assert!(guarded.texts().iter().all(|delta| says_nothing(&delta.text)));
+        assert!(
+            guarded
+                .texts()
+                .iter()
+                .all(|delta| says_nothing(&delta.text))
+        );
         assert_eq!(guarded.rewrite(&[], true), guarded.raw);
     }
 });

@@ -5,7 +5,10 @@
 use bytes::Bytes;
 use forebay_dialect::canonical::Part;
 use forebay_dialect::exchange::{Profile, WriteOptions};
-use forebay_dialect::{BodyChange, Request, Target, TextEdit, Wire, translate_request};
+use forebay_dialect::json::JsonError;
+use forebay_dialect::{
+    BodyChange, Request, RequestError, Target, TextEdit, Wire, translate_request,
+};
 use libfuzzer_sys::fuzz_target;
 
 const TARGETS: [Wire; 9] = [
@@ -80,7 +83,11 @@ fn translated(request: &Request) {
                 };
                 // What goes upstream is a request of the dialect, where clients speak it.
                 if Wire::CLIENTS.contains(&to) {
-                    Request::parse(target, written.body).unwrap();
+                    match Request::parse(target, written.body) {
+                        // A schema may stand deeper there than it did here.
+                        Ok(_) | Err(RequestError::Json(JsonError::TooDeep { .. })) => {}
+                        Err(error) => panic!("{error}"),
+                    }
                 }
             }
         }
@@ -111,5 +118,9 @@ fn edited(mut request: Request) {
     let must_fail = matches!(part, Part::Opaque(_));
     let is_text = matches!(part, Part::Text(_));
     let failed = request.edit(&[edit]).is_err();
-    assert!(if must_fail { failed } else { !failed || !is_text });
+    assert!(if must_fail {
+        failed
+    } else {
+        !failed || !is_text
+    });
 }

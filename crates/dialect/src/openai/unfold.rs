@@ -12,7 +12,7 @@ use crate::payload::{Payload, PayloadError, wrong_type};
 /// Unfolds a completion into the data of the events that a stream of it would have, without
 /// the terminal `[DONE]`: for each choice its role, its texts, its calls and its end, then the
 /// usage with no choices (which a client that did not ask for it must not get, see
-/// [`super::Payload::is_usage_only`]). Fields that are not known here go into the first chunk
+/// [`crate::Payload::is_usage_only`]). Fields that are not known here go into the first chunk
 /// of the stream or choice, or into the one that ends it.
 ///
 /// # Errors

@@ -37,7 +37,11 @@ impl<'d> Messages<'d> {
 
     fn message(&mut self, position: usize, value: Value<'d>) -> Result<Message<'d>, RequestError> {
         let path = || format!("messages[{position}]");
-        let role = need(value, "role", path)?;
+        let found = Found::of(value);
+        let role = match found.role {
+            Some(role) => role,
+            None => need(value, "role", path)?,
+        };
         let (role, is_function) = match string(role, || path() + ".role")?.as_ref() {
             "system" => (Role::System, false),
             "developer" => (Role::Developer, false),
@@ -55,19 +59,21 @@ impl<'d> Messages<'d> {
         let mut message = Message {
             role,
             name: None,
-            parts: parts(value),
+            parts: Vec::with_capacity(found.parts),
             extra: Vec::new(),
         };
-        if role == Role::Assistant {
+        if role == Role::Assistant && found.has_more {
             reasoning::read(value, &mut message.parts);
         }
-        if let Some(content) = some(value, "content") {
+        if let Some(content) = found.content {
             content_parts(content, &|| path() + ".content", &mut message.parts)?;
         }
-        for (name, value) in named(value) {
-            self.member(position, &mut message, &name, value)?;
+        if found.has_more {
+            for (name, value) in named(value) {
+                self.member(position, &mut message, &name, value)?;
+            }
         }
-        if let Some(value) = some(value, "cache_control")
+        if let Some(value) = found.cache
             && let Some(last) = message.parts.last_mut()
         {
             last.cache = Some(marker(value));
@@ -169,15 +175,42 @@ impl<'d> Messages<'d> {
     }
 }
 
-/// Room for a message's parts.
-fn parts<'d>(message: Value<'d>) -> Vec<Part<'d>> {
-    let count = |name| match some(message, name) {
-        Some(value) if value.kind() == Kind::Array => value.items().count(),
-        Some(_) => 1,
-        None => 0,
-    };
-    let names = ["content", "tool_calls", "thinking_blocks"];
-    Vec::with_capacity(names.into_iter().map(count).sum::<usize>())
+/// The members that nearly every message is made of, found in one pass.
+#[derive(Default)]
+struct Found<'d> {
+    role: Option<Value<'d>>,
+    content: Option<Value<'d>>,
+    cache: Option<Value<'d>>,
+    /// There are others.
+    has_more: bool,
+    /// How many parts the message may have.
+    parts: usize,
+}
+
+impl<'d> Found<'d> {
+    fn of(message: Value<'d>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in named(message) {
+            match name.as_ref() {
+                "role" => found.role = Some(value),
+                "content" => found.content = Some(value),
+                "cache_control" => found.cache = Some(value),
+                "tool_call_id" => {
+                    found.has_more |= found.role.is_none_or(|role| !role.is_str("tool"));
+                    continue;
+                }
+                _ => found.has_more = true,
+            }
+            found.parts += match (name.as_ref(), value.kind()) {
+                ("role" | "name" | "cache_control", _) => 0,
+                ("content" | "tool_calls" | "thinking_blocks", Kind::Array) => {
+                    value.items().count()
+                }
+                _ => 1,
+            };
+        }
+        found
+    }
 }
 
 fn content_parts<'d>(

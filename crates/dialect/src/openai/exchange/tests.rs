@@ -371,3 +371,61 @@ proptest! {
         prop_assert_eq!(read_answer(document.root()).unwrap(), answer);
     }
 }
+
+#[test]
+fn bytes_that_are_no_base64_are_refused_not_written() {
+    let image = |data: &'static str, media_type| {
+        let medium = medium(Source::Base64(data.into()), media_type);
+        ChatRequest {
+            messages: vec![message(Role::User, vec![Part::new(Content::Image(medium))])],
+            ..ChatRequest::default()
+        }
+    };
+    for (data, media_type) in [("\"}", "image/png"), ("QUJ", "image/png"), ("QUJD", "")] {
+        let written = write_request(&image(data, media_type), &WriteOptions::default());
+        assert_eq!(written.unwrap_err().param, "messages[0].content[0]");
+    }
+    write_request(&image("QUJD", "image/png"), &WriteOptions::default()).unwrap();
+}
+
+#[test]
+fn citations_stand_on_the_text_they_came_with() {
+    let cited = |url: Option<&'static str>| Content::Text {
+        text: "é1".into(),
+        citations: vec![Citation {
+            url: url.map(Cow::Borrowed),
+            ..Citation::default()
+        }],
+    };
+    let answer = ChatAnswer {
+        choices: vec![Choice {
+            parts: [Some("https://a"), None, Some("https://b")]
+                .into_iter()
+                .map(|url| Part::new(cited(url)))
+                .collect(),
+            finish: Some(Finish::Stop),
+            logprobs: None,
+        }],
+        ..ChatAnswer::default()
+    };
+    let places = |answer: &ChatAnswer<'_>| -> Vec<_> {
+        let parts = answer.choices[0].parts.iter();
+        let citations = parts.filter_map(|part| match &part.content {
+            Content::Text { citations, .. } => Some(citations),
+            _ => None,
+        });
+        citations
+            .flatten()
+            .map(|c| (c.range, c.url.as_deref().map(str::to_owned)))
+            .collect()
+    };
+    let expected = [
+        (Some((0, 2)), Some("https://a".into())),
+        (Some((4, 6)), Some("https://b".into())),
+    ];
+    let body = write_answer(&answer, &AnswerContext::default());
+    let document = Document::parse(&body).unwrap();
+    assert_eq!(places(&read_answer(document.root()).unwrap()), expected);
+    let events = events(&mut StreamReader::default(), &written(&answer));
+    assert_eq!(places(&collected(&events)), expected);
+}

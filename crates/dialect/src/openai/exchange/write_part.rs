@@ -1,6 +1,6 @@
 //! Writes the content of a message: one text as a string, anything else as parts.
 
-use super::media::{format_of_type, write_data_url};
+use super::media::{format_of_type, is_base64, write_data_url};
 use super::object::{Body, UNKNOWN, member};
 use super::reasoning;
 use super::traits::MediaForm;
@@ -172,8 +172,24 @@ fn one(
     Ok(false)
 }
 
-/// Bytes without a type are no `data:` URL.
-fn typed<'m>(media: &'m Media<'_>, path: &dyn Fn() -> String) -> Result<&'m str, Inexpressible> {
+/// What a dialect took for base64 without looking.
+fn good(data: &str, path: &dyn Fn() -> String) -> Result<(), Inexpressible> {
+    if is_base64(data) {
+        return Ok(());
+    }
+    Err(Inexpressible {
+        param: path(),
+        why: "its bytes are no base64 with padding".to_owned(),
+    })
+}
+
+/// The type of good bytes: without one they are no `data:` URL.
+fn typed<'m>(
+    media: &'m Media<'_>,
+    data: &str,
+    path: &dyn Fn() -> String,
+) -> Result<&'m str, Inexpressible> {
+    good(data, path)?;
     if media.media_type.is_empty() {
         return Err(Inexpressible {
             param: path(),
@@ -192,7 +208,7 @@ fn url(
 ) -> Result<bool, Inexpressible> {
     let data = match &media.source {
         Source::Url(_) => None,
-        Source::Base64(data) => Some((typed(media, path)?, data)),
+        Source::Base64(data) => Some((typed(media, data, path)?, data)),
         Source::Id(_) | Source::Text(_) => return Ok(false),
     };
     for piece in ["{\"type\":\"", name, "\",\"", name, "\":{\"url\":"] {
@@ -228,6 +244,7 @@ fn audio(
                     why: "its format is not told, and input_audio must tell it".to_owned(),
                 });
             };
+            good(data, path)?;
             out.push_str("{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
             write_json_string(data, out);
             member("format", format, out);
@@ -266,7 +283,7 @@ fn file(
         (source, MediaForm::Mistral) => {
             out.push_str("{\"type\":\"document_url\",\"document_url\":");
             match source {
-                Source::Base64(data) => write_data_url(typed(media, path)?, data, out),
+                Source::Base64(data) => write_data_url(typed(media, data, path)?, data, out),
                 Source::Url(url) => write_json_string(url, out),
                 _ => return Ok(false),
             }
@@ -283,6 +300,7 @@ fn file(
                     write_json_string(id, out);
                 }
                 Source::Base64(data) => {
+                    good(data, path)?;
                     out.push_str("\"file_data\":");
                     // Without a type the bytes stand for themselves, as the client sent them.
                     match media.media_type.is_empty() {
