@@ -120,8 +120,10 @@ impl Request {
         let (Some(Some(place)), Some(part)) = (place, parts) else {
             return Err(missing);
         };
+        let is_string = |place: Span| self.body.get(place.start as usize) == Some(&b'"');
         match part {
-            Part::Text(_) | Part::ToolCall(_) => {
+            // Where a call's arguments are JSON in the body itself, their text is canonical JSON.
+            Part::Text(_) | Part::ToolCall(_) if is_string(place) => {
                 let content = place.inside();
                 let raw = text.get(content.range()).unwrap_or_default();
                 let mut offsets = Offsets::new(raw);
@@ -131,7 +133,7 @@ impl Request {
                     splices.push(replacement(edit, content, start, end)?);
                 }
             }
-            Part::Opaque(_) => {
+            _ => {
                 let raw = text.get(place.range()).unwrap_or_default();
                 let document = Document::parse(raw.as_bytes()).map_err(RequestError::Json)?;
                 let mut canonical = String::with_capacity(raw.len());
