@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use super::object::Open;
 use super::read_blocks;
 use super::write_blocks::text_block;
+use super::write_checks::is_own;
 use super::{names, usage};
 use crate::cross::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Part};
@@ -153,7 +154,7 @@ fn block(part: &Part<'_>, content: &mut Open, out: &mut String) {
             }
         }
         // What only Converse has in answers, such as a result of the provider's own tool.
-        Content::Opaque { kind, json } if names::OWN_BLOCKS.contains(&kind.as_ref()) => {
+        Content::Opaque { kind, json } if is_own(kind, json) => {
             content.item(out);
             out.push_str(json);
         }

@@ -19,9 +19,12 @@ mod stream_write;
 mod usage;
 mod write;
 mod write_blocks;
+mod write_checks;
 mod write_media;
 mod write_model;
 mod write_options;
+mod write_results;
+mod write_tools;
 
 #[cfg(test)]
 mod tests;

@@ -88,7 +88,7 @@ impl Losses {
 
 /// About as many bytes as the body will have, so that it is seldom moved.
 fn size_of(request: &ChatRequest<'_>) -> usize {
-    let text = |part: &Part<'_>| 64 + super::write_blocks::size_of(&part.content);
+    let text = |part: &Part<'_>| 64 + super::write_checks::size_of(&part.content);
     let messages = request.messages.iter();
     let messages = messages.map(|message| 48 + message.parts.iter().map(text).sum::<usize>());
     let schemas = request.tools.iter().map(|tool| {
@@ -119,7 +119,7 @@ fn system_parts<'r>(
 ) -> Result<(), Inexpressible> {
     for (at, part) in message.parts.iter().enumerate() {
         let path = || format!("messages[{position}].content[{at}]");
-        if !super::write_blocks::fits_system(&part.content) {
+        if !super::write_checks::fits_system(&part.content) {
             return Err(Inexpressible {
                 param: path(),
                 why: "Converse's system prompt is text alone; say it in a user's message"
@@ -148,30 +148,42 @@ fn messages<'r>(
             Role::Assistant => "assistant",
             Role::System | Role::Developer => "system",
         };
-        let has_words = message
-            .parts
-            .iter()
-            .any(|part| !super::write_blocks::is_blank(part));
-        if !has_words {
+        if !message.parts.iter().any(|part| blocks.is_written(part)) {
+            // Nothing but losses to note: Converse refuses a message without blocks.
+            let (mut nothing, mut array) = (String::new(), Open::array(&mut String::new()));
+            parts(position, message, blocks, &mut array, &mut nothing, losses)?;
             continue;
         }
         if open.as_ref().is_some_and(|(speaker, ..)| *speaker != role) {
             close(open.take(), out);
         }
         let (.., content) = open.get_or_insert_with(|| {
+            blocks.message();
             array.item(out);
             let mut message = Open::object(out);
             message.text("role", role, out);
             message.key("content", out);
             (role, message, Open::array(out))
         });
-        for (at, part) in message.parts.iter().enumerate() {
-            let path = || format!("messages[{position}].content[{at}]");
-            blocks.part(part, content, out, losses, &path)?;
-        }
+        parts(position, message, blocks, content, out, losses)?;
     }
     close(open, out);
     array.close(out);
+    Ok(())
+}
+
+fn parts<'r>(
+    position: usize,
+    message: &'r Message<'r>,
+    blocks: &mut Blocks<'r>,
+    content: &mut Open,
+    out: &mut String,
+    losses: &mut Losses,
+) -> Result<(), Inexpressible> {
+    for (at, part) in message.parts.iter().enumerate() {
+        let path = || format!("messages[{position}].content[{at}]");
+        blocks.part(part, content, out, losses, &path)?;
+    }
     Ok(())
 }
 

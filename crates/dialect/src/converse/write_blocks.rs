@@ -1,81 +1,21 @@
 //! Writes a message's parts as content blocks.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::de::IgnoredAny;
-
-use super::names::{Medium, OWN_BLOCKS, is_claude};
+use super::names::{Medium, is_claude};
 use super::object::Open;
 use super::write::Losses;
+use super::write_checks::{Path, TOOL_NAME, call_id, is_object, is_own, is_tool_name, refuse};
 use super::{cite, write_media};
-use crate::exchange::{
-    CacheMarker, Citation, Content, Inexpressible, Media, Part, Source, ToolCall, ToolResult,
-};
-use crate::json::{Document, write_json_string};
-
-pub(super) type Path<'p> = &'p dyn Fn() -> String;
+use crate::exchange::{CacheMarker, Citation, Content, Inexpressible, Media, Part, ToolCall};
+use crate::json::write_json_string;
 
 /// What has to be known of the parts before.
 pub(super) struct Blocks<'r> {
     claude: bool,
     /// Calls made so far, and the number of each.
-    calls: HashMap<&'r str, usize>,
-    media: write_media::Counts,
-}
-
-pub(super) fn refuse<T>(param: String, why: impl Into<String>) -> Result<T, Inexpressible> {
-    Err(Inexpressible {
-        param,
-        why: why.into(),
-    })
-}
-
-/// About as many bytes as a part has.
-pub(super) fn size_of(content: &Content<'_>) -> usize {
-    let media = |media: &Media<'_>| match &media.source {
-        Source::Url(text) | Source::Base64(text) | Source::Id(text) | Source::Text(text) => {
-            text.len()
-        }
-    };
-    match content {
-        Content::Text { text, .. } | Content::Refusal(text) => text.len(),
-        Content::Image(of) | Content::Audio(of) | Content::Video(of) | Content::File(of) => {
-            media(of)
-        }
-        Content::ToolCall(call) => call.arguments.len() + 64,
-        Content::ToolResult(result) => {
-            let parts = result.parts.iter();
-            parts.map(|part| 32 + size_of(&part.content)).sum::<usize>()
-        }
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => {
-            let length = |text: &Option<Cow<'_, str>>| text.as_deref().map_or(0, str::len);
-            text.len() + length(signature) + length(redacted)
-        }
-        Content::Opaque { json, .. } => json.len(),
-    }
-}
-
-/// Whether a part says nothing: Converse refuses blocks with an empty text.
-pub(super) fn is_blank(part: &Part<'_>) -> bool {
-    part.cache.is_none()
-        && match &part.content {
-            Content::Text { text, .. } | Content::Refusal(text) => text.is_empty(),
-            _ => false,
-        }
-}
-
-/// Whether a system prompt may have it.
-pub(super) fn fits_system(content: &Content<'_>) -> bool {
-    match content {
-        Content::Text { citations, .. } => citations.is_empty(),
-        Content::Opaque { kind, .. } => kind == "guardContent" || kind == "cachePoint",
-        _ => false,
-    }
+    pub(super) calls: HashMap<&'r str, usize>,
+    pub(super) media: write_media::Counts,
 }
 
 impl<'r> Blocks<'r> {
@@ -85,6 +25,26 @@ impl<'r> Blocks<'r> {
             calls: HashMap::new(),
             media: write_media::Counts::default(),
         }
+    }
+
+    /// Whether anything will be written of a part.
+    pub(super) fn is_written(&self, part: &Part<'_>) -> bool {
+        let has_content = match &part.content {
+            Content::Text { text, .. } | Content::Refusal(text) => !text.is_empty(),
+            Content::Reasoning {
+                text,
+                signature: None,
+                redacted: None,
+            } => !self.claude && !text.is_empty(),
+            Content::Opaque { kind, json } => is_own(kind, json),
+            _ => true,
+        };
+        has_content || part.cache.is_some()
+    }
+
+    /// A message begins.
+    pub(super) fn message(&mut self) {
+        self.media.message();
     }
 
     pub(super) fn has_calls(&self) -> bool {
@@ -126,7 +86,7 @@ impl<'r> Blocks<'r> {
                 self.reasoning(&said, array, out, losses, path);
             }
             Content::Opaque { kind, json } => {
-                if OWN_BLOCKS.contains(&kind.as_ref()) && is_union_of(kind, json) {
+                if is_own(kind, json) {
                     array.item(out);
                     out.push_str(json);
                 } else {
@@ -138,6 +98,7 @@ impl<'r> Blocks<'r> {
             }
             content => {
                 let (medium, media) = medium_of(content, path)?;
+                self.media.add(medium, path)?;
                 let wrap = wrapped(medium.member(), array, out);
                 let mut writer = write_media::Writer {
                     counts: &mut self.media,
@@ -193,78 +154,6 @@ impl<'r> Blocks<'r> {
         block.text("toolUseId", &call_id(&call.id, number), out);
         block.text("name", &call.name, out);
         block.json("input", arguments, out);
-        block.close(out);
-        out.push('}');
-        Ok(())
-    }
-
-    fn result(
-        &mut self,
-        result: &'r ToolResult<'r>,
-        array: &mut Open,
-        out: &mut String,
-        losses: &mut Losses,
-        path: Path<'_>,
-    ) -> Result<(), Inexpressible> {
-        let Some(number) = self.calls.get(&*result.call_id) else {
-            return refuse(
-                path(),
-                "it is a result of a call that no message before it makes",
-            );
-        };
-        array.item(out);
-        out.push_str("{\"toolResult\":");
-        let mut block = Open::object(out);
-        block.text("toolUseId", &call_id(&result.call_id, *number), out);
-        block.key("content", out);
-        let mut content = Open::array(out);
-        for (at, part) in result.parts.iter().enumerate() {
-            let path = || format!("{}.content[{at}]", path());
-            if part.cache.is_some() {
-                losses.harmless(
-                    path(),
-                    "Converse has no cache points within a tool's result",
-                );
-            }
-            let fits = match &part.content {
-                Content::Opaque { kind, .. } => kind == "searchResult",
-                Content::Text { citations, .. } => citations.is_empty(),
-                content => matches!(
-                    content,
-                    Content::Image(_) | Content::File(_) | Content::Video(_) | Content::Refusal(_)
-                ),
-            };
-            if !fits {
-                return refuse(
-                    path(),
-                    "Converse's tools give back text, images, documents and videos",
-                );
-            }
-            match &part.content {
-                // An empty text is said by no block at all.
-                Content::Text { text, .. } if text.is_empty() => {}
-                Content::Text { text, .. } => text_block(text, &[], &mut content, out),
-                Content::Opaque { json, .. } => {
-                    content.item(out);
-                    out.push_str(json);
-                }
-                _ => {
-                    let (medium, media) = medium_of(&part.content, &path)?;
-                    let wrap = wrapped(medium.member(), &mut content, out);
-                    let mut writer = write_media::Writer {
-                        counts: &mut self.media,
-                        losses,
-                        path: &path,
-                    };
-                    writer.block(medium, media, &part.extra, out)?;
-                    wrap.close(out);
-                }
-            }
-        }
-        content.close(out);
-        if result.is_error {
-            block.text("status", "error", out);
-        }
         block.close(out);
         out.push('}');
         Ok(())
@@ -358,14 +247,14 @@ pub(super) fn cache_point(
     out.push_str("}}");
 }
 
-fn wrapped(member: &str, array: &mut Open, out: &mut String) -> Open {
+pub(super) fn wrapped(member: &str, array: &mut Open, out: &mut String) -> Open {
     array.item(out);
     let mut wrap = Open::object(out);
     wrap.key(member, out);
     wrap
 }
 
-fn medium_of<'c, 'a>(
+pub(super) fn medium_of<'c, 'a>(
     content: &'c Content<'a>,
     path: Path<'_>,
 ) -> Result<(Medium, &'c Media<'a>), Inexpressible> {
@@ -376,38 +265,4 @@ fn medium_of<'c, 'a>(
         Content::Audio(media) => Ok((Medium::Audio, media)),
         _ => refuse(path(), "Converse has no such part here"),
     }
-}
-
-/// Why a tool's name is refused: it could not come back under the name that the client knows.
-pub(super) const TOOL_NAME: &str =
-    "Converse's tool names have 1 to 64 letters, digits, underscores and hyphens";
-
-pub(super) fn is_tool_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (1..=64).contains(&name.len()) && name.bytes().all(plain)
-}
-
-/// A call's id; one that Converse does not take is replaced by the call's number, in the call
-/// and in its result alike.
-fn call_id(id: &str, number: usize) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    if (1..=64).contains(&id.len()) && id.bytes().all(plain) {
-        Cow::Borrowed(id)
-    } else {
-        Cow::Owned(format!("renamed_{number}"))
-    }
-}
-
-pub(super) fn is_object(json: &str) -> bool {
-    json.starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
-}
-
-/// Whether a part that claims to be Converse's own has that form.
-fn is_union_of(kind: &str, json: &str) -> bool {
-    let Ok(document) = Document::parse(json.as_bytes()) else {
-        return false;
-    };
-    let mut members = document.root().members();
-    let first = members.next().is_some_and(|(key, _)| key.is_str(kind));
-    first && members.next().is_none()
 }

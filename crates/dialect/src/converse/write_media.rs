@@ -7,19 +7,44 @@ use super::names::Medium;
 use super::object::Open;
 use super::read_blocks::BUCKET_OWNER;
 use super::write::Losses;
-use super::write_blocks::{Path, refuse};
+use super::write_checks::{Path, refuse};
 use crate::canonical::Field;
 use crate::exchange::{Inexpressible, Media, Source};
 
-/// The most that a message's words on `Message.content` allow in one request.
+/// The most that one message may have (the service model's words on `Message.content`).
 const MAX_IMAGES: usize = 20;
 const MAX_DOCUMENTS: usize = 5;
 
 /// What has been written so far.
 #[derive(Default)]
 pub(super) struct Counts {
+    /// Images and documents of this message, without those of tools' results.
     images: usize,
     documents: usize,
+    /// Documents of the whole request, which numbers those that have no name.
+    all_documents: usize,
+}
+
+impl Counts {
+    /// A message begins.
+    pub(super) fn message(&mut self) {
+        (self.images, self.documents) = (0, 0);
+    }
+
+    /// One more of a message's own.
+    pub(super) fn add(&mut self, medium: Medium, path: Path<'_>) -> Result<(), Inexpressible> {
+        let (count, limit, what) = match medium {
+            Medium::Image => (&mut self.images, MAX_IMAGES, "images"),
+            Medium::Document => (&mut self.documents, MAX_DOCUMENTS, "documents"),
+            Medium::Video | Medium::Audio => return Ok(()),
+        };
+        *count += 1;
+        if *count > limit {
+            let why = format!("it is beyond the {limit} {what} that Converse takes in a message");
+            return refuse(path(), why);
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Writer<'w> {
@@ -37,7 +62,6 @@ impl Writer<'_> {
         extra: &[Field],
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        self.count(medium)?;
         let mut block = Open::object(out);
         if let Some(format) = self.format(medium, media)? {
             block.text("format", format, out);
@@ -50,20 +74,6 @@ impl Writer<'_> {
         self.source(medium, media, extra, out)?;
         self.rest(medium, media, extra, &mut block, out);
         block.close(out);
-        Ok(())
-    }
-
-    fn count(&mut self, medium: Medium) -> Result<(), Inexpressible> {
-        let (count, limit, what) = match medium {
-            Medium::Image => (&mut self.counts.images, MAX_IMAGES, "images"),
-            Medium::Document => (&mut self.counts.documents, MAX_DOCUMENTS, "documents"),
-            Medium::Video | Medium::Audio => return Ok(()),
-        };
-        *count += 1;
-        if *count > limit {
-            let why = format!("there are more than the {limit} {what} that Converse takes");
-            return refuse((self.path)(), why);
-        }
         Ok(())
     }
 
@@ -104,7 +114,8 @@ impl Writer<'_> {
     /// Names hold letters, digits, single spaces, hyphens, parentheses and brackets, up to 200
     /// of them (shape `DocumentBlock`). What is nameless is numbered.
     fn document_name(&mut self, media: &Media<'_>) -> String {
-        let number = self.counts.documents;
+        self.counts.all_documents += 1;
+        let number = self.counts.all_documents;
         let Some(name) = media.name.as_deref().filter(|name| !name.is_empty()) else {
             return format!("document-{number}");
         };

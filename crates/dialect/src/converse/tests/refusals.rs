@@ -291,3 +291,46 @@ fn what_the_operator_sets_wins() {
     assert!(body.ends_with(br#","inferenceConfig":{"maxTokens":9},"guardrailConfig":{}}"#));
     assert!(crate::json::canonical_json(std::str::from_utf8(&body).unwrap()).is_ok());
 }
+
+#[test]
+fn a_message_has_as_many_images_as_converse_takes() {
+    let one = || {
+        image(Source::Base64("Zm9v".into()), "image/png")
+            .messages
+            .remove(0)
+    };
+    let mut request = hello();
+    request.messages.extend((0..20).map(|_| one()));
+    assert!(super::write_request(&request, &options(CLAUDE)).is_ok());
+    request.messages.push(one());
+    assert_eq!(
+        refused(&request),
+        "messages[21].content[0]: it is beyond the 20 images that Converse takes in a message"
+    );
+    request.messages[20].role = Role::Assistant;
+    assert!(super::write_request(&request, &options(CLAUDE)).is_ok());
+}
+
+#[test]
+fn a_message_of_which_nothing_is_left_is_not_sent() {
+    let mut request = hello();
+    let thought = Content::Reasoning {
+        text: "hm".into(),
+        signature: None,
+        redacted: None,
+    };
+    let mut silent = asking(vec![Part::new(thought)]).messages;
+    silent[0].role = Role::Assistant;
+    request.messages.extend(silent);
+    request.messages.extend(hello().messages);
+    let (body, lost) = written(&request, CLAUDE);
+    assert_eq!(
+        body,
+        r#"{"messages":[{"role":"user","content":[{"text":"Hi"},{"text":"Hi"}]}]}"#
+    );
+    assert_eq!(lost, [("messages[1].content[0]".to_owned(), false)]);
+    // Models of other makers take it back as it is.
+    let (body, lost) = written(&request, "deepseek.v3-v1:0");
+    assert!(body.contains(r#"{"reasoningContent":{"reasoningText":{"text":"hm"}}}"#));
+    assert_eq!(lost, []);
+}
