@@ -22,6 +22,7 @@
 //! - [`canonical`]: what every dialect is read into
 //! - [`json`]: canonical JSON, byte ranges, splices
 //! - [`sse`]: the framing of event streams
+//! - [`event_stream`]: AWS's framing of them
 //! - [`openai`], and beside it the other dialects' own rooms
 //! - [`exchange`]: what crosses from one dialect to another, and `cross` that brings it over
 //! - [`error`]: errors in each dialect's shape
@@ -36,6 +37,7 @@ mod converse;
 mod cross;
 mod edit;
 pub mod error;
+pub mod event_stream;
 pub mod exchange;
 mod fields;
 mod gemini;

@@ -1,91 +1,37 @@
-//! AWS Bedrock's Converse.
+//! AWS Bedrock's Converse and ConverseStream (service model `bedrock-runtime` 2023-09-30): the
+//! model and whether a stream is wanted stand in the path; each event of a stream is known here
+//! by its union form, `{"contentBlockDelta":{…}}`, which [`crate::event_stream`] frames.
 
+mod answer;
+mod cite;
+mod error;
+mod names;
+mod object;
 pub(crate) mod payload;
+mod payload_blocks;
 pub(crate) mod prompt;
+mod prompt_blocks;
+mod read;
+mod read_blocks;
+mod read_options;
+mod stream_read;
+mod stream_write;
+mod usage;
+mod write;
+mod write_blocks;
+mod write_checks;
+mod write_media;
+mod write_model;
+mod write_options;
+mod write_results;
+mod write_tools;
 
-use bytes::Bytes;
+#[cfg(test)]
+mod tests;
 
-use crate::UpstreamErrorBody;
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
-use crate::error::ErrorParts;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
-use crate::request::RequestError;
-use crate::wire::Target;
-
-pub(crate) fn read_request<'d>(
-    _target: &Target,
-    root: Value<'d>,
-) -> Result<ChatRequest<'d>, RequestError> {
-    Err(RequestError::wrong_type(
-        "body",
-        "a format that is spoken here",
-        root,
-    ))
-}
-
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
-    }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
-
-/// Writes a stream.
-pub(crate) struct StreamWriter;
-
-impl StreamWriter {
-    pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self
-    }
-}
-
-impl WriteStream for StreamWriter {
-    fn write(&mut self, _event: &StreamEvent, _out: &mut Vec<Bytes>) {}
-}
-
-pub(crate) fn write_answer(_answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_body(_error: &ErrorParts<'_>) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_event(_error: &ErrorParts<'_>) -> Bytes {
-    Bytes::new()
-}
-
-/// The exception's name that goes with a status.
-pub(crate) fn error_type(_status: u16) -> &'static str {
-    "InternalServerException"
-}
+pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use error::{error_body, error_event, error_type, read_error};
+pub(crate) use read::read_request;
+pub(crate) use stream_read::StreamReader;
+pub(crate) use stream_write::StreamWriter;
+pub(crate) use write::write_request;

@@ -1,0 +1,176 @@
+//! Reads and writes whole answers.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use super::object::Open;
+use super::read_blocks;
+use super::write_blocks::text_block;
+use super::write_checks::is_own;
+use super::{names, usage};
+use crate::cross::AnswerContext;
+use crate::exchange::{ChatAnswer, Choice, Content, Part};
+use crate::json::{Kind, Value, json_string, write_json_string};
+use crate::payload::{PayloadError, wrong_type};
+use crate::request::RequestError;
+
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
+    let message = root.get("output").and_then(|output| output.get("message"));
+    let Some(message) = message.filter(|message| message.kind() == Kind::Object) else {
+        return Err(wrong_type("output.message", "an object", root));
+    };
+    let content = message.get("content").filter(|content| !content.is_null());
+    let parts = match content {
+        None => Vec::new(),
+        Some(content) => read_blocks::blocks(content, &|| "output.message.content".to_owned())
+            .map_err(|error| at_fault(error, content))?,
+    };
+    let reason = root.get("stopReason").filter(|reason| !reason.is_null());
+    let finish = match reason {
+        None => None,
+        Some(reason) => {
+            let reason = reason
+                .as_str()
+                .ok_or_else(|| wrong_type("stopReason", "a string", reason))?;
+            Some(names::finish_of(&reason, stop_sequence(root)))
+        }
+    };
+    let counted = root.get("usage").filter(|usage| !usage.is_null());
+    Ok(ChatAnswer {
+        choices: vec![Choice {
+            parts,
+            finish,
+            logprobs: None,
+        }],
+        usage: counted.map(usage::read).transpose()?,
+        ..ChatAnswer::default()
+    })
+}
+
+/// Which stop sequence ended the answer, where the request had it told
+/// (`additionalModelResponseFieldPaths: ["/stop_sequence"]`).
+pub(super) fn stop_sequence(of: Value<'_>) -> Option<String> {
+    let stop = of
+        .get("additionalModelResponseFields")?
+        .get("stop_sequence")?;
+    stop.as_str().map(Cow::into_owned)
+}
+
+/// Blocks are read as a request's are; what is wrong with them is the upstream's fault here.
+fn at_fault(error: RequestError, content: Value<'_>) -> PayloadError {
+    match error {
+        RequestError::WrongType {
+            param,
+            expected,
+            found,
+        } => PayloadError::WrongType {
+            field: param,
+            expected,
+            found,
+        },
+        other => {
+            let field = other.param().unwrap_or("output.message.content").to_owned();
+            wrong_type(field, "a content block of Converse's", content)
+        }
+    }
+}
+
+pub(crate) fn write_answer(answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
+    let mut text = String::with_capacity(512);
+    let out = &mut text;
+    let mut body = Open::object(out);
+    body.key("output", out);
+    out.push_str("{\"message\":{\"role\":\"assistant\",\"content\":");
+    let mut content = Open::array(out);
+    let choice = answer.choices.first();
+    for part in choice.into_iter().flat_map(|choice| &choice.parts) {
+        block(part, &mut content, out);
+    }
+    content.close(out);
+    out.push_str("}}");
+    if let Some(finish) = choice.and_then(|choice| choice.finish.as_ref()) {
+        body.text("stopReason", names::stop_reason(finish), out);
+        stopped_by(finish, &mut body, out);
+    }
+    if let Some(counted) = &answer.usage {
+        body.key("usage", out);
+        usage::write(counted, out);
+    }
+    // Required of an answer; nobody here has a clock.
+    body.json("metrics", "{\"latencyMs\":0}", out);
+    body.close(out);
+    text.into()
+}
+
+/// Names the stop sequence where Claude's would be.
+pub(super) fn stopped_by(finish: &crate::exchange::Finish, object: &mut Open, out: &mut String) {
+    if let crate::exchange::Finish::StopSequence(Some(stop)) = finish {
+        object.key("additionalModelResponseFields", out);
+        out.push_str("{\"stop_sequence\":");
+        write_json_string(stop, out);
+        out.push('}');
+    }
+}
+
+fn block(part: &Part<'_>, content: &mut Open, out: &mut String) {
+    match &part.content {
+        Content::Text { text, citations } if !text.is_empty() || !citations.is_empty() => {
+            text_block(text, citations, content, out);
+        }
+        Content::Refusal(text) if !text.is_empty() => text_block(text, &[], content, out),
+        Content::ToolCall(call) => {
+            content.item(out);
+            out.push_str("{\"toolUse\":");
+            let mut block = Open::object(out);
+            block.text("toolUseId", &call.id, out);
+            block.text("name", &call.name, out);
+            block.json("input", &input(&call.arguments, call.custom), out);
+            block.close(out);
+            out.push('}');
+        }
+        Content::Reasoning {
+            text,
+            signature,
+            redacted,
+        } => {
+            if let Some(redacted) = redacted {
+                content.item(out);
+                out.push_str("{\"reasoningContent\":{\"redactedContent\":");
+                write_json_string(redacted, out);
+                out.push_str("}}");
+            }
+            if !text.is_empty() || signature.is_some() {
+                content.item(out);
+                out.push_str("{\"reasoningContent\":{\"reasoningText\":");
+                let mut block = Open::object(out);
+                block.text("text", text, out);
+                if let Some(signature) = signature {
+                    block.text("signature", signature, out);
+                }
+                block.close(out);
+                out.push_str("}}");
+            }
+        }
+        // What only Converse has in answers, such as a result of the provider's own tool.
+        Content::Opaque { kind, json } if is_own(kind, json) => {
+            content.item(out);
+            out.push_str(json);
+        }
+        _ => {}
+    }
+}
+
+/// A call's input. What is no JSON (a call that was cut, free text) is a JSON string.
+fn input(arguments: &str, custom: bool) -> Cow<'_, str> {
+    let arguments = match arguments.trim() {
+        "" if !custom => "{}",
+        trimmed => trimmed,
+    };
+    if !custom && serde_json::from_str::<IgnoredAny>(arguments).is_ok() {
+        Cow::Borrowed(arguments)
+    } else {
+        Cow::Owned(json_string(arguments))
+    }
+}

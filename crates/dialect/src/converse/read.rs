@@ -1,0 +1,124 @@
+//! Reads a request into the typed form that crosses between dialects: the body, and who says what.
+
+use std::borrow::Cow;
+
+use super::{read_blocks, read_options};
+use crate::exchange::{ChatRequest, Content, Message, Part, Role};
+use crate::fields::{field, name_of, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+use crate::wire::Target;
+
+pub(crate) fn read_request<'d>(
+    target: &Target,
+    root: Value<'d>,
+) -> Result<ChatRequest<'d>, RequestError> {
+    if root.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("body", "an object", root));
+    }
+    let model = target.model.clone().ok_or_else(model_missing)?;
+    let mut request = ChatRequest {
+        model: Cow::Owned(model),
+        stream: target.stream.unwrap_or_default(),
+        ..ChatRequest::default()
+    };
+    // The system prompt comes first wherever it stands.
+    if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
+        let parts = read_blocks::blocks(system, &|| "system".to_owned())?;
+        if !parts.is_empty() {
+            request.messages.push(message(Role::System, parts));
+        }
+    }
+    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "system" => {}
+            "messages" => messages(value, &mut request)?,
+            name => read_options::member(name, value, &mut request)?,
+        }
+    }
+    request
+        .extra
+        .sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(request)
+}
+
+/// The model stands in the path, so whoever made the target has left it out.
+pub(super) fn model_missing() -> RequestError {
+    RequestError::Missing {
+        param: "modelId".to_owned(),
+    }
+}
+
+fn message<'d>(role: Role, parts: Vec<Part<'d>>) -> Message<'d> {
+    Message {
+        role,
+        name: None,
+        parts,
+        extra: Vec::new(),
+    }
+}
+
+fn messages<'d>(value: Value<'d>, request: &mut ChatRequest<'d>) -> Result<(), RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("messages", "an array", value));
+    }
+    for (position, said) in value.items().enumerate() {
+        let path = |rest: &str| format!("messages[{position}]{rest}");
+        if said.kind() != Kind::Object {
+            return Err(RequestError::wrong_type(path(""), "an object", said));
+        }
+        let role = role(said, &path)?;
+        let content = said.get("content").ok_or_else(|| RequestError::Missing {
+            param: path(".content"),
+        })?;
+        let parts = read_blocks::blocks(content, &|| path(".content"))?;
+        let extra = said
+            .members()
+            .filter(|(key, value)| {
+                !value.is_null() && !key.is_str("role") && !key.is_str("content")
+            })
+            .map(|(key, value)| field(&name_of(key), value))
+            .collect();
+        push(role, parts, extra, request);
+    }
+    Ok(())
+}
+
+fn role(said: Value<'_>, path: &dyn Fn(&str) -> String) -> Result<Role, RequestError> {
+    let role = said.get("role").ok_or_else(|| RequestError::Missing {
+        param: path(".role"),
+    })?;
+    match string(role, || path(".role"))?.as_ref() {
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "system" => Ok(Role::System),
+        _ => Err(RequestError::InvalidValue {
+            param: path(".role"),
+            reason: "must be 'user', 'assistant' or 'system'",
+        }),
+    }
+}
+
+/// Results stand in a user's message here, and in one of their own ahead of it elsewhere.
+fn push<'d>(
+    role: Role,
+    parts: Vec<Part<'d>>,
+    extra: Vec<crate::canonical::Field>,
+    request: &mut ChatRequest<'d>,
+) {
+    let is_result = |part: &Part<'_>| matches!(part.content, Content::ToolResult(_));
+    if role != Role::User || !parts.iter().any(is_result) {
+        let said = message(role, parts);
+        request.messages.push(Message { extra, ..said });
+        return;
+    }
+    let (results, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_result);
+    let results = message(Role::Tool, results);
+    if rest.is_empty() {
+        request.messages.push(Message { extra, ..results });
+    } else {
+        request.messages.push(results);
+        let said = message(role, rest);
+        request.messages.push(Message { extra, ..said });
+    }
+}

@@ -1,0 +1,306 @@
+//! Reads content blocks: of requests, of tools' results, and of answers.
+
+use std::borrow::Cow;
+
+use super::names::Medium;
+use crate::canonical::Field;
+use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source, ToolCall, ToolResult};
+use crate::fields::{field, invalid, name_of, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+pub(super) type Path<'p> = &'p dyn Fn() -> String;
+
+/// An array of blocks. A cache point becomes the mark of the part before it.
+pub(super) fn blocks<'d>(value: Value<'d>, path: Path<'_>) -> Result<Vec<Part<'d>>, RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type(path(), "an array", value));
+    }
+    let mut parts: Vec<Part<'d>> = Vec::with_capacity(value.items().count());
+    for (position, item) in value.items().enumerate() {
+        let path = || format!("{}[{position}]", path());
+        let (name, inner) = union(item, &path)?;
+        let unmarked = parts.last_mut().filter(|part| part.cache.is_none());
+        if let (Some(before), Some(marker)) = (unmarked, cache_point(&name, inner)) {
+            before.cache = Some(marker);
+            continue;
+        }
+        parts.push(block(&name, inner, item, &path)?);
+    }
+    Ok(parts)
+}
+
+/// The one member of a union that is set.
+pub(super) fn union<'d>(
+    value: Value<'d>,
+    path: Path<'_>,
+) -> Result<(Cow<'d, str>, Value<'d>), RequestError> {
+    if value.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(), "an object", value));
+    }
+    let mut set = value.members().filter(|(_, value)| !value.is_null());
+    match (set.next(), set.next()) {
+        (Some((key, value)), None) => Ok((name_of(key), value)),
+        _ => Err(invalid(&path(), "must have exactly one member")),
+    }
+}
+
+/// A cache point that says nothing but its type and how long it lasts.
+pub(super) fn cache_point<'d>(name: &str, value: Value<'d>) -> Option<CacheMarker<'d>> {
+    let mut ttl = None;
+    if name != "cachePoint" || !value.get("type").is_some_and(|kind| kind.is_str("default")) {
+        return None;
+    }
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "type" => {}
+            "ttl" => ttl = Some(value.as_str()?),
+            _ => return None,
+        }
+    }
+    Some(CacheMarker { ttl })
+}
+
+fn block<'d>(
+    name: &str,
+    inner: Value<'d>,
+    whole: Value<'d>,
+    path: Path<'_>,
+) -> Result<Part<'d>, RequestError> {
+    let at = || format!("{}.{name}", path());
+    let opaque = || Content::Opaque {
+        kind: Cow::Owned(name.to_owned()),
+        json: Cow::Borrowed(whole.raw()),
+    };
+    let mut extra = Vec::new();
+    let content = match name {
+        "text" => Content::Text {
+            text: string(inner, at)?,
+            citations: Vec::new(),
+        },
+        "toolUse" => match tool_use(inner, &at)? {
+            Some(call) => Content::ToolCall(call),
+            None => opaque(),
+        },
+        "toolResult" if inner.get("type").is_none() => {
+            Content::ToolResult(tool_result(inner, &at)?)
+        }
+        "reasoningContent" => reasoning(inner, &at)?.unwrap_or_else(opaque),
+        "citationsContent" => cited(inner, &at)?,
+        _ => match Medium::of_member(name) {
+            Some(medium) => {
+                let media = media(medium, inner, &mut extra, &at)?;
+                media.map_or_else(opaque, |media| match medium {
+                    Medium::Image => Content::Image(media),
+                    Medium::Document => Content::File(media),
+                    Medium::Video => Content::Video(media),
+                    Medium::Audio => Content::Audio(media),
+                })
+            }
+            None => opaque(),
+        },
+    };
+    if matches!(content, Content::Opaque { .. }) {
+        extra.clear();
+    }
+    Ok(Part {
+        extra,
+        ..Part::new(content)
+    })
+}
+
+pub(super) fn required<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: Path<'_>,
+) -> Result<Value<'d>, RequestError> {
+    if of.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(), "an object", of));
+    }
+    let value = of.get(name).filter(|value| !value.is_null());
+    value.ok_or_else(|| RequestError::Missing {
+        param: format!("{}.{name}", path()),
+    })
+}
+
+pub(super) fn text<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: Path<'_>,
+) -> Result<Cow<'d, str>, RequestError> {
+    string(required(of, name, path)?, || format!("{}.{name}", path()))
+}
+
+pub(super) fn optional<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: Path<'_>,
+) -> Result<Option<Cow<'d, str>>, RequestError> {
+    let value = of.get(name).filter(|value| !value.is_null());
+    value
+        .map(|value| string(value, || format!("{}.{name}", path())))
+        .transpose()
+}
+
+/// A call. None for one that the provider itself makes (`server_tool_use`).
+fn tool_use<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<ToolCall<'d>>, RequestError> {
+    let call = ToolCall {
+        id: text(value, "toolUseId", path)?,
+        name: text(value, "name", path)?,
+        arguments: arguments(required(value, "input", path)?),
+        custom: false,
+    };
+    Ok(value.get("type").is_none_or(Value::is_null).then_some(call))
+}
+
+/// A call's input is any JSON; a string is what a model wrote that was none.
+pub(super) fn arguments(input: Value<'_>) -> Cow<'_, str> {
+    input.as_str().unwrap_or(Cow::Borrowed(input.raw()))
+}
+
+fn tool_result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, RequestError> {
+    let content = required(value, "content", path)?;
+    let at = || format!("{}.content", path());
+    if content.kind() != Kind::Array {
+        return Err(RequestError::wrong_type(at(), "an array", content));
+    }
+    let mut parts = Vec::with_capacity(content.items().count());
+    for (position, item) in content.items().enumerate() {
+        let at = || format!("{}[{position}]", at());
+        let (name, inner) = union(item, &at)?;
+        parts.push(match name.as_ref() {
+            // What a model is told of it is its text.
+            "json" => Part::text(inner.raw()),
+            _ => block(&name, inner, item, &at)?,
+        });
+    }
+    let status = optional(value, "status", path)?;
+    Ok(ToolResult {
+        call_id: text(value, "toolUseId", path)?,
+        name: None,
+        parts,
+        is_error: match status.as_deref() {
+            Some("error") => true,
+            Some("success") | None => false,
+            Some(_) => {
+                let param = format!("{}.status", path());
+                return Err(invalid(&param, "must be 'success' or 'error'"));
+            }
+        },
+    })
+}
+
+fn reasoning<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Content<'d>>, RequestError> {
+    let (name, inner) = union(value, path)?;
+    let at = || format!("{}.{name}", path());
+    Ok(match name.as_ref() {
+        "reasoningText" => Some(Content::Reasoning {
+            text: text(inner, "text", &at)?,
+            signature: optional(inner, "signature", &at)?,
+            redacted: None,
+        }),
+        "redactedContent" => Some(Content::Reasoning {
+            text: Cow::Borrowed(""),
+            signature: None,
+            redacted: Some(string(inner, at)?),
+        }),
+        _ => None,
+    })
+}
+
+fn cited<'d>(value: Value<'d>, path: Path<'_>) -> Result<Content<'d>, RequestError> {
+    let mut said = Cow::Borrowed("");
+    let content = value.get("content").into_iter().flat_map(Value::items);
+    for (position, item) in content.enumerate() {
+        let more = text(item, "text", &|| format!("{}.content[{position}]", path()))?;
+        if said.is_empty() {
+            said = more;
+        } else {
+            said.to_mut().push_str(&more);
+        }
+    }
+    let citations = value.get("citations").into_iter().flat_map(Value::items);
+    Ok(Content::Text {
+        text: said,
+        citations: citations.map(citation).collect(),
+    })
+}
+
+/// A citation, of a whole answer or of a stream: both have the same form.
+pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
+    let text = |of: Option<Value<'_>>| of.and_then(|of| of.as_str()).map(Cow::into_owned);
+    let sources = value
+        .get("sourceContent")
+        .into_iter()
+        .flat_map(Value::items);
+    let quoted: String = sources
+        .filter_map(|source| text(source.get("text")))
+        .collect();
+    let web = value
+        .get("location")
+        .and_then(|location| location.get("web"));
+    Citation {
+        text: Cow::Owned(quoted),
+        url: text(web.and_then(|web| web.get("url"))).map(Cow::Owned),
+        title: text(value.get("title")).map(Cow::Owned),
+        range: None,
+        json: Cow::Borrowed(value.raw()),
+    }
+}
+
+/// A medium; none where its source is of a form that only Converse has.
+fn media<'d>(
+    medium: Medium,
+    value: Value<'d>,
+    extra: &mut Vec<Field>,
+    path: Path<'_>,
+) -> Result<Option<Media<'d>>, RequestError> {
+    let (kind, source) = union(required(value, "source", path)?, &|| {
+        format!("{}.source", path())
+    })?;
+    let at = || format!("{}.source.{kind}", path());
+    let source = match (kind.as_ref(), medium) {
+        ("bytes", _) => Source::Base64(string(source, at)?),
+        ("s3Location", _) => {
+            extra.extend(
+                source
+                    .get("bucketOwner")
+                    .map(|owner| field(BUCKET_OWNER, owner)),
+            );
+            Source::Url(text(source, "uri", &at)?)
+        }
+        ("text", Medium::Document) => Source::Text(string(source, at)?),
+        _ => return Ok(None),
+    };
+    let format = match medium {
+        // A document's format need not be told.
+        Medium::Document => optional(value, "format", path)?,
+        _ => Some(text(value, "format", path)?),
+    };
+    let media_type = match (format, &source) {
+        (Some(format), _) => medium.media_type(&format),
+        (None, Source::Text(_)) => Cow::Borrowed("text/plain"),
+        (None, _) => Cow::Borrowed(""),
+    };
+    let name = match medium {
+        Medium::Document => Some(text(value, "name", path)?),
+        _ => None,
+    };
+    let rest = value.members().filter(|(key, value)| {
+        let known = ["source", "format", "name"]
+            .iter()
+            .any(|name| key.is_str(name));
+        !known && !value.is_null()
+    });
+    extra.extend(rest.map(|(key, value)| field(&name_of(key), value)));
+    extra.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(Some(Media {
+        source,
+        media_type,
+        name,
+        detail: None,
+    }))
+}
+
+/// Where a part keeps the account that owns the bucket of its medium.
+pub(super) const BUCKET_OWNER: &str = "bucketOwner";

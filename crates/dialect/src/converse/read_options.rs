@@ -1,0 +1,304 @@
+//! Reads what a request asks for beside its messages: limits, tools, form, reasoning, labels.
+
+use std::borrow::Cow;
+
+use super::names::OWN_FIELDS;
+use super::read_blocks::{cache_point, optional, required, text, union};
+use crate::canonical::Field;
+use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
+use crate::fields::{field, integer, invalid, name_of, number, string};
+use crate::json::{Document, Kind, Value};
+use crate::request::RequestError;
+
+const AT_LEAST_0: &str = "must be a whole number of at least 0";
+
+/// One member of the body beyond `system` and `messages`.
+pub(super) fn member<'d>(
+    name: &str,
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    let known = [
+        "inferenceConfig",
+        "toolConfig",
+        "additionalModelRequestFields",
+        "outputConfig",
+        "requestMetadata",
+        "serviceTier",
+    ];
+    if known.contains(&name) && value.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(name, "an object", value));
+    }
+    match name {
+        "inferenceConfig" => each(name, value, |key, at, value| {
+            inference(key, at, value, request)
+        }),
+        "toolConfig" => each(name, value, |key, at, value| tools(key, at, value, request)),
+        "additionalModelRequestFields" => each(name, value, |key, at, value| {
+            additional(key, at, value, request)
+        }),
+        "outputConfig" => each(name, value, |key, at, value| {
+            output(key, at, value, request)
+        }),
+        "requestMetadata" => each(name, value, |key, at, value| {
+            let label = (Cow::Owned(key.to_owned()), string(value, || at.to_owned())?);
+            request.metadata.push(label);
+            Ok(())
+        }),
+        "serviceTier" => {
+            request.service_tier = Some(text(value, "type", &|| name.to_owned())?);
+            Ok(())
+        }
+        _ => {
+            request.extra.push(field(name, value));
+            Ok(())
+        }
+    }
+}
+
+/// Each member of an object that is set, with its name and path.
+fn each<'d>(
+    name: &str,
+    object: Value<'d>,
+    mut read: impl FnMut(&str, &str, Value<'d>) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    for (key, value) in object.members().filter(|(_, value)| !value.is_null()) {
+        let key = name_of(key);
+        read(&key, &format!("{name}.{key}"), value)?;
+    }
+    Ok(())
+}
+
+fn keep(at: &str, value: Value<'_>, request: &mut ChatRequest<'_>) {
+    request.extra.push(field(at, value));
+}
+
+fn inference<'d>(
+    key: &str,
+    at: &str,
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    let sampling = &mut request.sampling;
+    match key {
+        "maxTokens" => sampling.max_tokens = Some(integer(value, at, AT_LEAST_0)?),
+        "temperature" => sampling.temperature = Some(number(value, at)?),
+        "topP" => sampling.top_p = Some(number(value, at)?),
+        "stopSequences" => {
+            if value.kind() != Kind::Array {
+                return Err(RequestError::wrong_type(at, "an array", value));
+            }
+            for (position, stop) in value.items().enumerate() {
+                let stop = string(stop, || format!("{at}[{position}]"))?;
+                sampling.stop.push(stop);
+            }
+        }
+        _ => keep(at, value, request),
+    }
+    Ok(())
+}
+
+fn tools<'d>(
+    key: &str,
+    at: &str,
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    match key {
+        "tools" => {
+            if value.kind() != Kind::Array {
+                return Err(RequestError::wrong_type(at, "an array", value));
+            }
+            for (position, item) in value.items().enumerate() {
+                let path = || format!("{at}[{position}]");
+                let (name, inner) = union(item, &path)?;
+                let unmarked = request.tools.last_mut().filter(|tool| tool.cache.is_none());
+                if let (Some(before), Some(marker)) = (unmarked, cache_point(&name, inner)) {
+                    before.cache = Some(marker);
+                    continue;
+                }
+                request.tools.push(match name.as_ref() {
+                    "toolSpec" => tool_spec(inner, &|| format!("{}.toolSpec", path()))?,
+                    _ => own_tool(&name, inner, item),
+                });
+            }
+        }
+        "toolChoice" => match union(value, &|| at.to_owned())? {
+            (name, _) if name == "auto" => request.tool_choice = Some(ToolChoice::Auto),
+            (name, _) if name == "any" => request.tool_choice = Some(ToolChoice::Required),
+            (name, inner) if name == "tool" => {
+                let tool = text(inner, "name", &|| format!("{at}.tool"))?;
+                request.tool_choice = Some(ToolChoice::Tool(tool));
+            }
+            _ => keep(at, value, request),
+        },
+        _ => keep(at, value, request),
+    }
+    Ok(())
+}
+
+fn tool_spec<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
+    let schema = required(value, "inputSchema", path)?;
+    let schema = required(schema, "json", &|| format!("{}.inputSchema", path()))?;
+    if schema.kind() != Kind::Object {
+        let param = format!("{}.inputSchema.json", path());
+        return Err(RequestError::wrong_type(param, "an object", schema));
+    }
+    let strict = value.get("strict").filter(|strict| !strict.is_null());
+    let strict = strict.map(|strict| {
+        let wrong = || RequestError::wrong_type(format!("{}.strict", path()), "a boolean", strict);
+        strict.as_bool().ok_or_else(wrong)
+    });
+    let known = ["name", "description", "inputSchema", "strict"];
+    let rest = value
+        .members()
+        .filter(|(key, value)| !value.is_null() && !known.iter().any(|name| key.is_str(name)));
+    Ok(Tool {
+        name: text(value, "name", path)?,
+        description: optional(value, "description", path)?,
+        parameters: Some(Cow::Borrowed(schema.raw())),
+        strict: strict.transpose()?,
+        cache: None,
+        builtin: None,
+        extra: rest
+            .map(|(key, value)| field(&name_of(key), value))
+            .collect(),
+    })
+}
+
+/// A tool that the provider runs, or one of a kind that came later than this.
+fn own_tool<'d>(kind: &str, inner: Value<'d>, whole: Value<'d>) -> Tool<'d> {
+    let name = inner.get("name").and_then(Value::as_str);
+    Tool {
+        name: name.unwrap_or_default(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        builtin: Some((Cow::Owned(kind.to_owned()), Cow::Borrowed(whole.raw()))),
+        extra: Vec::new(),
+    }
+}
+
+/// Fields of the model's own: those of Claude that have counterparts elsewhere, and the rest.
+fn additional<'d>(
+    key: &str,
+    at: &str,
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    let understood = match key {
+        "top_k" => {
+            request.sampling.top_k = Some(integer(value, at, AT_LEAST_0)?);
+            true
+        }
+        "thinking" => thinking(value, request.reasoning.get_or_insert_default()),
+        // How calls are kept to one at a time where Converse itself has no word for it.
+        "tool_choice" => {
+            let parallel = one_at_a_time(value).map(|one| !one);
+            request.parallel_tool_calls = parallel.or(request.parallel_tool_calls);
+            parallel.is_some()
+        }
+        _ => false,
+    };
+    if !understood {
+        keep(at, value, request);
+    }
+    if request.reasoning.as_ref().is_some_and(is_unsaid) {
+        request.reasoning = None;
+    }
+    Ok(())
+}
+
+fn is_unsaid(reasoning: &Reasoning<'_>) -> bool {
+    *reasoning == Reasoning::default()
+}
+
+/// Reads Claude's `thinking`; false where it is of a form that is not known here.
+fn thinking<'d>(value: Value<'d>, reasoning: &mut Reasoning<'d>) -> bool {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let budget = value.get("budget_tokens").and_then(Value::as_integer);
+    let budget = budget.and_then(|budget| u64::try_from(budget).ok());
+    let known = ["type", "budget_tokens", "display"];
+    let mut members = value.members();
+    let all_known = members.all(|(key, _)| known.iter().any(|name| key.is_str(name)));
+    match (text("type").as_deref(), budget) {
+        (Some("enabled"), Some(budget)) if all_known => reasoning.budget = Some(budget),
+        (Some("disabled"), None) if all_known => reasoning.budget = Some(0),
+        (Some("adaptive"), None) if all_known => reasoning.adaptive = true,
+        _ => return false,
+    }
+    reasoning.summary = text("display");
+    true
+}
+
+fn one_at_a_time(value: Value<'_>) -> Option<bool> {
+    let is_auto = value.get("type").is_some_and(|kind| kind.is_str("auto"));
+    let one = value.get("disable_parallel_tool_use")?.as_bool()?;
+    (is_auto && value.members().count() == 2).then_some(one)
+}
+
+fn output<'d>(
+    key: &str,
+    at: &str,
+    value: Value<'d>,
+    request: &mut ChatRequest<'d>,
+) -> Result<(), RequestError> {
+    match key {
+        "textFormat" => {
+            request.output = Some(text_format(value, at)?);
+            Ok(())
+        }
+        "effort" => {
+            let word = string(value, || at.to_owned())?;
+            match Effort::parse(&word).filter(|effort| *effort != Effort::None) {
+                Some(effort) => request.reasoning.get_or_insert_default().effort = Some(effort),
+                None => keep(at, value, request),
+            }
+            Ok(())
+        }
+        _ => {
+            keep(at, value, request);
+            Ok(())
+        }
+    }
+}
+
+/// `{"type":"json_schema","structure":{"jsonSchema":{"schema":"<JSON in a string>",…}}}`.
+fn text_format<'d>(value: Value<'d>, at: &str) -> Result<OutputFormat<'d>, RequestError> {
+    let path = || at.to_owned();
+    if text(value, "type", &path)? != "json_schema" {
+        return Err(invalid(&format!("{at}.type"), "must be 'json_schema'"));
+    }
+    let structure = required(value, "structure", &path)?;
+    let path = || format!("{at}.structure");
+    let definition = required(structure, "jsonSchema", &path)?;
+    let path = || format!("{at}.structure.jsonSchema");
+    let schema = text(definition, "schema", &path)?;
+    if Document::parse(schema.as_bytes()).is_err() {
+        let param = format!("{}.schema", path());
+        return Err(invalid(&param, "must be a JSON schema in a string"));
+    }
+    Ok(OutputFormat::JsonSchema {
+        name: optional(definition, "name", &path)?.unwrap_or(Cow::Borrowed("response")),
+        description: optional(definition, "description", &path)?,
+        schema,
+        strict: None,
+    })
+}
+
+/// Fields that are this dialect's own, by the object that they stand in; the empty one is the body.
+pub(super) fn own_field(field: &Field) -> Option<(&'static str, &str)> {
+    if OWN_FIELDS.contains(&field.name.as_str()) {
+        return Some(("", &field.name));
+    }
+    let (object, name) = field.name.split_once('.')?;
+    let objects = [
+        "inferenceConfig",
+        "toolConfig",
+        "additionalModelRequestFields",
+        "outputConfig",
+    ];
+    let object = objects.into_iter().find(|known| *known == object)?;
+    Some((object, name))
+}

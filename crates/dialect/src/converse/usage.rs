@@ -1,0 +1,44 @@
+//! Token counts. Converse's `inputTokens` are those that came neither from the cache nor went
+//! into it; the canonical count of the prompt holds all of them.
+
+use super::object::Open;
+use crate::canonical::Usage;
+use crate::json::{Kind, Value};
+use crate::payload::{PayloadError, wrong_type};
+
+pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
+    if usage.kind() != Kind::Object {
+        return Err(wrong_type("usage", "an object", usage));
+    }
+    let count = |name: &str| match usage.get(name).filter(|count| !count.is_null()) {
+        None => Ok(0),
+        Some(count) => count
+            .as_integer()
+            .and_then(|count| u64::try_from(count).ok())
+            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
+    };
+    let cached_input = count("cacheReadInputTokens")?;
+    let cache_write = count("cacheWriteInputTokens")?;
+    let uncached = count("inputTokens")?;
+    Ok(Usage {
+        input: uncached
+            .saturating_add(cached_input)
+            .saturating_add(cache_write),
+        output: count("outputTokens")?,
+        cached_input,
+        cache_write,
+        reasoning: 0,
+    })
+}
+
+pub(super) fn write(usage: &Usage, out: &mut String) {
+    let cached = usage.cached_input.saturating_add(usage.cache_write);
+    let mut object = Open::object(out);
+    object.plain("inputTokens", usage.input.saturating_sub(cached), out);
+    object.plain("outputTokens", usage.output, out);
+    let total = usage.input.saturating_add(usage.output);
+    object.plain("totalTokens", total, out);
+    object.plain("cacheReadInputTokens", usage.cached_input, out);
+    object.plain("cacheWriteInputTokens", usage.cache_write, out);
+    object.close(out);
+}

@@ -1,0 +1,274 @@
+//! Writes images, documents, videos and sounds: bytes, or where they lie in S3.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::names::Medium;
+use super::object::Open;
+use super::read_blocks::BUCKET_OWNER;
+use super::write::Losses;
+use super::write_checks::{Path, refuse};
+use crate::canonical::Field;
+use crate::exchange::{Inexpressible, Media, Source};
+
+/// The most that one message may have (the service model's words on `Message.content`).
+const MAX_IMAGES: usize = 20;
+const MAX_DOCUMENTS: usize = 5;
+
+/// What has been written so far.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Images and documents of this message, without those of tools' results.
+    images: usize,
+    documents: usize,
+    /// Documents of the whole request, which numbers those that have no name.
+    all_documents: usize,
+}
+
+impl Counts {
+    /// A message begins.
+    pub(super) fn message(&mut self) {
+        (self.images, self.documents) = (0, 0);
+    }
+
+    /// One more of a message's own.
+    pub(super) fn add(&mut self, medium: Medium, path: Path<'_>) -> Result<(), Inexpressible> {
+        let (count, limit, what) = match medium {
+            Medium::Image => (&mut self.images, MAX_IMAGES, "images"),
+            Medium::Document => (&mut self.documents, MAX_DOCUMENTS, "documents"),
+            Medium::Video | Medium::Audio => return Ok(()),
+        };
+        *count += 1;
+        if *count > limit {
+            let why = format!("it is beyond the {limit} {what} that Converse takes in a message");
+            return refuse(path(), why);
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Writer<'w> {
+    pub(super) counts: &'w mut Counts,
+    pub(super) losses: &'w mut Losses,
+    pub(super) path: Path<'w>,
+}
+
+impl Writer<'_> {
+    /// The inner object of a medium's block.
+    pub(super) fn block(
+        &mut self,
+        medium: Medium,
+        media: &Media<'_>,
+        extra: &[Field],
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        let mut block = Open::object(out);
+        if let Some(format) = self.format(medium, media)? {
+            block.text("format", format, out);
+        }
+        if medium == Medium::Document {
+            let name = self.document_name(media);
+            block.text("name", &name, out);
+        }
+        block.key("source", out);
+        self.source(medium, media, extra, out)?;
+        self.rest(medium, media, extra, &mut block, out);
+        block.close(out);
+        Ok(())
+    }
+
+    /// The format; none where a document's is not told, which Converse allows.
+    fn format(
+        &self,
+        medium: Medium,
+        media: &Media<'_>,
+    ) -> Result<Option<&'static str>, Inexpressible> {
+        if !media.media_type.is_empty() {
+            if let Some(format) = medium.format(&media.media_type) {
+                return Ok(Some(format));
+            }
+        } else {
+            let of_url = match &media.source {
+                Source::Url(url) => medium.format_of_name(url),
+                _ => None,
+            };
+            let of_name = || medium.format_of_name(media.name.as_deref()?);
+            let told = of_url.or_else(of_name);
+            if told.is_some() || medium == Medium::Document {
+                return Ok(told);
+            }
+        }
+        let why = match media.media_type.as_ref() {
+            "" => format!(
+                "its type is not told, and Converse wants it for {}s",
+                medium.member()
+            ),
+            other => format!(
+                "Converse takes no {} of the type '{other}'",
+                medium.member()
+            ),
+        };
+        refuse((self.path)(), why)
+    }
+
+    /// Names hold letters, digits, single spaces, hyphens, parentheses and brackets, up to 200
+    /// of them (shape `DocumentBlock`). What is nameless is numbered.
+    fn document_name(&mut self, media: &Media<'_>) -> String {
+        self.counts.all_documents += 1;
+        let number = self.counts.all_documents;
+        let Some(name) = media.name.as_deref().filter(|name| !name.is_empty()) else {
+            return format!("document-{number}");
+        };
+        let stem = match Medium::Document.format_of_name(name) {
+            Some(_) => name.rsplit_once('.').map_or(name, |(stem, _)| stem),
+            None => name,
+        };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || " -()[]".contains(c);
+        let mut written = String::with_capacity(stem.len());
+        for c in stem.chars().take(200) {
+            let c = if allowed(c) { c } else { '-' };
+            if !(c == ' ' && written.ends_with(' ')) {
+                written.push(c);
+            }
+        }
+        if written != stem {
+            let why = "Converse's document names hold letters, digits, single spaces, hyphens and brackets; others became hyphens";
+            self.losses.add(format!("{}.name", (self.path)()), why);
+        }
+        written
+    }
+
+    fn source(
+        &mut self,
+        medium: Medium,
+        media: &Media<'_>,
+        extra: &[Field],
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        let mut source = Open::object(out);
+        match &media.source {
+            Source::Base64(text) => {
+                self.check_bytes(medium, text)?;
+                source.text("bytes", text, out);
+            }
+            Source::Url(url) if url.starts_with("s3://") => {
+                source.key("s3Location", out);
+                let mut location = Open::object(out);
+                location.text("uri", url, out);
+                let owner = extra.iter().find(|field| field.name == BUCKET_OWNER);
+                if let Some(owner) = owner {
+                    location.json(BUCKET_OWNER, &owner.value, out);
+                }
+                location.close(out);
+            }
+            Source::Text(text) if medium == Medium::Document => source.text("text", text, out),
+            Source::Url(url) => {
+                let what = medium.member();
+                let why = if url.starts_with("data:") {
+                    format!("the {what}'s data: URL is not base64 of a type that can be read")
+                } else {
+                    "this upstream takes bytes only, not URLs; send it as base64 or from s3://"
+                        .to_owned()
+                };
+                return refuse((self.path)(), why);
+            }
+            Source::Id(_) => {
+                return refuse(
+                    (self.path)(),
+                    "a file's id is known at the provider that gave it alone; send its bytes as base64",
+                );
+            }
+            Source::Text(_) => {
+                return refuse((self.path)(), "a text can only stand for a document");
+            }
+        }
+        source.close(out);
+        Ok(())
+    }
+
+    fn check_bytes(&self, medium: Medium, text: &str) -> Result<(), Inexpressible> {
+        let what = medium.member();
+        let Some(bytes) = decoded_len(text) else {
+            return refuse((self.path)(), format!("the {what} is no base64"));
+        };
+        match medium.limit() {
+            Some((limit, said)) if bytes > limit => refuse(
+                (self.path)(),
+                format!("the {what} is {bytes} bytes long, over Converse's limit of {said}"),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Converse's own members of the block (Anthropic's documents have the same two).
+    fn rest(
+        &mut self,
+        medium: Medium,
+        media: &Media<'_>,
+        extra: &[Field],
+        block: &mut Open,
+        out: &mut String,
+    ) {
+        let is_s3 = matches!(&media.source, Source::Url(_));
+        for field in extra {
+            match (field.name.as_str(), medium) {
+                (BUCKET_OWNER, _) if is_s3 => {}
+                (name @ ("context" | "citations"), Medium::Document) => {
+                    block.json(name, &field.value, out);
+                }
+                (name, _) => {
+                    let param = format!("{}.{name}", (self.path)());
+                    self.losses
+                        .add(param, "Converse's media have no such field");
+                }
+            }
+        }
+        if media
+            .detail
+            .as_deref()
+            .is_some_and(|detail| detail != "auto")
+        {
+            let param = format!("{}.detail", (self.path)());
+            self.losses
+                .add(param, "Converse's images have no level of detail");
+        }
+    }
+}
+
+/// How many bytes a base64 text stands for. None where it is none; nothing is kept of it.
+pub(super) fn decoded_len(text: &str) -> Option<usize> {
+    /// A multiple of four characters, so that each piece is base64 by itself.
+    const PIECE: usize = 4096;
+    let mut bytes = [0; PIECE / 4 * 3];
+    let mut length = 0;
+    let mut pieces = text.as_bytes().chunks(PIECE).peekable();
+    while let Some(piece) = pieces.next() {
+        let decoded = STANDARD.decode_slice(piece, &mut bytes).ok()?;
+        let is_full = decoded == piece.len() / 4 * 3;
+        if pieces.peek().is_some() && !is_full {
+            // Padding in the middle.
+            return None;
+        }
+        length += decoded;
+    }
+    (length > 0).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_base64_is_that_of_its_bytes() {
+        for length in [1, 2, 3, 3071, 3072, 3073, 6144, 100_000] {
+            let text = STANDARD.encode(vec![7; length]);
+            assert_eq!(decoded_len(&text), Some(length));
+            assert_eq!(decoded_len(&text[..text.len() - 1]), None);
+        }
+        for text in ["", "=", "Zg", "Zm9v Zm9v", "Zm9-", "é"] {
+            assert_eq!(decoded_len(text), None, "{text}");
+        }
+        let padded_inside = "Zg==".repeat(2000);
+        assert_eq!(decoded_len(&padded_inside), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Writes what is asked of the model itself: effort, and fields that only models of one family
+//! take and Converse passes on (`additionalModelRequestFields`).
+
+use super::names::is_nova;
+use super::object::Open;
+use super::write_options::Options;
+use crate::exchange::{Effort, Reasoning};
+
+/// `outputConfig.effort`: `low`, `medium`, `high`, `xhigh` (or `max`).
+pub(super) fn effort(options: &mut Options<'_>, config: &mut Open, out: &mut String) {
+    let asked = options.request.reasoning.as_ref();
+    match asked.and_then(|reasoning| reasoning.effort) {
+        // Claude does not think unless it is asked to: `thinking` says so.
+        None | Some(Effort::None) => {}
+        Some(Effort::Minimal) => {
+            config.text("effort", "low", out);
+            let why = "Converse's lowest effort is low";
+            options.losses.add("reasoning_effort", why);
+        }
+        Some(effort) => config.text("effort", effort.as_str(), out),
+    }
+}
+
+/// Members of `additionalModelRequestFields`. `is_free`: tools are declared and the model may
+/// call them or not.
+pub(super) fn fields(
+    options: &mut Options<'_>,
+    is_free: bool,
+    fields: &mut Open,
+    out: &mut String,
+) {
+    let request = options.request;
+    if let Some(reasoning) = &request.reasoning {
+        thinking(options, reasoning, fields, out);
+    }
+    if let Some(top_k) = request.sampling.top_k {
+        if options.claude {
+            fields.plain("top_k", top_k, out);
+        } else if is_nova(&options.options.model) {
+            fields.json("inferenceConfig", &format!("{{\"topK\":{top_k}}}"), out);
+        } else {
+            options.losses.add("top_k", FAMILY);
+        }
+    }
+    match request.parallel_tool_calls {
+        Some(false) if options.claude && is_free => {
+            let one = "{\"type\":\"auto\",\"disable_parallel_tool_use\":true}";
+            fields.json("tool_choice", one, out);
+        }
+        Some(false) if !request.tools.is_empty() => {
+            let why = "Converse can't keep this model to one call at a time";
+            options.losses.add("parallel_tool_calls", why);
+        }
+        // Without tools there is nothing to forbid, and several calls are the rule.
+        _ => {}
+    }
+}
+
+/// Claude's `thinking`.
+fn thinking(
+    options: &mut Options<'_>,
+    reasoning: &Reasoning<'_>,
+    fields: &mut Open,
+    out: &mut String,
+) {
+    let is_off = reasoning.budget == Some(0) || reasoning.effort == Some(Effort::None);
+    if !options.claude {
+        if is_off || reasoning.budget.is_some() || reasoning.adaptive {
+            options.losses.add("reasoning", FAMILY);
+        } else if reasoning.summary.is_some() {
+            options.losses.add("reasoning.summary", FAMILY);
+        }
+        return;
+    }
+    let mode = match reasoning.budget {
+        _ if is_off => "disabled",
+        Some(_) => "enabled",
+        None if reasoning.adaptive => "adaptive",
+        None => {
+            if reasoning.summary.is_some() {
+                let why = "Claude shows its thinking where it is asked to think";
+                options.losses.add("reasoning.summary", why);
+            }
+            return;
+        }
+    };
+    fields.key("thinking", out);
+    let mut object = Open::object(out);
+    object.text("type", mode, out);
+    if let (Some(budget), "enabled") = (reasoning.budget, mode) {
+        object.plain("budget_tokens", budget, out);
+    }
+    match reasoning.summary.as_deref() {
+        Some(shown @ ("summarized" | "omitted")) if mode != "disabled" => {
+            object.text("display", shown, out);
+        }
+        Some("auto" | "concise" | "detailed") if mode != "disabled" => {
+            object.text("display", "summarized", out);
+        }
+        Some(_) => {
+            let why = "Claude's thinking has no such way to be shown";
+            options.losses.add("reasoning.summary", why);
+        }
+        None => {}
+    }
+    object.close(out);
+}
+
+const FAMILY: &str = "the model's id does not show a family that is known to take this by Converse";

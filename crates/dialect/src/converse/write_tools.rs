@@ -1,0 +1,151 @@
+//! Writes the tools, and which of them must be called.
+
+use std::borrow::Cow;
+
+use super::object::Open;
+use super::write_blocks::cache_point;
+use super::write_checks::{TOOL_NAME, is_object, is_tool_name, refuse};
+use super::write_options::{Options, close};
+use crate::exchange::{Inexpressible, Tool, ToolChoice};
+use crate::json::write_json_string;
+
+impl Options<'_> {
+    /// `toolConfig`, and whether it leaves the model free to call what it likes.
+    pub(super) fn tools(&mut self) -> Result<(String, bool), Inexpressible> {
+        let request = self.request;
+        let mut choice = request.tool_choice.as_ref();
+        let mut allowed: Option<&[Cow<'_, str>]> = None;
+        match choice {
+            Some(ToolChoice::None) if self.has_calls => {
+                let why = "Converse can't forbid calls where the conversation has some";
+                self.losses.add("tool_choice", why);
+                choice = None;
+            }
+            Some(ToolChoice::None) => {
+                if !request.tools.is_empty() {
+                    let why = "Converse forbids calls by declaring no tools, so the model is not told of them";
+                    self.losses.add("tools", why);
+                }
+                return Ok((String::new(), false));
+            }
+            Some(ToolChoice::Allowed(names, _)) => {
+                let why = "Converse restricts calls by declaring fewer tools, so the model is not told of the others";
+                self.losses.add("tool_choice.allowed_tools", why);
+                allowed = Some(names);
+            }
+            _ => {}
+        }
+        let mut out = String::new();
+        let mut config = Open::object(&mut out);
+        let mut list = String::new();
+        let mut array = Open::array(&mut list);
+        for (position, tool) in request.tools.iter().enumerate() {
+            let is_allowed = allowed.is_none_or(|names| names.contains(&tool.name));
+            if is_allowed {
+                self.tool(position, tool, &mut array, &mut list)?;
+            }
+        }
+        let offers = !array.is_empty();
+        if offers {
+            array.close(&mut list);
+            config.json("tools", &list, &mut out);
+        }
+        let free = match choice {
+            _ if !offers => {
+                if matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) {
+                    self.losses.add("tool_choice", "there is no tool to choose");
+                }
+                return Ok((String::new(), false));
+            }
+            None => true,
+            // Claude is then told by its own field, and not twice.
+            Some(_) if self.one_at_a_time(choice) => true,
+            Some(ToolChoice::Auto | ToolChoice::Allowed(_, false) | ToolChoice::None) => {
+                config.json("toolChoice", "{\"auto\":{}}", &mut out);
+                true
+            }
+            Some(ToolChoice::Required | ToolChoice::Allowed(_, true)) => {
+                config.json("toolChoice", "{\"any\":{}}", &mut out);
+                false
+            }
+            Some(ToolChoice::Tool(name)) => {
+                config.key("toolChoice", &mut out);
+                out.push_str("{\"tool\":{\"name\":");
+                write_json_string(name, &mut out);
+                out.push_str("}}");
+                false
+            }
+        };
+        self.own("toolConfig", &mut config, &mut out);
+        Ok((close(config, out), free))
+    }
+
+    fn one_at_a_time(&self, choice: Option<&ToolChoice<'_>>) -> bool {
+        self.claude
+            && self.request.parallel_tool_calls == Some(false)
+            && matches!(
+                choice,
+                Some(ToolChoice::Auto | ToolChoice::Allowed(_, false))
+            )
+    }
+
+    fn tool(
+        &mut self,
+        position: usize,
+        tool: &Tool<'_>,
+        array: &mut Open,
+        out: &mut String,
+    ) -> Result<(), Inexpressible> {
+        let path = || format!("tools[{position}]");
+        match &tool.builtin {
+            Some((kind, json)) if OWN_TOOLS.contains(&kind.as_ref()) && is_object(json) => {
+                array.item(out);
+                out.push_str(json);
+            }
+            Some(_) => {
+                self.losses.add(path(), "Converse has no tool of this type");
+                return Ok(());
+            }
+            None => {
+                if !is_tool_name(&tool.name) {
+                    return refuse(format!("{}.name", path()), TOOL_NAME);
+                }
+                let schema = tool.parameters.as_deref().unwrap_or(NO_ARGUMENTS).trim();
+                if !is_object(schema) {
+                    return refuse(format!("{}.parameters", path()), "it is no JSON object");
+                }
+                array.item(out);
+                out.push_str("{\"toolSpec\":");
+                let mut spec = Open::object(out);
+                spec.text("name", &tool.name, out);
+                let description = tool.description.as_deref();
+                if let Some(description) = description.filter(|text| !text.is_empty()) {
+                    spec.text("description", description, out);
+                }
+                spec.key("inputSchema", out);
+                out.push_str("{\"json\":");
+                out.push_str(schema);
+                out.push('}');
+                if let Some(strict) = tool.strict {
+                    spec.plain("strict", strict, out);
+                }
+                spec.close(out);
+                out.push('}');
+            }
+        }
+        for field in &tool.extra {
+            let param = format!("{}.{}", path(), field.name);
+            self.losses
+                .add(param, "Converse's tools have no such field");
+        }
+        if let Some(marker) = &tool.cache {
+            array.item(out);
+            cache_point(marker, out, self.losses, &path);
+        }
+        Ok(())
+    }
+}
+
+const NO_ARGUMENTS: &str = "{\"type\":\"object\",\"properties\":{}}";
+/// Tools that only Converse has.
+const OWN_TOOLS: [&str; 2] = ["systemTool", "cachePoint"];
