@@ -29,7 +29,7 @@ pub(crate) async fn count<P: Platform>(
     let tokens = decision.facts.input_tokens;
     let body = match target.wire {
         Wire::Messages => forebay_dialect::count_tokens_body(tokens),
-        Wire::Gemini => Bytes::from(format!("{{\"totalTokens\":{tokens}}}")),
+        Wire::Gemini => forebay_dialect::gemini_count_tokens_body(tokens),
         _ => {
             return Err(GatewayError::new(
                 ErrorKind::NotFound,

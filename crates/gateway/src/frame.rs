@@ -1,7 +1,7 @@
 //! How events leave: server-sent events, named or not, AWS event-stream frames, or the elements of an array.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use forebay_dialect::{Framing, Wire, sse};
+use forebay_dialect::{Framing, Wire, event_stream, sse};
 use http::HeaderValue;
 
 /// How one client wants its stream.
@@ -47,8 +47,10 @@ impl EventFrame {
         match self {
             EventFrame::Sse => sse::encode(data, id, out),
             EventFrame::NamedSse => sse::encode_named(kind_of(data), data, id, out),
-            // No format that is framed so is spoken yet.
-            EventFrame::EventStream => {}
+            // What can't be framed is no event of the format: `Payload::parse` would have refused it.
+            EventFrame::EventStream => {
+                let _ = event_stream::encode_event(data, out);
+            }
             EventFrame::Array => {
                 out.put_slice(if first { b"[" } else { b",\r\n" });
                 out.put_slice(data);

@@ -243,7 +243,7 @@ impl<P: Platform> Leader<P> {
     ) -> Result<(), Broken> {
         let config = self.gateway.config().clone();
         let name = answer.upstream.name.clone();
-        let mut events = Events::new(framing, config.streams.max_event);
+        let mut events = Events::new(framing, answer.wire, config.streams.max_event);
         let translated = answer.wire != self.wire();
         let mut passing = Passing {
             guard,

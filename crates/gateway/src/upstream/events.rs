@@ -1,6 +1,11 @@
 //! An upstream's streamed body, cut into events, whatever frames them.
 
 use bytes::Bytes;
+use forebay_dialect::Wire;
+use forebay_dialect::error::{ErrorParts, error_event, read_error};
+use forebay_dialect::event_stream::{
+    EventStreamDecoder, Frame, chunk_bytes, payload_part, union_json,
+};
 use forebay_dialect::sse::Decoder;
 
 use super::Framing;
@@ -13,38 +18,113 @@ pub(crate) struct Event {
 
 /// Takes a body's bytes as they come and gives events as they are complete.
 pub(crate) struct Events {
+    framing: Framing,
+    wire: Wire,
+    /// Server-sent events, or those within SageMaker's pieces.
     sse: Decoder,
+    frames: EventStreamDecoder,
 }
 
 impl Events {
-    /// A reader of a stream that is framed so. No event may be larger than `limit` bytes.
-    pub(crate) fn new(framing: Framing, limit: usize) -> Self {
-        let _ = framing;
+    /// A reader of a stream of this format that is framed so. No event may be larger than
+    /// `limit` bytes.
+    pub(crate) fn new(framing: Framing, wire: Wire, limit: usize) -> Self {
         Self {
+            framing,
+            wire,
             sse: Decoder::new(limit),
+            frames: EventStreamDecoder::new(limit),
         }
     }
 
     /// Takes bytes.
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        self.sse.push(bytes);
+        match self.framing {
+            Framing::Sse => self.sse.push(bytes),
+            Framing::Frames | Framing::Chunks | Framing::Pieces => self.frames.push(bytes),
+        }
     }
 
     /// The next event; an error is final.
     pub(crate) fn next(&mut self) -> Option<Result<Event, String>> {
-        let event = self.sse.next()?;
-        Some(
-            event
-                .map(|event| Event {
-                    name: event.event,
-                    data: event.data,
-                })
-                .map_err(|error| error.to_string()),
-        )
+        match self.framing {
+            Framing::Sse => self.next_sse(),
+            Framing::Frames => {
+                let frame = self.next_frame()?;
+                Some(frame.map(|frame| Event::plain(union_json(&frame))))
+            }
+            Framing::Chunks => loop {
+                match self.next_frame()? {
+                    Err(error) => return Some(Err(error)),
+                    Ok(frame) if frame.exception.is_some() => {
+                        return Some(Ok(self.exception(&frame)));
+                    }
+                    Ok(frame) => match chunk_bytes(&frame) {
+                        Ok(Some(data)) => return Some(Ok(Event::plain(data))),
+                        Ok(None) => {}
+                        Err(error) => return Some(Err(error.to_string())),
+                    },
+                }
+            },
+            Framing::Pieces => loop {
+                if let Some(event) = self.next_sse() {
+                    return Some(event);
+                }
+                match self.next_frame()? {
+                    Err(error) => return Some(Err(error)),
+                    Ok(frame) if frame.exception.is_some() => {
+                        return Some(Ok(self.exception(&frame)));
+                    }
+                    Ok(frame) => {
+                        if let Some(piece) = payload_part(&frame) {
+                            self.sse.push(piece);
+                        }
+                    }
+                }
+            },
+        }
     }
 
     /// Why the body can't end here; none where it can.
     pub(crate) fn unfinished(&self) -> Option<String> {
-        None
+        self.frames
+            .has_partial()
+            .then(|| "broke off its stream within a frame".to_owned())
+    }
+
+    fn next_sse(&mut self) -> Option<Result<Event, String>> {
+        let event = self.sse.next()?;
+        let event = event.map(|event| Event {
+            name: event.event,
+            data: event.data,
+        });
+        Some(event.map_err(|error| error.to_string()))
+    }
+
+    fn next_frame(&mut self) -> Option<Result<Frame, String>> {
+        let frame = self.frames.next()?;
+        Some(frame.map_err(|error| error.to_string()))
+    }
+
+    /// AWS's own exception around a model's stream, as the error event of the model's format.
+    fn exception(&self, frame: &Frame) -> Event {
+        let told = read_error(Wire::Converse, &union_json(frame));
+        let code = frame.exception.as_deref().unwrap_or_default();
+        Event::plain(error_event(
+            self.wire,
+            &ErrorParts {
+                status: if code.starts_with("throttling") { 429 } else { 500 },
+                message: told.as_ref().map_or(code, |told| &told.message),
+                kind: "",
+                param: None,
+                code: Some(code),
+            },
+        ))
+    }
+}
+
+impl Event {
+    fn plain(data: Bytes) -> Self {
+        Self { name: None, data }
     }
 }

@@ -3,6 +3,8 @@
 mod attempt;
 mod events;
 mod health;
+#[cfg(test)]
+mod matrix;
 mod prepare;
 mod provider;
 mod refusal;
