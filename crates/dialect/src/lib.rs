@@ -56,6 +56,7 @@ pub use cross::{
 };
 pub use edit::{EditError, TextEdit};
 pub use json::json_string;
+pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };

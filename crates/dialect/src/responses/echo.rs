@@ -28,10 +28,15 @@ const ECHOED: [(&str, &str); 17] = [
 ];
 
 impl Request {
-    /// The fields that an answer in the client's format repeats of its request, as JSON for
-    /// [`crate::AnswerContext::echo`]. Empty where the format repeats none.
+    /// The fields that decide how an answer in the client's format looks, or that it repeats,
+    /// as JSON for [`crate::AnswerContext::echo`]. Empty where the format has none.
     pub fn answer_echo(&self) -> String {
-        if self.wire() != Wire::Responses {
+        let wanted = |name: &str| match self.wire() {
+            Wire::Responses => ECHOED.iter().any(|(echoed, _)| *echoed == name),
+            Wire::Embeddings => name == "encoding_format",
+            _ => false,
+        };
+        if !matches!(self.wire(), Wire::Responses | Wire::Embeddings) {
             return String::new();
         }
         let Ok(document) = Document::parse(&self.body) else {
@@ -39,8 +44,9 @@ impl Request {
         };
         let mut out = String::from("{");
         for (key, value) in document.root().members() {
-            if ECHOED.iter().any(|(name, _)| key.is_str(name)) {
-                json_out::raw(&mut out, &crate::fields::name_of(key), value.raw());
+            let name = crate::fields::name_of(key);
+            if wanted(&name) {
+                json_out::raw(&mut out, &name, value.raw());
             }
         }
         out.push('}');
