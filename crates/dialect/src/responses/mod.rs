@@ -9,19 +9,25 @@ mod echo;
 mod error;
 mod items;
 mod json_out;
+mod listed;
 mod object;
 mod parts_out;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 mod read;
+mod said;
+mod stream_part;
+mod stream_pieces;
 mod stream_read;
 mod stream_write;
+mod stretch;
 mod synthesise;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod write;
 mod write_items;
+mod write_media;
 
 pub(crate) use answer::{read_answer, write_answer};
 pub(crate) use error::{error_event, read_error};

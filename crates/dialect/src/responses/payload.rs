@@ -6,173 +6,13 @@
 
 use super::answer;
 use super::error::read_error;
+use super::listed::{PLACE, Place, RESPONSE, SHAPE, TEXTS};
+use super::stretch::{RESTATED, Stretch};
 pub(crate) use super::synthesise::synthesise;
 use crate::canonical::{Channel, FinishKind};
 use crate::exchange::Finish;
 use crate::json::{Kind, Value};
 use crate::payload::{Payload, PayloadError, TextDelta, wrong_type};
-
-/// Where text stands: the item, the part within it, and what kind of part. The first part of an
-/// item has the item's number.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stretch {
-    pub(super) item: u32,
-    pub(super) part: u32,
-    /// A part of a reasoning item's summary, not of its content.
-    pub(super) summary: bool,
-    /// A custom tool's input, not a function's arguments.
-    pub(super) custom: bool,
-}
-
-const ITEM_BITS: u32 = 12;
-const PART_BITS: u32 = 10;
-const SUMMARY: u32 = 1 << 29;
-const CUSTOM: u32 = 1 << 30;
-/// Text that is told again.
-const RESTATED: u32 = 1 << 31;
-
-impl Stretch {
-    fn id(self) -> u32 {
-        let item = self.item & ((1 << ITEM_BITS) - 1);
-        let part = self.part & ((1 << PART_BITS) - 1);
-        item | part << ITEM_BITS
-            | if self.summary { SUMMARY } else { 0 }
-            | if self.custom { CUSTOM } else { 0 }
-    }
-
-    /// None for text that is told again: it is let go where it stands.
-    pub(super) fn of_id(id: u32) -> Option<Self> {
-        (id & RESTATED == 0).then_some(Self {
-            item: id & ((1 << ITEM_BITS) - 1),
-            part: id >> ITEM_BITS & ((1 << PART_BITS) - 1),
-            summary: id & SUMMARY != 0,
-            custom: id & CUSTOM != 0,
-        })
-    }
-}
-
-/// Members of a response object that hold no output.
-const RESPONSE: [&str; 35] = [
-    "access_programs",
-    "background",
-    "completed_at",
-    "conversation",
-    "created_at",
-    "error",
-    "frequency_penalty",
-    "id",
-    "image",
-    "incomplete_details",
-    "instructions",
-    "max_output_tokens",
-    "max_tool_calls",
-    "metadata",
-    "model",
-    "object",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "previous_response_id",
-    "prompt",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "reasoning",
-    "safety_identifier",
-    "service_tier",
-    "status",
-    "store",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "truncation",
-];
-const RESPONSE_MORE: [&str; 3] = ["usage", "user", "type"];
-
-/// Members that place an event.
-const PLACE: [&str; 9] = [
-    "type",
-    "sequence_number",
-    "item_id",
-    "output_index",
-    "content_index",
-    "summary_index",
-    "annotation_index",
-    "obfuscation",
-    "name",
-];
-
-/// Members of an item that shape the answer.
-const SHAPE: [&str; 8] = [
-    "id",
-    "type",
-    "status",
-    "role",
-    "phase",
-    "name",
-    "call_id",
-    "encrypted_content",
-];
-
-/// Where an event's text stands.
-#[derive(Clone, Copy)]
-enum Place {
-    Content(Channel),
-    Summary,
-    Arguments,
-    Input,
-}
-
-/// Events with text: their type, the member, where it belongs, and whether it is told again.
-const TEXTS: [(&str, &str, Place, bool); 12] = [
-    ("response.output_text.delta", "delta", TEXT, false),
-    ("response.output_text.done", "text", TEXT, true),
-    ("response.refusal.delta", "delta", REFUSAL, false),
-    ("response.refusal.done", "refusal", REFUSAL, true),
-    ("response.reasoning_text.delta", "delta", REASONING, false),
-    ("response.reasoning_text.done", "text", REASONING, true),
-    (
-        "response.reasoning_summary_text.delta",
-        "delta",
-        Place::Summary,
-        false,
-    ),
-    (
-        "response.reasoning_summary_text.done",
-        "text",
-        Place::Summary,
-        true,
-    ),
-    (
-        "response.function_call_arguments.delta",
-        "delta",
-        Place::Arguments,
-        false,
-    ),
-    (
-        "response.function_call_arguments.done",
-        "arguments",
-        Place::Arguments,
-        true,
-    ),
-    (
-        "response.custom_tool_call_input.delta",
-        "delta",
-        Place::Input,
-        false,
-    ),
-    (
-        "response.custom_tool_call_input.done",
-        "input",
-        Place::Input,
-        true,
-    ),
-];
-const TEXT: Place = Place::Content(Channel::Content);
-const REFUSAL: Place = Place::Content(Channel::Refusal);
-const REASONING: Place = Place::Content(Channel::Reasoning);
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     let kind = root.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -361,7 +201,7 @@ impl Reader<'_> {
             }
         }
         self.unlisted(response, |name| {
-            name == "output" || RESPONSE.contains(&name) || RESPONSE_MORE.contains(&name)
+            name == "output" || RESPONSE.contains(&name)
         });
         if self.payload.error.is_none() {
             let finish = answer::finish(response, self.payload.has_tool_calls);

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use super::json_out::{name, number, separate_in, text};
 use super::object::{self, Head, State};
 use super::parts_out::{self, Called};
+use super::stream_part::{Kind, Message, Open, joined, write_part};
 use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::cross::{AnswerContext, WriteStream};
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
-use crate::json::write_json_string;
 
 /// Writes a stream. Only the first choice is told: the format has no others.
 pub(crate) struct StreamWriter {
@@ -27,71 +27,6 @@ pub(crate) struct StreamWriter {
     finish: Option<Finish>,
     usage: Option<Usage>,
     ended: bool,
-}
-
-struct Message {
-    index: usize,
-    id: String,
-    /// Parts begun so far.
-    begun: usize,
-    /// Parts still open.
-    open: usize,
-    /// The complete parts, with their places.
-    parts: Vec<(usize, String)>,
-}
-
-/// A part that goes on.
-struct Open {
-    part: u32,
-    kind: Kind,
-    index: usize,
-    /// Its place in its message.
-    content: usize,
-    id: String,
-    /// What was said, as a JSON string's inside.
-    said: String,
-    annotations: String,
-    annotation_count: u64,
-    logprobs: String,
-    signature: String,
-    redacted: String,
-}
-
-enum Kind {
-    Text,
-    Refusal,
-    Reasoning,
-    Call(Called),
-}
-
-/// What differs in the events of a part's kind: the event of a piece, that of the whole, and
-/// the latter's member.
-impl Kind {
-    fn events(&self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Kind::Text => (
-                "response.output_text.delta",
-                "response.output_text.done",
-                "text",
-            ),
-            Kind::Refusal => ("response.refusal.delta", "response.refusal.done", "refusal"),
-            Kind::Reasoning => (
-                "response.reasoning_summary_text.delta",
-                "response.reasoning_summary_text.done",
-                "text",
-            ),
-            Kind::Call(called) if called.custom => (
-                "response.custom_tool_call_input.delta",
-                "response.custom_tool_call_input.done",
-                "input",
-            ),
-            Kind::Call(_) => (
-                "response.function_call_arguments.delta",
-                "response.function_call_arguments.done",
-                "arguments",
-            ),
-        }
-    }
 }
 
 impl StreamWriter {
@@ -478,34 +413,4 @@ impl WriteStream for StreamWriter {
             _ => {}
         }
     }
-}
-
-impl Open {
-    /// Where an event belongs.
-    fn place(&self, out: &mut String) {
-        name(out, "item_id");
-        write_json_string(&self.id, out);
-        number(out, "output_index", self.index as u64);
-        match self.kind {
-            Kind::Text | Kind::Refusal => number(out, "content_index", self.content as u64),
-            Kind::Reasoning => number(out, "summary_index", 0),
-            Kind::Call(_) => {}
-        }
-    }
-}
-
-fn write_part(out: &mut String, open: &Open) {
-    match open.kind {
-        Kind::Refusal => parts_out::plain(out, "refusal", "refusal", &open.said),
-        _ => parts_out::output_text(out, &open.said, &open.annotations, &open.logprobs),
-    }
-}
-
-fn joined(parts: &[(usize, String)]) -> String {
-    let mut out = String::with_capacity(parts.iter().map(|(_, part)| part.len() + 1).sum());
-    for (_, part) in parts {
-        separate_in(&mut out);
-        out.push_str(part);
-    }
-    out
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::json_out::{name, number};
-use super::payload::{Stretch, index_of};
+use super::payload::index_of;
+use super::stretch::Stretch;
 use crate::canonical::Channel;
 use crate::json::{Document, Value, write_json_string};
 use crate::payload::Payload;

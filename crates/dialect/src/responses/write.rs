@@ -97,12 +97,7 @@ impl Writer<'_, '_> {
         if self.free("model") {
             text(&mut self.out, "model", &self.options.model);
         }
-        let mut messages = write_items::Messages {
-            out: &mut self.out,
-            lost: &mut self.lost,
-            profile: self.options.profile,
-        };
-        let instructions = messages.instructions(self.request);
+        let instructions = write_items::Messages::instructions(self.request);
         if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
             text(&mut self.out, "instructions", instructions);
         }

@@ -3,14 +3,11 @@
 
 use std::collections::HashMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::json_out::{name, separate, text, write_number};
 use super::{REDACTED, parts_out};
 use crate::exchange::{
-    CacheMarker, ChatRequest, Content, Inexpressible, Lost, Media, Message, Part, Profile, Role,
-    Source, ToolCall, ToolResult,
+    CacheMarker, ChatRequest, Content, Inexpressible, Lost, Message, Part, Profile, Role, Source,
+    ToolCall, ToolResult,
 };
 use crate::json::write_json_string;
 
@@ -22,7 +19,7 @@ pub(super) struct Messages<'o> {
 
 impl Messages<'_> {
     /// The system prompt, where it is one plain text that something follows.
-    pub(super) fn instructions<'r>(&mut self, request: &'r ChatRequest<'_>) -> Option<&'r str> {
+    pub(super) fn instructions<'r>(request: &'r ChatRequest<'_>) -> Option<&'r str> {
         let (first, rest) = request.messages.split_first()?;
         let plain = first.role == Role::System
             && first.name.is_none()
@@ -137,7 +134,11 @@ impl Messages<'_> {
             },
         );
         if let [part] = parts
-            && let Content::Text { text: said, .. } = &part.content
+            && let Content::Text {
+                text: said,
+                citations,
+            } = &part.content
+            && citations.is_empty()
             && !self.marks(part.cache.as_ref())
         {
             text(self.out, "content", said);
@@ -237,96 +238,6 @@ impl Messages<'_> {
         }
         self.out.push('}');
         self.surroundings(part, path);
-    }
-
-    fn image(&mut self, media: &Media<'_>) {
-        self.out.push_str("{\"type\":\"input_image\"");
-        match &media.source {
-            Source::Url(url) => text(self.out, "image_url", url),
-            Source::Id(id) => text(self.out, "file_id", id),
-            Source::Base64(data) => {
-                name(self.out, "image_url");
-                self.data_url(&media.media_type, data);
-            }
-            Source::Text(_) => {}
-        }
-        // The SDK's type demands it.
-        let detail = media.detail.as_deref().unwrap_or("auto");
-        text(self.out, "detail", detail);
-    }
-
-    fn file(&mut self, media: &Media<'_>) {
-        self.out.push_str("{\"type\":\"input_file\"");
-        match &media.source {
-            Source::Url(url) => text(self.out, "file_url", url),
-            Source::Id(id) => text(self.out, "file_id", id),
-            Source::Base64(data) => {
-                name(self.out, "file_data");
-                self.data_url(&media.media_type, data);
-            }
-            Source::Text(plain) => {
-                name(self.out, "file_data");
-                let media_type = match media.media_type.is_empty() {
-                    true => "text/plain",
-                    false => &media.media_type,
-                };
-                self.data_url(media_type, &STANDARD.encode(plain.as_bytes()));
-            }
-        }
-        match (&media.name, &media.source) {
-            (Some(name), _) => text(self.out, "filename", name),
-            // Bytes without a name are refused.
-            (None, Source::Base64(_) | Source::Text(_)) => {
-                let name = match media.media_type.as_ref() {
-                    "application/pdf" => "document.pdf",
-                    _ => "document.txt",
-                };
-                text(self.out, "filename", name);
-            }
-            (None, _) => {}
-        }
-        if let Some(detail) = &media.detail {
-            text(self.out, "detail", detail);
-        }
-    }
-
-    /// OpenAI's own models hear nothing in this format; engines that serve it may.
-    fn hears(&self, media: &Media<'_>) -> bool {
-        matches!(media.source, Source::Base64(_))
-            && media.media_type.starts_with("audio/")
-            && !self.is_openai()
-    }
-
-    fn audio(&mut self, media: &Media<'_>) {
-        let Source::Base64(data) = &media.source else {
-            return;
-        };
-        let format = match media.media_type.as_ref() {
-            "audio/mpeg" => "mp3",
-            "audio/x-wav" => "wav",
-            other => other.strip_prefix("audio/").unwrap_or(other),
-        };
-        self.out
-            .push_str("{\"type\":\"input_audio\",\"input_audio\":{");
-        text(self.out, "data", data);
-        text(self.out, "format", format);
-        self.out.push('}');
-    }
-
-    /// A `data:` URL as a JSON string. Base64 has nothing to escape.
-    fn data_url(&mut self, media_type: &str, data: &str) {
-        self.out.push_str("\"data:");
-        let plain = media_type
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        self.out.push_str(if plain {
-            media_type
-        } else {
-            "application/octet-stream"
-        });
-        self.out.push_str(";base64,");
-        self.out.push_str(data);
-        self.out.push('"');
     }
 
     fn call(&mut self, call: &ToolCall<'_>) {
@@ -432,7 +343,7 @@ impl Messages<'_> {
         self.out.push('}');
     }
 
-    fn is_openai(&self) -> bool {
+    pub(super) fn is_openai(&self) -> bool {
         matches!(self.profile, Profile::OpenAi | Profile::Azure)
     }
 
