@@ -60,6 +60,7 @@ pub use cross::{
 pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
+pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };

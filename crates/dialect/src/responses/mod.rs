@@ -1,78 +1,61 @@
-//! OpenAI's responses.
+//! OpenAI's responses, as its official SDK types them (3.57) and as vLLM extends them.
+//!
+//! The format can keep conversations at the server. Nothing here does: what refers to kept
+//! state passes to an upstream that speaks the format too, and is refused elsewhere.
 
+mod answer;
+mod content;
+mod echo;
+mod error;
+mod items;
+mod json_out;
+mod listed;
+mod object;
+mod parts_out;
 pub(crate) mod payload;
 pub(crate) mod prompt;
+mod read;
+mod said;
+mod stream_part;
+mod stream_pieces;
+mod stream_read;
+mod stream_write;
+mod stretch;
+mod synthesise;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod write;
+mod write_items;
+mod write_media;
 
-use bytes::Bytes;
+pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use error::{error_event, read_error};
+pub(crate) use read::read_request;
+pub(crate) use stream_read::StreamReader;
+pub(crate) use stream_write::StreamWriter;
+pub(crate) use write::write_request;
 
-use crate::UpstreamErrorBody;
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
-use crate::error::ErrorParts;
-use crate::exchange::{ChatAnswer, ChatRequest, Inexpressible, StreamEvent, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{PayloadError, wrong_type};
-use crate::request::RequestError;
+/// What stands before hidden reasoning of another provider (Anthropic's `redacted_thinking`)
+/// where it travels as `encrypted_content`, which clients only hand back.
+const REDACTED: &str = "redacted:";
 
-pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
-    Err(RequestError::wrong_type(
-        "body",
-        "a format that is spoken here",
-        root,
-    ))
-}
-
-pub(crate) fn write_request(
-    _request: &ChatRequest<'_>,
-    _options: &WriteOptions,
-) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "body".to_owned(),
-        why: "not spoken yet".to_owned(),
-    })
-}
-
-/// Reads a stream.
-#[derive(Default)]
-pub(crate) struct StreamReader;
-
-impl ReadStream for StreamReader {
-    fn read(
-        &mut self,
-        _event: Option<&str>,
-        root: Value<'_>,
-        _out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError> {
-        Err(wrong_type("payload", "a format that is spoken here", root))
+/// Encrypted content as a signature or, with its mark, as hidden reasoning.
+fn unseal(sealed: std::borrow::Cow<'_, str>) -> (Option<Sealed<'_>>, Option<Sealed<'_>>) {
+    use std::borrow::Cow;
+    if sealed.is_empty() {
+        return (None, None);
     }
-
-    fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    Err(wrong_type("payload", "a format that is spoken here", root))
-}
-
-pub(crate) fn read_error(_root: Value<'_>) -> Option<UpstreamErrorBody> {
-    None
-}
-
-/// Writes a stream.
-pub(crate) struct StreamWriter;
-
-impl StreamWriter {
-    pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self
+    match sealed {
+        Cow::Borrowed(text) => match text.strip_prefix(REDACTED) {
+            Some(redacted) => (None, Some(Cow::Borrowed(redacted))),
+            None => (Some(Cow::Borrowed(text)), None),
+        },
+        Cow::Owned(text) => match text.strip_prefix(REDACTED) {
+            Some(redacted) => (None, Some(Cow::Owned(redacted.to_owned()))),
+            None => (Some(Cow::Owned(text)), None),
+        },
     }
 }
 
-impl WriteStream for StreamWriter {
-    fn write(&mut self, _event: &StreamEvent, _out: &mut Vec<Bytes>) {}
-}
-
-pub(crate) fn write_answer(_answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
-    Bytes::new()
-}
-
-pub(crate) fn error_event(_error: &ErrorParts<'_>) -> Bytes {
-    Bytes::new()
-}
+type Sealed<'a> = std::borrow::Cow<'a, str>;

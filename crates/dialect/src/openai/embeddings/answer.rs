@@ -1,0 +1,155 @@
+//! Vectors: what policies and meters see of them, and other upstreams' as OpenAI's.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use super::EmbeddingForm;
+use crate::cross::AnswerContext;
+use crate::json::{Document, Kind, Splice, Value, json_string, splice};
+use crate::openai::payload::{error_of, usage_of};
+use crate::payload::{Payload, PayloadError, wrong_type};
+
+/// Vectors are no text, and no guard reads them: nothing of them is dropped.
+pub(super) fn read_payload(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
+    payload.error = error_of(root);
+    payload.has_structure = true;
+    let text = |name: &str| {
+        let value = root.get(name).and_then(Value::as_str);
+        value.map(std::borrow::Cow::into_owned)
+    };
+    payload.id = text("id");
+    payload.model = text("model");
+    if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+        payload.usage = Some(usage_of(usage)?);
+    }
+    Ok(())
+}
+
+/// An upstream's vectors as OpenAI's, as numbers or, where `base64` says so, as base64 of
+/// little-endian 32-bit floats (which OpenAI's Python client asks for unless told otherwise).
+/// The context names the model.
+///
+/// # Errors
+///
+/// When the body is no answer of that form.
+pub fn translate_embeddings_answer(
+    form: EmbeddingForm,
+    body: &Bytes,
+    context: &AnswerContext,
+    base64: bool,
+) -> Result<Bytes, PayloadError> {
+    let document = Document::parse(body)?;
+    let root = document.root();
+    if root.kind() != Kind::Object {
+        return Err(wrong_type("payload", "an object", root));
+    }
+    if form == EmbeddingForm::OpenAi {
+        return in_place(body, root, base64);
+    }
+    let (vectors, tokens) = match form {
+        EmbeddingForm::Titan => (
+            vec![need(root, "embedding")?],
+            count(root, &["inputTextTokenCount"]),
+        ),
+        EmbeddingForm::Gemini => (
+            need(root, "embeddings")?
+                .items()
+                .map(|embedding| need(embedding, "values"))
+                .collect::<Result<_, _>>()?,
+            count(root, &["usageMetadata", "promptTokenCount"]),
+        ),
+        _ => {
+            let embeddings = need(root, "embeddings")?;
+            // By type, or, where no types were asked for, all in one list.
+            let floats = match embeddings.kind() {
+                Kind::Object => need(embeddings, "float")?,
+                _ => embeddings,
+            };
+            let tokens = count(root, &["meta", "tokens", "input_tokens"])
+                .or_else(|| count(root, &["meta", "billed_units", "input_tokens"]));
+            (floats.items().collect(), tokens)
+        }
+    };
+    let mut out = String::with_capacity(body.len() + 256);
+    out.push_str("{\"object\":\"list\",\"data\":[");
+    for (index, vector) in vectors.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(&format!(
+            "{{\"object\":\"embedding\",\"index\":{index},\"embedding\":"
+        ));
+        match base64 {
+            true => out.push_str(&encoded(vector)?),
+            false => out.push_str(array(vector)?.raw()),
+        }
+        out.push('}');
+    }
+    // Bedrock counts Cohere's tokens in a header only; 0 is then what the body says.
+    let tokens = tokens.unwrap_or_default();
+    out.push_str(&format!(
+        "],\"model\":{},\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}}}",
+        json_string(&context.model)
+    ));
+    Ok(out.into())
+}
+
+/// Which of Bedrock's forms a body has: Titan gives one vector.
+pub(super) fn bedrock_form(body: &Bytes) -> Result<EmbeddingForm, PayloadError> {
+    let document = Document::parse(body)?;
+    Ok(match document.root().get("embedding") {
+        Some(_) => EmbeddingForm::Titan,
+        None => EmbeddingForm::BedrockCohere,
+    })
+}
+
+/// OpenAI's own form: numbers become base64 where the server knows no base64.
+fn in_place(body: &Bytes, root: Value<'_>, base64: bool) -> Result<Bytes, PayloadError> {
+    let mut splices = Vec::new();
+    let data = root.get("data").into_iter().flat_map(Value::items);
+    for embedding in data.filter_map(|item| item.get("embedding")) {
+        if base64 && embedding.kind() == Kind::Array {
+            splices.push(Splice::new(embedding.span(), encoded(embedding)?));
+        }
+    }
+    Ok(splice(body, splices))
+}
+
+fn encoded(vector: Value<'_>) -> Result<String, PayloadError> {
+    let mut bytes = Vec::with_capacity(4 * 1024);
+    for number in array(vector)?.items() {
+        let float: Option<f32> = match number.kind() {
+            Kind::Number => number.raw().parse().ok(),
+            _ => None,
+        };
+        let float = float.ok_or_else(|| wrong_type("embedding", "numbers", number))?;
+        bytes.extend_from_slice(&float.to_le_bytes());
+    }
+    let mut out = String::with_capacity(2 + bytes.len() * 4 / 3 + 4);
+    out.push('"');
+    STANDARD.encode_string(&bytes, &mut out);
+    out.push('"');
+    Ok(out)
+}
+
+fn array(value: Value<'_>) -> Result<Value<'_>, PayloadError> {
+    match value.kind() {
+        Kind::Array => Ok(value),
+        _ => Err(wrong_type("embedding", "an array", value)),
+    }
+}
+
+fn need<'d>(of: Value<'d>, name: &str) -> Result<Value<'d>, PayloadError> {
+    of.get(name)
+        .ok_or_else(|| wrong_type(name, "a value there", of))
+}
+
+/// A count at the end of a path; Cohere writes counts as floats.
+fn count(root: Value<'_>, path: &[&str]) -> Option<u64> {
+    let mut at = root;
+    for name in path {
+        at = at.get(name)?;
+    }
+    u64::try_from(at.as_integer()?).ok()
+}

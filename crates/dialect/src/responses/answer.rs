@@ -1,0 +1,305 @@
+//! Whole answers, read and written.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::object::{self, Head, State};
+use super::parts_out::{self, Called};
+use super::{content, items};
+use crate::canonical::Usage;
+use crate::cross::AnswerContext;
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
+use crate::json::{Document, Kind, Value};
+use crate::payload::{PayloadError, wrong_type};
+
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
+    if root.kind() != Kind::Object {
+        return Err(wrong_type("payload", "an object", root));
+    }
+    let output = root.get("output").filter(|output| !output.is_null());
+    let mut choice = Choice {
+        parts: Vec::new(),
+        finish: None,
+        logprobs: None,
+    };
+    let mut logprobs = String::new();
+    for item in output.into_iter().flat_map(Value::items) {
+        read_item(item, &mut choice.parts, &mut logprobs);
+    }
+    if !logprobs.is_empty() {
+        let wrapped = format!("{{\"content\":[{logprobs}],\"refusal\":null}}");
+        choice.logprobs = Some(wrapped.into());
+    }
+    let calls = choice
+        .parts
+        .iter()
+        .any(|part| matches!(part.content, Content::ToolCall(_)));
+    choice.finish = finish(root, calls);
+    let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default();
+    Ok(ChatAnswer {
+        id: text("id"),
+        model: text("model"),
+        created: created(root),
+        choices: output.map(|_| vec![choice]).unwrap_or_default(),
+        usage: usage(root)?,
+    })
+}
+
+/// `created_at`: seconds, which some servers give with a fraction.
+pub(super) fn created(response: Value<'_>) -> Option<u64> {
+    let seconds = response.get("created_at")?.as_f64()?;
+    (seconds >= 0.0).then_some(seconds as u64)
+}
+
+/// Why a response ended; none while it goes on.
+pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
+    let status = response.get("status").and_then(Value::as_str);
+    Some(match status.as_deref() {
+        Some("in_progress" | "queued") => return None,
+        Some("incomplete") => {
+            let reason = response
+                .get("incomplete_details")
+                .and_then(|details| details.get("reason"))
+                .and_then(Value::as_str);
+            match reason.as_deref() {
+                Some("max_output_tokens") | None => Finish::Length,
+                Some("content_filter") => Finish::Refused,
+                Some(other) => Finish::Other(other.to_owned()),
+            }
+        }
+        Some(other @ ("failed" | "cancelled")) => Finish::Other(other.to_owned()),
+        _ if calls => Finish::ToolCalls,
+        _ => Finish::Stop,
+    })
+}
+
+pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> {
+    let Some(usage) = response.get("usage").filter(|usage| !usage.is_null()) else {
+        return Ok(None);
+    };
+    if usage.kind() != Kind::Object {
+        return Err(wrong_type("usage", "an object", usage));
+    }
+    let count = |of: Value<'_>, name: &str| match of.get(name).filter(|count| !count.is_null()) {
+        None => Ok(0),
+        Some(count) => count
+            .as_integer()
+            .and_then(|count| u64::try_from(count).ok())
+            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
+    };
+    let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
+    Ok(Some(Usage {
+        input: count(usage, "input_tokens")?,
+        output: count(usage, "output_tokens")?,
+        cached_input: detail("input_tokens_details", "cached_tokens")?,
+        cache_write: detail("input_tokens_details", "cache_write_tokens")?,
+        reasoning: detail("output_tokens_details", "reasoning_tokens")?,
+    }))
+}
+
+/// Reads an output item. Calls of tools that OpenAI itself runs are its own affair: what they
+/// found is in the text.
+pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+    let kind = text("type");
+    match kind.as_ref() {
+        "message" => {
+            for part in item.get("content").into_iter().flat_map(Value::items) {
+                read_part(part, parts, logprobs);
+            }
+        }
+        "reasoning" => {
+            let (signature, redacted) = super::unseal(text("encrypted_content"));
+            parts.push(Part::new(Content::Reasoning {
+                text: items::reasoning_text(item),
+                signature,
+                redacted,
+            }));
+        }
+        "function_call" | "custom_tool_call" => {
+            let custom = kind == "custom_tool_call";
+            let id = match text("call_id") {
+                id if id.is_empty() => text("id"),
+                id => id,
+            };
+            parts.push(Part::new(Content::ToolCall(ToolCall {
+                id,
+                name: text("name"),
+                arguments: text(if custom { "input" } else { "arguments" }),
+                custom,
+            })));
+        }
+        _ => {}
+    }
+}
+
+fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
+    let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
+    match text("type").as_ref() {
+        "output_text" => {
+            if let Some(items) = part.get("logprobs") {
+                append_items(logprobs, items);
+            }
+            parts.push(Part::new(Content::Text {
+                text: text("text"),
+                citations: content::citations(part.get("annotations")),
+            }));
+        }
+        "refusal" => parts.push(Part::new(Content::Refusal(text("refusal")))),
+        _ => {}
+    }
+}
+
+/// Appends an array's inside to that of another.
+pub(super) fn append_items(out: &mut String, items: Value<'_>) {
+    if items.kind() != Kind::Array || items.items().next().is_none() {
+        return;
+    }
+    if !out.is_empty() {
+        out.push(',');
+    }
+    let raw = items.raw();
+    out.push_str(raw.get(1..raw.len() - 1).unwrap_or_default());
+}
+
+pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
+    let head = Head::new(&answer.id, &answer.model, answer.created, context);
+    let mut output = String::with_capacity(1024);
+    let choice = answer.choices.first();
+    let mut logprobs = choice
+        .and_then(|choice| choice.logprobs.as_deref())
+        .map(logprob_items);
+    let parts = choice.map_or(&[][..], |choice| &choice.parts);
+    let mut index = 0;
+    let mut at = 0;
+    while at < parts.len() {
+        let length = output.len();
+        if length > 0 {
+            output.push(',');
+        }
+        let before = output.len();
+        let run = write_item(&mut output, &head, index, &parts[at..], &mut logprobs);
+        if output.len() == before {
+            output.truncate(length);
+        } else {
+            index += 1;
+        }
+        at += run;
+    }
+    let mut out = String::with_capacity(1024 + output.len());
+    let finish = choice.and_then(|choice| choice.finish.as_ref());
+    object::write(
+        &mut out,
+        &head,
+        State::Ended(finish),
+        &output,
+        answer.usage.as_ref(),
+    );
+    out.into()
+}
+
+/// Writes the item that begins these parts, and gives how many of them are in it.
+fn write_item(
+    out: &mut String,
+    head: &Head,
+    index: usize,
+    parts: &[Part<'_>],
+    logprobs: &mut Option<String>,
+) -> usize {
+    let mut escaped = String::new();
+    match parts.first().map(|part| &part.content) {
+        Some(Content::Reasoning {
+            text,
+            signature,
+            redacted,
+        }) => {
+            parts_out::escape(text, &mut escaped);
+            let sealed = parts_out::sealed(
+                signature.as_deref().unwrap_or_default(),
+                redacted.as_deref().unwrap_or_default(),
+            );
+            parts_out::reasoning(out, &head.item_id("rs", index), &escaped, &sealed);
+            1
+        }
+        Some(Content::ToolCall(call)) => {
+            let said = match call.arguments.is_empty() && !call.custom {
+                true => "{}",
+                false => &call.arguments,
+            };
+            parts_out::escape(said, &mut escaped);
+            let called = Called {
+                call_id: call.id.clone().into_owned(),
+                name: call.name.clone().into_owned(),
+                custom: call.custom,
+            };
+            let prefix = if call.custom { "ctc" } else { "fc" };
+            let id = head.item_id(prefix, index);
+            parts_out::call(out, &id, "completed", &called, &escaped);
+            1
+        }
+        Some(Content::Text { .. } | Content::Refusal(_)) => {
+            let run = parts
+                .iter()
+                .take_while(|part| {
+                    matches!(part.content, Content::Text { .. } | Content::Refusal(_))
+                })
+                .count();
+            let mut content = String::new();
+            for part in parts.iter().take(run) {
+                super::json_out::separate_in(&mut content);
+                write_part(&mut content, &part.content, logprobs);
+            }
+            parts_out::message(out, &head.item_id("msg", index), "completed", &content);
+            run
+        }
+        _ => 1,
+    }
+}
+
+fn write_part(out: &mut String, content: &Content<'_>, logprobs: &mut Option<String>) {
+    let mut escaped = String::new();
+    match content {
+        Content::Text { text, citations } => {
+            parts_out::escape(text, &mut escaped);
+            let mut annotations = String::new();
+            for citation in citations {
+                let length = annotations.len();
+                super::json_out::separate_in(&mut annotations);
+                if !parts_out::annotation(&mut annotations, citation) {
+                    annotations.truncate(length);
+                }
+            }
+            let logprobs = logprobs.take().unwrap_or_default();
+            parts_out::output_text(out, &escaped, &annotations, &logprobs);
+        }
+        Content::Refusal(text) => {
+            parts_out::escape(text, &mut escaped);
+            parts_out::plain(out, "refusal", "refusal", &escaped);
+        }
+        _ => {}
+    }
+}
+
+/// The inside of `content` in chat completions' log probabilities.
+fn logprob_items(json: &str) -> String {
+    let mut out = String::new();
+    if let Ok(document) = Document::parse(json.as_bytes())
+        && let Some(items) = document.root().get("content")
+    {
+        append_items(&mut out, items);
+    }
+    out
+}
+
+/// An owned copy of what a citation says, for a stream.
+pub(super) fn owned(citation: crate::exchange::Citation<'_>) -> crate::exchange::Citation<'static> {
+    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    crate::exchange::Citation {
+        text: own(citation.text),
+        url: citation.url.map(own),
+        title: citation.title.map(own),
+        range: citation.range,
+        json: own(citation.json),
+    }
+}

@@ -1,0 +1,259 @@
+//! Reads the parts of a message's or a result's content: text, media, refusals.
+
+use std::borrow::Cow;
+
+use crate::canonical::Field;
+use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source};
+use crate::fields::{field, invalid, name_of, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+/// Reads content: one text, or parts.
+pub(super) fn read<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+    parts: &mut Vec<Part<'d>>,
+) -> Result<(), RequestError> {
+    if let Some(text) = value.as_str() {
+        parts.push(Part::text(text));
+        return Ok(());
+    }
+    if value.kind() != Kind::Array {
+        let expected = "a string or an array of parts";
+        return Err(RequestError::wrong_type(path(), expected, value));
+    }
+    parts.reserve(value.items().count());
+    for (position, part) in value.items().enumerate() {
+        parts.push(part_of(part, &|| format!("{}[{position}]", path()))?);
+    }
+    Ok(())
+}
+
+fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, RequestError> {
+    if part.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(), "an object", part));
+    }
+    let missing = |name: &str| RequestError::Missing {
+        param: format!("{}.{name}", path()),
+    };
+    let kind = part.get("type").ok_or_else(|| missing("type"))?;
+    let kind = string(kind, || path() + ".type")?;
+    let need = |name: &str| {
+        let value = part.get(name).ok_or_else(|| missing(name))?;
+        string(value, || format!("{}.{name}", path()))
+    };
+    let (content, known): (_, &[&str]) = match kind.as_ref() {
+        "input_text" | "text" | "summary_text" | "reasoning_text" => (
+            Content::Text {
+                text: need("text")?,
+                citations: Vec::new(),
+            },
+            &["text"],
+        ),
+        "output_text" => (
+            Content::Text {
+                text: need("text")?,
+                citations: citations(part.get("annotations")),
+            },
+            &["text", "annotations", "logprobs"],
+        ),
+        "refusal" => (Content::Refusal(need("refusal")?), &["refusal"]),
+        "input_image" => (image(part, path)?, &["image_url", "file_id", "detail"]),
+        "input_file" => (file(part, path)?, &FILE),
+        "input_audio" => (audio(part, path)?, &["input_audio"]),
+        _ => {
+            return Ok(Part::new(Content::Opaque {
+                kind,
+                json: Cow::Borrowed(part.raw()),
+            }));
+        }
+    };
+    let mut read = Part::new(content);
+    for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "type" => {}
+            "prompt_cache_breakpoint" => {
+                let ttl = value.get("ttl").and_then(Value::as_str);
+                read.cache = Some(CacheMarker { ttl });
+            }
+            name if known.contains(&name) => {}
+            name => read.extra.push(field(name, value)),
+        }
+    }
+    Ok(read)
+}
+
+const FILE: [&str; 5] = ["file_data", "file_id", "file_url", "filename", "detail"];
+
+/// The member as text, where it is one.
+fn text<'d>(
+    part: Value<'d>,
+    name: &str,
+    path: &dyn Fn() -> String,
+) -> Result<Option<Cow<'d, str>>, RequestError> {
+    part.get(name)
+        .filter(|value| !value.is_null())
+        .map(|value| string(value, || format!("{}.{name}", path())))
+        .transpose()
+}
+
+fn image<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
+    let mut media = Media {
+        source: Source::Text(Cow::Borrowed("")),
+        media_type: Cow::Borrowed(""),
+        name: None,
+        // The default, and what is written where a client says nothing.
+        detail: text(part, "detail", path)?.filter(|detail| detail != "auto"),
+    };
+    if let Some(url) = text(part, "image_url", path)? {
+        (media.source, media.media_type) = located(url, &|| path() + ".image_url")?;
+    } else if let Some(id) = text(part, "file_id", path)? {
+        media.source = Source::Id(id);
+    } else {
+        return Err(RequestError::Missing {
+            param: path() + ".image_url",
+        });
+    }
+    Ok(Content::Image(media))
+}
+
+fn file<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
+    let name = text(part, "filename", path)?;
+    let detail = text(part, "detail", path)?.filter(|detail| detail != "auto");
+    let (source, media_type) = if let Some(data) = text(part, "file_data", path)? {
+        let at = || path() + ".file_data";
+        if data.starts_with("data:") {
+            located(data, &at)?
+        } else if is_base64(&data) {
+            let media_type = name.as_deref().map_or("", type_of_name);
+            (Source::Base64(data), Cow::Borrowed(media_type))
+        } else {
+            return Err(invalid(&at(), NO_BASE64));
+        }
+    } else if let Some(url) = text(part, "file_url", path)? {
+        (Source::Url(url), Cow::Borrowed(""))
+    } else if let Some(id) = text(part, "file_id", path)? {
+        (Source::Id(id), Cow::Borrowed(""))
+    } else {
+        return Err(RequestError::Missing {
+            param: path() + ".file_data",
+        });
+    };
+    Ok(Content::File(Media {
+        source,
+        media_type,
+        name,
+        detail,
+    }))
+}
+
+fn audio<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
+    let at = || path() + ".input_audio";
+    let audio = part.get("input_audio");
+    let audio = audio.ok_or_else(|| RequestError::Missing { param: at() })?;
+    let need = |name: &str| {
+        text(audio, name, &at)?.ok_or_else(|| RequestError::Missing {
+            param: format!("{}.{name}", at()),
+        })
+    };
+    let data = need("data")?;
+    if !is_base64(&data) {
+        return Err(invalid(&(at() + ".data"), NO_BASE64));
+    }
+    let media_type = match need("format")?.as_ref() {
+        "mp3" => Cow::Borrowed("audio/mpeg"),
+        format => Cow::Owned(format!("audio/{format}")),
+    };
+    Ok(Content::Audio(Media {
+        source: Source::Base64(data),
+        media_type,
+        name: None,
+        detail: None,
+    }))
+}
+
+const NO_BASE64: &str = "must be base64 with padding, or a data: URL with such";
+
+/// What a URL points to: the bytes in a `data:` URL with their type, or a place.
+fn located<'d>(
+    url: Cow<'d, str>,
+    path: &dyn Fn() -> String,
+) -> Result<(Source<'d>, Cow<'d, str>), RequestError> {
+    let Some(rest) = url.strip_prefix("data:") else {
+        return Ok((Source::Url(url), Cow::Borrowed("")));
+    };
+    let parts = rest.split_once(',').and_then(|(head, data)| {
+        let head = head.strip_suffix(";base64")?;
+        let media_type = head.split(';').next().unwrap_or_default();
+        is_base64(data).then_some((media_type.len(), data.len()))
+    });
+    let (media_type, data) = parts.ok_or_else(|| invalid(&path(), NO_BASE64))?;
+    let start = "data:".len();
+    let media_type = start..start + media_type;
+    let data = url.len() - data..url.len();
+    Ok(match url {
+        Cow::Borrowed(url) => (
+            Source::Base64(Cow::Borrowed(&url[data])),
+            Cow::Borrowed(&url[media_type]),
+        ),
+        Cow::Owned(url) => (
+            Source::Base64(Cow::Owned(url[data].to_owned())),
+            Cow::Owned(url[media_type].to_owned()),
+        ),
+    })
+}
+
+/// Whether a text is base64 of at least one byte, padded (RFC 4648, section 4).
+fn is_base64(text: &str) -> bool {
+    let content = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && !content.is_empty()
+        && text.len() - content.len() <= 2
+        && content
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// The type that a file's name ends in, for the kinds that OpenAI's file inputs name.
+fn type_of_name(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending {
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        "md" => "text/markdown",
+        "csv" => "text/csv",
+        "json" => "application/json",
+        "html" => "text/html",
+        _ => "",
+    }
+}
+
+/// The annotations of a text.
+pub(super) fn citations(annotations: Option<Value<'_>>) -> Vec<Citation<'_>> {
+    let items = annotations.into_iter().flat_map(Value::items);
+    items.map(citation).collect()
+}
+
+pub(super) fn citation(annotation: Value<'_>) -> Citation<'_> {
+    let text = |name: &str| annotation.get(name).and_then(Value::as_str);
+    let count = |name: &str| {
+        let value = annotation.get(name).and_then(Value::as_integer)?;
+        u64::try_from(value).ok()
+    };
+    Citation {
+        text: Cow::Borrowed(""),
+        url: text("url"),
+        title: text("title").or_else(|| text("filename")),
+        range: count("start_index").zip(count("end_index")),
+        json: Cow::Borrowed(annotation.raw()),
+    }
+}
+
+/// Fields of an item that are neither content nor identity.
+pub(super) fn other_fields(item: Value<'_>, known: &[&str]) -> Vec<Field> {
+    item.members()
+        .filter(|(_, value)| !value.is_null())
+        .filter(|(key, _)| !known.iter().any(|name| key.is_str(name)))
+        .map(|(key, value)| field(&name_of(key), value))
+        .collect()
+}

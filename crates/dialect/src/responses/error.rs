@@ -1,0 +1,57 @@
+//! Errors: the event that reports one in a stream, and what an upstream's refusal says.
+
+use bytes::Bytes;
+
+use super::json_out;
+use crate::UpstreamErrorBody;
+use crate::error::ErrorParts;
+use crate::json::{Kind, Value};
+use crate::openai::payload::error_of;
+
+/// `{"type": "error", "code", "message", "param", "sequence_number"}`. The number is 0, for
+/// who reports the error has not counted the events before it.
+pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
+    let kind = match error.kind {
+        "" => crate::openai::error::kind_of_status(error.status),
+        kind => kind,
+    };
+    let mut out = String::with_capacity(96 + error.message.len());
+    out.push_str("{\"type\":\"error\"");
+    json_out::text(&mut out, "code", error.code.unwrap_or(kind));
+    json_out::text(&mut out, "message", error.message);
+    match error.param {
+        Some(param) => json_out::text(&mut out, "param", param),
+        None => json_out::raw(&mut out, "param", "null"),
+    }
+    out.push_str(",\"sequence_number\":0}");
+    out.into()
+}
+
+/// `{"error": {...}}` as everywhere at OpenAI, an `error` event with its members bare, or the
+/// `error` within the response object of a `response.failed` event.
+pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
+    let inner = root
+        .get("response")
+        .filter(|response| response.kind() == Kind::Object);
+    if let Some(error) = inner.and_then(error_of) {
+        return Some(error);
+    }
+    let is_event = root.get("type").is_some_and(|kind| kind.is_str("error"));
+    if !is_event {
+        return error_of(root);
+    }
+    if let Some(error) = error_of(root) {
+        return Some(error);
+    }
+    let text = |name| {
+        root.get(name)
+            .and_then(Value::as_str)
+            .map(std::borrow::Cow::into_owned)
+    };
+    Some(UpstreamErrorBody {
+        message: text("message").unwrap_or_default(),
+        kind: None,
+        param: text("param"),
+        code: text("code"),
+    })
+}

@@ -1,0 +1,244 @@
+//! Reads `input`: one text, or items. Items of one speaker that follow each other are one
+//! message: here a call is an item of its own, elsewhere a part of what the assistant said.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::content::{self, other_fields};
+use crate::cross::TranslateError;
+use crate::exchange::{Content, Inexpressible, Message, Part, Role, ToolCall, ToolResult};
+use crate::fields::{invalid, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+pub(super) fn read<'d>(
+    input: Value<'d>,
+    messages: &mut Vec<Message<'d>>,
+) -> Result<(), TranslateError> {
+    if let Some(text) = input.as_str() {
+        push(messages, Role::User, false).push(Part::text(text));
+        return Ok(());
+    }
+    if input.kind() != Kind::Array {
+        let expected = "a string or an array of items";
+        return Err(RequestError::wrong_type("input", expected, input).into());
+    }
+    if input.items().next().is_none() {
+        return Err(RequestError::InvalidValue {
+            param: "input".to_owned(),
+            reason: "must have at least one item",
+        }
+        .into());
+    }
+    let mut names = HashMap::new();
+    for (position, item) in input.items().enumerate() {
+        Item { position, item }.read(messages, &mut names)?;
+    }
+    Ok(())
+}
+
+/// The parts of the message to add to: the last one where it goes on, or a new one.
+fn push<'m, 'd>(
+    messages: &'m mut Vec<Message<'d>>,
+    role: Role,
+    joins: bool,
+) -> &'m mut Vec<Part<'d>> {
+    let goes_on = joins && messages.last().is_some_and(|last| last.role == role);
+    if !goes_on {
+        messages.push(Message {
+            role,
+            name: None,
+            parts: Vec::new(),
+            extra: Vec::new(),
+        });
+    }
+    let at = messages.len() - 1;
+    &mut messages[at].parts
+}
+
+struct Item<'d> {
+    position: usize,
+    item: Value<'d>,
+}
+
+impl<'d> Item<'d> {
+    fn path(&self, rest: &str) -> String {
+        format!("input[{}]{rest}", self.position)
+    }
+
+    fn text(&self, name: &str) -> Result<Cow<'d, str>, RequestError> {
+        let path = || self.path(&format!(".{name}"));
+        let value = self.item.get(name).filter(|value| !value.is_null());
+        let value = value.ok_or_else(|| RequestError::Missing { param: path() })?;
+        string(value, path)
+    }
+
+    fn read(
+        &self,
+        messages: &mut Vec<Message<'d>>,
+        names: &mut HashMap<Cow<'d, str>, Cow<'d, str>>,
+    ) -> Result<(), TranslateError> {
+        if self.item.kind() != Kind::Object {
+            return Err(RequestError::wrong_type(self.path(""), "an object", self.item).into());
+        }
+        let kind = self.item.get("type").filter(|kind| !kind.is_null());
+        let kind = match kind {
+            Some(kind) => string(kind, || self.path(".type"))?,
+            None if self.item.get("role").is_some() => Cow::Borrowed("message"),
+            None if self.item.get("id").is_some() => Cow::Borrowed("item_reference"),
+            None => {
+                return Err(RequestError::Missing {
+                    param: self.path(".type"),
+                }
+                .into());
+            }
+        };
+        match kind.as_ref() {
+            "message" => self.message(messages)?,
+            "function_call" | "custom_tool_call" => {
+                let custom = kind == "custom_tool_call";
+                let call = self.call(custom)?;
+                names.insert(call.id.clone(), call.name.clone());
+                let known = [
+                    "type",
+                    "id",
+                    "call_id",
+                    "name",
+                    "status",
+                    "arguments",
+                    "input",
+                ];
+                let part = Part {
+                    extra: other_fields(self.item, &known),
+                    ..Part::new(Content::ToolCall(call))
+                };
+                push(messages, Role::Assistant, true).push(part);
+            }
+            "function_call_output" | "custom_tool_call_output" => {
+                let part = self.result(names)?;
+                push(messages, Role::Tool, true).push(part);
+            }
+            "reasoning" => {
+                let part = Part::new(reasoning(self.item, &|rest| self.path(rest))?);
+                push(messages, Role::Assistant, true).push(part);
+            }
+            "item_reference" => {
+                return Err(Inexpressible {
+                    param: self.path(""),
+                    why: "it refers to an item that was kept, and this upstream keeps no state; \
+                          send the item itself, and the whole conversation, as 'input'"
+                        .to_owned(),
+                }
+                .into());
+            }
+            _ => {
+                let part = Part::new(Content::Opaque {
+                    kind,
+                    json: Cow::Borrowed(self.item.raw()),
+                });
+                push(messages, Role::Assistant, true).push(part);
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&self, messages: &mut Vec<Message<'d>>) -> Result<(), RequestError> {
+        let role = match self.text("role")?.as_ref() {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            "system" => Role::System,
+            "developer" => Role::Developer,
+            _ => {
+                let reason = "must be user, assistant, system or developer";
+                return Err(invalid(&self.path(".role"), reason));
+            }
+        };
+        let content = self.item.get("content").filter(|value| !value.is_null());
+        let content = content.ok_or_else(|| RequestError::Missing {
+            param: self.path(".content"),
+        })?;
+        let extra = other_fields(self.item, &["type", "id", "status", "role", "content"]);
+        let parts = push(messages, role, role == Role::Assistant);
+        content::read(content, &|| self.path(".content"), parts)?;
+        if let Some(message) = messages.last_mut() {
+            message.extra.extend(extra);
+        }
+        Ok(())
+    }
+
+    fn call(&self, custom: bool) -> Result<ToolCall<'d>, RequestError> {
+        Ok(ToolCall {
+            id: self.text("call_id")?,
+            name: self.text("name")?,
+            arguments: self.text(if custom { "input" } else { "arguments" })?,
+            custom,
+        })
+    }
+
+    fn result(
+        &self,
+        names: &HashMap<Cow<'d, str>, Cow<'d, str>>,
+    ) -> Result<Part<'d>, RequestError> {
+        let call_id = self.text("call_id")?;
+        let output = self.item.get("output").filter(|value| !value.is_null());
+        let output = output.ok_or_else(|| RequestError::Missing {
+            param: self.path(".output"),
+        })?;
+        let mut parts = Vec::new();
+        content::read(output, &|| self.path(".output"), &mut parts)?;
+        let name = names.get(&call_id).cloned();
+        let known = ["type", "id", "call_id", "name", "status", "output"];
+        Ok(Part {
+            extra: other_fields(self.item, &known),
+            ..Part::new(Content::ToolResult(ToolResult {
+                call_id,
+                name,
+                parts,
+                is_error: false,
+            }))
+        })
+    }
+}
+
+/// A reasoning item: its text, which stands in `content` where a model tells it and else in
+/// `summary`, and its sealed form.
+fn reasoning<'d>(
+    item: Value<'d>,
+    path: &dyn Fn(&str) -> String,
+) -> Result<Content<'d>, RequestError> {
+    let sealed = match item.get("encrypted_content").filter(|v| !v.is_null()) {
+        Some(sealed) => string(sealed, || path(".encrypted_content"))?,
+        None => Cow::Borrowed(""),
+    };
+    let (signature, redacted) = super::unseal(sealed);
+    Ok(Content::Reasoning {
+        text: reasoning_text(item),
+        signature,
+        redacted,
+    })
+}
+
+pub(super) fn reasoning_text<'d>(item: Value<'d>) -> Cow<'d, str> {
+    let joined = |name: &str, between: &str| {
+        let items = item.get(name).into_iter().flat_map(Value::items);
+        let texts = items.filter_map(|part| part.get("text").and_then(Value::as_str));
+        let mut all: Option<Cow<'d, str>> = None;
+        for text in texts {
+            match &mut all {
+                None => all = Some(text),
+                Some(all) => {
+                    let all = all.to_mut();
+                    all.push_str(between);
+                    all.push_str(&text);
+                }
+            }
+        }
+        all.filter(|text| !text.is_empty())
+    };
+    joined("content", "")
+        .or_else(|| joined("summary", BETWEEN_SUMMARIES))
+        .unwrap_or_default()
+}
+
+/// What stands between the parts of a summary where they become one text: a blank line.
+pub(super) const BETWEEN_SUMMARIES: &str = "\n\n";

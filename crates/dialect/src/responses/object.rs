@@ -1,0 +1,146 @@
+//! The response object, whole or as a stream's events carry it.
+
+use super::json_out::{name, number, raw, text, write_number};
+use crate::canonical::Usage;
+use crate::cross::AnswerContext;
+use crate::exchange::Finish;
+use crate::json::write_json_string;
+
+/// What stays the same in every response object of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    /// With its prefix `resp_`.
+    pub(super) id: String,
+    model: String,
+    created: u64,
+    /// See [`super::echo::members`].
+    echoed: String,
+}
+
+impl Head {
+    /// What the upstream says counts; the context stands in where it says nothing.
+    pub(super) fn new(
+        id: &str,
+        model: &str,
+        created: Option<u64>,
+        context: &AnswerContext,
+    ) -> Self {
+        let pick = |said: &str, else_: &str| match said {
+            "" => else_.to_owned(),
+            said => said.to_owned(),
+        };
+        let id = pick(id, &context.id);
+        Self {
+            id: match id.starts_with("resp_") {
+                true => id,
+                false => format!("resp_{id}"),
+            },
+            model: pick(model, &context.model),
+            created: created.unwrap_or(context.created),
+            echoed: super::echo::members(&context.echo),
+        }
+    }
+
+    /// The id without its prefix, from which the items' ids are made.
+    pub(super) fn base(&self) -> &str {
+        self.id.strip_prefix("resp_").unwrap_or(&self.id)
+    }
+
+    /// An item's id: `msg_…_0`.
+    pub(super) fn item_id(&self, prefix: &str, index: usize) -> String {
+        format!("{prefix}_{}_{index}", self.base())
+    }
+}
+
+/// How far a response is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum State<'a> {
+    InProgress,
+    Ended(Option<&'a Finish>),
+    Failed { code: &'a str, message: &'a str },
+}
+
+impl State<'_> {
+    /// The word in `status`, which is also that of the event that brings the object.
+    pub(super) fn status(self) -> &'static str {
+        match self {
+            State::InProgress => "in_progress",
+            State::Failed { .. } => "failed",
+            State::Ended(finish) => match finish.and_then(reason) {
+                Some(_) => "incomplete",
+                None => "completed",
+            },
+        }
+    }
+}
+
+/// The reason in `incomplete_details`, for an answer that did not end by itself.
+fn reason(finish: &Finish) -> Option<&str> {
+    match finish {
+        Finish::Stop | Finish::StopSequence(_) | Finish::ToolCalls => None,
+        Finish::Length => Some("max_output_tokens"),
+        Finish::Refused => Some("content_filter"),
+        Finish::Other(reason) => Some(reason),
+    }
+}
+
+/// Appends a response object. `output` is the items' JSON with commas between.
+pub(super) fn write(
+    out: &mut String,
+    head: &Head,
+    state: State<'_>,
+    output: &str,
+    usage: Option<&Usage>,
+) {
+    out.push_str("{\"id\":");
+    write_json_string(&head.id, out);
+    out.push_str(",\"object\":\"response\",\"created_at\":");
+    write_number(out, head.created);
+    text(out, "status", state.status());
+    match state {
+        State::Failed { code, message } => {
+            out.push_str(",\"error\":{");
+            text(out, "code", code);
+            text(out, "message", message);
+            out.push('}');
+        }
+        _ => out.push_str(",\"error\":null"),
+    }
+    match state {
+        State::Ended(Some(finish)) if reason(finish).is_some() => {
+            out.push_str(",\"incomplete_details\":{");
+            text(out, "reason", reason(finish).unwrap_or_default());
+            out.push('}');
+        }
+        _ => out.push_str(",\"incomplete_details\":null"),
+    }
+    text(out, "model", &head.model);
+    out.push_str(",\"output\":[");
+    out.push_str(output);
+    out.push(']');
+    out.push_str(&head.echoed);
+    match usage {
+        Some(usage) => write_usage(out, usage),
+        None => raw(out, "usage", "null"),
+    }
+    out.push('}');
+}
+
+fn write_usage(out: &mut String, usage: &Usage) {
+    name(out, "usage");
+    out.push('{');
+    number(out, "input_tokens", usage.input);
+    name(out, "input_tokens_details");
+    out.push('{');
+    number(out, "cached_tokens", usage.cached_input);
+    number(out, "cache_write_tokens", usage.cache_write);
+    out.push('}');
+    number(out, "output_tokens", usage.output);
+    name(out, "output_tokens_details");
+    out.push('{');
+    number(out, "reasoning_tokens", usage.reasoning);
+    out.push('}');
+    let total = usage.input.saturating_add(usage.output);
+    number(out, "total_tokens", total);
+    out.push('}');
+}

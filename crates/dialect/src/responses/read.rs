@@ -1,0 +1,276 @@
+//! Reads a request into the typed form that crosses to other dialects.
+
+use std::borrow::Cow;
+
+use super::{items, tools};
+use crate::cross::TranslateError;
+use crate::exchange::{
+    ChatRequest, Effort, Inexpressible, Message, OutputFormat, Part, Reasoning, Role,
+};
+use crate::fields::{boolean, field, integer, invalid, name_of, number, string};
+use crate::json::{Kind, Value};
+use crate::request::RequestError;
+
+pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, TranslateError> {
+    if root.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("body", "an object", root).into());
+    }
+    let mut request = ChatRequest::default();
+    let mut input = None;
+    let mut has_model = false;
+    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        match name.as_ref() {
+            "model" => {
+                request.model = string(value, || "model".to_owned())?;
+                has_model = true;
+            }
+            "input" => input = Some(value),
+            "instructions" => {
+                let text = string(value, || "instructions".to_owned())?;
+                request.messages.insert(0, system(text));
+            }
+            name => member(&mut request, name, value)?,
+        }
+    }
+    let missing = |name: &str| RequestError::Missing {
+        param: name.to_owned(),
+    };
+    if !has_model {
+        return Err(missing("model").into());
+    }
+    items::read(
+        input.ok_or_else(|| missing("input"))?,
+        &mut request.messages,
+    )?;
+    request.sampling.logprobs |= request.sampling.top_logprobs.is_some();
+    request.extra.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(request)
+}
+
+fn system(text: Cow<'_, str>) -> Message<'_> {
+    Message {
+        role: Role::System,
+        name: None,
+        parts: vec![Part::text(text)],
+        extra: Vec::new(),
+    }
+}
+
+const AT_LEAST_0: &str = "must be a whole number of at least 0";
+
+/// Every member but the model and the conversation.
+fn member<'d>(
+    request: &mut ChatRequest<'d>,
+    name: &str,
+    value: Value<'d>,
+) -> Result<(), TranslateError> {
+    let sampling = &mut request.sampling;
+    let text = |value: Value<'d>| string(value, || name.to_owned());
+    match name {
+        "previous_response_id" | "conversation" | "prompt" => return Err(stateful(name)),
+        "background" => {
+            if boolean(value, name)? {
+                return Err(stateful(name));
+            }
+        }
+        "store" => {
+            if boolean(value, name)? {
+                request.extra.push(field(name, value));
+            }
+        }
+        "stream" => request.stream = boolean(value, name)?,
+        "stream_options" => stream_options(request, value)?,
+        "temperature" => sampling.temperature = Some(number(value, name)?),
+        "top_p" => sampling.top_p = Some(number(value, name)?),
+        "max_output_tokens" => sampling.max_tokens = Some(integer(value, name, AT_LEAST_0)?),
+        "top_logprobs" => {
+            let count: u32 = integer(value, name, AT_LEAST_0)?;
+            sampling.top_logprobs = Some(count).filter(|count| *count > 0);
+        }
+        // vLLM's and kin's.
+        "top_k" if value.as_integer().is_some_and(|k| k >= 0) => {
+            sampling.top_k = Some(integer(value, name, AT_LEAST_0)?);
+        }
+        "min_p" => sampling.min_p = Some(number(value, name)?),
+        "seed" => {
+            sampling.seed = Some(integer(value, name, "must be a 64-bit signed integer")?);
+        }
+        "frequency_penalty" => sampling.frequency_penalty = Some(number(value, name)?),
+        "presence_penalty" => sampling.presence_penalty = Some(number(value, name)?),
+        "logit_bias" => sampling.logit_bias = Some(Cow::Borrowed(value.raw())),
+        "stop" => stop(&mut sampling.stop, value)?,
+        "tools" => request.tools = tools::read(value)?,
+        "tool_choice" => match tools::read_choice(value)? {
+            Some(choice) => request.tool_choice = Some(choice),
+            None => request.extra.push(field(name, value)),
+        },
+        "parallel_tool_calls" => request.parallel_tool_calls = Some(boolean(value, name)?),
+        "text" => text_config(request, value)?,
+        "reasoning" => reasoning(request, value)?,
+        "include" => include(request, value)?,
+        "metadata" => metadata(request, value)?,
+        "user" => {
+            let user = text(value)?;
+            request.user.get_or_insert(user);
+        }
+        // The newer name wins, whichever comes first.
+        "safety_identifier" => request.user = Some(text(value)?),
+        "prompt_cache_key" => request.prompt_cache_key = Some(text(value)?),
+        "service_tier" => request.service_tier = Some(text(value)?),
+        "truncation" if value.is_str("disabled") => {}
+        _ => request.extra.push(field(name, value)),
+    }
+    Ok(())
+}
+
+fn stateful(param: &str) -> TranslateError {
+    let why = match param {
+        "background" => {
+            "this upstream keeps no state, so an answer can't be fetched later; ask for it in the \
+             foreground or as a stream"
+        }
+        _ => "this upstream keeps no state; send the whole conversation as 'input'",
+    };
+    Inexpressible {
+        param: param.to_owned(),
+        why: why.to_owned(),
+    }
+    .into()
+}
+
+/// `include_obfuscation` pads events against eavesdroppers and says nothing to the model.
+fn stream_options<'d>(
+    request: &mut ChatRequest<'d>,
+    value: Value<'d>,
+) -> Result<(), TranslateError> {
+    object(value, "stream_options")?;
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        if name != "include_obfuscation" && name != "include_usage" {
+            let name = format!("stream_options.{name}");
+            request.extra.push(field(&name, value));
+        }
+    }
+    Ok(())
+}
+
+fn stop<'d>(stop: &mut Vec<Cow<'d, str>>, value: Value<'d>) -> Result<(), TranslateError> {
+    if let Some(one) = value.as_str() {
+        stop.push(one);
+        return Ok(());
+    }
+    if value.kind() != Kind::Array {
+        let expected = "a string or an array of strings";
+        return Err(RequestError::wrong_type("stop", expected, value).into());
+    }
+    for (position, sequence) in value.items().enumerate() {
+        stop.push(string(sequence, || format!("stop[{position}]"))?);
+    }
+    Ok(())
+}
+
+fn text_config<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
+    object(value, "text")?;
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "format" => request.output = Some(output(value)?),
+            // Chat completions have it at the top, where writers look for it.
+            "verbosity" if value.is_str("medium") => {}
+            "verbosity" => request.extra.push(field("verbosity", value)),
+            name => request.extra.push(field(&format!("text.{name}"), value)),
+        }
+    }
+    Ok(())
+}
+
+fn output(value: Value<'_>) -> Result<OutputFormat<'_>, TranslateError> {
+    object(value, "text.format")?;
+    let member = |name: &str| value.get(name).filter(|member| !member.is_null());
+    let path = |name: &str| format!("text.format.{name}");
+    let need = |name: &str| member(name).ok_or_else(|| RequestError::Missing { param: path(name) });
+    let kind = need("type")?;
+    if kind.is_str("text") {
+        return Ok(OutputFormat::Text);
+    }
+    if kind.is_str("json_object") {
+        return Ok(OutputFormat::JsonObject);
+    }
+    if !kind.is_str("json_schema") {
+        let reason = "must be text, json_object or json_schema";
+        return Err(invalid(&path("type"), reason).into());
+    }
+    let schema = need("schema")?;
+    object(schema, "text.format.schema")?;
+    let description = member("description").map(|text| string(text, || path("description")));
+    let strict = member("strict").map(|strict| boolean(strict, "text.format.strict"));
+    Ok(OutputFormat::JsonSchema {
+        name: string(need("name")?, || path("name"))?,
+        description: description.transpose()?,
+        schema: Cow::Borrowed(schema.raw()),
+        strict: strict.transpose()?,
+    })
+}
+
+fn reasoning<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
+    object(value, "reasoning")?;
+    let mut asked = Reasoning::default();
+    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "effort" => {
+                let word = string(value, || "reasoning.effort".to_owned())?;
+                let effort = Effort::parse(&word);
+                let reason = "must be none, minimal, low, medium, high, xhigh or max";
+                asked.effort = Some(effort.ok_or_else(|| invalid("reasoning.effort", reason))?);
+            }
+            // The second is the old name of the first.
+            "summary" | "generate_summary" => {
+                let summary = string(value, || "reasoning.summary".to_owned())?;
+                asked.summary = Some(summary);
+            }
+            name => request
+                .extra
+                .push(field(&format!("reasoning.{name}"), value)),
+        }
+    }
+    if asked != Reasoning::default() {
+        request.reasoning = Some(asked);
+    }
+    Ok(())
+}
+
+/// What to tell besides. Reasoning's encrypted form is always told where there is one.
+fn include<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("include", "an array", value).into());
+    }
+    let mut others = false;
+    for (position, wanted) in value.items().enumerate() {
+        match string(wanted, || format!("include[{position}]"))?.as_ref() {
+            "message.output_text.logprobs" => request.sampling.logprobs = true,
+            "reasoning.encrypted_content" => {}
+            _ => others = true,
+        }
+    }
+    if others {
+        request.extra.push(field("include", value));
+    }
+    Ok(())
+}
+
+fn metadata<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
+    object(value, "metadata")?;
+    for (key, value) in value.members() {
+        let label = name_of(key);
+        let text = string(value, || format!("metadata.{label}"))?;
+        request.metadata.push((label, text));
+    }
+    Ok(())
+}
+
+fn object(value: Value<'_>, path: &str) -> Result<(), RequestError> {
+    match value.kind() {
+        Kind::Object => Ok(()),
+        _ => Err(RequestError::wrong_type(path, "an object", value)),
+    }
+}

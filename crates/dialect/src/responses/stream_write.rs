@@ -1,0 +1,416 @@
+//! Writes a stream. The format tells each text again when it is complete, and all of them at
+//! the end, so what was said is kept until then: as long as the answer, and as JSON.
+
+use bytes::Bytes;
+
+use super::json_out::{name, number, separate_in, text};
+use super::object::{self, Head, State};
+use super::parts_out::{self, Called};
+use super::stream_part::{Kind, Message, Open, joined, write_part};
+use crate::UpstreamErrorBody;
+use crate::canonical::Usage;
+use crate::cross::{AnswerContext, WriteStream};
+use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+
+/// Writes a stream. Only the first choice is told: the format has no others.
+pub(crate) struct StreamWriter {
+    context: AnswerContext,
+    head: Option<Head>,
+    sequence: u64,
+    /// Items begun so far.
+    items: usize,
+    /// The message item that further text joins.
+    message: Option<Message>,
+    open: Vec<Open>,
+    /// Complete items with their places.
+    done: Vec<(usize, String)>,
+    finish: Option<Finish>,
+    usage: Option<Usage>,
+    ended: bool,
+}
+
+impl StreamWriter {
+    pub(crate) fn new(context: &AnswerContext) -> Self {
+        Self {
+            context: context.clone(),
+            head: None,
+            sequence: 0,
+            items: 0,
+            message: None,
+            open: Vec::new(),
+            done: Vec::new(),
+            finish: None,
+            usage: None,
+            ended: false,
+        }
+    }
+
+    /// An event's beginning.
+    fn event(&mut self, kind: &str, room: usize) -> String {
+        let mut out = String::with_capacity(room);
+        out.push_str("{\"type\":\"");
+        out.push_str(kind);
+        out.push('"');
+        number(&mut out, "sequence_number", self.sequence);
+        self.sequence += 1;
+        out
+    }
+
+    /// An event with the response object.
+    fn response(&mut self, kind: &str, state: State<'_>, output: &str, out: &mut Vec<Bytes>) {
+        let mut event = self.event(kind, 1024 + output.len());
+        if let Some(head) = &self.head {
+            name(&mut event, "response");
+            object::write(&mut event, head, state, output, self.usage.as_ref());
+        }
+        event.push('}');
+        out.push(event.into());
+    }
+
+    fn begin(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<Bytes>) {
+        if self.head.is_some() {
+            return;
+        }
+        self.head = Some(Head::new(id, model, created, &self.context));
+        let usage = self.usage.take();
+        self.response("response.created", State::InProgress, "", out);
+        self.response("response.in_progress", State::InProgress, "", out);
+        self.usage = usage;
+    }
+
+    fn item_id(&self, prefix: &str, index: usize) -> String {
+        let head = self.head.as_ref();
+        head.map(|head| head.item_id(prefix, index))
+            .unwrap_or_default()
+    }
+
+    fn item_event(
+        &mut self,
+        kind: &str,
+        index: usize,
+        out: &mut Vec<Bytes>,
+        item: impl FnOnce(&mut String),
+    ) {
+        let mut event = self.event(kind, 256);
+        number(&mut event, "output_index", index as u64);
+        name(&mut event, "item");
+        item(&mut event);
+        event.push('}');
+        out.push(event.into());
+    }
+
+    fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
+        let (kind, prefix) = match kind {
+            PartKind::Text => (Kind::Text, "msg"),
+            PartKind::Refusal => (Kind::Refusal, "msg"),
+            PartKind::Reasoning => (Kind::Reasoning, "rs"),
+            PartKind::ToolCall { id, name, custom } => (
+                Kind::Call(Called {
+                    call_id: id.clone(),
+                    name: name.clone(),
+                    custom: *custom,
+                }),
+                if *custom { "ctc" } else { "fc" },
+            ),
+        };
+        let in_message = prefix == "msg";
+        if !in_message {
+            self.close_message(out);
+        }
+        let (index, id, content) = match &mut self.message {
+            Some(message) if in_message => {
+                let content = message.begun;
+                message.begun += 1;
+                message.open += 1;
+                (message.index, message.id.clone(), content)
+            }
+            _ => {
+                let index = self.items;
+                self.items += 1;
+                let id = self.item_id(prefix, index);
+                self.item_event(
+                    "response.output_item.added",
+                    index,
+                    out,
+                    |event| match &kind {
+                        Kind::Text | Kind::Refusal => {
+                            parts_out::message(event, &id, "in_progress", "");
+                        }
+                        Kind::Reasoning => parts_out::reasoning(event, &id, "", ""),
+                        Kind::Call(called) => {
+                            parts_out::call(event, &id, "in_progress", called, "");
+                        }
+                    },
+                );
+                if in_message {
+                    self.message = Some(Message {
+                        index,
+                        id: id.clone(),
+                        begun: 1,
+                        open: 1,
+                        parts: Vec::new(),
+                    });
+                }
+                (index, id, 0)
+            }
+        };
+        let open = Open {
+            part,
+            kind,
+            index,
+            content,
+            id,
+            said: String::new(),
+            annotations: String::new(),
+            annotation_count: 0,
+            logprobs: String::new(),
+            signature: String::new(),
+            redacted: String::new(),
+        };
+        if in_message {
+            self.part_event("response.content_part.added", &open, out, |event| {
+                write_part(event, &open);
+            });
+        }
+        self.open.push(open);
+    }
+
+    /// An event about a part of an item, with what it is.
+    fn part_event(
+        &mut self,
+        kind: &str,
+        open: &Open,
+        out: &mut Vec<Bytes>,
+        part: impl FnOnce(&mut String),
+    ) {
+        let mut event = self.event(kind, 256 + open.said.len());
+        open.place(&mut event);
+        name(&mut event, "part");
+        part(&mut event);
+        event.push('}');
+        out.push(event.into());
+    }
+
+    fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
+        let Some(at) = self.open.iter().position(|open| open.part == part) else {
+            return;
+        };
+        // Taken out so that the sequence can be counted meanwhile.
+        let mut open = self.open.swap_remove(at);
+        match delta {
+            Delta::Text(piece) => self.piece(&mut open, piece, out),
+            Delta::Logprobs(items) => {
+                let inside = items.trim().trim_start_matches('[').trim_end_matches(']');
+                if matches!(open.kind, Kind::Text) && !inside.is_empty() {
+                    separate_in(&mut open.logprobs);
+                    open.logprobs.push_str(inside);
+                    let mut event = self.event("response.output_text.delta", 256 + items.len());
+                    open.place(&mut event);
+                    event.push_str(",\"delta\":\"\",\"logprobs\":[");
+                    event.push_str(inside);
+                    event.push_str("]}");
+                    out.push(event.into());
+                }
+            }
+            Delta::Citation(citation) => {
+                let mut written = String::new();
+                if matches!(open.kind, Kind::Text) && parts_out::annotation(&mut written, citation)
+                {
+                    let kind = "response.output_text.annotation.added";
+                    let mut event = self.event(kind, 256 + written.len());
+                    open.place(&mut event);
+                    number(&mut event, "annotation_index", open.annotation_count);
+                    name(&mut event, "annotation");
+                    event.push_str(&written);
+                    event.push('}');
+                    out.push(event.into());
+                    open.annotation_count += 1;
+                    separate_in(&mut open.annotations);
+                    open.annotations.push_str(&written);
+                }
+            }
+            Delta::Signature(piece) => open.signature.push_str(piece),
+            Delta::Redacted(piece) => open.redacted.push_str(piece),
+        }
+        self.open.push(open);
+    }
+
+    fn piece(&mut self, open: &mut Open, piece: &str, out: &mut Vec<Bytes>) {
+        if piece.is_empty() {
+            return;
+        }
+        if matches!(open.kind, Kind::Reasoning) && open.said.is_empty() {
+            let kind = "response.reasoning_summary_part.added";
+            self.part_event(kind, open, out, |event| {
+                parts_out::plain(event, "summary_text", "text", "");
+            });
+        }
+        let start = open.said.len();
+        parts_out::escape(piece, &mut open.said);
+        let (kind, _, _) = open.kind.events();
+        let mut event = self.event(kind, 192 + open.id.len() + open.said.len() - start);
+        open.place(&mut event);
+        event.push_str(",\"delta\":\"");
+        event.push_str(&open.said[start..]);
+        event.push('"');
+        if matches!(open.kind, Kind::Text) {
+            event.push_str(",\"logprobs\":[]");
+        }
+        event.push('}');
+        out.push(event.into());
+    }
+
+    fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
+        let Some(at) = self.open.iter().position(|open| open.part == part) else {
+            return;
+        };
+        let mut open = self.open.swap_remove(at);
+        if let Kind::Call(called) = &open.kind
+            && !called.custom
+            && open.said.is_empty()
+        {
+            // Clients parse what they get, and nothing is no JSON.
+            self.piece(&mut open, "{}", out);
+        }
+        let (_, whole, member) = open.kind.events();
+        let silent = matches!(open.kind, Kind::Reasoning) && open.said.is_empty();
+        if !silent {
+            let mut event = self.event(whole, 192 + open.said.len() + open.logprobs.len());
+            open.place(&mut event);
+            name(&mut event, member);
+            event.push('"');
+            event.push_str(&open.said);
+            event.push('"');
+            match &open.kind {
+                Kind::Text => {
+                    event.push_str(",\"logprobs\":[");
+                    event.push_str(&open.logprobs);
+                    event.push(']');
+                }
+                Kind::Call(called) => text(&mut event, "name", &called.name),
+                _ => {}
+            }
+            event.push('}');
+            out.push(event.into());
+        }
+        let mut item = String::with_capacity(192 + open.said.len());
+        match &open.kind {
+            Kind::Text | Kind::Refusal => {
+                self.part_event("response.content_part.done", &open, out, |event| {
+                    write_part(event, &open);
+                });
+                write_part(&mut item, &open);
+                if let Some(message) = &mut self.message {
+                    message.open -= 1;
+                    message.parts.push((open.content, item));
+                }
+                return;
+            }
+            Kind::Reasoning => {
+                if !silent {
+                    let kind = "response.reasoning_summary_part.done";
+                    self.part_event(kind, &open, out, |event| {
+                        parts_out::plain(event, "summary_text", "text", &open.said);
+                    });
+                }
+                let sealed = parts_out::sealed(&open.signature, &open.redacted);
+                parts_out::reasoning(&mut item, &open.id, &open.said, &sealed);
+            }
+            Kind::Call(called) => {
+                parts_out::call(&mut item, &open.id, "completed", called, &open.said);
+            }
+        }
+        self.item_done(open.index, item, out);
+    }
+
+    fn item_done(&mut self, index: usize, item: String, out: &mut Vec<Bytes>) {
+        self.item_event("response.output_item.done", index, out, |event| {
+            event.push_str(&item);
+        });
+        self.done.push((index, item));
+    }
+
+    /// Closes the message item, if none of its parts goes on.
+    fn close_message(&mut self, out: &mut Vec<Bytes>) {
+        let Some(mut message) = self.message.take_if(|message| message.open == 0) else {
+            return;
+        };
+        message.parts.sort_by_key(|(content, _)| *content);
+        let mut item = String::new();
+        parts_out::message(&mut item, &message.id, "completed", &joined(&message.parts));
+        self.item_done(message.index, item, out);
+    }
+
+    fn close_all(&mut self, out: &mut Vec<Bytes>) {
+        while let Some(part) = self.open.iter().map(|open| open.part).min() {
+            self.part_end(part, out);
+        }
+        self.close_message(out);
+    }
+
+    fn end(&mut self, out: &mut Vec<Bytes>) {
+        self.close_all(out);
+        self.done.sort_by_key(|(index, _)| *index);
+        let output = joined(&self.done);
+        let finish = self.finish.take();
+        let state = State::Ended(finish.as_ref());
+        let kind = match state.status() {
+            "incomplete" => "response.incomplete",
+            _ => "response.completed",
+        };
+        self.response(kind, state, &output, out);
+        self.ended = true;
+    }
+
+    /// What was said before stays said; the response object says what went wrong.
+    fn fail(&mut self, error: &UpstreamErrorBody, out: &mut Vec<Bytes>) {
+        let code = error.code.as_deref().or(error.kind.as_deref());
+        let state = State::Failed {
+            code: code.unwrap_or("server_error"),
+            message: &error.message,
+        };
+        self.done.sort_by_key(|(index, _)| *index);
+        let output = joined(&self.done);
+        self.response("response.failed", state, &output, out);
+        self.ended = true;
+    }
+}
+
+impl WriteStream for StreamWriter {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<Bytes>) {
+        if self.ended {
+            return;
+        }
+        if let StreamEvent::Start {
+            id,
+            model,
+            created,
+            usage,
+        } = event
+        {
+            self.usage = usage.or(self.usage);
+            self.begin(id, model, *created, out);
+            return;
+        }
+        self.begin("", "", None, out);
+        match event {
+            StreamEvent::PartStart { choice, part, kind } if *choice == 0 => {
+                self.part_start(*part, kind, out);
+            }
+            StreamEvent::PartDelta {
+                choice,
+                part,
+                delta,
+            } if *choice == 0 => self.delta(*part, delta, out),
+            StreamEvent::PartEnd { choice, part } if *choice == 0 => self.part_end(*part, out),
+            StreamEvent::Finish { choice, finish } if *choice == 0 => {
+                self.close_all(out);
+                self.finish = Some(finish.clone());
+            }
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Error(error) => self.fail(error, out),
+            StreamEvent::End => self.end(out),
+            _ => {}
+        }
+    }
+}

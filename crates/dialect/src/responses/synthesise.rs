@@ -1,0 +1,83 @@
+//! Events of the same stream that carry text that was held back.
+
+use bytes::Bytes;
+
+use super::json_out::{name, number};
+use super::payload::index_of;
+use super::stretch::Stretch;
+use crate::canonical::Channel;
+use crate::json::{Document, Value, write_json_string};
+use crate::payload::Payload;
+
+/// One event for each text. What belongs to a text that was told again as a whole has no event
+/// of its own: it can only stand where it was told.
+pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
+    let document = Document::parse(&payload.raw).ok();
+    let root = document.as_ref().map(Document::root);
+    let mut out: Vec<Bytes> = Vec::with_capacity(texts.len());
+    for (choice, channel, text) in texts {
+        if let Some(stretch) = Stretch::of_id(*choice) {
+            out.push(event(root, stretch, *channel, text));
+        }
+    }
+    out
+}
+
+fn event(root: Option<Value<'_>>, stretch: Stretch, channel: Channel, text: &str) -> Bytes {
+    let (kind, part) = match channel {
+        Channel::Content => ("response.output_text.delta", Some("content_index")),
+        Channel::Refusal => ("response.refusal.delta", Some("content_index")),
+        Channel::Reasoning if stretch.summary => (
+            "response.reasoning_summary_text.delta",
+            Some("summary_index"),
+        ),
+        Channel::Reasoning => ("response.reasoning_text.delta", Some("content_index")),
+        Channel::ToolArguments(_) if stretch.custom => {
+            ("response.custom_tool_call_input.delta", None)
+        }
+        Channel::ToolArguments(_) => ("response.function_call_arguments.delta", None),
+    };
+    let mut out = String::with_capacity(192 + text.len());
+    out.push_str("{\"type\":\"");
+    out.push_str(kind);
+    out.push('"');
+    // The number of the event that it goes out with: a client sees the order by the stream.
+    let sequence = root.map_or(0, |root| index_of(root, "sequence_number"));
+    number(&mut out, "sequence_number", sequence.into());
+    name(&mut out, "item_id");
+    let id = root.and_then(|root| item_id(root, stretch.item));
+    write_json_string(&id.unwrap_or_default(), &mut out);
+    number(&mut out, "output_index", stretch.item.into());
+    if let Some(part) = part {
+        number(&mut out, part, stretch.part.into());
+    }
+    name(&mut out, "delta");
+    write_json_string(text, &mut out);
+    if channel == Channel::Content {
+        out.push_str(",\"logprobs\":[]");
+    }
+    out.push('}');
+    out.into()
+}
+
+/// The id of an item as far as the mould tells it.
+fn item_id(root: Value<'_>, item: u32) -> Option<String> {
+    let id = |of: Value<'_>| {
+        of.get("id")
+            .and_then(Value::as_str)
+            .map(|id| id.into_owned())
+    };
+    if let Some(output) = root.get("response").and_then(|r| r.get("output")) {
+        return output.items().nth(item as usize).and_then(id);
+    }
+    if index_of(root, "output_index") != item {
+        return None;
+    }
+    match root.get("item") {
+        Some(item) => id(item),
+        None => root
+            .get("item_id")
+            .and_then(Value::as_str)
+            .map(|id| id.into_owned()),
+    }
+}

@@ -1,0 +1,261 @@
+//! Tools and the choice among them, read and written. Functions stand flat here, where chat
+//! completions wrap them.
+
+use std::borrow::Cow;
+
+use super::json_out::{name, raw, text};
+use crate::exchange::{Lost, Profile, Tool, ToolChoice};
+use crate::fields::{boolean, field, invalid, name_of, string};
+use crate::json::{Document, Kind, Value};
+use crate::request::RequestError;
+
+pub(super) fn read<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
+    if value.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("tools", "an array", value));
+    }
+    let mut tools = Vec::with_capacity(value.items().count());
+    for (position, tool) in value.items().enumerate() {
+        tools.push(read_one(position, tool)?);
+    }
+    Ok(tools)
+}
+
+fn read_one(position: usize, tool: Value<'_>) -> Result<Tool<'_>, RequestError> {
+    let path = |name: &str| format!("tools[{position}]{name}");
+    if tool.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(""), "an object", tool));
+    }
+    let kind = tool.get("type").ok_or_else(|| RequestError::Missing {
+        param: path(".type"),
+    })?;
+    let kind = string(kind, || path(".type"))?;
+    let mut read = Tool {
+        name: Cow::Borrowed(""),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        builtin: None,
+        extra: Vec::new(),
+    };
+    let ours = kind == "function" || kind == "custom";
+    for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "name" => read.name = string(value, || path(".name"))?,
+            "description" => read.description = Some(string(value, || path(".description"))?),
+            "parameters" if kind == "function" => {
+                if value.kind() != Kind::Object {
+                    let at = path(".parameters");
+                    return Err(RequestError::wrong_type(at, "an object", value));
+                }
+                read.parameters = Some(Cow::Borrowed(value.raw()));
+            }
+            "strict" if kind == "function" => {
+                read.strict = Some(boolean(value, &path(".strict"))?);
+            }
+            "type" => {}
+            "format" if kind == "custom" => {}
+            name if ours => read.extra.push(field(name, value)),
+            _ => {}
+        }
+    }
+    if read.name.is_empty() {
+        if ours {
+            return Err(RequestError::Missing {
+                param: path(".name"),
+            });
+        }
+        read.name.clone_from(&kind);
+    }
+    if kind != "function" {
+        read.builtin = Some((kind, Cow::Borrowed(tool.raw())));
+    }
+    Ok(read)
+}
+
+/// The choice; none where it is one that only OpenAI's own tools know.
+pub(super) fn read_choice<'d>(value: Value<'d>) -> Result<Option<ToolChoice<'d>>, RequestError> {
+    if let Some(word) = value.as_str() {
+        return match word.as_ref() {
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            "required" => Ok(Some(ToolChoice::Required)),
+            _ => Err(invalid(
+                "tool_choice",
+                "must be auto, none, required or an object",
+            )),
+        };
+    }
+    if value.kind() != Kind::Object {
+        let expected = "a string or an object";
+        return Err(RequestError::wrong_type("tool_choice", expected, value));
+    }
+    let kind = value.get("type").ok_or_else(|| RequestError::Missing {
+        param: "tool_choice.type".to_owned(),
+    })?;
+    if kind.is_str("function") || kind.is_str("custom") {
+        let name = value.get("name").ok_or_else(|| RequestError::Missing {
+            param: "tool_choice.name".to_owned(),
+        })?;
+        let name = string(name, || "tool_choice.name".to_owned())?;
+        return Ok(Some(ToolChoice::Tool(name)));
+    }
+    if !kind.is_str("allowed_tools") {
+        return Ok(None);
+    }
+    let required = value
+        .get("mode")
+        .is_some_and(|mode| mode.is_str("required"));
+    let mut names = Vec::new();
+    for tool in value.get("tools").into_iter().flat_map(Value::items) {
+        // A tool that is told by its type alone runs at OpenAI.
+        let Some(name) = tool.get("name").and_then(Value::as_str) else {
+            return Ok(None);
+        };
+        names.push(name);
+    }
+    Ok(Some(ToolChoice::Allowed(names, required)))
+}
+
+/// Writes `tools`' elements.
+pub(super) fn write(tools: &[Tool<'_>], profile: Profile, out: &mut String, lost: &mut Vec<Lost>) {
+    for (position, tool) in tools.iter().enumerate() {
+        write_one(position, tool, profile, out, lost);
+    }
+}
+
+fn write_one(
+    position: usize,
+    tool: &Tool<'_>,
+    profile: Profile,
+    out: &mut String,
+    lost: &mut Vec<Lost>,
+) {
+    let path = |name: &str| format!("tools[{position}]{name}");
+    let mut lose = |name: &str, why, harmless| {
+        lost.push(Lost {
+            param: path(name),
+            why,
+            harmless,
+        });
+    };
+    match &tool.builtin {
+        None => {}
+        Some((kind, json)) if kind == "custom" => {
+            super::json_out::separate(out);
+            if !write_custom(tool, json, out) {
+                lose("", "this custom tool's definition can't be read", false);
+                if out.ends_with(',') {
+                    out.pop();
+                }
+            }
+            return;
+        }
+        Some(_) => {
+            lose("", "a tool that another provider runs", false);
+            return;
+        }
+    }
+    super::json_out::separate(out);
+    out.push_str("{\"type\":\"function\"");
+    text(out, "name", &tool.name);
+    if let Some(description) = &tool.description {
+        text(out, "description", description);
+    }
+    raw(
+        out,
+        "parameters",
+        tool.parameters.as_deref().unwrap_or("null"),
+    );
+    // Absent means true here, while it means false everywhere else.
+    let strict = tool.strict.unwrap_or(false);
+    raw(out, "strict", if strict { "true" } else { "false" });
+    let openai = matches!(profile, Profile::OpenAi | Profile::Azure);
+    for extra in &tool.extra {
+        let known = matches!(
+            extra.name.as_str(),
+            "defer_loading" | "allowed_callers" | "output_schema" | "async"
+        );
+        if known && openai {
+            raw(out, &extra.name, &extra.value);
+        } else {
+            let at = format!(".{}", extra.name);
+            lose(&at, "tools have no such field at this upstream", false);
+        }
+    }
+    if tool.cache.is_some() {
+        let why = "this upstream caches prompts by itself";
+        lose(".cache_control", why, true);
+    }
+    out.push('}');
+}
+
+/// A custom tool, flat as here or wrapped as in chat completions.
+fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
+    let Ok(document) = Document::parse(json.as_bytes()) else {
+        return false;
+    };
+    let root = document.root();
+    let Some(wrapped) = root.get("custom") else {
+        out.push_str(json);
+        return true;
+    };
+    out.push_str("{\"type\":\"custom\"");
+    text(out, "name", &tool.name);
+    if let Some(description) = wrapped.get("description").and_then(Value::as_str) {
+        text(out, "description", &description);
+    }
+    if let Some(format) = wrapped.get("format").filter(|format| !format.is_null()) {
+        match format.get("grammar").filter(|_| is(format, "grammar")) {
+            Some(grammar) => {
+                name(out, "format");
+                out.push_str("{\"type\":\"grammar\"");
+                for (key, value) in grammar.members() {
+                    raw(out, &name_of(key), value.raw());
+                }
+                out.push('}');
+            }
+            None => raw(out, "format", format.raw()),
+        }
+    }
+    out.push('}');
+    true
+}
+
+fn is(value: Value<'_>, kind: &str) -> bool {
+    value.get("type").is_some_and(|word| word.is_str(kind))
+}
+
+/// Writes the choice's value.
+pub(super) fn write_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], out: &mut String) {
+    match choice {
+        ToolChoice::Auto => out.push_str("\"auto\""),
+        ToolChoice::None => out.push_str("\"none\""),
+        ToolChoice::Required => out.push_str("\"required\""),
+        ToolChoice::Tool(name) => write_named(name, tools, out),
+        ToolChoice::Allowed(names, required) => {
+            out.push_str("{\"type\":\"allowed_tools\"");
+            let mode = if *required { "required" } else { "auto" };
+            text(out, "mode", mode);
+            name(out, "tools");
+            out.push('[');
+            for name in names {
+                super::json_out::separate(out);
+                write_named(name, tools, out);
+            }
+            out.push_str("]}");
+        }
+    }
+}
+
+fn write_named(wanted: &str, tools: &[Tool<'_>], out: &mut String) {
+    let is_custom = tools
+        .iter()
+        .any(|tool| tool.name == wanted && tool.builtin.is_some());
+    out.push_str(match is_custom {
+        true => "{\"type\":\"custom\"",
+        false => "{\"type\":\"function\"",
+    });
+    text(out, "name", wanted);
+    out.push('}');
+}

@@ -1,0 +1,101 @@
+//! Writes images, files and sounds as parts of `input`'s items. A part stays open: what else
+//! it has follows.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::json_out::{name, text};
+use super::write_items::Messages;
+use crate::exchange::{Media, Source};
+
+impl Messages<'_> {
+    pub(super) fn image(&mut self, media: &Media<'_>) {
+        self.out.push_str("{\"type\":\"input_image\"");
+        match &media.source {
+            Source::Url(url) => text(self.out, "image_url", url),
+            Source::Id(id) => text(self.out, "file_id", id),
+            Source::Base64(data) => {
+                name(self.out, "image_url");
+                self.data_url(&media.media_type, data);
+            }
+            Source::Text(_) => {}
+        }
+        // The SDK's type demands it.
+        let detail = media.detail.as_deref().unwrap_or("auto");
+        text(self.out, "detail", detail);
+    }
+
+    pub(super) fn file(&mut self, media: &Media<'_>) {
+        self.out.push_str("{\"type\":\"input_file\"");
+        match &media.source {
+            Source::Url(url) => text(self.out, "file_url", url),
+            Source::Id(id) => text(self.out, "file_id", id),
+            Source::Base64(data) => {
+                name(self.out, "file_data");
+                self.data_url(&media.media_type, data);
+            }
+            Source::Text(plain) => {
+                name(self.out, "file_data");
+                let media_type = match media.media_type.is_empty() {
+                    true => "text/plain",
+                    false => &media.media_type,
+                };
+                self.data_url(media_type, &STANDARD.encode(plain.as_bytes()));
+            }
+        }
+        match (&media.name, &media.source) {
+            (Some(name), _) => text(self.out, "filename", name),
+            // Bytes without a name are refused.
+            (None, Source::Base64(_) | Source::Text(_)) => {
+                let name = match media.media_type.as_ref() {
+                    "application/pdf" => "document.pdf",
+                    _ => "document.txt",
+                };
+                text(self.out, "filename", name);
+            }
+            (None, _) => {}
+        }
+        if let Some(detail) = &media.detail {
+            text(self.out, "detail", detail);
+        }
+    }
+
+    /// OpenAI's own models hear nothing in this format; engines that serve it may.
+    pub(super) fn hears(&self, media: &Media<'_>) -> bool {
+        matches!(media.source, Source::Base64(_))
+            && media.media_type.starts_with("audio/")
+            && !self.is_openai()
+    }
+
+    pub(super) fn audio(&mut self, media: &Media<'_>) {
+        let Source::Base64(data) = &media.source else {
+            return;
+        };
+        let format = match media.media_type.as_ref() {
+            "audio/mpeg" => "mp3",
+            "audio/x-wav" => "wav",
+            other => other.strip_prefix("audio/").unwrap_or(other),
+        };
+        self.out
+            .push_str("{\"type\":\"input_audio\",\"input_audio\":{");
+        text(self.out, "data", data);
+        text(self.out, "format", format);
+        self.out.push('}');
+    }
+
+    /// A `data:` URL as a JSON string. Base64 has nothing to escape.
+    fn data_url(&mut self, media_type: &str, data: &str) {
+        self.out.push_str("\"data:");
+        let plain = media_type
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+        self.out.push_str(if plain {
+            media_type
+        } else {
+            "application/octet-stream"
+        });
+        self.out.push_str(";base64,");
+        self.out.push_str(data);
+        self.out.push('"');
+    }
+}
