@@ -4,9 +4,10 @@
 use bytes::Bytes;
 
 use crate::canonical::Operation;
-use crate::exchange::fetched::{put_in, urls};
+use crate::exchange::fetched::{put_in, takes_bytes_only, urls};
 use crate::exchange::{
-    ChatAnswer, ChatRequest, Collector, Inexpressible, StreamEvent, WriteOptions, Written, replay,
+    ChatAnswer, ChatRequest, Collector, Inexpressible, Profile, StreamEvent, WriteOptions, Written,
+    replay,
 };
 use crate::json::{Document, Value};
 use crate::openai::convert::{self, ConvertError};
@@ -83,12 +84,19 @@ pub fn translate_request(
 /// # Errors
 ///
 /// When the request can't be read.
-pub fn media_urls(request: &Request, to: Wire) -> Result<Vec<String>, TranslateError> {
-    if to != Wire::Converse || request.wire() == to || request.prompt.operation != Operation::Chat {
+pub fn media_urls(
+    request: &Request,
+    to: Wire,
+    profile: Profile,
+) -> Result<Vec<String>, TranslateError> {
+    if !takes_bytes_only(to, profile)
+        || request.wire() == to
+        || request.prompt.operation != Operation::Chat
+    {
         return Ok(Vec::new());
     }
     let document = Document::parse(&request.body).map_err(RequestError::from)?;
-    Ok(urls(&read_request(request, document.root())?, to))
+    Ok(urls(&read_request(request, document.root())?))
 }
 
 pub(crate) fn read_request<'d>(

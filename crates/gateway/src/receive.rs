@@ -89,7 +89,7 @@ impl<P: Platform> Leader<P> {
             id: format!("{:016x}", self.flight.id),
             model: self.facts.model.to_string(),
             created: now.unwrap_or_default().as_secs(),
-            echo: echo(&self.attempts.request),
+            echo: self.attempts.request.answer_echo(),
         }
     }
 
@@ -446,36 +446,6 @@ fn framing_of(answer: &Answer) -> Option<Framing> {
     } else {
         None
     }
-}
-
-/// What OpenAI's responses repeat of their request.
-fn echo(request: &forebay_dialect::Request) -> String {
-    const REPEATED: [&str; 10] = [
-        "instructions",
-        "max_output_tokens",
-        "metadata",
-        "parallel_tool_calls",
-        "reasoning",
-        "temperature",
-        "text",
-        "tool_choice",
-        "top_p",
-        "truncation",
-    ];
-    if request.wire() != Wire::Responses {
-        return String::new();
-    }
-    let prompt = &request.prompt;
-    let mut out = String::from("{\"tools\":[");
-    out.push_str(&prompt.tools.join(","));
-    out.push(']');
-    for field in &prompt.extra {
-        if REPEATED.contains(&&*field.name) && field.value != "null" {
-            out.push_str(&format!(",\"{}\":{}", field.name, field.value));
-        }
-    }
-    out.push('}');
-    out
 }
 
 fn invalid(upstream: &str, what: &str) -> GatewayError {

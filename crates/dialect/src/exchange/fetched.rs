@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{ChatRequest, Content, Media, Part, Source};
+use super::{ChatRequest, Content, Media, Part, Profile, Source};
 use crate::wire::Wire;
 
 /// A medium that was fetched from where the client said.
@@ -16,22 +16,25 @@ pub struct Fetched {
     pub base64: String,
 }
 
-/// The URLs of web servers that a target can't be told as URLs, each once.
-pub(crate) fn urls(request: &ChatRequest<'_>, to: Wire) -> Vec<String> {
+/// Whether a target takes media as bytes only: Converse (or what lies in AWS's own store), and
+/// Anthropic's models within Bedrock's InvokeModel and Vertex's rawPredict.
+pub(crate) fn takes_bytes_only(to: Wire, profile: Profile) -> bool {
+    to == Wire::Converse || matches!(profile, Profile::BedrockInvoke | Profile::VertexRaw)
+}
+
+/// The URLs of web servers that a request names, each once.
+pub(crate) fn urls(request: &ChatRequest<'_>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    // Converse takes bytes, or what lies in AWS's own store.
-    if to == Wire::Converse {
-        let parts = request.messages.iter().flat_map(|message| &message.parts);
-        for part in parts {
-            each(part, &mut |media| {
-                if let Source::Url(url) = &media.source
-                    && (url.starts_with("https://") || url.starts_with("http://"))
-                    && !found.iter().any(|known| *known == **url)
-                {
-                    found.push(url.clone().into_owned());
-                }
-            });
-        }
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    for part in parts {
+        each(part, &mut |media| {
+            if let Source::Url(url) = &media.source
+                && (url.starts_with("https://") || url.starts_with("http://"))
+                && !found.iter().any(|known| *known == **url)
+            {
+                found.push(url.clone().into_owned());
+            }
+        });
     }
     found
 }
@@ -115,14 +118,15 @@ mod tests {
             }],
             ..ChatRequest::default()
         };
-        assert_eq!(urls(&request, Wire::Converse), ["https://a/x"]);
-        assert!(urls(&request, Wire::Messages).is_empty());
+        assert_eq!(urls(&request), ["https://a/x"]);
+        assert!(takes_bytes_only(Wire::Converse, Profile::Standard));
+        assert!(!takes_bytes_only(Wire::Messages, Profile::Standard));
         let fetched = Fetched {
             url: "https://a/x".into(),
             media_type: "image/png".into(),
             base64: "AAAA".into(),
         };
         put_in(&mut request, &[fetched]);
-        assert!(urls(&request, Wire::Converse).is_empty());
+        assert!(urls(&request).is_empty());
     }
 }

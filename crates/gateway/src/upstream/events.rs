@@ -113,7 +113,11 @@ impl Events {
         Event::plain(error_event(
             self.wire,
             &ErrorParts {
-                status: if code.starts_with("throttling") { 429 } else { 500 },
+                status: if code.starts_with("throttling") {
+                    429
+                } else {
+                    500
+                },
                 message: told.as_ref().map_or(code, |told| &told.message),
                 kind: "",
                 param: None,

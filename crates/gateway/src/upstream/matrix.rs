@@ -35,38 +35,134 @@ const fn messages(name: &'static str, body: &'static str) -> Feature {
 
 /// What the table asks for, one row each. `M` stands for a member list that begins a request.
 const FEATURES: [Feature; 32] = [
-    chat("text", r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#),
-    chat("system message", r#"{"model":"m","messages":[{"role":"system","content":"be brief"},{"role":"user","content":"hi"}]}"#),
-    chat("developer message", r#"{"model":"m","messages":[{"role":"developer","content":"be brief"},{"role":"user","content":"hi"}]}"#),
-    chat("several text parts", r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#),
-    chat("image by data", r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]}"#),
-    chat("image by URL", r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"image_url","image_url":{"url":"https://example.org/a.png"}}]}]}"#),
-    chat("audio", r#"{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]}"#),
-    chat("file by data", r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]}]}"#),
-    chat("tools", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"a":{"type":"string"}}}}}]}"#),
-    chat("parallel calls and results", r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":\"1\"}"}},{"id":"c2","type":"function","function":{"name":"f","arguments":"{\"a\":\"2\"}"}}]},{"role":"tool","tool_call_id":"c1","content":"x"},{"role":"tool","tool_call_id":"c2","content":"y"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}"#),
-    chat("tool choice: required", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"required"}"#),
-    chat("tool choice: one tool", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":{"type":"function","function":{"name":"f"}}}"#),
-    chat("tool choice: none", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"none"}"#),
-    chat("no parallel calls", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"parallel_tool_calls":false}"#),
-    chat("JSON object", r#"{"model":"m","messages":[{"role":"user","content":"JSON please"}],"response_format":{"type":"json_object"}}"#),
-    chat("JSON schema", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_schema","json_schema":{"name":"s","strict":true,"schema":{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}}}}"#),
-    chat("reasoning effort", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"reasoning_effort":"high"}"#),
-    chat("temperature, top_p", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.5,"top_p":0.9}"#),
-    chat("stop sequences", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stop":["END"]}"#),
-    chat("output limit", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":64}"#),
-    chat("seed", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":7}"#),
-    chat("penalties", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"frequency_penalty":0.5,"presence_penalty":0.5}"#),
-    chat("log probabilities", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"logprobs":true,"top_logprobs":2}"#),
-    chat("several choices", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":2}"#),
-    chat("metadata", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"metadata":{"team":"a"}}"#),
-    chat("end user", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"user":"u1"}"#),
-    chat("prompt_cache_key", r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"prompt_cache_key":"k"}"#),
-    messages("cache markers", r#"{"model":"m","max_tokens":64,"system":[{"type":"text","text":"be brief","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"hi"}]}"#),
-    messages("thinking budget", r#"{"model":"m","max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":2048},"messages":[{"role":"user","content":"hi"}]}"#),
-    messages("signed reasoning", r#"{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"yes"}]},{"role":"user","content":"and?"}]}"#),
-    messages("failed tool result", r#"{"model":"m","max_tokens":64,"tools":[{"name":"f","input_schema":{"type":"object"}}],"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"boom","is_error":true}]}]}"#),
-    messages("top_k", r#"{"model":"m","max_tokens":64,"top_k":5,"messages":[{"role":"user","content":"hi"}]}"#),
+    chat(
+        "text",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#,
+    ),
+    chat(
+        "system message",
+        r#"{"model":"m","messages":[{"role":"system","content":"be brief"},{"role":"user","content":"hi"}]}"#,
+    ),
+    chat(
+        "developer message",
+        r#"{"model":"m","messages":[{"role":"developer","content":"be brief"},{"role":"user","content":"hi"}]}"#,
+    ),
+    chat(
+        "several text parts",
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#,
+    ),
+    chat(
+        "image by data",
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]}"#,
+    ),
+    chat(
+        "image by URL",
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"image_url","image_url":{"url":"https://example.org/a.png"}}]}]}"#,
+    ),
+    chat(
+        "audio",
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]}"#,
+    ),
+    chat(
+        "file by data",
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"what?"},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]}]}"#,
+    ),
+    chat(
+        "tools",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"a":{"type":"string"}}}}}]}"#,
+    ),
+    chat(
+        "parallel calls and results",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":\"1\"}"}},{"id":"c2","type":"function","function":{"name":"f","arguments":"{\"a\":\"2\"}"}}]},{"role":"tool","tool_call_id":"c1","content":"x"},{"role":"tool","tool_call_id":"c2","content":"y"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}"#,
+    ),
+    chat(
+        "tool choice: required",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"required"}"#,
+    ),
+    chat(
+        "tool choice: one tool",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":{"type":"function","function":{"name":"f"}}}"#,
+    ),
+    chat(
+        "tool choice: none",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"none"}"#,
+    ),
+    chat(
+        "no parallel calls",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"parallel_tool_calls":false}"#,
+    ),
+    chat(
+        "JSON object",
+        r#"{"model":"m","messages":[{"role":"user","content":"JSON please"}],"response_format":{"type":"json_object"}}"#,
+    ),
+    chat(
+        "JSON schema",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_schema","json_schema":{"name":"s","strict":true,"schema":{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}}}}"#,
+    ),
+    chat(
+        "reasoning effort",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"reasoning_effort":"high"}"#,
+    ),
+    chat(
+        "temperature, top_p",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.5,"top_p":0.9}"#,
+    ),
+    chat(
+        "stop sequences",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stop":["END"]}"#,
+    ),
+    chat(
+        "output limit",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":64}"#,
+    ),
+    chat(
+        "seed",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":7}"#,
+    ),
+    chat(
+        "penalties",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"frequency_penalty":0.5,"presence_penalty":0.5}"#,
+    ),
+    chat(
+        "log probabilities",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"logprobs":true,"top_logprobs":2}"#,
+    ),
+    chat(
+        "several choices",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":2}"#,
+    ),
+    chat(
+        "metadata",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"metadata":{"team":"a"}}"#,
+    ),
+    chat(
+        "end user",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"user":"u1"}"#,
+    ),
+    chat(
+        "prompt_cache_key",
+        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"prompt_cache_key":"k"}"#,
+    ),
+    messages(
+        "cache markers",
+        r#"{"model":"m","max_tokens":64,"system":[{"type":"text","text":"be brief","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"hi"}]}"#,
+    ),
+    messages(
+        "thinking budget",
+        r#"{"model":"m","max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":2048},"messages":[{"role":"user","content":"hi"}]}"#,
+    ),
+    messages(
+        "signed reasoning",
+        r#"{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"yes"}]},{"role":"user","content":"and?"}]}"#,
+    ),
+    messages(
+        "failed tool result",
+        r#"{"model":"m","max_tokens":64,"tools":[{"name":"f","input_schema":{"type":"object"}}],"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"boom","is_error":true}]}]}"#,
+    ),
+    messages(
+        "top_k",
+        r#"{"model":"m","max_tokens":64,"top_k":5,"messages":[{"role":"user","content":"hi"}]}"#,
+    ),
 ];
 
 /// The columns: a name, who it is, and how it is configured.

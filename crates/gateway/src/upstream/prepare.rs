@@ -57,7 +57,7 @@ impl<P: Platform> Attempts<P> {
             .route(request.wire(), &model, request.stream)
             .ok_or_else(|| cannot_take(upstream, request.wire()))?;
         if route.wire != request.wire() {
-            self.fetch_media(upstream, route.wire).await?;
+            self.fetch_media(upstream, &route).await?;
         }
         let (body, lost) = self.body(upstream, &route, &model)?;
         let mut out = http::Request::post(format!("{}{}", endpoint.base, route.path))
@@ -74,8 +74,13 @@ impl<P: Platform> Attempts<P> {
     }
 
     /// Fetches what a prompt names by URL and this upstream takes as bytes only.
-    async fn fetch_media(&mut self, upstream: &Upstream, to: Wire) -> Result<(), GatewayError> {
-        let urls = media_urls(&self.request, to).map_err(|e| not_translated(upstream, &e))?;
+    async fn fetch_media(
+        &mut self,
+        upstream: &Upstream,
+        route: &Route,
+    ) -> Result<(), GatewayError> {
+        let urls = media_urls(&self.request, route.wire, route.profile)
+            .map_err(|e| not_translated(upstream, &e))?;
         if urls.len() > MAX_MEDIA {
             let error =
                 format!("a prompt may name at most {MAX_MEDIA} media by URL for this upstream");

@@ -209,9 +209,10 @@ impl Provider {
             Provider::Sagemaker => sagemaker(&model, stream),
             Provider::Vertex => vertex(options, wire, &model, stream),
             Provider::Gemini => match wire {
-                Wire::Embeddings => {
-                    Route::new(wire, format!("/v1beta/models/{model}:batchEmbedContents"))
-                }
+                Wire::Embeddings => Route::new(
+                    Wire::Gemini,
+                    format!("/v1beta/models/{model}:batchEmbedContents"),
+                ),
                 _ => Route::new(
                     wire,
                     format!("/v1beta/models/{model}:{}", gemini_verb(stream)),
@@ -233,7 +234,7 @@ impl Provider {
                 route
             }
             Provider::Cohere => match wire {
-                Wire::Embeddings => Route::new(wire, "/v2/embed"),
+                Wire::Embeddings => Route::new(Wire::Cohere, "/v2/embed"),
                 _ => Route::new(wire, "/v2/chat"),
             },
             Provider::Openai => house(wire, &model, stream).profile(Profile::OpenAi),
@@ -314,7 +315,7 @@ fn bedrock(options: &ProviderOptions, wire: Wire, model: &str, stream: bool) -> 
             route.remove = &["model", "stream"];
             route
         }
-        (_, Wire::Embeddings) => Route::new(wire, format!("/model/{model}/invoke")),
+        (_, Wire::Embeddings) => Route::new(Wire::Converse, format!("/model/{model}/invoke")),
         _ => converse(wire, model, stream),
     }
 }
