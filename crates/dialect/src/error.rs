@@ -20,6 +20,8 @@ pub struct ErrorParts<'a> {
     pub param: Option<&'a str>,
     /// A stable code for machines.
     pub code: Option<&'a str>,
+    /// How many events of its stream went out before it; OpenAI's responses number theirs.
+    pub sequence: u64,
 }
 
 /// The body of a refusal.

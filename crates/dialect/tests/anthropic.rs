@@ -414,6 +414,7 @@ fn errors_have_the_type_that_goes_with_their_status() {
             kind: "",
             param: None,
             code: None,
+            sequence: 0,
         };
         assert_eq!(
             error_body(Wire::Messages, &error),

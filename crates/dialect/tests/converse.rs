@@ -406,6 +406,7 @@ fn errors_have_awss_shape() {
         kind: "",
         param: None,
         code: None,
+        sequence: 0,
     };
     assert_eq!(
         error_body(Wire::Converse, &error),

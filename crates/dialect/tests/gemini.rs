@@ -448,6 +448,7 @@ fn errors_are_read_as_they_are_written() {
         kind: "",
         param: Some("contents[0]"),
         code: Some("rate_limit_exceeded"),
+        sequence: 0,
     };
     let body = error_body(Wire::Gemini, &error);
     let read = read_error(Wire::Gemini, &body).unwrap();

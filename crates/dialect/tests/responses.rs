@@ -489,6 +489,7 @@ fn an_error_in_a_stream_ends_it() {
         kind: "",
         param: None,
         code: None,
+        sequence: 0,
     };
     let event = error_event(Wire::Responses, &parts);
     let payload = Payload::parse(Wire::Responses, event.clone()).unwrap();

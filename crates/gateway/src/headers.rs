@@ -103,11 +103,7 @@ pub(crate) fn of_dialect(wire: Wire, headers: &HeaderMap) -> String {
     let mut out = String::new();
     for name in dialect_headers(wire) {
         for value in headers.get_all(name) {
-            let _ = write!(
-                out,
-                "{name}: {}\n",
-                String::from_utf8_lossy(value.as_bytes())
-            );
+            let _ = writeln!(out, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
         }
     }
     out

@@ -173,8 +173,18 @@ impl<P: Platform> Leader<P> {
                 .excluded
                 .iter()
                 .any(|(_, why)| matches!(why.code.as_str(), "health" | "capacity"));
+            // What no upstream is able to do, none will be in a moment.
+            let unable = !ranking.excluded.is_empty()
+                && ranking
+                    .excluded
+                    .iter()
+                    .all(|(_, why)| matches!(why.code.as_str(), "capability" | "context"));
             let error = GatewayError::new(
-                ErrorKind::NoUpstream,
+                if unable {
+                    ErrorKind::NotExpressible
+                } else {
+                    ErrorKind::NoUpstream
+                },
                 format!("no upstream may serve this request: {}", self.route),
             );
             return Err(if overloaded {

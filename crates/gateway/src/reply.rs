@@ -52,8 +52,8 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) frame: EventFrame,
     /// The tokens of this answer count against the client's limits.
     pub(crate) charged: bool,
-    /// Something has gone out.
-    sent: bool,
+    /// Events that have gone out.
+    events: u64,
     state: State,
     keep_alive: Timer,
     /// Since when nothing has gone out; set when there was nothing to send.
@@ -153,7 +153,7 @@ impl<P: Platform> Events<P> {
             ids: None,
             wire,
             frame,
-            sent: false,
+            events: 0,
             charged: false,
             state: State::Flowing,
             keep_alive: Timer::default(),
@@ -208,13 +208,15 @@ impl<P: Platform> Events<P> {
     }
 
     fn write(&mut self, data: &Bytes, id: Option<&str>, out: &mut BytesMut) {
-        self.frame.put(data, id, !self.sent, out);
-        self.sent = true;
+        self.frame.put(data, id, self.events == 0, out);
+        self.events += 1;
     }
 
     fn fail(&mut self, ticket: &mut Ticket<P>, error: &GatewayError, out: &mut BytesMut) {
         ticket.failed(error.kind);
-        self.write(&error_event(self.wire, &parts_of(error)), None, out);
+        let mut parts = parts_of(error);
+        parts.sequence = self.events;
+        self.write(&error_event(self.wire, &parts), None, out);
         if self.frame == EventFrame::Array {
             self.frame.end(self.wire, false, out);
         }
@@ -260,6 +262,7 @@ fn parts_of(error: &GatewayError) -> ErrorParts<'_> {
             .unwrap_or(error.kind.openai_type()),
         param: error.param.as_deref(),
         code: Some(error.code.as_deref().unwrap_or(error.kind.code())),
+        sequence: 0,
     }
 }
 
@@ -328,7 +331,7 @@ impl<P: Platform> Body for ReplyBody<P> {
                             if !events.charged || landing.usage.is_some() {
                                 ticket.settle(used.map_or(0, |u| u.input + u.output));
                             }
-                            events.frame.end(events.wire, !events.sent, &mut out);
+                            events.frame.end(events.wire, events.events == 0, &mut out);
                             events.feed = Feed::Spent;
                             events.state = State::Ended;
                             break;

@@ -10,11 +10,14 @@ use forebay_gateway::policy::Price;
 /// the published figures of both clouds that tell both.
 const TTFT_SHARE: f64 = 1.0 / 3.0;
 
+/// What stands before a name of the catalogue's in `models`.
+pub(super) const LOGICAL: &str = "catalogue:";
+
 /// Fills in what the configuration left out, and tells what is known of each model.
 ///
 /// A cloud without `models` sells what the catalogue says, under its logical names, their
-/// aliases and the cloud's own ids. Where `models` names a logical name as the cloud's own, the
-/// cloud's id takes its place.
+/// aliases and the cloud's own ids. A name in `models` is the cloud's own; `catalogue:NAME`
+/// stands for what the catalogue says it is called there.
 pub(super) fn fill(
     upstream: &mut UpstreamConfig,
     catalogue: &Catalogue,
@@ -28,10 +31,13 @@ pub(super) fn fill(
     }
     let mut facts = BTreeMap::new();
     for (name, id) in &mut upstream.models {
-        let Some(placed) = find(catalogue, seller, &upstream.region, id) else {
+        let wanted = id.strip_prefix(LOGICAL).unwrap_or(id);
+        let Some(placed) = find(catalogue, seller, &upstream.region, wanted) else {
             continue;
         };
-        *id = placed.id();
+        if id.starts_with(LOGICAL) {
+            *id = placed.id();
+        }
         facts.insert(name.clone(), facts_of(&placed));
     }
     facts
@@ -134,10 +140,11 @@ mod tests {
     fn a_region_decides_the_id() {
         let catalogue = Catalogue::builtin().unwrap();
         let mut bedrock = upstream(
-            "name = \"b\"\nprovider = \"bedrock\"\nregion = \"eu-central-1\"\nmodels = { sonnet = \"claude-sonnet-4-5\" }",
+            "name = \"b\"\nprovider = \"bedrock\"\nregion = \"eu-central-1\"\nmodels = { sonnet = \"catalogue:claude-sonnet-4-5\", own = \"claude-sonnet-4-5\" }",
         );
         let facts = fill(&mut bedrock, &catalogue);
         assert!(bedrock.models["sonnet"].starts_with("eu.anthropic."));
+        assert_eq!(bedrock.models["own"], "claude-sonnet-4-5");
         assert!(facts["sonnet"].tokens_per_second.unwrap() > 100.0);
     }
 

@@ -115,6 +115,19 @@ pub fn resolve(
         }
         let authorizer = authorizer(&upstream, source, i, &transport)?;
         let offers = super::offers::fill(&mut upstream, &catalogue);
+        if let Some((name, model)) = upstream
+            .models
+            .iter()
+            .find(|(_, model)| model.starts_with(super::offers::LOGICAL))
+        {
+            let at = ["upstreams", &i.to_string(), "models", name];
+            let problem = Problem::at(
+                source.locate(&at).or_else(|| source.locate(&at[..3])),
+                format!("the catalogue has no offer of \"{model}\" at this provider and region"),
+            )
+            .hint("`forebay catalogue list` shows who sells what where");
+            return Err(source.error(vec![problem]));
+        }
         upstreams.push(ConfiguredUpstream {
             config: upstream,
             key,

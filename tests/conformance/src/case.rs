@@ -155,6 +155,9 @@ pub struct Expect {
     pub events: Option<usize>,
     /// Each event holds at least this, in order.
     pub event_json: Vec<String>,
+    /// What ends the stream: the `type` of its last event, or nothing where the format has no
+    /// such event; `[DONE]` where absent.
+    pub terminal: Option<String>,
     /// The stream ends with an error event instead of `[DONE]`; its code.
     pub error_event: Option<String>,
     /// The body is an error in OpenAI's shape with this code.

@@ -65,7 +65,7 @@ fn headers(answer: &Answer, expect: &Expect, wrong: &mut Vec<String>) {
     }
 }
 
-/// A stream ends with `[DONE]`, once, or with one error event.
+/// A stream ends with `[DONE]`, once, or what its format has instead, or with one error event.
 fn ending(events: &[String], expect: &Expect, wrong: &mut Vec<String>) {
     let done = events.iter().filter(|data| *data == "[DONE]").count();
     let last = events.last().map(String::as_str).unwrap_or_default();
@@ -76,6 +76,22 @@ fn ending(events: &[String], expect: &Expect, wrong: &mut Vec<String>) {
     };
     let mut count = events.len() - done;
     match &expect.error_event {
+        None if expect.terminal.is_some() => {
+            let terminal = expect.terminal.as_deref().unwrap_or_default();
+            let kind = serde_json::from_str::<Value>(last).unwrap_or_default();
+            let kind = kind["type"].as_str().unwrap_or_default();
+            if done != 0 || kind != terminal {
+                wrong.push(format!(
+                    "the stream does not end with \"{terminal}\": {}",
+                    short(last)
+                ));
+            }
+            if let Some(found) = events.iter().find_map(|data| error(data))
+                && !found.is_null()
+            {
+                wrong.push(format!("an error event: {found}"));
+            }
+        }
         None => {
             if done != 1 || last != "[DONE]" {
                 wrong.push(format!(

@@ -31,6 +31,7 @@ class Upstream:
     options: dict = field(default_factory=dict)
     region: str | None = None
     lacks: frozenset = frozenset()
+    speaks: list = field(default_factory=list)
 
     def toml(self):
         lines = ["[[upstreams]]"]
@@ -43,8 +44,9 @@ class Upstream:
             "region": self.region,
             "auth": self.auth,
             "options": self.options,
+            "speaks": self.speaks,
         }
-        lines += [f"{key} = {_value(value)}" for key, value in entries.items() if value not in (None, {})]
+        lines += [f"{key} = {_value(value)}" for key, value in entries.items() if value not in (None, {}, [])]
         return "\n".join(lines) + "\n"
 
 
@@ -96,7 +98,8 @@ class Landscape:
         cloud = anthropic_cloud.Anthropic()
         yield Upstream("at-anthropic", "anthropic", cloud, cloud.models[0], _header("x-api-key", key))
         bearer = {"kind": "bearer", "key": self.secret("COHERE_KEY", cohere.KEY)}
-        yield Upstream("at-cohere", "cohere", cohere.Cohere(), cohere.MODEL, bearer)
+        lacks = frozenset({"image", "choice named"})
+        yield Upstream("at-cohere", "cohere", cohere.Cohere(), cohere.MODEL, bearer, lacks=lacks)
         bearer = {"kind": "bearer", "key": self.secret("MISTRAL_KEY", mistral.KEY)}
         cloud = mistral.Mistral()
         yield Upstream("at-mistral", "mistral", cloud, cloud.models[0], bearer, lacks=NO_THOUGHT)
@@ -106,7 +109,10 @@ class Landscape:
         auth |= {"organization": openai.ORGANIZATION, "project": openai.PROJECT}
         cloud = openai.OpenAI()
         yield Upstream("at-openai", "openai", cloud, cloud.models[0], auth, lacks=NO_THOUGHT)
-        yield Upstream("at-vllm", "vllm", vllm.Vllm(), vllm.MODEL, {"kind": "none"}, lacks=NO_THOUGHT)
+        # The fake is of chat alone.
+        speaks = ["chat", "completions", "embeddings"]
+        engine = vllm.Vllm()
+        yield Upstream("at-vllm", "vllm", engine, vllm.MODEL, {"kind": "none"}, lacks=NO_THOUGHT, speaks=speaks)
 
     def _azure(self):
         model = azure.Azure.models[0]

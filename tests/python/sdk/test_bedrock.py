@@ -9,16 +9,16 @@ from speakers.claims import Claims
 from .everywhere import UNLIKE
 
 
-def speaking(gateway, model, key):
-    """A client whose credential comes from where boto3 looks for an API key."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_BEARER_TOKEN_BEDROCK", key)
-        return BedrockSpeaker.at(gateway.url, model, verify=gateway.certificate)
+def speaking(gateway, model):
+    return BedrockSpeaker.at(gateway.url, model, verify=gateway.certificate)
 
 
 @pytest.fixture(scope="class")
 def at(tls_gateway, key):
-    return lambda model: speaking(tls_gateway, model, key)
+    """Clients whose credential comes from where boto3 looks for an API key, at the first request."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_BEARER_TOKEN_BEDROCK", key)
+        yield lambda model: speaking(tls_gateway, model)
 
 
 class TestConverse(Claims):
@@ -40,7 +40,8 @@ def test_failures_have_amazons_names(at, model, marker, code):
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_a_wrong_key_is_denied(tls_gateway, wrong_key):
+def test_a_wrong_key_is_denied(tls_gateway, wrong_key, monkeypatch):
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", wrong_key)
     with pytest.raises(botocore.exceptions.ClientError) as caught:
-        speaking(tls_gateway, "at-openai", wrong_key).say("hello")
+        speaking(tls_gateway, "at-openai").say("hello")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (401, 403)

@@ -18,7 +18,7 @@ use crate::resolve::{Resolve, text};
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// What the token service needs to hand out tokens for impersonation, whatever `auth.scope` says.
-const IMPERSONATION_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+const IMPERSONATION_SCOPE: &str = "https://www.googleapis.com/auth/iam";
 /// Google's default for impersonated tokens, and their bounds, in seconds.
 const LIFETIME: (u64, std::ops::RangeInclusive<u64>) = (3600, 600..=43_200);
 

@@ -24,7 +24,7 @@ impl Options<'_> {
             Some(ToolChoice::None) => {
                 if !request.tools.is_empty() {
                     let why = "Converse forbids calls by declaring no tools, so the model is not told of them";
-                    self.losses.add("tools", why);
+                    self.losses.harmless("tools", why);
                 }
                 return Ok((String::new(), false));
             }

@@ -262,5 +262,6 @@ fn error_event(error: &UpstreamErrorBody) -> Bytes {
         kind: error.kind.as_deref().unwrap_or_default(),
         param: error.param.as_deref(),
         code: None,
+        sequence: 0,
     })
 }

@@ -8,8 +8,8 @@ use crate::error::ErrorParts;
 use crate::json::{Kind, Value};
 use crate::openai::payload::error_of;
 
-/// `{"type": "error", "code", "message", "param", "sequence_number"}`. The number is 0, for
-/// who reports the error has not counted the events before it.
+/// `{"type": "error", "code", "message", "param", "sequence_number"}`. The number goes
+/// on where the stream stopped.
 pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
     let kind = match error.kind {
         "" => crate::openai::error::kind_of_status(error.status),
@@ -23,7 +23,8 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
         Some(param) => json_out::text(&mut out, "param", param),
         None => json_out::raw(&mut out, "param", "null"),
     }
-    out.push_str(",\"sequence_number\":0}");
+    json_out::number(&mut out, "sequence_number", error.sequence);
+    out.push('}');
     out.into()
 }
 

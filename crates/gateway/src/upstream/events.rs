@@ -122,6 +122,7 @@ impl Events {
                 kind: "",
                 param: None,
                 code: Some(code),
+                sequence: 0,
             },
         ))
     }

@@ -131,7 +131,10 @@ impl<P: Platform> Attempts<P> {
             set.push(("cache_salt", &salt));
         }
         set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
-        let include_usage = request.stream && upstream.config.include_usage && !self.unread;
+        let include_usage = request.stream
+            && upstream.config.include_usage
+            && !self.unread
+            && !route.remove.contains(&"stream_options");
         if route.wire == request.wire() {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {

@@ -238,7 +238,12 @@ impl Provider {
                 _ => Route::new(wire, "/v2/chat"),
             },
             Provider::Openai => house(wire, &model, stream).profile(Profile::OpenAi),
-            Provider::Mistral => house(wire, &model, stream).profile(Profile::Mistral),
+            Provider::Mistral => {
+                let mut route = house(wire, &model, stream).profile(Profile::Mistral);
+                // It always tells usage, and refuses to be asked for it.
+                route.remove = &["stream_options"];
+                route
+            }
             Provider::Vllm
             | Provider::Sglang
             | Provider::Tgi
@@ -392,11 +397,12 @@ fn vertex(options: &ProviderOptions, wire: Wire, model: &str, stream: bool) -> R
             )
         }
         ("openapi", _) => Route::new(wire, format!("{home}/endpoints/openapi/chat/completions")),
-        (maker, _) => Route::new(
-            wire,
-            format!("{home}/publishers/{maker}/models/{model}:{raw}"),
-        )
-        .profile(Profile::Mistral),
+        (maker, _) => {
+            let path = format!("{home}/publishers/{maker}/models/{model}:{raw}");
+            let mut route = Route::new(wire, path).profile(Profile::Mistral);
+            route.remove = &["stream_options"];
+            route
+        }
     }
 }
 

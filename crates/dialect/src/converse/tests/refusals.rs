@@ -220,7 +220,7 @@ fn calls_are_forbidden_by_declaring_no_tools() {
     });
     let (body, lost) = written(&request, CLAUDE);
     assert!(!body.contains("toolConfig"));
-    assert_eq!(lost, [("tools".to_owned(), false)]);
+    assert_eq!(lost, [("tools".to_owned(), true)]);
     request.tool_choice = None;
     let (body, _) = written(&request, CLAUDE);
     assert!(body.contains(

@@ -116,6 +116,9 @@ impl<'d> Messages<'d> {
                 self.last_function = Some((call.id.clone(), call.name.clone()));
                 message.parts.push(Part::new(Content::ToolCall(call)));
             }
+            // Mistral's client says that this is no prefix; OpenAI's adds what it made of the text.
+            ("prefix", _) if value.as_bool() == Some(false) => {}
+            ("parsed", Role::Assistant) => {}
             // Clients hand back answers with their empty lists.
             _ if value.kind() == Kind::Array && value.items().next().is_none() => {}
             _ => message.extra.push(field(name, value)),
@@ -290,7 +293,8 @@ fn function<'d>(
         false => arguments,
     };
     let rest = named(value)
-        .filter(|(name, _)| !["name", "arguments"].contains(&name.as_ref()))
+        // OpenAI's client adds what it made of the arguments.
+        .filter(|(name, _)| !["name", "arguments", "parsed_arguments"].contains(&name.as_ref()))
         .map(|(name, value)| field(&name, value))
         .collect();
     let call = ToolCall {
