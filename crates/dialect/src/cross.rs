@@ -76,7 +76,21 @@ pub fn translate_request(
     }
     let mut read = read_request(request, document.root())?;
     put_in(&mut read, &options.fetched);
+    show_thinking(request.wire(), to, &mut read);
     write_request(&read, to, options)
+}
+
+/// Anthropic's and Converse's clients see what a model thinks unless they say otherwise; other
+/// formats have to ask for that.
+fn show_thinking(from: Wire, to: Wire, request: &mut ChatRequest<'_>) {
+    let claudes = |wire| matches!(wire, Wire::Messages | Wire::Converse);
+    let Some(reasoning) = &mut request.reasoning else {
+        return;
+    };
+    let thinks = reasoning.adaptive || reasoning.budget.is_some_and(|budget| budget > 0);
+    if claudes(from) && matches!(to, Wire::Gemini | Wire::Responses) && thinks {
+        reasoning.summary.get_or_insert("auto".into());
+    }
 }
 
 /// The URLs of media in a request that an upstream of that format takes as bytes only.

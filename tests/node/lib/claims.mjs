@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { APICallError, Output, generateText, stepCountIs, streamText, tool } from 'ai';
 import { z } from 'zod';
 
-import { PNG } from './gateway.mjs';
+import { PNG, needs } from './gateway.mjs';
 
 const PERSON = z.object({ name: z.string(), age: z.number(), tags: z.array(z.string()) });
 const once = { maxRetries: 0 };
@@ -55,12 +55,12 @@ export function claims(name, model) {
       });
     }
 
-    test('an object fits its schema', async () => {
+    test('an object fits its schema', needs(name, 'object'), async () => {
       const said = await generateText({ model, prompt: 'who?', output: Output.object({ schema: PERSON }), ...once });
       assert.deepEqual(PERSON.parse(said.output), said.output);
     });
 
-    test('an image arrives', async () => {
+    test('an image arrives', needs(name, 'image'), async () => {
       const content = [
         { type: 'text', text: 'what is it?' },
         { type: 'image', image: PNG, mediaType: 'image/png' },

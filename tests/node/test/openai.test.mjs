@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 
 import OpenAI from 'openai';
 
-import { PNG, key, models, url } from '../lib/gateway.mjs';
+import { PNG, key, models, needs, url } from '../lib/gateway.mjs';
 
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
 const WEATHER = {
@@ -71,7 +71,7 @@ for (const model of models) {
       assert.equal(answer.choices[0].finish_reason, 'tool_calls');
     });
 
-    test('an image arrives', async () => {
+    test('an image arrives', needs(model, 'image'), async () => {
       const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${PNG.toString('base64')}` } };
       const answer = await client.chat.completions.create({
         model,

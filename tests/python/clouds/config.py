@@ -14,8 +14,10 @@ from .credentials.sigv4 import Keys
 
 # Chat completions have no words for what a model thought.
 NO_THOUGHT = frozenset({"thought"})
-# Cohere's format on Oracle takes neither choices nor images.
-OCI_COHERE = frozenset({"thought", "image", "choice required", "choice named", "choice none"})
+# Cohere's first format on Oracle takes no images, and of a tool's parameters only type and description.
+OCI_COHERE = frozenset({"thought", "image", "tools", "schema"})
+# Claude answers in the form of a schema, or in none.
+CLAUDE = frozenset({"object"})
 SESSION = Keys(access="AKIAFOREBAYTEST00002", token="session-token/of+temporary=keys")
 
 
@@ -96,7 +98,7 @@ class Landscape:
         yield from self._oracle()
         key = self.secret("ANTHROPIC_KEY", anthropic_cloud.KEY)
         cloud = anthropic_cloud.Anthropic()
-        yield Upstream("at-anthropic", "anthropic", cloud, cloud.models[0], _header("x-api-key", key))
+        yield Upstream("at-anthropic", "anthropic", cloud, cloud.models[0], _header("x-api-key", key), lacks=CLAUDE)
         bearer = {"kind": "bearer", "key": self.secret("COHERE_KEY", cohere.KEY)}
         lacks = frozenset({"image", "choice named"})
         yield Upstream("at-cohere", "cohere", cohere.Cohere(), cohere.MODEL, bearer, lacks=lacks)
@@ -136,12 +138,12 @@ class Landscape:
         keys, session = self._sigv4(Keys(), "AWS"), self._sigv4(SESSION, "AWS_SESSION")
         region = bedrock.REGION
         converse, invoke, chat = {"api": "converse"}, {"api": "invoke"}, {"api": "openai"}
-        yield Upstream("at-bedrock", "bedrock", bedrock.Bedrock(), bedrock.MODEL, keys, converse, region)
+        yield Upstream("at-bedrock", "bedrock", bedrock.Bedrock(), bedrock.MODEL, keys, converse, region, CLAUDE)
         cloud = bedrock.Bedrock(SESSION)
-        yield Upstream("at-bedrock-invoke", "bedrock", cloud, bedrock.MODEL, session, invoke, region)
+        yield Upstream("at-bedrock-invoke", "bedrock", cloud, bedrock.MODEL, session, invoke, region, CLAUDE)
         bearer = {"kind": "bearer", "key": self.secret("BEDROCK_KEY", bedrock.KEY)}
         cloud = bedrock.Bedrock()
-        yield Upstream("at-bedrock-chat", "bedrock", cloud, bedrock.OPENAI_MODEL, bearer, chat, region, NO_THOUGHT)
+        yield Upstream("at-bedrock-chat", "bedrock", cloud, bedrock.OPENAI_MODEL, bearer, chat, region, NO_THOUGHT | {"image"})
         signed = {**session, "service": "sagemaker"}
         cloud = sagemaker.SageMaker(SESSION)
         yield Upstream("at-sagemaker", "sagemaker", cloud, sagemaker.ENDPOINT, signed, {}, region, NO_THOUGHT)
@@ -164,7 +166,7 @@ class Landscape:
         yield Upstream("at-vertex", "vertex", vertex.Vertex(self.google), vertex.MODEL, account, options)
         machine = {"kind": "google-metadata", "endpoint": self.google.url}
         options = {**place, "publisher": "anthropic"}
-        yield Upstream("at-vertex-claude", "vertex", vertex.Vertex(self.google), vertex.CLAUDE, machine, options)
+        yield Upstream("at-vertex-claude", "vertex", vertex.Vertex(self.google), vertex.CLAUDE, machine, options, lacks=CLAUDE)
         file = str(google.write_workload(self.google, self.folder, impersonated=True))
         workload = {"kind": "google-workload-identity", "file": file}
         options = {**place, "publisher": "mistralai"}

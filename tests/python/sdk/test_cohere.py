@@ -8,7 +8,7 @@ import json
 import pytest
 
 from clouds import cohere
-from speakers import CohereSpeaker, Image, OpenAISpeaker, User
+from speakers import CohereSpeaker, OpenAISpeaker
 from speakers.claims import PERSON, TOOLS
 
 QUESTIONS = {
@@ -17,7 +17,6 @@ QUESTIONS = {
     "tools": (["call get_weather"], {"tools": TOOLS}),
     "required": (["hello"], {"tools": TOOLS, "choice": "required"}),
     "schema": (["who?"], {"schema": PERSON}),
-    "image": ([User("what?", Image())], {}),
     "limits": (["one two"], {"stop": ["two"], "max_tokens": 9}),
 }
 

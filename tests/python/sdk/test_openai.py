@@ -33,14 +33,19 @@ class TestChat(Claims):
         assert all(chunk.choices for chunk in chunks)
         assert len({chunk.id for chunk in chunks}) == 1
 
-    def test_sampling_fields_are_translated_or_left_out(self, speaker):
+    def test_sampling_fields_are_translated_or_refused_by_name(self, speaker):
         """The fake would refuse what its cloud does not know."""
         messages = [{"role": "user", "content": "hello"}]
-        sampling = {"temperature": 0.5, "top_p": 0.9, "seed": 7, "user": "someone", "n": 1}
+        sampling = {"temperature": 0.5, "top_p": 0.9, "user": "someone", "n": 1}
+        if speaker.model in ("at-anthropic", "at-bedrock", "at-bedrock-invoke", "at-vertex-claude"):
+            with pytest.raises(openai.BadRequestError, match="seed"):
+                speaker.client.chat.completions.create(model=speaker.model, messages=messages, seed=7)
+        else:
+            sampling["seed"] = 7
         answer = speaker.client.chat.completions.create(model=speaker.model, messages=messages, **sampling)
         assert answer.choices[0].message.content == "You said: hello"
 
-    @pytest.mark.needs("schema")
+    @pytest.mark.needs("schema", "object")
     def test_an_object_without_a_schema_is_json(self, speaker):
         answer = speaker.client.chat.completions.create(
             model=speaker.model,
@@ -73,7 +78,9 @@ def test_a_rate_limit_says_when_to_come_back(at):
     for name in UNLIKE:
         with pytest.raises(openai.RateLimitError) as caught:
             at(name).say("fail:429")
-        assert int(caught.value.response.headers["retry-after"]) >= 1, name
+        # AWS, Google and Oracle don't say.
+        told = caught.value.response.headers.get("retry-after")
+        assert told is None if name in ("at-bedrock", "at-gemini", "at-oci") else int(told) >= 1, name
 
 
 def test_models_of_all_upstreams_are_listed(at, landscape):
@@ -83,7 +90,8 @@ def test_models_of_all_upstreams_are_listed(at, landscape):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_text_is_completed(at, stream):
-    client = at("at-openai").client
+    # OpenAI's own chunks have `"finish_reason": null`, which its client's types do not know.
+    client = at("at-openai").client.copy(_strict_response_validation=not stream)
     answer = client.completions.create(model="at-openai", prompt="one two", max_tokens=20, stream=stream)
     text = "".join(chunk.choices[0].text for chunk in answer if chunk.choices) if stream else answer.choices[0].text
     assert text == "You said: one two"
@@ -91,6 +99,8 @@ def test_text_is_completed(at, stream):
 
 @pytest.mark.parametrize("model", ["at-openai", "at-azure", "at-vllm"])
 def test_texts_are_embedded(at, model):
-    answer = at(model).client.embeddings.create(model=model, input=["a", "b c"])
+    # The client asks for base64 and decodes it after it has held the answer to its types.
+    client = at(model).client.copy(_strict_response_validation=False)
+    answer = client.embeddings.create(model=model, input=["a", "b c"])
     assert [len(each.embedding) for each in answer.data] == [4, 4]
     assert answer.usage.prompt_tokens == 3

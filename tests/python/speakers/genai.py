@@ -54,7 +54,7 @@ class GenaiSpeaker(Speaker):
         if schema:
             config |= {"response_mime_type": "application/json", "response_json_schema": schema}
         if reasoning:
-            config["thinking_config"] = types.ThinkingConfig(include_thoughts=True)
+            config["thinking_config"] = types.ThinkingConfig(include_thoughts=True, thinking_budget=2048)
         contents = [_spell(turn) for turn in turns]
         return {"model": self.model, "contents": contents, "config": types.GenerateContentConfig(**config)}
 

@@ -117,6 +117,11 @@ pub(super) fn thinking_of(model: &str) -> Thinking {
     }
 }
 
+/// Whether that model thinks by budget only.
+pub(crate) fn thinks_by_budget(model: &str) -> bool {
+    thinking_of(model) == Thinking::Budget
+}
+
 /// Whether that model takes system messages within the conversation (documented for Opus 4.8
 /// alone; all others answer 400).
 pub(super) fn takes_system_messages(model: &str) -> bool {

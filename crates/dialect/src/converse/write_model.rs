@@ -4,6 +4,7 @@
 use super::names::is_nova;
 use super::object::Open;
 use super::write_options::Options;
+use crate::anthropic::thinks_by_budget;
 use crate::exchange::{Effort, Reasoning};
 
 /// `outputConfig.effort`: `low`, `medium`, `high`, `xhigh` (or `max`).
@@ -72,22 +73,17 @@ fn thinking(
         }
         return;
     }
-    let mode = match reasoning.budget {
+    let budget = reasoning.budget.or_else(|| shown(options, reasoning));
+    let mode = match budget {
         _ if is_off => "disabled",
         Some(_) => "enabled",
-        None if reasoning.adaptive => "adaptive",
-        None => {
-            if reasoning.summary.is_some() {
-                let why = "Claude shows its thinking where it is asked to think";
-                options.losses.add("reasoning.summary", why);
-            }
-            return;
-        }
+        None if reasoning.adaptive || reasoning.summary.is_some() => "adaptive",
+        None => return,
     };
     fields.key("thinking", out);
     let mut object = Open::object(out);
     object.text("type", mode, out);
-    if let (Some(budget), "enabled") = (reasoning.budget, mode) {
+    if let (Some(budget), "enabled") = (budget, mode) {
         object.plain("budget_tokens", budget, out);
     }
     match reasoning.summary.as_deref() {
@@ -104,6 +100,22 @@ fn thinking(
         None => {}
     }
     object.close(out);
+}
+
+/// The budget of a model that thinks by budget only, where its thinking is to be seen and none
+/// is named: an effort alone does not show it.
+fn shown(options: &Options<'_>, reasoning: &Reasoning<'_>) -> Option<u64> {
+    if reasoning.summary.is_none() || !thinks_by_budget(&options.options.model) {
+        return None;
+    }
+    let budget = reasoning.effort.unwrap_or(Effort::Medium).budget();
+    // No more can be thought than may be said.
+    let most = options
+        .request
+        .sampling
+        .max_tokens
+        .map(|tokens| tokens.saturating_sub(1));
+    Some(most.map_or(budget, |most| budget.min(most)))
 }
 
 const FAMILY: &str = "the model's id does not show a family that is known to take this by Converse";

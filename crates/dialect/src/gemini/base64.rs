@@ -1,6 +1,9 @@
 //! Base64 (RFC 4648): whether a text is such, how many bytes it stands for, and text as such.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use std::borrow::Cow;
+
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 
 /// How many bytes a base64 text stands for. None where it is none: protobuf's JSON takes the
 /// standard and the URL-safe alphabet, with padding or without.
@@ -20,17 +23,23 @@ pub(super) fn decoded_len(text: &str) -> Option<usize> {
 
 /// Appends bytes as base64 with padding.
 pub(super) fn encode(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let six = (group >> (18 - 6 * digit)) & 63;
-            out.push(match digit as usize > chunk.len() {
-                true => '=',
-                false => char::from(ALPHABET[six as usize]),
-            });
-        }
+    STANDARD.encode_string(bytes, out);
+}
+
+/// The same bytes in the standard alphabet with padding, which every other format demands.
+/// Google's own client writes the URL-safe one.
+pub(super) fn standard(text: Cow<'_, str>) -> Cow<'_, str> {
+    let missing = match text.len() % 4 {
+        2 => "==",
+        3 => "=",
+        _ => "",
+    };
+    if missing.is_empty() && !text.contains(['-', '_']) {
+        return text;
     }
+    let mut out = text.replace('-', "+").replace('_', "/");
+    out.push_str(missing);
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -54,6 +63,12 @@ mod tests {
             assert_eq!(out, encoded);
             assert_eq!(decoded_len(encoded), Some(text.len()));
         }
+    }
+
+    #[test]
+    fn the_url_safe_alphabet_becomes_the_standard_one() {
+        assert_eq!(standard("_-8".into()), "/+8=");
+        assert_eq!(standard("Zg==".into()), "Zg==");
     }
 
     #[test]

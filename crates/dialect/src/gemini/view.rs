@@ -80,7 +80,10 @@ impl<'d> View<'d> {
 /// What `inlineData` or `fileData` holds.
 pub(super) fn media<'d>(inline: Option<Value<'d>>, file: Option<Value<'d>>) -> Option<Content<'d>> {
     let (from, source) = match (inline, file) {
-        (Some(inline), _) => (inline, Source::Base64(get(inline, "data")?.as_str()?)),
+        (Some(inline), _) => (
+            inline,
+            Source::Base64(super::base64::standard(get(inline, "data")?.as_str()?)),
+        ),
         (None, Some(file)) => {
             let uri = get(file, "fileUri")?.as_str()?;
             let source = match is_google_id(&uri) {

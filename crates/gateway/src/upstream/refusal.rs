@@ -40,12 +40,37 @@ pub(super) fn read(
     if error.kind == ErrorKind::UpstreamError
         && let Some(told) = told
     {
+        if matches!(code, 400 | 413 | 422) && is_too_long(&told.message) {
+            error.code = Some("context_length_exceeded".to_owned());
+            error.error_type = told.kind;
+            error.param = told.param;
+            error.retry_after = retry_after(headers);
+            return error;
+        }
         error.error_type = told.kind;
         error.code = told.code;
         error.param = told.param;
     }
     error.retry_after = retry_after(headers);
     error
+}
+
+/// Whether an upstream says that a prompt is longer than its model takes: the one refusal that
+/// clients act on (they cut the conversation), and for which OpenAI alone has a code.
+fn is_too_long(message: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "context length",
+        "context window",
+        "context limit",
+        "prompt is too long",
+        "input is too long",
+        "too many input tokens",
+        "too many tokens",
+        "exceeds the maximum number of tokens",
+        "maximum context",
+    ];
+    let message = message.to_ascii_lowercase();
+    WORDS.iter().any(|words| message.contains(words))
 }
 
 /// Whether another upstream may do better: it is overloaded or broken, not the request.
