@@ -16,8 +16,9 @@ use crate::lease::{Lease, Schedule};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// It is never left alone for longer, so that a repaired endpoint is found within half a minute.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// A token that is refused this soon after it was obtained is not refused for its age.
-const TOO_FRESH: Duration = Duration::from_secs(10);
+/// A token that is refused this soon after another was is not refused for its age: whoever was
+/// given it may not do what is asked, and the token endpoint is left alone.
+const TOO_SOON: Duration = Duration::from_secs(10);
 
 /// Which token a request was given. Handed back if the upstream refuses it.
 pub(crate) type Generation = u64;
@@ -33,6 +34,8 @@ struct Slot<T> {
     held: Option<(T, Schedule)>,
     generation: Generation,
     failure: Option<Failure>,
+    /// When a token was last refused by the upstream.
+    refused: Option<SystemTime>,
 }
 
 struct Failure {
@@ -59,6 +62,7 @@ impl<T: Clone> Cached<T> {
                 held: None,
                 generation: 0,
                 failure: None,
+                refused: None,
             }),
             turn: async_lock::Mutex::new(()),
         }
@@ -98,15 +102,15 @@ impl<T: Clone> Cached<T> {
         if slot.generation != used {
             return true;
         }
-        let fresh = slot.held.as_ref().is_some_and(|(_, schedule)| {
-            now.duration_since(schedule.obtained)
-                .is_ok_and(|age| age < TOO_FRESH)
-        });
-        if fresh {
+        let again = slot
+            .refused
+            .is_some_and(|last| now.duration_since(last).is_ok_and(|ago| ago < TOO_SOON));
+        if again {
             return false;
         }
         slot.held = None;
         slot.failure = None;
+        slot.refused = Some(now);
         true
     }
 

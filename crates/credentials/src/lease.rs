@@ -27,8 +27,6 @@ pub(crate) struct Lease<T> {
 /// The moments of a token's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Schedule {
-    /// When it was obtained.
-    pub(crate) obtained: SystemTime,
     /// From here on a new one is asked for.
     pub(crate) refresh: SystemTime,
     /// From here on it is not used.
@@ -47,7 +45,6 @@ impl Schedule {
         let end = now + lifetime.saturating_sub(LAST_SECONDS.min(lifetime / 20));
         let refresh = now + lifetime.saturating_sub(early);
         Some(Self {
-            obtained: now,
             refresh: refresh.min(end),
             end,
         })

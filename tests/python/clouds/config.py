@@ -16,6 +16,8 @@ from .credentials.sigv4 import Keys
 NO_THOUGHT = frozenset({"thought"})
 # Cohere's first format on Oracle takes no images, and of a tool's parameters only type and description.
 OCI_COHERE = frozenset({"thought", "image", "tools", "schema"})
+# Mistral tells usage in the last chunk, asked or not.
+MISTRAL = NO_THOUGHT | {"silent usage"}
 # Claude answers in the form of a schema, or in none.
 CLAUDE = frozenset({"object"})
 SESSION = Keys(access="AKIAFOREBAYTEST00002", token="session-token/of+temporary=keys")
@@ -104,7 +106,7 @@ class Landscape:
         yield Upstream("at-cohere", "cohere", cohere.Cohere(), cohere.MODEL, bearer, lacks=lacks)
         bearer = {"kind": "bearer", "key": self.secret("MISTRAL_KEY", mistral.KEY)}
         cloud = mistral.Mistral()
-        yield Upstream("at-mistral", "mistral", cloud, cloud.models[0], bearer, lacks=NO_THOUGHT)
+        yield Upstream("at-mistral", "mistral", cloud, cloud.models[0], bearer, lacks=MISTRAL)
 
     def _openai_like(self):
         auth = {"kind": "openai", "key": self.secret("OPENAI_KEY", openai.KEY)}
@@ -171,7 +173,7 @@ class Landscape:
         workload = {"kind": "google-workload-identity", "file": file}
         options = {**place, "publisher": "mistralai"}
         cloud = vertex.Vertex(self.google)
-        yield Upstream("at-vertex-mistral", "vertex", cloud, vertex.MISTRAL, workload, options, lacks=NO_THOUGHT)
+        yield Upstream("at-vertex-mistral", "vertex", cloud, vertex.MISTRAL, workload, options, lacks=MISTRAL)
         key = _header("x-goog-api-key", self.secret("GEMINI_KEY", gemini.KEY))
         yield Upstream("at-gemini", "gemini", gemini.Gemini(), gemini.MODEL, key)
 

@@ -17,6 +17,7 @@ def at(gateway, key):
 class TestChat(Claims):
     upstreams = UNLIKE + DOORS
 
+    @pytest.mark.needs("tools")
     def test_the_clients_own_accumulator_builds_calls(self, speaker):
         tools = [{"type": "function", "function": {"name": n, "parameters": p}} for n, p in TOOLS.items()]
         messages = [{"role": "user", "content": "call get_weather"}]
@@ -26,6 +27,7 @@ class TestChat(Claims):
             call = events.get_final_completion().choices[0].message.tool_calls[0]
         assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "Zürich"}')
 
+    @pytest.mark.needs("silent usage")
     def test_a_stream_without_usage_asked_for_has_none(self, speaker):
         messages = [{"role": "user", "content": "hello"}]
         chunks = list(speaker.client.chat.completions.create(model=speaker.model, messages=messages, stream=True))
@@ -78,9 +80,10 @@ def test_a_rate_limit_says_when_to_come_back(at):
     for name in UNLIKE:
         with pytest.raises(openai.RateLimitError) as caught:
             at(name).say("fail:429")
-        # AWS, Google and Oracle don't say.
         told = caught.value.response.headers.get("retry-after")
-        assert told is None if name in ("at-bedrock", "at-gemini", "at-oci") else int(told) >= 1, name
+        # AWS does not say.
+        assert told is None if name == "at-bedrock" else told is None or int(told) >= 1, name
+        assert name not in ("at-openai", "at-anthropic") or told, name
 
 
 def test_models_of_all_upstreams_are_listed(at, landscape):
@@ -91,7 +94,8 @@ def test_models_of_all_upstreams_are_listed(at, landscape):
 @pytest.mark.parametrize("stream", [False, True])
 def test_text_is_completed(at, stream):
     # OpenAI's own chunks have `"finish_reason": null`, which its client's types do not know.
-    client = at("at-openai").client.copy(_strict_response_validation=not stream)
+    client = at("at-openai").client
+    client._strict_response_validation = not stream
     answer = client.completions.create(model="at-openai", prompt="one two", max_tokens=20, stream=stream)
     text = "".join(chunk.choices[0].text for chunk in answer if chunk.choices) if stream else answer.choices[0].text
     assert text == "You said: one two"
@@ -100,7 +104,8 @@ def test_text_is_completed(at, stream):
 @pytest.mark.parametrize("model", ["at-openai", "at-azure", "at-vllm"])
 def test_texts_are_embedded(at, model):
     # The client asks for base64 and decodes it after it has held the answer to its types.
-    client = at(model).client.copy(_strict_response_validation=False)
+    client = at(model).client
+    client._strict_response_validation = False
     answer = client.embeddings.create(model=model, input=["a", "b c"])
     assert [len(each.embedding) for each in answer.data] == [4, 4]
     assert answer.usage.prompt_tokens == 3

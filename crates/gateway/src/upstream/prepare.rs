@@ -135,7 +135,8 @@ impl<P: Platform> Attempts<P> {
             && upstream.config.include_usage
             && !self.unread
             && !route.remove.contains(&"stream_options");
-        if route.wire == request.wire() {
+        let differs = route.differs.iter().any(|name| has(name));
+        if route.wire == request.wire() && !differs {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,

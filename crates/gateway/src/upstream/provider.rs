@@ -34,6 +34,9 @@ pub(crate) struct Route {
     pub set: Vec<(&'static str, String)>,
     /// Members that the body must not have, since the path says them.
     pub remove: &'static [&'static str],
+    /// Members that are called otherwise there, or are unknown, although the format is the
+    /// same: a body that has one is written anew.
+    pub differs: &'static [&'static str],
 }
 
 impl Route {
@@ -45,6 +48,7 @@ impl Route {
             framing: Framing::Sse,
             set: Vec::new(),
             remove: &[],
+            differs: &[],
         }
     }
 
@@ -240,8 +244,7 @@ impl Provider {
             Provider::Openai => house(wire, &model, stream).profile(Profile::OpenAi),
             Provider::Mistral => {
                 let mut route = house(wire, &model, stream).profile(Profile::Mistral);
-                // It always tells usage, and refuses to be asked for it.
-                route.remove = &["stream_options"];
+                mistrals(&mut route);
                 route
             }
             Provider::Vllm
@@ -276,6 +279,25 @@ fn house(wire: Wire, model: &str, stream: bool) -> Route {
         _ => "/",
     };
     Route::new(wire, path)
+}
+
+/// Mistral speaks as OpenAI does, but for some names; and it always tells usage, and refuses to
+/// be asked for it (the models of `mistralai` 3.7).
+fn mistrals(route: &mut Route) {
+    route.remove = &["stream_options"];
+    if route.wire == Wire::Chat {
+        route.differs = &[
+            "functions",
+            "logit_bias",
+            "max_completion_tokens",
+            "safety_identifier",
+            "seed",
+            "service_tier",
+            "store",
+            "top_logprobs",
+            "user",
+        ];
+    }
 }
 
 fn azure(options: &ProviderOptions, wire: Wire, model: &str) -> Route {
@@ -400,7 +422,7 @@ fn vertex(options: &ProviderOptions, wire: Wire, model: &str, stream: bool) -> R
         (maker, _) => {
             let path = format!("{home}/publishers/{maker}/models/{model}:{raw}");
             let mut route = Route::new(wire, path).profile(Profile::Mistral);
-            route.remove = &["stream_options"];
+            mistrals(&mut route);
             route
         }
     }

@@ -33,6 +33,8 @@ pub(super) fn read(
             );
             GatewayError::new(ErrorKind::UpstreamError, message).with_status(match code {
                 400..=499 | 503 | 504 => code,
+                // Anthropic's "overloaded".
+                529 => 503,
                 _ => 502,
             })
         }
@@ -75,8 +77,10 @@ fn is_too_long(message: &str) -> bool {
 
 /// Whether another upstream may do better: it is overloaded or broken, not the request.
 pub(super) fn is_worth_another_try(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
-        || matches!(status.as_u16(), 401 | 403)
+    matches!(
+        status.as_u16(),
+        408 | 425 | 429 | 500 | 502 | 503 | 504 | 529
+    ) || matches!(status.as_u16(), 401 | 403)
 }
 
 /// The longest wait that is passed on: a day.
