@@ -77,6 +77,13 @@ pub fn translate_request(
     let mut read = read_request(request, document.root())?;
     put_in(&mut read, &options.fetched);
     show_thinking(request.wire(), to, &mut read);
+    if to != Wire::Messages {
+        // How soon a call's fragments are sent: every format sends them as they come.
+        for tool in &mut read.tools {
+            tool.extra
+                .retain(|field| field.name != "eager_input_streaming");
+        }
+    }
     write_request(&read, to, options)
 }
 
