@@ -10,6 +10,7 @@ use crate::exchange::{
     replay,
 };
 use crate::json::{Document, Value};
+use crate::naming::client_name;
 use crate::openai::convert::{self, ConvertError};
 use crate::payload::{PayloadError, is_done_marker, wrong_type};
 use crate::request::{Request, RequestError};
@@ -84,7 +85,21 @@ pub fn translate_request(
                 .retain(|field| field.name != "eager_input_streaming");
         }
     }
-    write_request(&read, to, options)
+    let name = |param: &str| client_name(request.wire(), &read, param);
+    match write_request(&read, to, options) {
+        Ok(mut written) => {
+            for lost in &mut written.lost {
+                lost.param = name(&lost.param);
+            }
+            Ok(written)
+        }
+        Err(TranslateError::Inexpressible(error)) => Err(Inexpressible {
+            param: name(&error.param),
+            ..error
+        }
+        .into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Anthropic's and Converse's clients see what a model thinks unless they say otherwise; other

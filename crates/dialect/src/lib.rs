@@ -42,6 +42,7 @@ pub mod exchange;
 mod fields;
 mod gemini;
 pub mod json;
+mod naming;
 mod oci;
 pub mod openai;
 mod payload;

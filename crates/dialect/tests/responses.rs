@@ -280,7 +280,7 @@ fn bad_values_are_named_as_the_client_knows_them() {
             "input[1].content[2].file_data",
         ),
         ("/input/3/name", json!(null), "input[3].name"),
-        ("/input/4/call_id", json!("call_9"), "messages[4]"),
+        ("/input/4/call_id", json!("call_9"), "input[4]"),
         ("/input/5/input", json!({}), "input[5].input"),
         ("/tools/0/type", json!(null), "tools[0].type"),
         ("/tools/0/parameters", json!([]), "tools[0].parameters"),

@@ -83,6 +83,33 @@ pub(crate) fn board<P: Platform>(
     if resumable {
         gateway.shared().flights.make_resumable(&flight);
     }
+    let mut leader = lead(gateway, decision, request, flight, head, ticket);
+    leader.may_store = may_store;
+    let unread = gateway.platform().passes_bodies()
+        && !shares
+        && !may_store
+        && !resumable
+        && !decision.facts.guard_output
+        && decision.masks.is_empty()
+        && gateway.all_upstreams().iter().all(|u| u.config.relay);
+    if unread {
+        return Ok(Boarded::Relay(Box::new(leader)));
+    }
+    gateway
+        .platform()
+        .spawn(leader.run(decision.session.take()));
+    Ok(Boarded::Flight(reader, false))
+}
+
+/// A leader for this request, which has asked nobody yet.
+pub(crate) fn lead<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &Decision<P>,
+    request: Request,
+    flight: Arc<Flight>,
+    head: &HeaderMap,
+    ticket: &Ticket<P>,
+) -> Leader<P> {
     let mut passed_on = HeaderMap::new();
     let own = dialect_headers(decision.target.wire).iter();
     for name in own.chain([&headers::IDEMPOTENCY_KEY]) {
@@ -110,7 +137,7 @@ pub(crate) fn board<P: Platform>(
     );
     attempts.cache_salt = hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
     attempts.hints.clone_from(&decision.plan.hints);
-    let leader = Leader {
+    Leader {
         gateway: gateway.clone(),
         flight,
         attempts,
@@ -121,25 +148,11 @@ pub(crate) fn board<P: Platform>(
         budget_micro_usd: decision.identity.tenant.budget_micro_usd,
         has_deadline: decision.deadline.is_some(),
         tenant_hash: u64::from_le_bytes(first_eight_of(&keyed(secret, &[b"forebay warmth v1"]))),
-        may_store,
+        may_store: false,
         route: "".into(),
         rank_time: Duration::ZERO,
         silence: Timer::default(),
-    };
-    let unread = gateway.platform().passes_bodies()
-        && !shares
-        && !may_store
-        && !resumable
-        && !decision.facts.guard_output
-        && decision.masks.is_empty()
-        && gateway.all_upstreams().iter().all(|u| u.config.relay);
-    if unread {
-        return Ok(Boarded::Relay(Box::new(leader)));
     }
-    gateway
-        .platform()
-        .spawn(leader.run(decision.session.take()));
-    Ok(Boarded::Flight(reader, false))
 }
 
 fn first_eight(random: [u8; 16]) -> [u8; 8] {

@@ -1,19 +1,29 @@
-//! How many tokens a prompt has: the upstream's own count where it speaks the client's format,
-//! else an estimate, which says so.
+//! How many tokens a prompt has: an upstream's own count where it speaks the client's format and
+//! counts, else an estimate, which says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use forebay_dialect::{Target, Wire};
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::{Request, Target, Wire};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, request};
 
-use crate::decide::decide;
+use crate::board::lead;
+use crate::decide::{Decision, decide, invalid_request};
 use crate::error::{ErrorKind, GatewayError};
+use crate::flight::Flight;
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::pipeline::{Content, Ready};
 use crate::platform::Platform;
 use crate::ticket::Ticket;
+use crate::time::timeout;
+
+/// The most of a count that is read: it is one number, and what a vendor tells beside it.
+const MAX_COUNT: usize = 64 << 10;
+/// How long a count may take: nothing is computed for it but a tokenizer's work.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts the tokens of a prompt. It passes the same checks as a request for an answer.
 pub(crate) async fn count<P: Platform>(
@@ -24,8 +34,17 @@ pub(crate) async fn count<P: Platform>(
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
-    let decision = decide(gateway, target, route, head, &body, ticket).await?;
+    let mut decision = decide(gateway, target, route, head, &body, ticket).await?;
     ticket.settle(0);
+    let mut out = HeaderMap::new();
+    headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
+    if let Some((upstream, count)) = ask(gateway, &mut decision, &body, head, ticket).await? {
+        headers::put(&mut out, headers::UPSTREAM, &upstream);
+        return Ok(Ready {
+            headers: out,
+            content: Content::Whole(count),
+        });
+    }
     let tokens = decision.facts.input_tokens;
     let body = match target.wire {
         Wire::Messages => forebay_dialect::count_tokens_body(tokens),
@@ -37,11 +56,41 @@ pub(crate) async fn count<P: Platform>(
             ));
         }
     };
-    let mut out = HeaderMap::new();
-    headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
     out.insert(headers::ESTIMATE, HeaderValue::from_static("true"));
     Ok(Ready {
         headers: out,
         content: Content::Whole(body),
     })
+}
+
+/// The count of the upstream that would answer. None where it does not count in this format, or
+/// failed to: then an estimate serves.
+async fn ask<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: &mut Decision<P>,
+    body: &Bytes,
+    head: &request::Parts,
+    ticket: &Ticket<P>,
+) -> Result<Option<(Arc<str>, Bytes)>, GatewayError> {
+    let request = match decision.request.take() {
+        Some(request) => request,
+        None => Request::parse(decision.target.clone(), body.clone())
+            .map_err(|error| invalid_request(&error))?,
+    };
+    let flight = Flight::new(0, decision.key, false, gateway.flight_bounds());
+    let mut leader = lead(gateway, decision, request, flight, &head.headers, ticket);
+    leader.attempts.count = true;
+    let session = decision.session.take();
+    let counted = timeout(&**gateway.platform(), PATIENCE, async move {
+        let (told, mut answer) = leader.relay(session).await.ok()?;
+        let mut out = BytesMut::new();
+        while let Some(piece) = answer.body.next().await {
+            out.extend_from_slice(&piece.ok()?);
+            if out.len() > MAX_COUNT {
+                return None;
+            }
+        }
+        Some((told.upstream, out.freeze()))
+    });
+    Ok(counted.await.flatten())
 }

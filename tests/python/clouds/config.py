@@ -67,6 +67,8 @@ class Landscape:
     def __init__(self, folder):
         self.folder, self.env = folder, {}
         self.google, self.entra = google.GoogleTokens(), entra.Entra()
+        # What the machine itself is given: other tokens, which end at other times.
+        self.metadata, self.imds = google.GoogleTokens(), entra.Entra()
         self.oracle = ApiKey()
         self.upstreams = {upstream.name: upstream for upstream in self._upstreams()}
 
@@ -82,7 +84,7 @@ class Landscape:
 
     @property
     def clouds(self):
-        return [self.google, self.entra, *(upstream.cloud for upstream in self.upstreams.values())]
+        return [self.google, self.entra, self.metadata, self.imds, *(upstream.cloud for upstream in self.upstreams.values())]
 
     def check(self):
         for cloud in self.clouds:
@@ -133,8 +135,8 @@ class Landscape:
         }
         v1 = {"api": "v1"}
         yield Upstream("at-azure-entra", "azure", azure.Azure(self.entra), model, secret, v1, lacks=NO_THOUGHT)
-        machine = {"kind": "managed-identity", "client_id": entra.CLIENT, "endpoint": self.entra.url}
-        yield Upstream("at-azure-machine", "azure", azure.Azure(self.entra), model, machine, v1, lacks=NO_THOUGHT)
+        machine = {"kind": "managed-identity", "client_id": entra.CLIENT, "endpoint": self.imds.url}
+        yield Upstream("at-azure-machine", "azure", azure.Azure(self.imds), model, machine, v1, lacks=NO_THOUGHT)
 
     def _amazon(self):
         keys, session = self._sigv4(Keys(), "AWS"), self._sigv4(SESSION, "AWS_SESSION")
@@ -166,9 +168,9 @@ class Landscape:
         account = {"kind": "google-service-account", "file": file, "token_url": f"{self.google.url}/token"}
         options = {**place, "publisher": "google"}
         yield Upstream("at-vertex", "vertex", vertex.Vertex(self.google), vertex.MODEL, account, options)
-        machine = {"kind": "google-metadata", "endpoint": self.google.url}
+        machine = {"kind": "google-metadata", "endpoint": self.metadata.url}
         options = {**place, "publisher": "anthropic"}
-        yield Upstream("at-vertex-claude", "vertex", vertex.Vertex(self.google), vertex.CLAUDE, machine, options, lacks=CLAUDE)
+        yield Upstream("at-vertex-claude", "vertex", vertex.Vertex(self.metadata), vertex.CLAUDE, machine, options, lacks=CLAUDE)
         file = str(google.write_workload(self.google, self.folder, impersonated=True))
         workload = {"kind": "google-workload-identity", "file": file}
         options = {**place, "publisher": "mistralai"}

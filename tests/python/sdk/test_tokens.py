@@ -7,7 +7,7 @@ import pytest
 from speakers import OpenAISpeaker
 
 # Upstream → the authority whose tokens it takes.
-FETCHED = {"at-azure-entra": "entra", "at-azure-machine": "entra", "at-vertex": "google", "at-vertex-claude": "google"}
+FETCHED = {"at-azure-entra": "entra", "at-azure-machine": "imds", "at-vertex": "google", "at-vertex-claude": "metadata"}
 ATONCE = 8
 
 

@@ -39,6 +39,8 @@ pub(crate) struct Attempts<P: Platform> {
     pub headers: HeaderMap,
     /// When the client's time is up.
     pub deadline: Instant,
+    /// Only the prompt's tokens are asked for.
+    pub count: bool,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub unread: bool,
     pub(super) state: State,
@@ -122,6 +124,7 @@ impl<P: Platform> Attempts<P> {
             hints: Vec::new(),
             headers,
             deadline,
+            count: false,
             unread: false,
             state: State::default(),
         }

@@ -60,7 +60,12 @@ impl<P: Platform> Attempts<P> {
             self.fetch_media(upstream, &route).await?;
         }
         let (body, lost) = self.body(upstream, &route, &model)?;
-        let mut out = http::Request::post(format!("{}{}", endpoint.base, route.path))
+        let path = if self.count {
+            count_path(request.wire(), &route).ok_or_else(|| cannot_take(upstream, route.wire))?
+        } else {
+            route.path.clone()
+        };
+        let mut out = http::Request::post(format!("{}{path}", endpoint.base))
             .body(body)
             .map_err(|_| {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL can't be asked")
@@ -200,6 +205,23 @@ impl<P: Platform> Attempts<P> {
             out.insert(name.clone(), value.clone());
         }
         out.extend(upstream.headers.clone());
+    }
+}
+
+/// Where an upstream that speaks the client's format counts a prompt's tokens.
+fn count_path(client: Wire, route: &Route) -> Option<String> {
+    if route.wire != client {
+        return None;
+    }
+    match client {
+        Wire::Messages if route.path == "/v1/messages" => {
+            Some("/v1/messages/count_tokens".to_owned())
+        }
+        Wire::Gemini => {
+            let (model, _) = route.path.rsplit_once(':')?;
+            Some(format!("{model}:countTokens"))
+        }
+        _ => None,
     }
 }
 

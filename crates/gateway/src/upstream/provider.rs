@@ -86,6 +86,8 @@ impl Provider {
         match self {
             Provider::Compatible | Provider::Openai | Provider::Azure => match options.api() {
                 "anthropic" => &[Wire::Messages],
+                // Responses came to Azure with the v1 endpoint, and to dated previews only.
+                "deployments" | "foundry" => OLDER_ENGINE,
                 _ => OPENAI,
             },
             Provider::Vllm | Provider::Sglang => ENGINE,
@@ -313,7 +315,6 @@ fn azure(options: &ProviderOptions, wire: Wire, model: &str) -> Route {
         return Route::new(wire, "/anthropic/v1/messages");
     }
     let path = match (options.api(), wire) {
-        ("deployments", Wire::Responses) => format!("/openai/responses?api-version={version}"),
         ("deployments", _) => {
             format!("/openai/deployments/{model}/{verb}?api-version={version}")
         }

@@ -1,0 +1,29 @@
+"""A cloud that gives the very answers that a test wrote down, to whoever asks for whatever."""
+
+from clouds.server import Cloud, Reply
+
+
+class RawCloud(Cloud):
+    """Answers each request with `answer`, which a test may set anew."""
+
+    routes = (("POST", ".*", "said"),)
+
+    def __init__(self, answer=None):
+        super().__init__()
+        self.said_next = answer or Reply.json({})
+
+    def said(self, request):
+        return self.said_next
+
+
+def upstream(name, provider, cloud, model=None, *more):
+    """One `[[upstreams]]` with the key KEY of the environment."""
+    region = 'region = "us-east-1"' if provider == "bedrock" else ""
+    lines = [f'name = "{name}"', f'provider = "{provider}"', f'urls = ["{cloud.url}"]', 'health_path = ""']
+    lines += ['key = "env:KEY"', f'models = {{ "{name}" = "{model or name}" }}', region, *more]
+    return "[[upstreams]]\n" + "\n".join(lines) + "\n"
+
+
+# One try each, and no ejection: failures are asked for.
+ONCE = "[retries]\nattempts = 1\neject_after = 1000000\n"
+ENV = {"KEY": "key-of-the-gateways-own"}
