@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::stream_write::{INPUT, TEXT, THINKING, text_delta};
 use super::usage::Counts;
 use super::{error, names};
-use crate::canonical::Channel;
+use crate::canonical::{Channel, Usage};
 use crate::json::{Kind, Value};
 use crate::payload::{Payload, PayloadError, TextDelta, wrong_type};
 
@@ -128,7 +128,9 @@ impl Reader<'_> {
             ("usage", _) => {
                 let mut counts = Counts::default();
                 counts.take(value)?;
-                self.payload.usage = Some(counts.usage());
+                // The format demands counts also of who has not counted.
+                let usage = counts.usage();
+                self.payload.usage = Some(usage).filter(|usage| *usage != Usage::default());
             }
             ("id", Some(id)) => self.payload.id = Some(id.into_owned()),
             ("model", Some(model)) => self.payload.model = Some(model.into_owned()),

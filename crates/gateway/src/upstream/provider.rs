@@ -84,14 +84,16 @@ impl Provider {
     /// The formats it speaks, the one to translate into first.
     pub(crate) fn wires(self, options: &ProviderOptions) -> &'static [Wire] {
         match self {
-            Provider::Compatible | Provider::Openai | Provider::Azure => match options.api() {
+            Provider::Openai | Provider::Azure => match options.api() {
                 "anthropic" => &[Wire::Messages],
                 // Responses came to Azure with the v1 endpoint, and to dated previews only.
                 "deployments" | "foundry" => OLDER_ENGINE,
                 _ => OPENAI,
             },
             Provider::Vllm | Provider::Sglang => ENGINE,
-            Provider::Tgi
+            // Whether it knows responses, `speaks` has to say.
+            Provider::Compatible
+            | Provider::Tgi
             | Provider::Llamacpp
             | Provider::Ollama
             | Provider::Nim
