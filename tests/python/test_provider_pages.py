@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     google.write_service_account(tokens, folder).rename(folder / "service-account.json")
     tokens.close()
     (folder / "oci-key.pem").write_text(ApiKey().private)
+    (folder / "credentials").write_text("[inference]\naws_access_key_id = a\naws_secret_access_key = b\n")
     for name in FILES:
         (folder / name).write_text("")
     return folder
@@ -41,7 +42,7 @@ def test_a_pages_configuration_is_good(text, folder):
     file = folder / "forebay.toml"
     file.write_text(text)
     named = {name: "a-value-for-a-test" for name in re.findall(r'"env:(\w+)"', text)}
-    env = {**os.environ, **named, "AWS_REGION": ""}
+    env = {**os.environ, **named, "AWS_REGION": "", "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
     done = subprocess.run([BINARY, "check", "--config", file], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

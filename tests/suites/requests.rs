@@ -226,7 +226,7 @@ async fn other_paths_and_methods_are_refused_in_the_same_shape() {
         "/",
         "/v1",
         "/v1/chat",
-        "/v1/embeddings",
+        "/v1/audio/speech",
         "/v2/chat/completions",
         "/metrics",
         "/v1/chat/completions/x",
@@ -236,6 +236,7 @@ async fn other_paths_and_methods_are_refused_in_the_same_shape() {
     for (path, allowed) in [
         ("/v1/chat/completions", "POST"),
         ("/v1/completions", "POST"),
+        ("/v1/embeddings", "POST"),
     ] {
         let reply = forebay.client.get(path).await;
         reply.is_error(405, "method_not_allowed");

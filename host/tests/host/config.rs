@@ -121,11 +121,19 @@ fn all_mistakes_of_meaning_are_told_at_once() {
 
 #[test]
 fn a_missing_field_says_which() {
-    let error = mistake("[[upstreams]]\nname = \"u\"\n");
+    let error = mistake("[[upstreams]]\nurls = [\"http://127.0.0.1:1\"]\n");
     assert!(
-        error.contains("missing field `urls`") && error.contains("--> forebay.toml:1:1"),
+        error.contains("missing field `name`") && error.contains("--> forebay.toml:1:1"),
         "{error}"
     );
+}
+
+#[test]
+fn an_upstream_without_an_address_needs_a_provider_that_has_one() {
+    let error = mistake("[[upstreams]]\nname = \"u\"\n");
+    assert!(error.contains("needs at least one URL"), "{error}");
+    let error = mistake("[[upstreams]]\nname = \"u\"\nprovider = \"bedrock\"\n");
+    assert!(error.contains("need region"), "{error}");
 }
 
 #[test]
