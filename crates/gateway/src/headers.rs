@@ -249,6 +249,16 @@ pub(crate) fn rate_limits(headers: &mut HeaderMap, levels: &Levels) {
     }
 }
 
+/// The upstream's own limits, apart from the gateway's: `x-forebay-upstream-` before their names.
+pub(crate) fn upstream_rate_limits(headers: &mut HeaderMap, limits: &[(HeaderName, HeaderValue)]) {
+    for (name, value) in limits {
+        let plain = name.as_str().trim_start_matches("x-");
+        if let Ok(name) = HeaderName::try_from(format!("x-forebay-upstream-{plain}")) {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +273,31 @@ mod tests {
         assert_eq!(residency(&[], &headers), ["US"]);
         headers.insert(RESIDENCY, "US, EU".parse().unwrap());
         assert_eq!(residency(&eu, &headers), ["EU"]);
+    }
+
+    #[test]
+    fn an_upstreams_limits_are_told_apart_from_ours() {
+        let mut headers = HeaderMap::new();
+        let named = |name: &'static str| HeaderName::from_static(name);
+        let limits = [
+            (
+                named("x-ratelimit-remaining-tokens"),
+                HeaderValue::from_static("7"),
+            ),
+            (
+                named("anthropic-ratelimit-tokens-limit"),
+                HeaderValue::from_static("9"),
+            ),
+        ];
+        upstream_rate_limits(&mut headers, &limits);
+        assert_eq!(
+            headers["x-forebay-upstream-ratelimit-remaining-tokens"],
+            "7"
+        );
+        assert_eq!(
+            headers["x-forebay-upstream-anthropic-ratelimit-tokens-limit"],
+            "9"
+        );
     }
 
     #[test]

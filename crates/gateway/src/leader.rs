@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::{Either, select};
+use http::{HeaderName, HeaderValue};
 
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::flight::{End, Flight, Head, Landing};
@@ -204,6 +205,7 @@ impl<P: Platform> Leader<P> {
             waited: answer.sent.elapsed(),
             lost: answer.lost.join(", ").into(),
             request_id: upstream_request_id(&answer.head.headers),
+            rate_limits: upstream_rate_limits(&answer.head.headers),
         }
     }
 
@@ -285,6 +287,21 @@ impl<P: Platform> Leader<P> {
     fn warn(&self, text: String) {
         self.gateway.platform().observe(Observation::Warning(text));
     }
+}
+
+/// What the upstream told of its own rate limits: `x-ratelimit-*` (OpenAI, Azure, Mistral) and
+/// `anthropic-ratelimit-*`.
+fn upstream_rate_limits(headers: &http::HeaderMap) -> Arc<[(HeaderName, HeaderValue)]> {
+    headers
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.as_str();
+            name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-")
+        })
+        // 24: Anthropic sends eighteen.
+        .take(24)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The id that the upstream gave the request, under whichever name it has there.

@@ -476,6 +476,7 @@ fn describe<P: Platform>(
         if let Some(id) = &head.request_id {
             headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
         }
+        headers::upstream_rate_limits(&mut out, &head.rate_limits);
     }
     out
 }

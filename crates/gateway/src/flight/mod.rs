@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::canonical::Usage;
+use http::{HeaderName, HeaderValue};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::recording::Recording;
@@ -51,6 +52,8 @@ pub(crate) struct Head {
     pub lost: Arc<str>,
     /// The id that the upstream gave the request.
     pub request_id: Option<Arc<str>>,
+    /// What the upstream told of its own rate limits, under its own names.
+    pub rate_limits: Arc<[(HeaderName, HeaderValue)]>,
 }
 
 /// What is known of an answer that ended well.
