@@ -99,7 +99,8 @@ impl<T: Clone> Cached<T> {
     /// newer one.
     pub(crate) fn refused(&self, used: Generation, now: SystemTime) -> bool {
         let mut slot = self.slot();
-        if slot.generation != used {
+        // Another request was refused first: a newer one is there, or on its way.
+        if slot.generation != used || slot.held.is_none() {
             return true;
         }
         let again = slot

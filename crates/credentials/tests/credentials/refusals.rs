@@ -110,6 +110,8 @@ fn a_refused_token_is_renewed_once_and_a_fresh_one_is_not() {
     // Revoked after ten minutes: two requests that used it are told to refresh, one token is asked for.
     let rejected = |used, now| credentials.rejected(used, 401, &none, b"", now);
     assert_eq!(rejected(old, at(600)), Rejection::Refresh);
+    // A second request that used it, before the new one has come.
+    assert_eq!(rejected(old, at(600)), Rejection::Refresh);
     let (request, new) = authorize(&credentials, &endpoint, at(600)).unwrap();
     assert_eq!(header(&request, "authorization"), "Bearer t1");
     assert_eq!(rejected(old, at(601)), Rejection::Refresh);
