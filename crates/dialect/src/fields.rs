@@ -33,6 +33,21 @@ pub(crate) fn canonical(value: Value<'_>, shape: &'static Shape) -> String {
     out
 }
 
+/// The definitions of tools, each as canonical JSON. Null is an empty list.
+pub(crate) fn tools(value: Value<'_>) -> Result<Vec<String>, RequestError> {
+    if value.kind() != Kind::Array && !value.is_null() {
+        return Err(RequestError::wrong_type("tools", "an array", value));
+    }
+    let tool = |(position, tool): (usize, Value<'_>)| match tool.kind() {
+        Kind::Object => Ok(canonical(tool, Shape::WHOLE)),
+        _ => {
+            let param = format!("tools[{position}]");
+            Err(RequestError::wrong_type(param, "an object", tool))
+        }
+    };
+    value.items().enumerate().map(tool).collect()
+}
+
 pub(crate) fn invalid(param: &str, reason: &'static str) -> RequestError {
     RequestError::InvalidValue {
         param: param.to_owned(),

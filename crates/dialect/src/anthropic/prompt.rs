@@ -2,8 +2,8 @@
 
 use super::prompt_message::{self, Parts};
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
-use crate::fields::{boolean, canonical, field, integer, invalid, name_of, number, string};
-use crate::json::{Kind, Shape, Span, Value};
+use crate::fields::{boolean, field, integer, invalid, name_of, number, string, tools};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
 
@@ -118,16 +118,10 @@ impl Reader {
     }
 
     fn tools(&mut self, value: Value<'_>) -> Result<(), RequestError> {
-        if value.kind() != Kind::Array {
+        if value.is_null() {
             return Err(RequestError::wrong_type("tools", "an array", value));
         }
-        for (position, tool) in value.items().enumerate() {
-            if tool.kind() != Kind::Object {
-                let param = format!("tools[{position}]");
-                return Err(RequestError::wrong_type(param, "an object", tool));
-            }
-            self.tools.push(canonical(tool, Shape::WHOLE));
-        }
+        self.tools = tools(value)?;
         self.needs.tools |= !self.tools.is_empty();
         if self.tools.is_empty() {
             self.extra.push(field("tools", value));

@@ -3,9 +3,9 @@
 use super::message::{self, Parts};
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{
-    boolean, canonical, field, has, has_value, integer, invalid, name_of, number, string,
+    boolean, field, has, has_value, integer, invalid, name_of, number, string, tools,
 };
-use crate::json::{Kind, Shape, Span, Value};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
 /// The kind of the opaque part that holds a prompt of token ids.
@@ -157,16 +157,7 @@ impl Reader {
     }
 
     fn tools(&mut self, value: Value<'_>) -> Result<(), RequestError> {
-        if value.kind() != Kind::Array && !value.is_null() {
-            return Err(RequestError::wrong_type("tools", "an array", value));
-        }
-        for (position, tool) in value.items().enumerate() {
-            if tool.kind() != Kind::Object {
-                let param = format!("tools[{position}]");
-                return Err(RequestError::wrong_type(param, "an object", tool));
-            }
-            self.tools.push(canonical(tool, Shape::WHOLE));
-        }
+        self.tools = tools(value)?;
         self.needs.tools |= !self.tools.is_empty();
         if self.tools.is_empty() {
             self.extra.push(field("tools", value));
