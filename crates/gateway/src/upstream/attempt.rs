@@ -192,12 +192,22 @@ impl<P: Platform> Attempts<P> {
         let sent = Instant::now();
         let lease = Lease::new(&endpoint);
         let mut refreshed = false;
+        let mut unsent = Some(request);
         loop {
             let limit = limit.saturating_sub(sent.elapsed());
+            // Only what may have to be signed anew is kept beyond its sending.
             let request = match &upstream.authorizer {
-                None => request.clone(),
+                None => unsent.take(),
+                Some(_) => unsent.clone(),
+            };
+            let Some(request) = request else {
+                let error = "a request was to be sent twice";
+                return Err(GatewayError::new(ErrorKind::Internal, error).into());
+            };
+            let request = match &upstream.authorizer {
+                None => request,
                 Some(authorizer) => {
-                    let authorized = authorizer.authorize(request.clone());
+                    let authorized = authorizer.authorize(request);
                     match timeout(&*platform, limit, authorized).await {
                         Some(Ok(request)) => request,
                         Some(Err(error)) => {

@@ -1,0 +1,420 @@
+//! What an operator configures of one engine or cloud: who it is, what it speaks and can do, what it costs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, Span, seconds};
+use crate::policy::Price;
+
+/// What an upstream can do. All true unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "a table of flags is what it is"
+)]
+pub struct Capabilities {
+    /// Streamed answers.
+    pub streaming: bool,
+    /// Tool calls.
+    pub tools: bool,
+    /// Output that follows a JSON schema.
+    pub json_schema: bool,
+    /// Images in the prompt.
+    pub vision: bool,
+    /// Audio in the prompt.
+    pub audio: bool,
+    /// Log probabilities.
+    pub logprobs: bool,
+    /// More than one choice.
+    pub multiple_choices: bool,
+    /// Prompts given as token ids.
+    pub token_ids: bool,
+}
+
+impl Capabilities {
+    /// What both can.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            streaming: self.streaming && other.streaming,
+            tools: self.tools && other.tools,
+            json_schema: self.json_schema && other.json_schema,
+            vision: self.vision && other.vision,
+            audio: self.audio && other.audio,
+            logprobs: self.logprobs && other.logprobs,
+            multiple_choices: self.multiple_choices && other.multiple_choices,
+            token_ids: self.token_ids && other.token_ids,
+        }
+    }
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            streaming: true,
+            tools: true,
+            json_schema: true,
+            vision: true,
+            audio: true,
+            logprobs: true,
+            multiple_choices: true,
+            token_ids: true,
+        }
+    }
+}
+
+/// Who an upstream is: what it speaks, where, and how it is authenticated to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Any server that speaks as OpenAI does. The default.
+    #[default]
+    Compatible,
+    /// OpenAI.
+    Openai,
+    /// Azure OpenAI and AI Foundry.
+    Azure,
+    /// AWS Bedrock.
+    Bedrock,
+    /// An AWS SageMaker endpoint with a container that speaks as OpenAI does (vLLM, TGI, DJL).
+    Sagemaker,
+    /// Google Vertex AI.
+    Vertex,
+    /// Google's Gemini API.
+    Gemini,
+    /// Oracle OCI Generative AI.
+    Oci,
+    /// Anthropic.
+    Anthropic,
+    /// Cohere.
+    Cohere,
+    /// Mistral.
+    Mistral,
+    /// vLLM.
+    Vllm,
+    /// SGLang.
+    Sglang,
+    /// Text Generation Inference.
+    Tgi,
+    /// llama.cpp's server.
+    Llamacpp,
+    /// Ollama.
+    Ollama,
+    /// NVIDIA NIM.
+    Nim,
+    /// Ray Serve LLM.
+    Ray,
+}
+
+impl Provider {
+    /// Its name in configurations.
+    pub fn name(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|name| name.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+/// `[upstreams.options]`: what only some providers know. A provider ignores none of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderOptions {
+    /// Azure: `v1` (default), `deployments`, `foundry` or `anthropic`. Bedrock: `converse`
+    /// (default), `invoke` (Anthropic's models) or `openai`.
+    pub api: Option<String>,
+    /// Azure: the version of the `deployments` and `foundry` forms.
+    pub api_version: Option<String>,
+    /// Vertex: the project.
+    pub project: Option<String>,
+    /// Vertex: the location; `global` where absent.
+    pub location: Option<String>,
+    /// Vertex: the models' maker (`google`, `anthropic`, `mistralai`, `openapi`); by the model's name where absent.
+    pub publisher: Option<String>,
+    /// OCI: the compartment's OCID.
+    pub compartment: Option<String>,
+    /// OCI: `generic` or `cohere`; by the model's name where absent.
+    pub format: Option<String>,
+}
+
+impl ProviderOptions {
+    /// `api`, or nothing.
+    pub(crate) fn api(&self) -> &str {
+        self.api.as_deref().unwrap_or_default()
+    }
+}
+
+/// What becomes of a request's fields that an upstream can't take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Losses {
+    /// The upstream is passed over; where none is left, the client gets an error that names the
+    /// fields. The default.
+    #[default]
+    Strict,
+    /// They are left out, and `x-forebay-lost` names them.
+    Drop,
+}
+
+/// `[upstreams.tls]`: the gateway's own certificate, for upstreams that ask for one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClientTls {
+    /// The chain of certificates, in PEM, the gateway's own first.
+    pub cert: String,
+    /// Its private key, in PEM.
+    pub key: String,
+}
+
+/// `[[upstreams]]`: an engine or a cloud.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// Its name in logs, metrics and headers.
+    pub name: String,
+    /// Who it is. Default `compatible`: speaks as OpenAI does.
+    #[serde(default)]
+    pub provider: Provider,
+    /// What only this provider knows.
+    #[serde(default)]
+    pub options: ProviderOptions,
+    /// Base URLs of its replicas, without `/v1`: `http://10.0.0.7:8000`, or `env:NAME`. Absent:
+    /// the provider's public address, where it has one.
+    #[serde(default)]
+    pub urls: Vec<String>,
+    /// Its API key: `env:NAME` or `file:PATH`, sent the way the provider wants it. The client's
+    /// own key is never forwarded.
+    #[serde(default)]
+    pub key: Option<Secret>,
+    /// Credentials that are more than one key: see the pages on providers. Native host only.
+    #[serde(default)]
+    pub auth: Option<AuthTable>,
+    /// The formats it speaks natively, where they are not the provider's usual ones: `chat`,
+    /// `completions`, `responses`, `messages`, `embeddings`, `gemini`, `converse`. Requests in
+    /// another are translated into the first.
+    #[serde(default)]
+    pub speaks: Vec<String>,
+    /// What becomes of fields that it can't take. Default `strict`.
+    #[serde(default)]
+    pub losses: Losses,
+    /// The gateway's own certificate, where it asks for one.
+    #[serde(default)]
+    pub tls: Option<ClientTls>,
+    /// The output limit to name where the provider demands one and the client named none. Default 4096.
+    #[serde(default = "four_thousand")]
+    pub default_max_tokens: u64,
+    /// Headers to add, such as an organisation.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The models it serves: the name clients use, and the name it knows. Empty: every model, by its own name.
+    #[serde(default)]
+    pub models: BTreeMap<String, String>,
+    /// It is an engine we see inside: it gets a `cache_salt` that separates tenants. Only vLLM and SGLang know it.
+    #[serde(default)]
+    pub cache_salt: bool,
+    /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
+    /// On platforms that can, what is neither stored nor screened here is then passed on unread.
+    #[serde(default)]
+    pub relay: bool,
+    /// Ask for usage in streams (`stream_options.include_usage`). Default true.
+    #[serde(default = "yes")]
+    pub include_usage: bool,
+    /// Its region, such as `eu-west-1`.
+    #[serde(default)]
+    pub region: String,
+    /// Its jurisdiction, such as `EU`.
+    #[serde(default)]
+    pub jurisdiction: String,
+    /// What it costs, in millionths of a US dollar per million tokens.
+    #[serde(default)]
+    pub price: Option<PriceConfig>,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// Tokens of prompt and answer together; 0 is unknown.
+    #[serde(default)]
+    pub context_tokens: u64,
+    /// Requests it takes at once, over all replicas; 0 is unknown.
+    #[serde(default)]
+    pub capacity: u32,
+    /// Expected time to first token before any is measured. Absent: the catalogue's figure, else 500ms.
+    #[serde(default)]
+    pub expected_ttft: Option<Span>,
+    /// Expected tokens of output a second before any are measured. Absent: the catalogue's figure, else 50.
+    #[serde(default)]
+    pub expected_tokens_per_second: Option<f64>,
+    /// The path of its health check; empty: none. Default `/health` for engines, none for clouds.
+    #[serde(default)]
+    pub health_path: Option<String>,
+    /// Between two health checks. Default 5s.
+    #[serde(default = "five_seconds")]
+    pub health_interval: Span,
+    /// Speak HTTP/2 without TLS from the first byte.
+    #[serde(default)]
+    pub h2c: bool,
+    /// A file of certificates to trust, in PEM.
+    #[serde(default)]
+    pub ca_file: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+fn five_seconds() -> Span {
+    seconds(5)
+}
+fn four_thousand() -> u64 {
+    4096
+}
+
+/// `[upstreams.auth]`, which the host reads: a table whose `kind` says what else is in it.
+/// Secrets in it are references. It never prints.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct AuthTable(pub serde_json::Map<String, serde_json::Value>);
+
+impl std::fmt::Debug for AuthTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthTable")
+    }
+}
+
+impl UpstreamConfig {
+    /// The path of its health check, if it has one.
+    pub fn health_path(&self) -> Option<&str> {
+        match &self.health_path {
+            Some(path) => Some(path.as_str()).filter(|path| !path.is_empty()),
+            None => self.provider.is_engine().then_some("/health"),
+        }
+    }
+
+    /// What its provider can't do with these options: the field, and why.
+    pub fn provider_problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let options = &self.options;
+        let apis: &[&str] = match self.provider {
+            Provider::Azure => &["v1", "deployments", "foundry", "anthropic"],
+            Provider::Bedrock => &["converse", "invoke", "openai"],
+            _ => &[],
+        };
+        let only = |set: bool, field: &'static str, who: &[Provider]| {
+            (set && !who.contains(&self.provider)).then(|| {
+                let names: Vec<String> = who.iter().map(|p| p.name()).collect();
+                (field, format!("only {} has `{field}`", names.join(" and ")))
+            })
+        };
+        use Provider::{Azure, Bedrock, Oci, Vertex};
+        problems.extend(only(options.api.is_some(), "api", &[Azure, Bedrock]));
+        problems.extend(only(options.api_version.is_some(), "api_version", &[Azure]));
+        problems.extend(only(options.project.is_some(), "project", &[Vertex]));
+        problems.extend(only(options.location.is_some(), "location", &[Vertex]));
+        problems.extend(only(options.publisher.is_some(), "publisher", &[Vertex]));
+        problems.extend(only(options.compartment.is_some(), "compartment", &[Oci]));
+        problems.extend(only(options.format.is_some(), "format", &[Oci]));
+        if let Some(api) = &options.api
+            && !apis.is_empty()
+            && !apis.contains(&api.as_str())
+        {
+            let why = format!("\"{api}\" is none of {}", apis.join(", "));
+            problems.push(("api", why));
+        }
+        if self.provider == Vertex && options.project.is_none() {
+            problems.push(("provider", "Vertex needs options.project".to_owned()));
+        }
+        if self.provider == Oci && options.compartment.is_none() {
+            problems.push(("provider", "OCI needs options.compartment".to_owned()));
+        }
+        for wire in &self.speaks {
+            if forebay_dialect::Wire::parse(wire).is_none() {
+                problems.push(("speaks", format!("\"{wire}\" is no format")));
+            }
+        }
+        if self.key.is_some() && self.auth.is_some() {
+            problems.push(("auth", "an upstream has a key or auth, not both".to_owned()));
+        }
+        problems
+    }
+
+    /// Its base URLs: the configured ones, or the provider's public address.
+    pub fn base_urls(&self) -> Vec<String> {
+        if self.urls.is_empty() {
+            let public = self.provider.public_url(&self.options, &self.region);
+            public.into_iter().collect()
+        } else {
+            self.urls.clone()
+        }
+    }
+}
+
+/// An upstream with what its configuration refers to.
+#[derive(Clone)]
+pub struct ConfiguredUpstream {
+    /// Its configuration.
+    pub config: UpstreamConfig,
+    /// Its plain API key, resolved.
+    pub key: Option<String>,
+    /// What authenticates requests to it where that is more than a key.
+    pub authorizer: Option<std::sync::Arc<dyn crate::authorize::Authorizer>>,
+    /// What is known of single models there, by the name that clients use.
+    pub offers: BTreeMap<String, OfferFacts>,
+}
+
+impl ConfiguredUpstream {
+    /// An upstream of which nothing is known but its configuration and its key.
+    pub fn plain(config: UpstreamConfig, key: Option<String>) -> Self {
+        Self {
+            config,
+            key,
+            authorizer: None,
+            offers: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is known of one model at an upstream. What the configuration says itself wins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OfferFacts {
+    /// What it costs.
+    pub price: Option<Price>,
+    /// Tokens of prompt and answer together; 0 is unknown.
+    pub context_tokens: u64,
+    /// What it can do there.
+    pub capabilities: Capabilities,
+    /// Expected time to first token, in milliseconds.
+    pub ttft_ms: Option<f64>,
+    /// Expected tokens of output a second.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// `price`, in millionths of a US dollar per million tokens: 5000000 is $5.00 a million.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PriceConfig {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of the prompt out of the upstream's cache; as `input` where absent.
+    #[serde(default)]
+    pub cached_input: Option<u64>,
+    /// Tokens of the completion.
+    pub output: u64,
+}
+
+impl From<PriceConfig> for Price {
+    fn from(price: PriceConfig) -> Self {
+        Self {
+            input: price.input,
+            cached_input: price.cached_input.unwrap_or(price.input),
+            output: price.output,
+        }
+    }
+}
