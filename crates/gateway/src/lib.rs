@@ -31,6 +31,7 @@ pub mod identity;
 mod ingress;
 mod leader;
 mod limits;
+mod lookup;
 mod masks;
 pub mod memo;
 mod meter;

@@ -18,12 +18,13 @@ use crate::frame::EventFrame;
 use crate::gateway::Gateway;
 use crate::ingress::{self, Endpoint, Ingress};
 use crate::leader::Leader;
+use crate::lookup::{Found, find, resumed};
 use crate::masks::{MaskTable, Restorer};
-use crate::observe::{CacheResult, Observation};
+use crate::observe::CacheResult;
 use crate::platform::{Platform, UpstreamBody};
 use crate::recording::Recording;
 use crate::reply::{Events, Feed, ReplyBody, body_of};
-use crate::store::{Entry, Store};
+use crate::store::Entry;
 use crate::ticket::{Permit, Ticket};
 use crate::{headers, models, resume};
 
@@ -235,83 +236,6 @@ async fn relayed<P: Platform>(
         headers,
         content: Content::Unread(answer.body, media.unwrap_or(json)),
     })
-}
-
-/// What the store has for a request.
-enum Found {
-    Fresh(Arc<Entry>, &'static str),
-    Stale(Arc<Entry>, &'static str),
-    Nothing,
-}
-
-async fn find<P: Platform>(gateway: &Arc<Gateway<P>>, decision: &Decision<P>) -> Found {
-    let (entry, tier) = match gateway.store().get(&decision.key).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Found::Nothing,
-        Err(error) => {
-            gateway
-                .platform()
-                .observe(Observation::Warning(error.to_string()));
-            return Found::Nothing;
-        }
-    };
-    // A hit passes the same checks as a new request: the tenant is in the key, the model's
-    // allow-list was checked; where the answer was made must be allowed still.
-    let resident = decision.residency.is_empty()
-        || gateway
-            .upstream(&entry.recording.upstream)
-            .is_some_and(|u| u.resides_in(&decision.residency));
-    if !resident || entry.tenant != decision.caller.tenant {
-        return Found::Nothing;
-    }
-    let now = SystemTime::now();
-    let age = entry.age(now);
-    let too_old = decision
-        .directives
-        .max_age
-        .is_some_and(|max| age > Duration::from_secs(max.into()));
-    if !entry.is_stale(now) && !too_old {
-        return Found::Fresh(entry, tier);
-    }
-    let grace = decision
-        .directives
-        .stale_if_error
-        .unwrap_or(entry.freshness.stale_if_error);
-    let limit = u64::from(entry.freshness.ttl) + u64::from(grace);
-    if age <= Duration::from_secs(limit) {
-        Found::Stale(entry, tier)
-    } else {
-        Found::Nothing
-    }
-}
-
-/// The rest of a stream whose connection broke.
-async fn resumed<P: Platform>(
-    gateway: &Arc<Gateway<P>>,
-    decision: &Decision<P>,
-    id: &HeaderValue,
-) -> Result<Feed, GatewayError> {
-    let gone = || {
-        GatewayError::new(
-            ErrorKind::NotResumable,
-            "the stream that Last-Event-ID names is gone, or answers another request; ask again without it",
-        )
-    };
-    let (stream, last) = id.to_str().ok().and_then(resume::parse).ok_or_else(gone)?;
-    let from = last.saturating_add(1);
-    let flights = &gateway.shared().flights;
-    let flight = flights
-        .find(decision.key, stream)
-        .or_else(|| flights.resumable(stream, decision.key));
-    if let Some(reader) = flight.and_then(|flight| flight.join(from)) {
-        return Ok(Feed::Live(reader));
-    }
-    if let Found::Fresh(entry, _) | Found::Stale(entry, _) = find(gateway, decision).await
-        && entry.recording.id == stream
-    {
-        return Feed::stored(entry.recording.clone(), from).ok_or_else(gone);
-    }
-    Err(gone())
 }
 
 /// Waits for what the client needs of a flight: its beginning for a stream, else all of it.
