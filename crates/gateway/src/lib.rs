@@ -1,54 +1,50 @@
 //! The way of a request through Forebay, written once over a [`platform::Platform`].
 //!
 //! ```text
-//! host listener ▸ identity ▸ dialect ▸ memo ▸ guardrails ▸ plan ▸ store ▸ flight ▸ selector ▸ upstream
-//!                                                                   │                          │
-//! client ◂ masks put back ◂ reply ◂─────────────────────────────────┴── recording ◂ guard ◂ meter
+//! listener ▸ enter ▸ decide ▸ answer ─────▸ route ▸ upstream
+//!                               │                      │
+//! client ◂ reply ◂──────────────┴── receive ◂──────────┘
 //! ```
 //!
 //! It runs one way; nothing downstream reaches back up. No sockets and no runtime live here:
 //! the native host gives it tokio and wasmtime, an edge gives it WASI and imported components.
 //!
-//! - [`Gateway`] is the door; `pipeline` tells the story, `decide` asks the policies,
-//!   `leader` asks the upstreams, `reply` is what flows back.
+//! Each folder is a phase: `enter` knows who asks and what they may spend, `decide` asks the
+//! policies, `answer` looks in the store and shares flights, `route` asks upstreams, `receive`
+//! reads what they answer, `reply` writes it to the client.
+//!
+//! - [`Gateway`] holds all of it.
 //! - [`platform`], [`policy`] and [`store`] are what a host brings.
 
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod authorize;
-mod board;
 pub mod config;
-mod count;
 mod decide;
-mod directives;
+mod enter;
 pub mod error;
-mod flight;
-mod frame;
 mod gateway;
-mod guard;
-pub mod headers;
-pub mod identity;
-mod ingress;
-mod leader;
-mod limits;
-mod lookup;
-mod masks;
-pub mod memo;
-mod meter;
-mod models;
 pub mod observe;
-mod pipeline;
 pub mod platform;
 pub mod policy;
 mod receive;
 pub mod recording;
 mod reply;
-mod resume;
+mod route;
 pub mod settings;
 pub mod store;
-mod ticket;
 mod time;
-mod upstream;
+
+pub use decide::memo;
+pub use enter::{headers, identity};
+
+use answer::{board, count, flight, generate as pipeline, leader, models, stored as lookup};
+use decide::{directives, masks};
+use enter::{ingress, limits, ticket};
+use receive::{guard, meter};
+use reply::{frame, resume};
+use route as upstream;
 
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};

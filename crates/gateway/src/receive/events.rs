@@ -8,7 +8,7 @@ use forebay_dialect::event_stream::{
 };
 use forebay_dialect::sse::Decoder;
 
-use super::Framing;
+use crate::route::Framing;
 
 /// One event: its name, where it has one, and its data.
 pub(crate) struct Event {

@@ -1,15 +1,5 @@
 //! Upstreams as they are now: replicas, health, load, measured speed, and what they probably have warm.
 
-mod attempt;
-mod events;
-mod health;
-#[cfg(test)]
-mod matrix;
-mod prepare;
-mod provider;
-mod refusal;
-mod warmth;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,18 +9,12 @@ use forebay_dialect::Wire;
 use forebay_dialect::canonical::Needs;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use super::Route;
+use super::warmth::Warmth;
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Retries, UpstreamConfig};
 use crate::platform::UpstreamTransport;
 use crate::policy::{Block, Candidate};
-use warmth::Warmth;
-
-pub(crate) use attempt::{Answer, Attempts};
-pub(crate) use attempt::{timed_out, transport_error};
-pub(crate) use events::{Event, Events};
-pub(crate) use health::run_health_checks;
-pub(crate) use prepare::dialect_headers;
-pub(crate) use provider::{Framing, Route};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -41,14 +25,14 @@ pub(crate) struct Upstream {
     /// How connections to it are made.
     pub transport: UpstreamTransport,
     /// Headers of every request to it: its plain key and what is configured.
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// Authenticates requests where that is more than a key.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// What is known of single models.
     offers: BTreeMap<String, OfferFacts>,
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
-    endpoints: Vec<Arc<Endpoint>>,
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// Measured; shared with the upstream of the same name after a reload.
     measured: Arc<Measured>,
     /// Its place in the configuration.
@@ -60,10 +44,10 @@ pub(crate) struct Upstream {
 pub(crate) struct Endpoint {
     /// Its base URL, without a trailing slash.
     pub base: Arc<str>,
-    in_flight: AtomicU32,
+    pub(super) in_flight: AtomicU32,
     failures: AtomicU32,
     /// Set by the active checks.
-    healthy: AtomicBool,
+    pub(super) healthy: AtomicBool,
     /// Milliseconds since `epoch` until which it gets no requests.
     ejected_until: AtomicU64,
     epoch: Instant,
@@ -418,13 +402,13 @@ impl Endpoint {
     }
 
     /// Returns whether this success brought it back.
-    fn succeeded(&self) {
+    pub(super) fn succeeded(&self) {
         self.failures.store(0, Relaxed);
         self.ejected_until.store(0, Relaxed);
     }
 
     /// Returns whether this failure ejected it.
-    fn failed(&self, retries: &Retries) -> bool {
+    pub(super) fn failed(&self, retries: &Retries) -> bool {
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
         if failures < retries.eject_after {
             return false;

@@ -1,5 +1,8 @@
 //! The body of an answer: one piece, a stored stream, or a stream that is still flying. Masks are put back here.
 
+pub(crate) mod frame;
+pub(crate) mod resume;
+
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,5 +1,9 @@
 //! The decision about a request: the memo's, or the guests': verdict, masks, plan and the entry's name.
 
+pub(crate) mod directives;
+pub(crate) mod masks;
+pub mod memo;
+
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 

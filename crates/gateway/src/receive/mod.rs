@@ -1,6 +1,10 @@
 //! What comes from an upstream on its way into the flight: read in the upstream's format, told
 //! in the client's, metered, guarded, pushed.
 
+mod events;
+pub(crate) mod guard;
+pub(crate) mod meter;
+
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -19,7 +23,8 @@ use crate::platform::Platform;
 use crate::policy::{Ending, Policies};
 use crate::recording::Form;
 use crate::time::timeout;
-use crate::upstream::{Answer, Event, Events, Framing, timed_out, transport_error};
+use crate::upstream::{Answer, Framing, timed_out, transport_error};
+use events::{Event, Events};
 
 /// An answer broke.
 pub(crate) enum Broken {

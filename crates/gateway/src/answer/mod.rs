@@ -1,0 +1,9 @@
+//! Where an answer comes from: the store, a flight that is under way, or an upstream.
+
+pub(crate) mod board;
+pub(crate) mod count;
+pub(crate) mod flight;
+pub(crate) mod generate;
+pub(crate) mod leader;
+pub(crate) mod models;
+pub(crate) mod stored;
