@@ -209,12 +209,12 @@ async fn metrics_are_prometheus_and_have_the_names_dashboards_know() {
     }
     for name in [
         "gen_ai_server_time_per_output_token_count",
-        "forebay_policy_microseconds_count",
-        "forebay_overhead_microseconds_count",
+        "forebay_policy_seconds_count",
+        "forebay_overhead_seconds_count",
     ] {
         assert!(metrics.has(name), "{name}");
     }
-    assert_eq!(metrics.type_of("forebay_policy_microseconds"), "histogram");
+    assert_eq!(metrics.type_of("forebay_policy_seconds"), "histogram");
     let page = forebay.administrator().get("/metrics").await;
     assert!(
         page.header("content-type").starts_with("text/plain"),

@@ -6,11 +6,11 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// By the weighted score.
-    #[default]
-    Score,
     /// By the configured order of the upstreams alone.
+    #[default]
     Ordered,
+    /// By the weighted score.
+    Score,
 }
 
 /// What to do with a candidate whose price is not known when the request has a budget.
@@ -59,7 +59,7 @@ impl Default for Weights {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `"score"` (default) or `"ordered"`.
+    /// `"ordered"` (default) or `"score"`.
     pub strategy: Strategy,
     /// `"exclude"` (default) or `"allow"`: a candidate without a price under a budget.
     pub unknown_price: UnknownPrice,

@@ -22,8 +22,9 @@
 //!
 //! `score = Σ weight × share`. A candidate without a price takes the share 1 of `price`; one
 //! whose speed is not known (0) counts as infinitely slow for `completion`, share 1. Ties go to
-//! the lower `order`, then to the lower index. With `strategy = "ordered"` the configured order
-//! alone decides and the parts are only reported.
+//! the lower `order`, then to the lower index. By default (`strategy = "ordered"`) the configured
+//! order alone decides and the parts are only reported; the score decides with
+//! `strategy = "score"`.
 
 mod config;
 mod constraints;

@@ -78,7 +78,9 @@ fn uncacheable(
         || rule
             .and_then(|rule| rule.cache_sampled)
             .unwrap_or(config.cache_sampled);
-    if !sampled_allowed {
+    // A vector is computed, not sampled.
+    let computed = prompt.operation == "embedding";
+    if !sampled_allowed && !computed {
         match prompt.sampling.temperature {
             // A negative or odd temperature is for the upstream to refuse, not for us to cache.
             Some(0.0) => {}

@@ -8,7 +8,7 @@ mod upstream;
 
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Provider, ProviderOptions, UpstreamConfig,
+    Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.
@@ -46,17 +46,19 @@ const fn seconds(n: u64) -> Span {
     Span(Duration::from_secs(n))
 }
 
-/// `[timeouts]`: four separate limits of the way to the upstream and back.
+/// `[timeouts]`: separate limits of the way to the upstream and back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     /// From the first byte of a request to the last of its head; also its body's. Default 10s.
     pub request: Span,
-    /// From the request to the upstream to the first byte of the answer's body. Default 60s:
-    /// a long prompt waits in an engine's queue and is then prefilled.
+    /// From the request to the upstream to the first byte of a stream. Default 60s: a long prompt
+    /// waits in an engine's queue and is then prefilled. An answer that is not streamed comes when
+    /// all of it is done, and is bounded by `total`.
     pub first_byte: Span,
-    /// Between two pieces of an upstream's stream. Default 30s.
+    /// Between two pieces of an upstream's stream. Default 180s: models that reason are silent for
+    /// minutes.
     pub idle: Span,
     /// From the request's head to the last byte out. Default 10m.
     pub total: Span,
@@ -71,7 +73,7 @@ impl Default for Timeouts {
         Self {
             request: seconds(10),
             first_byte: seconds(60),
-            idle: seconds(30),
+            idle: seconds(180),
             total: seconds(600),
             connect: seconds(3),
             slow_client: seconds(30),
@@ -84,8 +86,14 @@ impl Default for Timeouts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Streams {
-    /// A comment is sent on a stream that is idle this long, so that proxies keep it open. Default 15s.
+    /// A comment (in Anthropic's format a `ping`) is sent on a stream that is idle this long, so
+    /// that proxies keep it open. Default 15s.
     pub keep_alive: Span,
+    /// When an upstream has not begun to answer after this long, the head of a stream goes out all
+    /// the same, and comments follow; what fails later is an error event, not a status. Absent: as
+    /// `keep_alive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_head: Option<Span>,
     /// How far the slowest client of a flight may lag behind its head, in bytes. Default 1 MiB:
     /// a slow reader is cut beyond it, the flight is not.
     pub client_buffer: usize,
@@ -94,7 +102,7 @@ pub struct Streams {
     pub upstream_buffer: usize,
     /// The largest answer that is recorded and shared, in bytes. Default 8 MiB.
     pub max_recording: usize,
-    /// The largest single event of a stream, in bytes. Default 1 MiB.
+    /// The largest single event of a stream, in bytes. Default 16 MiB: models send pictures in one.
     pub max_event: usize,
     /// The largest unstreamed answer of an upstream, in bytes. Default 32 MiB.
     pub max_response: usize,
@@ -104,14 +112,22 @@ pub struct Streams {
     pub record_abandoned: bool,
 }
 
+impl Streams {
+    /// After which silence the head of a stream goes out.
+    pub fn early_head(&self) -> Duration {
+        self.early_head.unwrap_or(self.keep_alive).0
+    }
+}
+
 impl Default for Streams {
     fn default() -> Self {
         Self {
             keep_alive: seconds(15),
+            early_head: None,
             client_buffer: 1 << 20,
             upstream_buffer: 256 << 10,
             max_recording: 8 << 20,
-            max_event: 1 << 20,
+            max_event: 16 << 20,
             max_response: 32 << 20,
             resume_grace: seconds(30),
             record_abandoned: false,
@@ -206,7 +222,8 @@ pub struct RateConfig {
     pub requests_per_minute: Option<u32>,
     /// Tokens per minute, input and output.
     pub tokens_per_minute: Option<u32>,
-    /// The output tokens that are reserved for a request that names no `max_tokens`. Default 1024.
+    /// The output tokens that are reserved for a request of a tenant and model without a history.
+    /// Default 1024. Later ones reserve what their answers took; a smaller `max_tokens` holds.
     pub default_max_tokens: Option<u32>,
 }
 

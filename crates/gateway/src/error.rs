@@ -88,6 +88,8 @@ kinds! {
     UpstreamAuth => "upstream_auth_failed", 502, "upstream_error", Upstream, false;
     /// The upstream did not answer, or stopped answering, in time.
     UpstreamTimeout => "upstream_timeout", 504, "upstream_error", Upstream, true;
+    /// The client's own deadline passed first.
+    DeadlineExceeded => "deadline_exceeded", 504, "invalid_request_error", Client, true;
     /// The stream ended without its terminal event.
     UpstreamTruncated => "upstream_truncated", 502, "upstream_error", Upstream, true;
     /// The client read too slowly and was cut.

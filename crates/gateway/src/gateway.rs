@@ -7,16 +7,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
+use crate::answer::flight::{FlightBounds, Flights};
+use crate::answer::generate;
 use crate::config::GatewayConfig;
+use crate::enter::charge::History;
+use crate::enter::headers;
+use crate::enter::identity::{Identity, KeyRing};
+use crate::enter::limits::{Account, Limits};
+use crate::enter::ticket::{Arrival, Permit, Ticket};
 use crate::error::{ErrorKind, GatewayError};
-use crate::flight::{FlightBounds, Flights};
-use crate::identity::KeyRing;
-use crate::limits::Limits;
 use crate::platform::Platform;
-use crate::reply::ReplyBody;
-use crate::ticket::{Arrival, Permit, Ticket};
-use crate::upstream::{Upstream, UpstreamConfigError, UpstreamStatus, run_health_checks};
-use crate::{headers, pipeline};
+use crate::reply::{ReplyBody, error_reply};
+use crate::route::{
+    RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, run_health_checks,
+};
 
 /// The pipeline with all that it needs.
 pub struct Gateway<P: Platform> {
@@ -34,6 +38,10 @@ pub struct Gateway<P: Platform> {
 pub(crate) struct Shared {
     pub(crate) flights: Flights,
     pub(crate) limits: Arc<Limits>,
+    /// What answers took: what is reserved for the next.
+    pub(crate) history: Arc<History>,
+    /// How many repeats upstreams may be asked.
+    pub(crate) retries: Arc<RetryBudget>,
     pub(crate) in_flight: AtomicU32,
     pub(crate) draining: AtomicBool,
 }
@@ -85,6 +93,8 @@ impl<P: Platform> Gateway<P> {
             upstreams: self.upstreams.clone(),
             shared: Arc::new(Shared {
                 limits: self.shared.limits.clone(),
+                history: self.shared.history.clone(),
+                retries: self.shared.retries.clone(),
                 ..Shared::default()
             }),
         })
@@ -111,7 +121,7 @@ impl<P: Platform> Gateway<P> {
             return Ok(permit);
         };
         let ticket = Ticket::new(permit, "", headers::request_id(&*self.platform, None));
-        Err(pipeline::error_reply(
+        Err(error_reply(
             ticket,
             error.with_retry_after(Duration::from_secs(1)),
         ))
@@ -122,7 +132,7 @@ impl<P: Platform> Gateway<P> {
         permit: Permit<P>,
         request: http::Request<Bytes>,
     ) -> Response<ReplyBody<P>> {
-        pipeline::handle(permit, request).await
+        generate::handle(permit, request).await
     }
 
     /// Answers a request whose body could not be read, in the client's dialect.
@@ -132,7 +142,7 @@ impl<P: Platform> Gateway<P> {
         error: GatewayError,
     ) -> Response<ReplyBody<P>> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
-        pipeline::error_reply(Ticket::new(permit, head.uri.path(), id), error)
+        error_reply(Ticket::new(permit, head.uri.path(), id), error)
     }
 
     /// Starts the active health checks. They end with this value.
@@ -152,7 +162,8 @@ impl<P: Platform> Gateway<P> {
 
     /// The upstreams as they are now.
     pub fn upstreams(&self) -> Vec<UpstreamStatus> {
-        self.upstreams.iter().map(|u| u.status()).collect()
+        let now = self.platform.now();
+        self.upstreams.iter().map(|u| u.status(now)).collect()
     }
 
     /// Requests in flight.
@@ -193,6 +204,22 @@ impl<P: Platform> Gateway<P> {
 
     pub(crate) fn all_upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
+    }
+
+    /// What an exchange with an upstream needs.
+    pub(crate) fn sender(&self) -> Sender<P> {
+        Sender {
+            platform: self.platform.clone(),
+            config: self.config.clone(),
+            budget: self.shared.retries.clone(),
+        }
+    }
+
+    /// The account of a key with its limits.
+    pub(crate) fn account(&self, identity: &Identity) -> Option<Account> {
+        let now = self.platform.now();
+        let limits = &self.shared.limits;
+        limits.account(&identity.key, &self.config.rate, now)
     }
 
     pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {

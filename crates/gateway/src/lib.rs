@@ -39,14 +39,7 @@ mod time;
 pub use decide::memo;
 pub use enter::{headers, identity};
 
-use answer::{board, count, flight, generate as pipeline, leader, models, stored as lookup};
-use decide::{directives, masks};
-use enter::{ingress, limits, ticket};
-use receive::{guard, meter};
-use reply::{frame, resume};
-use route as upstream;
-
+pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};
-pub use ticket::{Arrival, Permit};
-pub use upstream::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
+pub use route::{EndpointStatus, UpstreamConfigError, UpstreamStatus};

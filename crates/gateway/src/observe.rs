@@ -65,6 +65,9 @@ pub struct Summary {
     pub request_id: String,
     /// The W3C `traceparent` of the client, where one came.
     pub traceparent: Option<String>,
+    /// The trace and span of this request, where requests are traced: the `traceparent` that
+    /// upstreams got.
+    pub span: Option<String>,
     /// Who asked; none when the key was not accepted.
     pub caller: Option<Caller>,
     /// The endpoint; none for an unknown path.
@@ -89,8 +92,10 @@ pub struct Summary {
     pub cache_why: Option<Reason>,
     /// The upstream that answered.
     pub upstream: Option<Arc<str>>,
-    /// Tokens, where counted.
+    /// Tokens, where counted or estimated.
     pub usage: Option<Usage>,
+    /// The upstream did not count: `usage` is made from the bytes of prompt and answer.
+    pub usage_estimated: bool,
     /// Guardrail rules that matched.
     pub guard_hits: Vec<Hit>,
     /// Whether a guardrail turned the prompt or the answer away.
@@ -116,6 +121,7 @@ impl Default for Summary {
         Self {
             request_id: String::new(),
             traceparent: None,
+            span: None,
             caller: None,
             operation: None,
             path: String::new(),
@@ -129,6 +135,7 @@ impl Default for Summary {
             cache_why: None,
             upstream: None,
             usage: None,
+            usage_estimated: false,
             guard_hits: Vec::new(),
             denied: false,
             started: SystemTime::UNIX_EPOCH,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_dialect::exchange::Fetched;
@@ -65,11 +65,27 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// Resolves after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + MaybeSend + 'static;
 
+    /// The monotonic clock, which all limits of time go by. Tests turn it.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The wall clock, for what is stored and told.
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// Whether requests are traced: then each gets a span of its own, which upstreams are told as
+    /// their parent.
+    fn traces(&self) -> bool {
+        false
+    }
+
     /// 128 random bits, for identifiers.
     fn random(&self) -> [u8; 16];
 
-    /// Sends one request and resolves when the response's head has come. It follows no
-    /// redirects, sends no header that it was not given but `host` and framing, and
+    /// Sends one request and resolves when the response's head has come. With the extension
+    /// [`FreshConnection`] it goes over a connection of its own. It follows no redirects, sends no header that it was not given but `host` and framing, and
     /// dropping the future or the body cancels the exchange at once.
     fn send(
         &self,
@@ -103,6 +119,11 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         let _ = (id, decision);
     }
 }
+
+/// In a request's extensions: it failed before, perhaps over a connection that had been kept too
+/// long, and goes over a new one now.
+#[derive(Debug, Clone, Copy)]
+pub struct FreshConnection;
 
 /// How connections to one upstream are made. Two upstreams share a connection only when this is equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -26,7 +26,7 @@ impl Timer {
     ) -> Poll<()> {
         loop {
             if self.running.as_ref().is_none_or(|(_, rings)| *rings > due) {
-                let left = due.saturating_duration_since(Instant::now());
+                let left = due.saturating_duration_since(platform.now());
                 self.running = Some((Mutex::new(Box::pin(platform.sleep(left))), due));
             }
             let Some((timer, rings)) = &mut self.running else {
@@ -55,7 +55,7 @@ impl Timer {
         if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
             return Some(output);
         }
-        let due = Instant::now() + limit;
+        let due = platform.now() + limit;
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(output));
@@ -73,4 +73,33 @@ pub(crate) async fn timeout<P: Platform, F: Future>(
     future: F,
 ) -> Option<F::Output> {
     Timer::default().within(platform, limit, future).await
+}
+
+/// When a request's time is up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    /// When.
+    pub(crate) at: Instant,
+    /// The client chose it: that it passes says nothing about an upstream.
+    pub(crate) own: bool,
+}
+
+impl Deadline {
+    /// What is left.
+    pub(crate) fn left(self, now: Instant) -> Duration {
+        self.at.saturating_duration_since(now)
+    }
+}
+
+/// Lets every other task that can run go first, once.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

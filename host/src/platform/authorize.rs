@@ -105,7 +105,10 @@ impl Fetch for TokenEndpoints {
                 ca_file: None,
                 client_tls: None,
             };
-            let client = self.0.client(&transport).map_err(|e| e.to_string())?;
+            let client = self
+                .0
+                .client(&transport, false)
+                .map_err(|e| e.to_string())?;
             let asked = async {
                 let response = client
                     .request(request.map(Into::into))

@@ -18,7 +18,9 @@ use forebay_dialect::exchange::Fetched;
 use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::Observation;
-use forebay_gateway::platform::{Platform, TransportError, UpstreamBody, UpstreamTransport};
+use forebay_gateway::platform::{
+    FreshConnection, Platform, TransportError, UpstreamBody, UpstreamTransport,
+};
 use forebay_gateway::policy::Policies;
 use moka::sync::Cache;
 
@@ -84,6 +86,10 @@ impl<P: NativePolicies> Platform for Native<P> {
         tokio::time::sleep(duration)
     }
 
+    fn traces(&self) -> bool {
+        self.observers.traces.is_some()
+    }
+
     fn random(&self) -> [u8; 16] {
         rand::random()
     }
@@ -94,7 +100,8 @@ impl<P: NativePolicies> Platform for Native<P> {
         upstream: &UpstreamTransport,
     ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + Send + 'static
     {
-        let client = self.transport.client(upstream);
+        let fresh = request.extensions().get::<FreshConnection>().is_some();
+        let client = self.transport.client(upstream, fresh);
         async move {
             let response = client?
                 .request(request.map(Into::into))

@@ -21,20 +21,28 @@ pub(super) type Pool = Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>
 /// a configuration names, over a few reloads. Beyond it the oldest pool goes.
 const MAX_POOLS: usize = 64;
 
+/// How a pool connects, and whether each of its requests gets a connection of its own.
+type Way = (UpstreamTransport, bool);
+
 /// All pools. Reading is one atomic load and a short scan.
 #[derive(Default)]
 pub struct Transport {
-    pools: ArcSwap<Vec<(UpstreamTransport, Pool)>>,
+    pools: ArcSwap<Vec<(Way, Pool)>>,
     making: Mutex<()>,
 }
 
 impl Transport {
-    /// The pool for this way of connecting, made when first asked for.
-    pub(super) fn client(&self, upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
-        let find = |pools: &[(UpstreamTransport, Pool)]| {
+    /// The pool for this way of connecting, made when first asked for. `fresh`: one that keeps no
+    /// connections.
+    pub(super) fn client(
+        &self,
+        upstream: &UpstreamTransport,
+        fresh: bool,
+    ) -> Result<Pool, TransportError> {
+        let find = |pools: &[(Way, Pool)]| {
             pools
                 .iter()
-                .find(|(t, _)| t == upstream)
+                .find(|((t, f), _)| t == upstream && *f == fresh)
                 .map(|(_, pool)| pool.clone())
         };
         if let Some(pool) = find(&self.pools.load()) {
@@ -45,18 +53,18 @@ impl Transport {
         if let Some(pool) = find(&pools) {
             return Ok(pool);
         }
-        let pool = make(upstream)?;
+        let pool = make(upstream, fresh)?;
         let mut grown = (**pools).clone();
         if grown.len() >= MAX_POOLS {
             grown.remove(0);
         }
-        grown.push((upstream.clone(), pool.clone()));
+        grown.push(((upstream.clone(), fresh), pool.clone()));
         self.pools.store(Arc::new(grown));
         Ok(pool)
     }
 }
 
-fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
+fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportError> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
@@ -74,7 +82,7 @@ fn make(upstream: &UpstreamTransport) -> Result<Pool, TransportError> {
         // the closing would fail.
         .pool_idle_timeout(Duration::from_secs(4))
         // 1024: half of the default for requests in flight, so that a burst's connections are used again.
-        .pool_max_idle_per_host(1024)
+        .pool_max_idle_per_host(if fresh { 0 } else { 1024 })
         .http2_only(upstream.h2c)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(10))

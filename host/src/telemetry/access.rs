@@ -20,6 +20,7 @@ pub(super) fn line(summary: &Summary) {
         stream = summary.stream,
         input_tokens = summary.usage.map(|u| u.input),
         output_tokens = summary.usage.map(|u| u.output),
+        tokens_estimated = summary.usage_estimated,
         denied = summary.denied,
         duration_us = micros(summary.duration),
         first_token_us = summary.first_token.map(micros),

@@ -1,7 +1,7 @@
 //! Label values: closed sets, and names from the configuration. What a client makes up is `other`.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use forebay_dialect::canonical::Operation;
@@ -47,10 +47,11 @@ pub(super) fn status_class(status: u16) -> &'static str {
     }
 }
 
-/// The names that may be labels: configured models and upstreams.
+/// The names that may be labels: configured models, and those that an upstream served.
 #[derive(Debug)]
 pub(super) struct Known {
     models: ArcSwap<HashSet<Arc<str>>>,
+    served: Mutex<HashSet<Arc<str>>>,
     other: Arc<str>,
 }
 
@@ -58,6 +59,7 @@ impl Default for Known {
     fn default() -> Self {
         Self {
             models: ArcSwap::default(),
+            served: Mutex::default(),
             other: OTHER.into(),
         }
     }
@@ -69,8 +71,22 @@ impl Known {
             .store(Arc::new(models.take(MAX_MODELS).collect()));
     }
 
-    /// The model itself where it is known, `other` where a client made it up.
-    pub(super) fn model(&self, name: &str) -> Arc<str> {
-        self.models.load().get(name).unwrap_or(&self.other).clone()
+    /// The model itself where it is configured, or where an upstream has served it and there are
+    /// not too many; `other` where a client made it up.
+    pub(super) fn model(&self, name: &str, served: bool) -> Arc<str> {
+        if let Some(known) = self.models.load().get(name) {
+            return known.clone();
+        }
+        let mut names = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.get(name) {
+            Some(known) => known.clone(),
+            // 128: a longer name is no name for a label.
+            None if served && names.len() < MAX_MODELS && name.len() <= 128 => {
+                let name: Arc<str> = name.into();
+                names.insert(name.clone());
+                name
+            }
+            None => self.other.clone(),
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! Every label comes from a closed set or from the configuration.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay_gateway::error::ErrorKind;
 use forebay_gateway::observe::{CacheResult, Observation, Summary};
@@ -14,9 +13,20 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{self, Known};
 
-/// From 1 ms to 82 s; what the GenAI conventions ask for is within.
-const SECONDS: [f64; 14] = [
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 81.92,
+/// From 1 ms to 10 min: a whole request.
+const SECONDS: [f64; 17] = [
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96,
+    81.92, 600.0,
+];
+/// Of the GenAI conventions for the time to the first token.
+const FIRST_TOKEN: [f64; 18] = [
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+    // Beyond the conventions: long prompts and reasoning.
+    30.0, 60.0,
+];
+/// Of the GenAI conventions for the time per output token.
+const PER_TOKEN: [f64; 14] = [
+    0.001, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5,
 ];
 /// Of the GenAI conventions for tokens.
 const TOKENS: [f64; 14] = [
@@ -36,8 +46,8 @@ const TOKENS: [f64; 14] = [
     67_108_864.0,
 ];
 /// From 10 µs to 100 ms: what a gateway itself may take.
-const MICROS: [f64; 12] = [
-    10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0,
+const OWN_SECONDS: [f64; 12] = [
+    10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 100e-3,
 ];
 
 /// Labels of the GenAI conventions.
@@ -91,6 +101,12 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
+fn first_token() -> Histogram {
+    Histogram::new(FIRST_TOKEN)
+}
+fn per_token() -> Histogram {
+    Histogram::new(PER_TOKEN)
+}
 fn tokens() -> Histogram {
     Histogram::new(TOKENS)
 }
@@ -123,6 +139,7 @@ pub struct Metrics {
     pub reloads: Counter,
     /// Reloads that were rejected.
     pub reloads_failed: Counter,
+    estimated: Counter,
     token_usage: Histograms<Tokens>,
     first_token: Histograms<GenAi>,
     per_token: Histograms<GenAi>,
@@ -147,8 +164,8 @@ impl Metrics {
             joined: Counter::default(),
             flights: Counter::default(),
             flights_cancelled: Counter::default(),
-            policy: Histogram::new(MICROS),
-            overhead: Histogram::new(MICROS),
+            policy: Histogram::new(OWN_SECONDS),
+            overhead: Histogram::new(OWN_SECONDS),
             guard: Family::default(),
             errors: Family::default(),
             attempts: Family::default(),
@@ -159,8 +176,9 @@ impl Metrics {
             reloads: Counter::default(),
             reloads_failed: Counter::default(),
             token_usage: Family::new_with_constructor(tokens as fn() -> Histogram),
-            first_token: Family::new_with_constructor(seconds as fn() -> Histogram),
-            per_token: Family::new_with_constructor(seconds as fn() -> Histogram),
+            first_token: Family::new_with_constructor(first_token as fn() -> Histogram),
+            per_token: Family::new_with_constructor(per_token as fn() -> Histogram),
+            estimated: Counter::default(),
         };
         for kind in ErrorKind::ALL {
             let _ = new.errors.get_or_create(&Kind { kind: kind.code() });
@@ -172,12 +190,12 @@ impl Metrics {
         let r = &mut self.registry;
         r.register(
             "gen_ai_client_token_usage",
-            "Tokens per request, as counted by the upstream",
+            "Tokens per request, as counted by the upstream or estimated",
             self.token_usage.clone(),
         );
         r.register(
             "gen_ai_server_time_to_first_token",
-            "Seconds from request to first token out",
+            "Seconds from request to first token out, of streams",
             self.first_token.clone(),
         );
         r.register(
@@ -216,12 +234,12 @@ impl Metrics {
             self.flights_cancelled.clone(),
         );
         r.register(
-            "forebay_policy_microseconds",
+            "forebay_policy_seconds",
             "Time in policies per request",
             self.policy.clone(),
         );
         r.register(
-            "forebay_overhead_microseconds",
+            "forebay_overhead_seconds",
             "Time in the gateway before the upstream was asked or the answer found",
             self.overhead.clone(),
         );
@@ -249,6 +267,11 @@ impl Metrics {
             "forebay_clients_gone",
             "Requests whose client left before the end",
             self.clients_gone.clone(),
+        );
+        r.register(
+            "forebay_tokens_estimated",
+            "Answers whose tokens nobody counted, so that they were estimated",
+            self.estimated.clone(),
         );
         r.register(
             "forebay_response_bytes",
@@ -328,8 +351,9 @@ impl Metrics {
             })
             .inc();
         self.duration.observe(summary.duration.as_secs_f64());
-        self.policy.observe(micros(summary.policy_time));
-        self.overhead.observe(micros(summary.overhead));
+        self.policy.observe(summary.policy_time.as_secs_f64());
+        self.overhead.observe(summary.overhead.as_secs_f64());
+        self.estimated.inc_by(u64::from(summary.usage_estimated));
         self.bytes_out.inc_by(summary.bytes_out);
         self.clients_gone.inc_by(u64::from(summary.client_gone));
         if let Some(kind) = summary.error {
@@ -367,7 +391,7 @@ impl Metrics {
         let Some(upstream) = &summary.upstream else {
             return;
         };
-        let model = self.known.model(&summary.model);
+        let model = self.known.model(&summary.model, summary.status == 200);
         let usage = summary.usage.unwrap_or_default();
         for (count, kind) in [(usage.input, "input"), (usage.output, "output")] {
             if summary.usage.is_some() {
@@ -391,13 +415,14 @@ impl Metrics {
             gen_ai_provider_name: upstream.clone(),
             gen_ai_request_model: model,
         };
-        let Some(first) = summary.first_token else {
+        // An answer that came whole says nothing about its first token.
+        let Some(first) = summary.first_token.filter(|_| summary.stream) else {
             return;
         };
         self.first_token
             .get_or_create(&labels)
             .observe(first.as_secs_f64());
-        if summary.stream && usage.output > 1 {
+        if usage.output > 1 {
             #[allow(
                 clippy::cast_precision_loss,
                 reason = "token counts are far below 2^53"
@@ -432,8 +457,4 @@ impl Metrics {
         };
         self.guard.get_or_create(&labels).inc_by(hit.count.into());
     }
-}
-
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
 }

@@ -1,22 +1,46 @@
 //! OpenTelemetry traces over OTLP/HTTP, one span a request, with the GenAI semantic conventions
 //! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>). Content is never recorded.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use forebay_gateway::observe::Summary;
+use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
-    TraceState, Tracer as _, TracerProvider as _,
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::runtime::Tokio;
 use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracer, SdkTracerProvider};
 
 use super::labels;
+
+thread_local! {
+    /// The ids of the span that this thread is about to start.
+    static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
+}
+
+/// Gives a span the ids that its request already has, which upstreams were told; else random ones.
+#[derive(Debug, Default)]
+struct GivenIds(RandomIdGenerator);
+
+impl IdGenerator for GivenIds {
+    fn new_trace_id(&self) -> TraceId {
+        NEXT.get()
+            .map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        NEXT.get()
+            .map_or_else(|| self.0.new_span_id(), |(_, span)| span)
+    }
+}
 
 /// Traces can't be sent.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +79,7 @@ impl Traces {
             .map_err(|e| failed(e.to_string()))?;
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter, Tokio).build())
+            .with_id_generator(GivenIds::default())
             .with_resource(Resource::builder().with_service_name("forebay").build())
             .build();
         let tracer = provider.tracer("forebay");
@@ -69,13 +94,18 @@ impl Traces {
         } else {
             format!("{operation} {}", summary.model)
         };
-        let mut span = self
+        let builder = self
             .tracer
             .span_builder(name)
             .with_kind(SpanKind::Server)
             .with_start_time(summary.started)
-            .with_attributes(attributes(summary, operation))
-            .start_with_context(&self.tracer, &parent(summary.traceparent.as_deref()));
+            .with_attributes(attributes(summary, operation));
+        // The ids that upstreams got with the request: their spans are below this one.
+        let own = summary.span.as_deref().and_then(remote);
+        NEXT.set(own.map(|own| (own.trace_id(), own.span_id())));
+        let parent = context(summary.traceparent.as_deref());
+        let mut span = builder.start_with_context(&self.tracer, &parent);
+        NEXT.set(None);
         if let Some(kind) = summary.error {
             span.set_status(Status::error(kind.code()));
         }
@@ -145,22 +175,18 @@ fn attributes(summary: &Summary, operation: &'static str) -> Vec<KeyValue> {
     attributes
 }
 
-/// The client's span, from `traceparent` (W3C Trace Context, version 00).
-fn parent(traceparent: Option<&str>) -> Context {
-    let parse = |text: &str| {
-        let mut parts = text.trim().split('-');
-        let (_version, trace, span, flags) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let context = SpanContext::new(
-            TraceId::from_hex(trace).ok()?,
-            SpanId::from_hex(span).ok()?,
-            TraceFlags::new(u8::from_str_radix(flags, 16).ok()?),
-            true,
-            TraceState::NONE,
-        );
-        context
-            .is_valid()
-            .then(|| Context::new().with_remote_span_context(context))
-    };
-    traceparent.and_then(parse).unwrap_or_default()
+/// The client's span as a context.
+fn context(traceparent: Option<&str>) -> Context {
+    let remote = traceparent.and_then(remote);
+    remote.map_or_else(Context::new, |span| {
+        Context::new().with_remote_span_context(span)
+    })
+}
+
+/// The span that a `traceparent` names, read by the SDK's propagator.
+fn remote(traceparent: &str) -> Option<SpanContext> {
+    let carrier = HashMap::from([("traceparent".to_owned(), traceparent.trim().to_owned())]);
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    let span = context.span().span_context().clone();
+    span.is_valid().then_some(span)
 }

@@ -3,6 +3,14 @@
 use super::*;
 use crate::bindings::exports::forebay::edge::cloud_selector::{Capabilities, Price};
 
+/// Ranks by the score.
+fn scored() -> Config {
+    Config {
+        strategy: Strategy::Score,
+        ..Config::default()
+    }
+}
+
 /// A cluster of one's own in the EU: slow, cheap, small context, no vision.
 fn engine() -> Candidate {
     Candidate {
@@ -82,7 +90,7 @@ fn excludes(demand: &Demand, candidates: [Candidate; 2], out: u32, code: &str, s
 
 #[test]
 fn both_serve_an_easy_demand() {
-    let ranking = rank(&Config::default(), &demand(), &[engine(), cloud()]);
+    let ranking = rank(&scored(), &demand(), &[engine(), cloud()]);
     assert_eq!(ranking.order.len(), 2);
     assert!(ranking.excluded.is_empty());
 }
@@ -174,8 +182,9 @@ fn the_first_broken_constraint_is_the_one_reported() {
 
 #[test]
 fn weights_flip_the_order() {
-    let cheap = Config::parse(r#"{"weights":{"price":10}}"#).unwrap();
-    let fast = Config::parse(r#"{"weights":{"price":0,"completion":10}}"#).unwrap();
+    let cheap = Config::parse(r#"{"strategy":"score","weights":{"price":10}}"#).unwrap();
+    let fast =
+        Config::parse(r#"{"strategy":"score","weights":{"price":0,"completion":10}}"#).unwrap();
     let both = [engine(), cloud()];
     assert_eq!(names(&rank(&cheap, &demand(), &both)), [0, 1]);
     assert_eq!(names(&rank(&fast, &demand(), &both)), [1, 0]);
@@ -186,7 +195,7 @@ fn warmth_decides_between_equals() {
     let mut warm = engine();
     warm.order = 1;
     warm.warm_tokens = 900;
-    let ranking = rank(&Config::default(), &demand(), &[engine(), warm]);
+    let ranking = rank(&scored(), &demand(), &[engine(), warm]);
     assert_eq!(names(&ranking), [1, 0]);
 }
 
@@ -201,7 +210,7 @@ fn the_ordered_strategy_ignores_the_score() {
 fn ties_go_to_the_configured_order_and_parts_sum_to_the_score() {
     let mut second = engine();
     second.order = 1;
-    let flat = Config::parse(r#"{"weights":{"order":0}}"#).unwrap();
+    let flat = Config::parse(r#"{"strategy":"score","weights":{"order":0}}"#).unwrap();
     let ranking = rank(&flat, &demand(), &[second, engine()]);
     assert_eq!(names(&ranking), [1, 0]);
     for choice in &ranking.order {

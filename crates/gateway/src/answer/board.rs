@@ -1,166 +1,190 @@
 //! From a miss to a flight: join the one that is under way, or start one and its leader.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::Request;
-use http::HeaderMap;
+use http::{HeaderMap, request};
 
+use super::flight::{Boarding, End, Flight, FlightReader};
+use super::lead::{Errand, Leader};
 use crate::decide::{Decision, invalid_request};
+use crate::enter::headers;
+use crate::enter::identity::keyed;
+use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
-use crate::flight::{Boarding, End, Flight, FlightReader};
 use crate::gateway::Gateway;
-use crate::headers;
-use crate::identity::keyed;
-use crate::leader::Leader;
 use crate::platform::Platform;
-use crate::ticket::Ticket;
-use crate::time::Timer;
-use crate::upstream::{Attempts, dialect_headers};
+use crate::route::{Outgoing, dialect_headers, first_eight};
+use crate::time::Deadline;
 
 /// What becomes of a miss.
-pub(crate) enum Boarded<P: Platform> {
+pub(crate) enum Boarded {
     /// A flight, and whether another request leads it.
     Flight(FlightReader, bool),
     /// Nobody here reads the answer: it is relayed.
-    Relay(Box<Leader<P>>),
+    Relay(Box<Relay>),
 }
 
-/// Joins the flight of this request, or starts one and its leader; or gives the leader of an
+/// A request whose answer is only passed on.
+pub(crate) struct Relay {
+    pub(crate) errand: Errand,
+    pub(crate) outgoing: Outgoing,
+}
+
+/// Joins the flight of this request, or starts one and its leader; or gives the request of an
 /// answer that is only passed on.
 pub(crate) fn board<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
     body: &Bytes,
-    head: &HeaderMap,
+    head: &request::Parts,
     ticket: &Ticket<P>,
-) -> Result<Boarded<P>, GatewayError> {
+) -> Result<Boarded, GatewayError> {
+    let head = &head.headers;
     let directives = decision.directives;
-    let id = u64::from_le_bytes(first_eight(gateway.platform().random()));
     let may_store = decision.plan.store && !directives.no_store;
-    // Who narrows residency by header flies alone: a flight's upstream is not known before it has begun.
-    let narrowed = head.contains_key(headers::RESIDENCY);
+    // Requests that narrow residency by header never share a flight: its upstream is not known
+    // before it has begun.
     let shares = decision.plan.lookup
         && may_store
         && directives.max_age != Some(0)
-        && !narrowed
+        && !head.contains_key(headers::RESIDENCY)
         && decision.deadline.is_none();
-    let bounds = gateway.flight_bounds();
     let resumable = headers::flag(head, &headers::EVENT_IDS);
-    let reader = if shares {
-        match gateway.shared().flights.board(decision.key, id, bounds) {
-            Some(Boarding::Joined(reader)) => return Ok(Boarded::Flight(reader, true)),
-            Some(Boarding::Leads(reader)) => reader,
-            None => {
-                return Err(GatewayError::new(
-                    ErrorKind::Internal,
-                    "a new flight could not be boarded",
-                ));
-            }
-        }
-    } else {
-        let keep = may_store || resumable || !decision.facts.stream;
-        let flight = Flight::new(id, decision.key, keep, bounds);
-        flight.join(0).ok_or_else(|| {
-            GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded")
-        })?
+    let keep = shares || may_store || resumable || !decision.facts.stream;
+    let reader = match seat(gateway, decision, shares, keep)? {
+        Boarding::Joined(reader) => return Ok(Boarded::Flight(reader, true)),
+        Boarding::Leads(reader) => reader,
     };
     let flight = reader.flight().clone();
     // From here to the spawn there is no await: a client that leaves can't strand those who join.
-    let request = match decision.request.take() {
-        Some(request) => request,
-        None => match Request::parse(decision.target.clone(), body.clone()) {
-            Ok(request) => request,
-            Err(error) => {
-                let error = invalid_request(&error);
-                flight.finish(End::Failed(error.clone()));
-                gateway.shared().flights.land(&flight);
-                return Err(error);
-            }
-        },
+    let request = match taken(decision, body) {
+        Ok(request) => request,
+        Err(error) => {
+            flight.finish(End::Failed(error.clone()));
+            gateway.shared().flights.land(&flight);
+            return Err(error);
+        }
     };
     if resumable {
         gateway.shared().flights.make_resumable(&flight);
     }
-    let mut leader = lead(gateway, decision, request, flight, head, ticket);
-    leader.may_store = may_store;
-    let unread = gateway.platform().passes_bodies()
+    let (errand, mut outgoing) = errand(gateway, decision, request, head, ticket, may_store);
+    outgoing.unread = gateway.platform().passes_bodies()
         && !shares
         && !may_store
         && !resumable
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);
-    if unread {
-        return Ok(Boarded::Relay(Box::new(leader)));
+    if outgoing.unread {
+        return Ok(Boarded::Relay(Box::new(Relay { errand, outgoing })));
     }
+    let leader = Leader {
+        gateway: gateway.clone(),
+        flight,
+        errand,
+        outgoing,
+    };
     gateway
         .platform()
         .spawn(leader.run(decision.session.take()));
     Ok(Boarded::Flight(reader, false))
 }
 
-/// A leader for this request, which has asked nobody yet.
-pub(crate) fn lead<P: Platform>(
-    gateway: &Arc<Gateway<P>>,
+/// A place on a flight: one that can be shared, or one of this request's own.
+fn seat<P: Platform>(
+    gateway: &Gateway<P>,
+    decision: &Decision<P>,
+    shares: bool,
+    keep: bool,
+) -> Result<Boarding, GatewayError> {
+    let id = first_eight(&gateway.platform().random());
+    let bounds = gateway.flight_bounds();
+    let boarding = if shares {
+        gateway.shared().flights.board(decision.key, id, bounds)
+    } else {
+        let flight = Flight::new(id, decision.key, keep, bounds);
+        flight.join(0).map(Boarding::Leads)
+    };
+    boarding
+        .ok_or_else(|| GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded"))
+}
+
+/// The request as it was read, or read now where the decision was remembered.
+pub(crate) fn taken<P: Platform>(
+    decision: &mut Decision<P>,
+    body: &Bytes,
+) -> Result<Request, GatewayError> {
+    match decision.request.take() {
+        Some(request) => Ok(request),
+        None => Request::parse(decision.target.clone(), body.clone())
+            .map_err(|error| invalid_request(&error)),
+    }
+}
+
+/// What is to be done for a request, and the request itself.
+pub(crate) fn errand<P: Platform>(
+    gateway: &Gateway<P>,
     decision: &Decision<P>,
     request: Request,
-    flight: Arc<Flight>,
     head: &HeaderMap,
     ticket: &Ticket<P>,
-) -> Leader<P> {
-    let mut passed_on = HeaderMap::new();
-    let own = dialect_headers(decision.target.wire).iter();
-    for name in own.chain([&headers::IDEMPOTENCY_KEY]) {
-        for value in head.get_all(name) {
-            passed_on.append(name.clone(), value.clone());
-        }
-    }
-    headers::put(
-        &mut passed_on,
-        headers::REQUEST_ID,
-        &ticket.summary.request_id,
-    );
-    if let Some(parent) = &ticket.summary.traceparent {
-        headers::put(&mut passed_on, headers::TRACEPARENT, parent);
-    }
+    may_store: bool,
+) -> (Errand, Outgoing) {
     let total = gateway.config().timeouts.total.0;
-    let deadline = ticket.started + decision.deadline.map_or(total, |own| own.min(total));
+    let own = decision.deadline.filter(|own| *own < total);
+    let deadline = Deadline {
+        at: ticket.started + own.unwrap_or(total),
+        own: own.is_some(),
+    };
     let secret = &*decision.identity.secret;
-    let mut attempts = Attempts::new(
-        gateway.clone(),
-        Arc::new(request),
-        Vec::new(),
-        passed_on,
+    let mut key = DefaultHasher::new();
+    decision.identity.key.id.hash(&mut key);
+    let outgoing = Outgoing {
+        request: Arc::new(request),
+        cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
+        hints: decision.plan.hints.clone(),
+        headers: passed_on(decision, head, ticket),
         deadline,
-    );
-    attempts.cache_salt = hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]);
-    attempts.hints.clone_from(&decision.plan.hints);
-    Leader {
-        gateway: gateway.clone(),
-        flight,
-        attempts,
+        key: key.finish(),
+        count: false,
+        unread: false,
+    };
+    let errand = Errand {
         caller: decision.caller.clone(),
         facts: decision.facts.clone(),
         plan: decision.plan.clone(),
+        wire: decision.target.wire,
         residency: decision.residency.clone(),
         budget_micro_usd: decision.identity.tenant.budget_micro_usd,
-        has_deadline: decision.deadline.is_some(),
-        tenant_hash: u64::from_le_bytes(first_eight_of(&keyed(secret, &[b"forebay warmth v1"]))),
-        may_store: false,
-        route: "".into(),
-        rank_time: Duration::ZERO,
-        silence: Timer::default(),
+        deadline,
+        tenant_hash: first_eight(&keyed(secret, &[b"forebay warmth v1"])),
+        may_store,
+    };
+    (errand, outgoing)
+}
+
+/// The headers that go upstream whoever answers.
+fn passed_on<P: Platform>(
+    decision: &Decision<P>,
+    head: &HeaderMap,
+    ticket: &Ticket<P>,
+) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    let own = dialect_headers(decision.target.wire).iter();
+    for name in own.chain([&headers::IDEMPOTENCY_KEY, &headers::TRACESTATE]) {
+        for value in head.get_all(name) {
+            out.append(name.clone(), value.clone());
+        }
     }
-}
-
-fn first_eight(random: [u8; 16]) -> [u8; 8] {
-    first_eight_of(&random)
-}
-
-fn first_eight_of(bytes: &[u8]) -> [u8; 8] {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&bytes[..8]);
-    eight
+    let summary = &ticket.summary;
+    headers::put(&mut out, headers::REQUEST_ID, &summary.request_id);
+    // Where requests are traced, the engine's span is below ours; else below the client's.
+    if let Some(parent) = summary.span.as_ref().or(summary.traceparent.as_ref()) {
+        headers::put(&mut out, headers::TRACEPARENT, parent);
+    }
+    out
 }

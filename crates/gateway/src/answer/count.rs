@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::{Request, Target, Wire};
+use forebay_dialect::Wire;
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, request};
+use http::{HeaderMap, HeaderValue};
 
-use crate::board::lead;
-use crate::decide::{Decision, decide, invalid_request};
+use super::board::{errand, taken};
+use super::generate::Asked;
+use super::lead::relay;
+use crate::decide::{Decision, decide};
+use crate::enter::headers;
+use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
-use crate::flight::Flight;
 use crate::gateway::Gateway;
-use crate::headers;
-use crate::pipeline::{Content, Ready};
 use crate::platform::Platform;
-use crate::ticket::Ticket;
+use crate::reply::{Content, Ready};
 use crate::time::timeout;
 
 /// The most of a count that is read: it is one number, and what a vendor tells beside it.
@@ -28,17 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Counts the tokens of a prompt. It passes the same checks as a request for an answer.
 pub(crate) async fn count<P: Platform>(
     gateway: &Arc<Gateway<P>>,
-    target: &Target,
-    route: &'static str,
-    head: &request::Parts,
+    asked: &Asked<'_>,
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
+    let (target, route, head) = (&asked.target, asked.route, asked.head);
     let mut decision = decide(gateway, target, route, head, &body, ticket).await?;
-    ticket.settle(0);
+    ticket.charge.settle();
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
-    if let Some((upstream, count)) = ask(gateway, &mut decision, &body, head, ticket).await? {
+    if let Some((upstream, count)) = ask(gateway, &mut decision, &body, asked, ticket).await? {
         headers::put(&mut out, headers::UPSTREAM, &upstream);
         return Ok(Ready {
             headers: out,
@@ -69,20 +69,22 @@ async fn ask<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
     body: &Bytes,
-    head: &request::Parts,
+    asked: &Asked<'_>,
     ticket: &Ticket<P>,
 ) -> Result<Option<(Arc<str>, Bytes)>, GatewayError> {
-    let request = match decision.request.take() {
-        Some(request) => request,
-        None => Request::parse(decision.target.clone(), body.clone())
-            .map_err(|error| invalid_request(&error))?,
-    };
-    let flight = Flight::new(0, decision.key, false, gateway.flight_bounds());
-    let mut leader = lead(gateway, decision, request, flight, &head.headers, ticket);
-    leader.attempts.count = true;
+    let request = taken(decision, body)?;
+    let (errand, mut outgoing) = errand(
+        gateway,
+        decision,
+        request,
+        &asked.head.headers,
+        ticket,
+        false,
+    );
+    outgoing.count = true;
     let session = decision.session.take();
     let counted = timeout(&**gateway.platform(), PATIENCE, async move {
-        let (told, mut answer) = leader.relay(session).await.ok()?;
+        let (head, mut answer) = relay(gateway, &errand, outgoing, session).await.ok()?;
         let mut out = BytesMut::new();
         while let Some(piece) = answer.body.next().await {
             out.extend_from_slice(&piece.ok()?);
@@ -90,7 +92,7 @@ async fn ask<P: Platform>(
                 return None;
             }
         }
-        Some((told.upstream, out.freeze()))
+        Some((head.upstream, out.freeze()))
     });
     Ok(counted.await.flatten())
 }

@@ -1,4 +1,4 @@
-//! `/v1/models`: what the configuration names, and what upstreams without a list of their own tell.
+//! `/v1/models`: what the configuration names, and what upstreams without a list of their own say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,47 +7,69 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::openai::models::{ModelEntry, list, one};
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 
+use crate::enter::identity::Identity;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
-use crate::identity::Identity;
 use crate::platform::Platform;
+use crate::route::{Listed, Upstream, first_eight};
 use crate::time::timeout;
-use crate::upstream::Upstream;
 
 /// How long an upstream may take to list its models, and how much it may say.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_LIST: usize = 1 << 20;
+/// How long a list serves without asking again, and how long one that did not answer is left alone.
+const FRESH: Duration = Duration::from_secs(60);
 
-/// The list, or one model of it, as far as the key may use them.
+/// The list, or one model of it, as far as the key may use them. All upstreams are asked at once.
 pub(crate) async fn answer<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     identity: &Identity,
     wanted: Option<&str>,
 ) -> Result<Bytes, GatewayError> {
+    let upstreams = gateway.all_upstreams();
+    let lists = join_all(upstreams.iter().map(|u| models_of(gateway, u))).await;
     let mut found: BTreeMap<String, ModelEntry> = BTreeMap::new();
-    for upstream in gateway.all_upstreams() {
-        let entries = if upstream.config.models.is_empty() {
-            ask(gateway, upstream).await.unwrap_or_default()
-        } else {
-            let entry = |id: &String| ModelEntry {
-                id: id.clone(),
-                created: 0,
-                owned_by: upstream.config.name.clone(),
-            };
-            upstream.config.models.keys().map(entry).collect()
-        };
-        for entry in entries
-            .into_iter()
-            .filter(|entry| identity.may_use(&entry.id))
-        {
-            found.entry(entry.id.clone()).or_insert(entry);
+    for entry in lists.iter().flat_map(|list| list.iter()) {
+        if identity.may_use(&entry.id) {
+            found
+                .entry(entry.id.clone())
+                .or_insert_with(|| entry.clone());
         }
     }
     match wanted {
         None => Ok(list(&found.into_values().collect::<Vec<_>>())),
         Some(id) => found.get(id).map(one).ok_or_else(|| unknown_model(id)),
     }
+}
+
+/// The models of one upstream: those configured, or those that it lists. What it listed last
+/// serves while it does not answer.
+async fn models_of<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    upstream: &Upstream,
+) -> Arc<[ModelEntry]> {
+    if !upstream.config.models.is_empty() {
+        let entry = |id: &String| ModelEntry {
+            id: id.clone(),
+            created: 0,
+            owned_by: upstream.config.name.clone(),
+        };
+        return upstream.config.models.keys().map(entry).collect();
+    }
+    let now = gateway.platform().now();
+    let Listed { models, asked } = upstream.listed().clone();
+    if asked.is_some_and(|at| now.saturating_duration_since(at) < FRESH) {
+        return models;
+    }
+    let listed = ask(gateway, upstream).await;
+    let models = listed.map_or(models, Into::into);
+    *upstream.listed() = Listed {
+        models: models.clone(),
+        asked: Some(gateway.platform().now()),
+    };
+    models
 }
 
 /// The error of a model that nobody serves.
@@ -66,8 +88,8 @@ async fn ask<P: Platform>(
     upstream: &Upstream,
 ) -> Option<Vec<ModelEntry>> {
     let platform = gateway.platform();
-    let random = u64::from(platform.random()[0]);
-    let endpoint = upstream.pick(&[], random)?;
+    let random = first_eight(&platform.random());
+    let endpoint = upstream.pick("", &[], true, random, platform.now())?;
     let request = upstream.get(&endpoint, "/v1/models")?;
     let body = timeout(&**platform, PATIENCE, async {
         let response = platform.send(request, &upstream.transport).await.ok()?;

@@ -2,7 +2,7 @@
 //! whose connection broke.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -11,8 +11,8 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::Platform;
-use crate::reply::Feed;
-use crate::resume;
+use crate::reply::body::Feed;
+use crate::reply::resume;
 use crate::store::{Entry, Store};
 
 /// What the store has for a request.
@@ -42,7 +42,7 @@ pub(crate) async fn find<P: Platform>(gateway: &Arc<Gateway<P>>, decision: &Deci
     if !resident || entry.tenant != decision.caller.tenant {
         return Found::Nothing;
     }
-    let now = SystemTime::now();
+    let now = gateway.platform().wall();
     let age = entry.age(now);
     let too_old = decision
         .directives

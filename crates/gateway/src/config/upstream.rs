@@ -173,6 +173,19 @@ pub struct ClientTls {
     pub key: String,
 }
 
+/// `[upstreams.timeouts]`: limits of time that differ from `[timeouts]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTimeouts {
+    /// From the request to the first byte of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Span>,
+    /// Between two pieces of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Span>,
+}
+
 /// `[[upstreams]]`: an engine or a cloud.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -251,6 +264,12 @@ pub struct UpstreamConfig {
     /// Expected tokens of output a second before any are measured. Absent: the catalogue's figure, else 50.
     #[serde(default)]
     pub expected_tokens_per_second: Option<f64>,
+    /// Limits of time that differ from `[timeouts]`.
+    #[serde(default)]
+    pub timeouts: UpstreamTimeouts,
+    /// The same for single models, by the name that clients use.
+    #[serde(default)]
+    pub model_timeouts: BTreeMap<String, UpstreamTimeouts>,
     /// The path of its health check; empty: none. Default `/health` for engines, none for clouds.
     #[serde(default)]
     pub health_path: Option<String>,

@@ -5,26 +5,26 @@ pub(crate) mod masks;
 pub mod memo;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use forebay_dialect::canonical::Operation;
 use forebay_dialect::{Request, RequestError, Target, Wire};
 use http::request;
 
+use crate::answer::models::unknown_model;
+use crate::decide::masks::MaskTable;
+use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
-use crate::guard::policy_failed;
+use crate::headers;
 use crate::identity::{Identity, keyed};
-use crate::masks::MaskTable;
 use crate::memo::{Remembered, memo_id};
-use crate::models::unknown_model;
 use crate::platform::Platform;
 use crate::policy::{
     Action, CachePlan, Caller, Directives, Policies, PolicySession, Reason, Scope,
 };
+use crate::receive::guard::policy_failed;
 use crate::store::CacheKey;
-use crate::ticket::Ticket;
-use crate::{directives, headers};
 
 /// What was decided about a request.
 pub(crate) struct Decision<P: Platform> {
@@ -59,7 +59,7 @@ pub(crate) async fn decide<P: Platform>(
 ) -> Result<Decision<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify(headers::api_key(request_head).as_deref(), SystemTime::now())?;
+        .identify_any(headers::api_keys(request_head), gateway.platform().wall())?;
     let head = &request_head.headers;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
@@ -68,6 +68,8 @@ pub(crate) async fn decide<P: Platform>(
     };
     ticket.summary.caller = Some(caller.clone());
     ticket.summary.operation = Some(target.wire.operation());
+    // Whatever comes of it, it is a request: a loop of failures is limited too.
+    ticket.charge.begin(gateway.account(&identity))?;
     if !headers::is_json(head) {
         return Err(GatewayError::new(
             ErrorKind::UnsupportedMedia,
@@ -106,30 +108,9 @@ pub(crate) async fn decide<P: Platform>(
     ticket.summary.model = facts.model.to_string();
     ticket.summary.stream = facts.stream;
     check_model(gateway, &identity, &facts.model)?;
-    let output = facts.max_tokens.unwrap_or_else(|| {
-        gateway
-            .config()
-            .rate
-            .default_max_tokens
-            .unwrap_or(1024)
-            .into()
-    });
-    let reserved = facts
-        .input_tokens
-        .saturating_add(output.saturating_mul(facts.n.into()));
-    let limits = &gateway.shared().limits;
-    match limits.reserve(
-        &identity.key,
-        &gateway.config().rate,
-        reserved,
-        Instant::now(),
-    ) {
-        Ok(reservation) => ticket.reserve(reservation),
-        Err(error) => {
-            ticket.refused(limits.levels(&identity.key));
-            return Err(error);
-        }
-    }
+    ticket.input_tokens = facts.input_tokens;
+    let output = likely_output(gateway, &caller, target.wire, &facts);
+    ticket.charge.reserve(facts.input_tokens, output)?;
 
     let residency = headers::residency(&identity.tenant.residency, head);
     let mut decision = Decision {
@@ -148,21 +129,17 @@ pub(crate) async fn decide<P: Platform>(
         session: None,
     };
     if remembered.is_none() {
-        let began = Instant::now();
+        let began = gateway.platform().now();
         let judged = judge(gateway, &mut decision, &own, body.len()).await;
-        ticket.summary.policy_time = began.elapsed();
-        if let Err(error) = judged {
-            // Nothing was computed that could be charged.
-            ticket.settle(0);
-            return Err(error);
-        }
+        let now = gateway.platform().now();
+        ticket.summary.policy_time = now.saturating_duration_since(began);
+        judged?;
         if decision.masks.is_empty() {
             gateway.platform().remember(id, decision.facts.clone());
         }
     }
     ticket.summary.guard_hits.clone_from(&decision.facts.hits);
     if let Some(reason) = &decision.facts.denied {
-        ticket.settle(0);
         return Err(
             GatewayError::new(ErrorKind::PromptDenied, reason.detail.clone())
                 .with_code(reason.code.clone()),
@@ -267,6 +244,26 @@ fn cache_key(
             &plan.digest,
         ],
     ))
+}
+
+/// What an answer will likely take: what those before it took, at most what the client allows.
+/// Vectors take no tokens of output.
+fn likely_output<P: Platform>(
+    gateway: &Gateway<P>,
+    caller: &Caller,
+    wire: Wire,
+    facts: &Remembered,
+) -> u64 {
+    if wire.operation() == Operation::Embedding {
+        return 0;
+    }
+    let history = &gateway.shared().history;
+    let first = gateway.config().rate.default_max_tokens.unwrap_or(1024);
+    let likely = history.likely(&caller.tenant, &facts.model);
+    likely
+        .unwrap_or(first.into())
+        .min(facts.max_tokens.unwrap_or(u64::MAX))
+        .saturating_mul(facts.n.into())
 }
 
 fn check_model<P: Platform>(

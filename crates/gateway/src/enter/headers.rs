@@ -1,6 +1,5 @@
 //! Headers in and out: request ids, residency, `Cache-Status` (RFC 9211), `Server-Timing`, rate limits.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use http::{HeaderMap, header, request};
 
 use forebay_dialect::Wire;
 
-use crate::ingress::wire_of;
-use crate::limits::{Level, Levels};
+use crate::enter::ingress::wire_of;
+use crate::enter::limits::{Level, Levels};
 use crate::observe::{CacheResult, Summary};
 use crate::platform::Platform;
+use crate::route::dialect_headers;
 use crate::store::{CacheKey, Entry};
-use crate::upstream::dialect_headers;
 
 /// The identifier of a request and of its answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,6 +41,8 @@ pub const ESTIMATE: HeaderName = HeaderName::from_static("x-forebay-estimate");
 pub const DEADLINE: HeaderName = HeaderName::from_static("x-forebay-deadline-ms");
 /// The standard header of a resumed event stream.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// What a tracing system adds to the W3C trace context.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -69,33 +70,61 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
 }
 
-/// The key of `Authorization: Bearer`, or under the name that a vendor's client gives it: Azure's,
-/// Anthropic's, Google's (which may put it into the query).
-pub(crate) fn api_key(head: &request::Parts) -> Option<Cow<'_, str>> {
+/// Every key that a request carries: `Authorization: Bearer`, or under the names that vendors'
+/// clients give it, Azure's, Anthropic's, Google's (which may put it into the query). Clients send
+/// several, some stale or empty; whichever is valid counts.
+pub(crate) fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
     let headers = &head.headers;
-    let bearer = headers
-        .get(AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| {
-            let (scheme, key) = v.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-        });
-    let named = || {
-        ["api-key", "x-api-key", "x-goog-api-key"]
-            .iter()
-            .find_map(|name| headers.get(*name)?.to_str().ok())
+    let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let named = ["api-key", "x-api-key", "x-goog-api-key"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| value.to_str().ok().map(str::trim));
+    let query = head.uri.query().unwrap_or_default();
+    let in_query = query
+        .split('&')
+        .filter(|_| wire_of(head.uri.path()) == Wire::Gemini)
+        .filter_map(|pair| pair.strip_prefix("key="));
+    bearer
+        .chain(named)
+        .chain(in_query)
+        .filter(|key| !key.is_empty())
+        .take(MAX_KEYS)
+}
+
+/// The most keys of one request that are looked at: each costs a hash.
+const MAX_KEYS: usize = 8;
+
+/// The trace that a request belongs to: the client's, or where requests are traced a new one; and
+/// then the request's own span, which upstreams are told as their parent.
+pub(crate) fn trace<P: Platform>(platform: &P, headers: &HeaderMap, summary: &mut Summary) {
+    let sent = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok());
+    summary.traceparent = sent.map(str::to_owned);
+    if !platform.traces() {
+        return;
+    }
+    let span = hex::encode(&platform.random()[..8]);
+    summary.span = Some(match sent.and_then(trace_of) {
+        Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
+        None => format!("00-{}-{span}-01", hex::encode(platform.random())),
+    });
+}
+
+/// Trace and flags of a `traceparent` that is one (W3C Trace Context, section 3.2).
+fn trace_of(traceparent: &str) -> Option<(&str, &str)> {
+    let mut parts = traceparent.trim().split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len: usize| {
+        text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let key = bearer.or_else(named).map(Cow::Borrowed);
-    key.or_else(|| {
-        let query = head
-            .uri
-            .query()
-            .filter(|_| wire_of(head.uri.path()) == Wire::Gemini)?;
-        let key = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("key="))?;
-        Some(Cow::Borrowed(key))
-    })
+    let zero = |text: &str| text.bytes().all(|b| b == b'0');
+    let fits = hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2);
+    let last = version != "00" || parts.next().is_none();
+    (fits && last && version != "ff" && !zero(trace) && !zero(span)).then_some((trace, flags))
 }
 
 /// The headers of the client's dialect that go upstream and may change the answer, as one text.
@@ -306,7 +335,7 @@ mod tests {
             let request = http::Request::get(uri).header(name, value);
             request.body(()).unwrap().into_parts().0
         };
-        let key = |head: &request::Parts| api_key(head).map(Cow::into_owned);
+        let key = |head: &request::Parts| api_keys(head).next().map(str::to_owned);
         let found = Some("fb-a-b".to_owned());
         assert_eq!(key(&head("/", "authorization", "bearer fb-a-b")), found);
         assert_eq!(key(&head("/", "authorization", "Basic eDp5")), None);

@@ -115,6 +115,23 @@ impl KeyRing {
         self.anonymous.is_some()
     }
 
+    /// Who the first valid one of several keys belongs to. Without any it is as with none; where
+    /// none is valid, as with the last.
+    pub fn identify_any<'a>(
+        &self,
+        presented: impl Iterator<Item = &'a str>,
+        now: SystemTime,
+    ) -> Result<Identity, GatewayError> {
+        let mut refused = None;
+        for key in presented {
+            match self.identify(Some(key), now) {
+                Ok(identity) => return Ok(identity),
+                Err(error) => refused = Some(error),
+            }
+        }
+        refused.map_or_else(|| self.identify(None, now), Err)
+    }
+
     /// Who a key belongs to. `presented` is the value of the `Authorization: Bearer` header.
     pub fn identify(
         &self,

@@ -14,7 +14,7 @@ pub(crate) struct Limits {
     buckets: Mutex<HashMap<Arc<str>, Arc<Mutex<Buckets>>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Buckets {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
@@ -46,6 +46,20 @@ impl Bucket {
         self.at = now;
     }
 
+    fn take(&mut self, amount: f64, unit: &str, now: Instant) -> Result<(), GatewayError> {
+        self.refill(now);
+        if self.level < amount {
+            let (limit, wait) = (self.limit, self.wait_for(amount));
+            let message = format!(
+                "the key's limit of {limit} {unit} per minute is used up; try again in {:.1} s",
+                wait.as_secs_f64()
+            );
+            return Err(GatewayError::new(ErrorKind::RateLimited, message).with_retry_after(wait));
+        }
+        self.level -= amount;
+        Ok(())
+    }
+
     fn wait_for(&self, amount: f64) -> Duration {
         Duration::from_secs_f64(
             ((amount - self.level).max(0.0) * WINDOW / self.limit).min(86_400.0),
@@ -68,14 +82,6 @@ pub(crate) struct Level {
     pub reset: Duration,
 }
 
-/// Tokens set aside for one request. Give it back with [`Reservation::settle`]; dropped
-/// unsettled it stays spent, since the work may have been done.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    buckets: Arc<Mutex<Buckets>>,
-    tokens: u64,
-}
-
 /// What a key's limits stand at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Levels {
@@ -85,20 +91,59 @@ pub(crate) struct Levels {
     pub(crate) tokens: Option<Level>,
 }
 
-impl Reservation {
-    /// What the key's limits stand at now.
-    pub(crate) fn levels(&self) -> Levels {
-        lock(&self.buckets).levels()
+/// A key's limits, and what it has spent of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    buckets: Arc<Mutex<Buckets>>,
+}
+
+impl Account {
+    /// Counts one request.
+    pub(crate) fn request(&self, now: Instant) -> Result<(), GatewayError> {
+        let mut buckets = lock(&self.buckets);
+        match &mut buckets.requests {
+            Some(bucket) => bucket.take(1.0, "requests", now),
+            None => Ok(()),
+        }
     }
 
-    /// Replaces what was reserved by what was used, and says what the limits then stand at.
-    pub(crate) fn settle(self, used: u64) -> Levels {
+    /// Sets tokens aside, at most as many as the key has in a minute, and says how many. Only a
+    /// prompt that alone is over the limit can never be served.
+    pub(crate) fn reserve(
+        &self,
+        input: u64,
+        output: u64,
+        now: Instant,
+    ) -> Result<u64, GatewayError> {
         let mut buckets = lock(&self.buckets);
-        if let Some(tokens) = &mut buckets.tokens {
-            tokens.refill(Instant::now());
-            tokens.level = (tokens.level + self.tokens as f64 - used as f64).min(tokens.limit);
+        let Some(bucket) = &mut buckets.tokens else {
+            return Ok(0);
+        };
+        let limit = bucket.limit as u64;
+        if input > limit {
+            return Err(GatewayError::new(
+                ErrorKind::RateLimited,
+                format!(
+                    "the prompt has about {input} tokens (its bytes / 3), over the key's limit of {limit} tokens per minute"
+                ),
+            ));
         }
-        buckets.levels()
+        let reserved = input.saturating_add(output).min(limit);
+        bucket.take(reserved as f64, "tokens", now)?;
+        Ok(reserved)
+    }
+
+    /// Replaces what was reserved by what was used.
+    pub(crate) fn correct(&self, reserved: u64, used: u64, now: Instant) {
+        if let Some(tokens) = &mut lock(&self.buckets).tokens {
+            tokens.refill(now);
+            tokens.level = (tokens.level + reserved as f64 - used as f64).min(tokens.limit);
+        }
+    }
+
+    /// What the limits stand at.
+    pub(crate) fn levels(&self) -> Levels {
+        lock(&self.buckets).levels()
     }
 }
 
@@ -112,80 +157,28 @@ impl Buckets {
 }
 
 impl Limits {
-    /// What a key's limits stand at, once it has asked; none where it has none.
-    pub(crate) fn levels(&self, key: &KeyRecord) -> Option<Levels> {
-        let shared = lock(&self.buckets).get(&key.id).cloned()?;
-        let levels = lock(&shared).levels();
-        Some(levels)
-    }
-
-    /// Reserves one request and `tokens` tokens for a key. `Ok(None)` where the key has no limits.
-    pub(crate) fn reserve(
+    /// The account of a key; none where it has no limits.
+    pub(crate) fn account(
         &self,
         key: &KeyRecord,
         defaults: &RateConfig,
-        tokens: u64,
         now: Instant,
-    ) -> Result<Option<Reservation>, GatewayError> {
-        let per_minute = key.requests_per_minute.or(defaults.requests_per_minute);
-        let tokens_per_minute = key.tokens_per_minute.or(defaults.tokens_per_minute);
-        if per_minute.is_none() && tokens_per_minute.is_none() {
-            return Ok(None);
+    ) -> Option<Account> {
+        let requests = key.requests_per_minute.or(defaults.requests_per_minute);
+        let tokens = key.tokens_per_minute.or(defaults.tokens_per_minute);
+        if requests.is_none() && tokens.is_none() {
+            return None;
         }
-        let shared = {
-            let mut all = lock(&self.buckets);
-            all.entry(key.id.clone())
-                .or_insert_with(|| {
-                    Arc::new(Mutex::new(Buckets {
-                        requests: None,
-                        tokens: None,
-                    }))
-                })
-                .clone()
-        };
-        let mut buckets = lock(&shared);
-        adopt(&mut buckets.requests, per_minute, now);
-        adopt(&mut buckets.tokens, tokens_per_minute, now);
-        if let Some(limit) = tokens_per_minute
-            && tokens > u64::from(limit)
+        let buckets = lock(&self.buckets)
+            .entry(key.id.clone())
+            .or_default()
+            .clone();
         {
-            return Err(GatewayError::new(
-                ErrorKind::RateLimited,
-                format!(
-                    "the request reserves {tokens} tokens (prompt bytes / 3 + max_tokens, times n), over the key's limit of {limit} tokens per minute; lower max_tokens"
-                ),
-            ));
+            let mut buckets = lock(&buckets);
+            adopt(&mut buckets.requests, requests, now);
+            adopt(&mut buckets.tokens, tokens, now);
         }
-        let refusal = [
-            (buckets.requests, 1.0, "requests"),
-            (buckets.tokens, tokens as f64, "tokens"),
-        ]
-        .into_iter()
-        .find_map(|(bucket, amount, unit)| {
-            let bucket = bucket.filter(|bucket| bucket.level < amount)?;
-            Some((bucket.wait_for(amount), bucket.limit, unit))
-        });
-        if let Some((wait, limit, unit)) = refusal {
-            return Err(GatewayError::new(
-                ErrorKind::RateLimited,
-                format!(
-                    "the key's limit of {limit} {unit} per minute is used up; try again in {:.1} s",
-                    wait.as_secs_f64()
-                ),
-            )
-            .with_retry_after(wait));
-        }
-        if let Some(bucket) = &mut buckets.requests {
-            bucket.level -= 1.0;
-        }
-        if let Some(bucket) = &mut buckets.tokens {
-            bucket.level -= tokens as f64;
-        }
-        drop(buckets);
-        Ok(Some(Reservation {
-            buckets: shared,
-            tokens,
-        }))
+        Some(Account { buckets })
     }
 }
 
@@ -234,84 +227,59 @@ mod tests {
         }
     }
 
+    fn account(limits: &Limits, key: &KeyRecord, now: Instant) -> Account {
+        limits.account(key, &RateConfig::default(), now).unwrap()
+    }
+
     #[test]
     fn a_burst_cannot_overspend_before_the_first_answer_is_counted() {
         let (limits, now) = (Limits::default(), Instant::now());
         let key = key(None, Some(1000));
-        let held: Vec<_> = (0..8)
-            .filter_map(|_| {
-                limits
-                    .reserve(&key, &RateConfig::default(), 400, now)
-                    .ok()
-                    .flatten()
-            })
-            .collect();
-        assert_eq!(held.len(), 2);
+        let held = (0..8)
+            .filter(|_| account(&limits, &key, now).reserve(100, 300, now).is_ok())
+            .count();
+        assert_eq!(held, 2);
     }
 
     #[test]
     fn what_was_not_used_comes_back() {
         let (limits, now) = (Limits::default(), Instant::now());
-        let key = key(None, Some(1000));
-        let held = limits
-            .reserve(&key, &RateConfig::default(), 900, now)
-            .unwrap()
-            .unwrap();
-        assert!(
-            limits
-                .reserve(&key, &RateConfig::default(), 900, now)
-                .is_err()
-        );
-        held.settle(100);
-        assert!(
-            limits
-                .reserve(&key, &RateConfig::default(), 900, now)
-                .is_ok()
-        );
+        let account = account(&limits, &key(None, Some(1000)), now);
+        let held = account.reserve(100, 800, now).unwrap();
+        assert!(account.reserve(100, 800, now).is_err());
+        account.correct(held, 100, now);
+        assert!(account.reserve(100, 800, now).is_ok());
     }
 
     #[test]
     fn retry_after_is_true() {
         let (limits, now) = (Limits::default(), Instant::now());
-        let key = key(Some(60), None);
+        let account = account(&limits, &key(Some(60), None), now);
         for _ in 0..60 {
-            limits
-                .reserve(&key, &RateConfig::default(), 0, now)
-                .unwrap();
+            account.request(now).unwrap();
         }
-        let wait = limits
-            .reserve(&key, &RateConfig::default(), 0, now)
-            .unwrap_err()
-            .retry_after
-            .unwrap();
+        let wait = account.request(now).unwrap_err().retry_after.unwrap();
         let just_before = now + wait - Duration::from_millis(10);
+        assert!(account.request(just_before).is_err());
         assert!(
-            limits
-                .reserve(&key, &RateConfig::default(), 0, just_before)
-                .is_err()
-        );
-        assert!(
-            limits
-                .reserve(
-                    &key,
-                    &RateConfig::default(),
-                    0,
-                    now + wait + Duration::from_millis(1)
-                )
+            account
+                .request(now + wait + Duration::from_millis(1))
                 .is_ok()
         );
     }
 
     #[test]
-    fn a_request_larger_than_the_limit_is_told_so_and_not_asked_to_wait() {
-        let error = Limits::default()
-            .reserve(
-                &key(None, Some(10)),
-                &RateConfig::default(),
-                11,
-                Instant::now(),
-            )
-            .unwrap_err();
+    fn an_answer_is_never_expected_to_take_more_than_the_limit() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let account = account(&limits, &key(None, Some(1000)), now);
+        assert_eq!(account.reserve(3, 8000, now).unwrap(), 1000);
+    }
+
+    #[test]
+    fn a_prompt_larger_than_the_limit_is_told_so_and_not_asked_to_wait() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let account = account(&limits, &key(None, Some(10)), now);
+        let error = account.reserve(11, 0, now).unwrap_err();
         assert_eq!(error.retry_after, None);
         assert!(error.message.contains("11 tokens"));
     }

@@ -3,17 +3,22 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use forebay_dialect::Wire;
+use forebay_dialect::canonical::{Operation, Usage};
 
+use crate::answer::flight::Head;
+use crate::enter::charge::Charge;
+use crate::enter::ingress::wire_of;
 use crate::error::ErrorKind;
-use crate::flight::Head;
 use crate::gateway::Gateway;
-use crate::ingress::wire_of;
-use crate::limits::{Levels, Reservation};
 use crate::observe::{Observation, Summary};
 use crate::platform::Platform;
+
+/// What a token of an answer has in bytes, where nobody counted: English has four, and so has
+/// code; other scripts have fewer, and are estimated too low rather than too high.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// When and from where a request came.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +77,10 @@ pub(crate) struct Ticket<P: Platform> {
     pub(crate) wire: Wire,
     /// The flight's beginning, where the answer comes from one.
     pub(crate) head: Option<Head>,
-    reservation: Option<Reservation>,
-    levels: Option<Levels>,
+    /// What it costs its key.
+    pub(crate) charge: Charge<P>,
+    /// The prompt's tokens, as estimated.
+    pub(crate) input_tokens: u64,
     complete: bool,
 }
 
@@ -96,34 +103,46 @@ impl<P: Platform> Ticket<P> {
             gateway: permit.gateway.clone(),
             started: arrival.started,
             summary,
-            reservation: None,
-            levels: None,
+            charge: Charge::new(permit.gateway.platform().clone()),
+            input_tokens: 0,
             wire: wire_of(path),
             head: None,
             complete: false,
         }
     }
 
-    pub(crate) fn reserve(&mut self, reservation: Option<Reservation>) {
-        self.levels = reservation.as_ref().map(Reservation::levels);
-        self.reservation = reservation;
+    /// An upstream has been asked: from now on the prompt is paid for, until it is known better.
+    pub(crate) fn asked(&mut self) {
+        self.charge.owe(self.input_tokens);
     }
 
-    /// Tells what the limits of a key stand at that just refused it.
-    pub(crate) fn refused(&mut self, levels: Option<Levels>) {
-        self.levels = levels;
+    /// The tokens of an answer, as counted. `free`: nothing was computed for this request.
+    pub(crate) fn counted(&mut self, usage: Usage, free: bool) {
+        self.summary.usage = Some(usage);
+        let used = usage.input.saturating_add(usage.output);
+        self.charge.owe(if free { 0 } else { used });
     }
 
-    /// What the key's limits stand at; none where it has none.
-    pub(crate) fn levels(&self) -> Option<&Levels> {
-        self.levels.as_ref()
+    /// The tokens of an answer that nobody counted, by the bytes of text that it had.
+    pub(crate) fn estimated(&mut self, text_bytes: u64, free: bool) {
+        let usage = Usage {
+            input: self.input_tokens,
+            output: text_bytes.div_ceil(BYTES_PER_TOKEN),
+            ..Usage::default()
+        };
+        self.summary.usage_estimated = true;
+        self.counted(usage, free);
     }
 
-    /// Replaces the reserved tokens by those used. Without it the reservation stays spent.
-    pub(crate) fn settle(&mut self, used: u64) {
-        if let Some(reservation) = self.reservation.take() {
-            self.levels = Some(reservation.settle(used));
-        }
+    /// Nothing was computed that could be charged.
+    pub(crate) fn nothing(&mut self) {
+        self.charge.owe(0);
+    }
+
+    /// Since the request's head had come.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let now = self.gateway.platform().now();
+        now.saturating_duration_since(self.started)
     }
 
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
@@ -138,17 +157,23 @@ impl<P: Platform> Ticket<P> {
 
     pub(crate) fn token_out(&mut self) {
         if self.summary.first_token.is_none() {
-            self.summary.first_token = Some(self.started.elapsed());
+            self.summary.first_token = Some(self.elapsed());
         }
     }
 }
 
 impl<P: Platform> Drop for Ticket<P> {
     fn drop(&mut self) {
-        self.summary.duration = self.started.elapsed();
+        self.summary.duration = self.elapsed();
         self.summary.client_gone = !self.complete;
         self.gateway.shared().in_flight.fetch_sub(1, Relaxed);
         let summary = std::mem::take(&mut self.summary);
+        if let (Some(usage), Some(caller), Some(Operation::Chat | Operation::Completion)) =
+            (summary.usage, &summary.caller, summary.operation)
+        {
+            let history = &self.gateway.shared().history;
+            history.note(&caller.tenant, &summary.model, usage.output);
+        }
         self.gateway
             .platform()
             .observe(Observation::Finished(summary));

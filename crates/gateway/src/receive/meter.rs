@@ -17,11 +17,20 @@ pub(crate) struct Meter {
     pub(crate) tool_calls: bool,
     pub(crate) first_token: Option<Instant>,
     pub(crate) deltas: u64,
+    /// Some text or a tool call has come.
+    pub(crate) spoke: bool,
+    /// Bytes of text so far: what an estimate of its tokens is made of.
+    pub(crate) text_bytes: u64,
 }
 
 impl Meter {
     /// Reads what a payload tells of the answer. An error within it ends the answer.
-    pub(crate) fn read(&mut self, payload: &Payload, upstream: &str) -> Option<GatewayError> {
+    pub(crate) fn read(
+        &mut self,
+        payload: &Payload,
+        upstream: &str,
+        now: Instant,
+    ) -> Option<GatewayError> {
         if let Some(told) = payload.error() {
             let mut error = GatewayError::new(
                 ErrorKind::UpstreamError,
@@ -44,7 +53,10 @@ impl Meter {
         self.tool_calls |= payload.has_tool_calls();
         if payload.texts().iter().any(|t| !t.text.is_empty()) || payload.has_tool_calls() {
             self.deltas += 1;
-            self.first_token.get_or_insert_with(Instant::now);
+            self.first_token.get_or_insert(now);
+            self.spoke = true;
+            let bytes: usize = payload.texts().iter().map(|t| t.text.len()).sum();
+            self.text_bytes = self.text_bytes.saturating_add(bytes as u64);
         }
         for (_, finish) in payload.finished() {
             let ending = match finish {

@@ -1,36 +1,44 @@
-//! What comes from an upstream on its way into the flight: read in the upstream's format, told
+//! What comes from an upstream on its way into the flight: read in the upstream's format, written
 //! in the client's, metered, guarded, pushed.
 
+mod empty;
 mod events;
 pub(crate) mod guard;
+mod land;
 pub(crate) mod meter;
+mod stream;
+mod whole;
 
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
-use forebay_dialect::{
-    AnswerContext, Payload, StreamItem, StreamTranslation, Terminal, Wire, translate_answer,
-};
+use bytes::Bytes;
+use forebay_dialect::{AnswerContext, Request};
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use http::header::CONTENT_TYPE;
 
+use crate::answer::flight::{Flight, Head};
+use crate::answer::lead::Errand;
 use crate::error::{ErrorKind, GatewayError};
-use crate::flight::Head;
-use crate::guard::{Guarded, denied, policy_failed};
-use crate::leader::{GuardOf, Leader};
-use crate::meter::Meter;
-use crate::platform::Platform;
-use crate::policy::{Ending, Policies};
-use crate::recording::Form;
-use crate::time::timeout;
-use crate::upstream::{Answer, Framing, timed_out, transport_error};
-use events::{Event, Events};
+use crate::gateway::Gateway;
+use crate::observe::Observation;
+use crate::platform::{Platform, TransportError, TransportFailure};
+use crate::policy::{Hit, Policies};
+use crate::route::{Answer, Framing, timed_out, transport_error};
+use crate::time::Timer;
+use guard::{Guarded, policy_failed};
+
+pub(crate) use land::Spare;
 
 /// An answer broke.
 pub(crate) enum Broken {
-    /// Before its first event: another upstream may be tried.
+    /// Before its first content: another upstream may be tried.
     Early(GatewayError),
-    /// Clients have seen some of it.
+    /// It came whole and says nothing. Another upstream may be tried; else it is what there is.
+    Empty(GatewayError, Box<Spare>),
+    /// Clients have seen some of it, or another try would end the same way.
     Late(GatewayError),
 }
 
@@ -44,399 +52,114 @@ impl Broken {
     }
 }
 
-/// A stream on its way through.
-struct Passing<P: Platform> {
-    guard: Option<GuardOf<P>>,
-    meter: Meter,
-    /// None where the upstream speaks as the client does.
-    translation: Option<StreamTranslation>,
-    /// What clients are told once the first event has come.
-    head: Head,
-    sent: Instant,
-    /// An event has gone out.
-    begun: bool,
+type GuardOf<P> = Guarded<<<P as Platform>::Policies as Policies>::Guard>;
+
+/// Reads answers into one flight.
+pub(crate) struct Receiver<'a, P: Platform> {
+    gateway: &'a Arc<Gateway<P>>,
+    flight: &'a Arc<Flight>,
+    errand: &'a Errand,
+    /// Runs while an upstream is silent.
+    silence: Timer,
 }
 
-/// What an event was.
-#[derive(PartialEq)]
-enum Step {
-    /// One of the stream.
-    On,
-    /// Its end.
-    End,
-}
+impl<'a, P: Platform> Receiver<'a, P> {
+    pub(crate) fn new(
+        gateway: &'a Arc<Gateway<P>>,
+        flight: &'a Arc<Flight>,
+        errand: &'a Errand,
+    ) -> Self {
+        Self {
+            gateway,
+            flight,
+            errand,
+            silence: Timer::default(),
+        }
+    }
 
-impl<P: Platform> Leader<P> {
-    pub(crate) async fn receive(&mut self, answer: &mut Answer) -> Result<(), Broken> {
-        let guard = if self.facts.guard_output {
-            let guard = self.gateway.policies().guard(&self.caller).await;
+    /// Reads an answer to its end. `head` is what clients learn when it has begun.
+    pub(crate) async fn receive(
+        &mut self,
+        request: &Request,
+        answer: &mut Answer,
+        head: Head,
+    ) -> Result<(), Broken> {
+        let guard = if self.errand.facts.guard_output {
+            let guard = self.gateway.policies().guard(&self.errand.caller).await;
             Some(Guarded::new(
                 guard.map_err(|e| Broken::Late(policy_failed(&e)))?,
             ))
         } else {
             None
         };
+        let context = self.context(request);
         match framing_of(answer) {
-            Some(framing) => self.receive_stream(answer, framing, guard).await,
-            None => self.receive_whole(answer, guard).await,
+            Some(framing) => {
+                self.receive_stream(answer, framing, guard, head, &context)
+                    .await
+            }
+            None => self.receive_whole(answer, guard, head, &context).await,
         }
-    }
-
-    /// The client's format, which the flight is in.
-    pub(crate) fn wire(&self) -> Wire {
-        self.attempts.request.wire()
     }
 
     /// What an answer in another format says where the upstream says nothing.
-    fn context(&self) -> AnswerContext {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    fn context(&self, request: &Request) -> AnswerContext {
+        let now = self.gateway.platform().wall().duration_since(UNIX_EPOCH);
         AnswerContext {
             id: format!("{:016x}", self.flight.id),
-            model: self.facts.model.to_string(),
+            model: self.errand.facts.model.to_string(),
             created: now.unwrap_or_default().as_secs(),
-            echo: self.attempts.request.answer_echo(),
+            echo: request.answer_echo(),
         }
     }
 
-    /// The next bytes of the body. `limit` is the stage's own; the client's deadline holds as well.
+    /// The next bytes of the body. `limit` is the stage's own, if it has one; the request's
+    /// deadline holds as well. `guarded`: give up when the replica goes out of use.
     async fn next(
         &mut self,
         answer: &mut Answer,
-        limit: Duration,
+        limit: Option<Duration>,
+        guarded: bool,
     ) -> Result<Option<Bytes>, GatewayError> {
-        let left = self
-            .attempts
-            .deadline
-            .saturating_duration_since(Instant::now());
-        let limit = limit.min(left);
         let platform = &**self.gateway.platform();
-        match self
-            .silence
-            .within(platform, limit, answer.body.next())
-            .await
-        {
-            None => Err(timed_out(&answer.upstream.name, limit)),
+        let deadline = self.errand.deadline;
+        let left = deadline.left(platform.now());
+        let own = deadline.own && limit.is_none_or(|limit| left <= limit);
+        let limit = limit.map_or(left, |limit| limit.min(left));
+        let name = answer.upstream.name.clone();
+        let endpoint = answer.endpoint().clone();
+        let piece = async {
+            if !guarded {
+                return answer.body.next().await;
+            }
+            let (piece, down) = (pin!(answer.body.next()), pin!(endpoint.goes_down()));
+            match select(piece, down).await {
+                Either::Left((piece, _)) => piece,
+                Either::Right(_) => Some(Err(TransportError {
+                    failure: TransportFailure::Body,
+                    detail: format!("{} went out of use", endpoint.base),
+                })),
+            }
+        };
+        match self.silence.within(platform, limit, piece).await {
+            None => Err(timed_out(&name, limit, own)),
             Some(None) => Ok(None),
             Some(Some(Ok(bytes))) => Ok(Some(bytes)),
-            Some(Some(Err(error))) => Err(transport_error(&answer.upstream.name, &error)),
+            Some(Some(Err(error))) => Err(transport_error(&name, &error)),
         }
     }
 
-    async fn receive_whole(
-        &mut self,
-        answer: &mut Answer,
-        guard: Option<GuardOf<P>>,
-    ) -> Result<(), Broken> {
-        let body = self.gather(answer).await?;
-        let name = answer.upstream.name.clone();
-        let not_its_dialect = |e: forebay_dialect::PayloadError| {
-            Broken::Early(invalid(
-                &name,
-                &format!("what is no answer of its dialect: {e}"),
-            ))
-        };
-        let body = if answer.wire == self.wire() {
-            body
-        } else {
-            translate_answer(answer.wire, self.wire(), &body, &self.context())
-                .map_err(not_its_dialect)?
-        };
-        let payload = Payload::parse(self.wire(), body).map_err(not_its_dialect)?;
-        let mut meter = Meter::default();
-        if let Some(error) = meter.read(&payload, &name) {
-            return Err(Broken::Late(error));
-        }
-        let took = answer.sent.elapsed();
-        answer
-            .upstream
-            .measured(took, meter.usage.map_or(0, |u| u.output), Duration::ZERO);
-        let body = match guard {
-            None => payload.raw.clone(),
-            Some(guard) => self
-                .guard_whole(payload, guard)
-                .await
-                .map_err(Broken::Late)?,
-        };
-        self.flight.set_head(self.head(name, answer));
-        self.land(answer, meter, Some(Form::Whole(body)), Ending::Complete)
-            .await;
-        Ok(())
-    }
-
-    /// The whole of a body that is no stream.
-    async fn gather(&mut self, answer: &mut Answer) -> Result<Bytes, Broken> {
-        let timeouts = self.gateway.config().timeouts.clone();
-        let limit = self.gateway.config().streams.max_response;
-        let mut body = Bytes::new();
-        let mut gathered = BytesMut::new();
-        let mut wait = timeouts.first_byte.0;
-        while let Some(chunk) = self.next(answer, wait).await.map_err(Broken::Early)? {
-            wait = timeouts.idle.0;
-            if body.len() + gathered.len() + chunk.len() > limit {
-                return Err(Broken::Late(invalid(
-                    &answer.upstream.name,
-                    &format!("an answer of more than {limit} bytes (streams.max_response)"),
-                )));
-            }
-            if body.is_empty() && gathered.is_empty() {
-                body = chunk;
-            } else {
-                if gathered.is_empty() {
-                    gathered.extend_from_slice(&std::mem::take(&mut body));
-                }
-                gathered.extend_from_slice(&chunk);
-            }
-        }
-        // A copy of its own: what came is a slice of a larger read buffer, which a recording
-        // would keep alive, many times its weight.
-        Ok(Bytes::copy_from_slice(if gathered.is_empty() {
-            &body
-        } else {
-            &gathered
-        }))
-    }
-
-    /// A whole answer is pushed at once and finished: all that may go out is then released.
-    async fn guard_whole(
-        &self,
-        payload: Payload,
-        mut guard: GuardOf<P>,
-    ) -> Result<Bytes, GatewayError> {
-        let texts = payload.texts().to_vec();
-        let passed = guard
-            .pass(payload.clone())
-            .await
-            .map_err(|e| policy_failed(&e))?;
-        let rest = match &passed.denied {
-            None => Some(guard.finish().await.map_err(|e| policy_failed(&e))?),
-            Some(_) => None,
-        };
-        self.report_hits(std::mem::take(&mut guard.hits));
-        if let Some(reason) = passed
-            .denied
-            .or(rest.as_ref().and_then(|r| r.denied.clone()))
-        {
-            return Err(denied(&reason));
-        }
-        // Released within the pass, released at the end: both belong into the slots of the one body.
-        let mut slots = vec![Some(String::new()); texts.len()];
-        for body in passed
-            .payloads
-            .into_iter()
-            .chain(rest.into_iter().flat_map(|r| r.payloads))
-        {
-            let Ok(part) = Payload::parse(self.wire(), body) else {
-                continue;
-            };
-            for text in part.texts() {
-                let at = texts
-                    .iter()
-                    .rposition(|t| t.choice == text.choice && t.channel == text.channel);
-                if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(at)) {
-                    slot.push_str(&text.text);
-                }
-            }
-        }
-        Ok(payload.rewrite(&slots, true))
-    }
-
-    async fn receive_stream(
-        &mut self,
-        answer: &mut Answer,
-        framing: Framing,
-        guard: Option<GuardOf<P>>,
-    ) -> Result<(), Broken> {
-        let config = self.gateway.config().clone();
-        let name = answer.upstream.name.clone();
-        let mut events = Events::new(framing, answer.wire, config.streams.max_event);
-        let translated = answer.wire != self.wire();
-        let mut passing = Passing {
-            guard,
-            meter: Meter::default(),
-            translation: translated
-                .then(|| StreamTranslation::new(answer.wire, self.wire(), &self.context())),
-            head: self.head(name.clone(), answer),
-            sent: answer.sent,
-            begun: false,
-        };
-        loop {
-            let wait = if passing.begun {
-                config.timeouts.idle.0
-            } else {
-                config.timeouts.first_byte.0
-            };
-            let next = self.next(answer, wait).await;
-            let Some(chunk) = next.map_err(|e| Broken::at(passing.begun, e))? else {
-                return self.end_of_body(answer, &events, passing).await;
-            };
-            events.push(chunk);
-            while let Some(event) = events.next() {
-                let event = event.map_err(|e| Broken::at(passing.begun, invalid(&name, &e)))?;
-                if event.data.is_empty() {
-                    continue;
-                }
-                if self.event(event, &mut passing).await? == Step::End {
-                    return self.end_stream(answer, passing).await;
-                }
-            }
-            self.wait_for_clients().await.map_err(Broken::Late)?;
+    fn report_hits(&self, hits: Vec<Hit>) {
+        if !hits.is_empty() {
+            let caller = self.errand.caller.clone();
+            let platform = self.gateway.platform();
+            platform.observe(Observation::GuardHits { caller, hits });
         }
     }
 
-    /// One event of the upstream's, as what it becomes for the client.
-    async fn event(&self, event: Event, passing: &mut Passing<P>) -> Result<Step, Broken> {
-        let begun = passing.begun;
-        let name = passing.head.upstream.clone();
-        let not_its_dialect = |e: forebay_dialect::PayloadError| {
-            let what = format!("an event that is none of its dialect: {e}");
-            Broken::at(begun, invalid(&name, &what))
-        };
-        let Some(translation) = &mut passing.translation else {
-            let item = StreamItem::parse(self.wire(), event.data).map_err(not_its_dialect)?;
-            let StreamItem::Payload(payload) = item else {
-                return Ok(Step::End);
-            };
-            let last = payload.is_terminal();
-            self.payload(payload, passing).await?;
-            return Ok(if last { Step::End } else { Step::On });
-        };
-        let mut told = Vec::new();
-        translation
-            .push(event.name.as_deref(), &event.data, &mut told)
-            .map_err(not_its_dialect)?;
-        let ended = translation.has_ended();
-        self.told(told, passing).await?;
-        Ok(if ended { Step::End } else { Step::On })
-    }
-
-    /// What a translation made of an event.
-    async fn told(&self, told: Vec<Bytes>, passing: &mut Passing<P>) -> Result<(), Broken> {
-        for data in told {
-            let payload = Payload::parse(self.wire(), data).map_err(|e| {
-                let error = format!("a translated event can't be read: {e}");
-                Broken::at(passing.begun, GatewayError::new(ErrorKind::Internal, error))
-            })?;
-            self.payload(payload, passing).await?;
-        }
-        Ok(())
-    }
-
-    async fn payload(&self, payload: Payload, passing: &mut Passing<P>) -> Result<(), Broken> {
-        if let Some(error) = passing.meter.read(&payload, &passing.head.upstream) {
-            return Err(Broken::at(passing.begun, error));
-        }
-        if !passing.begun {
-            passing.begun = true;
-            passing.head.waited = passing.sent.elapsed();
-            self.flight.set_head(passing.head.clone());
-        }
-        self.pass_on(payload, passing.guard.as_mut())
-            .await
-            .map_err(Broken::Late)
-    }
-
-    async fn pass_on(
-        &self,
-        payload: Payload,
-        guard: Option<&mut GuardOf<P>>,
-    ) -> Result<(), GatewayError> {
-        let Some(guard) = guard else {
-            self.flight
-                .push(payload.raw.clone(), payload.is_usage_only());
-            return Ok(());
-        };
-        let usage_only = payload.is_usage_only();
-        let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
-        for body in passed.payloads {
-            self.flight.push(body, usage_only);
-        }
-        if let Some(reason) = passed.denied {
-            self.report_hits(std::mem::take(&mut guard.hits));
-            return Err(denied(&reason));
-        }
-        Ok(())
-    }
-
-    /// The body has ended: the end of some formats' streams, a broken one in all others.
-    async fn end_of_body(
-        &mut self,
-        answer: &mut Answer,
-        events: &Events,
-        mut passing: Passing<P>,
-    ) -> Result<(), Broken> {
-        let name = answer.upstream.name.clone();
-        if let Some(why) = events.unfinished() {
-            let error = format!("upstream \"{name}\" {why}");
-            let error = GatewayError::new(ErrorKind::UpstreamTruncated, error);
-            return Err(Broken::at(passing.begun, error));
-        }
-        let mut told = Vec::new();
-        let ended = match &mut passing.translation {
-            Some(translation) => {
-                translation.end_of_body(&mut told);
-                translation.has_ended()
-            }
-            None => self.wire().terminal() == Terminal::Eof && passing.meter.ending.is_some(),
-        };
-        if ended {
-            self.told(told, &mut passing).await?;
-            return self.end_stream(answer, passing).await;
-        }
-        let error = GatewayError::new(
-            ErrorKind::UpstreamTruncated,
-            format!("upstream \"{name}\" ended its stream without the terminal event"),
-        );
-        Err(Broken::at(passing.begun, error))
-    }
-
-    async fn end_stream(&mut self, answer: &mut Answer, passing: Passing<P>) -> Result<(), Broken> {
-        if !passing.begun {
-            let error = invalid(&answer.upstream.name, "a stream without a single event");
-            return Err(Broken::Early(error));
-        }
-        if let Some(mut guard) = passing.guard {
-            let passed = guard
-                .finish()
-                .await
-                .map_err(|e| Broken::Late(policy_failed(&e)))?;
-            self.report_hits(std::mem::take(&mut guard.hits));
-            // After an event that ends a stream nothing may follow; every stretch was closed before it.
-            if self.wire().terminal() != Terminal::Payload {
-                for body in passed.payloads {
-                    self.flight.push(body, false);
-                }
-            }
-            if let Some(reason) = passed.denied {
-                return Err(Broken::Late(denied(&reason)));
-            }
-        }
-        let meter = passing.meter;
-        let now = Instant::now();
-        if let Some(first) = meter.first_token {
-            let tokens = meter.usage.map_or(meter.deltas, |u| u.output);
-            answer
-                .upstream
-                .measured(first - answer.sent, tokens, now - first);
-        }
-        let form = self.flight.log().map(|(events, _)| Form::Events(events));
-        self.land(answer, meter, form, Ending::Complete).await;
-        Ok(())
-    }
-
-    /// Slows down to the fastest client; a client that does not read at all is cut.
-    async fn wait_for_clients(&self) -> Result<(), GatewayError> {
-        let patience = self.gateway.config().timeouts.slow_client.0;
-        match timeout(&**self.gateway.platform(), patience, self.flight.writable()).await {
-            Some(true) => Ok(()),
-            Some(false) => Err(GatewayError::new(
-                ErrorKind::Internal,
-                "nobody waits for this answer any more",
-            )),
-            None => {
-                self.flight.cut_laggards();
-                Ok(())
-            }
-        }
+    fn warn(&self, text: String) {
+        let platform = self.gateway.platform();
+        platform.observe(Observation::Warning(text));
     }
 }
 

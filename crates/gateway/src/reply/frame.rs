@@ -37,9 +37,16 @@ impl EventFrame {
         })
     }
 
-    /// Whether a comment may be sent to keep the connection alive.
-    pub(crate) fn has_comments(self) -> bool {
-        matches!(self, EventFrame::Sse | EventFrame::NamedSse)
+    /// What says that a silent stream is still alive: Anthropic's own event, else a comment, which
+    /// every reader of event streams skips (HTML, section 9.2.6). None where the form has no such thing.
+    pub(crate) fn sign_of_life(self, wire: Wire) -> Option<&'static [u8]> {
+        match self {
+            EventFrame::Sse | EventFrame::NamedSse if wire == Wire::Messages => {
+                Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+            }
+            EventFrame::Sse | EventFrame::NamedSse => Some(b": keep-alive\n\n"),
+            EventFrame::EventStream | EventFrame::Array => None,
+        }
     }
 
     /// Appends one event. `first`: nothing has gone out yet.

@@ -1,152 +1,143 @@
-//! Trying upstreams in the ranked order until one begins to answer. Only before the first byte, and bounded.
+//! Trying upstreams in the ranked order until one begins to answer. Only before the first content,
+//! and bounded: by attempts, by the deadline, and by a budget for repeats.
 
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use forebay_dialect::Request;
 use forebay_dialect::canonical::Field;
 use forebay_dialect::exchange::Fetched;
-use forebay_dialect::{Request, Wire};
-use futures_util::StreamExt as _;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
-use super::prepare::Prepared;
-use super::{Endpoint, Framing, Upstream, refusal};
-use crate::authorize::Rejection;
+use super::endpoint::{Blame, Evidence};
+use super::exchange::{Failed, timed_out};
+use super::rank::resting;
+use super::verdict::Verdict;
+use super::{Answer, Endpoint, Ranked, RetryBudget, Upstream};
+use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
-use crate::gateway::Gateway;
 use crate::observe::{Attempt, Observation};
-use crate::platform::{Platform, TransportError, TransportFailure, UpstreamBody};
-use crate::time::timeout;
+use crate::platform::Platform;
+use crate::time::Deadline;
 
-/// The most of a refusal's body that is read: enough for any error message, an HTML page too.
-const MAX_REFUSAL: usize = 64 << 10;
+/// The pause before a replica is asked again: doubled each time, and jittered so that those who
+/// failed together don't come back together.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A replica that asks for at most this long is waited for; for longer the client is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a replica is passed over that is busy and does not say until when.
+const SHY: Duration = Duration::from_secs(1);
+/// How long a replica is passed over for a model that it does not have.
+const MISSING: Duration = Duration::from_secs(10);
+/// The longest that a replica is left alone on its own word. A daily limit is asked about now and then.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+
+/// What every exchange with an upstream needs.
+pub(crate) struct Sender<P: Platform> {
+    pub(crate) platform: Arc<P>,
+    pub(crate) config: Arc<GatewayConfig>,
+    pub(crate) budget: Arc<RetryBudget>,
+}
+
+impl<P: Platform> Clone for Sender<P> {
+    fn clone(&self) -> Self {
+        Self {
+            platform: self.platform.clone(),
+            config: self.config.clone(),
+            budget: self.budget.clone(),
+        }
+    }
+}
+
+/// A request on its way out, whoever will answer it.
+pub(crate) struct Outgoing {
+    /// The request, masks in place.
+    pub(crate) request: Arc<Request>,
+    /// The tenant's salt for engines that take one.
+    pub(crate) cache_salt: String,
+    /// Fields for the provider's own prompt cache.
+    pub(crate) hints: Vec<Field>,
+    /// `x-request-id`, the trace, and what belongs to the client's dialect.
+    pub(crate) headers: HeaderMap,
+    /// When the client's time is up.
+    pub(crate) deadline: Deadline,
+    /// The API key that asks, as evidence.
+    pub(crate) key: u64,
+    /// Only the prompt's tokens are asked for.
+    pub(crate) count: bool,
+    /// The answer goes to the client unread: nothing is asked for that it did not ask for.
+    pub(crate) unread: bool,
+}
 
 /// One request's way through its ranked upstreams.
 pub(crate) struct Attempts<P: Platform> {
-    /// The gateway.
-    pub gateway: Arc<Gateway<P>>,
-    /// The request, masks in place.
-    pub request: Arc<Request>,
-    /// Best first.
-    pub order: Vec<Arc<Upstream>>,
-    /// The tenant's salt for engines that take one.
-    pub cache_salt: String,
-    /// Fields for the provider's own prompt cache.
-    pub hints: Vec<Field>,
-    /// `x-request-id`, `traceparent`.
-    pub headers: HeaderMap,
-    /// When the client's time is up.
-    pub deadline: Instant,
-    /// Only the prompt's tokens are asked for.
-    pub count: bool,
-    /// The answer goes to the client unread: nothing is asked for that it did not ask for.
-    pub unread: bool,
+    pub(super) sender: Sender<P>,
+    pub(super) outgoing: Outgoing,
+    ranked: Arc<Ranked>,
     pub(super) state: State,
 }
 
 #[derive(Default)]
 pub(super) struct State {
+    /// The place in the order.
     at: usize,
     made: u32,
+    repeats: u32,
     tried: Vec<Arc<Endpoint>>,
+    /// Those that failed in passing and may be asked again, and when.
+    again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
     /// Media fetched for upstreams that take bytes only.
     pub(super) media: Vec<Fetched>,
 }
 
-/// An upstream that has begun to answer, with success.
-pub(crate) struct Answer {
-    /// Who.
-    pub upstream: Arc<Upstream>,
-    /// Its response's head.
-    pub head: http::response::Parts,
-    /// Its response's body.
-    pub body: UpstreamBody,
-    /// When the request was sent.
-    pub sent: Instant,
-    /// The format it answers in.
-    pub wire: Wire,
-    /// How it frames a stream.
-    pub framing: Framing,
-    /// Fields of the request that it was not told.
-    pub lost: Vec<String>,
-    lease: Lease,
-}
-
-/// One attempt failed.
-struct Failed {
-    error: GatewayError,
-    /// No other upstream would say anything else.
-    final_: bool,
-}
-
-impl From<GatewayError> for Failed {
-    fn from(error: GatewayError) -> Self {
-        Self {
-            error,
-            final_: false,
-        }
-    }
-}
-
-/// Counts a request in flight at a replica for as long as it lives.
-struct Lease(Arc<Endpoint>);
-
-impl Lease {
-    fn new(endpoint: &Arc<Endpoint>) -> Self {
-        endpoint.in_flight.fetch_add(1, Relaxed);
-        Self(endpoint.clone())
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-    }
+/// Who is asked next.
+#[derive(Clone)]
+pub(super) struct Chosen {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// It was asked before: no connection of then is used.
+    pub(super) again: bool,
 }
 
 impl<P: Platform> Attempts<P> {
-    /// A way through `order`.
-    pub(crate) fn new(
-        gateway: Arc<Gateway<P>>,
-        request: Arc<Request>,
-        order: Vec<Arc<Upstream>>,
-        headers: HeaderMap,
-        deadline: Instant,
-    ) -> Self {
+    /// A way through the ranked upstreams.
+    pub(crate) fn new(sender: Sender<P>, outgoing: Outgoing, ranked: Arc<Ranked>) -> Self {
+        sender.budget.earn();
         Self {
-            gateway,
-            request,
-            order,
-            cache_salt: String::new(),
-            hints: Vec::new(),
-            headers,
-            deadline,
-            count: false,
-            unread: false,
+            sender,
+            outgoing,
+            ranked,
             state: State::default(),
         }
+    }
+
+    /// The request.
+    pub(crate) fn request(&self) -> &Request {
+        &self.outgoing.request
     }
 
     /// The next upstream that begins to answer with success. An error is final.
     pub(crate) async fn next(&mut self) -> Result<Answer, GatewayError> {
         loop {
-            let spent = self.state.made >= self.gateway.config().retries.attempts.max(1);
-            let next = if spent { None } else { self.pick() };
-            let Some((upstream, endpoint)) = next else {
-                return Err(self.state.last.take().unwrap_or_else(|| {
-                    GatewayError::new(
-                        ErrorKind::NoUpstream,
-                        "every upstream that may serve this request is out of order",
-                    )
-                    .with_retry_after(Duration::from_secs(1))
-                }));
+            if self.state.made >= self.sender.config.retries.attempts.max(1) {
+                return Err(self.give_up());
+            }
+            let Some(chosen) = self.choose().await else {
+                return Err(self.give_up());
             };
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let limit = left.min(self.gateway.config().timeouts.first_byte.0);
-            let prepared = match self.prepare(&upstream, &endpoint, limit).await {
+            let limit = self.limit(&chosen.upstream);
+            if limit.is_zero() {
+                let late = timed_out(&chosen.upstream.name, limit, self.outgoing.deadline.own);
+                return Err(self.state.last.take().unwrap_or(late));
+            }
+            let prepared = match self
+                .prepare(&chosen.upstream, &chosen.endpoint, limit)
+                .await
+            {
                 Ok(prepared) => prepared,
                 Err(error) => {
                     // It costs no attempt: another upstream may be able to take the request.
@@ -155,157 +146,85 @@ impl<P: Platform> Attempts<P> {
                     continue;
                 }
             };
-            self.state.made += 1;
-            self.state.tried.push(endpoint.clone());
-            if limit.is_zero() {
-                return Err(self
-                    .state
-                    .last
-                    .take()
-                    .unwrap_or_else(|| timed_out(&upstream.name, Duration::ZERO)));
+            if !chosen.again {
+                self.state.tried.push(chosen.endpoint.clone());
             }
-            match self.ask(upstream, endpoint, prepared, limit).await {
-                Ok(answer) => return Ok(answer),
-                Err(Failed {
-                    error,
-                    final_: true,
-                }) => return Err(error),
-                Err(Failed { error, .. }) => self.state.last = Some(error),
+            match self.ask(chosen.clone(), prepared, limit).await {
+                Ok(answer) => {
+                    self.state.made += 1;
+                    return Ok(answer);
+                }
+                Err(failed) => self.judge(chosen, failed)?,
             }
         }
     }
 
-    /// Asks one replica; twice where its credentials turn out to be stale.
-    async fn ask(
-        &self,
-        upstream: Arc<Upstream>,
-        endpoint: Arc<Endpoint>,
-        prepared: Prepared,
-        limit: Duration,
-    ) -> Result<Answer, Failed> {
-        let Prepared {
-            request,
-            route,
-            lost,
-        } = prepared;
-        let platform = self.gateway.platform().clone();
-        let sent = Instant::now();
-        let lease = Lease::new(&endpoint);
-        let mut refreshed = false;
-        let mut unsent = Some(request);
-        loop {
-            let limit = limit.saturating_sub(sent.elapsed());
-            // Only what may have to be signed anew is kept beyond its sending.
-            let request = match &upstream.authorizer {
-                None => unsent.take(),
-                Some(_) => unsent.clone(),
-            };
-            let Some(request) = request else {
-                let error = "a request was to be sent twice";
-                return Err(GatewayError::new(ErrorKind::Internal, error).into());
-            };
-            let request = match &upstream.authorizer {
-                None => request,
-                Some(authorizer) => {
-                    let authorized = authorizer.authorize(request);
-                    match timeout(&*platform, limit, authorized).await {
-                        Some(Ok(request)) => request,
-                        Some(Err(error)) => {
-                            let mut failed = GatewayError::new(
-                                ErrorKind::UpstreamAuth,
-                                format!("upstream \"{}\": {error}", upstream.name),
-                            );
-                            failed.retry_after = error.retry_after;
-                            self.observe(&upstream, None, Some(failed.kind), sent, true);
-                            return Err(failed.into());
-                        }
-                        None => return Err(timed_out(&upstream.name, limit).into()),
-                    }
-                }
-            };
-            let proof = request.extensions().clone();
-            let answer = timeout(
-                &*platform,
-                limit,
-                platform.send(request, &upstream.transport),
-            )
-            .await;
-            let (status, error, last_word) = match answer {
-                Some(Ok(response)) if response.status().is_success() => {
-                    let (head, body) = response.into_parts();
-                    self.observe(&upstream, Some(head.status), None, sent, false);
-                    return Ok(Answer {
-                        upstream,
-                        head,
-                        body,
-                        sent,
-                        wire: route.wire,
-                        framing: route.framing,
-                        lost,
-                        lease,
-                    });
-                }
-                Some(Ok(response)) => {
-                    let (head, body) = response.into_parts();
-                    let text = timeout(&*platform, limit, collect(body))
-                        .await
-                        .unwrap_or_default();
-                    let mut error = refusal::read(
-                        &upstream.name,
-                        route.wire,
-                        head.status,
-                        &head.headers,
-                        text.clone(),
-                    );
-                    let code = head.status.as_u16();
-                    if let (400 | 401 | 403, Some(authorizer)) = (code, &upstream.authorizer) {
-                        match authorizer.rejected(&proof, code, &head.headers, &text) {
-                            Rejection::Refresh if !refreshed => {
-                                refreshed = true;
-                                continue;
-                            }
-                            Rejection::Refresh | Rejection::Unrelated => {}
-                            Rejection::Final(why) => {
-                                error.kind = ErrorKind::UpstreamAuth;
-                                error.status = None;
-                                error.message = format!("upstream \"{}\": {why}", upstream.name);
-                            }
-                        }
-                    }
-                    (
-                        Some(head.status),
-                        error,
-                        !refusal::is_worth_another_try(head.status),
-                    )
-                }
-                Some(Err(error)) => (None, transport_error(&upstream.name, &error), false),
-                None => (None, timed_out(&upstream.name, limit), false),
-            };
-            drop(lease);
-            self.observe(&upstream, status, Some(error.kind), sent, !last_word);
-            if last_word {
-                // The upstream works; it is the request that it refused.
-                endpoint.succeeded();
-            } else if status != Some(StatusCode::TOO_MANY_REQUESTS) {
-                // Too many requests is no sign of illness.
-                self.count_failure(&upstream, &endpoint);
-            }
-            return Err(Failed {
-                error,
-                final_: last_word,
-            });
+    /// How long this upstream may take to its first byte. What is not streamed has nothing to say
+    /// before it is done, and is bounded by the deadline alone.
+    fn limit(&self, upstream: &Upstream) -> Duration {
+        let left = self.outgoing.deadline.left(self.sender.platform.now());
+        let request = &self.outgoing.request;
+        if request.stream {
+            let timeouts = &self.sender.config.timeouts;
+            left.min(upstream.first_byte(&request.prompt.model, timeouts))
+        } else {
+            left
         }
     }
 
-    /// An answer broke before its first event: the next one may be tried.
+    /// Draws the consequences of a failure; an error is the client's.
+    fn judge(&mut self, chosen: Chosen, failed: Failed) -> Result<(), GatewayError> {
+        let now = self.sender.platform.now();
+        let Failed { error, why } = failed;
+        let Some(why) = why else {
+            return Err(error);
+        };
+        // A refusal at once costs neither the client's time nor the upstream's.
+        self.state.made += u32::from(matches!(why, Verdict::Broken | Verdict::Request));
+        let ready = match why {
+            Verdict::Broken => Some(now),
+            Verdict::Busy => error
+                .retry_after
+                .filter(|wait| *wait <= PATIENCE)
+                .map(|wait| now + wait),
+            Verdict::Account | Verdict::Missing | Verdict::Request => None,
+        };
+        if let Some(ready) = ready {
+            let again = Chosen {
+                again: true,
+                ..chosen
+            };
+            self.state.again.push_back((again, ready));
+        }
+        // That a model is not here says less than why another upstream failed.
+        if why != Verdict::Missing || self.state.last.is_none() {
+            self.state.last = Some(error);
+        }
+        Ok(())
+    }
+
+    /// An answer broke before its first content: the next one may be tried.
     pub(crate) fn broke_early(&mut self, answer: &Answer, error: GatewayError) {
         self.broke(answer, &error, true);
+        let ready = self.sender.platform.now();
+        let again = Chosen {
+            upstream: answer.upstream.clone(),
+            endpoint: answer.lease.endpoint.clone(),
+            again: true,
+        };
+        self.state.again.push_back((again, ready));
         self.state.last = Some(error);
     }
 
-    /// An answer broke, and the upstream is to blame. `retried`: the next one is tried.
+    /// An answer broke. `retried`: the next one is tried.
     pub(crate) fn broke(&self, answer: &Answer, error: &GatewayError, retried: bool) {
-        self.count_failure(&answer.upstream, &answer.lease.0);
+        if error.kind != ErrorKind::DeadlineExceeded {
+            let blame = match error.kind {
+                ErrorKind::UpstreamError | ErrorKind::UpstreamInvalid => Blame::Answer,
+                _ => Blame::Transport,
+            };
+            self.count_failure(&answer.upstream, &answer.lease.endpoint, blame);
+        }
         self.observe(
             &answer.upstream,
             None,
@@ -315,95 +234,160 @@ impl<P: Platform> Attempts<P> {
         );
     }
 
-    fn pick(&mut self) -> Option<(Arc<Upstream>, Arc<Endpoint>)> {
-        while let Some(upstream) = self.order.get(self.state.at) {
-            let random = u64::from_le_bytes(first_eight(self.gateway.platform().random()));
-            if let Some(endpoint) = upstream.pick(&self.state.tried, random) {
-                return Some((upstream.clone(), endpoint));
+    /// Who is asked next: in the ranked order who was not asked yet, and then, after a pause and
+    /// within the budget, who failed in passing.
+    async fn choose(&mut self) -> Option<Chosen> {
+        if let Some(chosen) = self.pick() {
+            return Some(chosen);
+        }
+        let platform = self.sender.platform.clone();
+        let (again, ready) = self.state.again.pop_front()?;
+        let now = platform.now();
+        let doubled = PAUSE * 2_u32.pow(self.state.repeats.min(4));
+        let jitter = f64::from(platform.random()[0]) / 256.0 + 0.5;
+        let pause = doubled
+            .min(LONGEST_PAUSE)
+            .mul_f64(jitter)
+            .max(ready.saturating_duration_since(now));
+        if pause >= self.outgoing.deadline.left(now) || !self.sender.budget.spend() {
+            return None;
+        }
+        self.state.repeats += 1;
+        platform.sleep(pause).await;
+        Some(again)
+    }
+
+    fn pick(&mut self) -> Option<Chosen> {
+        let (platform, model) = (&self.sender.platform, &self.outgoing.request.prompt.model);
+        let now = platform.now();
+        while let Some(upstream) = self.ranked.order.get(self.state.at) {
+            let random = first_eight(&platform.random());
+            let pick =
+                |last_resort| upstream.pick(model, &self.state.tried, last_resort, random, now);
+            let endpoint = pick(false).or_else(|| {
+                // The first try of a request is free; that a second goes to whom nobody trusts
+                // would be a storm while all are down.
+                let granted =
+                    self.ranked.last_resort && (self.state.made == 0 || self.sender.budget.spend());
+                granted.then(|| pick(true)).flatten()
+            });
+            if let Some(endpoint) = endpoint {
+                return Some(Chosen {
+                    upstream: upstream.clone(),
+                    endpoint,
+                    again: false,
+                });
             }
             self.state.at += 1;
         }
         None
     }
 
-    fn count_failure(&self, upstream: &Upstream, endpoint: &Endpoint) {
-        if endpoint.failed(&self.gateway.config().retries) {
-            self.gateway.platform().observe(Observation::Health {
-                upstream: upstream.name.clone(),
-                endpoint: endpoint.base.clone(),
-                healthy: false,
-            });
+    /// Why there is no answer, and when there may be one.
+    fn give_up(&mut self) -> GatewayError {
+        let now = self.sender.platform.now();
+        let model = &self.outgoing.request.prompt.model;
+        let rests = |u: &Arc<Upstream>| u.rests_until(model, now);
+        let all_rest = self.ranked.order.iter().all(|u| rests(u).is_some());
+        let first = self.ranked.order.iter().filter_map(rests).min();
+        let wait = first.map(|until| until.saturating_duration_since(now));
+        match (self.state.last.take(), wait.filter(|_| all_rest)) {
+            (Some(error), Some(wait)) if error.retry_after.is_some() => {
+                error.with_retry_after(wait)
+            }
+            (Some(error), _) => error,
+            (None, Some(wait)) => resting(wait),
+            (None, None) => GatewayError::new(
+                ErrorKind::NoUpstream,
+                "every upstream that may serve this request is out of order",
+            )
+            .with_retry_after(Duration::from_secs(1)),
         }
     }
 
-    fn observe(
+    /// Takes note of what a refusal says about a replica.
+    pub(super) fn note(&self, chosen: &Chosen, why: Verdict, error: &GatewayError) {
+        let now = self.sender.platform.now();
+        let Chosen {
+            upstream, endpoint, ..
+        } = chosen;
+        let model: Arc<str> = self.outgoing.request.prompt.model.as_str().into();
+        match why {
+            // The upstream works; it is the request that it refused.
+            Verdict::Request => self.succeeded(upstream, endpoint),
+            Verdict::Missing => endpoint.rest(&model, now + MISSING, false, now),
+            Verdict::Busy => match error.retry_after {
+                Some(wait) if wait.is_zero() => {}
+                Some(wait) => endpoint.rest(&model, now + wait.min(LONGEST_REST), true, now),
+                None => endpoint.rest(&model, now + SHY, false, now),
+            },
+            Verdict::Account => {
+                self.count_failure(upstream, endpoint, Blame::Answer);
+                if upstream.warning_is_due(now) {
+                    let platform = &self.sender.platform;
+                    platform.observe(Observation::Warning(error.message.clone()));
+                }
+            }
+            Verdict::Broken => self.count_failure(upstream, endpoint, Blame::Answer),
+        }
+    }
+
+    /// A replica answered: it is well.
+    pub(super) fn succeeded(&self, upstream: &Upstream, endpoint: &Endpoint) {
+        if endpoint.succeeded() {
+            self.health(upstream, endpoint, true);
+        }
+    }
+
+    /// An answer came whole.
+    pub(crate) fn answered(&self, answer: &Answer) {
+        self.succeeded(&answer.upstream, &answer.lease.endpoint);
+    }
+
+    pub(super) fn count_failure(&self, upstream: &Upstream, endpoint: &Endpoint, blame: Blame) {
+        let now = self.sender.platform.now();
+        let mut prompt = DefaultHasher::new();
+        self.outgoing.request.body.hash(&mut prompt);
+        let evidence = Evidence {
+            key: self.outgoing.key,
+            prompt: prompt.finish(),
+        };
+        if endpoint.failed(blame, evidence, &self.sender.config.retries, now) {
+            self.health(upstream, endpoint, false);
+        }
+    }
+
+    fn health(&self, upstream: &Upstream, endpoint: &Endpoint, healthy: bool) {
+        self.sender.platform.observe(Observation::Health {
+            upstream: upstream.name.clone(),
+            endpoint: endpoint.base.clone(),
+            healthy,
+        });
+    }
+
+    pub(super) fn observe(
         &self,
         upstream: &Upstream,
-        status: Option<StatusCode>,
+        status: Option<u16>,
         failure: Option<ErrorKind>,
         sent: Instant,
         retried: bool,
     ) {
-        self.gateway
-            .platform()
-            .observe(Observation::Attempt(Attempt {
-                upstream: upstream.name.clone(),
-                status: status.map(|s| s.as_u16()),
-                failure,
-                head: sent.elapsed(),
-                retried,
-            }));
+        let platform = &self.sender.platform;
+        platform.observe(Observation::Attempt(Attempt {
+            upstream: upstream.name.clone(),
+            status,
+            failure,
+            head: platform.now().saturating_duration_since(sent),
+            retried,
+        }));
     }
 }
 
-impl Answer {
-    /// The answer came whole: the replica is well.
-    pub(crate) fn succeeded(&self) {
-        self.lease.0.succeeded();
-    }
-}
-
-fn first_eight(random: [u8; 16]) -> [u8; 8] {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&random[..8]);
-    eight
-}
-
-async fn collect(mut body: UpstreamBody) -> Bytes {
-    let mut out = BytesMut::new();
-    while let Some(Ok(chunk)) = body.next().await {
-        out.extend_from_slice(&chunk[..chunk.len().min(MAX_REFUSAL - out.len())]);
-        if out.len() >= MAX_REFUSAL {
-            break;
-        }
-    }
-    out.freeze()
-}
-
-/// A failed exchange as a client reads it.
-pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> GatewayError {
-    let (kind, what) = match error.failure {
-        TransportFailure::Connect => (ErrorKind::UpstreamUnreachable, "could not be reached"),
-        TransportFailure::Reset => (
-            ErrorKind::UpstreamReset,
-            "closed the connection before it answered",
-        ),
-        TransportFailure::Body => (ErrorKind::UpstreamReset, "broke off its answer"),
-        TransportFailure::Protocol => (ErrorKind::UpstreamInvalid, "did not answer in HTTP"),
-    };
-    GatewayError::new(
-        kind,
-        format!("upstream \"{upstream}\" {what}: {}", error.detail),
-    )
-}
-
-/// An upstream that took too long.
-pub(crate) fn timed_out(upstream: &str, limit: Duration) -> GatewayError {
-    GatewayError::new(
-        ErrorKind::UpstreamTimeout,
-        format!(
-            "upstream \"{upstream}\" sent nothing for {:.1} s (timeouts)",
-            limit.as_secs_f64()
-        ),
-    )
+/// The first eight of random bytes, as a number.
+pub(crate) fn first_eight(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -1,6 +1,5 @@
 //! Active health checks: one loop for each replica, for as long as the gateway lives.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,6 +16,10 @@ const FAILURES: u32 = 2;
 pub(crate) fn run_health_checks<P: Platform>(gateway: &Arc<Gateway<P>>) {
     for upstream in gateway.all_upstreams() {
         if upstream.config.health_path().is_none() {
+            // A reload may have taken the page away: what it said last holds no longer.
+            for endpoint in &upstream.endpoints {
+                endpoint.set_up(true);
+            }
             continue;
         }
         for index in 0..upstream.endpoints.len() {
@@ -45,7 +48,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
         let ok = check(&*platform, &upstream, &endpoint, interval).await;
         failures = if ok { 0 } else { failures + 1 };
         let healthy = failures < FAILURES;
-        if endpoint.healthy.swap(healthy, Relaxed) != healthy {
+        if endpoint.set_up(healthy) {
             platform.observe(Observation::Health {
                 upstream: upstream.name.clone(),
                 endpoint: endpoint.base.clone(),
@@ -56,6 +59,8 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
     }
 }
 
+/// Whether a replica is well, as far as its health page tells. A page that is not there (404, 405,
+/// 501), or that asks for other credentials (401, 403), tells nothing: many servers have none.
 async fn check<P: Platform>(
     platform: &P,
     upstream: &Upstream,
@@ -67,5 +72,9 @@ async fn check<P: Platform>(
         return false;
     };
     let answer = timeout(platform, limit, platform.send(request, &upstream.transport)).await;
-    matches!(answer, Some(Ok(response)) if response.status().is_success())
+    let Some(Ok(response)) = answer else {
+        return false;
+    };
+    response.status().is_success()
+        || matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 501)
 }

@@ -2,18 +2,29 @@
 //! that each of them gets.
 
 mod attempt;
+mod budget;
+mod endpoint;
+mod exchange;
 mod health;
 #[cfg(test)]
 mod matrix;
 mod prepare;
 mod provider;
+mod rank;
 mod refusal;
+mod speed;
 mod upstream;
+mod verdict;
+mod wait;
 mod warmth;
 
-pub(crate) use attempt::{Answer, Attempts, timed_out, transport_error};
+pub(crate) use attempt::{Attempts, Outgoing, Sender, first_eight};
+pub(crate) use budget::RetryBudget;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use exchange::{Answer, timed_out, transport_error};
 pub(crate) use health::run_health_checks;
 pub(crate) use prepare::dialect_headers;
 pub(crate) use provider::{Framing, Route};
-pub(crate) use upstream::{Endpoint, Upstream};
+pub(crate) use rank::{Ranked, Wish, rank};
 pub use upstream::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
+pub(crate) use upstream::{Listed, Upstream, View};

@@ -11,7 +11,8 @@ use forebay_dialect::{
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Attempts, Endpoint, Framing, Route, Upstream};
+use super::attempt::Attempts;
+use super::{Endpoint, Framing, Route, Upstream};
 use crate::config::Losses;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
@@ -26,6 +27,16 @@ pub(super) struct Prepared {
     pub(super) route: Route,
     /// What the upstream is not told.
     pub(super) lost: Vec<String>,
+    /// Members of the body that the client did not send: an upstream that refuses one is asked
+    /// without it.
+    pub(super) added: Vec<String>,
+}
+
+/// A body as one upstream gets it.
+struct Body {
+    body: Bytes,
+    lost: Vec<String>,
+    added: Vec<String>,
 }
 
 /// Headers of the client's that belong to its dialect, and go where that is spoken.
@@ -50,7 +61,7 @@ impl<P: Platform> Attempts<P> {
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
-        let request = self.request.clone();
+        let request = self.outgoing.request.clone();
         let asked = &*request.prompt.model;
         let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
         let route = upstream
@@ -59,8 +70,8 @@ impl<P: Platform> Attempts<P> {
         if route.wire != request.wire() {
             self.fetch_media(upstream, &route).await?;
         }
-        let (body, lost) = self.body(upstream, &route, &model)?;
-        let path = if self.count {
+        let Body { body, lost, added } = self.body(upstream, &route, &model)?;
+        let path = if self.outgoing.count {
             count_path(request.wire(), &route).ok_or_else(|| cannot_take(upstream, route.wire))?
         } else {
             route.path.clone()
@@ -75,6 +86,7 @@ impl<P: Platform> Attempts<P> {
             request: out,
             route,
             lost,
+            added,
         })
     }
 
@@ -84,7 +96,7 @@ impl<P: Platform> Attempts<P> {
         upstream: &Upstream,
         route: &Route,
     ) -> Result<(), GatewayError> {
-        let urls = media_urls(&self.request, route.wire, route.profile)
+        let urls = media_urls(&self.outgoing.request, route.wire, route.profile)
             .map_err(|e| not_translated(upstream, &e))?;
         if urls.len() > MAX_MEDIA {
             let error =
@@ -95,10 +107,10 @@ impl<P: Platform> Attempts<P> {
             if self.state.media.iter().any(|known| known.url == url) {
                 continue;
             }
-            let gateway = self.gateway.clone();
-            let rules = &gateway.config().media;
-            let fetching = gateway.platform().fetch_media(&url, rules);
-            let fetched = timeout(&**gateway.platform(), rules.timeout.0, fetching).await;
+            let platform = self.sender.platform.clone();
+            let rules = &self.sender.config.media;
+            let fetching = platform.fetch_media(&url, rules);
+            let fetched = timeout(&*platform, rules.timeout.0, fetching).await;
             let why = match fetched {
                 Some(Ok(fetched)) => {
                     self.state.media.push(fetched);
@@ -118,28 +130,29 @@ impl<P: Platform> Attempts<P> {
         Ok(())
     }
 
-    fn body(
-        &self,
-        upstream: &Upstream,
-        route: &Route,
-        model: &str,
-    ) -> Result<(Bytes, Vec<String>), GatewayError> {
-        let request = &self.request;
-        let salt = json_string(&self.cache_salt);
+    fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
+        let request = &self.outgoing.request;
+        let salt = json_string(&self.outgoing.cache_salt);
         let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
         let mut set: Vec<(&str, &str)> = Vec::new();
         if matches!(route.wire, Wire::Chat | Wire::Completions | Wire::Responses) {
-            let absent = self.hints.iter().filter(|hint| !has(&hint.name));
+            let hints = self.outgoing.hints.iter();
+            let absent = hints.filter(|hint| !has(&hint.name) && !upstream.refuses(&hint.name));
             set.extend(absent.map(|hint| (hint.name.as_str(), hint.value.as_str())));
         }
-        if upstream.config.cache_salt {
+        if upstream.config.cache_salt && !upstream.refuses("cache_salt") {
             set.push(("cache_salt", &salt));
         }
+        let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
         set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
         let include_usage = request.stream
             && upstream.config.include_usage
-            && !self.unread
+            && !self.outgoing.unread
+            && !upstream.refuses("stream_options")
             && !route.remove.contains(&"stream_options");
+        if include_usage && !request.include_usage {
+            added.push("stream_options".to_owned());
+        }
         let differs = route.differs.iter().any(|name| has(name));
         if route.wire == request.wire() && !differs {
             let renamed = (model != &*request.prompt.model).then_some(model);
@@ -150,7 +163,11 @@ impl<P: Platform> Attempts<P> {
                 set: &set,
                 remove: route.remove,
             });
-            return Ok((body, Vec::new()));
+            return Ok(Body {
+                body,
+                lost: Vec::new(),
+                added,
+            });
         }
         let options = WriteOptions {
             model: model.to_owned(),
@@ -172,12 +189,16 @@ impl<P: Platform> Attempts<P> {
             return Err(lossy(upstream, &written.lost, first));
         }
         let lost = written.lost.into_iter().map(|lost| lost.param).collect();
-        Ok((written.body, lost))
+        Ok(Body {
+            body: written.body,
+            lost,
+            added,
+        })
     }
 
     fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
         out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = match (self.request.stream, route.framing) {
+        let accept = match (self.outgoing.request.stream, route.framing) {
             (false, _) => "application/json",
             (true, Framing::Sse) => "text/event-stream",
             (true, _) => "application/vnd.amazon.eventstream",
@@ -198,9 +219,10 @@ impl<P: Platform> Attempts<P> {
                 HeaderValue::from_static(value),
             );
         }
-        let foreign = dialect_headers(self.request.wire());
-        let same = route.wire == self.request.wire();
-        let own = self.headers.iter();
+        let client = self.outgoing.request.wire();
+        let foreign = dialect_headers(client);
+        let same = route.wire == client;
+        let own = self.outgoing.headers.iter();
         for (name, value) in own.filter(|(name, _)| same || !foreign.contains(name)) {
             out.insert(name.clone(), value.clone());
         }

@@ -1,22 +1,14 @@
 //! An upstream's refusal, as the client reads it: its own words where it is the client's fault, ours where it is not.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use forebay_dialect::Wire;
 use forebay_dialect::error::read_error;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::StatusCode;
 
 use crate::error::{ErrorKind, GatewayError};
 
 /// Turns a status and a body into an error. The body may be anything, an HTML page too.
-pub(super) fn read(
-    upstream: &str,
-    wire: Wire,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> GatewayError {
+pub(super) fn read(upstream: &str, wire: Wire, status: StatusCode, body: Bytes) -> GatewayError {
     let told = read_error(wire, &body);
     let code = status.as_u16();
     let mut error = match code {
@@ -46,14 +38,12 @@ pub(super) fn read(
             error.code = Some("context_length_exceeded".to_owned());
             error.error_type = told.kind;
             error.param = told.param;
-            error.retry_after = retry_after(headers);
             return error;
         }
         error.error_type = told.kind;
         error.code = told.code;
         error.param = told.param;
     }
-    error.retry_after = retry_after(headers);
     error
 }
 
@@ -73,32 +63,4 @@ fn is_too_long(message: &str) -> bool {
     ];
     let message = message.to_ascii_lowercase();
     WORDS.iter().any(|words| message.contains(words))
-}
-
-/// Whether another upstream may do better: it is overloaded or broken, not the request.
-pub(super) fn is_worth_another_try(status: StatusCode) -> bool {
-    matches!(
-        status.as_u16(),
-        408 | 425 | 429 | 500 | 502 | 503 | 504 | 529
-    ) || matches!(status.as_u16(), 401 | 403)
-}
-
-/// The longest wait that is passed on: a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
-
-/// When to try again: OpenAI's and Azure's milliseconds where they come, else seconds. The date
-/// form of RFC 9110 would need a calendar, and none of the providers sends it.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| {
-        let text = headers.get(name)?.to_str().ok()?.trim();
-        text.parse::<f64>()
-            .ok()
-            .filter(|n| n.is_finite() && *n >= 0.0)
-    };
-    let millis = number("retry-after-ms").or_else(|| number("x-ms-retry-after-ms"));
-    let wait = match millis {
-        Some(millis) => millis / 1e3,
-        None => number(RETRY_AFTER.as_str())?,
-    };
-    Some(Duration::from_secs_f64(wait.min(LONGEST.as_secs_f64())))
 }

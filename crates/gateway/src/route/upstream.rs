@@ -1,18 +1,20 @@
 //! Upstreams as they are now: replicas, health, load, measured speed, and what they probably have warm.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use forebay_dialect::Wire;
 use forebay_dialect::canonical::Needs;
+use forebay_dialect::openai::models::ModelEntry;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Route;
+use super::endpoint::{Endpoint, Standing};
+use super::speed::Speed;
 use super::warmth::Warmth;
 use crate::authorize::Authorizer;
-use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Retries, UpstreamConfig};
+use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
 use crate::policy::{Block, Candidate};
 
@@ -39,26 +41,54 @@ pub(crate) struct Upstream {
     order: u32,
 }
 
-/// One replica.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    /// Its base URL, without a trailing slash.
-    pub base: Arc<str>,
-    pub(super) in_flight: AtomicU32,
-    failures: AtomicU32,
-    /// Set by the active checks.
-    pub(super) healthy: AtomicBool,
-    /// Milliseconds since `epoch` until which it gets no requests.
-    ejected_until: AtomicU64,
-    epoch: Instant,
+/// Without any measurement and without a word in configuration or catalogue: a prompt of some
+/// thousand tokens on one H100, unloaded.
+const USUAL_TTFT_MS: f64 = 500.0;
+const USUAL_TOKENS_PER_SECOND: f64 = 50.0;
+/// A candidate that nothing was measured of for this long may be asked to see how it does now.
+const IDLE: Duration = Duration::from_secs(1);
+/// Between two warnings about the same account: enough to be seen, not enough to fill a log.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+/// The most fields that an upstream is known to refuse: more than the gateway ever adds.
+const MAX_REFUSED: usize = 16;
+
+/// What outlives a reload.
+#[derive(Debug, Default)]
+struct Measured {
+    speed: Speed,
+    warmth: Warmth,
+    /// Fields that the gateway adds by itself and that this upstream refuses.
+    refuses: Mutex<Vec<String>>,
+    /// When an operator was last told that it does not accept the gateway's account.
+    warned: Mutex<Option<Instant>>,
+    /// The models that it listed.
+    pub(super) listed: Mutex<Listed>,
 }
 
-/// Moving averages over answers; each new one counts for a tenth.
-#[derive(Debug)]
-struct Measured {
-    ttft_ms: Mutex<Option<f64>>,
-    tokens_per_second: Mutex<Option<f64>>,
-    warmth: Warmth,
+/// The models that an upstream listed last.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Listed {
+    /// What it listed; kept when a later list fails.
+    pub(crate) models: Arc<[ModelEntry]>,
+    /// When it was last asked.
+    pub(crate) asked: Option<Instant>,
+}
+
+/// How a selector sees an upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// The model, as the client named it.
+    pub(crate) model: &'a str,
+    /// The prompt's blocks.
+    pub(crate) chain: &'a [Block],
+    /// Separates the tenants' prefixes.
+    pub(crate) tenant: u64,
+    /// What is ejected counts as healthy: nobody else is left.
+    pub(crate) last_resort: bool,
+    /// An upstream that was not measured for a while is shown as it is expected to be.
+    pub(crate) explore: bool,
+    /// When.
+    pub(crate) now: Instant,
 }
 
 /// An upstream as probes and the admin page show it.
@@ -199,16 +229,7 @@ impl Upstream {
             ca_file: config.ca_file.clone(),
             client_tls: config.tls.clone(),
         };
-        let measured = carry.map_or_else(
-            || {
-                Arc::new(Measured {
-                    ttft_ms: Mutex::default(),
-                    tokens_per_second: Mutex::default(),
-                    warmth: Warmth::default(),
-                })
-            },
-            |old| old.measured.clone(),
-        );
+        let measured = carry.map_or_else(Arc::default, |old| old.measured.clone());
         // Another Forebay speaks as its clients do.
         if config.relay && speaks.is_empty() {
             speaks = Wire::CLIENTS.to_vec();
@@ -259,15 +280,25 @@ impl Upstream {
     }
 
     /// What the selector sees of it now.
-    pub(crate) fn candidate(&self, model: &str, chain: &[Block], tenant: u64) -> Candidate {
+    pub(crate) fn candidate(&self, view: View<'_>) -> Candidate {
         let config = &self.config;
-        let offer = self.offers.get(model);
-        let now = Instant::now();
+        let offer = self.offers.get(view.model);
+        let speed = &self.measured.speed;
+        let ttft_ms = config
+            .expected_ttft
+            .map(|t| t.0.as_secs_f64() * 1e3)
+            .or_else(|| offer.and_then(|offer| offer.ttft_ms))
+            .unwrap_or(USUAL_TTFT_MS);
+        let tokens_per_second = config
+            .expected_tokens_per_second
+            .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
+            .unwrap_or(USUAL_TOKENS_PER_SECOND);
+        let explored = view.explore && speed.idle(view.now).is_some_and(|idle| idle >= IDLE);
         Candidate {
             name: config.name.clone(),
             region: config.region.clone(),
             jurisdiction: config.jurisdiction.clone(),
-            healthy: self.endpoints.iter().any(|e| e.is_usable(now)),
+            healthy: self.may_be_asked(view.model, view.last_resort, view.now),
             capabilities: match offer {
                 Some(offer) => config.capabilities.and(offer.capabilities).into(),
                 None => config.capabilities.into(),
@@ -280,20 +311,48 @@ impl Upstream {
                 .price
                 .map(Into::into)
                 .or_else(|| offer.and_then(|offer| offer.price)),
-            ttft_ms: read(&self.measured.ttft_ms)
-                .or_else(|| config.expected_ttft.map(|t| t.0.as_secs_f64() * 1e3))
-                .or_else(|| offer.and_then(|offer| offer.ttft_ms))
-                // 500 ms: a prompt of some thousand tokens on one H100, unloaded.
-                .unwrap_or(500.0),
-            tokens_per_second: read(&self.measured.tokens_per_second)
-                .or(config.expected_tokens_per_second)
-                .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
-                .unwrap_or(50.0),
+            ttft_ms: if explored {
+                ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
+            } else {
+                speed.ttft_ms(ttft_ms, view.now)
+            },
+            tokens_per_second: if explored {
+                tokens_per_second.max(speed.tokens_per_second(tokens_per_second, view.now))
+            } else {
+                speed.tokens_per_second(tokens_per_second, view.now)
+            },
             in_flight: self.in_flight(),
             capacity: config.capacity,
-            warm_tokens: self.measured.warmth.tokens(chain, tenant),
+            warm_tokens: self.measured.warmth.tokens(view.chain, view.tenant),
             order: self.order,
         }
+    }
+
+    /// Whether a replica may be asked for a model; as a last resort one that is ejected too.
+    fn may_be_asked(&self, model: &str, last_resort: bool, now: Instant) -> bool {
+        self.endpoints
+            .iter()
+            .any(|endpoint| match endpoint.standing(model, now) {
+                Standing::Good | Standing::Trial => true,
+                Standing::Shy(_) | Standing::Ejected(_) => last_resort,
+                Standing::Resting(_) | Standing::Down => false,
+            })
+    }
+
+    /// When the first replica that rests for this model may be asked again, where none that is up
+    /// does anything but rest.
+    pub(crate) fn rests_until(&self, model: &str, now: Instant) -> Option<Instant> {
+        let mut first: Option<Instant> = None;
+        for endpoint in &self.endpoints {
+            match endpoint.standing(model, now) {
+                Standing::Resting(until) => {
+                    first = Some(first.map_or(until, |known| known.min(until)));
+                }
+                Standing::Down => {}
+                _ => return None,
+            }
+        }
+        first
     }
 
     /// Takes note that it now has these blocks of a tenant warm.
@@ -301,24 +360,71 @@ impl Upstream {
         self.measured.warmth.note(chain, tenant);
     }
 
-    /// Takes note of how fast it answered.
-    pub(crate) fn measured(&self, ttft: Duration, tokens: u64, decode: Duration) {
-        average(&self.measured.ttft_ms, ttft.as_secs_f64() * 1e3);
-        // Under 8 tokens or 5 ms the rate says more about the network than about the engine.
-        if tokens >= 8 && decode >= Duration::from_millis(5) {
-            average(
-                &self.measured.tokens_per_second,
-                tokens as f64 / decode.as_secs_f64(),
-            );
+    /// Takes note of how fast it streamed an answer.
+    pub(crate) fn measured(&self, ttft: Duration, tokens: u64, decode: Duration, now: Instant) {
+        self.measured.speed.note(ttft, tokens, decode, now);
+    }
+
+    /// Whether it refuses a field that the gateway would add by itself.
+    pub(crate) fn refuses(&self, field: &str) -> bool {
+        self.refused().iter().any(|known| known == field)
+    }
+
+    /// Takes note that it refuses a field. Returns whether that is news.
+    pub(super) fn note_refused(&self, field: &str) -> bool {
+        let mut refused = self.refused();
+        let news = refused.len() < MAX_REFUSED && !refused.iter().any(|known| known == field);
+        if news {
+            refused.push(field.to_owned());
         }
+        news
+    }
+
+    /// Whether an operator is to be told again that it does not accept the gateway's account.
+    pub(super) fn warning_is_due(&self, now: Instant) -> bool {
+        let warned = &self.measured.warned;
+        let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = warned.is_none_or(|at| now.saturating_duration_since(at) >= WARN_EVERY);
+        if due {
+            *warned = Some(now);
+        }
+        due
+    }
+
+    /// The models that it listed last.
+    pub(crate) fn listed(&self) -> MutexGuard<'_, Listed> {
+        let listed = &self.measured.listed;
+        listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a stream of a model may take to its first byte.
+    pub(crate) fn first_byte(&self, model: &str, timeouts: &Timeouts) -> Duration {
+        let of_model = self.config.model_timeouts.get(model);
+        of_model
+            .and_then(|own| own.first_byte)
+            .or(self.config.timeouts.first_byte)
+            .unwrap_or(timeouts.first_byte)
+            .0
+    }
+
+    /// How long a stream of a model may be silent once it has begun.
+    pub(crate) fn idle(&self, model: &str, timeouts: &Timeouts) -> Duration {
+        let of_model = self.config.model_timeouts.get(model);
+        of_model
+            .and_then(|own| own.idle)
+            .or(self.config.timeouts.idle)
+            .unwrap_or(timeouts.idle)
+            .0
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Vec<String>> {
+        let refuses = &self.measured.refuses;
+        refuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests in flight to all its replicas.
     pub(crate) fn in_flight(&self) -> u32 {
-        self.endpoints
-            .iter()
-            .map(|e| e.in_flight.load(Relaxed))
-            .sum()
+        self.endpoints.iter().map(|e| e.in_flight()).sum()
     }
 
     /// A request for a page of a replica, with the upstream's own credentials.
@@ -334,36 +440,54 @@ impl Upstream {
         Some(request)
     }
 
-    /// Picks a replica that was not tried yet: the less loaded of two picked at random.
-    pub(crate) fn pick(&self, tried: &[Arc<Endpoint>], random: u64) -> Option<Arc<Endpoint>> {
-        let now = Instant::now();
-        let free: Vec<&Arc<Endpoint>> = self
-            .endpoints
-            .iter()
-            .filter(|e| e.is_usable(now) && !tried.iter().any(|t| Arc::ptr_eq(t, e)))
-            .collect();
-        match free.len() {
-            0 => None,
-            1 => Some(free[0].clone()),
+    /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
+    /// that it comes back into use, else the less loaded of two picked at random. `last_resort`:
+    /// else one that is ejected.
+    pub(crate) fn pick(
+        &self,
+        model: &str,
+        tried: &[Arc<Endpoint>],
+        last_resort: bool,
+        random: u64,
+        now: Instant,
+    ) -> Option<Arc<Endpoint>> {
+        let mut good = Vec::with_capacity(self.endpoints.len());
+        let mut rest: Option<(Instant, &Arc<Endpoint>)> = None;
+        for endpoint in &self.endpoints {
+            if tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
+                continue;
+            }
+            match endpoint.standing(model, now) {
+                Standing::Good => good.push(endpoint),
+                Standing::Trial => return Some(endpoint.clone()),
+                Standing::Shy(until) | Standing::Ejected(until)
+                    if last_resort && rest.is_none_or(|(first, _)| until < first) =>
+                {
+                    rest = Some((until, endpoint));
+                }
+                _ => {}
+            }
+        }
+        match good.len() {
+            0 => rest.map(|(_, endpoint)| endpoint.clone()),
+            1 => Some(good[0].clone()),
             n => {
                 let first = (random as u32) as usize % n;
                 let second = (first + 1 + (random >> 32) as usize % (n - 1)) % n;
-                let load = |i: usize| free[i].in_flight.load(Relaxed);
-                Some(
-                    free[if load(second) < load(first) {
-                        second
-                    } else {
-                        first
-                    }]
-                    .clone(),
-                )
+                let load = |i: usize| good[i].in_flight();
+                let less = if load(second) < load(first) {
+                    second
+                } else {
+                    first
+                };
+                Some(good[less].clone())
             }
         }
     }
 
     /// As probes and the admin page show it.
-    pub(crate) fn status(&self) -> UpstreamStatus {
-        let now = Instant::now();
+    pub(crate) fn status(&self, now: Instant) -> UpstreamStatus {
+        let (ttft_ms, tokens_per_second) = self.measured.speed.measured();
         UpstreamStatus {
             name: self.config.name.clone(),
             endpoints: self
@@ -372,51 +496,12 @@ impl Upstream {
                 .map(|e| EndpointStatus {
                     url: e.base.to_string(),
                     healthy: e.is_usable(now),
-                    in_flight: e.in_flight.load(Relaxed),
+                    in_flight: e.in_flight(),
                 })
                 .collect(),
-            ttft_ms: read(&self.measured.ttft_ms),
-            tokens_per_second: read(&self.measured.tokens_per_second),
+            ttft_ms,
+            tokens_per_second,
         }
-    }
-}
-
-impl Endpoint {
-    fn new(base: &str) -> Self {
-        Self {
-            base: base.into(),
-            in_flight: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
-            healthy: AtomicBool::new(true),
-            ejected_until: AtomicU64::new(0),
-            epoch: Instant::now(),
-        }
-    }
-
-    fn is_usable(&self, now: Instant) -> bool {
-        self.healthy.load(Relaxed) && self.ejected_until.load(Relaxed) <= self.millis(now)
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Returns whether this success brought it back.
-    pub(super) fn succeeded(&self) {
-        self.failures.store(0, Relaxed);
-        self.ejected_until.store(0, Relaxed);
-    }
-
-    /// Returns whether this failure ejected it.
-    pub(super) fn failed(&self, retries: &Retries) -> bool {
-        let failures = self.failures.fetch_add(1, Relaxed) + 1;
-        if failures < retries.eject_after {
-            return false;
-        }
-        let now = self.millis(Instant::now());
-        let until =
-            now.saturating_add(u64::try_from(retries.eject_for.0.as_millis()).unwrap_or(u64::MAX));
-        self.ejected_until.swap(until, Relaxed) <= now
     }
 }
 
@@ -435,18 +520,11 @@ impl From<Capabilities> for Needs {
     }
 }
 
-fn read(value: &Mutex<Option<f64>>) -> Option<f64> {
-    *value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn average(value: &Mutex<Option<f64>>, new: f64) {
-    let mut value = value.lock().unwrap_or_else(PoisonError::into_inner);
-    *value = Some(value.map_or(new, |old| old * 0.9 + new * 0.1));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Retries;
+    use crate::route::endpoint::{Blame, Evidence, Lease};
 
     fn upstream(urls: &[&str]) -> Upstream {
         let config: UpstreamConfig =
@@ -455,31 +533,33 @@ mod tests {
         Upstream::new(configured, 0, Duration::from_secs(1), None).unwrap()
     }
 
+    fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
+        upstream.pick("m", &[], false, random, Instant::now())
+    }
+
     #[test]
     fn the_less_loaded_of_two_replicas_is_picked() {
         let upstream = upstream(&["http://a", "http://b"]);
-        upstream.endpoints[0].in_flight.store(5, Relaxed);
+        let _busy = Lease::new(&upstream.endpoints[0], 1, Instant::now());
         for random in 0..64 {
-            assert_eq!(
-                &*upstream.pick(&[], random << 31 | random).unwrap().base,
-                "http://b"
-            );
+            let picked = pick(&upstream, random << 31 | random).unwrap();
+            assert_eq!(&*picked.base, "http://b");
         }
     }
 
     #[test]
-    fn failures_in_a_row_eject_a_replica_and_a_success_brings_it_back() {
+    fn an_ejected_replica_is_the_last_resort() {
         let upstream = upstream(&["http://a/v1/"]);
-        let retries = Retries {
-            eject_after: 2,
-            ..Retries::default()
-        };
-        let endpoint = upstream.pick(&[], 0).unwrap();
-        assert!(!endpoint.failed(&retries));
-        assert!(endpoint.failed(&retries));
-        assert!(upstream.pick(&[], 0).is_none());
+        let (retries, now) = (Retries::default(), Instant::now());
+        let endpoint = pick(&upstream, 0).unwrap();
+        let seen = Evidence { key: 1, prompt: 1 };
+        for _ in 0..retries.eject_after {
+            endpoint.failed(Blame::Transport, seen, &retries, now);
+        }
+        assert!(upstream.pick("m", &[], false, 0, now).is_none());
+        assert!(upstream.pick("m", &[], true, 0, now).is_some());
         endpoint.succeeded();
-        assert_eq!(&*upstream.pick(&[], 0).unwrap().base, "http://a");
+        assert_eq!(&*pick(&upstream, 0).unwrap().base, "http://a");
     }
 
     #[test]

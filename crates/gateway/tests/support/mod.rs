@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_dialect::canonical::{Part, Prompt};
@@ -52,6 +52,24 @@ impl Exchange {
             .body(UpstreamBody::new(stream))
             .unwrap();
         let _ = self.respond.send(Ok(response));
+    }
+    /// Refuses, with these headers.
+    pub fn refuse(self, status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) {
+        let body: Bytes = body.into();
+        let mut response = Response::builder()
+            .status(status)
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let stream = Box::pin(futures_util::stream::iter([Ok(body)]));
+        let _ = self
+            .respond
+            .send(Ok(response.body(UpstreamBody::new(stream)).unwrap()));
+    }
+    /// The replica that is asked.
+    pub fn host(&self) -> &str {
+        self.request.uri().host().unwrap()
     }
     pub fn fail(self, failure: TransportFailure) {
         let _ = self.respond.send(Err(TransportError {
@@ -127,6 +145,8 @@ pub struct TestPlatform {
     pub memo: Mutex<HashMap<[u8; 32], Arc<Remembered>>>,
     pub seen: Mutex<Vec<Observation>>,
     counter: AtomicU32,
+    /// When it was made, by both clocks.
+    began: (SystemTime, Instant),
 }
 
 impl Platform for TestPlatform {
@@ -140,6 +160,13 @@ impl Platform for TestPlatform {
     }
     fn passes_bodies(&self) -> bool {
         true
+    }
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+    fn wall(&self) -> SystemTime {
+        let (wall, began) = self.began;
+        wall + self.now().saturating_duration_since(began)
     }
     fn random(&self) -> [u8; 16] {
         u128::from(self.counter.fetch_add(1, SeqCst)).to_le_bytes()
@@ -312,15 +339,21 @@ impl PolicySession for TestSession {
         _: &Demand,
         candidates: &[Candidate],
     ) -> Result<Ranking, PolicyError> {
-        let choice = |(i, _): (usize, _)| Choice {
+        let choice = |i: usize| Choice {
             candidate: i as u32,
             score: 0.0,
             parts: vec![],
             cost_micro_usd: None,
         };
+        let why = Reason {
+            code: "health".into(),
+            detail: "it is ejected".into(),
+        };
+        let (well, ill): (Vec<usize>, Vec<usize>) =
+            (0..candidates.len()).partition(|i| candidates[*i].healthy);
         Ok(Ranking {
-            order: candidates.iter().enumerate().map(choice).collect(),
-            excluded: vec![],
+            order: well.into_iter().map(choice).collect(),
+            excluded: ill.into_iter().map(|i| (i as u32, why.clone())).collect(),
         })
     }
 }
@@ -453,6 +486,7 @@ impl RigBuilder {
             memo: Mutex::default(),
             seen: Mutex::default(),
             counter: AtomicU32::new(1),
+            began: (SystemTime::now(), tokio::time::Instant::now().into_std()),
         });
         let policies = Arc::new(self.policies);
         let store = Arc::new(TestStore::default());
@@ -500,7 +534,13 @@ impl Rig {
         let request = request.body(body).unwrap();
         let gateway = self.gateway.clone();
         tokio::spawn(async move {
-            match gateway.enter(Arrival::now(None)) {
+            let platform = gateway.platform();
+            let arrival = Arrival {
+                peer: None,
+                started: platform.now(),
+                started_at: platform.wall(),
+            };
+            match gateway.enter(arrival) {
                 Ok(permit) => Gateway::handle(permit, request).await,
                 Err(response) => response,
             }
@@ -516,6 +556,11 @@ impl Rig {
                 .expect("the upstream was asked")
                 .unwrap(),
         }
+    }
+
+    /// Everything that will reach the upstream from now on.
+    pub fn take_incoming(&mut self) -> mpsc::UnboundedReceiver<Exchange> {
+        std::mem::replace(&mut self.incoming, mpsc::unbounded_channel().1)
     }
 
     /// Whether the upstream was asked once more, now that every task has run as far as it can.

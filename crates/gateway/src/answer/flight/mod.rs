@@ -95,6 +95,8 @@ struct State {
     base: usize,
     /// Bytes pushed so far.
     pushed: u64,
+    /// Bytes of text in them.
+    text_bytes: u64,
     /// The index of the event that carries nothing but usage.
     usage_at: Option<usize>,
     end: Option<End>,
@@ -126,6 +128,7 @@ impl Flight {
                 events: VecDeque::new(),
                 base: 0,
                 pushed: 0,
+                text_bytes: 0,
                 usage_at: None,
                 end: None,
                 keep,
@@ -171,6 +174,16 @@ impl Flight {
         self.update(|state| state.head = Some(head));
     }
 
+    /// What the upstream's beginning told, where it has begun.
+    pub(crate) fn head(&self) -> Option<Head> {
+        self.lock().head.clone()
+    }
+
+    /// The answer has so many bytes of text by now: what is counted where nobody else counts.
+    pub(crate) fn spoke(&self, text_bytes: u64) {
+        self.lock().text_bytes = text_bytes;
+    }
+
     /// Adds an event. `usage_only` marks the one that carries nothing but usage.
     pub(crate) fn push(&self, event: Bytes, usage_only: bool) {
         let bounds = self.bounds;
@@ -178,6 +191,7 @@ impl Flight {
             if usage_only {
                 state.usage_at = Some(state.base + state.events.len());
             }
+            let before = state.pushed;
             state.pushed += event.len() as u64;
             state.events.push_back(event);
             if state.keep && state.pushed > bounds.max_recording {
@@ -190,10 +204,11 @@ impl Flight {
                 .map(|r| r.consumed)
                 .max()
                 .unwrap_or(pushed);
-            // Only a reader that others have left behind is cut; if all lag, the leader waits.
+            // Only a reader that others have left behind is cut; if all lag, the leader waits. Nobody
+            // is cut for not having read the newest event, however large it is.
             if pushed - fastest <= bounds.client_buffer {
                 for reader in state.readers.values_mut() {
-                    reader.cut |= pushed - reader.consumed > bounds.client_buffer;
+                    reader.cut |= before.saturating_sub(reader.consumed) > bounds.client_buffer;
                 }
             }
             state.trim();

@@ -48,6 +48,23 @@ impl FlightReader {
         &self.flight
     }
 
+    /// The bytes of text that this reader has got: its share of what was pushed.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        let state = self.flight.lock();
+        let consumed = state.readers.get(&self.id).map_or(0, |r| r.consumed);
+        if state.pushed == 0 {
+            // An answer that came whole was never pushed.
+            return if state.end.is_some() {
+                state.text_bytes
+            } else {
+                0
+            };
+        }
+        let share = u128::from(state.text_bytes) * u128::from(consumed.min(state.pushed))
+            / u128::from(state.pushed);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+
     /// What the upstream's beginning told, as soon as it has begun.
     pub(crate) async fn head(&mut self) -> Result<Head, GatewayError> {
         poll_fn(|cx| {

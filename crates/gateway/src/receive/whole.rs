@@ -1,0 +1,138 @@
+//! An answer that comes as one body.
+
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::{AnswerContext, Payload, PayloadError, translate_answer};
+
+use super::empty::is_empty;
+use super::guard::{denied, policy_failed};
+use super::meter::Meter;
+use super::{Broken, GuardOf, Receiver, Spare, invalid};
+use crate::answer::flight::Head;
+use crate::error::GatewayError;
+use crate::platform::Platform;
+use crate::policy::Ending;
+use crate::recording::Form;
+use crate::route::Answer;
+
+impl<P: Platform> Receiver<'_, P> {
+    /// Nothing of it has gone out before all of it has come: until then every fault lets another
+    /// upstream be tried.
+    pub(super) async fn receive_whole(
+        &mut self,
+        answer: &mut Answer,
+        guard: Option<GuardOf<P>>,
+        mut head: Head,
+        context: &AnswerContext,
+    ) -> Result<(), Broken> {
+        let body = self.gather(answer).await?;
+        let wire = self.errand.wire;
+        let name = answer.upstream.name.clone();
+        let unreadable = |e: PayloadError| {
+            let what = format!("a response that is not valid in its format: {e}");
+            Broken::Early(invalid(&name, &what))
+        };
+        let body = if answer.wire == wire {
+            body
+        } else {
+            translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
+        };
+        let payload = Payload::parse(wire, body).map_err(unreadable)?;
+        let now = self.gateway.platform().now();
+        let mut meter = Meter::default();
+        if let Some(error) = meter.read(&payload, &name, now) {
+            return Err(Broken::Early(error));
+        }
+        head.waited = now.saturating_duration_since(answer.sent);
+        if is_empty(&meter, std::iter::once(&payload)) {
+            let spare = Spare::new(self, head, Form::Whole(payload.raw.clone()), &meter);
+            let error = invalid(&name, "a response without any content");
+            return Err(Broken::Empty(error, Box::new(spare)));
+        }
+        let body = match guard {
+            None => payload.raw.clone(),
+            Some(guard) => self
+                .guard_whole(payload, guard)
+                .await
+                .map_err(Broken::Late)?,
+        };
+        self.flight.spoke(meter.text_bytes);
+        self.flight.set_head(head);
+        self.land(answer, meter, Some(Form::Whole(body)), Ending::Complete)
+            .await;
+        Ok(())
+    }
+
+    /// The whole of a body that is no stream.
+    async fn gather(&mut self, answer: &mut Answer) -> Result<Bytes, Broken> {
+        let limit = self.gateway.config().streams.max_response;
+        let mut body = Bytes::new();
+        let mut gathered = BytesMut::new();
+        while let Some(chunk) = self.next(answer, None, true).await.map_err(Broken::Early)? {
+            if body.len() + gathered.len() + chunk.len() > limit {
+                return Err(Broken::Late(invalid(
+                    &answer.upstream.name,
+                    &format!("a response of more than {limit} bytes (streams.max_response)"),
+                )));
+            }
+            if body.is_empty() && gathered.is_empty() {
+                body = chunk;
+            } else {
+                if gathered.is_empty() {
+                    gathered.extend_from_slice(&std::mem::take(&mut body));
+                }
+                gathered.extend_from_slice(&chunk);
+            }
+        }
+        // A copy of its own: what came is a slice of a larger read buffer, which a recording
+        // would keep alive, many times its weight.
+        Ok(Bytes::copy_from_slice(if gathered.is_empty() {
+            &body
+        } else {
+            &gathered
+        }))
+    }
+
+    /// A whole answer is pushed at once and finished: all that may go out is then released.
+    async fn guard_whole(
+        &self,
+        payload: Payload,
+        mut guard: GuardOf<P>,
+    ) -> Result<Bytes, GatewayError> {
+        let texts = payload.texts().to_vec();
+        let passed = guard
+            .pass(payload.clone())
+            .await
+            .map_err(|e| policy_failed(&e))?;
+        let rest = match &passed.denied {
+            None => Some(guard.finish().await.map_err(|e| policy_failed(&e))?),
+            Some(_) => None,
+        };
+        self.report_hits(std::mem::take(&mut guard.hits));
+        if let Some(reason) = passed
+            .denied
+            .or(rest.as_ref().and_then(|r| r.denied.clone()))
+        {
+            return Err(denied(&reason));
+        }
+        // Released within the pass, released at the end: both belong into the slots of the one body.
+        let mut slots = vec![Some(String::new()); texts.len()];
+        for body in passed
+            .payloads
+            .into_iter()
+            .chain(rest.into_iter().flat_map(|r| r.payloads))
+        {
+            let Ok(part) = Payload::parse(self.errand.wire, body) else {
+                continue;
+            };
+            for text in part.texts() {
+                let at = texts
+                    .iter()
+                    .rposition(|t| t.choice == text.choice && t.channel == text.channel);
+                if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(at)) {
+                    slot.push_str(&text.text);
+                }
+            }
+        }
+        Ok(payload.rewrite(&slots, true))
+    }
+}

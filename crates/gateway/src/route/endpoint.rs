@@ -1,0 +1,373 @@
+//! One replica: who is on it now, and whether it may be asked.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::config::Retries;
+
+/// The most answers with errors that are remembered, of all keys: far more than eject a replica.
+const MAX_REFUSALS: usize = 64;
+/// The most models that rest at one replica at once. Beyond it the earliest to end is forgotten.
+const MAX_RESTS: usize = 64;
+/// Two keys that both used a replica within this time share it: then one of them alone can't eject it.
+const SHARED_WITHIN: Duration = Duration::from_secs(300);
+/// An ejection that follows a failed trial lasts twice as long as the one before, at most this often.
+const MAX_DOUBLINGS: u32 = 3;
+
+/// One replica.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// Its base URL, without a trailing slash.
+    pub(crate) base: Arc<str>,
+    in_flight: AtomicU32,
+    /// Set by the active checks.
+    up: AtomicBool,
+    state: Mutex<State>,
+    /// Wakes those who wait for a whole answer of it when it goes out of use.
+    down: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Answers with errors since the last success, each request once.
+    refusals: Vec<Evidence>,
+    /// Exchanges that failed since the last success.
+    breaks: u32,
+    ejected_until: Option<Instant>,
+    /// Ejections since the last success.
+    ejections: u32,
+    /// A request is out that tries whether it has recovered.
+    on_trial: bool,
+    rests: Vec<Rest>,
+    /// The two keys that used it last, and when.
+    users: [Option<(u64, Instant)>; 2],
+}
+
+/// Who saw a failure, with which request. Hashes: they are compared, never shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// The API key.
+    pub(crate) key: u64,
+    /// The request's body.
+    pub(crate) prompt: u64,
+}
+
+/// Why a replica failed, as far as it matters for its health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The exchange itself failed: no connection, a reset, silence. No prompt can cause it at will.
+    Transport,
+    /// It answered with an error, which a prompt may have caused.
+    Answer,
+}
+
+/// A time during which a replica is not to be asked for a model.
+#[derive(Debug, Clone)]
+struct Rest {
+    model: Arc<str>,
+    until: Instant,
+    /// The upstream itself named the time.
+    told: bool,
+}
+
+/// Whether a replica may be asked for a model now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may.
+    Good,
+    /// It failed and may have recovered: one request at a time finds out.
+    Trial,
+    /// It is better not asked before then, but may be where nobody else is left.
+    Shy(Instant),
+    /// It said itself when to come back.
+    Resting(Instant),
+    /// It failed too often; until then it is only asked where nobody else is left.
+    Ejected(Instant),
+    /// Its health check fails.
+    Down,
+}
+
+impl Endpoint {
+    pub(super) fn new(base: &str) -> Self {
+        Self {
+            base: base.into(),
+            in_flight: AtomicU32::new(0),
+            up: AtomicBool::new(true),
+            state: Mutex::default(),
+            down: Notify::new(),
+        }
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Whether it may be asked for a model now.
+    pub(crate) fn standing(&self, model: &str, now: Instant) -> Standing {
+        if !self.up.load(Relaxed) {
+            return Standing::Down;
+        }
+        let state = self.lock();
+        if let Some(rest) = state.rest(model, now)
+            && rest.told
+        {
+            return Standing::Resting(rest.until);
+        }
+        match state.ejected_until {
+            Some(until) if until > now => return Standing::Ejected(until),
+            Some(_) if state.on_trial => return Standing::Ejected(now),
+            Some(_) => return Standing::Trial,
+            None => {}
+        }
+        match state.rest(model, now) {
+            Some(rest) => Standing::Shy(rest.until),
+            None => Standing::Good,
+        }
+    }
+
+    /// Whether requests go there, whatever the model.
+    pub(crate) fn is_usable(&self, now: Instant) -> bool {
+        let ejected = self.lock().ejected_until.is_some_and(|until| until > now);
+        self.up.load(Relaxed) && !ejected
+    }
+
+    /// What the active check found. Returns whether that changed something.
+    pub(crate) fn set_up(&self, up: bool) -> bool {
+        let changed = self.up.swap(up, Relaxed) != up;
+        if changed && !up {
+            self.down.notify_waiters();
+        }
+        changed
+    }
+
+    /// An answer came whole. Returns whether that brought it back.
+    pub(crate) fn succeeded(&self) -> bool {
+        let mut state = self.lock();
+        state.refusals.clear();
+        state.breaks = 0;
+        state.ejections = 0;
+        state.on_trial = false;
+        state.ejected_until.take().is_some()
+    }
+
+    /// An exchange failed. Returns whether that ejected it.
+    pub(crate) fn failed(
+        &self,
+        blame: Blame,
+        evidence: Evidence,
+        retries: &Retries,
+        now: Instant,
+    ) -> bool {
+        let mut state = self.lock();
+        let was_trial = std::mem::take(&mut state.on_trial);
+        let enough = retries.eject_after.max(1);
+        match blame {
+            Blame::Transport => state.breaks = state.breaks.saturating_add(1),
+            Blame::Answer => state.refused(evidence, enough),
+        }
+        if state.ejected_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        if !was_trial && state.breaks.saturating_add(state.believed(enough, now)) < enough {
+            return false;
+        }
+        let doubled = state.ejections.min(MAX_DOUBLINGS);
+        state.ejections += 1;
+        state.ejected_until = Some(now + retries.eject_for.0 * 2_u32.pow(doubled));
+        drop(state);
+        self.down.notify_waiters();
+        true
+    }
+
+    /// It is not to be asked for a model until then. `told`: it said so itself.
+    pub(crate) fn rest(&self, model: &Arc<str>, until: Instant, told: bool, now: Instant) {
+        let mut state = self.lock();
+        state.on_trial = false;
+        let rests = &mut state.rests;
+        rests.retain(|rest| rest.until > now && rest.model != *model);
+        if rests.len() >= MAX_RESTS
+            && let Some(first) = (0..rests.len()).min_by_key(|&i| rests[i].until)
+        {
+            rests.swap_remove(first);
+        }
+        rests.push(Rest {
+            model: model.clone(),
+            until,
+            told,
+        });
+    }
+
+    /// Resolves when it goes out of use: its health check fails, or it is ejected.
+    pub(crate) async fn goes_down(&self) {
+        self.down.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that runs under the lock can leave it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn rest(&self, model: &str, now: Instant) -> Option<&Rest> {
+        self.rests
+            .iter()
+            .find(|rest| *rest.model == *model && rest.until > now)
+    }
+
+    /// Takes note of an answer with an error: each request once, and no key more often than matters.
+    fn refused(&mut self, evidence: Evidence, enough: u32) {
+        let of_key = self.refusals.iter().filter(|seen| seen.key == evidence.key);
+        let full = of_key.count() >= enough as usize || self.refusals.len() >= MAX_REFUSALS;
+        if !full && !self.refusals.contains(&evidence) {
+            self.refusals.push(evidence);
+        }
+    }
+
+    /// How many of the answers with errors speak against the replica. One key's prompts may cause
+    /// them: where others use the replica too, one key alone makes up at most half of what is enough.
+    fn believed(&self, enough: u32, now: Instant) -> u32 {
+        let users = self.users.iter().flatten();
+        let recent = users.filter(|(_, at)| now.saturating_duration_since(*at) <= SHARED_WITHIN);
+        let most = if recent.count() > 1 {
+            enough.div_ceil(2)
+        } else {
+            enough
+        };
+        let mut by_key: Vec<(u64, u32)> = Vec::new();
+        for seen in &self.refusals {
+            match by_key.iter_mut().find(|(key, _)| *key == seen.key) {
+                Some((_, count)) => *count += 1,
+                None => by_key.push((seen.key, 1)),
+            }
+        }
+        by_key.iter().map(|(_, count)| (*count).min(most)).sum()
+    }
+
+    fn used(&mut self, key: u64, now: Instant) {
+        if let Some((last, at)) = &mut self.users[0]
+            && *last == key
+        {
+            *at = now;
+            return;
+        }
+        self.users = [Some((key, now)), self.users[0]];
+    }
+}
+
+/// Counts a request in flight at a replica for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) endpoint: Arc<Endpoint>,
+    on_trial: bool,
+}
+
+impl Lease {
+    /// A place at a replica, which a caller of this key takes now.
+    pub(super) fn new(endpoint: &Arc<Endpoint>, key: u64, now: Instant) -> Self {
+        endpoint.in_flight.fetch_add(1, Relaxed);
+        let mut state = endpoint.lock();
+        state.used(key, now);
+        let on_trial = state.ejected_until.is_some_and(|until| until <= now) && !state.on_trial;
+        state.on_trial |= on_trial;
+        drop(state);
+        Self {
+            endpoint: endpoint.clone(),
+            on_trial,
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.endpoint.in_flight.fetch_sub(1, Relaxed);
+        if self.on_trial {
+            // A trial that ended without a result, since its client left, is no result: another may try.
+            self.endpoint.lock().on_trial = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retries(eject_after: u32) -> Retries {
+        Retries {
+            eject_after,
+            ..Retries::default()
+        }
+    }
+
+    fn seen(key: u64, prompt: u64) -> Evidence {
+        Evidence { key, prompt }
+    }
+
+    #[test]
+    fn failures_eject_a_replica_and_one_trial_at_a_time_brings_it_back() {
+        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let retries = retries(2);
+        assert!(!endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
+        assert!(endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
+        let later = now + retries.eject_for.0;
+        assert_eq!(endpoint.standing("m", now), Standing::Ejected(later));
+        assert_eq!(endpoint.standing("m", later), Standing::Trial);
+        let trial = Lease::new(&endpoint, 1, later);
+        assert_eq!(endpoint.standing("m", later), Standing::Ejected(later));
+        drop(trial);
+        assert_eq!(endpoint.standing("m", later), Standing::Trial);
+        assert!(endpoint.succeeded());
+        assert_eq!(endpoint.standing("m", later), Standing::Good);
+    }
+
+    #[test]
+    fn a_failed_trial_ejects_for_twice_as_long() {
+        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let retries = retries(1);
+        endpoint.failed(Blame::Transport, seen(1, 1), &retries, now);
+        let later = now + retries.eject_for.0;
+        let _trial = Lease::new(&endpoint, 1, later);
+        assert!(endpoint.failed(Blame::Answer, seen(1, 2), &retries, later));
+        let until = later + retries.eject_for.0 * 2;
+        assert_eq!(endpoint.standing("m", later), Standing::Ejected(until));
+    }
+
+    #[test]
+    fn one_prompt_or_one_key_among_several_ejects_nobody() {
+        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let retries = retries(3);
+        for _ in 0..10 {
+            assert!(!endpoint.failed(Blame::Answer, seen(1, 1), &retries, now));
+        }
+        let _other = Lease::new(&endpoint, 2, now);
+        let _own = Lease::new(&endpoint, 1, now);
+        for prompt in 2..100 {
+            assert!(!endpoint.failed(Blame::Answer, seen(1, prompt), &retries, now));
+        }
+        assert!(endpoint.failed(Blame::Answer, seen(2, 1), &retries, now));
+    }
+
+    #[test]
+    fn the_only_user_of_a_replica_is_believed() {
+        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let _own = Lease::new(&endpoint, 1, now);
+        let ejected: Vec<bool> = (0..3)
+            .map(|prompt| endpoint.failed(Blame::Answer, seen(1, prompt), &retries(3), now))
+            .collect();
+        assert_eq!(ejected, [false, false, true]);
+    }
+
+    #[test]
+    fn a_model_rests_and_the_others_go_on() {
+        let (endpoint, now) = (Endpoint::new("http://a"), Instant::now());
+        let until = now + Duration::from_secs(30);
+        endpoint.rest(&"m".into(), until, true, now);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(until));
+        assert_eq!(endpoint.standing("n", now), Standing::Good);
+        assert_eq!(endpoint.standing("m", until), Standing::Good);
+    }
+}

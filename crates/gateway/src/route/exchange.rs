@@ -1,0 +1,339 @@
+//! One exchange with one replica: authorized, sent, and its answer's head read.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::Wire;
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use http::{Extensions, Response};
+
+use super::attempt::Chosen;
+use super::endpoint::{Blame, Lease};
+use super::prepare::Prepared;
+use super::verdict::Verdict;
+use super::{Attempts, Endpoint, Framing, Upstream, refusal, wait};
+use crate::authorize::Rejection;
+use crate::error::{ErrorKind, GatewayError};
+use crate::platform::{FreshConnection, Platform, TransportError, TransportFailure, UpstreamBody};
+use crate::time::timeout;
+
+/// The most of a refusal's body that is read: enough for any error message, an HTML page too.
+const MAX_REFUSAL: usize = 64 << 10;
+/// How long a refusal's body may take: the status alone says enough.
+const REFUSAL_TIME: Duration = Duration::from_secs(10);
+
+/// An upstream that has begun to answer, with success.
+pub(crate) struct Answer {
+    /// Who.
+    pub(crate) upstream: Arc<Upstream>,
+    /// Its response's head.
+    pub(crate) head: http::response::Parts,
+    /// Its response's body.
+    pub(crate) body: UpstreamBody,
+    /// When the request was sent.
+    pub(crate) sent: Instant,
+    /// The format it answers in.
+    pub(crate) wire: Wire,
+    /// How it frames a stream.
+    pub(crate) framing: Framing,
+    /// Fields of the request that it was not told.
+    pub(crate) lost: Vec<String>,
+    pub(super) lease: Lease,
+}
+
+impl Answer {
+    /// The replica that answers.
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.lease.endpoint
+    }
+}
+
+/// One attempt failed.
+pub(super) struct Failed {
+    pub(super) error: GatewayError,
+    /// What it means; none where no other upstream would say anything else.
+    pub(super) why: Option<Verdict>,
+}
+
+impl Failed {
+    fn broken(error: GatewayError) -> Self {
+        Self {
+            error,
+            why: Some(Verdict::Broken),
+        }
+    }
+}
+
+/// What became of a request that was refused.
+enum Refused {
+    /// It is to be sent once more, as it was.
+    Renewed,
+    /// It is to be sent once more, without a field that the gateway had added.
+    Without,
+    /// It failed.
+    Failed(Failed),
+}
+
+impl<P: Platform> Attempts<P> {
+    /// Asks one replica: once more where its credentials turn out to be stale, or where it refuses
+    /// a field that the client did not send.
+    pub(super) async fn ask(
+        &mut self,
+        chosen: Chosen,
+        prepared: Prepared,
+        limit: Duration,
+    ) -> Result<Answer, Failed> {
+        let platform = self.sender.platform.clone();
+        let sent = platform.now();
+        let lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
+        let mut prepared = prepared;
+        let mut renewed = false;
+        loop {
+            let spent = platform.now().saturating_duration_since(sent);
+            let limit = limit.saturating_sub(spent);
+            // Only what may have to be signed anew is kept beyond its sending.
+            let request = match &chosen.upstream.authorizer {
+                None => std::mem::take(&mut prepared.request),
+                Some(_) => prepared.request.clone(),
+            };
+            let request = self.authorized(&chosen, request, limit, sent).await?;
+            let proof = request.extensions().clone();
+            let response = self.send(&chosen, request, limit, sent).await?;
+            if response.status().is_success() {
+                let (head, body) = response.into_parts();
+                self.observe(
+                    &chosen.upstream,
+                    Some(head.status.as_u16()),
+                    None,
+                    sent,
+                    false,
+                );
+                return Ok(Answer {
+                    upstream: chosen.upstream,
+                    head,
+                    body,
+                    sent,
+                    wire: prepared.route.wire,
+                    framing: prepared.route.framing,
+                    lost: prepared.lost,
+                    lease,
+                });
+            }
+            match self
+                .refused(&chosen, &prepared, response, &proof, sent)
+                .await
+            {
+                Refused::Renewed if !renewed => renewed = true,
+                Refused::Without => {
+                    prepared = self
+                        .prepare(&chosen.upstream, &chosen.endpoint, limit)
+                        .await
+                        .map_err(Failed::broken)?;
+                }
+                Refused::Failed(failed) => return Err(failed),
+                Refused::Renewed => {
+                    let error = format!(
+                        "upstream \"{}\" refused credentials that were just renewed",
+                        chosen.upstream.name
+                    );
+                    return Err(Failed {
+                        error: GatewayError::new(ErrorKind::UpstreamAuth, error),
+                        why: Some(Verdict::Account),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The request with what proves who sends it.
+    async fn authorized(
+        &self,
+        chosen: &Chosen,
+        mut request: http::Request<Bytes>,
+        limit: Duration,
+        sent: Instant,
+    ) -> Result<http::Request<Bytes>, Failed> {
+        if chosen.again {
+            request.extensions_mut().insert(FreshConnection);
+        }
+        let Some(authorizer) = &chosen.upstream.authorizer else {
+            return Ok(request);
+        };
+        let name = &chosen.upstream.name;
+        let authorizing = authorizer.authorize(request);
+        match timeout(&*self.sender.platform, limit, authorizing).await {
+            Some(Ok(request)) => Ok(request),
+            Some(Err(error)) => {
+                let message = format!("upstream \"{name}\": {error}");
+                let mut failed = GatewayError::new(ErrorKind::UpstreamAuth, message);
+                failed.retry_after = error.retry_after;
+                self.observe(&chosen.upstream, None, Some(failed.kind), sent, true);
+                Err(Failed {
+                    error: failed,
+                    why: Some(Verdict::Account),
+                })
+            }
+            None => Err(Failed::broken(timed_out(name, limit, false))),
+        }
+    }
+
+    /// The response's head. A replica that goes out of use while it works on what is not streamed
+    /// is given up: it would be silent until the deadline.
+    async fn send(
+        &self,
+        chosen: &Chosen,
+        request: http::Request<Bytes>,
+        limit: Duration,
+        sent: Instant,
+    ) -> Result<Response<UpstreamBody>, Failed> {
+        let Chosen {
+            upstream, endpoint, ..
+        } = chosen;
+        let platform = &self.sender.platform;
+        let sending = platform.send(request, &upstream.transport);
+        let sending = timeout(&**platform, limit, sending);
+        let answered = if self.outgoing.request.stream {
+            sending.await
+        } else {
+            let (sending, down) = (pin!(sending), pin!(endpoint.goes_down()));
+            match select(sending, down).await {
+                Either::Left((answered, _)) => answered,
+                Either::Right(_) => Some(Err(gone(endpoint))),
+            }
+        };
+        let now = platform.now();
+        let error = match answered {
+            Some(Ok(response)) => return Ok(response),
+            Some(Err(error)) => transport_error(&upstream.name, &error),
+            None => {
+                let own = self.outgoing.deadline.own && self.outgoing.deadline.left(now).is_zero();
+                timed_out(&upstream.name, limit, own)
+            }
+        };
+        // A client that gave no more time says nothing about the upstream.
+        let late = error.kind == ErrorKind::DeadlineExceeded;
+        self.observe(upstream, None, Some(error.kind), sent, !late);
+        if late {
+            return Err(Failed { error, why: None });
+        }
+        self.count_failure(upstream, endpoint, Blame::Transport);
+        Err(Failed::broken(error))
+    }
+
+    /// Reads a refusal and draws its consequences.
+    async fn refused(
+        &self,
+        chosen: &Chosen,
+        prepared: &Prepared,
+        response: Response<UpstreamBody>,
+        proof: &Extensions,
+        sent: Instant,
+    ) -> Refused {
+        let upstream = &chosen.upstream;
+        let platform = &self.sender.platform;
+        let (head, body) = response.into_parts();
+        let text = timeout(&**platform, REFUSAL_TIME, collect(body))
+            .await
+            .unwrap_or_default();
+        let code = head.status.as_u16();
+        if matches!(code, 400 | 422)
+            && let Some(field) = prepared.added.iter().find(|field| names(&text, field))
+            && upstream.note_refused(field)
+        {
+            return Refused::Without;
+        }
+        let mut error = refusal::read(
+            &upstream.name,
+            prepared.route.wire,
+            head.status,
+            text.clone(),
+        );
+        error.retry_after = wait::wait(head.status, &head.headers, &text, platform.wall());
+        let mut why = Verdict::of(head.status, error.retry_after.is_some());
+        if let (400 | 401 | 403, Some(authorizer)) = (code, &upstream.authorizer) {
+            match authorizer.rejected(proof, code, &head.headers, &text) {
+                Rejection::Refresh => return Refused::Renewed,
+                Rejection::Unrelated => {}
+                Rejection::Final(because) => {
+                    error.kind = ErrorKind::UpstreamAuth;
+                    error.status = None;
+                    error.message = format!("upstream \"{}\": {because}", upstream.name);
+                    why = Verdict::Account;
+                }
+            }
+        }
+        let last_word = why == Verdict::Request;
+        self.observe(upstream, Some(code), Some(error.kind), sent, !last_word);
+        self.note(chosen, why, &error);
+        Refused::Failed(Failed {
+            error,
+            why: (!last_word).then_some(why),
+        })
+    }
+}
+
+/// Whether a refusal names this field.
+fn names(text: &[u8], field: &str) -> bool {
+    text.windows(field.len())
+        .any(|part| part == field.as_bytes())
+}
+
+fn gone(endpoint: &Endpoint) -> TransportError {
+    TransportError {
+        failure: TransportFailure::Reset,
+        detail: format!(
+            "{} went out of use while it worked on the answer",
+            endpoint.base
+        ),
+    }
+}
+
+async fn collect(mut body: UpstreamBody) -> Bytes {
+    let mut out = BytesMut::new();
+    while let Some(Ok(chunk)) = body.next().await {
+        out.extend_from_slice(&chunk[..chunk.len().min(MAX_REFUSAL - out.len())]);
+        if out.len() >= MAX_REFUSAL {
+            break;
+        }
+    }
+    out.freeze()
+}
+
+/// A failed exchange as a client reads it.
+pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> GatewayError {
+    let (kind, what) = match error.failure {
+        TransportFailure::Connect => (ErrorKind::UpstreamUnreachable, "could not be reached"),
+        TransportFailure::Reset => (
+            ErrorKind::UpstreamReset,
+            "closed the connection before it answered",
+        ),
+        TransportFailure::Body => (ErrorKind::UpstreamReset, "broke off its answer"),
+        TransportFailure::Protocol => (ErrorKind::UpstreamInvalid, "did not answer in HTTP"),
+    };
+    GatewayError::new(
+        kind,
+        format!("upstream \"{upstream}\" {what}: {}", error.detail),
+    )
+}
+
+/// An upstream that took too long: for `timeouts`, or (`own`) for the client's own deadline.
+pub(crate) fn timed_out(upstream: &str, limit: Duration, own: bool) -> GatewayError {
+    if own {
+        return GatewayError::new(
+            ErrorKind::DeadlineExceeded,
+            format!(
+                "upstream \"{upstream}\" had not answered when the request's own deadline passed (x-forebay-deadline-ms)"
+            ),
+        );
+    }
+    GatewayError::new(
+        ErrorKind::UpstreamTimeout,
+        format!(
+            "upstream \"{upstream}\" sent nothing for {:.1} s (timeouts)",
+            limit.as_secs_f64()
+        ),
+    )
+}

@@ -1,0 +1,164 @@
+//! Who is to be asked, in which order: the selector's word on the upstreams as they are now.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forebay_dialect::Wire;
+
+use super::{Upstream, View};
+use crate::error::{ErrorKind, GatewayError};
+use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
+use crate::receive::guard::policy_failed;
+
+/// One request in so many shows an upstream that was idle as it is expected to be, so that one
+/// that was slow once is measured again.
+const EXPLORE: u64 = 16;
+
+/// Who is to be asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranked {
+    /// Best first; at least one.
+    pub(crate) order: Vec<Arc<Upstream>>,
+    /// Who was ranked how and who was excluded why.
+    pub(crate) route: Arc<str>,
+    /// Time the ranking took.
+    pub(crate) took: Duration,
+    /// Nobody is well: those that are ejected are asked all the same.
+    pub(crate) last_resort: bool,
+}
+
+/// What is wanted of an upstream.
+pub(crate) struct Wish<'a> {
+    /// Who asks.
+    pub(crate) caller: &'a Caller,
+    /// The client's format.
+    pub(crate) wire: Wire,
+    /// What the selector is told. Its deadline is the client's own, if it has one:
+    /// `timeouts.total` is a safety net, not a wish, and excluding by it would take a slow engine
+    /// out whose only fault is that the client allowed a long answer.
+    pub(crate) demand: Demand,
+    /// How upstreams are looked at.
+    pub(crate) view: View<'a>,
+}
+
+/// Asks the selector for the order in which to try.
+///
+/// # Errors
+///
+/// When no upstream may serve the request: [`ErrorKind::RateLimited`]'s status with the time of
+/// the first to come back where all rest, else [`ErrorKind::NoUpstream`] or
+/// [`ErrorKind::NotExpressible`].
+pub(crate) async fn rank<S: PolicySession>(
+    session: &mut S,
+    wish: &Wish<'_>,
+    all: &[Arc<Upstream>],
+    random: u64,
+) -> Result<Ranked, GatewayError> {
+    let model = wish.view.model;
+    let upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
+    let mut view = View {
+        explore: random.is_multiple_of(EXPLORE),
+        ..wish.view
+    };
+    loop {
+        let candidates: Vec<_> = upstreams.iter().map(|u| u.candidate(view)).collect();
+        let ranking = session
+            .rank(wish.caller, &wish.demand, &candidates)
+            .await
+            .map_err(|e| policy_failed(&e))?;
+        let order: Vec<_> = ranking
+            .order
+            .iter()
+            .filter_map(|c| upstreams.get(c.candidate as usize).copied().cloned())
+            .collect();
+        let route = route_of(&ranking, &candidates);
+        if !order.is_empty() {
+            return Ok(Ranked {
+                order,
+                route: route.into(),
+                took: Duration::ZERO,
+                last_resort: view.last_resort,
+            });
+        }
+        let ill = excluded(&ranking, &["health"]);
+        if ill && !view.last_resort {
+            // What only failed before is better than nobody.
+            view.last_resort = true;
+            continue;
+        }
+        let rests = ill.then(|| {
+            let until = upstreams
+                .iter()
+                .filter_map(|u| u.rests_until(model, view.now));
+            until.min()
+        });
+        return Err(nobody(&ranking, &route, rests.flatten(), view.now));
+    }
+}
+
+/// Whether some upstream was excluded for one of these reasons.
+fn excluded(ranking: &Ranking, codes: &[&str]) -> bool {
+    let mut reasons = ranking.excluded.iter().map(|(_, why)| why.code.as_str());
+    reasons.any(|code| codes.contains(&code))
+}
+
+fn nobody(
+    ranking: &Ranking,
+    route: &str,
+    rests_until: Option<Instant>,
+    now: Instant,
+) -> GatewayError {
+    if let Some(until) = rests_until {
+        return resting(until.saturating_duration_since(now));
+    }
+    // What no upstream is able to do, none will be in a moment.
+    let unable = !ranking.excluded.is_empty()
+        && ranking
+            .excluded
+            .iter()
+            .all(|(_, why)| matches!(why.code.as_str(), "capability" | "context"));
+    let error = GatewayError::new(
+        if unable {
+            ErrorKind::NotExpressible
+        } else {
+            ErrorKind::NoUpstream
+        },
+        format!("no upstream may serve this request: {route}"),
+    );
+    if excluded(ranking, &["health", "capacity"]) {
+        error.with_retry_after(Duration::from_secs(1))
+    } else {
+        error
+    }
+}
+
+/// The error when every upstream has asked to be left alone.
+pub(super) fn resting(wait: Duration) -> GatewayError {
+    GatewayError::new(
+        ErrorKind::UpstreamError,
+        format!(
+            "every upstream that may serve this request has reached its rate limit; try again in {:.1} s",
+            wait.as_secs_f64()
+        ),
+    )
+    .with_status(429)
+    .with_retry_after(wait)
+}
+
+/// `eu-1 (0.31), us-1 excluded: residency (…)`.
+fn route_of(ranking: &Ranking, candidates: &[Candidate]) -> String {
+    let name = |index: u32| {
+        candidates
+            .get(index as usize)
+            .map_or("?", |c| c.name.as_str())
+    };
+    let ranked = ranking
+        .order
+        .iter()
+        .map(|c| format!("{} ({:.3})", name(c.candidate), c.score));
+    let excluded = ranking
+        .excluded
+        .iter()
+        .map(|(index, why)| format!("{} excluded: {} ({})", name(*index), why.code, why.detail));
+    ranked.chain(excluded).collect::<Vec<_>>().join(", ")
+}

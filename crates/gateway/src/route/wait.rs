@@ -1,0 +1,239 @@
+//! When to come back, as an upstream says it: seconds, milliseconds, HTTP dates, the reset times
+//! of rate limits, Google's `RetryInfo`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+
+/// The longest wait that is passed on: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// The wait that a refusal asks for; none where it says nothing that can be read.
+///
+/// Headers come first, in the order of how precise they are: milliseconds (OpenAI, Azure), then
+/// `Retry-After` (RFC 9110, section 10.2.3: seconds or a date), then the body's `retryDelay`
+/// (Google's `RetryInfo`). The reset times of limits count on 429 only, and only of a limit that
+/// is used up; the longest of those holds.
+pub(super) fn wait(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: SystemTime,
+) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let millis = |name: &str| number(text(name)?).map(|n| n / 1e3);
+    let told = millis("retry-after-ms")
+        .or_else(|| millis("x-ms-retry-after-ms"))
+        .or_else(|| retry_after(text(RETRY_AFTER.as_str())?, now))
+        .or_else(|| retry_delay(body));
+    let seconds = match told {
+        Some(seconds) => seconds,
+        None if status == StatusCode::TOO_MANY_REQUESTS => reset(headers, now)?,
+        None => return None,
+    };
+    Some(Duration::from_secs_f64(
+        seconds.clamp(0.0, LONGEST.as_secs_f64()),
+    ))
+}
+
+fn number(text: &str) -> Option<f64> {
+    let number = text.parse::<f64>().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+fn retry_after(text: &str, now: SystemTime) -> Option<f64> {
+    number(text).or_else(|| until(httpdate::parse_http_date(text).ok()?, now))
+}
+
+fn until(at: SystemTime, now: SystemTime) -> Option<f64> {
+    // What is past may be tried at once.
+    Some(at.duration_since(now).unwrap_or_default().as_secs_f64())
+}
+
+/// `"retryDelay": "34.07s"` of `google.rpc.RetryInfo`.
+fn retry_delay(body: &[u8]) -> Option<f64> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    // Streaming methods wrap their errors in an array.
+    let error = value.get(0).unwrap_or(&value).get("error")?;
+    error.get("details")?.as_array()?.iter().find_map(|detail| {
+        let delay = detail.get("retryDelay")?.as_str()?;
+        number(delay.strip_suffix('s')?)
+    })
+}
+
+/// The reset of every limit that has nothing left: OpenAI's `1m2.5s`, Anthropic's RFC 3339, and
+/// the seconds or epoch of others.
+fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
+    let names = [
+        (
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+        ),
+        ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+        (
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ),
+        (
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ),
+        (
+            "anthropic-ratelimit-input-tokens-remaining",
+            "anthropic-ratelimit-input-tokens-reset",
+        ),
+        (
+            "anthropic-ratelimit-output-tokens-remaining",
+            "anthropic-ratelimit-output-tokens-reset",
+        ),
+        ("x-ratelimit-remaining", "x-ratelimit-reset"),
+        ("ratelimit-remaining", "ratelimit-reset"),
+    ];
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    names
+        .iter()
+        .filter(|(left, _)| {
+            // A limit that says nothing of what is left may be the one that is used up.
+            text(left).is_none_or(|left| number(left).is_none_or(|left| left < 1.0))
+        })
+        .filter_map(|(_, reset)| reset_time(text(reset)?, now))
+        .reduce(f64::max)
+}
+
+fn reset_time(text: &str, now: SystemTime) -> Option<f64> {
+    /// Larger numbers are times, not waits: 2001 in seconds since 1970.
+    const EPOCH: f64 = 1e9;
+    if let Some(number) = number(text) {
+        return if number >= EPOCH * 1e3 {
+            until(UNIX_EPOCH + Duration::from_secs_f64(number / 1e3), now)
+        } else if number >= EPOCH {
+            until(UNIX_EPOCH + Duration::from_secs_f64(number), now)
+        } else {
+            Some(number)
+        };
+    }
+    if let Ok(at) = humantime::parse_rfc3339_weak(text.trim_end_matches('Z')) {
+        return until(at, now);
+    }
+    duration(text)
+}
+
+/// Go's form of a duration: `6m0s`, `1.5s`, `20ms`.
+fn duration(text: &str) -> Option<f64> {
+    let (mut rest, mut sum) = (text, 0.0);
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let value = number(&rest[..digits])?;
+        rest = &rest[digits..];
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        sum += value
+            * match &rest[..unit] {
+                "d" => 86_400.0,
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &rest[unit..];
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn told(headers: &[(&'static str, &str)], body: &str) -> Option<f64> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        // Sun, 06 Nov 1994 08:49:37 GMT.
+        let now = at(784_111_777);
+        wait(StatusCode::TOO_MANY_REQUESTS, &map, body.as_bytes(), now)
+            .map(|wait| wait.as_secs_f64())
+    }
+
+    #[test]
+    fn every_form_of_a_wait_is_read() {
+        for (name, value, seconds) in [
+            ("retry-after", "30", 30.0),
+            ("retry-after", "0", 0.0),
+            ("retry-after", "1.5", 1.5),
+            ("retry-after-ms", "250", 0.25),
+            ("x-ms-retry-after-ms", "250", 0.25),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT", 20.0),
+            ("retry-after", "Sunday, 06-Nov-94 08:49:57 GMT", 20.0),
+            ("retry-after", "Sun Nov  6 08:49:57 1994", 20.0),
+            ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT", 0.0),
+            ("retry-after", "99999999999", 86_400.0),
+            ("x-ratelimit-reset-requests", "1m2.5s", 62.5),
+            ("x-ratelimit-reset-tokens", "20ms", 0.02),
+            ("x-ratelimit-reset", "12", 12.0),
+            (
+                "anthropic-ratelimit-tokens-reset",
+                "1994-11-06T08:50:07Z",
+                30.0,
+            ),
+        ] {
+            let read = told(&[(name, value)], "").unwrap_or(-1.0);
+            assert!(
+                (read - seconds).abs() < 1e-6,
+                "{name}: {value} was read as {read}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reset_may_be_a_time() {
+        let now = at(1_700_000_000);
+        assert_eq!(reset_time("1700000010", now), Some(10.0));
+        assert_eq!(reset_time("1700000010000", now), Some(10.0));
+        assert_eq!(reset_time("1699999999", now), Some(0.0));
+    }
+
+    #[test]
+    fn what_is_no_wait_is_none() {
+        for value in [
+            "-1",
+            "soon",
+            "NaN",
+            "inf",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "",
+        ] {
+            assert_eq!(told(&[("retry-after", value)], ""), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn google_says_it_in_the_body() {
+        let body = r#"{"error":{"code":429,"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure"},
+            {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#;
+        assert_eq!(told(&[], body), Some(34.5));
+        assert_eq!(told(&[], &format!("[{body}]")), Some(34.5));
+    }
+
+    #[test]
+    fn only_the_limit_that_is_used_up_counts() {
+        let headers = [
+            ("x-ratelimit-remaining-requests", "40"),
+            ("x-ratelimit-reset-requests", "1h"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "7s"),
+        ];
+        assert_eq!(told(&headers, ""), Some(7.0));
+    }
+}
