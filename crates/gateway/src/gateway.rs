@@ -132,7 +132,8 @@ impl<P: Platform> Gateway<P> {
         permit: Permit<P>,
         request: http::Request<Bytes>,
     ) -> Response<ReplyBody<P>> {
-        generate::handle(permit, request).await
+        // Boxed: a connection holds a place for this future, and most of its life it waits.
+        Box::pin(generate::handle(permit, request)).await
     }
 
     /// Answers a request whose body could not be read, in the client's dialect.

@@ -1,6 +1,8 @@
 //! Ten minutes with six upstreams that fail in every way there is, by a virtual clock and a seed:
 //! what could be answered is answered, nothing is lost without an error, and nothing storms.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 mod support;
 
 use std::collections::BTreeMap;

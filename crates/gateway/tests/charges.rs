@@ -1,5 +1,7 @@
 //! What a request costs its key: reserved by what is likely, settled by what went out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 mod support;
 
 use forebay_gateway::identity::KeyRecord;

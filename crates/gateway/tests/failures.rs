@@ -1,5 +1,7 @@
 //! Upstreams that fail: who is tried again, who rests, who is ejected, and what clients are told.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 mod support;
 
 use std::time::Duration;

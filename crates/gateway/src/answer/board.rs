@@ -44,11 +44,12 @@ pub(crate) fn board<P: Platform>(
 ) -> Result<Boarded, GatewayError> {
     let head = &head.headers;
     let directives = decision.directives;
-    let may_store = decision.plan.store && !directives.no_store;
+    let stores = decision.plan.store && !directives.no_store;
+    let may_store = stores && !decision.by_input;
     // Requests that narrow residency by header never share a flight: its upstream is not known
     // before it has begun.
     let shares = decision.plan.lookup
-        && may_store
+        && stores
         && directives.max_age != Some(0)
         && !head.contains_key(headers::RESIDENCY)
         && decision.deadline.is_none();

@@ -14,6 +14,8 @@ use super::flight::{FlightReader, Head};
 use super::lead::relay;
 use super::models;
 use super::stored::{Found, find, resumed};
+#[cfg(not(target_family = "wasm"))]
+use super::vectors::Batch;
 use crate::decide::masks::{MaskTable, Restorer};
 use crate::decide::{Decision, decide};
 use crate::enter::headers;
@@ -137,6 +139,10 @@ async fn generate<P: Platform>(
         ticket.summary.cache = CacheResult::Joined;
         return Ok(out.stream(decision, feed, ticket, true));
     }
+    #[cfg(not(target_family = "wasm"))]
+    if let Some(batch) = Batch::of(gateway, &decision, &body) {
+        return out.vectors(decision, &batch, &body, ticket).await;
+    }
     let mut stale = None;
     if decision.plan.lookup {
         match find(gateway, &decision).await {
@@ -186,7 +192,7 @@ async fn generate<P: Platform>(
 }
 
 /// What the cache had to do with a request that boarded a flight.
-fn note_cache<P: Platform>(
+pub(super) fn note_cache<P: Platform>(
     decision: &Decision<P>,
     reader: &FlightReader,
     joined: bool,
@@ -205,7 +211,7 @@ fn note_cache<P: Platform>(
 }
 
 /// What a flight has for a client.
-enum Landed {
+pub(super) enum Landed {
     /// Its events, from the first on.
     Stream(Feed),
     /// All of it.
@@ -213,18 +219,18 @@ enum Landed {
 }
 
 /// What every way out needs.
-struct Out<'a, P: Platform> {
-    gateway: &'a Arc<Gateway<P>>,
-    asked: &'a Asked<'a>,
+pub(super) struct Out<'a, P: Platform> {
+    pub(super) gateway: &'a Arc<Gateway<P>>,
+    pub(super) asked: &'a Asked<'a>,
     /// How long the decision took.
-    decided: Duration,
+    pub(super) decided: Duration,
 }
 
 impl<P: Platform> Out<'_, P> {
     /// Waits for what the client needs of a flight: its beginning for a stream, else all of it.
     /// A stream whose upstream is silent for long begins all the same, so that no proxy between
     /// here and the client gives up; what fails then is told in the stream.
-    async fn flight(
+    pub(super) async fn flight(
         &self,
         decision: &Decision<P>,
         mut reader: FlightReader,
@@ -304,7 +310,7 @@ impl<P: Platform> Out<'_, P> {
         Ok(ready)
     }
 
-    fn whole(
+    pub(super) fn whole(
         &self,
         decision: &Decision<P>,
         recording: &Arc<Recording>,

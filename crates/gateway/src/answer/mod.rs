@@ -7,3 +7,5 @@ pub(crate) mod generate;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;
+#[cfg(not(target_family = "wasm"))]
+mod vectors;

@@ -33,24 +33,13 @@ pub(crate) async fn find<P: Platform>(gateway: &Arc<Gateway<P>>, decision: &Deci
             return Found::Nothing;
         }
     };
-    // A hit passes the same checks as a new request: the tenant is in the key, the model's
-    // allow-list was checked; where the answer was made must be allowed still.
-    let resident = decision.residency.is_empty()
-        || gateway
-            .upstream(&entry.recording.upstream)
-            .is_some_and(|u| u.resides_in(&decision.residency));
-    if !resident || entry.tenant != decision.caller.tenant {
+    if !may_serve(gateway, decision, &entry) {
         return Found::Nothing;
     }
-    let now = gateway.platform().wall();
-    let age = entry.age(now);
-    let too_old = decision
-        .directives
-        .max_age
-        .is_some_and(|max| age > Duration::from_secs(max.into()));
-    if !entry.is_stale(now) && !too_old {
+    if is_fresh(gateway, decision, &entry) {
         return Found::Fresh(entry, tier);
     }
+    let age = entry.age(gateway.platform().wall());
     let grace = decision
         .directives
         .stale_if_error
@@ -61,6 +50,32 @@ pub(crate) async fn find<P: Platform>(gateway: &Arc<Gateway<P>>, decision: &Deci
     } else {
         Found::Nothing
     }
+}
+
+/// A hit passes the same checks as a new request: the tenant is in the key, the model's allow-list
+/// was checked; where the answer was made must be allowed still.
+pub(crate) fn may_serve<P: Platform>(
+    gateway: &Gateway<P>,
+    decision: &Decision<P>,
+    entry: &Entry,
+) -> bool {
+    let resident = decision.residency.is_empty()
+        || gateway
+            .upstream(&entry.recording.upstream)
+            .is_some_and(|u| u.resides_in(&decision.residency));
+    resident && entry.tenant == decision.caller.tenant
+}
+
+/// Whether an entry is as young as it has to be and as this request wants it.
+pub(crate) fn is_fresh<P: Platform>(
+    gateway: &Gateway<P>,
+    decision: &Decision<P>,
+    entry: &Entry,
+) -> bool {
+    let now = gateway.platform().wall();
+    let wanted = decision.directives.max_age;
+    let too_old = wanted.is_some_and(|max| entry.age(now) > Duration::from_secs(max.into()));
+    !entry.is_stale(now) && !too_old
 }
 
 /// The rest of a stream whose connection broke.

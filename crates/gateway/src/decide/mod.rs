@@ -42,6 +42,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) plan: Arc<CachePlan>,
     pub(crate) key: CacheKey,
     pub(crate) masks: MaskTable,
+    /// Its answer is stored in parts, by input: not as a whole.
+    pub(crate) by_input: bool,
     /// The parsed request, masks in place; none when the decision was remembered.
     pub(crate) request: Option<Request>,
     /// The sandbox that decided, for the ranking; none when the decision was remembered.
@@ -127,6 +129,7 @@ pub(crate) async fn decide<P: Platform>(
         masks: MaskTable::default(),
         request,
         session: None,
+        by_input: false,
     };
     if remembered.is_none() {
         let began = gateway.platform().now();

@@ -96,7 +96,9 @@ impl<P: Platform> Drop for Charge<P> {
 
 /// How many tokens answers took, by tenant and model: what the next one will likely take.
 #[derive(Debug)]
-pub(crate) struct History(Mutex<LruCache<(Arc<str>, Arc<str>), f64>>);
+pub(crate) struct History(Mutex<LruCache<TenantModel, f64>>);
+
+type TenantModel = (Arc<str>, Arc<str>);
 
 impl Default for History {
     fn default() -> Self {
