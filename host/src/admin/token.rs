@@ -37,13 +37,18 @@ pub fn token(
     }
     let token = hex::encode(rand::random::<[u8; 32]>());
     let folder = folder();
-    // Named by the port, so that two gateways of one user don't take each other's.
-    let path = folder.join(format!("admin-token-{}", address.port()));
+    let path = token_file(address);
     write(&folder, &path, &token).map_err(|why| AdminError::File {
         path: path.clone(),
         why,
     })?;
     Ok((token, Some(path)))
+}
+
+/// The file that a gateway of this user leaves its token in. Named by the port, so that two gateways of
+/// one user don't take each other's.
+pub fn token_file(address: SocketAddr) -> PathBuf {
+    folder().join(format!("admin-token-{}", address.port()))
 }
 
 /// The user's own runtime folder, else state folder (XDG base directories), else the working folder.

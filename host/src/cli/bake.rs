@@ -12,7 +12,7 @@ use crate::operate;
 /// Write a release for edges: the configured policies and the gateway's settings as components.
 #[derive(Debug, clap::Args)]
 pub(super) struct BakeArgs {
-    /// The configuration. Default: forebay.toml here, or built-in defaults.
+    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder to write to; made if missing.

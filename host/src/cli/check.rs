@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::say;
 use crate::config::{self, Config, Overrides, Source};
-use crate::operate::{Components, PolicyLoader as _, built_in_components_are_there};
+use crate::operate::{Components, PolicyLoader as _};
 
 /// Check a configuration, or print its schema.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
-    /// The configuration. Default: forebay.toml here, or built-in defaults.
+    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the JSON schema of the configuration instead.
@@ -32,25 +32,15 @@ impl CheckArgs {
         if let Some(tls) = &config.server.tls {
             crate::listener::TlsKeys::load(tls, &source.base)?;
         }
-        let policies = &config.policies;
-        let own = [
-            &policies.prefix_cache,
-            &policies.guardrails,
-            &policies.cloud_selector,
-        ]
-        .iter()
-        .all(|c| c.component.is_some());
-        let mut unchecked = "";
-        if own || built_in_components_are_there() {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()?;
-            runtime.block_on(Components.load(policies, &source.base))?;
-        } else {
-            unchecked = ", but for the policies, whose components are not built";
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        runtime.block_on(Components.load(&config.policies, &source.base))?;
+        for finding in config::findings(&config, &source) {
+            say(&format!("warning: {finding}"));
         }
-        say(&format!("{} is good{unchecked}", source.name()));
+        say(&format!("{} is good", source.name()));
         Ok(())
     }
 }

@@ -1,9 +1,14 @@
-//! The command line: `forebay serve`, `check`, `keys`, `catalogue`, `bake`, `spin`, `engine-sim`.
+//! The command line: serving, checking, asking a running gateway, and what else an operator does with it.
 
 mod bake;
 mod catalogue;
 mod check;
+mod day_two;
+mod doctor;
+mod generate;
+mod init;
 mod keys;
+mod remote;
 mod serve;
 mod spin;
 
@@ -21,18 +26,35 @@ pub struct Cli {
 enum Command {
     /// Serve clients.
     Serve(serve::ServeArgs),
+    /// Write a configuration to begin with.
+    Init(init::InitArgs),
     /// Check a configuration, or print its schema.
     Check(check::CheckArgs),
+    /// Try every upstream, key, certificate and policy, and say what is wrong.
+    Doctor(doctor::DoctorArgs),
+    /// Show upstreams of a running gateway: health, load, measured speed.
+    Upstreams(day_two::UpstreamsArgs),
+    /// Show what a running gateway has cached.
+    Cache(day_two::CacheArgs),
+    /// Remove entries from the cache of a running gateway.
+    Purge(day_two::PurgeArgs),
+    /// Have a running gateway read its configuration again.
+    Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
-    /// Write the configured policies as files, for edges that compose by themselves.
+    /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
-    /// Serve a Spin application, where no `spin` program is at hand.
+    /// Run a Spin app without the spin CLI.
     Spin(spin::SpinArgs),
     /// Serve a simulated vLLM replica.
     EngineSim(forebay_engine_sim::EngineSimArgs),
+    /// Print a completion script for a shell.
+    Completions(generate::CompletionsArgs),
+    /// Write manual pages.
+    #[command(hide = true)]
+    Man(generate::ManArgs),
 }
 
 impl Cli {
@@ -43,7 +65,15 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(args) => args.run(),
+            Command::Init(args) => args.run(),
             Command::Check(args) => args.run(),
+            Command::Doctor(args) => args.run(),
+            Command::Upstreams(args) => args.run(),
+            Command::Cache(args) => args.run(),
+            Command::Purge(args) => args.run(),
+            Command::Reload(args) => args.run(),
+            Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
             Command::Keys(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Bake(args) => args.run(),

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use tokio::runtime::{Builder, Runtime};
 
 use super::say;
-use crate::config::{self, Overrides, Source};
+use crate::config::{self, Config, Overrides, Source};
 use crate::operate::{self, Components, Options};
 use crate::telemetry;
 
 /// Serve clients.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
-    /// The configuration. Default: forebay.toml here, or built-in defaults.
+    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The engine to stand before, instead of the configured upstreams: http://127.0.0.1:8000.
@@ -26,6 +26,9 @@ pub(super) struct ServeArgs {
     /// Where the admin surface is, instead of admin.listen.
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
+    /// Apply no guardrail rules at all: prompts and answers pass unscreened.
+    #[arg(long)]
+    no_policies: bool,
 }
 
 impl ServeArgs {
@@ -34,6 +37,7 @@ impl ServeArgs {
             listen: self.listen,
             admin: self.admin,
             engine: self.engine,
+            no_policies: self.no_policies,
         };
         // Read once for what comes before everything else: threads and logging.
         let source = Source::find(self.config.as_deref())?;
@@ -61,6 +65,14 @@ impl ServeArgs {
             if let Some(file) = &running.token_file {
                 say(&format!("forebay admin token in {}", file.display()));
             }
+            say(&format!("forebay configuration: {}", origin(&source)));
+            say(&format!("forebay guardrails: {}", rules(&config)));
+            if self.no_policies {
+                tracing::warn!(
+                    "--no-policies: NO GUARDRAIL RULE APPLIES. Prompts and answers pass unscreened, \
+                     secrets and personal data included"
+                );
+            }
             operate::run_until_told_to_stop(running, signals).await;
             Ok(())
         })
@@ -77,5 +89,50 @@ fn runtime(workers: Option<usize>) -> std::io::Result<Runtime> {
             .worker_threads(workers)
             .enable_all()
             .build(),
+    }
+}
+
+/// Which configuration applies, in words.
+fn origin(source: &Source) -> String {
+    match &source.path {
+        Some(path) => std::path::absolute(path)
+            .unwrap_or_else(|_| path.clone())
+            .display()
+            .to_string(),
+        None => "built in, because there is no forebay.toml in the working folder".to_owned(),
+    }
+}
+
+/// The guardrail rules that apply, in words: `secrets (deny), personal-data (mask)`.
+fn rules(config: &Config) -> String {
+    let guardrails = &config.policies.guardrails;
+    if let Some(component) = &guardrails.component {
+        return format!("the component {}", component.display());
+    }
+    let rules = guardrails
+        .config
+        .get("rules")
+        .and_then(|rules| rules.as_array());
+    let shown: Vec<String> = rules
+        .into_iter()
+        .flatten()
+        .map(|rule| {
+            let text = |name: &str| rule.get(name).and_then(serde_json::Value::as_str);
+            let shadow = rule.get("shadow").and_then(serde_json::Value::as_bool);
+            format!(
+                "{} ({}{})",
+                text("name").or_else(|| text("kind")).unwrap_or("unnamed"),
+                text("action").unwrap_or("deny"),
+                if shadow == Some(true) {
+                    ", only counted"
+                } else {
+                    ""
+                }
+            )
+        })
+        .collect();
+    match shown.is_empty() {
+        true => "none, prompts and answers pass unscreened".to_owned(),
+        false => shown.join(", "),
     }
 }

@@ -7,7 +7,7 @@ use forebay_gateway::config::UpstreamConfig;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{ConfigError, Problem};
-use super::sections::Config;
+use super::sections::{ComponentConfig, Config};
 use super::validate;
 
 /// The file that is looked for when none is named.
@@ -22,12 +22,14 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// `--engine`: replaces all upstreams.
     pub engine: Option<String>,
+    /// `--no-policies`: whatever guardrail rules are configured, none applies.
+    pub no_policies: bool,
 }
 
 /// A configuration as written: where it came from and its text, to point into.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The file; none when there is none and defaults hold.
+    /// The file; none when there is none and the configuration inside the program applies.
     pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
@@ -36,7 +38,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// The text of a named file, of `forebay.toml` in the working folder, or nothing.
+    /// The text of a named file, of `forebay.toml` in the working folder, or else of the
+    /// configuration inside the program.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = match named {
             Some(path) => path.to_owned(),
@@ -44,7 +47,7 @@ impl Source {
             None => {
                 return Ok(Self {
                     path: None,
-                    text: String::new(),
+                    text: crate::shipped::CONFIGURATION.to_owned(),
                     base: PathBuf::from("."),
                 });
             }
@@ -69,7 +72,7 @@ impl Source {
     /// The file as it is shown.
     pub fn name(&self) -> String {
         self.path.as_ref().map_or_else(
-            || "the built-in configuration".to_owned(),
+            || "the configuration inside the program".to_owned(),
             |p| p.display().to_string(),
         )
     }
@@ -112,6 +115,9 @@ pub fn load(source: &Source, overrides: &Overrides) -> Result<Config, ConfigErro
     if let Some(engine) = &overrides.engine {
         config.upstreams =
             vec![only_engine(engine).map_err(|why| ConfigError::whole("--engine", why))?];
+    }
+    if overrides.no_policies {
+        config.policies.guardrails = ComponentConfig::default();
     }
     let problems = validate::problems(&config, source, overrides);
     if problems.is_empty() {
@@ -181,7 +187,7 @@ fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// The known name that was probably meant.
-fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
     known
         .iter()
         .map(|name| (strsim::jaro_winkler(unknown, name), name.as_str()))

@@ -5,6 +5,7 @@
 
 mod diagnose;
 mod edge;
+mod findings;
 mod load;
 mod offers;
 mod resolve;
@@ -15,6 +16,7 @@ mod validate;
 
 pub use diagnose::{ConfigError, Problem};
 pub use edge::edge_settings;
+pub use findings::findings;
 pub use load::{Overrides, Source, load};
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};

@@ -28,11 +28,24 @@ pub(super) fn fill(
     };
     if upstream.models.is_empty() && !upstream.provider.is_own_engine() {
         upstream.models = everything(catalogue, seller, &upstream.region);
+        if upstream.models.is_empty() {
+            // An unknown region. Ids that do not name their region are the same everywhere.
+            upstream.models = everything(catalogue, seller, "");
+            upstream.models.retain(|_, id| {
+                find(catalogue, seller, "", id).is_some_and(|placed| !placed.offer.id.contains('{'))
+            });
+        }
     }
     let mut facts = BTreeMap::new();
     for (name, id) in &mut upstream.models {
         let wanted = id.strip_prefix(LOGICAL).unwrap_or(id);
         let Some(placed) = find(catalogue, seller, &upstream.region, wanted) else {
+            // A region that the catalogue does not know: the price of another is better than none.
+            if !id.starts_with(LOGICAL)
+                && let Some(elsewhere) = find(catalogue, seller, "", wanted)
+            {
+                facts.insert(name.clone(), facts_of(&elsewhere));
+            }
             continue;
         };
         if id.starts_with(LOGICAL) {
@@ -146,6 +159,18 @@ mod tests {
         assert!(bedrock.models["sonnet"].starts_with("eu.anthropic."));
         assert_eq!(bedrock.models["own"], "claude-sonnet-4-5");
         assert!(facts["sonnet"].tokens_per_second.unwrap() > 100.0);
+    }
+
+    #[test]
+    fn a_region_without_a_row_keeps_the_models_price() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let price = |region: &str| {
+            let mut openai = upstream(&format!(
+                "name = \"o\"\nprovider = \"openai\"\nregion = \"{region}\"\nmodels = {{ mini = \"gpt-4o-mini\" }}"
+            ));
+            fill(&mut openai, &catalogue)["mini"].price
+        };
+        assert_eq!(price("us-east-of-nowhere").unwrap(), price("").unwrap());
     }
 
     #[test]

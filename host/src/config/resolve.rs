@@ -90,13 +90,13 @@ pub fn resolve(
     for (i, upstream) in config.upstreams.iter().enumerate() {
         let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
         let mut upstream = upstream.clone();
-        if let Some(ca) = &upstream.ca_file {
-            upstream.ca_file = Some(source.base.join(ca).display().to_string());
+        let i_text = i.to_string();
+        if let Some(ca) = &mut upstream.ca_file {
+            *ca = readable(source, ca, &["upstreams", &i_text, "ca_file"])?;
         }
         if let Some(tls) = &mut upstream.tls {
-            for file in [&mut tls.cert, &mut tls.key] {
-                *file = source.base.join(&*file).display().to_string();
-            }
+            tls.cert = readable(source, &tls.cert, &["upstreams", &i_text, "tls", "cert"])?;
+            tls.key = readable(source, &tls.key, &["upstreams", &i_text, "tls", "key"])?;
         }
         for (n, url) in upstream.urls.iter_mut().enumerate() {
             if let Some(name) = url.strip_prefix("env:") {
@@ -159,6 +159,19 @@ pub fn resolve(
     })
 }
 
+/// The path of a file that an upstream needs, which must be readable: its absence is ours to mend, and
+/// no client should be the first to learn of it.
+fn readable(source: &Source, file: &str, at: &[&str]) -> Result<String, ConfigError> {
+    let path = source.base.join(file);
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path.display().to_string()),
+        Err(e) => {
+            let message = format!("{} can't be read: {e}", path.display());
+            Err(source.error(vec![Problem::at(source.locate(at), message)]))
+        }
+    }
+}
+
 /// What authenticates requests to an upstream with `auth`.
 fn authorizer(
     upstream: &UpstreamConfig,
@@ -198,7 +211,7 @@ fn authorizer(
 }
 
 /// The built-in catalogue with the operator's files over it.
-fn catalogue(config: &Config, source: &Source) -> Result<Catalogue, ConfigError> {
+pub(super) fn catalogue(config: &Config, source: &Source) -> Result<Catalogue, ConfigError> {
     let at = |n: usize| source.locate(&["catalogue", "files", &n.to_string()]);
     let mut texts = Vec::with_capacity(config.catalogue.files.len());
     for (n, file) in config.catalogue.files.iter().enumerate() {

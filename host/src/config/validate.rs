@@ -18,6 +18,7 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
     }
     tenants(config, source, &mut problems);
     limits(config, source, &mut problems);
+    ports(config, source, overrides, &mut problems);
     problems
 }
 
@@ -61,6 +62,87 @@ fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &
     }
 }
 
+/// An address that is taken twice, and upstreams that are this gateway.
+fn ports(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
+    let mut taken = vec![(config.server.listen, "server.listen")];
+    let others = [
+        (Some(config.admin.listen), ["admin", "listen"]),
+        (config.admin.probes, ["admin", "probes"]),
+    ];
+    for (address, path) in others {
+        let Some(address) = address else {
+            continue;
+        };
+        let clash = taken.iter().find(|(other, _)| {
+            other.port() != 0
+                && other.port() == address.port()
+                && (other.ip() == address.ip()
+                    || other.ip().is_unspecified()
+                    || address.ip().is_unspecified())
+        });
+        if let Some((_, other)) = clash {
+            let message = format!("{} is the address of {other} already", address);
+            problems.push(
+                Problem::at(source.locate(&path), message)
+                    .hint("give each listener a port of its own"),
+            );
+        }
+        taken.push((
+            address,
+            if path[1] == "listen" {
+                "admin.listen"
+            } else {
+                "admin.probes"
+            },
+        ));
+    }
+    if overrides.engine.is_some() {
+        return;
+    }
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        for (n, url) in upstream.urls.iter().enumerate() {
+            let mine = taken.iter().find(|(address, _)| leads_to(url, *address));
+            if let Some((_, listener)) = mine {
+                let at = source.locate(&["upstreams", &i.to_string(), "urls", &n.to_string()]);
+                let message = format!(
+                    "upstream \"{}\" is this gateway itself ({listener})",
+                    upstream.name
+                );
+                problems.push(
+                    Problem::at(at, message)
+                        .hint("name the engine's own address, or listen on another port"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a URL names this address. Names are not resolved, but for `localhost`.
+fn leads_to(url: &str, address: std::net::SocketAddr) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else {
+        return false;
+    };
+    let port = uri
+        .port_u16()
+        .unwrap_or(if uri.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        });
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let ip = match host {
+        "localhost" => Some(std::net::IpAddr::from([127, 0, 0, 1])),
+        host => host.parse().ok(),
+    };
+    ip.is_some_and(|ip| {
+        port == address.port()
+            && port != 0
+            && (ip == address.ip()
+                || (ip.is_loopback()
+                    && (address.ip().is_unspecified() || address.ip().is_loopback())))
+    })
+}
+
 fn secrets(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     let mut check = |secret: &Secret, path: &[&str]| {
         if !["env:", "file:"]
@@ -95,7 +177,7 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         if upstream.name.is_empty() || !names.insert(upstream.name.as_str()) {
             problems.push(Problem::at(
                 at("name"),
-                format!("the upstream name \"{}\" is empty or taken", upstream.name),
+                bad_name("upstream", &upstream.name),
             ));
         }
         if upstream.base_urls().is_empty() {
@@ -154,12 +236,33 @@ pub(super) fn check_url(url: &str) -> Result<(), String> {
         );
     }
     if uri.path().trim_end_matches('/').ends_with("/v1") {
-        return Err("a base URL is written without /v1: it is added".to_owned());
+        return Err("leave out /v1 in a base URL; Forebay adds it".to_owned());
     }
     if uri.query().is_some() {
         return Err("a base URL has no query".to_owned());
     }
     Ok(())
+}
+
+fn bad_name(what: &str, name: &str) -> String {
+    match name {
+        "" => format!("the {what} name is empty"),
+        name => format!("the {what} \"{name}\" already exists: the name is taken"),
+    }
+}
+
+/// Why a name can't be a tenant's: it stands in headers, metrics and file names.
+pub(crate) fn unusable_tenant(name: &str) -> Option<&'static str> {
+    if name.len() > 128 {
+        return Some("is longer than 128 bytes");
+    }
+    if name
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '"' | '\\' | '*'))
+    {
+        return Some("has a space, a control character, a quote, a backslash or an asterisk");
+    }
+    None
 }
 
 fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
@@ -170,9 +273,12 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             let span = source
                 .locate(&["tenants", &i, "name"])
                 .or_else(|| source.locate(&["tenants", &i]));
+            problems.push(Problem::at(span, bad_name("tenant", &tenant.name)));
+        } else if let Some(why) = unusable_tenant(&tenant.name) {
+            let span = source.locate(&["tenants", &i, "name"]);
             problems.push(Problem::at(
                 span,
-                format!("the tenant name \"{}\" is empty or taken", tenant.name),
+                format!("the tenant name {:?} {why}", tenant.name),
             ));
         }
         if tenant

@@ -9,9 +9,7 @@ mod signals;
 mod watch;
 
 pub use front::{Front, Generation, Lifecycle};
-pub use policies::{
-    Components, PolicyLoadError, PolicyLoader, bake, built_in_components_are_there,
-};
+pub use policies::{Components, PolicyLoadError, PolicyLoader, bake};
 pub use reload::{Control, ReloadError};
 pub use serve::{Options, Running, StartError, start};
 pub use signals::{Signals, run_until_told_to_stop};

@@ -105,13 +105,6 @@ fn unusable(config: &PoliciesConfig, base: &Path, error: &LoadError) -> PolicyLo
     })
 }
 
-/// Whether the components that come with Forebay are where they belong.
-pub fn built_in_components_are_there() -> bool {
-    ["prefix-cache", "guardrails", "cloud-selector"]
-        .iter()
-        .all(|name| built_in(name).is_ok_and(|file| file.exists()))
-}
-
 fn options(config: &PoliciesConfig, base: &Path) -> SandboxOptions {
     SandboxOptions {
         isolation: match config.isolation {
@@ -159,42 +152,32 @@ fn source(
     config: &ComponentConfig,
     base: &Path,
 ) -> Result<ComponentSource, PolicyLoadError> {
-    let (file, hint) = match &config.component {
-        Some(file) => (
+    let file = match &config.component {
+        Some(file) => Some((
             base.join(file),
             format!("policies.{section}.component names it"),
-        ),
-        None => (
-            built_in(name)?,
-            format!(
-                "build it with `cargo xtask build`, or name another in policies.{section}.component"
-            ),
-        ),
+        )),
+        None => given(name).map(|file| (file, "FOREBAY_COMPONENTS names its folder".to_owned())),
     };
-    let bytes = std::fs::read(&file).map_err(|e| {
-        PolicyLoadError(format!(
-            "the {name} component {} can't be read: {e}; {hint}",
-            file.display()
-        ))
-    })?;
+    let bytes = match file {
+        Some((file, why)) => std::fs::read(&file).map_err(|e| {
+            PolicyLoadError(format!(
+                "the {name} component {} can't be read: {e}; {why}",
+                file.display()
+            ))
+        })?,
+        None => crate::shipped::policy(name)
+            .ok_or_else(|| PolicyLoadError(format!("there is no policy {name}")))?
+            .to_vec(),
+    };
     Ok(ComponentSource {
         bytes,
         config: serde_json::Value::Object(config.config.clone()),
     })
 }
 
-/// Where the components that come with Forebay are: in `FOREBAY_COMPONENTS`, or beside the folder of the program.
-fn built_in(name: &str) -> Result<PathBuf, PolicyLoadError> {
-    let file = format!("{name}.wasm");
-    if let Some(folder) = std::env::var_os("FOREBAY_COMPONENTS").filter(|folder| !folder.is_empty())
-    {
-        return Ok(PathBuf::from(folder).join(file));
-    }
-    let program = std::env::current_exe()
-        .map_err(|e| PolicyLoadError(format!("the program does not know where it is: {e}")))?;
-    let folder = program
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("/"));
-    Ok(folder.join("components").join(file))
+/// A component's file in the folder that `FOREBAY_COMPONENTS` names, instead of the one inside the program.
+fn given(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("FOREBAY_COMPONENTS").filter(|folder| !folder.is_empty())?;
+    Some(PathBuf::from(folder).join(format!("{name}.wasm")))
 }

@@ -182,6 +182,7 @@ impl<L: PolicyLoader> Control<L> {
             named
                 .into_iter()
                 .flatten()
+                .chain(&config.catalogue.files)
                 .map(|file| source.base.join(file)),
         );
         files

@@ -73,7 +73,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
 
 /// Brings in what the tests need beyond Rust and the WebAssembly target. What can't be had is listed, not fatal.
 pub(crate) fn for_tests(places: &Places) -> Equipment {
-    let mut missing = debian::ensure(&debian::FOR_TESTS);
+    let mut missing = debian::ensure(places, &debian::FOR_TESTS);
     let python = python::ensure(
         places,
         "tests",
@@ -94,7 +94,7 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
 pub(crate) fn for_platforms(places: &Places, wanted: impl Fn(&str) -> bool) -> Vec<Missing> {
     let mut missing = tools::ensure_runtimes(places, &wanted);
     if wanted("workerd") {
-        missing.extend(debian::ensure(&debian::FOR_WORKERS));
+        missing.extend(debian::ensure(places, &debian::FOR_WORKERS));
         missing.extend(tools::ensure_worker_modules(places));
     }
     missing

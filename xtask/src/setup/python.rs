@@ -16,14 +16,32 @@ const COMPLETE: &str = ".complete";
 
 /// The interpreter of an environment that holds exactly `requirements`; made at the first use, kept for later ones.
 pub(crate) fn ensure(places: &Places, name: &str, requirements: &Path) -> Result<PathBuf, Missing> {
-    install(places, name, requirements).map_err(|error| Missing {
+    made(places, name, requirements, &[])
+}
+
+/// As [`ensure`], with the packages that are named and nothing that they depend on.
+pub(crate) fn ensure_exactly(
+    places: &Places,
+    name: &str,
+    requirements: &Path,
+) -> Result<PathBuf, Missing> {
+    made(places, name, requirements, &["--no-deps"])
+}
+
+fn made(
+    places: &Places,
+    name: &str,
+    requirements: &Path,
+    options: &[&str],
+) -> Result<PathBuf, Missing> {
+    install(places, name, requirements, options).map_err(|error| Missing {
         what: format!("the Python environment of {}", places.short(requirements)),
         needed_for: format!("{name} with Python"),
         remedy: format!("see why pip could not make it: {error:#}"),
     })
 }
 
-fn install(places: &Places, name: &str, requirements: &Path) -> Result<PathBuf> {
+fn install(places: &Places, name: &str, requirements: &Path, options: &[&str]) -> Result<PathBuf> {
     let pins = fs::read(requirements)
         .with_context(|| format!("could not read {}", requirements.display()))?;
     let system = shell::capture(
@@ -52,8 +70,9 @@ fn install(places: &Places, name: &str, requirements: &Path) -> Result<PathBuf> 
         "install",
         "--quiet",
         "--disable-pip-version-check",
-        "--requirement",
     ])
+    .args(options)
+    .arg("--requirement")
     .arg(requirements);
     shell::run(&mut pip)?;
     fs::write(folder.join(COMPLETE), "")?;

@@ -66,6 +66,9 @@ const ENGINE: [&str; 10] = [
     "vllm_xargs",
 ];
 
+/// `input` where no message had anything to write.
+const NO_ITEMS: &str = "[]";
+
 impl Writer<'_, '_> {
     /// Whether a member is ours to write: the configuration has not set it.
     fn free(&self, name: &str) -> bool {
@@ -97,18 +100,25 @@ impl Writer<'_, '_> {
         if self.free("model") {
             text(&mut self.out, "model", &self.options.model);
         }
-        let instructions = write_items::Messages::instructions(self.request);
-        if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
-            text(&mut self.out, "instructions", instructions);
-        }
+        let mut instructions = write_items::Messages::instructions(self.request);
         if self.free("input") {
-            name(&mut self.out, "input");
-            let mut messages = write_items::Messages {
-                out: &mut self.out,
-                lost: &mut self.lost,
-                profile: self.options.profile,
-            };
-            messages.input(self.request, usize::from(instructions.is_some()))?;
+            let mut input = self.input(usize::from(instructions.is_some()))?;
+            // What follows the system prompt may be lost whole, and an input needs an item.
+            if input == NO_ITEMS && instructions.take().is_some() {
+                input = self.input(0)?;
+            }
+            if input == NO_ITEMS {
+                return Err(Inexpressible {
+                    param: "messages".to_owned(),
+                    why: "nothing is left of them that this upstream could take".to_owned(),
+                });
+            }
+            if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
+                text(&mut self.out, "instructions", instructions);
+            }
+            raw(&mut self.out, "input", &input);
+        } else if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
+            text(&mut self.out, "instructions", instructions);
         }
         if self.options.stream && self.free("stream") {
             raw(&mut self.out, "stream", "true");
@@ -118,6 +128,19 @@ impl Writer<'_, '_> {
             raw(&mut self.out, "store", "false");
         }
         Ok(())
+    }
+
+    /// The value of `input`, without the first `skip` messages. What the last try lost is forgotten.
+    fn input(&mut self, skip: usize) -> Result<String, Inexpressible> {
+        let mut input = String::with_capacity(1024);
+        self.lost.clear();
+        let mut messages = write_items::Messages {
+            out: &mut input,
+            lost: &mut self.lost,
+            profile: self.options.profile,
+        };
+        messages.input(self.request, skip)?;
+        Ok(input)
     }
 
     fn tools(&mut self) {

@@ -1,0 +1,43 @@
+//! `forebay completions` and `forebay man`: what packages install beside the program.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use super::{Cli, say};
+
+/// Print a completion script for a shell.
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+impl CompletionsArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "forebay", &mut script);
+        say(String::from_utf8_lossy(&script).trim_end());
+        Ok(())
+    }
+}
+
+/// Write manual pages, one for each command.
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// The folder to write to; made if missing.
+    #[arg(value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+impl ManArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("{} can't be made", self.out.display()))?;
+        clap_mangen::generate_to(Cli::command(), &self.out)
+            .with_context(|| format!("{} can't be written", self.out.display()))?;
+        say(&format!("manual pages are in {}", self.out.display()));
+        Ok(())
+    }
+}

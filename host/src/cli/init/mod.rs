@@ -1,0 +1,171 @@
+//! `forebay init`: a commented configuration to begin with, from a few flags or from LiteLLM's file.
+
+mod litellm;
+mod write;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use super::say;
+use crate::config::{self, Overrides, Source};
+
+/// Write a configuration to begin with.
+#[derive(Debug, clap::Args)]
+pub(super) struct InitArgs {
+    /// Stand before this vLLM server: http://10.0.0.7:8000. May be given again, for replicas.
+    #[arg(long, value_name = "URL")]
+    vllm: Vec<String>,
+    /// Stand before any other server that speaks OpenAI's API. May be given again.
+    #[arg(long, value_name = "URL")]
+    engine: Vec<String>,
+    /// Send requests to OpenAI, with the key in OPENAI_API_KEY.
+    #[arg(long)]
+    openai: bool,
+    /// Send requests to Anthropic, with the key in ANTHROPIC_API_KEY.
+    #[arg(long)]
+    anthropic: bool,
+    /// Import LiteLLM's config.yaml. What can't be taken over is listed.
+    #[arg(long, value_name = "FILE")]
+    from_litellm: Option<PathBuf>,
+    /// Where to write.
+    #[arg(long, value_name = "FILE", default_value = "forebay.toml")]
+    out: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+/// What a configuration is written from.
+#[derive(Debug, Default)]
+struct Plan {
+    upstreams: Vec<Upstream>,
+    tenants: Vec<Tenant>,
+    /// Requests and tokens a minute of keys that say nothing themselves.
+    rate: (Option<u64>, Option<u64>),
+    /// Whether callers need keys.
+    keys: bool,
+    attempts: Option<u64>,
+    /// What the imported file says and this one can't.
+    left_out: Vec<String>,
+}
+
+/// One upstream to write.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Upstream {
+    name: String,
+    provider: Option<String>,
+    urls: Vec<String>,
+    /// The environment variable that holds its key.
+    key: Option<String>,
+    models: Vec<(String, String)>,
+    region: Option<String>,
+    api_version: Option<String>,
+    project: Option<String>,
+}
+
+/// A tenant whose keys are to be made.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Tenant {
+    name: String,
+}
+
+impl InitArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        if self.out.exists() && !self.force {
+            bail!(
+                "{} exists; --force replaces it, --out names another file",
+                self.out.display()
+            );
+        }
+        let plan = match &self.from_litellm {
+            Some(file) => {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("{} can't be read", file.display()))?;
+                litellm::plan(&text)
+                    .with_context(|| format!("{} can't be imported", file.display()))?
+            }
+            None => Plan::default(),
+        };
+        let plan = self.with_flags(plan);
+        let text = write::toml(&plan);
+        let source = Source {
+            path: Some(self.out.clone()),
+            text: text.clone(),
+            base: PathBuf::from("."),
+        };
+        // What is written here must be good, whatever the flags were: else the flags are named, not the file.
+        config::load(&source, &Overrides::default())?;
+        std::fs::write(&self.out, text)
+            .with_context(|| format!("{} can't be written", self.out.display()))?;
+        say(&format!("wrote {}", self.out.display()));
+        for lost in &plan.left_out {
+            say(&format!("not taken over: {lost}"));
+        }
+        self.next_steps(&plan);
+        Ok(())
+    }
+
+    fn with_flags(&self, mut plan: Plan) -> Plan {
+        let engines = [
+            ("vllm", Some("vllm"), &self.vllm),
+            ("engine", None, &self.engine),
+        ];
+        for (name, provider, urls) in engines {
+            if !urls.is_empty() {
+                plan.upstreams.push(Upstream {
+                    name: name.to_owned(),
+                    provider: provider.map(str::to_owned),
+                    urls: urls.iter().map(|url| without_v1(url)).collect(),
+                    ..Upstream::default()
+                });
+            }
+        }
+        for (wanted, name, key) in [
+            (self.openai, "openai", "OPENAI_API_KEY"),
+            (self.anthropic, "anthropic", "ANTHROPIC_API_KEY"),
+        ] {
+            if wanted {
+                plan.upstreams.push(Upstream {
+                    name: name.to_owned(),
+                    provider: Some(name.to_owned()),
+                    key: Some(key.to_owned()),
+                    ..Upstream::default()
+                });
+            }
+        }
+        plan
+    }
+
+    fn next_steps(&self, plan: &Plan) {
+        let mut variables: Vec<&str> = plan
+            .upstreams
+            .iter()
+            .filter_map(|upstream| upstream.key.as_deref())
+            .collect();
+        variables.sort_unstable();
+        variables.dedup();
+        if !variables.is_empty() {
+            say(&format!(
+                "set these environment variables: {}",
+                variables.join(", ")
+            ));
+        }
+        for tenant in &plan.tenants {
+            say(&format!(
+                "make a key: forebay keys create --tenant {}",
+                tenant.name
+            ));
+        }
+        say(&format!(
+            "then: forebay doctor --config {0} && forebay serve --config {0}",
+            self.out.display()
+        ));
+    }
+}
+
+/// Forebay adds `/v1` itself.
+fn without_v1(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    url.strip_suffix("/v1").unwrap_or(url).to_owned()
+}

@@ -1,0 +1,129 @@
+//! Writes a plan as a commented `forebay.toml`.
+
+use std::fmt::Write as _;
+
+use super::{Plan, Upstream};
+
+const HEAD: &str = "# Forebay's configuration. `forebay check` finds mistakes, `forebay doctor` tries every upstream,
+# `forebay check --schema` prints all settings. A change takes effect when the file is saved.
+
+[server]
+listen = \"127.0.0.1:8080\"   # any address but loopback needs [keys]
+
+[admin]
+listen = \"127.0.0.1:8081\"   # probes, metrics, cache
+
+";
+
+/// The shipped rules, so that a written file screens what the program screens without one.
+const RULES: &str = "
+# Guardrails. Masked values come back in the answer. See docs/policies.md.
+[[policies.guardrails.config.rules]]
+name = \"secrets\"            # API keys, private keys and the like are refused
+kind = \"secrets\"
+action = \"deny\"
+apply = [\"input\"]
+
+[[policies.guardrails.config.rules]]
+name = \"personal-data\"
+kind = \"pii\"
+action = \"mask\"
+apply = [\"input\"]
+entities = [\"EMAIL\", \"CREDIT_CARD\", \"IBAN\"]
+";
+
+/// The whole file.
+pub(super) fn toml(plan: &Plan) -> String {
+    let mut out = HEAD.to_owned();
+    keys(plan, &mut out);
+    if let Some(attempts) = plan.attempts {
+        let _ = write!(out, "[retries]\nattempts = {attempts}\n\n");
+    }
+    if plan.upstreams.is_empty() {
+        out += "# Without upstreams the embedded engine answers, which simulates. Put yours here:\n\
+                # [[upstreams]]\n# name = \"own-vllm\"\n# provider = \"vllm\"\n# urls = [\"http://10.0.0.7:8000\"]\n";
+    } else {
+        out += "# In order of preference.\n";
+    }
+    for one in &plan.upstreams {
+        upstream(one, &mut out);
+    }
+    out += RULES;
+    if !plan.left_out.is_empty() {
+        out += "\n# Not taken over by `forebay init`:\n";
+        for lost in &plan.left_out {
+            let _ = writeln!(out, "# - {}", lost.replace('\n', " "));
+        }
+    }
+    out
+}
+
+fn keys(plan: &Plan, out: &mut String) {
+    if plan.keys {
+        *out += "[keys]\nfile = \"keys.toml\"         # forebay keys create --tenant NAME\n\n";
+    }
+    let (requests, tokens) = plan.rate;
+    if requests.is_some() || tokens.is_some() {
+        *out += "[rate]                     # of keys that name no limits themselves\n";
+        for (name, value) in [
+            ("requests_per_minute", requests),
+            ("tokens_per_minute", tokens),
+        ] {
+            if let Some(value) = value {
+                let _ = writeln!(out, "{name} = {value}");
+            }
+        }
+        *out += "\n";
+    }
+    for tenant in &plan.tenants {
+        let _ = write!(out, "[[tenants]]\nname = {}\n\n", quoted(&tenant.name));
+    }
+}
+
+fn upstream(upstream: &Upstream, out: &mut String) {
+    let _ = write!(out, "\n[[upstreams]]\nname = {}\n", quoted(&upstream.name));
+    if let Some(provider) = &upstream.provider {
+        let _ = writeln!(out, "provider = {}", quoted(provider));
+    }
+    if !upstream.urls.is_empty() {
+        let urls: Vec<String> = upstream.urls.iter().map(|url| quoted(url)).collect();
+        let _ = writeln!(out, "urls = [{}]", urls.join(", "));
+    }
+    if let Some(key) = &upstream.key {
+        let _ = writeln!(out, "key = {}", quoted(&format!("env:{key}")));
+    }
+    if let Some(region) = &upstream.region {
+        let _ = writeln!(out, "region = {}", quoted(region));
+    }
+    if upstream.provider.as_deref() == Some("vllm") {
+        *out += "cache_salt = true           # keeps tenants apart in the engine's prefix cache\n";
+    }
+    if !upstream.models.is_empty() {
+        let models: Vec<String> = upstream
+            .models
+            .iter()
+            .map(|(name, id)| format!("{} = {}", quoted(name), quoted(id)))
+            .collect();
+        let _ = writeln!(
+            out,
+            "models = {{ {} }}   # the name clients use = the name it knows",
+            models.join(", ")
+        );
+    }
+    let options = [
+        ("api_version", &upstream.api_version),
+        ("project", &upstream.project),
+    ];
+    let options: Vec<String> = options
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name} = {}", quoted(value.as_ref()?))))
+        .collect();
+    if !options.is_empty() {
+        let _ = writeln!(out, "options = {{ {} }}", options.join(", "));
+    }
+}
+
+/// A TOML basic string. JSON's escapes are a subset of TOML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,193 @@
+//! The admin surface of a running gateway, as the command line asks it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+
+use crate::admin;
+use crate::config::{self, Overrides, Source};
+
+/// How long the gateway on this machine may take to answer an operator.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What an admin surface may answer at most: a thousand cache entries are 300 KB.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// Which gateway to ask.
+#[derive(Debug, clap::Args)]
+pub(super) struct Remote {
+    /// The gateway's admin address. Default: admin.listen of the configuration.
+    #[arg(long, value_name = "IP:PORT")]
+    admin: Option<SocketAddr>,
+    /// The configuration of the gateway. Default: forebay.toml in the working folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print tables for people or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// A gateway that can be asked.
+pub(super) struct Gateway {
+    address: SocketAddr,
+    token: String,
+}
+
+impl Remote {
+    /// Finds the gateway's address and its token: `FOREBAY_ADMIN_TOKEN`, admin.token, or the file that the gateway
+    /// wrote at start.
+    pub(super) fn gateway(&self) -> anyhow::Result<Gateway> {
+        let source = Source::find(self.config.as_deref())?;
+        let config = config::load(&source, &Overrides::default())?;
+        let address = self.admin.unwrap_or(config.admin.listen);
+        let given = std::env::var("FOREBAY_ADMIN_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty());
+        let token = match (given, &config.admin.token) {
+            (Some(token), _) => token,
+            (None, Some(secret)) => {
+                config::resolve_secret(secret, &source.base).context("admin.token")?
+            }
+            (None, None) => {
+                let file = admin::token_file(address);
+                std::fs::read_to_string(&file)
+                    .with_context(|| {
+                        format!(
+                            "no admin token in {}: is the gateway running, as this user? FOREBAY_ADMIN_TOKEN gives another",
+                            file.display()
+                        )
+                    })?
+                    .trim()
+                    .to_owned()
+            }
+        };
+        Ok(Gateway { address, token })
+    }
+}
+
+impl Gateway {
+    /// `GET path`, as text.
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<String> {
+        self.ask(http::Method::GET, path, Bytes::new())
+    }
+
+    /// `GET path`, as JSON.
+    pub(super) fn json(&self, path: &str) -> anyhow::Result<serde_json::Value> {
+        let text = self.get(path)?;
+        serde_json::from_str(&text).with_context(|| format!("the gateway's {path} is not JSON"))
+    }
+
+    /// `POST path`, as text.
+    pub(super) fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<String> {
+        self.ask(http::Method::POST, path, Bytes::from(body.to_string()))
+    }
+
+    fn ask(&self, method: http::Method, path: &str, body: Bytes) -> anyhow::Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            tokio::time::timeout(LIMIT, self.exchange(method, path, body))
+                .await
+                .with_context(|| {
+                    format!(
+                        "the gateway at {} did not answer within {} s",
+                        self.address,
+                        LIMIT.as_secs()
+                    )
+                })?
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: http::Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<String> {
+        let stream = tokio::net::TcpStream::connect(self.address)
+            .await
+            .with_context(|| format!("no gateway answers at {} (admin.listen)", self.address))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, self.address.to_string())
+            .header(
+                http::header::AUTHORIZATION,
+                format!("Bearer {}", self.token),
+            )
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = http_body_util::Limited::new(body, MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|e| anyhow::anyhow!("{e}"))?
+            .to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if head.status == http::StatusCode::UNAUTHORIZED {
+            bail!("the gateway at {} refuses the admin token", self.address);
+        }
+        if !head.status.is_success() {
+            bail!("{} ({})", text.trim(), head.status);
+        }
+        Ok(text)
+    }
+}
+
+/// Rows under headings, each column as wide as its widest cell.
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        let heading = headings
+            .get(column)
+            .map_or(0, |heading| heading.chars().count());
+        cells.max().unwrap_or(0).max(heading)
+    };
+    let line = |cells: &[String]| {
+        let padded = cells
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let headings: Vec<String> = headings.iter().map(ToString::to_string).collect();
+    std::iter::once(line(&headings))
+        .chain(rows.iter().map(|row| line(row)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn columns_line_up_and_lines_end_without_blanks() {
+        let rows = vec![
+            vec!["a".to_owned(), "long".to_owned()],
+            vec!["bcd".to_owned(), "x".to_owned()],
+        ];
+        assert_eq!(table(&["N", "V"], &rows), "N    V\na    long\nbcd  x");
+    }
+}

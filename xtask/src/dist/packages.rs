@@ -1,0 +1,117 @@
+//! Packages around the one program: those that any Linux takes, and those of Debian and Red Hat.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::Shipment;
+use crate::places::{Places, cargo};
+use crate::setup::python;
+use crate::shell;
+
+/// The tarball, the image and the wheel.
+pub(super) fn portable(places: &Places, shipment: &Shipment) -> Result<()> {
+    let mut package = Command::new("python3");
+    package
+        .arg(places.root.join("xtask/assets/package.py"))
+        .arg("--binary")
+        .arg(&shipment.binary)
+        .arg("--root")
+        .arg(&places.root)
+        .arg("--out")
+        .arg(&shipment.out)
+        .args([
+            "--version",
+            &shipment.version,
+            "--epoch",
+            &shipment.epoch.to_string(),
+        ]);
+    shell::run(&mut package)
+}
+
+/// The .deb and the .rpm, by cargo-deb and cargo-generate-rpm, which read a package that exists for them alone:
+/// so that neither builds anything, and the workspace's manifests say nothing about distributions.
+pub(super) fn of_distributions(places: &Places, shipment: &Shipment) -> Result<()> {
+    let python = python::ensure_exactly(
+        places,
+        "packagers",
+        &places.root.join("xtask/assets/packagers.txt"),
+    )
+    .map_err(|lack| anyhow!("{lack}"))?;
+    let tools = python.parent().context("an interpreter lies in a folder")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(
+        std::iter::once(tools.to_path_buf()).chain(std::env::split_paths(&path)),
+    )?;
+    let stage = lay_out(places, shipment)?;
+    for (name, options) in [
+        ("deb", &["--no-build", "--no-strip"][..]),
+        ("generate-rpm", &["--payload-compress", "gzip"][..]),
+    ] {
+        let mut make = cargo();
+        make.arg(name)
+            .args(options)
+            .arg("--output")
+            .arg(&shipment.out)
+            .env("PATH", &path)
+            .env("SOURCE_DATE_EPOCH", shipment.epoch.to_string())
+            .env("CARGO_TARGET_DIR", stage.join("target"))
+            .current_dir(&stage);
+        shell::run(&mut make)?;
+    }
+    Ok(())
+}
+
+/// The folder of that package: its manifest, and the files that it names.
+fn lay_out(places: &Places, shipment: &Shipment) -> Result<std::path::PathBuf> {
+    let stage = places.target.join("dist-stage");
+    fs::remove_dir_all(&stage).ok();
+    for folder in [
+        "src",
+        "files/man",
+        "files/completions",
+        "scripts",
+        "target/release",
+    ] {
+        fs::create_dir_all(stage.join(folder))?;
+    }
+    fs::write(stage.join("src/main.rs"), "fn main() {}\n")?;
+    let files = stage.join("files");
+    fs::copy(&shipment.binary, files.join("forebay"))
+        .with_context(|| format!("{} can't be copied", shipment.binary.display()))?;
+    for (from, to) in [
+        ("LICENSE", "LICENSE"),
+        ("README.md", "README.md"),
+        ("forebay.toml", "forebay.toml"),
+        ("deploy/systemd/forebay.service", "forebay.service"),
+    ] {
+        fs::copy(places.root.join(from), files.join(to))
+            .with_context(|| format!("{from} can't be copied"))?;
+    }
+    for script in ["preinst", "postinst", "prerm", "postrm"] {
+        let from = places.root.join("deploy/packages").join(script);
+        if from.is_file() {
+            fs::copy(&from, stage.join("scripts").join(script))?;
+        }
+    }
+    shell::run(
+        Command::new(&shipment.binary)
+            .arg("man")
+            .arg(files.join("man")),
+    )?;
+    for (shell_name, file) in [
+        ("bash", "forebay"),
+        ("zsh", "_forebay"),
+        ("fish", "forebay.fish"),
+    ] {
+        let script =
+            shell::capture(Command::new(&shipment.binary).args(["completions", shell_name]))?;
+        fs::write(files.join("completions").join(file), script)?;
+    }
+    let manifest = fs::read_to_string(places.root.join("xtask/assets/packages.toml"))
+        .context("xtask/assets/packages.toml can't be read")?
+        .replace("VERSION", &shipment.version);
+    fs::write(stage.join("Cargo.toml"), manifest)?;
+    Ok(stage)
+}
