@@ -1,7 +1,7 @@
 """What deploy/ ships: checked as far as a machine without a container engine can."""
 
 import json
-import pathlib
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +50,41 @@ def test_every_workspace_member_is_copied():
     members = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]
     sources = set(copied())
     assert [member for member in members if member.split("/")[0] not in sources] == []
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A checkout of exactly what the Containerfile copies."""
+    for word, rest in instructions():
+        if word == "COPY" and "--from=" not in rest and not rest.split()[-1].startswith("/"):
+            *sources, target = rest.split()
+            for source in sources:
+                place = tmp_path / target
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+                else:
+                    shutil.copy(ROOT / source, place)
+    return tmp_path
+
+
+def test_what_is_copied_has_every_file_that_the_sources_include(copy):
+    missing = []
+    for source in copy.rglob("*.rs"):
+        for name in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text()):
+            if not (source.parent / name).exists():
+                missing.append(f"{source.relative_to(copy)}: {name}")
+    assert missing == []
+
+
+def test_what_is_copied_is_a_workspace(copy):
+    subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1", "--offline"], cwd=copy, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(os.environ.get("FOREBAY_FULL") != "1", reason="a whole build: .ci/run --full does it")
+def test_what_is_copied_builds(copy):
+    words = next(rest for word, rest in instructions() if word == "RUN").split()
+    subprocess.run(words, cwd=copy, check=True, env={**os.environ, "CARGO_TARGET_DIR": str(copy / "target")})
+    subprocess.run([copy / "target/release/forebay", "--version"], check=True)
 
 
 def test_the_container_builds_with_the_projects_verb():

@@ -80,6 +80,12 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         failed.push(error);
     }
 
+    if args.engine.is_none()
+        && let Err(error) = deploy_tests(places, &equipment, args.filter.as_deref())
+    {
+        failed.push(error);
+    }
+
     setup::report(&equipment.missing);
     if !failed.is_empty() {
         let reasons: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
@@ -245,6 +251,29 @@ fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<(
     let nothing = status.code() == Some(NOTHING_SELECTED) && args.filter.is_some();
     if !status.success() && !nothing {
         bail!("the Python tests failed ({status})");
+    }
+    Ok(())
+}
+
+/// What deploy/ and `cargo xtask dist` ship, in a Python environment of its own.
+fn deploy_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) -> Result<()> {
+    let folder = places.root.join("tests/deploy");
+    let python = setup::python::ensure(places, "deploy", &folder.join("requirements.txt"))
+        .map_err(|lack| anyhow::anyhow!("{lack}"))?;
+    let mut pytest = Command::new(python);
+    pytest
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .arg(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PATH", path_with(&equipment.tools))
+        .current_dir(&places.root);
+    if let Some(filter) = filter {
+        pytest.args(["-k", filter]);
+    }
+    let status = with_artefacts(&mut pytest, places).status()?;
+    let nothing = status.code() == Some(NOTHING_SELECTED) && filter.is_some();
+    if !status.success() && !nothing {
+        bail!("the tests of deploy/ failed ({status})");
     }
     Ok(())
 }

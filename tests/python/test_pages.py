@@ -1,0 +1,134 @@
+"""README, docs and deploy: every snippet is parsed, configurations are checked by the program, links lead somewhere."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import tomllib
+
+import pytest
+
+from forebay import BINARY, ROOT, Gateway
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tests/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Rows of the catalogue rather than sections of forebay.toml.
+CATALOGUE = {"offer", "model", "seller", "aliases"}
+
+
+def snippets(*languages):
+    for page in PAGES:
+        for position, (language, text) in enumerate(BLOCK.findall(page.read_text())):
+            if language in languages:
+                yield pytest.param(text, id=f"{page.relative_to(ROOT)}-{position}")
+
+
+def check(text, folder):
+    """What `forebay check` says of a configuration whose secrets and files are there."""
+    file = folder / "forebay.toml"
+    file.write_text(text)
+    if "keys.toml" in text:
+        create = [BINARY, "keys", "create", "--file", folder / "keys.toml", "--tenant", "acme"]
+        subprocess.run(create, check=True, capture_output=True)
+    secrets = {name: "http://127.0.0.1:9" if "UPSTREAM" in name or "URL" in name else "a-value-for-a-test" for name in re.findall(r'"env:(\w+)"', text)}
+    return subprocess.run([BINARY, "check", "--config", file], env={**os.environ, **secrets}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("text", snippets("toml"))
+def test_toml_is_toml_and_configurations_are_good(text, tmp_path):
+    read = tomllib.loads(text)
+    if set(read) & CATALOGUE or "component" in text:
+        return
+    for name in re.findall(r'"([\w-]+\.(?:pem|key|toml|json))"', text):
+        (tmp_path / name).touch()
+    if "catalogue" in read or "tls" in text or "auth" in text:
+        return
+    done = check(text, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", snippets("json"))
+def test_json_is_json(text):
+    json.loads(text)
+
+
+@pytest.mark.parametrize("text", snippets("python"))
+def test_python_compiles(text):
+    compile(text, "snippet", "exec")
+
+
+def lines(text):
+    """The commands of a console block, continued lines joined."""
+    joined = text.replace("\\\n", " ")
+    return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.parametrize("text", snippets("console", "sh", "bash"))
+def test_commands_are_sound_shell_and_exist(text):
+    for line in lines(text):
+        subprocess.run(["sh", "-n", "-c", line], check=True)
+        words = shlex.split(line, comments=True)
+        if words[0].endswith("forebay") and len(words) > 1 and not words[1].startswith("-"):
+            helped = subprocess.run([BINARY, words[1], "--help"], capture_output=True, text=True)
+            assert helped.returncode == 0, line
+            for option in [word.split("=")[0] for word in words if word.startswith("--")]:
+                deeper = subprocess.run([BINARY, *[w for w in words[1:3] if re.fullmatch(r"[a-z-]+", w) and not w.startswith("-")], "--help"], capture_output=True, text=True)
+                assert option in helped.stdout + deeper.stdout, f"{option} of {line}"
+
+
+def test_the_readmes_request_is_a_hit_the_second_time(tmp_path):
+    (line,) = [line for line in lines(README_COMMANDS) if line.startswith("curl -i")]
+    with Gateway((ROOT / "forebay.toml").read_text()) as gateway:
+        words = shlex.split(line.replace("http://127.0.0.1:8080", gateway.url))
+        answers = [subprocess.run(["curl", "-sS", *words[1:]], capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert "ann@example.org" in answers[0] or "200" in answers[0]
+    assert "cache-status: forebay; hit" in answers[1].lower()
+
+
+README_COMMANDS = "\n".join(text for language, text in BLOCK.findall((ROOT / "README.md").read_text()) if language == "console")
+
+
+def test_without_a_file_the_shipped_rules_apply_from_any_folder(tmp_path):
+    started = subprocess.Popen(
+        [BINARY, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        cwd=tmp_path, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )
+    try:
+        url = None
+        for said in started.stdout:
+            if found := re.match(r"forebay listening on (\S+)", said):
+                url = found.group(1)
+            if said.startswith("forebay guardrails: "):
+                break
+        assert "secrets (deny)" in said and "personal-data (mask)" in said
+        body = {"model": "forebay-sim", "messages": [{"role": "user", "content": "my key is AKIAIOSFODNN7EXAMPLA and ghp_16C7e42F292c6912E7710c838347Ae178B4a"}]}
+        words = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"{url}/v1/chat/completions", "-H", "content-type: application/json", "-d", json.dumps(body)]
+        assert subprocess.run(words, capture_output=True, text=True, check=True).stdout in ("400", "403", "422")
+    finally:
+        started.terminate()
+        started.wait(45)
+
+
+@pytest.mark.parametrize("file", ["forebay.toml", "deploy/edge/forebay.toml"])
+def test_shipped_configurations_are_good_and_so_are_their_commented_parts(file, tmp_path):
+    text = (ROOT / file).read_text()
+    assert check(text, tmp_path).returncode == 0
+    # Commented settings are what a reader takes out of comments: each has to be TOML.
+    for block in re.findall(r"(?:^# ?(?:\[|\w+ = ).*\n)+", text, re.MULTILINE):
+        tomllib.loads("\n".join(line.removeprefix("#").strip() for line in block.splitlines()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), f"{target} in {page}"
+
+
+def test_the_book_has_every_page():
+    listed = set(re.findall(r"\(([\w/-]+\.md)\)", (ROOT / "docs/SUMMARY.md").read_text()))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} - {"SUMMARY.md"}
+    assert listed == pages
