@@ -36,7 +36,7 @@ def check(text, folder):
     return subprocess.run([BINARY, "check", "--config", file], env={**os.environ, **secrets}, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("text", snippets("toml"))
+@pytest.mark.parametrize("text", list(snippets("toml")))
 def test_toml_is_toml_and_configurations_are_good(text, tmp_path):
     read = tomllib.loads(text)
     if set(read) & CATALOGUE or "component" in text:
@@ -49,12 +49,12 @@ def test_toml_is_toml_and_configurations_are_good(text, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("text", snippets("json"))
-def test_json_is_json(text):
-    json.loads(text)
+def test_json_is_json():
+    for snippet in snippets("json"):
+        json.loads(snippet.values[0])
 
 
-@pytest.mark.parametrize("text", snippets("python"))
+@pytest.mark.parametrize("text", list(snippets("python")))
 def test_python_compiles(text):
     compile(text, "snippet", "exec")
 
@@ -65,7 +65,7 @@ def lines(text):
     return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
 
 
-@pytest.mark.parametrize("text", snippets("console", "sh", "bash"))
+@pytest.mark.parametrize("text", list(snippets("console", "sh", "bash")))
 def test_commands_are_sound_shell_and_exist(text):
     for line in lines(text):
         subprocess.run(["sh", "-n", "-c", line], check=True)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use forebay_tests::config::ADMIN_TOKEN;
 use forebay_tests::forebay::binary;
 use forebay_tests::prompts::chat;
 use forebay_tests::{Client, Config, Engine, Forebay, eventually};
@@ -68,6 +69,13 @@ async fn keys_are_made_rotated_and_ended_while_the_gateway_serves() {
     assert!(output.status.success(), "{}", said(&output));
     let successor = String::from_utf8(output.stdout).unwrap().trim().to_owned();
     becomes(with(&successor), 200).await;
+    // The old one works on for a day, so that clients have time.
+    assert_eq!(with(&first).chat(&chat("hello")).await.status, 200);
+    let output = run(
+        folder.path(),
+        &["keys", "expire", "--file", "keys.toml", id],
+    );
+    assert!(output.status.success(), "{}", said(&output));
     becomes(with(&first), 401).await;
 
     let id = successor.split('-').nth(1).unwrap();
@@ -133,5 +141,103 @@ async fn a_configuration_is_checked_without_serving() {
         !nothing.status.success() && said(&nothing).contains("nowhere.toml"),
         "{}",
         said(&nothing)
+    );
+}
+
+#[tokio::test]
+async fn an_operator_sees_upstreams_and_purges_the_cache_at_the_command_line() {
+    let engine = Engine::instant().await;
+    let forebay = Forebay::start(Config::default().upstream("sim", &engine.url(), "")).await;
+    assert_eq!(forebay.client.chat(&chat("hello")).await.status, 200);
+    forebay.stored().await;
+    let folder = forebay.folder().to_owned();
+    let admin = forebay.admin.to_string();
+    let ask = async |words: &[&str]| {
+        let mut command = tokio::process::Command::new(binary());
+        command
+            .args(words)
+            .args(["--admin", &admin, "--output", "json"])
+            .current_dir(&folder)
+            .env_remove("RUST_LOG")
+            .env("FOREBAY_TEST_ADMIN_TOKEN", ADMIN_TOKEN);
+        let output = command.output().await.expect("forebay can be run");
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON")
+    };
+    assert_eq!(ask(&["upstreams"]).await[0]["name"], "sim");
+    assert_eq!(ask(&["cache"]).await["total_entries"], 1);
+    assert_eq!(ask(&["purge", "--tenant", "nobody"]).await["purged"], 0);
+    assert_eq!(ask(&["purge", "--all"]).await["purged"], 1);
+    assert_eq!(ask(&["reload"]).await["reloaded"], true);
+}
+
+#[tokio::test]
+async fn a_first_configuration_is_written_checked_and_examined() {
+    let engine = Engine::instant().await;
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["init", "--vllm", &engine.url()]);
+    assert!(output.status.success(), "{}", said(&output));
+    let again = run(folder.path(), &["init", "--openai"]);
+    assert!(
+        !again.status.success() && said(&again).contains("--force"),
+        "{}",
+        said(&again)
+    );
+    let checked = run(folder.path(), &["check"]);
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(!said(&checked).contains("warning"), "{}", said(&checked));
+    let examined = run(folder.path(), &["doctor"]);
+    assert!(
+        said(&examined).contains("upstream vllm: ")
+            && said(&examined).contains("accepts connections"),
+        "{}",
+        said(&examined)
+    );
+    let nobody = run(
+        folder.path(),
+        &["init", "--force", "--engine", "http://127.0.0.1:1"],
+    );
+    assert!(nobody.status.success(), "{}", said(&nobody));
+    let examined = run(folder.path(), &["doctor", "--output", "json"]);
+    assert!(!examined.status.success());
+    let findings: serde_json::Value = serde_json::from_slice(&examined.stdout).expect("JSON");
+    assert!(findings["wrong"].as_u64() >= Some(1), "{findings}");
+}
+
+#[tokio::test]
+async fn what_was_probably_not_meant_is_pointed_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        std::fs::write(folder.path().join("forebay.toml"), text).unwrap();
+        run(folder.path(), &["check"])
+    };
+    let twice =
+        check("[server]\nlisten = \"127.0.0.1:9000\"\n[admin]\nlisten = \"127.0.0.1:9000\"\n");
+    assert!(
+        !twice.status.success() && said(&twice).contains("forebay.toml:4:"),
+        "{}",
+        said(&twice)
+    );
+    let itself = check("[[upstreams]]\nname = \"a\"\nurls = [\"http://localhost:8080\"]\n");
+    assert!(
+        !itself.status.success() && said(&itself).contains("this gateway itself"),
+        "{}",
+        said(&itself)
+    );
+    let missing =
+        check("[[upstreams]]\nname = \"a\"\nurls = [\"https://x\"]\nca_file = \"no-such.pem\"\n");
+    assert!(
+        !missing.status.success() && said(&missing).contains("no-such.pem"),
+        "{}",
+        said(&missing)
+    );
+    let region =
+        check("[[upstreams]]\nname = \"b\"\nprovider = \"openai\"\nregion = \"atlantis\"\n");
+    assert!(
+        region.status.success()
+            && said(&region).contains("atlantis")
+            && said(&region).contains("has no key"),
+        "{}",
+        said(&region)
     );
 }

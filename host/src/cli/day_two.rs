@@ -164,9 +164,12 @@ fn of_objects(list: &Value) -> String {
 
 fn flat(object: &Value) -> Vec<(String, String)> {
     let members = object.as_object().into_iter().flatten();
-    members
+    let mut cells: Vec<_> = members
         .map(|(name, value)| (name.clone(), shown(value)))
-        .collect()
+        .collect();
+    // What it is called comes first.
+    cells.sort_by_key(|(name, _)| !matches!(name.as_str(), "name" | "key"));
+    cells
 }
 
 fn shown(value: &Value) -> String {

@@ -51,9 +51,9 @@ enum What {
     Rotate {
         /// The old key's identifier.
         id: String,
-        /// How long the old one still works, such as 1d. Default: not at all.
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        overlap: Option<Duration>,
+        /// How long the old one still works: clients need time to take up the new one. 0s ends it at once.
+        #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = humantime::parse_duration)]
+        overlap: Duration,
     },
     /// End a key.
     Expire {
@@ -78,7 +78,10 @@ impl KeysArgs {
                 expires_in,
             } => {
                 if tenant.is_empty() {
-                    bail!("a tenant has a name");
+                    bail!("the tenant name is empty");
+                }
+                if let Some(why) = config::unusable_tenant(&tenant) {
+                    bail!("the tenant name {tenant:?} {why}");
                 }
                 let new = NewKey {
                     tenant,
@@ -111,7 +114,7 @@ impl KeysArgs {
                         },
                         now,
                     );
-                    end(&mut old.expires, now, overlap);
+                    end(&mut old.expires, now, Some(overlap));
                     keys.records.push(stored);
                     Ok(secret)
                 })?;

@@ -26,3 +26,4 @@ pub use sections::{
     TlsConfig,
 };
 pub use size::Size;
+pub(crate) use validate::unusable_tenant;
