@@ -314,7 +314,7 @@ async fn each_constraint_excludes_the_upstream_it_is_about_and_says_so() {
         let route = reply.header("x-forebay-route");
         if rule == "budget" {
             // Its context is too small for that, too: nobody is left, and both reasons are told.
-            let message = reply.is_error(503, "no_upstream");
+            let message = reply.is_error(402, "budget");
             assert!(
                 message.contains("budget") && message.contains("context"),
                 "{message}"

@@ -1,6 +1,7 @@
 //! The project's few verbs, run as `cargo xtask VERB`: each sets up what it needs, does its work and says what it did.
 
 mod bench;
+mod book;
 mod build;
 mod children;
 mod components;
@@ -34,6 +35,8 @@ enum Verb {
     Components(components::Args),
     /// Builds the policies and the release binary that carries them, target/release/forebay.
     Build,
+    /// Builds the pages of docs/ into a book with search, target/book.
+    Book,
     /// Builds what is shipped: tarball, .deb, .rpm, OCI image, Python wheel, SBOM, checksums.
     Dist(dist::Args),
     /// Builds and starts the gateway, before the embedded engine unless told otherwise.
@@ -60,6 +63,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Setup(args) => setup::run(&places, &args),
         Verb::Components(args) => components::run_verb(&places, &args),
         Verb::Build => build::run(&places),
+        Verb::Book => book::run(&places),
         Verb::Dist(args) => dist::run(&places, &args),
         Verb::Serve(args) => serve::run(&places, &args),
         Verb::Test(args) => test::run(&places, &args),

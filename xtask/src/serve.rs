@@ -90,9 +90,13 @@ fn curl(gateway: &str, engine: Option<&str>, local: Option<&str>) -> String {
             "'$MODEL'",
         ),
     };
+    let question = match local {
+        Some(_) => "Name three fruits.",
+        None => "What is a forebay?",
+    };
     format!(
         "{}curl {gateway}/v1/chat/completions -H 'content-type: application/json' \\\n  \
-         -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is a forebay?\"}}], \"max_tokens\": 32}}'",
+         -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"{question}\"}}], \"max_tokens\": 32}}'",
         first.replace("GATEWAY", gateway)
     )
 }

@@ -50,6 +50,8 @@ kinds! {
     ModelNotAllowed => "model_not_allowed", 403, "invalid_request_error", Client, false;
     /// No upstream has this model.
     ModelNotFound => "model_not_found", 404, "invalid_request_error", Client, false;
+    /// Every upstream that could serve the request costs more than its budget.
+    Budget => "budget", 402, "insufficient_quota", Client, false;
     /// No such endpoint.
     NotFound => "not_found", 404, "invalid_request_error", Client, false;
     /// The endpoint exists, but not for this method.

@@ -35,6 +35,29 @@ const TOOLS: [Tool; 2] = [
     },
 ];
 
+/// What builds the pages into a book with search.
+const FOR_BOOK: Tool = Tool {
+    name: "mdbook",
+    package: "mdbook",
+    features: "search",
+    version: "0.5.4",
+    needed_for: "the book of the pages in docs/",
+};
+
+/// The program that builds the book.
+pub(crate) fn mdbook(places: &Places) -> Result<PathBuf, Missing> {
+    if find(places, FOR_BOOK.name).is_none()
+        && let Some(missing) = install(places, &FOR_BOOK)
+    {
+        return Err(missing);
+    }
+    find(places, FOR_BOOK.name).ok_or_else(|| Missing {
+        what: FOR_BOOK.name.into(),
+        needed_for: FOR_BOOK.needed_for.into(),
+        remedy: "see why cargo install left no program".into(),
+    })
+}
+
 /// Runtimes that the conformance suite runs the edge in.
 const RUNTIMES: [Tool; 2] = [
     Tool {

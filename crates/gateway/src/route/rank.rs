@@ -46,8 +46,8 @@ pub(crate) struct Wish<'a> {
 /// # Errors
 ///
 /// When no upstream may serve the request: [`ErrorKind::RateLimited`]'s status with the time of
-/// the first to come back where all rest, else [`ErrorKind::NoUpstream`] or
-/// [`ErrorKind::NotExpressible`].
+/// the first to come back where all rest, else [`ErrorKind::NoUpstream`],
+/// [`ErrorKind::Budget`] or [`ErrorKind::NotExpressible`].
 pub(crate) async fn rank<S: PolicySession>(
     session: &mut S,
     wish: &Wish<'_>,
@@ -117,9 +117,13 @@ fn nobody(
             .excluded
             .iter()
             .all(|(_, why)| matches!(why.code.as_str(), "capability" | "context"));
+    // Money is the client's to offer; what is ill or busy now may be cheap enough in a moment.
+    let too_dear = excluded(ranking, &["budget"]) && !excluded(ranking, &["health", "capacity"]);
     let error = GatewayError::new(
         if unable {
             ErrorKind::NotExpressible
+        } else if too_dear {
+            ErrorKind::Budget
         } else {
             ErrorKind::NoUpstream
         },
