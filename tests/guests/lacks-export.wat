@@ -14,4 +14,4 @@
   (func $configure (type $configure-type)
     (canon lift (core func $core-configure) (memory $memory) (realloc $realloc)))
   (instance $guardrails (export "configure" (func $configure)))
-  (export "forebay:edge/guardrails@0.1.0" (instance $guardrails)))
+  (export "forebay:guardrails/guardrails@0.2.0" (instance $guardrails)))

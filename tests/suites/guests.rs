@@ -29,6 +29,11 @@ async fn a_component_that_cannot_be_used_is_named_at_the_start() {
         ("core-module.wat", "", &[]),
         ("lacks-export.wat", "", &["does not have export"]),
         (
+            "outdated-guardrail.wat",
+            "",
+            &["forebay:guardrails@0.2.0", "docs/migrating-0.2.md"],
+        ),
+        (
             "misbehaving-guardrail.wat",
             "config = { fault = \"trap\" }",
             &["unreachable"],

@@ -1,6 +1,6 @@
 //! What a candidate must satisfy before its score counts: the first rule that fails excludes it.
 
-use crate::bindings::exports::forebay::edge::cloud_selector::{
+use crate::bindings::exports::forebay::cloud_selector::cloud_selector::{
     Candidate, Capabilities, Demand, Reason,
 };
 use crate::config::{Config, UnknownPrice};

@@ -35,14 +35,15 @@ mod score;
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "cloud-selector-policy",
+        world: "forebay:cloud-selector/cloud-selector-policy",
+        generate_all,
         additional_derives: [PartialEq],
     });
 }
 
 use std::sync::OnceLock;
 
-use bindings::exports::forebay::edge::cloud_selector as wit;
+use bindings::exports::forebay::cloud_selector::cloud_selector as wit;
 pub use config::Config;
 pub use rank::rank;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::bindings::exports::forebay::edge::cloud_selector::{
+use crate::bindings::exports::forebay::cloud_selector::cloud_selector::{
     Candidate, Choice, Demand, Exclusion, Ranking,
 };
 use crate::config::{Config, Strategy};
@@ -32,6 +32,7 @@ pub fn rank(config: &Config, demand: &Demand, candidates: &[Candidate]) -> Ranki
                 score: parts.iter().map(|part| part.value).sum(),
                 parts,
                 cost_micro_usd: cost_micro_usd(demand, c),
+                worker: None,
             };
             (c.order, choice)
         })

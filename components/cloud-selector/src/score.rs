@@ -1,6 +1,8 @@
 //! The figures behind a score: expected cost, expected time, and the normalised parts.
 
-use crate::bindings::exports::forebay::edge::cloud_selector::{Candidate, Demand, ScorePart};
+use crate::bindings::exports::forebay::cloud_selector::cloud_selector::{
+    Candidate, Demand, ScorePart,
+};
 use crate::config::Weights;
 
 /// Prices are for a million tokens.

@@ -16,37 +16,46 @@ mod generated {
     wit_bindgen::generate!({
         path: "../../wit",
         world: "edge",
+        generate_all,
         ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
 
-pub(crate) use generated::forebay::edge::release;
+pub(crate) use generated::forebay::release::release;
 
 /// The vocabulary, with what a guest hands over under the names that a host uses.
 pub(crate) mod types {
-    pub(crate) use super::generated::forebay::edge::types::*;
-    pub(crate) use super::generated::forebay::edge::types::{
-        CallerParam as Caller, MessageParam as Message, OpaquePartParam as OpaquePart,
-        PartParam as Part, PromptParam as Prompt, ToolCallParam as ToolCall,
+    pub(crate) use super::generated::forebay::types::types::CallerParam as Caller;
+    pub(crate) use super::generated::forebay::types::types::*;
+}
+
+/// A whole prompt.
+pub(crate) mod prompts {
+    pub(crate) use super::generated::forebay::types::prompts::*;
+    pub(crate) use super::generated::forebay::types::prompts::{
+        MessageParam as Message, OpaquePartParam as OpaquePart, PartParam as Part,
+        PromptParam as Prompt, ToolCallParam as ToolCall,
     };
 }
 
 /// The prefix cache.
 pub(crate) mod prefix_cache {
-    pub(crate) use super::generated::forebay::edge::prefix_cache::*;
+    pub(crate) use super::generated::forebay::prefix_cache::prefix_cache::*;
 }
 
 /// The guardrails.
 pub(crate) mod guardrails {
-    pub(crate) use super::generated::forebay::edge::guardrails::DeltaParam as Delta;
-    pub(crate) use super::generated::forebay::edge::guardrails::*;
+    pub(crate) use super::generated::forebay::guardrails::guardrails::*;
+    pub(crate) use super::generated::forebay::guardrails::guardrails::{
+        DeltaParam as Delta, OpinionParam as Opinion, OutlineParam as Outline, PlaceParam as Place,
+    };
 }
 
 /// The cloud selector.
 pub(crate) mod cloud_selector {
-    pub(crate) use super::generated::forebay::edge::cloud_selector::*;
-    pub(crate) use super::generated::forebay::edge::cloud_selector::{
-        CandidateParam as Candidate, DemandParam as Demand,
+    pub(crate) use super::generated::forebay::cloud_selector::cloud_selector::*;
+    pub(crate) use super::generated::forebay::cloud_selector::cloud_selector::{
+        CandidateParam as Candidate, DemandParam as Demand, WorkerParam as Worker,
     };
 }
 
@@ -54,14 +63,20 @@ pub(crate) mod cloud_selector {
 pub(crate) mod policy {
     pub(crate) mod exports {
         pub(crate) mod forebay {
-            pub(crate) mod edge {
-                pub(crate) use crate::bindings::{cloud_selector, guardrails, prefix_cache};
+            pub(crate) mod prefix_cache {
+                pub(crate) use crate::bindings::prefix_cache;
+            }
+            pub(crate) mod guardrails {
+                pub(crate) use crate::bindings::guardrails;
+            }
+            pub(crate) mod cloud_selector {
+                pub(crate) use crate::bindings::cloud_selector;
             }
         }
     }
     pub(crate) mod forebay {
-        pub(crate) mod edge {
-            pub(crate) use crate::bindings::types;
+        pub(crate) mod types {
+            pub(crate) use crate::bindings::{prompts, types};
         }
     }
 }

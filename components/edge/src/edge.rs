@@ -22,6 +22,9 @@ const STORE_READ: Duration = Duration::from_millis(500);
 /// How long writing to it may take: the client has its answer already.
 const STORE_WRITE: Duration = Duration::from_secs(5);
 
+/// How long a store that failed or was too slow is left alone: then one request tries it again.
+const STORE_PAUSE: Duration = Duration::from_secs(10);
+
 /// Why a release can't serve. Names variables and fields, never values.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EdgeError {
@@ -86,6 +89,8 @@ impl Edge {
             max_entry: bytes(self.settings.max_entry),
             read: STORE_READ,
             write: STORE_WRITE,
+            pause: STORE_PAUSE,
+            tenant_quota: self.settings.store_quota,
         };
         let store = Tiered::new(store.filter(|_| resolved.lasting), bounds);
         let made = Gateway::new(

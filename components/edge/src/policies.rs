@@ -8,12 +8,12 @@ mod raise;
 
 use forebay_dialect::canonical::{Channel, Prompt};
 use forebay_gateway::policy::{
-    Admission, CachePlan, Caller, Candidate, Delta, Demand, Directives, Ending, Freshness, Hit,
-    Outcome, OutputGuard, Policies, PolicyError, PolicySession, Ranking, Reason, Releases, Scope,
-    Verdict,
+    Admission, Anchor, Breakpoint, CachePlan, Caller, Candidate, Delta, Demand, Directives, Ending,
+    Freshness, Hit, Opinion, Outcome, Outline, OutputGuard, Place, Policies, PolicyError,
+    PolicySession, Ranking, Reason, Releases, Scope, Verdict,
 };
 
-use crate::bindings::{cloud_selector, guardrails, prefix_cache, types};
+use crate::bindings::{cloud_selector, guardrails, prefix_cache, prompts, types};
 
 /// The three policies this component was composed with.
 #[derive(Debug)]
@@ -65,13 +65,19 @@ impl PolicySession for Session {
     async fn check_prompt(
         &mut self,
         caller: &Caller,
-        prompt: &Prompt,
+        outline: &Outline<'_>,
+        places: &[Place<'_>],
+        opinions: &[Opinion],
     ) -> Result<Verdict, PolicyError> {
-        let lists = lower::Lists::of(prompt);
-        let messages = lists.messages(prompt);
-        let verdict =
-            guardrails::check_prompt(lower::caller(caller), lists.prompt(prompt, &messages));
-        raise::verdict(verdict, prompt)
+        let lowered: Vec<_> = places.iter().map(lower::place).collect();
+        let opinions: Vec<_> = opinions.iter().map(lower::opinion).collect();
+        let verdict = guardrails::check_prompt(
+            lower::caller(caller),
+            lower::outline(outline),
+            &lowered,
+            &opinions,
+        );
+        raise::verdict(verdict, places)
     }
 
     async fn plan(
@@ -96,24 +102,29 @@ impl PolicySession for Session {
         candidates: &[Candidate],
     ) -> Result<Ranking, PolicyError> {
         let residency: Vec<&str> = demand.residency.iter().map(String::as_str).collect();
-        let lowered: Vec<_> = candidates.iter().map(lower::candidate).collect();
+        let workers = lower::workers(candidates);
+        let lowered: Vec<_> = candidates
+            .iter()
+            .zip(&workers)
+            .map(|(candidate, workers)| lower::candidate(candidate, workers))
+            .collect();
         let ranking = cloud_selector::rank(
             lower::caller(caller),
             lower::demand(demand, &residency),
             &lowered,
         );
-        raise::ranking(ranking, candidates.len())
+        raise::ranking(ranking, candidates)
     }
 }
 
 impl OutputGuard for Guard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
         let lowered: Vec<_> = deltas.iter().map(lower_delta).collect();
-        Ok(raise_releases(self.0.push(&lowered)))
+        raise_releases(self.0.push(&lowered))
     }
 
     async fn finish(&mut self, choice: Option<u32>) -> Result<Releases, PolicyError> {
-        Ok(raise_releases(self.0.finish(choice)))
+        raise_releases(self.0.finish(choice))
     }
 }
 
@@ -129,11 +140,13 @@ fn admit(plan: &CachePlan, outcome: &Outcome) -> Admission {
     let hints: Vec<_> = plan
         .hints
         .iter()
-        .map(|field| types::FieldParam {
+        .map(|field| prompts::FieldParam {
             name: &field.name,
             value: &field.value,
         })
         .collect();
+    let inputs: Vec<&[u8]> = plan.inputs.iter().map(<[u8; 32]>::as_slice).collect();
+    let breakpoints: Vec<_> = plan.breakpoints.iter().map(breakpoint).collect();
     let plan = prefix_cache::CachePlanParam {
         digest: &plan.digest,
         scope: match plan.scope {
@@ -153,6 +166,8 @@ fn admit(plan: &CachePlan, outcome: &Outcome) -> Admission {
         },
         chain: &chain,
         hints: &hints,
+        inputs: &inputs,
+        breakpoints: &breakpoints,
     };
     let outcome = prefix_cache::Outcome {
         ending: match outcome.ending {
@@ -169,6 +184,7 @@ fn admit(plan: &CachePlan, outcome: &Outcome) -> Admission {
             input: usage.input,
             output: usage.output,
             cached_input: usage.cached_input,
+            cache_write: usage.cache_write,
             reasoning: usage.reasoning,
         }),
     };
@@ -185,6 +201,21 @@ fn admit(plan: &CachePlan, outcome: &Outcome) -> Admission {
     }
 }
 
+fn breakpoint(point: &Breakpoint) -> prefix_cache::Breakpoint {
+    prefix_cache::Breakpoint {
+        after: match point.after {
+            Anchor::Tools => prefix_cache::Anchor::Tools,
+            Anchor::Part { message, part } => {
+                prefix_cache::Anchor::Part(prefix_cache::PartIndex { message, part })
+            }
+        },
+        prefix: point.prefix,
+        bytes: point.bytes,
+        after_uses: point.after_uses,
+        ttl: point.ttl,
+    }
+}
+
 fn lower_delta(delta: &Delta) -> guardrails::Delta<'_> {
     guardrails::Delta {
         choice: delta.choice,
@@ -198,16 +229,24 @@ fn lower_delta(delta: &Delta) -> guardrails::Delta<'_> {
     }
 }
 
-fn raise_releases(releases: guardrails::Releases) -> Releases {
-    let release = |release: guardrails::Release| Delta {
-        choice: release.choice,
-        channel: match release.channel {
-            guardrails::Channel::Content => Channel::Content,
-            guardrails::Channel::Reasoning => Channel::Reasoning,
-            guardrails::Channel::Refusal => Channel::Refusal,
-            guardrails::Channel::ToolArguments(index) => Channel::ToolArguments(index),
-        },
-        text: release.text,
+fn raise_releases(releases: guardrails::Releases) -> Result<Releases, PolicyError> {
+    let release = |release: guardrails::Release| {
+        Ok(Delta {
+            choice: release.choice,
+            channel: match release.channel {
+                guardrails::Channel::Content => Channel::Content,
+                guardrails::Channel::Reasoning => Channel::Reasoning,
+                guardrails::Channel::Refusal => Channel::Refusal,
+                guardrails::Channel::ToolArguments(index) => Channel::ToolArguments(index),
+                other => {
+                    return Err(PolicyError::Nonsense {
+                        policy: "guardrails",
+                        detail: format!("a release on {other:?}, which was never pushed"),
+                    });
+                }
+            },
+            text: release.text,
+        })
     };
     let hit = |hit: guardrails::Hit| Hit {
         rule: hit.rule,
@@ -215,11 +254,12 @@ fn raise_releases(releases: guardrails::Releases) -> Releases {
         count: hit.count,
         shadow: hit.shadow,
     };
-    Releases {
-        released: releases.released.into_iter().map(release).collect(),
+    let released: Result<_, _> = releases.released.into_iter().map(release).collect();
+    Ok(Releases {
+        released: released?,
         denied: releases.denied.map(reason),
         hits: releases.hits.into_iter().map(hit).collect(),
-    }
+    })
 }
 
 fn reason(reason: types::ReasonResult) -> Reason {

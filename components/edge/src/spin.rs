@@ -50,6 +50,14 @@ impl KeyValue for Labelled {
         self.open().await?.set(key, value).await.map_err(explain)
     }
 
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.open().await?.delete(key).await.map_err(explain)
+    }
+
+    fn forgets(&self) -> bool {
+        false
+    }
+
     async fn sleep(&self, duration: Duration) {
         wasi_http::sleep(duration).await;
     }

@@ -139,6 +139,15 @@ impl KeyValue for Kv {
         }
     }
 
+    /// Never asked for: Cloudflare's and Fastly's stores forget by themselves.
+    async fn delete(&self, _: &str) -> Result<(), KeyValueError> {
+        Ok(())
+    }
+
+    fn forgets(&self) -> bool {
+        true
+    }
+
     async fn sleep(&self, duration: Duration) {
         turns::current().sleep(duration).await;
     }

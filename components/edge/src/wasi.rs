@@ -63,6 +63,14 @@ impl KeyValue for Bucket {
         self.open()?.set(key, &value).map_err(explain)
     }
 
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.open()?.delete(key).map_err(explain)
+    }
+
+    fn forgets(&self) -> bool {
+        false
+    }
+
     async fn sleep(&self, duration: Duration) {
         wasi_http::sleep(duration).await;
     }

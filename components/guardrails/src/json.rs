@@ -1,5 +1,7 @@
 //! The strings and numbers of a JSON text, so that what is escaped is judged as what it means.
 
+use std::ops::Range;
+
 /// A string or number of a JSON text.
 pub(crate) struct Token<'a> {
     /// What it means: unescaped, without quotes.
@@ -54,6 +56,41 @@ pub(crate) fn tokens(json: &str, mut each: impl FnMut(Token<'_>)) {
             _ => i += 1,
         }
     }
+}
+
+/// JSON within JSON within JSON is read this deep: agents nest twice, and each level costs a scan.
+const DEPTH: u32 = 4;
+
+/// Whether a text may be a JSON text.
+pub(crate) fn looks_like_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[', '"'])
+}
+
+/// Where a stretch of one text lies in another that holds it.
+type Outer<'a> = dyn Fn(Range<usize>) -> Range<usize> + 'a;
+
+/// Calls `each` with every string of a JSON text that has escapes, at any depth of JSON within
+/// JSON, and with what says where a stretch of that string lies in `text`. A string without
+/// escapes says in `text` already what it means.
+pub(crate) fn nested(text: &str, each: &mut dyn FnMut(&str, &Outer<'_>)) {
+    nested_at(text, 1, &|range| range, each);
+}
+
+fn nested_at(text: &str, depth: u32, outer: &Outer<'_>, each: &mut dyn FnMut(&str, &Outer<'_>)) {
+    tokens(text, |token| {
+        if token.places.is_empty() {
+            return;
+        }
+        let here = |range: Range<usize>| {
+            let (start, end) = token.place(range.start, range.end);
+            outer(start..end)
+        };
+        each(&token.value, &here);
+        let deeper = token.value.contains('\\') && looks_like_json(&token.value);
+        if deeper && depth < DEPTH {
+            nested_at(&token.value, depth + 1, &here, each);
+        }
+    });
 }
 
 fn plain(raw: &str, start: usize, is_number: bool) -> Token<'_> {

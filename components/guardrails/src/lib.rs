@@ -17,6 +17,8 @@
 //! * A match of a `deny` rule ends the matter.
 //! * Matches of `mask` rules that overlap are masked as one stretch, so that no end of one is left
 //!   standing; its label is that of the rule that comes first.
+//! * A match that begins in one place of a prompt and ends in the next is masked in both.
+//! * Strings of JSON within JSON are judged by what they mean.
 //! * Rules in shadow mode are counted and change nothing.
 
 mod attacks;
@@ -34,6 +36,7 @@ mod policy;
 mod prompt;
 mod regexes;
 mod resolve;
+mod seams;
 mod secrets;
 mod stream;
 mod words;
@@ -42,7 +45,8 @@ mod words;
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "guardrails-policy",
+        world: "forebay:guardrails/guardrails-policy",
+        generate_all,
         additional_derives: [PartialEq],
     });
 }
@@ -50,7 +54,7 @@ mod bindings {
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use bindings::exports::forebay::edge::guardrails as wit;
+use bindings::exports::forebay::guardrails::guardrails as wit;
 use policy::Policy;
 
 /// Set once by `configure`; a snapshot of the component carries it.
@@ -75,8 +79,13 @@ impl wit::Guest for Guardrails {
             .map_err(|_| "the guardrails are already configured".to_owned())
     }
 
-    fn check_prompt(caller: wit::Caller, prompt: wit::Prompt) -> wit::Verdict {
-        prompt::check(policy(), &caller, &prompt)
+    fn check_prompt(
+        caller: wit::Caller,
+        outline: wit::Outline,
+        places: Vec<wit::Place>,
+        _opinions: Vec<wit::Opinion>,
+    ) -> wit::Verdict {
+        prompt::check(policy(), &caller, &outline, &places)
     }
 }
 

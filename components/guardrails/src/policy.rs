@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attacks::PHRASES;
-use crate::bindings::exports::forebay::edge::guardrails::{Caller, Hit};
+use crate::bindings::exports::forebay::guardrails::guardrails::{Caller, Hit};
 use crate::config::{Action, Config, Direction, Kind, Limits, RuleConfig};
 use crate::engines::{Detector, Engines};
 use crate::entities::{Check, ENTITIES, Group, names};
@@ -135,6 +135,26 @@ impl Policy {
             .zip(active)
             .map(|(rule, active)| *active && !rule.shadow && rule.action != Action::Allow)
             .collect()
+    }
+
+    /// Names the set of rules that apply: two callers to whom the same rules apply have the same
+    /// name. One letter a rule, in their order: for prompts, answers, both, or neither.
+    pub(crate) fn scope(&self, input: &[bool], output: &[bool]) -> String {
+        let letter = |((rule, input), output): ((&Rule, &bool), &bool)| match (*input, *output) {
+            _ if rule.shadow => '-',
+            (true, true) => 'b',
+            (true, false) => 'i',
+            (false, true) => 'o',
+            (false, false) => '-',
+        };
+        let all: String = self
+            .rules
+            .iter()
+            .zip(input)
+            .zip(output)
+            .map(letter)
+            .collect();
+        all.trim_end_matches('-').to_owned()
     }
 
     /// The counts as hits; takes them.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::bindings::exports::forebay::edge::guardrails::{
+use crate::bindings::exports::forebay::guardrails::guardrails::{
     Caller, Channel as Kind, Delta, Reason, Release, Releases,
 };
 use crate::engines::{Asked, Match};

@@ -7,12 +7,10 @@ mod speed;
 
 use std::sync::Arc;
 
-use crate::bindings::exports::forebay::edge::guardrails::{
-    Action, Caller, Channel, Delta, Edit, Prompt, Releases, Verdict,
+use crate::bindings::exports::forebay::guardrails::guardrails::{
+    Action, Caller, Channel, Delta, Edit, Outline, Place, PlaceKind, Releases, Verdict,
 };
-use crate::bindings::forebay::edge::types::{Message, Part, Sampling};
 use crate::policy::Policy;
-use crate::prompt::check;
 use crate::stream::Guard;
 
 /// Personal data and secrets masked, one word denied, one address allowed.
@@ -36,37 +34,48 @@ fn caller() -> Caller {
     }
 }
 
-fn message(part: Part) -> Message {
-    Message {
+fn place(kind: PlaceKind, text: &str) -> Place {
+    Place {
+        kind,
         role: "user".to_owned(),
-        parts: vec![part],
-        extra: Vec::new(),
+        path: "messages[0].content[0]".to_owned(),
+        text: text.to_owned(),
+        joins_next: false,
     }
 }
 
-fn prompt(parts: Vec<Part>) -> Prompt {
-    Prompt {
+fn text(text: &str) -> Vec<Place> {
+    vec![place(PlaceKind::Text, text)]
+}
+
+/// Texts that the model reads as one.
+fn joined(texts: &[&str]) -> Vec<Place> {
+    let mut places: Vec<_> = texts.iter().flat_map(|t| text(t)).collect();
+    let last = places.len() - 1;
+    for place in &mut places[..last] {
+        place.joins_next = true;
+    }
+    places
+}
+
+fn outline(places: &[Place]) -> Outline {
+    let sizes = places.iter().map(|place| place.text.len() as u64);
+    Outline {
         operation: "chat".to_owned(),
         model: "m".to_owned(),
-        messages: parts.into_iter().map(message).collect(),
-        tools: Vec::new(),
-        sampling: Sampling {
-            temperature: None,
-            top_p: None,
-            n: 1,
-            max_tokens: None,
-            seed: None,
-        },
-        extra: Vec::new(),
+        messages: u32::try_from(places.len()).unwrap(),
+        tools: 0,
+        largest_message: sizes.clone().max().unwrap_or(0),
+        bytes: sizes.sum(),
     }
 }
 
-fn text(text: &str) -> Prompt {
-    prompt(vec![Part::Text(text.to_owned())])
+fn check(policy: &Policy, caller: &Caller, places: &[Place]) -> Verdict {
+    crate::prompt::check(policy, caller, &outline(places), places)
 }
 
-fn judge(json: &str, prompt: &Prompt) -> Verdict {
-    check(&policy(json), &caller(), prompt)
+fn judge(json: &str, places: &[Place]) -> Verdict {
+    check(&policy(json), &caller(), places)
 }
 
 /// The code of a denial, or nothing.
@@ -77,7 +86,7 @@ fn code(verdict: &Verdict) -> &str {
     }
 }
 
-/// The edits as (masked text, label), for prompts of one text.
+/// The edits as (masked text, label), for prompts of one place.
 fn masked<'a>(verdict: &Verdict, text: &'a str) -> Vec<(&'a str, String)> {
     let edits: &[Edit] = match &verdict.action {
         Action::Edit(edits) => edits,

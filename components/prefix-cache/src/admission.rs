@@ -1,6 +1,6 @@
 //! Whether an answer that has ended becomes an entry.
 
-use crate::bindings::exports::forebay::edge::prefix_cache::{
+use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{
     Admission, CachePlan, Ending, Outcome, Reason, Scope,
 };
 use crate::config::{Config, Tools};
@@ -97,7 +97,7 @@ fn refusal(config: &Config, plan: &CachePlan, outcome: &Outcome) -> Option<Reaso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::forebay::edge::prefix_cache::{Block, Freshness, Usage};
+    use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{Block, Freshness, Usage};
 
     fn plan() -> CachePlan {
         CachePlan {
@@ -116,6 +116,8 @@ mod tests {
                 end: 1_024,
             }],
             hints: Vec::new(),
+            inputs: Vec::new(),
+            breakpoints: Vec::new(),
         }
     }
 
@@ -129,6 +131,7 @@ mod tests {
                 input: 10,
                 output: 5,
                 cached_input: 0,
+                cache_write: 0,
                 reasoning: 0,
             }),
         }

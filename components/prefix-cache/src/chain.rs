@@ -6,8 +6,8 @@
 
 use xxhash_rust::xxh64::{Xxh64, xxh64};
 
-use crate::bindings::exports::forebay::edge::prefix_cache::{Block, Prompt};
-use crate::bindings::forebay::edge::types::Part;
+use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{Block, Prompt};
+use crate::bindings::forebay::types::prompts::Part;
 use crate::config::Config;
 
 /// Ends a role and a part in the rendered text; text that contains it only weakens the hint.
@@ -95,7 +95,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::forebay::edge::types::{Message, Sampling};
+    use crate::bindings::forebay::types::prompts::{Message, Sampling};
 
     fn prompt(texts: &[&str]) -> Prompt {
         Prompt {

@@ -7,8 +7,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bindings::exports::forebay::edge::prefix_cache::Prompt;
-use crate::bindings::forebay::edge::types::{Field, Part};
+use crate::bindings::exports::forebay::prefix_cache::prefix_cache::Prompt;
+use crate::bindings::forebay::types::prompts::{Field, Message, Part};
 use crate::config::Config;
 
 /// Names the encoding; a change to it is a new version, so that old entries are never met.
@@ -17,14 +17,41 @@ const VERSION: &[u8] = b"forebay prompt 1";
 /// Fields that say how the answer is delivered or accounted for, never what it is.
 const IGNORED: [&str; 4] = ["stream", "stream_options", "user", "metadata"];
 
+/// Names the encoding of one input of an embeddings request.
+const INPUT_VERSION: &[u8] = b"forebay input 1";
+
+/// The field that holds the form of an embeddings request's inputs: one string, or a list.
+const INPUT: &str = "input";
+
 /// The digest of a prompt.
 pub(crate) fn digest(config: &Config, prompt: &Prompt) -> [u8; 32] {
+    encoded(config, prompt, VERSION, &prompt.messages, None)
+}
+
+/// The digest of each input of an embeddings request: the same whichever inputs stand beside it,
+/// and whether they came as a list. Empty for other requests.
+pub(crate) fn inputs(config: &Config, prompt: &Prompt) -> Vec<Vec<u8>> {
+    if prompt.operation != "embedding" {
+        return Vec::new();
+    }
+    let one = |input| encoded(config, prompt, INPUT_VERSION, input, Some(INPUT)).to_vec();
+    prompt.messages.chunks(1).map(one).collect()
+}
+
+/// The digest over these messages and what else the prompt says, but for one field.
+fn encoded(
+    config: &Config,
+    prompt: &Prompt,
+    version: &[u8],
+    messages: &[Message],
+    without: Option<&str>,
+) -> [u8; 32] {
     let mut out = Encoder(Sha256::new());
-    out.item(b'v', VERSION);
+    out.item(b'v', version);
     out.item(b'o', prompt.operation.as_bytes());
     out.item(b'm', prompt.model.as_bytes());
-    out.list(b'M', prompt.messages.len());
-    for message in &prompt.messages {
+    out.list(b'M', messages.len());
+    for message in messages {
         out.item(b'r', message.role.as_bytes());
         out.list(b'P', message.parts.len());
         for part in &message.parts {
@@ -55,7 +82,9 @@ pub(crate) fn digest(config: &Config, prompt: &Prompt) -> [u8; 32] {
     out.number(b'4', s.seed.map(i64::cast_unsigned));
     out.fields(prompt.extra.iter().filter(|field| {
         let name = field.name.as_str();
-        !IGNORED.contains(&name) && !config.ignore.iter().any(|ignored| ignored == name)
+        Some(name) != without
+            && !IGNORED.contains(&name)
+            && !config.ignore.iter().any(|ignored| ignored == name)
     }));
     out.0.finalize().into()
 }

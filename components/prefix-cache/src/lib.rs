@@ -27,14 +27,15 @@ mod plan;
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "prefix-cache-policy",
+        world: "forebay:prefix-cache/prefix-cache-policy",
+        generate_all,
         additional_derives: [PartialEq],
     });
 }
 
 use std::sync::OnceLock;
 
-use bindings::exports::forebay::edge::prefix_cache as wit;
+use bindings::exports::forebay::prefix_cache::prefix_cache as wit;
 pub use config::Config;
 
 /// Set once by `configure`; a snapshot of the component carries it.

@@ -1,12 +1,12 @@
 //! What the cache means to do with a request.
 
-use crate::bindings::exports::forebay::edge::prefix_cache::{
+use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{
     CachePlan, Caller, Directives, Freshness, Prompt, Reason, Scope as WitScope,
 };
-use crate::bindings::forebay::edge::types::{Field, Part};
+use crate::bindings::forebay::types::prompts::{Field, Part};
 use crate::chain::chain;
 use crate::config::{Config, Media, ModelRule, Scope, Tools};
-use crate::digest::digest;
+use crate::digest::{digest, inputs};
 use xxhash_rust::xxh64::xxh64;
 
 /// The field of OpenAI's API that steers requests with a common prefix to one cache.
@@ -48,6 +48,8 @@ pub(crate) fn plan(
         freshness: freshness(config, rule),
         chain,
         hints,
+        inputs: inputs(config, prompt),
+        breakpoints: Vec::new(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The canonical request: what every dialect is read into and every policy is shown.
-//! It mirrors the interface `types` of the package `forebay:edge`.
+//! It mirrors the interface `types` of the package `forebay:types`.
 
 /// A field that is not typed here.
 #[derive(Debug, Clone, PartialEq, Eq)]

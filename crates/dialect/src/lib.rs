@@ -46,6 +46,7 @@ mod naming;
 mod oci;
 pub mod openai;
 mod payload;
+pub mod place;
 mod request;
 mod responses;
 mod rewrite;

@@ -1,12 +1,14 @@
 //! What the gateway asks its policies, and what they answer: the Rust side of `wit/`.
 //!
 //! The host implements [`Policies`] over wasmtime, an edge over components it imports.
-//! Field by field these types mirror package `forebay:edge@0.1.0`; see there for meanings.
+//! Field by field these types mirror the packages in `wit/`; see there for meanings.
 
 use std::future::Future;
 
 use forebay_dialect::canonical::{Channel, Field, Needs, Prompt, Usage};
 use serde::{Deserialize, Serialize};
+
+pub use forebay_dialect::place::{Place, PlaceKind};
 
 use crate::platform::{MaybeSend, MaybeSync};
 
@@ -47,13 +49,28 @@ pub struct Directives {
     pub cache_sampled: bool,
 }
 
-/// Replace a stretch of one part by a mask.
+/// The request as a whole, as the guardrails see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline<'a> {
+    /// What is asked for.
+    pub operation: &'static str,
+    /// The model as the client named it.
+    pub model: &'a str,
+    /// How many messages it has.
+    pub messages: u32,
+    /// How many tools it offers.
+    pub tools: u32,
+    /// Bytes of its largest message.
+    pub largest_message: u64,
+    /// Bytes of all messages, tools and fields together.
+    pub bytes: u64,
+}
+
+/// Replace a stretch of one place by a mask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Index of the message.
-    pub message: u32,
-    /// Index of the part within the message.
-    pub part: u32,
+    /// Index of the place.
+    pub place: u32,
     /// First byte.
     pub start: u32,
     /// One past the last byte.
@@ -71,6 +88,26 @@ pub enum Action {
     Edit(Vec<Edit>),
     /// Turn it away.
     Deny(Reason),
+    /// Ask for a second opinion first.
+    Ask(Question),
+}
+
+/// A question for a second opinion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The name under which the service is configured.
+    pub service: String,
+    /// The places whose text it needs.
+    pub places: Vec<u32>,
+}
+
+/// A second opinion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// What was asked.
+    pub question: Question,
+    /// The answer, or why there is none.
+    pub answer: Result<String, String>,
 }
 
 /// How often a rule matched.
@@ -95,6 +132,8 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// Whether rules for the output apply to this caller.
     pub guard_output: bool,
+    /// Names the set of rules in force for this caller: part of every cache key.
+    pub scope: String,
 }
 
 /// Who may share an entry.
@@ -127,6 +166,35 @@ pub struct Block {
     pub end: u32,
 }
 
+/// A place of a prompt behind which a provider's prompt cache can be told to cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// Behind the tools.
+    Tools,
+    /// Behind a part of a message.
+    Part {
+        /// Index of the message.
+        message: u32,
+        /// Index of the part within it.
+        part: u32,
+    },
+}
+
+/// Where a provider's prompt cache should keep what comes before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breakpoint {
+    /// The place.
+    pub after: Anchor,
+    /// Hash of everything before the place.
+    pub prefix: u64,
+    /// Bytes of text before the place.
+    pub bytes: u32,
+    /// How often the prefix must have been seen before it is marked; 0 is at once.
+    pub after_uses: u32,
+    /// The time to live to ask for, in seconds; 0 leaves it to the provider.
+    pub ttl: u32,
+}
+
 /// What the cache means to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachePlan {
@@ -146,6 +214,10 @@ pub struct CachePlan {
     pub chain: Vec<Block>,
     /// Fields to add for the provider's own prompt cache.
     pub hints: Vec<Field>,
+    /// SHA-256 of each input of an embeddings request, in order; empty otherwise.
+    pub inputs: Vec<[u8; 32]>,
+    /// Where to mark the prompt for a provider's prompt cache.
+    pub breakpoints: Vec<Breakpoint>,
 }
 
 /// How an answer ended.
@@ -245,6 +317,40 @@ pub struct Price {
     pub output: u64,
 }
 
+/// How well it is known what a worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IndexState {
+    /// From the engine's own events, without a gap.
+    Exact,
+    /// From events with a gap, or not all replayed yet.
+    Degraded,
+    /// Guessed from the requests that were routed to it.
+    Fallback,
+}
+
+/// One engine, or one data-parallel rank of an engine, of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// Its name, stable while it lives.
+    pub id: String,
+    /// It passed its last health check and is not ejected.
+    pub healthy: bool,
+    /// Requests in flight from here.
+    pub in_flight: u32,
+    /// Tokens of prompts in flight that it neither holds nor has computed yet.
+    pub queued_tokens: u64,
+    /// Tokens of prompt a second; 0 is unknown.
+    pub prefill_rate: f64,
+    /// Tokens of output a second that one request gets; 0 is unknown.
+    pub decode_rate: f64,
+    /// Tokens of this prompt in its prefix cache.
+    pub held_tokens: u64,
+    /// How well that is known.
+    pub index: IndexState,
+    /// It served this session before.
+    pub has_affinity: bool,
+}
+
 /// An upstream as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -274,6 +380,8 @@ pub struct Candidate {
     pub warm_tokens: u64,
     /// The place in the configured order.
     pub order: u32,
+    /// The engines behind it, where they are known one by one.
+    pub workers: Vec<Worker>,
 }
 
 /// A candidate that may serve.
@@ -287,6 +395,8 @@ pub struct Choice {
     pub parts: Vec<(String, f64)>,
     /// Expected cost.
     pub cost_micro_usd: Option<u64>,
+    /// Index into the candidate's workers, where the policy decided for one.
+    pub worker: Option<u32>,
 }
 
 /// The order in which to try, and who is left out.
@@ -375,11 +485,13 @@ pub trait Policies: MaybeSend + MaybeSync + 'static {
 
 /// One request's sandbox. Dropping it gives it back or throws it away, as the isolation says.
 pub trait PolicySession: MaybeSend + 'static {
-    /// Judges a prompt.
+    /// Judges a prompt by its places. `opinions` answers what was asked before.
     fn check_prompt(
         &mut self,
         caller: &Caller,
-        prompt: &Prompt,
+        outline: &Outline<'_>,
+        places: &[Place<'_>],
+        opinions: &[Opinion],
     ) -> impl Future<Output = Result<Verdict, PolicyError>> + MaybeSend;
 
     /// Plans what the cache does with a prompt.

@@ -497,6 +497,52 @@ async fn a_tenants_residency_is_not_widened_by_a_header() {
     );
 }
 
+#[tokio::test]
+async fn keys_under_other_rules_share_neither_entries_nor_flights() {
+    let ((a, key_a), (b, key_b)) = (key("a", "red"), key("b", "red"));
+    for scoped in [false, true] {
+        let mut rig = RigBuilder {
+            policies: TestPolicies {
+                scoped,
+                ..TestPolicies::default()
+            },
+            keys: vec![a.clone(), b.clone()],
+            ..RigBuilder::default()
+        }
+        .build();
+        let with = |key: &str| chat("hi", false).header("authorization", format!("Bearer {key}"));
+        let first = rig.send(with(&key_a));
+        rig.exchange().await.whole(200, completion("for a"));
+        first.await.unwrap();
+        stored(&rig).await;
+        let second = rig.send(with(&key_b));
+        if scoped {
+            rig.exchange().await.whole(200, completion("for b"));
+        }
+        let body = rest(second.await.unwrap().into_body()).await;
+        assert_eq!(body.contains("for b"), scoped, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_opinion_that_nobody_can_give_is_a_denial() {
+    let rig = RigBuilder {
+        policies: TestPolicies {
+            ask: Some("doubtful"),
+            ..TestPolicies::default()
+        },
+        ..RigBuilder::default()
+    }
+    .build();
+    let refused = rig.send(chat("a doubtful word", false)).await.unwrap();
+    assert_eq!(refused.status(), 400);
+    let body = rest(refused.into_body()).await;
+    assert!(
+        body.contains("opinion-missing") && body.contains("moderation"),
+        "{body}"
+    );
+}
+
 fn behind_a_relay(policies: TestPolicies) -> RigBuilder {
     RigBuilder {
         policies,

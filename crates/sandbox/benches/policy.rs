@@ -10,7 +10,8 @@ use forebay_dialect::canonical::{
     Channel, Field, Message, Needs, Operation, Part, Prompt, Sampling,
 };
 use forebay_gateway::policy::{
-    Caller, Candidate, Delta, Demand, Directives, OutputGuard, Policies, PolicySession, Price,
+    Caller, Candidate, Delta, Demand, Directives, Outline, OutputGuard, Place, PlaceKind, Policies,
+    PolicySession, Price,
 };
 use forebay_sandbox::{
     ComponentSource, Isolation, PagemapScan, PolicySources, Sandbox, SandboxOptions,
@@ -123,6 +124,7 @@ fn candidates() -> Vec<Candidate> {
             capacity: 256,
             warm_tokens: 0,
             order,
+            workers: vec![],
         })
         .collect()
 }
@@ -142,6 +144,30 @@ fn demand(bytes: usize) -> Demand {
     }
 }
 
+/// The prompt as the guardrails see it.
+fn judged(prompt: &Prompt) -> (Outline<'_>, Vec<Place<'_>>) {
+    let text = |message: &Message| match &message.parts[0] {
+        Part::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    let places = prompt.messages.iter().map(|message| Place {
+        kind: PlaceKind::Text,
+        role: &message.role,
+        path: "messages[0].content[0]".into(),
+        text: text(message).into(),
+        joins_next: false,
+    });
+    let outline = Outline {
+        operation: "chat",
+        model: &prompt.model,
+        messages: 2,
+        tools: 0,
+        largest_message: 0,
+        bytes: 0,
+    };
+    (outline, places.collect())
+}
+
 /// All three decisions, from the sandbox's making to its end.
 async fn decide(
     sandbox: &Sandbox,
@@ -152,7 +178,11 @@ async fn decide(
     bytes: usize,
 ) {
     let mut session = sandbox.session(caller, bytes).await.unwrap();
-    let verdict = session.check_prompt(caller, prompt).await.unwrap();
+    let (outline, places) = judged(prompt);
+    let verdict = session
+        .check_prompt(caller, &outline, &places, &[])
+        .await
+        .unwrap();
     assert_eq!(verdict.hits.len(), 2);
     session
         .plan(caller, prompt, &Directives::default())

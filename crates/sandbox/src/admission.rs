@@ -1,7 +1,9 @@
 //! Admissions: asked of a prefix cache of its own, or of the three in a tenant's sandbox.
 //! The two have the same types twice, so this file's one macro writes both.
 
-use forebay_gateway::policy::{Admission, CachePlan, Ending, Freshness, Outcome, Reason, Scope};
+use forebay_gateway::policy::{
+    Admission, Anchor, Breakpoint, CachePlan, Ending, Freshness, Outcome, Reason, Scope,
+};
 
 macro_rules! admit {
     ($name:ident, $bindings:path) => {
@@ -11,7 +13,23 @@ macro_rules! admit {
             plan: &CachePlan,
             outcome: &Outcome,
         ) -> wasmtime::Result<Admission> {
-            use $name::{cache, types};
+            use $name::{cache, prompts, types};
+
+            fn breakpoint(point: &Breakpoint) -> cache::Breakpoint {
+                cache::Breakpoint {
+                    after: match point.after {
+                        Anchor::Tools => cache::Anchor::Tools,
+                        Anchor::Part { message, part } => {
+                            cache::Anchor::Part(cache::PartIndex { message, part })
+                        }
+                    },
+                    prefix: point.prefix,
+                    bytes: point.bytes,
+                    after_uses: point.after_uses,
+                    ttl: point.ttl,
+                }
+            }
+
             let chain: Vec<_> = plan
                 .chain
                 .iter()
@@ -23,11 +41,13 @@ macro_rules! admit {
             let hints: Vec<_> = plan
                 .hints
                 .iter()
-                .map(|field| types::FieldParam {
+                .map(|field| prompts::FieldParam {
                     name: &field.name,
                     value: &field.value,
                 })
                 .collect();
+            let inputs: Vec<&[u8]> = plan.inputs.iter().map(<[u8; 32]>::as_slice).collect();
+            let breakpoints: Vec<_> = plan.breakpoints.iter().map(breakpoint).collect();
             let plan = cache::CachePlanParam {
                 digest: &plan.digest,
                 scope: match plan.scope {
@@ -47,6 +67,8 @@ macro_rules! admit {
                 },
                 chain: &chain,
                 hints: &hints,
+                inputs: &inputs,
+                breakpoints: &breakpoints,
             };
             let outcome = cache::Outcome {
                 ending: match outcome.ending {
@@ -63,6 +85,7 @@ macro_rules! admit {
                     input: usage.input,
                     output: usage.output,
                     cached_input: usage.cached_input,
+                    cache_write: usage.cache_write,
                     reasoning: usage.reasoning,
                 }),
             };
@@ -83,8 +106,8 @@ macro_rules! admit {
         }
 
         mod $name {
-            pub(super) use bindings::exports::forebay::edge::prefix_cache as cache;
-            pub(super) use bindings::forebay::edge::types;
+            pub(super) use bindings::exports::forebay::prefix_cache::prefix_cache as cache;
+            pub(super) use bindings::forebay::types::{prompts, types};
             use $bindings as bindings;
         }
     };

@@ -9,11 +9,11 @@ use crate::sandbox::on_a_thread;
 /// The three policies, configured and frozen.
 #[derive(Debug, Clone)]
 pub struct Baked {
-    /// Exports `forebay:edge/prefix-cache`.
+    /// Exports `forebay:prefix-cache/prefix-cache@0.2.0`.
     pub prefix_cache: Vec<u8>,
-    /// Exports `forebay:edge/guardrails`.
+    /// Exports `forebay:guardrails/guardrails@0.2.0`.
     pub guardrails: Vec<u8>,
-    /// Exports `forebay:edge/cloud-selector`.
+    /// Exports `forebay:cloud-selector/cloud-selector@0.2.0`.
     pub cloud_selector: Vec<u8>,
     /// What [`Policies::digest`](forebay_gateway::policy::Policies::digest) is for them.
     pub digest: [u8; 32],

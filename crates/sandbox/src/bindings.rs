@@ -17,7 +17,7 @@ pub(crate) mod policy {
 pub(crate) mod guardrails {
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "guardrails-policy",
+        world: "forebay:guardrails/guardrails-policy",
         exports: { default: async },
         ownership: Borrowing { duplicate_if_necessary: true },
     });
@@ -27,7 +27,7 @@ pub(crate) mod guardrails {
 pub(crate) mod prefix_cache {
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "prefix-cache-policy",
+        world: "forebay:prefix-cache/prefix-cache-policy",
         exports: { default: async },
         ownership: Borrowing { duplicate_if_necessary: true },
     });
@@ -37,7 +37,7 @@ pub(crate) mod prefix_cache {
 pub(crate) mod cloud_selector {
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "cloud-selector-policy",
+        world: "forebay:cloud-selector/cloud-selector-policy",
         exports: { default: async },
     });
 }

@@ -64,7 +64,18 @@ fn register(
         .map_err(|e| failed(format!("{e:#}")))
 }
 
-/// The full name of a policy's interface.
+/// The full name of a policy's interface: each is in a package of its own.
 pub(crate) fn interface(policy: &str) -> String {
-    format!("forebay:edge/{policy}@0.1.0")
+    format!("forebay:{policy}/{policy}@{VERSION}")
+}
+
+/// The version of all contracts.
+pub(crate) const VERSION: &str = "0.2.0";
+
+/// The one package that all contracts were in before 0.2.0, with its version.
+const OUTDATED: &str = "forebay:edge/";
+
+/// What a component was built for, where that is a contract before 0.2.0.
+pub(crate) fn outdated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.into_iter().find(|name| name.starts_with(OUTDATED))
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with a policy when it is loaded.
 
+use crate::compose::VERSION;
+
 /// Why the policies could not be loaded. Nothing is half loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -12,12 +14,25 @@ pub enum LoadError {
         detail: String,
     },
     /// The component lacks an export, or an export has another type.
-    #[error("the {policy} component does not keep to the contract forebay:edge@0.1.0: {detail}")]
+    #[error(
+        "the {policy} component does not keep to the contract forebay:{policy}@{VERSION}: {detail}"
+    )]
     Contract {
         /// Which policy.
         policy: &'static str,
         /// What is missing or different.
         detail: String,
+    },
+    /// The component was built for a contract before 0.2.0.
+    #[error(
+        "the {policy} component was built for {found}; this version of Forebay runs \
+         forebay:{policy}@{VERSION}. Build it again, as docs/migrating-0.2.md describes"
+    )]
+    Outdated {
+        /// Which policy.
+        policy: &'static str,
+        /// The interface that it imports or exports.
+        found: String,
     },
     /// `configure` refused the configuration.
     #[error("the {policy} policy refuses its configuration: {message}")]

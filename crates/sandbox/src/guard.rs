@@ -9,7 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use crate::bindings::guardrails::GuardrailsPolicy;
-use crate::bindings::guardrails::exports::forebay::edge::guardrails as guest;
+use crate::bindings::guardrails::exports::forebay::guardrails::guardrails as guest;
 use crate::guest::Guest;
 use crate::sandbox::Inner;
 
@@ -54,8 +54,9 @@ impl Guard {
         result: wasmtime::Result<guest::Releases>,
     ) -> Result<Releases, PolicyError> {
         let releases = result.map_err(|e| live.store.data().explain(POLICY, &e))?;
+        let releases = raise(releases)?;
         self.live = Some(live);
-        Ok(raise(releases))
+        Ok(releases)
     }
 }
 
@@ -65,7 +66,7 @@ impl OutputGuard for Guard {
         let lowered: Vec<_> = deltas.iter().map(lower).collect();
         let result = live
             .policy
-            .forebay_edge_guardrails()
+            .forebay_guardrails_guardrails()
             .output_guard()
             .call_push(&mut live.store, live.guard, &lowered)
             .await;
@@ -76,7 +77,7 @@ impl OutputGuard for Guard {
         let mut live = self.take(0)?;
         let result = live
             .policy
-            .forebay_edge_guardrails()
+            .forebay_guardrails_guardrails()
             .output_guard()
             .call_finish(&mut live.store, live.guard, choice)
             .await;
@@ -97,33 +98,38 @@ fn lower(delta: &Delta) -> guest::Delta<'_> {
     }
 }
 
-fn raise(releases: guest::Releases) -> Releases {
-    let released = releases
-        .released
-        .into_iter()
-        .map(|release| Delta {
+fn raise(releases: guest::Releases) -> Result<Releases, PolicyError> {
+    let mut released = Vec::with_capacity(releases.released.len());
+    for release in releases.released {
+        released.push(Delta {
             choice: release.choice,
             channel: match release.channel {
                 guest::Channel::Content => Channel::Content,
                 guest::Channel::Reasoning => Channel::Reasoning,
                 guest::Channel::Refusal => Channel::Refusal,
                 guest::Channel::ToolArguments(index) => Channel::ToolArguments(index),
+                other => {
+                    return Err(PolicyError::Nonsense {
+                        policy: POLICY,
+                        detail: format!("a release on {other:?}, which was never pushed"),
+                    });
+                }
             },
             text: release.text,
-        })
-        .collect();
+        });
+    }
     let hit = |hit: guest::Hit| Hit {
         rule: hit.rule,
         action: hit.action,
         count: hit.count,
         shadow: hit.shadow,
     };
-    Releases {
+    Ok(Releases {
         released,
         denied: releases.denied.map(|why| Reason {
             code: why.code,
             detail: why.detail,
         }),
         hits: releases.hits.into_iter().map(hit).collect(),
-    }
+    })
 }

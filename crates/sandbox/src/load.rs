@@ -10,7 +10,7 @@ use crate::options::{ComponentSource, PolicySources, SandboxOptions};
 use crate::snapshot::{self, Prepared};
 
 /// Part of every digest: changes when the same components would answer differently here.
-const CONTRACT: &str = "forebay:edge@0.1.0 sandbox 1";
+const CONTRACT: &str = "forebay policies 0.2.0 sandbox 1";
 
 /// The three policies in the order in which they are composed.
 pub(crate) struct Snapshots {

@@ -1,10 +1,14 @@
 //! The gateway's types as the guests see them: borrowed, so that text is copied once, into the guest.
 
 use forebay_dialect::canonical::{self, Needs};
-use forebay_gateway::policy::{Caller, Candidate, Demand, Directives};
+use forebay_gateway::policy::{
+    Caller, Candidate, Demand, Directives, IndexState, Opinion, Outline, Place, PlaceKind, Worker,
+};
 
-use crate::bindings::policy::exports::forebay::edge::cloud_selector as selector;
-use crate::bindings::policy::forebay::edge::types;
+use crate::bindings::policy::exports::forebay::{
+    cloud_selector::cloud_selector as selector, guardrails::guardrails,
+};
+use crate::bindings::policy::forebay::types::{prompts, types};
 
 pub(crate) fn caller(caller: &Caller) -> types::Caller<'_> {
     types::Caller {
@@ -14,10 +18,51 @@ pub(crate) fn caller(caller: &Caller) -> types::Caller<'_> {
     }
 }
 
+pub(crate) fn outline<'a>(outline: &Outline<'a>) -> guardrails::Outline<'a> {
+    guardrails::Outline {
+        operation: outline.operation,
+        model: outline.model,
+        messages: outline.messages,
+        tools: outline.tools,
+        largest_message: outline.largest_message,
+        bytes: outline.bytes,
+    }
+}
+
+pub(crate) fn place<'a>(place: &'a Place<'_>) -> guardrails::Place<'a> {
+    guardrails::Place {
+        kind: match place.kind {
+            PlaceKind::Text => guardrails::PlaceKind::Text,
+            PlaceKind::Json => guardrails::PlaceKind::Json,
+            PlaceKind::Identifier => guardrails::PlaceKind::Identifier,
+            PlaceKind::Vocabulary => guardrails::PlaceKind::Vocabulary,
+            PlaceKind::Signed => guardrails::PlaceKind::Signed,
+            PlaceKind::Unreadable => guardrails::PlaceKind::Unreadable,
+        },
+        role: place.role,
+        path: &place.path,
+        text: &place.text,
+        joins_next: place.joins_next,
+    }
+}
+
+pub(crate) fn opinion(opinion: &Opinion) -> guardrails::Opinion<'_> {
+    guardrails::Opinion {
+        question: guardrails::QuestionParam {
+            service: &opinion.question.service,
+            places: &opinion.question.places,
+        },
+        answered: opinion.answer.is_ok(),
+        text: match &opinion.answer {
+            Ok(text) | Err(text) => text,
+        },
+    }
+}
+
 /// What a lowered prompt borrows from: lists of references, in four allocations.
 pub(crate) struct Lists<'a> {
-    parts: Vec<types::Part<'a>>,
-    fields: Vec<types::FieldParam<'a>>,
+    parts: Vec<prompts::Part<'a>>,
+    fields: Vec<prompts::FieldParam<'a>>,
     tools: Vec<&'a str>,
 }
 
@@ -40,7 +85,7 @@ impl<'a> Lists<'a> {
     }
 
     /// The messages over those lists.
-    pub(crate) fn messages(&'a self, prompt: &'a canonical::Prompt) -> Vec<types::Message<'a>> {
+    pub(crate) fn messages(&'a self, prompt: &'a canonical::Prompt) -> Vec<prompts::Message<'a>> {
         let (mut parts, mut fields) = (self.parts.as_slice(), self.fields.as_slice());
         prompt
             .messages
@@ -50,7 +95,7 @@ impl<'a> Lists<'a> {
                 parts = rest;
                 let (extra, rest) = fields.split_at(message.extra.len());
                 fields = rest;
-                types::Message {
+                prompts::Message {
                     role: &message.role,
                     parts: own,
                     extra,
@@ -63,15 +108,15 @@ impl<'a> Lists<'a> {
     pub(crate) fn prompt(
         &'a self,
         prompt: &'a canonical::Prompt,
-        messages: &'a [types::Message<'a>],
-    ) -> types::Prompt<'a> {
+        messages: &'a [prompts::Message<'a>],
+    ) -> prompts::Prompt<'a> {
         let own = self.fields.len() - prompt.extra.len();
-        types::Prompt {
+        prompts::Prompt {
             operation: prompt.operation.as_str(),
             model: &prompt.model,
             messages,
             tools: &self.tools,
-            sampling: types::Sampling {
+            sampling: prompts::Sampling {
                 temperature: prompt.sampling.temperature,
                 top_p: prompt.sampling.top_p,
                 n: prompt.sampling.n,
@@ -83,23 +128,23 @@ impl<'a> Lists<'a> {
     }
 }
 
-fn part(part: &canonical::Part) -> types::Part<'_> {
+fn part(part: &canonical::Part) -> prompts::Part<'_> {
     match part {
-        canonical::Part::Text(text) => types::Part::Text(text),
-        canonical::Part::ToolCall(call) => types::Part::ToolCall(types::ToolCall {
+        canonical::Part::Text(text) => prompts::Part::Text(text),
+        canonical::Part::ToolCall(call) => prompts::Part::ToolCall(prompts::ToolCall {
             id: &call.id,
             name: &call.name,
             arguments: &call.arguments,
         }),
-        canonical::Part::Opaque(opaque) => types::Part::Opaque(types::OpaquePart {
+        canonical::Part::Opaque(opaque) => prompts::Part::Opaque(prompts::OpaquePart {
             kind: &opaque.kind,
             json: &opaque.json,
         }),
     }
 }
 
-fn field(field: &canonical::Field) -> types::FieldParam<'_> {
-    types::FieldParam {
+fn field(field: &canonical::Field) -> prompts::FieldParam<'_> {
+    prompts::FieldParam {
         name: &field.name,
         value: &field.value,
     }
@@ -145,7 +190,36 @@ pub(crate) fn demand<'a>(demand: &'a Demand, residency: &'a [&'a str]) -> select
     }
 }
 
-pub(crate) fn candidate(candidate: &Candidate) -> selector::Candidate<'_> {
+/// The workers of each candidate, which lowered candidates borrow.
+pub(crate) fn workers(candidates: &[Candidate]) -> Vec<Vec<selector::Worker<'_>>> {
+    candidates
+        .iter()
+        .map(|candidate| candidate.workers.iter().map(worker).collect())
+        .collect()
+}
+
+fn worker(worker: &Worker) -> selector::Worker<'_> {
+    selector::Worker {
+        id: &worker.id,
+        healthy: worker.healthy,
+        in_flight: worker.in_flight,
+        queued_tokens: worker.queued_tokens,
+        prefill_rate: worker.prefill_rate,
+        decode_rate: worker.decode_rate,
+        held_tokens: worker.held_tokens,
+        index: match worker.index {
+            IndexState::Exact => selector::IndexState::Exact,
+            IndexState::Degraded => selector::IndexState::Degraded,
+            IndexState::Fallback => selector::IndexState::Fallback,
+        },
+        has_affinity: worker.has_affinity,
+    }
+}
+
+pub(crate) fn candidate<'a>(
+    candidate: &'a Candidate,
+    workers: &'a [selector::Worker<'a>],
+) -> selector::Candidate<'a> {
     selector::Candidate {
         name: &candidate.name,
         region: &candidate.region,
@@ -164,5 +238,6 @@ pub(crate) fn candidate(candidate: &Candidate) -> selector::Candidate<'_> {
         capacity: candidate.capacity,
         warm_tokens: candidate.warm_tokens,
         order: candidate.order,
+        workers,
     }
 }

@@ -17,11 +17,11 @@ pub struct ComponentSource {
 /// The three policies.
 #[derive(Debug, Clone)]
 pub struct PolicySources {
-    /// Exports `forebay:edge/prefix-cache`.
+    /// Exports `forebay:prefix-cache/prefix-cache@0.2.0`.
     pub prefix_cache: ComponentSource,
-    /// Exports `forebay:edge/guardrails`.
+    /// Exports `forebay:guardrails/guardrails@0.2.0`.
     pub guardrails: ComponentSource,
-    /// Exports `forebay:edge/cloud-selector`.
+    /// Exports `forebay:cloud-selector/cloud-selector@0.2.0`.
     pub cloud_selector: ComponentSource,
 }
 

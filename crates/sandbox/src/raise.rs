@@ -1,15 +1,21 @@
 //! The guests' answers as the gateway's types, checked on the way: a guest is not believed.
 
-use forebay_dialect::canonical::{Field, Part, Prompt};
+use forebay_dialect::canonical::Field;
 use forebay_gateway::policy::{
-    Action, Block, CachePlan, Choice, Edit, Freshness, Hit, PolicyError, Ranking, Reason, Scope,
-    Verdict,
+    Action, Anchor, Block, Breakpoint, CachePlan, Candidate, Choice, Edit, Freshness, Hit, Place,
+    PolicyError, Question, Ranking, Reason, Scope, Verdict,
 };
 
-use crate::bindings::policy::exports::forebay::edge::{
-    cloud_selector as selector, guardrails, prefix_cache,
+use crate::bindings::policy::exports::forebay::{
+    cloud_selector::cloud_selector as selector, guardrails::guardrails, prefix_cache::prefix_cache,
 };
-use crate::bindings::policy::forebay::edge::types;
+use crate::bindings::policy::forebay::types::{prompts, types};
+
+/// The longest name of a set of rules: a character for each of 1,024 rules, four times over.
+const SCOPE_BYTES: usize = 4_096;
+
+/// The longest name of a service that is asked for an opinion: it is shown in an error.
+const SERVICE_BYTES: usize = 64;
 
 /// The longest label of an edit: it becomes part of a placeholder in the prompt.
 const LABEL_BYTES: usize = 32;
@@ -30,17 +36,27 @@ fn reason(reason: types::ReasonResult) -> Reason {
 
 pub(crate) fn verdict(
     verdict: guardrails::Verdict,
-    prompt: &Prompt,
+    places: &[Place<'_>],
 ) -> Result<Verdict, PolicyError> {
     let action = match verdict.action {
         guardrails::Action::Allow => Action::Allow,
         guardrails::Action::Deny(why) => Action::Deny(reason(why)),
         guardrails::Action::Edit(edits) => {
             let edits: Vec<Edit> = edits.into_iter().map(edit).collect();
-            check_edits(&edits, prompt)?;
+            check_edits(&edits, places)?;
             Action::Edit(edits)
         }
+        guardrails::Action::Ask(asked) => Action::Ask(question(asked.service, asked.places)?),
     };
+    if verdict.scope.len() > SCOPE_BYTES {
+        return Err(nonsense(
+            "guardrails",
+            format!(
+                "a scope of {} bytes, over {SCOPE_BYTES}",
+                verdict.scope.len()
+            ),
+        ));
+    }
     let hits = verdict
         .hits
         .into_iter()
@@ -55,52 +71,53 @@ pub(crate) fn verdict(
         action,
         hits,
         guard_output: verdict.guard_output,
+        scope: verdict.scope,
     })
+}
+
+fn question(service: String, places: Vec<u32>) -> Result<Question, PolicyError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if service.is_empty() || service.len() > SERVICE_BYTES || !service.bytes().all(plain) {
+        return Err(nonsense(
+            "guardrails",
+            "a question to a service whose name is not 1 to 64 letters, digits, `-`, `_` and `.`",
+        ));
+    }
+    Ok(Question { service, places })
 }
 
 fn edit(edit: guardrails::Edit) -> Edit {
     Edit {
-        message: edit.span.message,
-        part: edit.span.part,
+        place: edit.span.place,
         start: edit.span.start,
         end: edit.span.end,
         label: edit.label,
     }
 }
 
-fn check_edits(edits: &[Edit], prompt: &Prompt) -> Result<(), PolicyError> {
+fn check_edits(edits: &[Edit], places: &[Place<'_>]) -> Result<(), PolicyError> {
     let wrong = |edit: &Edit, what: &str| {
         let Edit {
-            message,
-            part,
-            start,
-            end,
-            ..
+            place, start, end, ..
         } = edit;
         nonsense(
             "guardrails",
-            format!("the edit of {start}..{end} in part {part} of message {message} {what}"),
+            format!("the edit of {start}..{end} in place {place} {what}"),
         )
     };
-    let mut before = (0, 0, 0);
+    let mut before = (0, 0);
     for edit in edits {
-        let text = prompt
-            .messages
-            .get(edit.message as usize)
-            .and_then(|message| message.parts.get(edit.part as usize))
-            .map(|part| match part {
-                Part::Text(text) => text,
-                Part::ToolCall(call) => &call.arguments,
-                Part::Opaque(opaque) => &opaque.json,
-            })
-            .ok_or_else(|| wrong(edit, "names a part that is not there"))?;
+        let text = places
+            .get(edit.place as usize)
+            .map(|place| place.text.as_ref())
+            .ok_or_else(|| wrong(edit, "names a place that is not there"))?;
         if edit.start >= edit.end || text.get(edit.start as usize..edit.end as usize).is_none() {
             return Err(wrong(edit, "is not a stretch of whole characters of it"));
         }
-        if (edit.message, edit.part, edit.start) < before {
+        if (edit.place, edit.start) < before {
             return Err(wrong(edit, "overlaps the one before it or is out of order"));
         }
-        before = (edit.message, edit.part, edit.end);
+        before = (edit.place, edit.end);
         let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let label = edit.label.as_bytes();
         if label.is_empty() || label.len() > LABEL_BYTES || !label.iter().all(|b| plain(*b)) {
@@ -115,15 +132,19 @@ fn check_edits(edits: &[Edit], prompt: &Prompt) -> Result<(), PolicyError> {
 
 pub(crate) fn plan(plan: prefix_cache::CachePlanResult) -> Result<CachePlan, PolicyError> {
     let wrong = |detail: String| nonsense("prefix-cache", detail);
-    let digest = <[u8; 32]>::try_from(plan.digest.as_slice())
-        .map_err(|_| wrong(format!("a digest of {} bytes, not 32", plan.digest.len())))?;
+    let digest = |bytes: &[u8]| {
+        <[u8; 32]>::try_from(bytes)
+            .map_err(|_| wrong(format!("a digest of {} bytes, not 32", bytes.len())))
+    };
+    let inputs: Result<Vec<_>, _> = plan.inputs.iter().map(|input| digest(input)).collect();
+    let (digest, inputs) = (digest(&plan.digest)?, inputs?);
     let ordered = plan.chain.windows(2).all(|pair| pair[0].end < pair[1].end);
     if !ordered {
         return Err(wrong(
             "a chain whose blocks do not follow one another".into(),
         ));
     }
-    let field = |field: types::FieldResult| Field {
+    let field = |field: prompts::FieldResult| Field {
         name: field.name,
         value: field.value,
     };
@@ -150,13 +171,32 @@ pub(crate) fn plan(plan: prefix_cache::CachePlanResult) -> Result<CachePlan, Pol
             })
             .collect(),
         hints: plan.hints.into_iter().map(field).collect(),
+        inputs,
+        breakpoints: plan.breakpoints.iter().map(breakpoint).collect(),
     })
+}
+
+fn breakpoint(point: &prefix_cache::Breakpoint) -> Breakpoint {
+    Breakpoint {
+        after: match point.after {
+            prefix_cache::Anchor::Tools => Anchor::Tools,
+            prefix_cache::Anchor::Part(at) => Anchor::Part {
+                message: at.message,
+                part: at.part,
+            },
+        },
+        prefix: point.prefix,
+        bytes: point.bytes,
+        after_uses: point.after_uses,
+        ttl: point.ttl,
+    }
 }
 
 pub(crate) fn ranking(
     ranking: selector::Ranking,
-    candidates: usize,
+    all: &[Candidate],
 ) -> Result<Ranking, PolicyError> {
+    let candidates = all.len();
     let mut named = vec![false; candidates];
     let mut name = |index: u32| match named.get_mut(index as usize) {
         Some(seen) if !*seen => {
@@ -171,6 +211,20 @@ pub(crate) fn ranking(
     let mut order = Vec::with_capacity(ranking.order.len().min(candidates));
     for choice in ranking.order {
         name(choice.candidate)?;
+        let workers = all
+            .get(choice.candidate as usize)
+            .map_or(0, |candidate| candidate.workers.len());
+        if let Some(worker) = choice.worker
+            && worker as usize >= workers
+        {
+            return Err(nonsense(
+                "cloud-selector",
+                format!(
+                    "worker {worker} of candidate {}, which has {workers}",
+                    choice.candidate
+                ),
+            ));
+        }
         order.push(Choice {
             candidate: choice.candidate,
             score: choice.score,
@@ -180,6 +234,7 @@ pub(crate) fn ranking(
                 .map(|part| (part.name, part.value))
                 .collect(),
             cost_micro_usd: choice.cost_micro_usd,
+            worker: choice.worker,
         });
     }
     let mut excluded = Vec::with_capacity(ranking.excluded.len().min(candidates));

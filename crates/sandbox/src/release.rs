@@ -8,7 +8,7 @@ use crate::error::LoadError;
 /// Where the texts begin: behind the two results.
 const TEXTS: usize = 32;
 
-/// A component that exports `forebay:edge/release` and imports nothing.
+/// A component that exports `forebay:release/release@0.2.0` and imports nothing.
 ///
 /// # Errors
 ///

@@ -196,17 +196,17 @@ impl Inner {
             Err(e) => return Err(self.refused(&store, self.options.sessions, &e)),
         };
         if let Some(config) = &self.configure.prefix_cache {
-            let guest = policy.forebay_edge_prefix_cache();
+            let guest = policy.forebay_prefix_cache_prefix_cache();
             let result = guest.call_configure(&mut store, config).await;
             configured("prefix-cache", &store, result)?;
         }
         if let Some(config) = &self.configure.guardrails {
-            let guest = policy.forebay_edge_guardrails();
+            let guest = policy.forebay_guardrails_guardrails();
             let result = guest.call_configure(&mut store, config).await;
             configured("guardrails", &store, result)?;
         }
         if let Some(config) = &self.configure.cloud_selector {
-            let guest = policy.forebay_edge_cloud_selector();
+            let guest = policy.forebay_cloud_selector_cloud_selector();
             let result = guest.call_configure(&mut store, config).await;
             configured("cloud-selector", &store, result)?;
         }
@@ -292,12 +292,12 @@ impl Policies for Sandbox {
             Ok(policy) => policy,
             Err(e) => return Err(inner.refused(&store, limit, &e)),
         };
-        let guest = policy.forebay_edge_guardrails();
+        let guest = policy.forebay_guardrails_guardrails();
         if let Some(config) = &inner.configure.guardrails {
             let result = guest.call_configure(&mut store, config).await;
             configured(POLICY, &store, result)?;
         }
-        let caller = crate::bindings::guardrails::forebay::edge::types::Caller {
+        let caller = crate::bindings::guardrails::forebay::types::types::Caller {
             tenant: &caller.tenant,
             key: &caller.key,
             route: caller.route,
@@ -337,7 +337,7 @@ impl Policies for Sandbox {
             Ok(policy) => policy,
             Err(e) => return Err(inner.refused(&store, limit, &e)),
         };
-        let guest = policy.forebay_edge_prefix_cache();
+        let guest = policy.forebay_prefix_cache_prefix_cache();
         if let Some(config) = &inner.configure.prefix_cache {
             let result = guest.call_configure(&mut store, config).await;
             configured(POLICY, &store, result)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use forebay_dialect::canonical::Prompt;
 use forebay_gateway::policy::{
-    Admission, CachePlan, Caller, Candidate, Demand, Directives, Outcome, PolicyError,
-    PolicySession, Ranking, Verdict,
+    Admission, CachePlan, Caller, Candidate, Demand, Directives, Opinion, Outcome, Outline, Place,
+    PolicyError, PolicySession, Ranking, Verdict,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
@@ -65,7 +65,7 @@ impl Session {
     ) -> Result<Admission, PolicyError> {
         const POLICY: &str = "prefix-cache";
         let mut live = self.take(POLICY)?;
-        let guest = live.policy.forebay_edge_prefix_cache();
+        let guest = live.policy.forebay_prefix_cache_prefix_cache();
         let admission = admission::composed(guest, &mut live.store, plan, outcome)
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
@@ -78,23 +78,27 @@ impl PolicySession for Session {
     async fn check_prompt(
         &mut self,
         caller: &Caller,
-        prompt: &Prompt,
+        outline: &Outline<'_>,
+        places: &[Place<'_>],
+        opinions: &[Opinion],
     ) -> Result<Verdict, PolicyError> {
         const POLICY: &str = "guardrails";
         let mut live = self.take(POLICY)?;
-        let lists = lower::Lists::of(prompt);
-        let messages = lists.messages(prompt);
+        let lowered: Vec<_> = places.iter().map(lower::place).collect();
+        let opinions: Vec<_> = opinions.iter().map(lower::opinion).collect();
         let verdict = live
             .policy
-            .forebay_edge_guardrails()
+            .forebay_guardrails_guardrails()
             .call_check_prompt(
                 &mut live.store,
                 lower::caller(caller),
-                lists.prompt(prompt, &messages),
+                lower::outline(outline),
+                &lowered,
+                &opinions,
             )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let verdict = raise::verdict(verdict, prompt)?;
+        let verdict = raise::verdict(verdict, places)?;
         self.live = Some(live);
         Ok(verdict)
     }
@@ -111,7 +115,7 @@ impl PolicySession for Session {
         let messages = lists.messages(prompt);
         let plan = live
             .policy
-            .forebay_edge_prefix_cache()
+            .forebay_prefix_cache_prefix_cache()
             .call_plan(
                 &mut live.store,
                 lower::caller(caller),
@@ -134,10 +138,15 @@ impl PolicySession for Session {
         const POLICY: &str = "cloud-selector";
         let mut live = self.take(POLICY)?;
         let residency: Vec<&str> = demand.residency.iter().map(String::as_str).collect();
-        let lowered: Vec<_> = candidates.iter().map(lower::candidate).collect();
+        let workers = lower::workers(candidates);
+        let lowered: Vec<_> = candidates
+            .iter()
+            .zip(&workers)
+            .map(|(candidate, workers)| lower::candidate(candidate, workers))
+            .collect();
         let ranking = live
             .policy
-            .forebay_edge_cloud_selector()
+            .forebay_cloud_selector_cloud_selector()
             .call_rank(
                 &mut live.store,
                 lower::caller(caller),
@@ -146,7 +155,7 @@ impl PolicySession for Session {
             )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let ranking = raise::ranking(ranking, candidates.len())?;
+        let ranking = raise::ranking(ranking, candidates)?;
         self.live = Some(live);
         Ok(ranking)
     }

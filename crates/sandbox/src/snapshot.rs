@@ -9,7 +9,7 @@ use wasmtime_wizer::{WasmtimeWizerComponent, Wizer};
 use forebay_gateway::policy::PolicyError;
 
 use crate::bindings;
-use crate::compose::interface;
+use crate::compose::{interface, outdated};
 use crate::engine::TABLE_ELEMENTS;
 use crate::error::LoadError;
 use crate::guest::{Guest, Limits};
@@ -86,6 +86,15 @@ async fn configured(
         policy,
         detail: format!("{e:#}"),
     };
+    let kind = component.component_type();
+    let names = kind.imports(engine).map(|(name, _)| name);
+    let names = names.chain(kind.exports(engine).map(|(name, _)| name));
+    if let Some(found) = outdated(names) {
+        return Err(LoadError::Outdated {
+            policy,
+            found: found.to_owned(),
+        });
+    }
     let pre = wasi::linker(engine, component)
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(contract)?;

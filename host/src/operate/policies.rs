@@ -90,6 +90,7 @@ pub async fn bake(config: &PoliciesConfig, base: &Path) -> Result<Baked, PolicyL
 fn unusable(config: &PoliciesConfig, base: &Path, error: &LoadError) -> PolicyLoadError {
     let named = match error {
         LoadError::Compile { policy, .. }
+        | LoadError::Outdated { policy, .. }
         | LoadError::Contract { policy, .. }
         | LoadError::Configure { policy, .. }
         | LoadError::Start { policy, .. } => match *policy {

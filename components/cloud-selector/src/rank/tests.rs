@@ -1,7 +1,7 @@
 //! Two upstreams, each constraint in turn, and weights that flip the order.
 
 use super::*;
-use crate::bindings::exports::forebay::edge::cloud_selector::{Capabilities, Price};
+use crate::bindings::exports::forebay::cloud_selector::cloud_selector::{Capabilities, Price};
 
 /// Ranks by the score.
 fn scored() -> Config {
@@ -31,6 +31,7 @@ fn engine() -> Candidate {
         capacity: 8,
         warm_tokens: 0,
         order: 0,
+        workers: Vec::new(),
     }
 }
 
@@ -54,6 +55,7 @@ fn cloud() -> Candidate {
         capacity: 0,
         warm_tokens: 0,
         order: 1,
+        workers: Vec::new(),
     }
 }
 

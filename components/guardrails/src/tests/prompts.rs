@@ -1,7 +1,6 @@
 //! Judgements on prompts.
 
 use super::*;
-use crate::bindings::forebay::edge::types::{Field, OpaquePart, ToolCall};
 
 #[test]
 fn without_rules_everything_passes_and_no_guard_is_needed() {
@@ -50,7 +49,9 @@ fn a_denied_word_turns_the_prompt_away_whatever_else_is_in_it() {
     let Action::Deny(reason) = &verdict.action else {
         panic!()
     };
-    assert!(reason.detail.contains("forbidden") && reason.detail.contains("message 0"));
+    assert!(
+        reason.detail.contains("forbidden") && reason.detail.contains("messages[0].content[0]")
+    );
     assert!(
         !reason.detail.to_lowercase().contains("falcon"),
         "no prompt text in a reason"
@@ -149,14 +150,9 @@ fn one_rule_finds_a_card_once_and_calls_it_by_its_longest_match() {
 }
 
 #[test]
-fn tool_arguments_are_judged_by_what_they_mean() {
+fn json_is_judged_by_what_it_means() {
     let arguments = r#"{"to":"bob\u0040mail.org","note":"line\nuser@mail.org"}"#;
-    let call = Part::ToolCall(ToolCall {
-        id: String::new(),
-        name: "send".to_owned(),
-        arguments: arguments.to_owned(),
-    });
-    let verdict = judge(RULES, &prompt(vec![call]));
+    let verdict = judge(RULES, &[place(PlaceKind::Json, arguments)]);
     let values: Vec<&str> = masked(&verdict, arguments)
         .iter()
         .map(|(v, _)| *v)
@@ -164,32 +160,124 @@ fn tool_arguments_are_judged_by_what_they_mean() {
     assert_eq!(values, [r"bob\u0040mail.org", "user@mail.org"]);
 }
 
-#[test]
-fn a_number_in_json_is_denied_for_no_mask_fits_there() {
-    let part = Part::Opaque(OpaquePart {
-        kind: "form".to_owned(),
-        json: r#"{"card":4111111111111111}"#.to_owned(),
-    });
-    assert_eq!(code(&judge(RULES, &prompt(vec![part]))), "unmaskable");
+/// `text` as a JSON string, as often as said.
+fn quoted(text: &str, times: u32) -> String {
+    (0..times).fold(text.to_owned(), |text, _| {
+        let mut out = String::from("\"");
+        for c in text.chars() {
+            if matches!(c, '"' | '\\') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out.push('"');
+        out
+    })
 }
 
 #[test]
-fn tools_and_fields_are_judged_by_rules_that_deny() {
-    let mut p = text("hello");
-    p.tools
-        .push(r#"{"description":"writes to user@mail.org"}"#.to_owned());
-    assert_eq!(judge(RULES, &p).action, Action::Allow);
-    p.extra.push(Field {
-        name: "x".to_owned(),
-        value: r#""geheim""#.to_owned(),
-    });
-    assert_eq!(code(&judge(RULES, &p)), "rule-denied");
-    let mut named = text("hello");
-    named.messages[0].extra.push(Field {
-        name: "name".to_owned(),
-        value: r#""geheim""#.to_owned(),
-    });
-    assert_eq!(code(&judge(RULES, &named)), "rule-denied");
+fn json_within_json_is_judged_by_what_it_means_at_any_depth() {
+    let inner = r#"{"to":"bob\u0040mail.org","word":"gehei\u006d"}"#;
+    for depth in 1..=3 {
+        let json = quoted(inner, depth);
+        for kind in [PlaceKind::Json, PlaceKind::Text] {
+            let places = [place(kind, &json)];
+            assert_eq!(code(&judge(RULES, &places)), "rule-denied", "{json}");
+            let masking = r#"{"rules":[{"name":"p","kind":"pii"}]}"#;
+            let verdict = judge(masking, &places);
+            let values = masked(&verdict, &json);
+            assert_eq!(values.len(), 1, "{json}");
+            let (value, label) = &values[0];
+            assert!(
+                value.starts_with("bob") && value.ends_with("mail.org"),
+                "{value}"
+            );
+            assert_eq!(label, "EMAIL");
+        }
+    }
+}
+
+#[test]
+fn a_value_cut_over_places_is_masked_in_each() {
+    let whole = "ask user@mail.org now";
+    for first in 5..16 {
+        for second in first..16 {
+            let cut = [&whole[..first], &whole[first..second], &whole[second..]];
+            let Action::Edit(edits) = judge(RULES, &joined(&cut)).action else {
+                panic!("{cut:?}")
+            };
+            let taken: String = edits
+                .iter()
+                .map(|e| &cut[e.span.place as usize][e.span.start as usize..e.span.end as usize])
+                .collect();
+            assert_eq!(taken, "user@mail.org", "{cut:?}");
+            assert!(edits.iter().all(|e| e.label == "EMAIL"), "{cut:?}");
+        }
+    }
+    assert_eq!(code(&judge(RULES, &joined(&["geh", "eim"]))), "rule-denied");
+    // What does not join is two texts, and a word that one place ends with is still that word.
+    let mut apart = joined(&["geh", "eim"]);
+    apart[0].joins_next = false;
+    assert_eq!(judge(RULES, &apart).action, Action::Allow);
+    assert_eq!(
+        code(&judge(RULES, &joined(&["geheim", "nis"]))),
+        "rule-denied"
+    );
+}
+
+#[test]
+fn a_value_at_a_seam_counts_once() {
+    let verdict = judge(RULES, &joined(&["user@mail.org ", "bob@mail.org"]));
+    assert_eq!(verdict.hits[0].count, 2);
+    let verdict = judge(RULES, &joined(&["us", "er@mail.org"]));
+    let Action::Edit(edits) = verdict.action else {
+        panic!()
+    };
+    assert_eq!(edits.len(), 2);
+}
+
+#[test]
+fn every_kind_of_place_is_read_and_its_stretch_named() {
+    for kind in [
+        PlaceKind::Text,
+        PlaceKind::Identifier,
+        PlaceKind::Vocabulary,
+        PlaceKind::Signed,
+    ] {
+        let places = [
+            place(PlaceKind::Text, "hello"),
+            place(kind, "x bob@mail.org"),
+        ];
+        let Action::Edit(edits) = judge(RULES, &places).action else {
+            panic!("{kind:?}")
+        };
+        assert_eq!((edits[0].span.place, edits[0].span.start), (1, 2));
+        assert_eq!(code(&judge(RULES, &[place(kind, "geheim")])), "rule-denied");
+    }
+    // A number too: whether a mask fits there is for the host to say.
+    let json = r#"{"card":4111111111111111}"#;
+    let verdict = judge(RULES, &[place(PlaceKind::Json, json)]);
+    assert_eq!(masked(&verdict, json)[0].0, "4111111111111111");
+}
+
+#[test]
+fn a_scope_names_the_rules_in_force() {
+    let json = r#"{"rules":[
+        {"name":"all","kind":"pii"},
+        {"name":"k1","kind":"dictionary","terms":["x"],"keys":["k1"],"apply":["output"]},
+        {"name":"counts","kind":"dictionary","terms":["y"],"shadow":true},
+        {"name":"route","kind":"prompt-attack","routes":["/v1/messages"]}]}"#;
+    let policy = policy(json);
+    let scope = |change: fn(&mut Caller)| {
+        let mut caller = caller();
+        change(&mut caller);
+        check(&policy, &caller, &text("hello")).scope
+    };
+    assert_eq!(scope(|_| ()), "bo");
+    assert_eq!(scope(|c| c.tenant = "globex".to_owned()), "bo");
+    assert_eq!(scope(|c| c.key = "k2".to_owned()), "b");
+    assert_eq!(scope(|c| c.route = "/v1/messages".to_owned()), "bo-i");
+    assert_eq!(judge("{}", &text("hello")).scope, "");
 }
 
 #[test]
@@ -199,10 +287,7 @@ fn limits_say_the_figures() {
         (r#""max_prompt_bytes":9"#, "10 bytes"),
         (r#""max_message_bytes":4"#, "5 bytes in one message"),
     ] {
-        let p = prompt(vec![
-            Part::Text("hello".to_owned()),
-            Part::Text("world".to_owned()),
-        ]);
+        let p = [text("hello"), text("world")].concat();
         for json in [
             format!(r#"{{"limits":{{{limit}}}}}"#),
             format!(r#"{{"rules":[{{"name":"r","kind":"limit","limits":{{{limit}}}}}]}}"#),
@@ -295,16 +380,8 @@ fn a_configuration_error_names_rule_and_field() {
 }
 
 #[test]
-fn token_ids_that_no_rule_can_read_are_denied_where_rules_apply() {
-    use crate::bindings::forebay::edge::types::OpaquePart;
-    let ids = || {
-        prompt(vec![Part::Opaque(OpaquePart {
-            kind: "token_ids".to_owned(),
-            json: "[1,2,3]".to_owned(),
-        })])
-    };
-    let verdict = check(&policy(RULES), &caller(), &ids());
-    assert!(matches!(verdict.action, Action::Deny(reason) if reason.code == "unreadable"));
-    let verdict = check(&policy("{}"), &caller(), &ids());
-    assert!(matches!(verdict.action, Action::Allow));
+fn what_no_rule_can_read_is_denied_where_rules_apply() {
+    let ids = [place(PlaceKind::Unreadable, "")];
+    assert_eq!(code(&judge(RULES, &ids)), "unreadable");
+    assert_eq!(judge("{}", &ids).action, Action::Allow);
 }

@@ -1,7 +1,7 @@
 //! What changes the identity of a prompt, and what does not.
 
 use super::*;
-use crate::bindings::forebay::edge::types::{Message, OpaquePart, Sampling, ToolCall};
+use crate::bindings::forebay::types::prompts::{OpaquePart, Sampling, ToolCall};
 
 fn field(name: &str, value: &str) -> Field {
     Field {
@@ -153,4 +153,36 @@ fn the_digest_is_the_documented_encoding_hashed() {
         hex,
         "ed976262a013a2a03849354bb554325d524e6b32e2e424cc7652b76ef1f35921"
     );
+}
+
+/// An embeddings request of these inputs, with the form in which they came.
+fn embedding(inputs: &[&str], form: &str) -> Prompt {
+    let mut embedding = prompt();
+    embedding.operation = "embedding".to_owned();
+    embedding.messages = inputs
+        .iter()
+        .map(|text| Message {
+            role: "user".to_owned(),
+            parts: vec![Part::Text((*text).to_owned())],
+            extra: Vec::new(),
+        })
+        .collect();
+    embedding.extra = vec![field("dimensions", "256"), field(INPUT, form)];
+    embedding
+}
+
+#[test]
+fn an_input_has_one_identity_whatever_stands_beside_it() {
+    let of = |prompt: &Prompt| inputs(&Config::default(), prompt);
+    let both = of(&embedding(&["a", "b"], "\"list\""));
+    assert_eq!(both.len(), 2);
+    assert_ne!(both[0], both[1]);
+    assert_eq!(of(&embedding(&["b"], "\"string\"")), [both[1].clone()]);
+    let mut other = embedding(&["a", "b"], "\"list\"");
+    other.extra[0].value = "512".to_owned();
+    assert!(of(&other).iter().zip(&both).all(|(a, b)| a != b));
+    let mut other = embedding(&["a", "b"], "\"list\"");
+    other.model = "m2".to_owned();
+    assert!(of(&other).iter().zip(&both).all(|(a, b)| a != b));
+    assert!(of(&prompt()).is_empty());
 }

@@ -1,7 +1,7 @@
 //! What is cacheable, what is not, and the code that says why.
 
 use super::*;
-use crate::bindings::forebay::edge::types::{Message, OpaquePart, Sampling};
+use crate::bindings::forebay::types::prompts::{Message, OpaquePart, Sampling};
 
 fn caller() -> Caller {
     Caller {

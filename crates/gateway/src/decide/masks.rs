@@ -8,8 +8,9 @@
 use forebay_dialect::TextEdit;
 use forebay_dialect::canonical::{Channel, Part, Prompt};
 
+use crate::decide::places::PartEdit as Edit;
 use crate::identity::keyed;
-use crate::policy::{Edit, PolicyError};
+use crate::policy::PolicyError;
 
 /// The masks of one request. It does not print: its values are what must not rest anywhere.
 #[derive(Clone, Default)]

@@ -41,6 +41,9 @@ pub struct Remembered {
     pub cache_key: Option<CacheKey>,
 }
 
+/// Names what is remembered and under which key; a change of either is a new version.
+const VERSION: &[u8] = b"forebay memo 2";
+
 /// The memo's key: SHA-256 of tenant, key, dialect, what the path and the dialect's own headers say, directives, policy digest and body.
 pub fn memo_id(
     tenant: &str,
@@ -52,6 +55,7 @@ pub fn memo_id(
     body: &[u8],
 ) -> [u8; 32] {
     let mut hash = Sha256::new();
+    hash.update(VERSION);
     for part in [
         tenant.as_bytes(),
         key.as_bytes(),

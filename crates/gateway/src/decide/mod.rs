@@ -3,6 +3,7 @@
 pub(crate) mod directives;
 pub(crate) mod masks;
 pub mod memo;
+mod places;
 
 use std::sync::Arc;
 
@@ -13,15 +14,17 @@ use http::request;
 
 use crate::answer::models::unknown_model;
 use crate::decide::masks::MaskTable;
+use crate::decide::places::{Places, outline};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::{Identity, keyed};
 use crate::memo::{Remembered, memo_id};
+
 use crate::platform::Platform;
 use crate::policy::{
-    Action, CachePlan, Caller, Directives, Policies, PolicySession, Reason, Scope,
+    Action, CachePlan, Caller, Directives, Policies, PolicySession, Question, Reason, Scope,
 };
 use crate::receive::guard::policy_failed;
 use crate::store::CacheKey;
@@ -172,8 +175,9 @@ async fn judge<P: Platform>(
         .session(caller, prompt_bytes)
         .await
         .map_err(failed)?;
+    let places = Places::of(&request.prompt);
     let verdict = session
-        .check_prompt(caller, &request.prompt)
+        .check_prompt(caller, &outline(&request.prompt), &places.list, &[])
         .await
         .map_err(failed)?;
     let mut facts = Remembered {
@@ -187,7 +191,20 @@ async fn judge<P: Platform>(
             decision.facts = Arc::new(facts);
             return Ok(());
         }
+        Action::Ask(question) => {
+            facts.denied = Some(no_opinion(&question));
+            decision.facts = Arc::new(facts);
+            return Ok(());
+        }
         Action::Edit(edits) if !edits.is_empty() => {
+            let edits = match places.edits(&edits) {
+                Ok(edits) => edits,
+                Err(reason) => {
+                    facts.denied = Some(reason);
+                    decision.facts = Arc::new(facts);
+                    return Ok(());
+                }
+            };
             let (masks, edits) =
                 MaskTable::build(&decision.identity.secret, &request.prompt, &edits)
                     .map_err(failed)?;
@@ -211,6 +228,7 @@ async fn judge<P: Platform>(
         own_headers,
         &plan,
         gateway.policies().digest(),
+        &verdict.scope,
     ));
     facts.plan = Some(Arc::new(plan));
     decision.facts = Arc::new(facts);
@@ -218,7 +236,8 @@ async fn judge<P: Platform>(
     Ok(())
 }
 
-/// The tenant is in every key: HMAC under its secret over scope, format, policy digest and the component's digest.
+/// The tenant is in every key: HMAC under its secret over scope, format, policy digest, the rules
+/// in force for the caller, and the component's digest.
 /// `headers` are those of the client's dialect that go upstream and may change the answer.
 fn cache_key(
     identity: &Identity,
@@ -226,6 +245,7 @@ fn cache_key(
     headers: &str,
     plan: &CachePlan,
     policy: &[u8; 32],
+    rules: &str,
 ) -> CacheKey {
     let scope: &[u8] = match plan.scope {
         Scope::Tenant => b"tenant",
@@ -238,12 +258,13 @@ fn cache_key(
     CacheKey(keyed(
         &*identity.secret,
         &[
-            b"forebay cache key v2",
+            b"forebay cache key v3",
             kind,
             scope,
             &[wire.code()],
             headers.as_bytes(),
             policy,
+            rules.as_bytes(),
             &plan.digest,
         ],
     ))
@@ -325,6 +346,19 @@ fn no_plan() -> CachePlan {
         },
         chain: Vec::new(),
         hints: Vec::new(),
+        inputs: Vec::new(),
+        breakpoints: Vec::new(),
+    }
+}
+
+/// A guardrail asks a service that this host does not have: the prompt is not judged, so it fails.
+fn no_opinion(question: &Question) -> Reason {
+    Reason {
+        code: "opinion-missing".into(),
+        detail: format!(
+            "the guardrails ask for an opinion of \"{}\", which is not configured",
+            question.service
+        ),
     }
 }
 

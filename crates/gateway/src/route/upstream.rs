@@ -16,7 +16,7 @@ use super::warmth::Warmth;
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Candidate};
+use crate::policy::{Block, Candidate, IndexState, Worker};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -325,6 +325,7 @@ impl Upstream {
             capacity: config.capacity,
             warm_tokens: self.measured.warmth.tokens(view.chain, view.tenant),
             order: self.order,
+            workers: self.workers(view.model, view.now),
         }
     }
 
@@ -353,6 +354,26 @@ impl Upstream {
             }
         }
         first
+    }
+
+    /// Its replicas as the selector sees them. What each of them holds and computes is not
+    /// measured one by one yet: those figures are 0, unknown.
+    fn workers(&self, model: &str, now: Instant) -> Vec<Worker> {
+        let worker = |endpoint: &Arc<Endpoint>| Worker {
+            id: endpoint.base.to_string(),
+            healthy: matches!(
+                endpoint.standing(model, now),
+                Standing::Good | Standing::Trial
+            ),
+            in_flight: endpoint.in_flight(),
+            queued_tokens: 0,
+            prefill_rate: 0.0,
+            decode_rate: 0.0,
+            held_tokens: 0,
+            index: IndexState::Fallback,
+            has_affinity: false,
+        };
+        self.endpoints.iter().map(worker).collect()
     }
 
     /// Takes note that it now has these blocks of a tenant warm.

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use forebay_dialect::canonical::{Part, Prompt};
+use forebay_dialect::canonical::Prompt;
 use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, TenantConfig, UpstreamConfig};
 use forebay_gateway::identity::{KeyRecord, KeyRing};
 use forebay_gateway::memo::Remembered;
@@ -208,6 +208,10 @@ pub struct TestPolicies {
     /// Denies output with this text, holding back what may become it.
     pub deny_output: Option<&'static str>,
     pub uncacheable: bool,
+    /// Each key has rules of its own.
+    pub scoped: bool,
+    /// Asks for an opinion on prompts with this text.
+    pub ask: Option<&'static str>,
     pub fail: bool,
 }
 
@@ -217,17 +221,11 @@ pub struct TestGuard {
     held: String,
 }
 
-fn texts(prompt: &Prompt) -> impl Iterator<Item = (u32, u32, &str)> {
-    prompt.messages.iter().enumerate().flat_map(|(m, message)| {
-        message
-            .parts
-            .iter()
-            .enumerate()
-            .filter_map(move |(p, part)| match part {
-                Part::Text(text) => Some((m as u32, p as u32, text.as_str())),
-                _ => None,
-            })
-    })
+fn texts<'a>(places: &'a [Place<'_>]) -> impl Iterator<Item = (u32, &'a str)> {
+    (0_u32..)
+        .zip(places)
+        .filter(|(_, place)| place.kind == PlaceKind::Text)
+        .map(|(index, place)| (index, place.text.as_ref()))
 }
 
 pub struct Shared(pub Arc<TestPolicies>);
@@ -252,6 +250,8 @@ impl Policies for TestPolicies {
             deny: self.deny,
             deny_output: self.deny_output,
             uncacheable: self.uncacheable,
+            scoped: self.scoped,
+            ask: self.ask,
             fail: false,
         })))
     }
@@ -278,16 +278,21 @@ impl Policies for TestPolicies {
 }
 
 impl PolicySession for TestSession {
-    async fn check_prompt(&mut self, _: &Caller, prompt: &Prompt) -> Result<Verdict, PolicyError> {
+    async fn check_prompt(
+        &mut self,
+        caller: &Caller,
+        _: &Outline<'_>,
+        places: &[Place<'_>],
+        _: &[Opinion],
+    ) -> Result<Verdict, PolicyError> {
         let mut edits = Vec::new();
         let mut action = Action::Allow;
-        for (message, part, text) in texts(prompt) {
+        for (place, text) in texts(places) {
             if let Some(word) = self.0.mask {
                 for (start, found) in text.match_indices(word) {
                     let (start, end) = (start as u32, (start + found.len()) as u32);
                     edits.push(Edit {
-                        message,
-                        part,
+                        place,
                         start,
                         end,
                         label: "EMAIL".into(),
@@ -300,6 +305,12 @@ impl PolicySession for TestSession {
                     detail: "a word is not allowed".into(),
                 });
             }
+            if self.0.ask.is_some_and(|word| text.contains(word)) {
+                action = Action::Ask(Question {
+                    service: "moderation".into(),
+                    places: vec![place],
+                });
+            }
         }
         if !edits.is_empty() {
             action = Action::Edit(edits);
@@ -308,6 +319,10 @@ impl PolicySession for TestSession {
             action,
             hits: vec![],
             guard_output: self.0.deny_output.is_some(),
+            scope: match self.0.scoped {
+                true => caller.key.to_string(),
+                false => String::new(),
+            },
         })
     }
     async fn plan(
@@ -331,6 +346,8 @@ impl PolicySession for TestSession {
             },
             chain: vec![],
             hints: vec![],
+            inputs: vec![],
+            breakpoints: vec![],
         })
     }
     async fn rank(
@@ -344,6 +361,7 @@ impl PolicySession for TestSession {
             score: 0.0,
             parts: vec![],
             cost_micro_usd: None,
+            worker: None,
         };
         let why = Reason {
             code: "health".into(),

@@ -2,7 +2,7 @@
 ;; configuration was and how often it was asked. A test puts what it wants to see into the
 ;; place marked "check", which runs first when a prompt is judged, and into "configure".
 (module
-  (import "[export]forebay:edge/guardrails@0.1.0" "[resource-new]output-guard"
+  (import "[export]forebay:guardrails/guardrails@0.2.0" "[resource-new]output-guard"
     (func $new (param i32) (result i32)))
   (memory (export "memory") 4)
   (global $heap (mut i32) (i32.const 65536))
@@ -24,7 +24,7 @@
         (i32.add (i32.shr_u (local.get 3) (i32.const 16)) (i32.const 1))))))
     (local.get $at))
 
-  (func (export "forebay:edge/guardrails@0.1.0#configure") (param $at i32) (param $len i32) (result i32)
+  (func (export "forebay:guardrails/guardrails@0.2.0#configure") (param $at i32) (param $len i32) (result i32)
     (global.set $configured (local.get $len))
     (global.set $heap (i32.const 65536))
     (i32.store (i32.const 2048) (i32.const 0))
@@ -33,7 +33,7 @@
     (;configure;)
     (i32.const 2048))
 
-  (func $check (export "forebay:edge/guardrails@0.1.0#check-prompt") (param $at i32) (result i32)
+  (func $check (export "forebay:guardrails/guardrails@0.2.0#check-prompt") (param $at i32) (result i32)
     (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
     (global.set $heap (i32.const 65536))
     ;; verdict: action at 0, hits at 20, guard-output at 28
@@ -54,13 +54,13 @@
     (;check;)
     (i32.const 3072))
 
-  (func (export "forebay:edge/guardrails@0.1.0#[constructor]output-guard")
+  (func (export "forebay:guardrails/guardrails@0.2.0#[constructor]output-guard")
     (param i32 i32 i32 i32 i32 i32) (result i32)
     (global.set $heap (i32.const 65536))
     (call $new (i32.const 0)))
 
   ;; Releases the deltas as they came: a delta (choice, channel, text) lies like a release.
-  (func (export "forebay:edge/guardrails@0.1.0#[method]output-guard.push")
+  (func (export "forebay:guardrails/guardrails@0.2.0#[method]output-guard.push")
     (param $self i32) (param $at i32) (param $len i32) (result i32)
     (;push;)
     (memory.fill (i32.const 4096) (i32.const 0) (i32.const 64))
@@ -69,7 +69,7 @@
     (global.set $heap (i32.const 65536))
     (i32.const 4096))
 
-  (func (export "forebay:edge/guardrails@0.1.0#[method]output-guard.finish")
+  (func (export "forebay:guardrails/guardrails@0.2.0#[method]output-guard.finish")
     (param i32 i32 i32) (result i32)
     (memory.fill (i32.const 4096) (i32.const 0) (i32.const 64))
     (i32.const 4096))

@@ -1,8 +1,10 @@
 //! Guests by hand: small core modules made into components, with a stretch of code put in.
 
 use forebay_dialect::canonical::{Message, Operation, Part, Prompt, Sampling};
-use forebay_gateway::policy::{Caller, Hit, Verdict};
-use forebay_sandbox::{ComponentSource, PolicySources, Sandbox, SandboxOptions};
+use forebay_gateway::policy::{
+    Caller, Hit, Outline, Place, PlaceKind, PolicyError, PolicySession, Verdict,
+};
+use forebay_sandbox::{ComponentSource, PolicySources, Sandbox, SandboxOptions, Session};
 use serde_json::json;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
@@ -21,9 +23,8 @@ fn component(policy: &str, text: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
     let (package, _) = resolve.push_path(wit).unwrap();
-    let world = resolve
-        .select_world(&[package], Some(&format!("{policy}-policy")))
-        .unwrap();
+    let world = format!("forebay:{policy}/{policy}-policy");
+    let world = resolve.select_world(&[package], Some(&world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default()
         .validate(true)
@@ -84,6 +85,30 @@ pub(crate) fn prompt(text: &str) -> Prompt {
         sampling: Sampling::default(),
         extra: vec![],
     }
+}
+
+/// What a session's guardrails say of this one text.
+pub(crate) async fn judged(
+    session: &mut Session,
+    caller: &Caller,
+    text: &str,
+) -> Result<Verdict, PolicyError> {
+    let outline = Outline {
+        operation: "chat",
+        model: "model",
+        messages: 1,
+        tools: 0,
+        largest_message: text.len() as u64,
+        bytes: text.len() as u64,
+    };
+    let place = Place {
+        kind: PlaceKind::Text,
+        role: "user",
+        path: "messages[0].content[0]".into(),
+        text: text.into(),
+        joins_next: false,
+    };
+    session.check_prompt(caller, &outline, &[place], &[]).await
 }
 
 /// What the hand-written guardrails report under a name.

@@ -7,16 +7,13 @@ use forebay_gateway::policy::{
 };
 use forebay_sandbox::{Isolation, Sandbox, SandboxOptions};
 
-use crate::guests::{caller, checking, count, guest, prompt, small, sources};
+use crate::guests::{caller, checking, count, guest, judged, prompt, small, sources};
 
 async fn calls(sandbox: &Sandbox, tenant: &str) -> u32 {
     let caller = caller(tenant);
     let mut session = sandbox.session(&caller, 0).await.unwrap();
     count(
-        &session
-            .check_prompt(&caller, &prompt("hello"))
-            .await
-            .unwrap(),
+        &judged(&mut session, &caller, "hello").await.unwrap(),
         "calls",
     )
 }
@@ -27,10 +24,7 @@ async fn a_fresh_instance_is_configured() {
     sources.guardrails.config = serde_json::json!({"b": 1, "a": 22});
     let sandbox = Sandbox::load(sources, small()).await.unwrap();
     let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
-    let verdict = session
-        .check_prompt(&caller("a"), &prompt("hello"))
-        .await
-        .unwrap();
+    let verdict = judged(&mut session, &caller("a"), "hello").await.unwrap();
     assert_eq!(verdict.action, Action::Allow);
     assert_eq!(
         count(&verdict, "configured"),
@@ -75,14 +69,8 @@ async fn an_instance_that_trapped_is_never_used_again() {
     assert_eq!(calls(&sandbox, "a").await, 2);
     let caller = caller("a");
     let mut session = sandbox.session(&caller, 0).await.unwrap();
-    session
-        .check_prompt(&caller, &prompt("hello"))
-        .await
-        .unwrap_err();
-    session
-        .check_prompt(&caller, &prompt("hello"))
-        .await
-        .unwrap_err();
+    judged(&mut session, &caller, "hello").await.unwrap_err();
+    judged(&mut session, &caller, "hello").await.unwrap_err();
     drop(session);
     assert_eq!(calls(&sandbox, "a").await, 1);
 }
@@ -100,10 +88,7 @@ async fn all_three_policies_answer() {
         .await;
         let caller = caller("a");
         let mut session = sandbox.session(&caller, 0).await.unwrap();
-        session
-            .check_prompt(&caller, &prompt("hello"))
-            .await
-            .unwrap();
+        judged(&mut session, &caller, "hello").await.unwrap();
         let plan = session
             .plan(&caller, &prompt("hello"), &Directives::default())
             .await

@@ -8,13 +8,13 @@ use forebay_gateway::policy::{
 };
 use forebay_sandbox::{Sandbox, SandboxOptions};
 
-use crate::guests::{caller, checking, guest, prompt, small, sources};
+use crate::guests::{caller, checking, guest, judged, prompt, small, sources};
 
 /// Judges one prompt in a sandbox of its own.
 async fn check(sandbox: &Sandbox, text: &str) -> Result<Verdict, PolicyError> {
     let caller = caller("a");
     let mut session = sandbox.session(&caller, text.len()).await?;
-    session.check_prompt(&caller, &prompt(text)).await
+    judged(&mut session, &caller, text).await
 }
 
 /// Never ends.
@@ -79,11 +79,7 @@ async fn a_session_has_one_deadline_for_all_its_calls() {
     let caller = caller("a");
     let mut session = sandbox.session(&caller, 0).await.unwrap();
     let mut served = 0;
-    while session
-        .check_prompt(&caller, &prompt("hello"))
-        .await
-        .is_ok()
-    {
+    while judged(&mut session, &caller, "hello").await.is_ok() {
         served += 1;
         assert!(served < 100_000, "the calls were never cut off");
     }
@@ -186,16 +182,16 @@ async fn text_that_is_not_utf_8_is_nonsense() {
     assert!(matches!(error, PolicyError::Nonsense { .. }), "{error}");
 }
 
-/// One edit of the first message's first part, labelled EMAIL.
+/// One edit of the first place, labelled EMAIL.
 fn edit(start: u32, end: u32) -> String {
     format!(
         "(i32.store (i32.const 3072) (i32.const 1))
         (i32.store (i32.const 3076) (i32.const 3200))
         (i32.store (i32.const 3080) (i32.const 1))
-        (i32.store (i32.const 3208) (i32.const {start}))
-        (i32.store (i32.const 3212) (i32.const {end}))
-        (i32.store (i32.const 3216) (i32.const 1104))
-        (i32.store (i32.const 3220) (i32.const 5))"
+        (i32.store (i32.const 3204) (i32.const {start}))
+        (i32.store (i32.const 3208) (i32.const {end}))
+        (i32.store (i32.const 3212) (i32.const 1104))
+        (i32.store (i32.const 3216) (i32.const 5))"
     )
 }
 
@@ -213,6 +209,37 @@ async fn an_edit_lies_in_the_text_on_character_boundaries() {
         let sandbox = checking(&edit(start, end), small()).await;
         let verdict = check(&sandbox, text).await;
         assert_eq!(verdict.is_ok(), sound, "{start}..{end}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_is_short_and_a_service_has_a_plain_name() {
+    // The scope lies behind the flag for output guards, at 32 of the verdict.
+    let scope = |len: u32| {
+        format!(
+            "(i32.store (i32.const 3104) (i32.const 131072))
+            (i32.store (i32.const 3108) (i32.const {len}))"
+        )
+    };
+    // The question lies where a denial's reason would: a service, then a list of places.
+    let asks = |at: u32, len: u32| {
+        format!(
+            "(i32.store (i32.const 3072) (i32.const 3))
+            (i32.store (i32.const 3076) (i32.const {at}))
+            (i32.store (i32.const 3080) (i32.const {len}))"
+        )
+    };
+    for (code, sound) in [
+        (scope(4_096), true),
+        (scope(4_097), false),
+        (asks(1056, 5), true),
+        (asks(1056, 0), false),
+        // With spaces and a comma in it.
+        (asks(1072, 18), false),
+    ] {
+        let sandbox = checking(&code, small()).await;
+        let verdict = check(&sandbox, "hello").await;
+        assert_eq!(verdict.is_ok(), sound, "{code}: {verdict:?}");
     }
 }
 
@@ -276,14 +303,13 @@ async fn a_call_given_up_half_way_leaves_no_instance_behind() {
     let sandbox = checking(SPIN, small()).await;
     let caller = caller("a");
     let mut session = sandbox.session(&caller, 0).await.unwrap();
-    let hello = prompt("hello");
     tokio::select! {
         biased;
-        _ = session.check_prompt(&caller, &hello) => panic!("it answered"),
+        _ = judged(&mut session, &caller, "hello") => panic!("it answered"),
         // Ready as soon as the guest yields for the first time.
         () = std::future::ready(()) => {}
     }
-    let error = session.check_prompt(&caller, &hello).await.unwrap_err();
+    let error = judged(&mut session, &caller, "hello").await.unwrap_err();
     assert!(matches!(error, PolicyError::Trap { .. }), "{error}");
 }
 

@@ -3,12 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use forebay_gateway::policy::{Policies, PolicySession};
+use forebay_gateway::policy::Policies;
 use forebay_sandbox::{LoadError, Sandbox, SandboxOptions, bake};
 use serde_json::json;
 use wac_graph::{CompositionGraph, EncodeOptions, types::Package};
 
-use crate::guests::{caller, count, guest, prompt, small, sources};
+use crate::guests::{caller, count, guest, judged, small, sources};
 
 async fn refused(guardrails: Vec<u8>) -> LoadError {
     Sandbox::load(sources(guardrails), small())
@@ -54,6 +54,20 @@ async fn a_component_of_another_world_breaks_the_contract() {
 }
 
 #[tokio::test]
+async fn a_component_built_for_the_first_contract_is_named_with_the_way_out() {
+    for outdated in [
+        r#"(component (instance $i) (export "forebay:edge/guardrails@0.1.0" (instance $i)))"#,
+        r#"(component (import "forebay:edge/types@0.1.0" (instance)))"#,
+    ] {
+        let error = refused(wat::parse_str(outdated).unwrap()).await;
+        assert!(matches!(error, LoadError::Outdated { .. }), "{error}");
+        for word in ["0.1.0", "forebay:guardrails@0.2.0", "docs/migrating-0.2.md"] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_configuration_says_so_in_the_policys_words() {
     let refuse = "(i32.store (i32.const 2048) (i32.const 1))";
     let error = refused(guest("guardrails", "configure", refuse)).await;
@@ -85,7 +99,7 @@ async fn a_component_of_components_is_configured_in_each_instance() {
     let package = Package::from_bytes("test:guest", None, bytes, graph.types_mut()).unwrap();
     let package = graph.register_package(package).unwrap();
     let instance = graph.instantiate(package);
-    let name = "forebay:edge/guardrails@0.1.0";
+    let name = "forebay:guardrails/guardrails@0.2.0";
     let export = graph.alias_instance_export(instance, name).unwrap();
     graph.export(export, name).unwrap();
     let mut sources = sources(graph.encode(EncodeOptions::default()).unwrap());
@@ -96,10 +110,7 @@ async fn a_component_of_components_is_configured_in_each_instance() {
     let sandbox = Sandbox::load(sources, small()).await.unwrap();
     for _ in 0..3 {
         let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
-        let verdict = session
-            .check_prompt(&caller("a"), &prompt("hello"))
-            .await
-            .unwrap();
+        let verdict = judged(&mut session, &caller("a"), "hello").await.unwrap();
         assert_eq!(
             (count(&verdict, "configured"), count(&verdict, "calls")),
             (10, 1)
@@ -167,10 +178,7 @@ async fn serves(options: SandboxOptions) {
         .await
         .unwrap();
     let mut session = sandbox.session(&caller("a"), 0).await.unwrap();
-    session
-        .check_prompt(&caller("a"), &prompt("hello"))
-        .await
-        .unwrap();
+    judged(&mut session, &caller("a"), "hello").await.unwrap();
 }
 
 #[tokio::test]

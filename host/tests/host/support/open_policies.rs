@@ -6,7 +6,8 @@ use std::path::Path;
 use forebay_dialect::canonical::Prompt;
 use forebay_gateway::policy::{
     Action, Admission, CachePlan, Caller, Candidate, Choice, Delta, Demand, Directives, Freshness,
-    Outcome, OutputGuard, Policies, PolicyError, PolicySession, Ranking, Releases, Scope, Verdict,
+    Opinion, Outcome, Outline, OutputGuard, Place, Policies, PolicyError, PolicySession, Ranking,
+    Releases, Scope, Verdict,
 };
 use forebay_host::config::PoliciesConfig;
 use forebay_host::operate::{PolicyLoadError, PolicyLoader};
@@ -69,11 +70,18 @@ impl Policies for Open {
 }
 
 impl PolicySession for OpenSession {
-    async fn check_prompt(&mut self, _: &Caller, _: &Prompt) -> Result<Verdict, PolicyError> {
+    async fn check_prompt(
+        &mut self,
+        _: &Caller,
+        _: &Outline<'_>,
+        _: &[Place<'_>],
+        _: &[Opinion],
+    ) -> Result<Verdict, PolicyError> {
         Ok(Verdict {
             action: Action::Allow,
             hits: Vec::new(),
             guard_output: false,
+            scope: String::new(),
         })
     }
 
@@ -94,6 +102,8 @@ impl PolicySession for OpenSession {
             freshness: HOUR,
             chain: Vec::new(),
             hints: Vec::new(),
+            inputs: vec![],
+            breakpoints: vec![],
         })
     }
 
@@ -109,6 +119,7 @@ impl PolicySession for OpenSession {
                 score: 0.0,
                 parts: Vec::new(),
                 cost_micro_usd: None,
+                worker: None,
             })
             .collect();
         std::future::ready(Ok(Ranking {
