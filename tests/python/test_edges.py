@@ -1,5 +1,8 @@
-"""The README's commands for edges, run as they stand there but for ports, paths and the upstream."""
+"""The README's commands for edges, run as they stand there but for ports, paths and the upstream.
 
+`spin up` is run with the stand-in in tests/spin, which composes by Spin's own rules."""
+
+import itertools
 import os
 import pathlib
 import re
@@ -20,6 +23,7 @@ CACHE = os.environ.get("FOREBAY_CACHE") or pathlib.Path(
     os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"), "forebay"
 )
 PATH = f"{os.environ['PATH']}:{CACHE}/tools/bin"
+STAND_IN = pathlib.Path(BINARY).parent / "spin-stand-in"
 WORKER = ROOT / "deploy/workers/cloudflare"
 
 
@@ -47,14 +51,21 @@ def command(holding):
     return shlex.split(line[2:])
 
 
+def is_assignment(word):
+    return re.fullmatch(r"[A-Z_]+=.*", word)
+
+
 class Edge:
     """A platform that serves an edge."""
 
-    def __init__(self, words, mark):
+    def __init__(self, words, mark, cwd=ROOT):
+        # As in a shell: what comes first may be the environment.
+        own = dict(word.split("=", 1) for word in itertools.takewhile(is_assignment, map(str, words)))
+        words = words[len(own) :]
         self.process = subprocess.Popen(
             [str(word) for word in words],
-            cwd=ROOT,
-            env={**os.environ, "PATH": PATH, "RUST_LOG": "info"},
+            cwd=cwd,
+            env={**os.environ, "PATH": PATH, "RUST_LOG": "info", **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -102,19 +113,24 @@ def with_engine(words, engine, release):
     return words
 
 
-def local_manifest(release):
-    """spin.toml with this release's files."""
-    manifest = (ROOT / "spin.toml").read_text().replace("target/edge", str(release))
-    return manifest.replace("target/components/edge-spin.wasm", str(COMPONENTS / "edge-spin.wasm"))
+def spin_app(folder, release, edit=lambda manifest: manifest):
+    """A folder with spin.toml as it ships and what it names; gives the manifest."""
+    target = folder / "target"
+    target.mkdir()
+    (target / "components").symlink_to(COMPONENTS.resolve())
+    (target / "edge").symlink_to(release)
+    file = folder / "spin.toml"
+    file.write_text(edit((ROOT / "spin.toml").read_text()))
+    return file
 
 
 def on(platform, engine, release, folder):
     """The README's command for a platform, and what it says before its address."""
     if platform == "spin-up":
-        file = folder / "spin.toml"
-        file.write_text(local_manifest(release))
         words = with_engine(command("spin up"), engine, release)
-        return [*words, "--listen", "127.0.0.1:0", file], "listening on"
+        assert words[-2:] == ["spin", "up"]
+        words = [*words[:-2], STAND_IN, "--from", spin_app(folder, release)]
+        return [*words, "--listen", "127.0.0.1:0"], "Serving"
     if platform == "wasmtime":
         needs("wasmtime")
         words = with_engine(command("wasmtime serve"), engine, release)
@@ -146,11 +162,10 @@ def test_the_readmes_command_serves(platform, engine, release, tmp_path):
 
 
 def up(engine, release, folder, *options, edit=lambda manifest: manifest):
-    """The words of `forebay spin up` with a manifest of this release, edited."""
-    file = folder / "spin.toml"
-    file.write_text(edit(local_manifest(release)))
+    """The words that serve spin.toml with this release, edited."""
+    file = spin_app(folder, release, edit)
     variables = ["--variable", f"upstream={engine}", "--variable", "master=sixteen bytes or more"]
-    return [BINARY, "spin", "up", "--listen", "127.0.0.1:0", *variables, *options, file]
+    return [STAND_IN, "--listen", "127.0.0.1:0", *variables, *options, "--from", file]
 
 
 def ask(edge):
@@ -168,11 +183,29 @@ def test_a_missing_variable_is_named_before_anything_is_served(engine, release, 
     assert "master" in ended.stderr
 
 
+def test_forebay_names_spins_own_program(tmp_path):
+    ended = subprocess.run([BINARY, "spin", "up", "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "`spin up`" in ended.stderr
+
+
+def test_the_release_that_ships_masks_and_denies(engine, release, tmp_path):
+    words, mark = on("spin-up", engine, release, tmp_path)
+    with Edge(words, mark) as edge:
+        body = {"model": "forebay-sim", "temperature": 0, "messages": [{"role": "user", "content": "echo ann@example.org"}]}
+        masked = httpx.post(f"{edge.url}/v1/chat/completions", json=body, timeout=30)
+        body["messages"][0]["content"] = "my key is AKIAIOSFODNN7EXAMPLQ"
+        denied = httpx.post(f"{edge.url}/v1/chat/completions", json=body, timeout=30)
+    assert masked.status_code == 200, masked.text
+    assert denied.status_code == 400, denied.text
+    assert "secrets" in denied.json()["error"]["message"]
+
+
 def test_an_upstream_that_is_not_allowed_is_named_as_such(engine, release, tmp_path):
     def elsewhere(manifest):
         return manifest.replace('["{{ upstream }}"]', '["https://elsewhere.example"]')
 
-    with Edge(up(engine.url, release, tmp_path, edit=elsewhere), "listening on") as edge:
+    with Edge(up(engine.url, release, tmp_path, edit=elsewhere), "Serving") as edge:
         answer = ask(edge)
     assert answer.status_code == 502
     assert "allowed_outbound_hosts" in answer.json()["error"]["message"]
@@ -182,7 +215,7 @@ def test_without_a_store_requests_are_served(engine, release, tmp_path):
     def unbound(manifest):
         return manifest.replace('key_value_stores = ["default"]', "key_value_stores = []")
 
-    with Edge(up(engine.url, release, tmp_path, edit=unbound), "listening on") as edge:
+    with Edge(up(engine.url, release, tmp_path, edit=unbound), "Serving") as edge:
         assert ask(edge).status_code == 200
 
 
@@ -194,7 +227,7 @@ def test_a_store_that_never_answers_costs_a_bounded_wait(engine, release, tmp_pa
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "{url}"\n')
         words = up(engine.url, release, tmp_path, "--runtime-config-file", config)
-        with Edge(words, "listening on") as edge:
+        with Edge(words, "Serving") as edge:
             answer = ask(edge)
     assert answer.status_code == 200
     # The store's own limit is 5 s and a request's 10 min: the edge waits half a second to read.
@@ -216,7 +249,7 @@ def test_answers_outlive_instances_in_a_real_redis(engine, release, tmp_path):
         config = tmp_path / "runtime.toml"
         config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "redis://127.0.0.1:{port}"\n')
         options = ["--runtime-config-file", config, "--max-instance-reuse-count", "1"]
-        with Edge(up(engine.url, release, tmp_path, *options), "listening on") as edge:
+        with Edge(up(engine.url, release, tmp_path, *options), "Serving") as edge:
             states = []
             # An answer is stored just after its client has it: a few repeats, each with a new instance.
             while len(states) < 20 and not (states and "hit" in states[-1]):
@@ -228,8 +261,8 @@ def test_answers_outlive_instances_in_a_real_redis(engine, release, tmp_path):
 
 
 def test_an_instance_without_memory_left_ends_and_is_not_used_again(engine, release, tmp_path):
-    words = up(engine.url, release, tmp_path, "--max-instance-memory", "8 MiB")
-    with Edge(words, "listening on") as edge:
+    words = up(engine.url, release, tmp_path, "--max-instance-memory", str(8 << 20))
+    with Edge(words, "Serving") as edge:
         assert ask(edge).status_code == 200
         large = {"model": "forebay-sim", "messages": [{"role": "user", "content": "x" * 6_000_000}]}
         answer = httpx.post(f"{edge.url}/v1/chat/completions", json=large, timeout=30)
@@ -260,7 +293,7 @@ def test_a_request_that_takes_too_long_is_cut(release, tmp_path):
         silent.listen()
         upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
         words = up(upstream, release, tmp_path, "--request-timeout", "1s")
-        with Edge(words, "listening on") as edge:
+        with Edge(words, "Serving") as edge:
             answer = ask(edge)
     assert answer.status_code in (500, 503, 504)
     # The upstream's own limit is 60 s.
@@ -299,6 +332,6 @@ def test_a_trap_ends_its_request_and_the_next_is_served(platform, engine, misbeh
 
 
 def test_a_loop_is_cut_at_the_deadline(engine, misbehaving, tmp_path):
-    with Edge(up(engine.url, misbehaving, tmp_path, "--request-timeout", "2s"), "listening on") as edge:
+    with Edge(up(engine.url, misbehaving, tmp_path, "--request-timeout", "2s"), "Serving") as edge:
         assert told(edge, "loop") >= 500
         assert told(edge, "forebay-sim") == 200

@@ -14,7 +14,7 @@ use crate::config::{
 use crate::identity::{KeyRecord, KeyRing};
 
 /// The version of this form. Another one is refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a release of an edge is configured with. Holds no secret, only references to them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Settings {
     pub cache_name: String,
     /// What entries in one instance may weigh, in bytes.
     pub instance_cache: u64,
+    /// What one tenant may have in a key-value store that never forgets by itself, in bytes.
+    pub store_quota: u64,
     /// The largest entry, in bytes.
     pub max_entry: u64,
     /// The largest request body, in bytes.
@@ -307,6 +309,7 @@ mod tests {
             master: Some(Secret("env:FOREBAY_MASTER".into())),
             cache_name: "forebay".into(),
             instance_cache: 1,
+            store_quota: 1,
             max_entry: 1,
             max_body: 1,
             max_in_flight: 1,
@@ -370,9 +373,9 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         let mut json = serde_json::to_value(settings()).unwrap();
-        json["schema"] = 2.into();
+        json["schema"] = (SCHEMA + 1).into();
         json["novel"] = true.into();
         let error = Settings::read(&json.to_string()).unwrap_err();
-        assert_eq!(error, SettingsError::Schema { found: 2 });
+        assert_eq!(error, SettingsError::Schema { found: SCHEMA + 1 });
     }
 }

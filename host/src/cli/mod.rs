@@ -10,7 +10,6 @@ mod init;
 mod keys;
 mod remote;
 mod serve;
-mod spin;
 
 use clap::{Parser, Subcommand};
 
@@ -46,8 +45,12 @@ enum Command {
     Catalogue(catalogue::CatalogueArgs),
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
-    /// Run a Spin app without the spin CLI.
-    Spin(spin::SpinArgs),
+    /// Left the product: Spin's own program serves Spin apps.
+    #[command(hide = true)]
+    Spin {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        _rest: Vec<String>,
+    },
     /// Serve a simulated vLLM replica.
     EngineSim(forebay_engine_sim::EngineSimArgs),
     /// Print a completion script for a shell.
@@ -77,7 +80,12 @@ impl Cli {
             Command::Keys(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Bake(args) => args.run(),
-            Command::Spin(args) => args.run(),
+            Command::Spin { .. } => clap::Error::raw(
+                clap::error::ErrorKind::InvalidSubcommand,
+                "forebay does not serve Spin apps; run `spin up` (Spin 4.1 or newer, \
+                 https://spinframework.dev). docs/edges.md has the steps\n",
+            )
+            .exit(),
             Command::EngineSim(args) => engine_sim(&args),
         }
     }

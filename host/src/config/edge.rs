@@ -95,6 +95,7 @@ pub fn edge_settings(
         master: config.secrets.master.clone(),
         cache_name: config.cache.name.clone(),
         instance_cache: config.edge.cache.0,
+        store_quota: config.edge.store_quota.0,
         max_entry: config.cache.max_entry.0,
         max_body: config.limits.body.0,
         max_in_flight: config.edge.requests,

@@ -327,6 +327,9 @@ pub struct EdgeConfig {
     /// What entries in one instance may weigh, before the platform's key-value store. Default 8 MiB:
     /// edges give an instance 128 MB, and some share that among requests.
     pub cache: Size,
+    /// What one tenant may have in a key-value store that never forgets by itself (Spin's and
+    /// wasmtime's). Default 256 MiB. The store holds at most 4,096 answers of all tenants.
+    pub store_quota: Size,
     /// The most requests in flight in one instance. Default 64.
     pub requests: u32,
 }
@@ -335,6 +338,7 @@ impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
             cache: Size::mib(8),
+            store_quota: Size::mib(256),
             requests: 64,
         }
     }

@@ -2,6 +2,7 @@
 //! [`Tiered`]: a small `lru` in the instance before whatever key-value store its platform offers.
 
 mod codec;
+mod slots;
 mod tiered;
 
 use std::future::Future;

@@ -1,8 +1,9 @@
 //! The store of an edge: a small `lru` in the instance, before the platform's key-value store.
 //!
-//! Such stores have no compare-and-set and mostly no time to live: expiry and version are in the
-//! entry, and what can't be read is a miss. A store that is slow or fails costs a bounded wait
-//! and a warning, never the request.
+//! Such stores have no compare-and-set, and some have no time to live: expiry and version are in
+//! the entry, and what can't be read is a miss. Where a store never forgets by itself, its entries
+//! lie in a bounded number of slots (see [`super::slots`]). A store that is slow or fails costs
+//! one bounded wait and a warning, never the request: for some seconds after that it is not asked.
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::{Either, select};
 use lru::LruCache;
 
-use super::{CacheKey, Entry, Selector, Store, StoreError, codec};
+use super::{CacheKey, Entry, Selector, Store, StoreError, codec, slots};
 use crate::platform::{MaybeSend, MaybeSync};
 
 /// Why a key-value store gave no answer. Never a key or a value.
@@ -37,6 +38,13 @@ pub trait KeyValue: MaybeSend + MaybeSync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<(), KeyValueError>> + MaybeSend;
 
+    /// Removes a key; one that is not there is no error.
+    fn delete(&self, key: &str) -> impl Future<Output = Result<(), KeyValueError>> + MaybeSend;
+
+    /// Whether the store forgets a value once its time to live has passed. One that does not is
+    /// kept within bounds by us.
+    fn forgets(&self) -> bool;
+
     /// Resolves after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + MaybeSend;
 }
@@ -52,6 +60,10 @@ pub struct TieredBounds {
     pub read: Duration,
     /// How long a write may take until it is given up.
     pub write: Duration,
+    /// How long the store is not asked after it failed or was too slow.
+    pub pause: Duration,
+    /// What one tenant may have in a store that never forgets by itself, in bytes.
+    pub tenant_quota: u64,
 }
 
 /// An `lru` in the instance before a key-value store, where there is one.
@@ -59,6 +71,8 @@ pub struct TieredBounds {
 pub struct Tiered<K> {
     recent: Mutex<Recent>,
     store: Option<K>,
+    /// Until when the store is not asked.
+    paused: Mutex<Option<SystemTime>>,
     bounds: TieredBounds,
 }
 
@@ -80,7 +94,38 @@ impl<K: KeyValue> Tiered<K> {
                 weight: 0,
             }),
             store,
+            paused: Mutex::new(None),
             bounds,
+        }
+    }
+
+    /// The key-value store, unless it failed a moment ago.
+    fn usable(&self) -> Option<&K> {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now();
+        // A clock that was set back must not pause the store for longer than meant.
+        let waits = |until: SystemTime| {
+            until
+                .duration_since(now)
+                .is_ok_and(|left| !left.is_zero() && left <= self.bounds.pause)
+        };
+        if paused.is_some_and(waits) {
+            return None;
+        }
+        *paused = None;
+        self.store.as_ref()
+    }
+
+    fn pause(&self) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(SystemTime::now() + self.bounds.pause);
+    }
+
+    /// What an entry is called in the key-value store.
+    fn name(&self, store: &K, key: &CacheKey) -> String {
+        match store.forgets() {
+            true => name(key),
+            false => slots::name(key),
         }
     }
 
@@ -99,13 +144,17 @@ impl<K: KeyValue> Tiered<K> {
             tier: "shared",
             detail,
         };
-        match select(pin!(work), pin!(store.sleep(limit))).await {
+        let result = match select(pin!(work), pin!(store.sleep(limit))).await {
             Either::Left((done, _)) => done.map_err(|e| failed(format!("{what}: {e}"))),
             Either::Right(_) => Err(failed(format!(
                 "{what} took more than {} ms",
                 limit.as_millis()
             ))),
+        };
+        if result.is_err() {
+            self.pause();
         }
+        result
     }
 }
 
@@ -152,11 +201,12 @@ impl<K: KeyValue> Store for Tiered<K> {
             }
             self.recent().forget(key);
         }
-        let Some(store) = &self.store else {
+        let Some(store) = self.usable() else {
             return Ok(None);
         };
+        let name = self.name(store, key);
         let bytes = self
-            .within(store, self.bounds.read, "a read", store.get(&name(key)))
+            .within(store, self.bounds.read, "a read", store.get(&name))
             .await?;
         let Some(entry) = bytes.and_then(|bytes| codec::decode(key, &bytes).ok()) else {
             return Ok(None);
@@ -174,13 +224,20 @@ impl<K: KeyValue> Store for Tiered<K> {
             return Ok(false);
         }
         self.recent().keep(entry.clone(), self.bounds.instance);
-        if let Some(store) = &self.store {
+        let Some(store) = self.usable() else {
+            return Ok(true);
+        };
+        let bytes = codec::encode(&entry);
+        if store.forgets() {
             let key = name(&entry.key);
-            let write = store.set(&key, codec::encode(&entry), entry.keep_for());
+            let write = store.set(&key, bytes, entry.keep_for());
             self.within(store, self.bounds.write, "a write", write)
                 .await?;
+            return Ok(true);
         }
-        Ok(true)
+        let write = slots::put(store, &entry, bytes, self.bounds.tenant_quota);
+        self.within(store, self.bounds.write, "a write", write)
+            .await
     }
 
     /// Removes what this instance holds; the platform's own tools empty its key-value store.
@@ -206,6 +263,7 @@ mod tests {
 
     use bytes::Bytes;
     use forebay_dialect::Wire;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
     use crate::policy::{Ending, Freshness};
@@ -214,7 +272,9 @@ mod tests {
     #[derive(Default)]
     struct Map {
         values: Mutex<HashMap<String, Vec<u8>>>,
+        deletes: Mutex<usize>,
         hangs: bool,
+        remembers: bool,
     }
 
     impl KeyValue for Map {
@@ -228,6 +288,14 @@ mod tests {
             self.values.lock().unwrap().insert(key.to_owned(), value);
             Ok(())
         }
+        async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+            *self.deletes.lock().unwrap() += 1;
+            self.values.lock().unwrap().remove(key);
+            Ok(())
+        }
+        fn forgets(&self) -> bool {
+            !self.remembers
+        }
         async fn sleep(&self, duration: Duration) {
             tokio::time::sleep(duration).await;
         }
@@ -238,6 +306,8 @@ mod tests {
         max_entry: 2048,
         read: Duration::from_millis(500),
         write: Duration::from_secs(5),
+        pause: Duration::from_secs(10),
+        tenant_quota: 64 * 1024,
     };
 
     fn entry(n: u8, bytes: usize, stored: SystemTime) -> Arc<Entry> {
@@ -321,5 +391,101 @@ mod tests {
             error.to_string(),
             "the shared tier failed: a read took more than 500 ms"
         );
+        // Those who come right after it don't wait at all.
+        let again = store.get(&CacheKey([1; 32])).await.unwrap();
+        assert!(again.is_none());
+        assert_eq!(began.elapsed(), BOUNDS.read);
+    }
+
+    /// An entry of a tenant under a key made of a number, so that keys spread over all slots.
+    fn numbered(n: u32, tenant: &str, stored: SystemTime) -> Arc<Entry> {
+        let entry = entry(0, 100, stored);
+        let key: [u8; 32] = Sha256::digest(n.to_le_bytes()).into();
+        Arc::new(Entry {
+            key: CacheKey(key),
+            tenant: tenant.into(),
+            ..Arc::unwrap_or_clone(entry)
+        })
+    }
+
+    #[tokio::test]
+    async fn a_store_that_never_forgets_stays_bounded_whatever_is_written() {
+        let map = Map {
+            remembers: true,
+            ..Map::default()
+        };
+        let store = Tiered::new(Some(map), BOUNDS);
+        let now = SystemTime::now();
+        for n in 0..3_000 {
+            store.put(numbered(n, "one", now)).await.unwrap();
+        }
+        let kept = |store: &Tiered<Map>| {
+            let values = &store.store.as_ref().unwrap().values;
+            let values = values.lock().unwrap();
+            let entries = values.iter().filter(|(name, _)| !name.ends_with("-index"));
+            entries.map(|(_, value)| value.len()).sum::<usize>()
+        };
+        let bytes = kept(&store);
+        assert!(bytes as u64 <= BOUNDS.tenant_quota, "{bytes}");
+        assert!(bytes as u64 > BOUNDS.tenant_quota / 2, "{bytes}");
+        // Another tenant has a quota of its own.
+        for n in 0..1_000 {
+            store.put(numbered(n, "two", now)).await.unwrap();
+        }
+        assert!(kept(&store) > bytes);
+    }
+
+    #[tokio::test]
+    async fn expired_entries_are_deleted_by_later_writes_a_few_each() {
+        let map = Map {
+            remembers: true,
+            ..Map::default()
+        };
+        let bounds = TieredBounds {
+            tenant_quota: 1 << 30,
+            ..BOUNDS
+        };
+        let store = Tiered::new(Some(map), bounds);
+        let old = SystemTime::now() - Duration::from_secs(3_600);
+        for n in 0..500 {
+            store.put(numbered(n, "one", old)).await.unwrap();
+        }
+        let map = store.store.as_ref().unwrap();
+        let mut before = *map.deletes.lock().unwrap();
+        for n in 1_000..2_500 {
+            store
+                .put(numbered(n, "one", SystemTime::now()))
+                .await
+                .unwrap();
+            let deletes = *map.deletes.lock().unwrap();
+            assert!(deletes - before <= 16, "{} in one write", deletes - before);
+            before = deletes;
+        }
+        let values = map.values.lock().unwrap();
+        let expired = values.iter().filter(|(name, value)| {
+            !name.ends_with("-index")
+                && (0..500).any(|n| {
+                    let key = numbered(n, "one", old).key;
+                    codec::decode(&key, value).is_ok_and(|entry| expired(&entry))
+                })
+        });
+        assert_eq!(expired.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_entry_in_a_slot_is_found_under_its_own_key_alone() {
+        let map = Map {
+            remembers: true,
+            ..Map::default()
+        };
+        let first = Tiered::new(Some(map), BOUNDS);
+        let now = SystemTime::now();
+        let mine = numbered(1, "one", now);
+        assert!(first.put(mine.clone()).await.unwrap());
+        let second = Tiered::new(first.store, BOUNDS);
+        assert_eq!(second.get(&mine.key).await.unwrap().unwrap().1, "shared");
+        let mut other = mine.key;
+        other.0[31] ^= 1;
+        assert!(second.get(&other).await.unwrap().is_none());
     }
 }

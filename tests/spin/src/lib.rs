@@ -1,4 +1,4 @@
-//! Serves a Spin application from its manifest, where no `spin` program is at hand.
+//! Serves a Spin application by Spin's own rules, for tests on machines without the program.
 //!
 //! The manifest is read and checked ([`manifest`]), each component composed with its dependencies,
 //! which get no capability that they do not inherit ([`compose`], [`deny`]), and run in instances
@@ -6,8 +6,8 @@
 //! allow-list ([`outbound`]), its stores ([`key_value`]) and its variables, and nothing else.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), forebay_spin_host::StartError> {
-//! let app = forebay_spin_host::up(&forebay_spin_host::Options::new("spin.toml")).await?;
+//! # async fn example() -> Result<(), forebay_spin_stand_in::StartError> {
+//! let app = forebay_spin_stand_in::up(&forebay_spin_stand_in::Options::new("spin.toml")).await?;
 //! println!("listening on http://{}", app.address());
 //! app.serve(std::future::pending()).await;
 //! # Ok(()) }
@@ -25,6 +25,8 @@ mod instance;
 mod key_value;
 mod manifest;
 mod outbound;
+#[cfg(test)]
+mod outcomes;
 mod runtime_config;
 mod server;
 mod variables;

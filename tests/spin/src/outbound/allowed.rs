@@ -104,14 +104,11 @@ impl Allowed {
         let (host, port) = split_port(rest);
         if matches!(host, "self" | "self.alt") {
             return Err(
-                "asks for requests to the app itself, which `forebay spin up` does not support"
-                    .into(),
+                "asks for requests to the app itself, which the stand-in does not support".into(),
             );
         }
         if host.ends_with(".spin.internal") {
-            return Err(
-                "asks for service chaining, which `forebay spin up` does not support".into(),
-            );
+            return Err("asks for service chaining, which the stand-in does not support".into());
         }
         let scheme = match scheme {
             "*" => None,

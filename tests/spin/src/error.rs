@@ -26,7 +26,7 @@ pub enum StartError {
         detail: String,
     },
     /// Something that Spin has and this host has not.
-    #[error("{place}: {what} is not supported by `forebay spin up`; {instead}")]
+    #[error("{place}: {what} is not supported by the stand-in; {instead}")]
     Unsupported {
         /// The key in the manifest or the runtime configuration.
         place: String,

@@ -1,32 +1,18 @@
-//! `forebay spin up`: a Spin application from its manifest, where no `spin` program is at hand.
+//! Serves a Spin app by Spin's own rules, for tests on machines without the program.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forebay_spin_host::Options;
+use clap::Parser;
+use forebay_spin_stand_in::Options;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::say;
-use crate::config::{LogConfig, Size};
-use crate::operate::Signals;
-
-/// Serve a Spin application.
-#[derive(Debug, clap::Args)]
-pub(super) struct SpinArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    /// Serve the application of a manifest.
-    Up(UpArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct UpArgs {
+#[derive(Debug, Parser)]
+#[command(name = "spin-stand-in")]
+struct Up {
     /// The manifest.
-    #[arg(default_value = "spin.toml")]
+    #[arg(long = "from", default_value = "spin.toml")]
     manifest: PathBuf,
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:3000")]
@@ -49,26 +35,30 @@ struct UpArgs {
     /// How long a component may take to the head of its answer, and from there to the end of its work.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     request_timeout: Duration,
-    /// Memory that an instance may have, such as "64 MiB".
-    #[arg(long, value_name = "SIZE", default_value = "256 MiB", value_parser = size)]
-    max_instance_memory: Size,
+    /// Bytes of memory that an instance may have.
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    max_instance_memory: usize,
     /// How long an operation of a key-value store may take.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     store_timeout: Duration,
 }
 
-impl SpinArgs {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let What::Up(up) = self.what;
-        crate::telemetry::start_logging(&LogConfig::default())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(up.serve())
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    match Up::parse().serve().await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
     }
 }
 
-impl UpArgs {
+impl Up {
     async fn serve(self) -> anyhow::Result<()> {
         let options = Options {
             runtime_config: self.runtime_config_file,
@@ -78,18 +68,24 @@ impl UpArgs {
             concurrent_per_instance: self.max_instance_concurrent_reuse_count,
             idle_instance: self.idle_instance_timeout,
             request_timeout: self.request_timeout,
-            memory: self.max_instance_memory.bytes(),
+            memory: self.max_instance_memory,
             store_timeout: self.store_timeout,
             ..Options::new(self.manifest)
         };
-        let app = forebay_spin_host::up(&options).await?;
+        let app = forebay_spin_stand_in::up(&options).await?;
         // Before anyone is told that it listens: who is told may stop it at once.
-        let mut signals = Signals::listen()?;
-        say(&format!(
-            "forebay spin listening on http://{}",
-            app.address()
-        ));
-        app.serve(signals.stop()).await;
+        let (mut term, mut int) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        println!("Serving http://{}", app.address());
+        app.serve(async {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        })
+        .await;
         Ok(())
     }
 }
@@ -98,8 +94,4 @@ fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write NAME=VALUE".to_owned())
-}
-
-fn size(text: &str) -> Result<Size, String> {
-    text.parse()
 }

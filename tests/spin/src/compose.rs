@@ -1,4 +1,9 @@
-//! Puts a component and its dependencies together, and keeps from each dependency what it did not inherit.
+//! Puts a component and its dependencies together as Spin does, and keeps from each dependency what
+//! it did not inherit.
+//!
+//! Spin registers each dependency's file under the package of the dependency's name, without its
+//! version, so two dependencies of one package are refused. Messages are Spin's own, as far as
+//! Spin's code writes them; `outcomes.toml` holds them beside what real Spin did.
 //!
 //! A dependency's import that would give it the network, a store, variables or the environment is
 //! turned into an import of another name, `denied:...`, which the host answers with a trap (see
@@ -23,7 +28,7 @@ pub(crate) fn compose(
         graph: CompositionGraph::new(),
         denied: HashMap::new(),
     }
-    .compose(component, dependencies)
+    .compose(id, component, dependencies)
     .map_err(|why| StartError::Compose {
         component: id.to_owned(),
         why,
@@ -45,12 +50,13 @@ struct Part {
 impl Composer {
     fn compose(
         mut self,
+        id: &str,
         component: Vec<u8>,
         dependencies: Vec<(&Dependency, Vec<u8>)>,
     ) -> Result<Vec<u8>, String> {
-        let main = self.add("forebay:component", component)?;
+        let main = self.add(id, component)?;
         let mut satisfied: HashMap<String, &str> = HashMap::new();
-        for (number, (dependency, bytes)) in dependencies.into_iter().enumerate() {
+        for (dependency, bytes) in dependencies {
             let name = &dependency.name;
             let imports: Vec<String> = self
                 .imports(main)
@@ -60,24 +66,21 @@ impl Composer {
                 .collect();
             if imports.is_empty() {
                 return Err(format!(
-                    "the dependency {name:?} fits none of the component's imports ({})",
-                    list(self.imports(main).into_iter().map(|(import, _)| import))
+                    "dependency '{name}' doesn't match any imports of component '{id}'"
                 ));
             }
-            let part = self
-                .add(&format!("forebay:dependency{number}"), bytes)
-                .map_err(|why| format!("the dependency {name:?}: {why}"))?;
+            let part = self.add(package(name), bytes)?;
             self.deny(part, &dependency.inherit)
                 .map_err(|why| format!("the dependency {name:?}: {why}"))?;
             for import in imports {
                 if let Some(other) = satisfied.insert(import.clone(), name) {
                     return Err(format!(
-                        "the import {import:?} is given by two dependencies, {other:?} and {name:?}"
+                        "component '{id}' has dependency conflicts: import '{import}' satisfied by \
+                         dependencies: '{other}, {name}'"
                     ));
                 }
                 let export = dependency.export.as_ref().unwrap_or(&import);
-                self.connect(part, export, main, &import)
-                    .map_err(|why| format!("the dependency {name:?}: {why}"))?;
+                self.connect(name, part, export, main, &import)?;
             }
         }
         let exports: Vec<String> = self.graph.types()[main.world]
@@ -166,19 +169,28 @@ impl Composer {
         }
     }
 
-    fn connect(&mut self, from: Part, export: &str, to: Part, import: &str) -> Result<(), String> {
+    fn connect(
+        &mut self,
+        name: &str,
+        from: Part,
+        export: &str,
+        to: Part,
+        import: &str,
+    ) -> Result<(), String> {
         let types = self.graph.types();
         let Some(offered) = types[from.world].exports.get(export) else {
             return Err(format!(
-                "does not export {export:?}, only {}",
-                list(types[from.world].exports.keys().cloned())
+                "dependency '{name}' doesn't export '{export}' to satisfy import '{import}'"
             ));
         };
         if let Some(wanted) = types[to.world].imports.get(import) {
             SubtypeChecker::new(&mut Default::default())
                 .is_subtype(*offered, types, *wanted, types)
                 .map_err(|error| {
-                    format!("its {export:?} is not what the component imports: {error:#}")
+                    format!(
+                        "dependency '{name}' exports '{export}' which is not compatible with import \
+                         '{import}': {error:#}"
+                    )
                 })?;
         }
         let node = self
@@ -191,13 +203,10 @@ impl Composer {
     }
 }
 
-fn list(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    if names.is_empty() {
-        "nothing".into()
-    } else {
-        names.join(", ")
-    }
+/// The package that a dependency is registered under: its name without interface and version.
+fn package(name: &str) -> &str {
+    let end = name.find(['/', '@']).unwrap_or(name.len());
+    &name[..end]
 }
 
 /// Whether a dependency's name covers an import: the interface itself, all of its package, any version
