@@ -85,7 +85,7 @@ def test_the_debian_package_starts_and_enables_nothing(packages, tmp_path):
     subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
     subprocess.run(["dpkg-deb", "-e", package, tmp_path / "control"], check=True)
     root = tmp_path / "root"
-    for file in ("usr/lib/systemd/system/forebay.service", "etc/forebay/forebay.toml", "usr/share/man/man1/forebay.1"):
+    for file in ("usr/lib/systemd/system/forebay.service", "etc/forebay/forebay.toml", "usr/share/man/man1/forebay.1.gz"):
         assert (root / file).is_file(), file
     for script in (tmp_path / "control").iterdir():
         assert "systemctl" not in script.read_text() and "deb-systemd" not in script.read_text(), script

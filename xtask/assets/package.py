@@ -1,6 +1,8 @@
-"""Packages the binary that is given: a tarball, an OCI image layout, a Python wheel and their checksums.
+"""Packages the binary that is given: a tarball, a Debian package, an OCI image layout, a Python wheel.
 
-package.py --binary FILE --root CHECKOUT --out FOLDER --version X.Y.Z --epoch SECONDS [--sbom FILE]
+package.py --binary FILE --root CHECKOUT --files FOLDER --out FOLDER --version X.Y.Z --epoch SECONDS
+
+FILES holds what a distribution installs beside the program: manual pages, completions, the unit.
 
 The standard library alone. The same input gives the same bytes: names are sorted, owners are root, times are EPOCH.
 """
@@ -47,7 +49,9 @@ def with_folders(files, owner=0):
     entries, folders = [], set()
     for name, mode, content in files:
         parts = pathlib.PurePosixPath(name).parents
-        folders |= {str(part) for part in parts if str(part) not in (".", "/")}
+        # The form of the names is kept: a Debian package's begin with ./
+        start = "./" if name.startswith("./") else ""
+        folders |= {start + str(part) for part in parts if str(part) not in (".", "/")}
         entries.append((name, mode, content, owner))
     return [(folder, 0o755, None, owner) for folder in folders] + entries
 
@@ -57,6 +61,64 @@ def tarball(args, documents):
     files = [(f"{name}/forebay", 0o755, args.program)]
     files += [(f"{name}/{path}", 0o644, content) for path, content in documents]
     return f"{name}.tar.gz", gzipped(deterministic_tar(with_folders(files), args.epoch))
+
+
+# Where a Debian package puts what lies in the folder of files.
+INSTALLED = {
+    "forebay.service": "usr/lib/systemd/system/forebay.service",
+    "completions/forebay": "usr/share/bash-completion/completions/forebay",
+    "completions/_forebay": "usr/share/zsh/vendor-completions/_forebay",
+    "completions/forebay.fish": "usr/share/fish/vendor_completions.d/forebay.fish",
+    "README.md": "usr/share/doc/forebay/README.md",
+    "LICENSE": "usr/share/doc/forebay/copyright",
+}
+
+
+def debian(args):
+    """A binary package as deb(5) has it: three members in an ar archive. It enables and starts nothing."""
+    files = [("./usr/bin/forebay", 0o755, args.program)]
+    files.append(("./etc/forebay/forebay.toml", 0o644, (args.files / "forebay.toml").read_bytes()))
+    files += [(f"./{there}", 0o644, (args.files / here).read_bytes()) for here, there in INSTALLED.items()]
+    for page in sorted((args.files / "man").glob("*.1")):
+        files.append((f"./usr/share/man/man1/{page.name}.gz", 0o644, gzipped(page.read_bytes())))
+    size = sum(len(content) for *_, content in files) // 1024 + 1
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(args.arch, args.arch)
+    control = f"""Package: forebay
+Version: {args.version}
+Architecture: {arch}
+Maintainer: The Forebay authors <forebay@example.org>
+Installed-Size: {size}
+Depends: libc6 (>= {glibc(args.binary)}), passwd
+Section: net
+Priority: optional
+Description: An inference gateway and token cache with sandboxed policies
+ It stands before inference engines and clouds, caches answers, screens prompts,
+ and chooses who computes.
+"""
+    sums = "".join(f"{hashlib.md5(content).hexdigest()}  {name[2:]}\n" for name, _, content in files)
+    about = [
+        ("./control", 0o644, control.encode()),
+        ("./conffiles", 0o644, b"/etc/forebay/forebay.toml\n"),
+        ("./md5sums", 0o644, sums.encode()),
+        ("./preinst", 0o755, (args.root / "deploy/packages/preinst").read_bytes()),
+    ]
+    members = [
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.gz", gzipped(deterministic_tar(with_folders(about), args.epoch))),
+        ("data.tar.gz", gzipped(deterministic_tar(with_folders(files), args.epoch))),
+    ]
+    out = b"!<arch>\n"
+    for name, content in members:
+        out += f"{name:<16}{args.epoch:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content
+        out += b"\n" * (len(content) % 2)
+    return f"forebay_{args.version}_{arch}.deb", out
+
+
+def glibc(binary):
+    """The newest version of the C library's symbols that the program asks for."""
+    found = re.findall(rb"GLIBC_(2\.\d+)", pathlib.Path(binary).read_bytes())
+    newest = max((int(version.split(b".")[1]) for version in found), default=17)
+    return f"2.{newest}"
 
 
 def libraries(binary):
@@ -175,17 +237,17 @@ def canonical(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("binary", "root", "out", "version"):
+    for name in ("binary", "root", "files", "out", "version"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--epoch", type=int, required=True)
     args = parser.parse_args()
-    args.root, args.out = pathlib.Path(args.root), pathlib.Path(args.out)
+    args.root, args.files, args.out = (pathlib.Path(path) for path in (args.root, args.files, args.out))
     args.program = pathlib.Path(args.binary).read_bytes()
     args.arch = platform.machine()
     args.out.mkdir(parents=True, exist_ok=True)
     documents = [(name, (args.root / name).read_bytes()) for name in ("LICENSE", "README.md", "CHANGELOG.md", "forebay.toml")]
     documents.append(("forebay.service", (args.root / "deploy/systemd/forebay.service").read_bytes()))
-    for name, content in (tarball(args, documents), image(args), wheel(args)):
+    for name, content in (tarball(args, documents), debian(args), image(args), wheel(args)):
         (args.out / name).write_bytes(content)
         print(name, flush=True)
 

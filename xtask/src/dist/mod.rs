@@ -63,8 +63,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         epoch: epoch(places)?,
     };
     sbom::write(places, &shipment)?;
-    packages::portable(places, &shipment)?;
-    packages::of_distributions(places, &shipment)?;
+    packages::write(places, &shipment)?;
     checksums(&shipment.out)?;
     shell::say(format!(
         "the program has {:.1} MB; packages are in {}",

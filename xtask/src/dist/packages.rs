@@ -1,6 +1,7 @@
 //! Packages around the one program: those that any Linux takes, and those of Debian and Red Hat.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,8 +11,15 @@ use crate::places::{Places, cargo};
 use crate::setup::python;
 use crate::shell;
 
-/// The tarball, the image and the wheel.
-pub(super) fn portable(places: &Places, shipment: &Shipment) -> Result<()> {
+/// All packages.
+pub(super) fn write(places: &Places, shipment: &Shipment) -> Result<()> {
+    let stage = lay_out(places, shipment)?;
+    portable(places, shipment, &stage)?;
+    rpm(places, shipment, &stage)
+}
+
+/// The tarball, the .deb, the image and the wheel.
+fn portable(places: &Places, shipment: &Shipment, stage: &Path) -> Result<()> {
     let mut package = Command::new("python3");
     package
         .arg(places.root.join("xtask/assets/package.py"))
@@ -19,6 +27,8 @@ pub(super) fn portable(places: &Places, shipment: &Shipment) -> Result<()> {
         .arg(&shipment.binary)
         .arg("--root")
         .arg(&places.root)
+        .arg("--files")
+        .arg(stage.join("files"))
         .arg("--out")
         .arg(&shipment.out)
         .args([
@@ -30,9 +40,9 @@ pub(super) fn portable(places: &Places, shipment: &Shipment) -> Result<()> {
     shell::run(&mut package)
 }
 
-/// The .deb and the .rpm, by cargo-deb and cargo-generate-rpm, which read a package that exists for them alone:
-/// so that neither builds anything, and the workspace's manifests say nothing about distributions.
-pub(super) fn of_distributions(places: &Places, shipment: &Shipment) -> Result<()> {
+/// The .rpm, by cargo-generate-rpm, which reads a package that exists for it alone: so that it builds
+/// nothing, and the workspace's manifests say nothing about distributions.
+fn rpm(places: &Places, shipment: &Shipment, stage: &Path) -> Result<()> {
     let python = python::ensure_exactly(
         places,
         "packagers",
@@ -41,39 +51,22 @@ pub(super) fn of_distributions(places: &Places, shipment: &Shipment) -> Result<(
     .map_err(|lack| anyhow!("{lack}"))?;
     let tools = python.parent().context("an interpreter lies in a folder")?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(
-        std::iter::once(tools.to_path_buf()).chain(std::env::split_paths(&path)),
-    )?;
-    let stage = lay_out(places, shipment)?;
-    for (name, options) in [
-        ("deb", &["--no-build", "--no-strip"][..]),
-        ("generate-rpm", &["--payload-compress", "gzip"][..]),
-    ] {
-        let mut make = cargo();
-        make.arg(name)
-            .args(options)
-            .arg("--output")
-            .arg(&shipment.out)
-            .env("PATH", &path)
-            .env("SOURCE_DATE_EPOCH", shipment.epoch.to_string())
-            .env("CARGO_TARGET_DIR", stage.join("target"))
-            .current_dir(&stage);
-        shell::run(&mut make)?;
-    }
-    Ok(())
+    let folders = std::iter::once(tools.to_path_buf()).chain(std::env::split_paths(&path));
+    let mut make = cargo();
+    make.args(["generate-rpm", "--payload-compress", "gzip", "--output"])
+        .arg(&shipment.out)
+        .env("PATH", std::env::join_paths(folders)?)
+        .env("SOURCE_DATE_EPOCH", shipment.epoch.to_string())
+        .env("CARGO_TARGET_DIR", stage.join("target"))
+        .current_dir(stage);
+    shell::run(&mut make)
 }
 
 /// The folder of that package: its manifest, and the files that it names.
 fn lay_out(places: &Places, shipment: &Shipment) -> Result<std::path::PathBuf> {
     let stage = places.target.join("dist-stage");
     fs::remove_dir_all(&stage).ok();
-    for folder in [
-        "src",
-        "files/man",
-        "files/completions",
-        "scripts",
-        "target/release",
-    ] {
+    for folder in ["src", "files/man", "files/completions", "target/release"] {
         fs::create_dir_all(stage.join(folder))?;
     }
     fs::write(stage.join("src/main.rs"), "fn main() {}\n")?;
@@ -88,12 +81,6 @@ fn lay_out(places: &Places, shipment: &Shipment) -> Result<std::path::PathBuf> {
     ] {
         fs::copy(places.root.join(from), files.join(to))
             .with_context(|| format!("{from} can't be copied"))?;
-    }
-    for script in ["preinst", "postinst", "prerm", "postrm"] {
-        let from = places.root.join("deploy/packages").join(script);
-        if from.is_file() {
-            fs::copy(&from, stage.join("scripts").join(script))?;
-        }
     }
     shell::run(
         Command::new(&shipment.binary)
