@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::canonical::{Needs, Part, Prompt};
 use crate::json::{Document, JsonError, Span, Value};
 use crate::wire::{Target, Wire};
-use crate::{anthropic, converse, gemini, openai, responses};
+use crate::{anthropic, converse, gemini, grammar, openai, responses};
 
 /// Why a body is not taken as a request. Messages are for the client; they name fields and
 /// limits, never what a prompt says.
@@ -39,6 +39,22 @@ pub enum RequestError {
         /// What is possible.
         reason: &'static str,
     },
+    /// A member stands in one object in two spellings. Readers differ in which they take.
+    #[error("'{param}' is '{known}' in another spelling, and the object has both; send one")]
+    BothSpellings {
+        /// The later one's path.
+        param: String,
+        /// The member.
+        known: &'static str,
+    },
+    /// A member in another case. Some readers take it for the member, others ignore it.
+    #[error("unknown member '{param}'; write '{known}'")]
+    WrongCase {
+        /// The member's path as it is written.
+        param: String,
+        /// The member.
+        known: &'static str,
+    },
     /// Nobody asks in this format.
     #[error("'{wire}' is a format of upstreams, not of clients")]
     NotForClients {
@@ -54,7 +70,9 @@ impl RequestError {
             Self::Json(_) | Self::NotForClients { .. } => None,
             Self::WrongType { param, .. }
             | Self::Missing { param }
-            | Self::InvalidValue { param, .. } => Some(param),
+            | Self::InvalidValue { param, .. }
+            | Self::BothSpellings { param, .. }
+            | Self::WrongCase { param, .. } => Some(param),
         }
     }
 
@@ -63,10 +81,13 @@ impl RequestError {
         match self {
             Self::Json(JsonError::NotUtf8 { .. }) => "invalid_utf8",
             Self::Json(JsonError::TooDeep { .. }) => "nesting_too_deep",
-            Self::Json(JsonError::DuplicateField { .. }) => "duplicate_field",
+            Self::Json(JsonError::DuplicateField { .. }) | Self::BothSpellings { .. } => {
+                "duplicate_field"
+            }
             Self::Json(_) => "invalid_json",
             Self::WrongType { .. } => "invalid_type",
             Self::Missing { .. } => "missing_required_parameter",
+            Self::WrongCase { .. } => "unknown_parameter",
             Self::InvalidValue { .. } | Self::NotForClients { .. } => "invalid_value",
         }
     }
@@ -97,7 +118,6 @@ pub(crate) struct Read {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
     pub(crate) needs: Needs,
-    pub(crate) places: Vec<Vec<Option<Span>>>,
 }
 
 /// A request as it came, and what it says.
@@ -116,8 +136,6 @@ pub struct Request {
     pub include_usage: bool,
     pub(crate) target: Target,
     pub(crate) needs: Needs,
-    /// Of each part of each message: the text's, the arguments' or the whole part's bytes.
-    pub(crate) places: Vec<Vec<Option<Span>>>,
     /// The body's members, in its order.
     pub(crate) members: Vec<Member>,
 }
@@ -132,6 +150,9 @@ impl Request {
         let target = target.into();
         let document = Document::parse(&body)?;
         let root = document.root();
+        if let Some(grammar) = grammar::of(target.wire) {
+            grammar::spelling::check(grammar, root)?;
+        }
         let read = match target.wire {
             Wire::Chat | Wire::Completions => openai::prompt::read(target.wire.operation(), root),
             Wire::Embeddings => openai::embeddings::read(root),
@@ -155,7 +176,6 @@ impl Request {
             stream: read.stream,
             include_usage: read.include_usage,
             needs: read.needs,
-            places: read.places,
             members,
             target,
             body,

@@ -171,7 +171,11 @@ impl Reader<'_> {
                 // Encrypted, and a conversation can't go on without them.
                 ("thinking", "signature") | ("redacted_thinking", "data")
                     if value.kind() == Kind::String => {}
-                (_, name) if POINTERS.contains(&name) && value.kind() == Kind::String => {}
+                (_, name) if POINTERS.contains(&name) && value.kind() == Kind::String => {
+                    if name != "type" {
+                        self.payload.named(value);
+                    }
+                }
                 _ => self.unreadable(value),
             }
         }

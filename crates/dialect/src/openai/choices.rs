@@ -133,7 +133,8 @@ impl Reader<'_> {
             let name = key.as_str().unwrap_or_default();
             match name.as_ref() {
                 "index" => {}
-                "id" | "type" => self.structure(value),
+                "id" => self.name(value),
+                "type" => self.structure(value),
                 "function" | "custom" => {
                     self.function(channel, value, &|| format!("{}.{name}", path()))?;
                 }
@@ -156,7 +157,7 @@ impl Reader<'_> {
         for (key, value) in function.members().filter(|(_, value)| !value.is_null()) {
             let name = key.as_str().unwrap_or_default();
             match name.as_ref() {
-                "name" => self.structure(value),
+                "name" => self.name(value),
                 "arguments" | "input" => {
                     self.text(channel, value, || format!("{}.{name}", path()))?;
                 }
@@ -209,6 +210,11 @@ impl Reader<'_> {
         } else {
             self.unreadable(value);
         }
+    }
+
+    fn name(&mut self, value: Value<'_>) {
+        self.payload.named(value);
+        self.structure(value);
     }
 
     fn unreadable(&mut self, value: Value<'_>) {

@@ -5,7 +5,7 @@ use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{
     boolean, field, has, has_value, integer, invalid, name_of, number, string, tools,
 };
-use crate::json::{Kind, Span, Value};
+use crate::json::{Kind, Value};
 use crate::request::{Read, RequestError};
 
 /// The kind of the opaque part that holds a prompt of token ids.
@@ -19,7 +19,6 @@ pub(crate) fn read(operation: Operation, root: Value<'_>) -> Result<Read, Reques
         operation,
         model: None,
         messages: None,
-        places: Vec::new(),
         tools: Vec::new(),
         sampling: Sampling::default(),
         extra: Vec::new(),
@@ -37,7 +36,6 @@ struct Reader {
     operation: Operation,
     model: Option<String>,
     messages: Option<Vec<Message>>,
-    places: Vec<Vec<Option<Span>>>,
     tools: Vec<String>,
     sampling: Sampling,
     extra: Vec<Field>,
@@ -75,7 +73,6 @@ impl Reader {
             stream: self.stream,
             include_usage: self.include_usage,
             needs: self.needs,
-            places: self.places,
         })
     }
 
@@ -171,9 +168,7 @@ impl Reader {
         }
         let mut messages = Vec::with_capacity(value.items().count());
         for (position, message) in value.items().enumerate() {
-            let (message, places) = message::message(&mut self.needs, position, message)?;
-            messages.push(message);
-            self.places.push(places);
+            messages.push(message::message(&mut self.needs, position, message)?);
         }
         if messages.is_empty() {
             return Err(invalid("messages", "must have at least one message"));
@@ -218,9 +213,8 @@ impl Reader {
             return Err(invalid("prompt", "must have at least one prompt"));
         }
         self.needs.multiple_choices |= prompts.len() > 1;
-        let (messages, places) = prompts.into_iter().map(Parts::into_message).unzip();
-        self.messages = Some(messages);
-        self.places = places;
+        let messages = prompts.into_iter().map(Parts::into_message);
+        self.messages = Some(messages.collect());
         Ok(())
     }
 

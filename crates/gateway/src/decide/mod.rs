@@ -3,7 +3,7 @@
 pub(crate) mod directives;
 pub(crate) mod masks;
 pub mod memo;
-mod places;
+mod outline;
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use forebay_dialect::{Request, RequestError, Target, Wire};
 use http::request;
 
 use crate::answer::models::unknown_model;
-use crate::decide::masks::MaskTable;
-use crate::decide::places::{Places, outline};
+use crate::decide::masks::{MaskError, MaskTable};
+use crate::decide::outline::outline;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
@@ -175,9 +175,9 @@ async fn judge<P: Platform>(
         .session(caller, prompt_bytes)
         .await
         .map_err(failed)?;
-    let places = Places::of(&request.prompt);
+    let places = request.places();
     let verdict = session
-        .check_prompt(caller, &outline(&request.prompt), &places.list, &[])
+        .check_prompt(caller, &outline(&request.prompt), &places, &[])
         .await
         .map_err(failed)?;
     let mut facts = Remembered {
@@ -197,17 +197,17 @@ async fn judge<P: Platform>(
             return Ok(());
         }
         Action::Edit(edits) if !edits.is_empty() => {
-            let edits = match places.edits(&edits) {
-                Ok(edits) => edits,
-                Err(reason) => {
+            let built = MaskTable::build(&decision.identity.secret, &places, &edits);
+            let (masks, edits) = match built {
+                Ok(built) => built,
+                Err(MaskError::Policy(error)) => return Err(failed(error)),
+                Err(MaskError::Refused(reason)) => {
                     facts.denied = Some(reason);
                     decision.facts = Arc::new(facts);
                     return Ok(());
                 }
             };
-            let (masks, edits) =
-                MaskTable::build(&decision.identity.secret, &request.prompt, &edits)
-                    .map_err(failed)?;
+            drop(places);
             request.edit(&edits).map_err(|error| {
                 failed(crate::policy::PolicyError::Nonsense {
                     policy: "guardrails",
