@@ -26,6 +26,9 @@ pub struct EngineSimArgs {
     /// Where to publish KV events, such as tcp://127.0.0.1:5557.
     #[arg(long, value_name = "ENDPOINT")]
     pub kv_events: Option<String>,
+    /// Where missed batches of KV events are replayed, such as "tcp://*:5558".
+    #[arg(long, value_name = "ENDPOINT")]
+    pub kv_replay: Option<String>,
     /// The topic of KV events.
     #[arg(long, value_name = "TOPIC")]
     pub kv_events_topic: Option<String>,
@@ -56,6 +59,7 @@ impl EngineSimArgs {
             config.kv_events_topic.clone_from(topic);
         }
         config.kv_events = self.kv_events.clone().or(config.kv_events);
+        config.kv_replay = self.kv_replay.clone().or(config.kv_replay);
         config.hash_seed = self.hash_seed.clone().or(config.hash_seed);
         config.fault = self.fault.clone().or(config.fault);
         config.validate()?;

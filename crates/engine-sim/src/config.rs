@@ -7,12 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
-/// The profiles that are built in, by name.
-pub const PROFILES: [(&str, &str); 3] = [
-    ("h100x8-70b", include_str!("../profiles/h100x8-70b.toml")),
-    ("l4-8b", include_str!("../profiles/l4-8b.toml")),
-    ("instant", include_str!("../profiles/instant.toml")),
-];
+pub use forebay_engine_model::PROFILES;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +74,14 @@ pub struct SimConfig {
     pub prefix_caching_hash_algo: HashAlgorithm,
     /// The replica's `PYTHONHASHSEED`; unset by default.
     pub hash_seed: Option<String>,
+    /// Leading blocks that a request's `cache_salt` leaves out, so that tenants share them. Default:
+    /// 0, as in vLLM, which salts whole prompts.
+    pub public_blocks: usize,
     /// Where KV events are published, such as `tcp://127.0.0.1:5557` (port 0 takes a free one);
     /// none by default.
     pub kv_events: Option<String>,
+    /// Where batches of KV events are replayed, as vLLM's `replay_endpoint`; none by default.
+    pub kv_replay: Option<String>,
     /// The topic of KV events. Default: empty, as in vLLM.
     pub kv_events_topic: String,
     /// A fault that every request meets. Default: none.
@@ -127,7 +127,9 @@ impl Default for SimConfig {
             enable_prefix_caching: true,
             prefix_caching_hash_algo: HashAlgorithm::default(),
             hash_seed: None,
+            public_blocks: 0,
             kv_events: None,
+            kv_replay: None,
             kv_events_topic: String::new(),
             fault: None,
         }

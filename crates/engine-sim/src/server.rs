@@ -57,6 +57,7 @@ pub enum SimError {
 pub struct SimHandle {
     addr: SocketAddr,
     kv_events: Option<String>,
+    kv_replay: Option<String>,
     engine: Engine,
     cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -79,6 +80,12 @@ impl SimHandle {
     #[must_use]
     pub fn kv_events(&self) -> Option<&str> {
         self.kv_events.as_deref()
+    }
+
+    /// Where it replays KV events, the port as bound; none if it does not.
+    #[must_use]
+    pub fn kv_replay(&self) -> Option<&str> {
+        self.kv_replay.as_deref()
     }
 
     /// What it has done and does.
@@ -141,13 +148,14 @@ pub async fn start(listener: TcpListener, config: SimConfig) -> Result<SimHandle
         source,
     })?;
     let cancel = CancellationToken::new();
-    let (events, kv_events) = match &config.kv_events {
+    let (events, kv_events, kv_replay) = match &config.kv_events {
         Some(endpoint) => {
             let topic = &config.kv_events_topic;
-            let (queue, bound) = publisher::start(endpoint, topic, cancel.clone()).await?;
-            (Some(queue), Some(bound))
+            let replay = config.kv_replay.as_deref();
+            let started = publisher::start(endpoint, replay, topic, cancel.clone()).await?;
+            (Some(started.queue), Some(started.events), started.replay)
         }
-        None => (None, None),
+        None => (None, None, None),
     };
     let metrics = Metrics::new(&config);
     let engine = Engine::new(&config, Arc::clone(&metrics), events);
@@ -170,6 +178,7 @@ pub async fn start(listener: TcpListener, config: SimConfig) -> Result<SimHandle
     Ok(SimHandle {
         addr,
         kv_events,
+        kv_replay,
         engine,
         cancel,
         task,

@@ -18,6 +18,16 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// The algorithm that vLLM's `--prefix-caching-hash-algo` names so.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "sha256_cbor" => Some(Self::Sha256Cbor),
+            "xxhash_cbor" => Some(Self::XxhashCbor),
+            _ => None,
+        }
+    }
+
     /// Hashes one encoded value.
     pub(crate) fn hash(self, encoded: &[u8]) -> BlockHash {
         match self {

@@ -43,8 +43,11 @@ pub struct ChainSpec {
     pub seed: Option<String>,
     /// The request's adapter. It enters every block.
     pub lora: Option<Lora>,
-    /// The request's `cache_salt`. It enters the first block, and through it all others.
+    /// The request's `cache_salt`. It enters one block, and through it all later ones.
     pub cache_salt: Option<String>,
+    /// Leading blocks that the salt leaves out, so that salts share them: a public system prompt.
+    /// Default: 0, as in vLLM, which salts the first block. More is for engines that salt by region.
+    pub public_blocks: usize,
     /// The request's media, by rising offset. Each enters the blocks that it overlaps.
     pub mm: Vec<MultimodalItem>,
 }
@@ -57,6 +60,7 @@ impl Default for ChainSpec {
             seed: None,
             lora: None,
             cache_salt: None,
+            public_blocks: 0,
             mm: Vec::new(),
         }
     }
@@ -80,44 +84,42 @@ impl ChainSpec {
     }
 
     /// Adds to `chain`, which names the leading blocks of `tokens`, the hashes of the full blocks
-    /// that it does not name yet. Use it while a sequence grows.
+    /// that it does not name yet. Use it while a sequence grows, and for the next turn of a
+    /// conversation: only new blocks are hashed.
     pub fn extend(&self, chain: &mut Vec<BlockHash>, tokens: &[u32]) {
         if self.block_size == 0 {
             return;
         }
         let mut parent = chain.last().copied().unwrap_or_else(|| self.root());
         let mut cbor = Cbor::default();
-        for (index, block) in tokens
-            .chunks_exact(self.block_size)
-            .enumerate()
-            .skip(chain.len())
-        {
+        let mut media = Media::new(&self.mm);
+        let blocks = tokens.chunks_exact(self.block_size);
+        chain.reserve(blocks.len().saturating_sub(chain.len()));
+        for (index, block) in blocks.enumerate().skip(chain.len()) {
             cbor.clear();
-            self.encode_block(&mut cbor, parent, index * self.block_size, block);
+            cbor.array(3);
+            cbor.bytes(parent.as_bytes());
+            cbor.tokens(block);
+            let start = index * self.block_size;
+            let items = media.overlapping(start, start + self.block_size);
+            self.encode_extra_keys(&mut cbor, index, start, items);
             parent = self.algorithm.hash(cbor.as_bytes());
             chain.push(parent);
         }
     }
 
-    fn encode_block(&self, cbor: &mut Cbor, parent: BlockHash, start: usize, tokens: &[u32]) {
-        cbor.array(3);
-        cbor.bytes(parent.as_bytes());
-        cbor.array(tokens.len());
-        for token in tokens {
-            cbor.unsigned(u64::from(*token));
-        }
-        self.encode_extra_keys(cbor, start, start + tokens.len());
-    }
-
-    fn encode_extra_keys(&self, cbor: &mut Cbor, start: usize, end: usize) {
-        let overlapping = || {
-            self.mm.iter().filter(move |item| {
-                item.offset < end && item.offset.saturating_add(item.length) > start
-            })
-        };
-        let salt = self.cache_salt.as_deref().filter(|_| start == 0);
-        let keys =
-            usize::from(self.lora.is_some()) + overlapping().count() + usize::from(salt.is_some());
+    fn encode_extra_keys(
+        &self,
+        cbor: &mut Cbor,
+        index: usize,
+        start: usize,
+        items: &[MultimodalItem],
+    ) {
+        let salt = self
+            .cache_salt
+            .as_deref()
+            .filter(|_| index == self.public_blocks);
+        let keys = usize::from(self.lora.is_some()) + items.len() + usize::from(salt.is_some());
         if keys == 0 {
             return cbor.null();
         }
@@ -128,10 +130,11 @@ impl ChainSpec {
             cbor.text(&lora.name);
             cbor.text(&lora.path);
         }
-        for item in overlapping() {
+        for item in items {
             cbor.array(3);
             cbor.text("mm");
             cbor.text(&item.identifier);
+            // An item that overlaps the block starts before the block's end.
             cbor.signed(item.offset as i64 - start as i64);
         }
         if let Some(salt) = salt {
@@ -139,5 +142,33 @@ impl ChainSpec {
             cbor.text("cache_salt");
             cbor.text(salt);
         }
+    }
+}
+
+/// A prompt's media beside its blocks, both walked once. Items lie one after another, as
+/// placeholders in a prompt do.
+struct Media<'a> {
+    left: &'a [MultimodalItem],
+}
+
+impl<'a> Media<'a> {
+    fn new(items: &'a [MultimodalItem]) -> Self {
+        Self { left: items }
+    }
+
+    /// The items of the block from token `start` to before token `end`; blocks must rise.
+    fn overlapping(&mut self, start: usize, end: usize) -> &'a [MultimodalItem] {
+        let passed = self
+            .left
+            .iter()
+            .take_while(|item| item.offset.saturating_add(item.length) <= start)
+            .count();
+        self.left = &self.left[passed..];
+        let count = self
+            .left
+            .iter()
+            .take_while(|item| item.offset < end)
+            .count();
+        &self.left[..count]
     }
 }

@@ -18,8 +18,14 @@
 mod block_hash;
 mod chain;
 mod encode;
+mod page;
+mod route;
 mod text;
+#[cfg(feature = "vectors")]
+pub mod vectors;
 
 pub use block_hash::{Algorithm, BlockHash};
 pub use chain::{ChainSpec, DEFAULT_BLOCK_SIZE, Lora, MultimodalItem, UNSEEDED_ROOT_TEXT};
+pub use page::{PageHash, extend_page_chain, page_chain, page_event_id};
+pub use route::{extend_route_chain, route_block, route_chain};
 pub use text::text_chain;

@@ -52,6 +52,7 @@ fn spec(row: &Row) -> ChainSpec {
                 length: item.length,
             })
             .collect(),
+        ..ChainSpec::default()
     }
 }
 
@@ -116,4 +117,57 @@ fn text_chains_agree_up_to_the_first_difference_and_never_after() {
     assert_ne!(one[2], other[2]);
     assert_ne!(one[3], other[3]);
     assert_ne!(one[0], text_chain(b"aaaa", 4, 8)[0]);
+}
+
+#[test]
+fn salts_share_the_public_blocks_and_none_after_them() {
+    let tokens: Vec<u32> = (0..100).collect();
+    let salted = |salt: &str, public_blocks| {
+        let spec = ChainSpec {
+            block_size: 10,
+            cache_salt: Some(salt.to_owned()),
+            public_blocks,
+            ..ChainSpec::default()
+        };
+        spec.chain(&tokens)
+    };
+    let (one, other) = (salted("a", 3), salted("b", 3));
+    assert_eq!(one[..3], other[..3]);
+    assert!(one[3..].iter().zip(&other[3..]).all(|(a, b)| a != b));
+    // No public block is vLLM's own form; more public blocks than there are is no salt at all.
+    assert!(
+        salted("a", 0)
+            .iter()
+            .zip(&salted("b", 0))
+            .all(|(a, b)| a != b)
+    );
+    assert_eq!(salted("a", 10), salted("b", 10));
+}
+
+#[test]
+fn tenants_with_salts_share_no_block_in_a_million_random_pairs() {
+    let mut state = 11_u64;
+    let mut pairs = 0;
+    while pairs < 1_000_000 {
+        let tokens: Vec<u32> = (0..4_000)
+            .map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (state >> 40) as u32
+            })
+            .collect();
+        let chain = |tenant: u64| {
+            let spec = ChainSpec {
+                algorithm: Algorithm::XxhashCbor,
+                block_size: 4,
+                cache_salt: Some(format!("{:016x}", state ^ tenant)),
+                ..ChainSpec::default()
+            };
+            spec.chain(&tokens)
+        };
+        let (one, other) = (chain(1), chain(2));
+        assert!(one.iter().zip(&other).all(|(a, b)| a.low64() != b.low64()));
+        pairs += one.len();
+    }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod generate;
 mod init;
 mod keys;
+mod prefix;
 mod remote;
 mod serve;
 
@@ -43,6 +44,10 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
+    /// Check block hashes of prompts against an engine's.
+    Prefix(prefix::PrefixArgs),
+    /// Route a recorded trace through simulated engines, and compare rules.
+    Simulate(forebay_simulate::SimulateArgs),
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
     /// Left the product: Spin's own program serves Spin apps.
@@ -79,6 +84,11 @@ impl Cli {
             Command::Man(args) => args.run(),
             Command::Keys(args) => args.run(),
             Command::Catalogue(args) => args.run(),
+            Command::Prefix(args) => args.run(),
+            Command::Simulate(args) => {
+                say(args.run()?.trim_end());
+                Ok(())
+            }
             Command::Bake(args) => args.run(),
             Command::Spin { .. } => clap::Error::raw(
                 clap::error::ErrorKind::InvalidSubcommand,

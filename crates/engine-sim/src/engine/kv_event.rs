@@ -15,8 +15,8 @@ pub(crate) enum KvEvent {
         parent: Option<BlockHash>,
         tokens: Vec<u32>,
         block_size: usize,
-        /// The salt, if the first of these blocks is a salted prompt's first.
-        salt: Option<String>,
+        /// Which of these blocks the salt enters, if one does, and the salt.
+        salt: Option<(usize, String)>,
     },
     /// Blocks were evicted.
     BlockRemoved { hashes: Vec<BlockHash> },
@@ -119,7 +119,7 @@ impl Writer {
                 self.array(hashes.len());
                 for block in 0..hashes.len() {
                     match salt {
-                        Some(salt) if block == 0 => {
+                        Some((salted, salt)) if block == *salted => {
                             self.array(1);
                             self.text(salt);
                         }

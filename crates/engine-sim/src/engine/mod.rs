@@ -1,7 +1,6 @@
 //! The engine behind the API: a scheduler with continuous batching that steps on tokio's clock.
 //! It moves counts of tokens; the tokens of an answer are known before it starts.
 
-pub(crate) mod kv_cache;
 pub(crate) mod kv_event;
 pub(crate) mod publisher;
 #[cfg(test)]

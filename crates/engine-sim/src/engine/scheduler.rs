@@ -1,14 +1,14 @@
-//! Continuous batching as vLLM's scheduler does it: each step first continues what runs, then
-//! admits what waits, within a budget of tokens; a prompt may take several steps.
+//! The engine model with this replica's clock, metrics and KV events around it.
 
-use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_engine_model::{Limits, Rates, Scheduler as Model, Watch};
+use forebay_prefix::BlockHash;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::kv_cache::KvCache;
 use super::kv_event::KvEvent;
 use super::sequence::{Progress, Sequence, SequenceSpec};
 use crate::config::SimConfig;
@@ -16,54 +16,58 @@ use crate::metrics::Metrics;
 
 /// The queues and the KV cache. It never waits: a step is begun, time passes elsewhere, it is ended.
 pub(crate) struct Scheduler {
-    waiting: VecDeque<Sequence>,
-    running: Vec<Sequence>,
-    cache: KvCache,
-    next_id: u64,
+    model: Model<Sequence>,
+    rates: Rates,
     block_size: usize,
     prefix_caching: bool,
-    max_num_seqs: usize,
-    max_num_batched_tokens: usize,
-    seconds_per_prefill_token: f64,
-    decode_base_seconds: f64,
-    decode_seconds_per_sequence: f64,
+    events: Vec<KvEvent>,
+    publish: bool,
 }
 
 impl Scheduler {
     pub(crate) fn new(config: &SimConfig, publish: bool) -> Self {
         Self {
-            waiting: VecDeque::new(),
-            running: Vec::new(),
-            cache: KvCache::new(config.num_gpu_blocks, publish),
-            next_id: 0,
+            model: Model::new(Limits {
+                block_size: config.block_size,
+                blocks: config.num_gpu_blocks,
+                sequences: config.max_num_seqs,
+                step_tokens: config.max_num_batched_tokens,
+                prefix_caching: config.enable_prefix_caching,
+            }),
+            rates: Rates {
+                seconds_per_prefill_token: config.prefill_tokens_per_second.recip(),
+                step_seconds: config.decode_step_base_us * 1e-6,
+                seconds_per_sequence: config.decode_step_per_sequence_us * 1e-6,
+            },
             block_size: config.block_size,
             prefix_caching: config.enable_prefix_caching,
-            max_num_seqs: config.max_num_seqs,
-            max_num_batched_tokens: config.max_num_batched_tokens,
-            seconds_per_prefill_token: config.prefill_tokens_per_second.recip(),
-            decode_base_seconds: config.decode_step_base_us * 1e-6,
-            decode_seconds_per_sequence: config.decode_step_per_sequence_us * 1e-6,
+            events: Vec::new(),
+            publish,
         }
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.running.len()
+        self.model.running()
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.model.waiting()
     }
 
     pub(crate) fn kv_cache_usage(&self) -> f64 {
-        self.cache.usage()
+        self.model.cache().usage()
     }
 
     pub(crate) fn clear_cache(&mut self) -> bool {
-        self.cache.clear()
+        let cleared = self.model.clear_cache();
+        if cleared && self.publish {
+            self.events.push(KvEvent::AllBlocksCleared);
+        }
+        cleared
     }
 
     pub(crate) fn drain_events(&mut self) -> Vec<KvEvent> {
-        self.cache.drain_events()
+        std::mem::take(&mut self.events)
     }
 
     /// Queues a sequence and gives the id that [`Self::abort`] takes.
@@ -73,181 +77,96 @@ impl Scheduler {
         progress: Arc<Progress>,
         moved: Arc<Notify>,
     ) -> u64 {
-        self.next_id += 1;
-        let sequence = Sequence::new(self.next_id, spec, progress, moved);
-        self.waiting.push_back(sequence);
-        self.next_id
+        self.model.submit(Sequence::new(spec, progress, moved))
     }
 
     /// Drops a sequence wherever it is; false if it is already done.
     pub(crate) fn abort(&mut self, id: u64) -> bool {
-        if let Some(place) = self.running.iter().position(|sequence| sequence.id == id) {
-            let mut sequence = self.running.remove(place);
-            self.release(&mut sequence);
-            return true;
-        }
-        let before = self.waiting.len();
-        self.waiting.retain(|sequence| sequence.id != id);
-        self.waiting.len() < before
+        self.model.abort(id)
     }
 
     /// Decides what the next step computes, and says how long it takes; none if there is nothing.
     pub(crate) fn begin_step(&mut self, metrics: &Metrics) -> Option<Duration> {
-        let mut budget = self.max_num_batched_tokens;
-        let preempted = self.continue_running(&mut budget);
-        if !preempted {
-            self.admit_waiting(&mut budget, metrics);
-        }
-        let (mut prefill, mut decodes) = (0, 0);
-        for sequence in self.running.iter().filter(|one| one.scheduled > 0) {
-            if sequence.generated > 0 && sequence.scheduled == 1 {
-                decodes += 1;
-            } else {
-                prefill += sequence.scheduled;
-            }
-        }
-        if prefill + decodes == 0 {
-            return None;
-        }
-        metrics.step(prefill + decodes);
-        let seconds = self.decode_base_seconds
-            + decodes as f64 * self.decode_seconds_per_sequence
-            + prefill as f64 * self.seconds_per_prefill_token;
-        Some(Duration::from_secs_f64(seconds))
-    }
-
-    /// Gives each running sequence its tokens; true if one had to be put back to the queue.
-    fn continue_running(&mut self, budget: &mut usize) -> bool {
-        let mut preempted = false;
-        let mut place = 0;
-        while place < self.running.len() {
-            let sequence = &mut self.running[place];
-            sequence.scheduled = 0;
-            let tokens = (sequence.len() - sequence.computed).min(*budget);
-            let blocks = (sequence.computed + tokens).div_ceil(self.block_size);
-            let missing = blocks.saturating_sub(sequence.named + sequence.private);
-            if self.cache.take(missing) {
-                sequence.private += missing;
-                sequence.scheduled = tokens;
-                *budget -= tokens;
-                place += 1;
-                continue;
-            }
-            // No room: the youngest gives up its blocks and starts again later.
-            if let Some(mut youngest) = self.running.pop() {
-                *budget += youngest.scheduled;
-                self.release(&mut youngest);
-                youngest.preemptions += 1;
-                self.waiting.push_front(youngest);
-                preempted = true;
-            }
-        }
-        preempted
-    }
-
-    fn admit_waiting(&mut self, budget: &mut usize, metrics: &Metrics) {
-        while *budget > 0 && self.running.len() < self.max_num_seqs {
-            let Some(mut sequence) = self.waiting.pop_front() else {
-                return;
-            };
-            // At least one token is computed, or there would be nothing to sample from.
-            let most_hits = (sequence.len() - 1) / self.block_size;
-            let known = &sequence.spec.chain[..most_hits.min(sequence.spec.chain.len())];
-            let hits = if self.prefix_caching {
-                self.cache.hits(known)
-            } else {
-                0
-            };
-            let held = &sequence.spec.chain[..hits];
-            let computed = hits * self.block_size;
-            let tokens = (sequence.len() - computed).min(*budget);
-            let missing = (computed + tokens).div_ceil(self.block_size) - hits;
-            if self.cache.available() < missing + self.cache.idle_hits(held) {
-                self.waiting.push_front(sequence);
-                return;
-            }
-            self.cache.hold(held);
-            self.cache.take(missing);
-            sequence.named = hits;
-            sequence.private = missing;
-            sequence.computed = computed;
-            sequence.scheduled = tokens;
-            sequence.started.get_or_insert_with(Instant::now);
-            if sequence.cached.is_none() {
-                sequence.cached = Some(computed);
-                sequence.progress.set_cached(computed);
-                metrics.admitted(sequence.spec.prompt_len, computed, self.prefix_caching);
-            }
-            *budget -= tokens;
-            self.running.push(sequence);
-        }
+        let (model, mut watcher) = self.watched(metrics);
+        let step = model.begin_step(&mut watcher)?;
+        metrics.step(step.tokens());
+        Some(Duration::from_secs_f64(self.rates.seconds(step)))
     }
 
     /// Takes in what the step computed: new blocks, new tokens, finished sequences.
     pub(crate) fn end_step(&mut self, metrics: &Metrics) {
-        let now = Instant::now();
-        let mut place = 0;
-        while place < self.running.len() {
-            let sequence = &mut self.running[place];
-            let scheduled = std::mem::take(&mut sequence.scheduled);
-            sequence.computed += scheduled;
-            if self.prefix_caching {
-                name_full_blocks(sequence, &mut self.cache, self.block_size);
-            }
-            if scheduled > 0 && sequence.computed == sequence.len() {
-                sequence.generate();
-                metrics.token(sequence.submitted, sequence.last_token, now);
-                sequence.first_token.get_or_insert(now);
-                sequence.last_token = Some(now);
-            }
-            if sequence.generated >= sequence.target() {
-                let mut done = self.running.swap_remove(place);
-                self.release(&mut done);
-                metrics.finished(&done.finish(now));
-                continue;
-            }
-            place += 1;
-        }
+        let (model, mut watcher) = self.watched(metrics);
+        model.end_step(&mut watcher);
     }
 
-    fn release(&mut self, sequence: &mut Sequence) {
-        self.cache
-            .release(&sequence.spec.chain[..sequence.named], sequence.private);
-        sequence.named = 0;
-        sequence.private = 0;
-        sequence.computed = 0;
-        sequence.scheduled = 0;
+    fn watched<'a>(&'a mut self, metrics: &'a Metrics) -> (&'a mut Model<Sequence>, Watcher<'a>) {
+        let watcher = Watcher {
+            metrics,
+            events: self.publish.then_some(&mut self.events),
+            now: Instant::now(),
+            block_size: self.block_size,
+            prefix_caching: self.prefix_caching,
+        };
+        (&mut self.model, watcher)
     }
 }
 
-/// Names the blocks that the sequence has filled, and records those that are new to the cache.
-fn name_full_blocks(sequence: &mut Sequence, cache: &mut KvCache, block_size: usize) {
-    let full = sequence.computed / block_size;
-    if full <= sequence.named {
-        return;
-    }
-    let spec = &mut sequence.spec;
-    if full > spec.chain.len() {
-        let computed = &spec.tokens[..sequence.computed.min(spec.tokens.len())];
-        spec.chain_spec.extend(&mut spec.chain, computed);
-    }
-    let first = sequence.named;
-    let mut stored_from = None;
-    for block in first..full.min(spec.chain.len()) {
-        sequence.private = sequence.private.saturating_sub(1);
-        sequence.named += 1;
-        if cache.name(spec.chain[block]) && stored_from.is_none() {
-            stored_from = Some(block);
+/// Turns what the model does into metrics, progress and KV events.
+struct Watcher<'a> {
+    metrics: &'a Metrics,
+    events: Option<&'a mut Vec<KvEvent>>,
+    now: Instant,
+    block_size: usize,
+    prefix_caching: bool,
+}
+
+impl Watch<Sequence> for Watcher<'_> {
+    fn started(&mut self, sequence: &mut Sequence, cached: Option<usize>) {
+        sequence.started.get_or_insert(self.now);
+        if let Some(cached) = cached {
+            sequence.progress.set_cached(cached);
+            let prompt = sequence.spec.prompt_len;
+            self.metrics.admitted(prompt, cached, self.prefix_caching);
         }
     }
-    // A chain's blocks are present from its head on, so all after the first new one are new.
-    if let Some(from) = stored_from {
-        cache.record(KvEvent::BlockStored {
-            hashes: spec.chain[from..sequence.named].to_vec(),
-            parent: from.checked_sub(1).map(|parent| spec.chain[parent]),
-            tokens: spec.tokens[from * block_size..sequence.named * block_size].to_vec(),
-            block_size,
-            salt: spec.chain_spec.cache_salt.clone().filter(|_| from == 0),
+
+    fn token(&mut self, sequence: &mut Sequence, generated: usize) {
+        sequence.generate(generated);
+        self.metrics
+            .token(sequence.submitted, sequence.last_token, self.now);
+        sequence.first_token.get_or_insert(self.now);
+        sequence.last_token = Some(self.now);
+    }
+
+    fn finished(&mut self, sequence: Sequence, preemptions: usize) {
+        self.metrics
+            .finished(&sequence.finish(self.now, preemptions));
+    }
+
+    fn stored(&mut self, sequence: &Sequence, blocks: Range<usize>) {
+        let Some(events) = self.events.as_deref_mut() else {
+            return;
+        };
+        let spec = &sequence.spec;
+        let salted = spec.chain_spec.public_blocks;
+        let salt = spec.chain_spec.cache_salt.clone();
+        events.push(KvEvent::BlockStored {
+            hashes: spec.chain[blocks.clone()].to_vec(),
+            parent: blocks.start.checked_sub(1).map(|parent| spec.chain[parent]),
+            tokens: spec.tokens[blocks.start * self.block_size..blocks.end * self.block_size]
+                .to_vec(),
+            block_size: self.block_size,
+            salt: salt
+                .filter(|_| blocks.contains(&salted))
+                .map(|salt| (salted - blocks.start, salt)),
         });
+    }
+
+    fn removed(&mut self, block: BlockHash) {
+        if let Some(events) = self.events.as_deref_mut() {
+            events.push(KvEvent::BlockRemoved {
+                hashes: vec![block],
+            });
+        }
     }
 }

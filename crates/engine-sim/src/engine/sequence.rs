@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use forebay_engine_model::Work;
 use forebay_prefix::{BlockHash, ChainSpec};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -73,25 +74,12 @@ pub(crate) struct Finished {
     pub(crate) decode: Duration,
 }
 
-/// A sequence in the scheduler's hands.
+/// A sequence in the model's hands.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    pub(super) id: u64,
     pub(super) spec: SequenceSpec,
     pub(super) progress: Arc<Progress>,
     pub(super) moved: Arc<Notify>,
-    pub(super) generated: usize,
-    /// Tokens whose keys and values are in blocks.
-    pub(super) computed: usize,
-    /// Tokens of the step under way.
-    pub(super) scheduled: usize,
-    /// Leading blocks of `spec.chain` that it holds by name.
-    pub(super) named: usize,
-    /// Blocks that it holds without a name.
-    pub(super) private: usize,
-    /// Prompt tokens found in the cache at first admission; none before that.
-    pub(super) cached: Option<usize>,
-    pub(super) preemptions: usize,
     pub(super) submitted: Instant,
     pub(super) started: Option<Instant>,
     pub(super) first_token: Option<Instant>,
@@ -99,24 +87,11 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(
-        id: u64,
-        spec: SequenceSpec,
-        progress: Arc<Progress>,
-        moved: Arc<Notify>,
-    ) -> Self {
+    pub(super) fn new(spec: SequenceSpec, progress: Arc<Progress>, moved: Arc<Notify>) -> Self {
         Self {
-            id,
             spec,
             progress,
             moved,
-            generated: 0,
-            computed: 0,
-            scheduled: 0,
-            named: 0,
-            private: 0,
-            cached: None,
-            preemptions: 0,
             submitted: Instant::now(),
             started: None,
             first_token: None,
@@ -124,27 +99,22 @@ impl Sequence {
         }
     }
 
-    /// Tokens that exist so far.
-    pub(super) fn len(&self) -> usize {
-        self.spec.prompt_len + self.generated
-    }
-
     /// Tokens it will have generated in the end.
-    pub(super) fn target(&self) -> usize {
+    fn target(&self) -> usize {
         self.spec.tokens.len() - self.spec.prompt_len
     }
 
     /// Sums it up.
-    pub(super) fn finish(&self, now: Instant) -> Finished {
+    pub(super) fn finish(&self, now: Instant, preemptions: usize) -> Finished {
         let started = self.started.unwrap_or(now);
         let first_token = self.first_token.unwrap_or(now);
         Finished {
             prompt_tokens: self.spec.prompt_len,
-            generated: self.generated,
+            generated: self.progress.generated(),
             max_tokens: self.spec.max_tokens,
             n: self.spec.n,
             cut_by_length: self.spec.cut_by_length,
-            preemptions: self.preemptions,
+            preemptions,
             queued: started - self.submitted,
             prefill: first_token - started,
             decode: now - first_token,
@@ -152,14 +122,33 @@ impl Sequence {
     }
 
     /// Takes in one more token and tells the API.
-    pub(super) fn generate(&mut self) {
-        self.generated += 1;
-        self.progress
-            .generated
-            .store(self.generated, Ordering::Release);
-        if self.generated >= self.target() {
+    pub(super) fn generate(&mut self, generated: usize) {
+        self.progress.generated.store(generated, Ordering::Release);
+        if generated >= self.target() {
             self.progress.finished.store(true, Ordering::Release);
         }
         self.moved.notify_one();
+    }
+}
+
+impl Work for Sequence {
+    type Block = BlockHash;
+
+    fn prompt_len(&self) -> usize {
+        self.spec.prompt_len
+    }
+
+    fn output_len(&self) -> usize {
+        self.target()
+    }
+
+    fn chain(&self) -> &[BlockHash] {
+        &self.spec.chain
+    }
+
+    fn extend_chain(&mut self, tokens: usize) {
+        let spec = &mut self.spec;
+        let computed = &spec.tokens[..tokens.min(spec.tokens.len())];
+        spec.chain_spec.extend(&mut spec.chain, computed);
     }
 }
