@@ -16,7 +16,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Outgoing, dialect_headers, first_eight};
+use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
 
 /// What becomes of a miss.
@@ -126,6 +126,9 @@ pub(crate) fn taken<P: Platform>(
     }
 }
 
+/// Tokens of an answer where the request names no lower limit: what a chat's answer usually has.
+const USUAL_ANSWER: u64 = 300;
+
 /// What is to be done for a request, and the request itself.
 pub(crate) fn errand<P: Platform>(
     gateway: &Gateway<P>,
@@ -142,6 +145,7 @@ pub(crate) fn errand<P: Platform>(
         own: own.is_some(),
     };
     let secret = &*decision.identity.secret;
+    let tenant_hash = first_eight(&keyed(secret, &[b"forebay warmth v1"]));
     let mut key = DefaultHasher::new();
     decision.identity.key.id.hash(&mut key);
     let outgoing = Outgoing {
@@ -150,6 +154,16 @@ pub(crate) fn errand<P: Platform>(
         hints: decision.plan.hints.clone(),
         headers: passed_on(decision, head, ticket),
         deadline,
+        prefix: Prefix::new(
+            &decision.plan.chain,
+            tenant_hash,
+            decision.facts.input_tokens,
+            decision
+                .facts
+                .max_tokens
+                .unwrap_or(USUAL_ANSWER)
+                .min(USUAL_ANSWER),
+        ),
         key: key.finish(),
         count: false,
         unread: false,
@@ -162,7 +176,7 @@ pub(crate) fn errand<P: Platform>(
         residency: decision.residency.clone(),
         budget_micro_usd: decision.identity.tenant.budget_micro_usd,
         deadline,
-        tenant_hash: first_eight(&keyed(secret, &[b"forebay warmth v1"])),
+        tenant_hash,
         may_store,
     };
     (errand, outgoing)

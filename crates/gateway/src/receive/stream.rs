@@ -90,7 +90,11 @@ impl<P: Platform> Receiver<'_, P> {
                 if event.data.is_empty() {
                     continue;
                 }
-                if self.event(event, &mut passing).await? == Step::End {
+                let step = self.event(event, &mut passing).await?;
+                if passing.begun {
+                    answer.begun();
+                }
+                if step == Step::End {
                     return self.end_stream(answer, passing).await;
                 }
             }

@@ -15,6 +15,7 @@ use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
 use super::rank::resting;
 use super::verdict::Verdict;
+use super::workers::Prefix;
 use super::{Answer, Endpoint, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
@@ -64,6 +65,8 @@ pub(crate) struct Outgoing {
     pub(crate) headers: HeaderMap,
     /// When the client's time is up.
     pub(crate) deadline: Deadline,
+    /// The prompt, as the choice of a replica sees it.
+    pub(crate) prefix: Prefix,
     /// The API key that asks, as evidence.
     pub(crate) key: u64,
     /// Only the prompt's tokens are asked for.
@@ -99,6 +102,8 @@ pub(super) struct State {
 pub(super) struct Chosen {
     pub(super) upstream: Arc<Upstream>,
     pub(super) endpoint: Arc<Endpoint>,
+    /// Tokens of the prompt that it probably has to compute.
+    pub(super) uncached_tokens: u64,
     /// It was asked before: no connection of then is used.
     pub(super) again: bool,
 }
@@ -210,6 +215,7 @@ impl<P: Platform> Attempts<P> {
         let again = Chosen {
             upstream: answer.upstream.clone(),
             endpoint: answer.lease.endpoint.clone(),
+            uncached_tokens: self.outgoing.prefix.tokens(),
             again: true,
         };
         self.state.again.push_back((again, ready));
@@ -262,19 +268,22 @@ impl<P: Platform> Attempts<P> {
         let now = platform.now();
         while let Some(upstream) = self.ranked.order.get(self.state.at) {
             let random = first_eight(&platform.random());
-            let pick =
-                |last_resort| upstream.pick(model, &self.state.tried, last_resort, random, now);
-            let endpoint = pick(false).or_else(|| {
+            let pick = |last_resort| {
+                let (tried, prefix) = (&self.state.tried, &self.outgoing.prefix);
+                upstream.pick(model, tried, last_resort, prefix, random, now)
+            };
+            let picked = pick(false).or_else(|| {
                 // The first try of a request is free; that a second goes to whom nobody trusts
                 // would be a storm while all are down.
                 let granted =
                     self.ranked.last_resort && (self.state.made == 0 || self.sender.budget.spend());
                 granted.then(|| pick(true)).flatten()
             });
-            if let Some(endpoint) = endpoint {
+            if let Some(picked) = picked {
                 return Some(Chosen {
                     upstream: upstream.clone(),
-                    endpoint,
+                    endpoint: picked.endpoint,
+                    uncached_tokens: picked.uncached_tokens,
                     again: false,
                 });
             }

@@ -1,6 +1,6 @@
 //! One replica: who is on it now, and whether it may be asked.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub(crate) struct Endpoint {
     /// Its base URL, without a trailing slash.
     pub(crate) base: Arc<str>,
     in_flight: AtomicU32,
+    /// Prompt tokens sent to it whose answers have not begun.
+    queued_tokens: AtomicU64,
     /// Set by the active checks.
     up: AtomicBool,
     state: Mutex<State>,
@@ -95,6 +97,7 @@ impl Endpoint {
         Self {
             base: base.into(),
             in_flight: AtomicU32::new(0),
+            queued_tokens: AtomicU64::new(0),
             up: AtomicBool::new(true),
             state: Mutex::default(),
             down: Notify::new(),
@@ -104,6 +107,11 @@ impl Endpoint {
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// Prompt tokens sent to it that it has to compute before their answers begin.
+    pub(crate) fn queued_tokens(&self) -> u64 {
+        self.queued_tokens.load(Relaxed)
     }
 
     /// Whether it may be asked for a model now.
@@ -264,6 +272,8 @@ impl State {
 pub(crate) struct Lease {
     pub(crate) endpoint: Arc<Endpoint>,
     on_trial: bool,
+    /// Tokens that it counts as queued until the answer begins.
+    queued_tokens: u64,
 }
 
 impl Lease {
@@ -278,12 +288,27 @@ impl Lease {
         Self {
             endpoint: endpoint.clone(),
             on_trial,
+            queued_tokens: 0,
         }
+    }
+
+    /// The replica has to compute so many prompt tokens before the answer begins.
+    pub(super) fn waits_for(&mut self, tokens: u64) {
+        self.begun();
+        self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
+        self.queued_tokens = tokens;
+    }
+
+    /// The answer has begun: its prompt is computed.
+    pub(super) fn begun(&mut self) {
+        let tokens = std::mem::take(&mut self.queued_tokens);
+        self.endpoint.queued_tokens.fetch_sub(tokens, Relaxed);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.begun();
         self.endpoint.in_flight.fetch_sub(1, Relaxed);
         if self.on_trial {
             // A trial that ended without a result, since its client left, is no result: another may try.

@@ -45,6 +45,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The first content has come: the prompt is computed.
+    pub(crate) fn begun(&mut self) {
+        self.lease.begun();
+    }
+
     /// The replica that answers.
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.lease.endpoint
@@ -88,7 +93,11 @@ impl<P: Platform> Attempts<P> {
     ) -> Result<Answer, Failed> {
         let platform = self.sender.platform.clone();
         let sent = platform.now();
-        let lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
+        let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
+        lease.waits_for(chosen.uncached_tokens);
+        chosen
+            .upstream
+            .sent(&chosen.endpoint, &self.outgoing.prefix);
         let mut prepared = prepared;
         let mut renewed = false;
         loop {

@@ -17,6 +17,7 @@ mod upstream;
 mod verdict;
 mod wait;
 mod warmth;
+mod workers;
 
 pub(crate) use attempt::{Attempts, Outgoing, Sender, first_eight};
 pub(crate) use budget::RetryBudget;
@@ -28,3 +29,4 @@ pub(crate) use provider::{Framing, Route};
 pub(crate) use rank::{Ranked, Wish, rank};
 pub use upstream::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
 pub(crate) use upstream::{Listed, Upstream, View};
+pub(crate) use workers::Prefix;

@@ -13,6 +13,7 @@ use super::Route;
 use super::endpoint::{Endpoint, Standing};
 use super::speed::Speed;
 use super::warmth::Warmth;
+use super::workers::{Prefix, Workers};
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
@@ -57,6 +58,7 @@ const MAX_REFUSED: usize = 16;
 struct Measured {
     speed: Speed,
     warmth: Warmth,
+    workers: Workers,
     /// Fields that the gateway adds by itself and that this upstream refuses.
     refuses: Mutex<Vec<String>>,
     /// When an operator was last told that it does not accept the gateway's account.
@@ -72,6 +74,14 @@ pub(crate) struct Listed {
     pub(crate) models: Arc<[ModelEntry]>,
     /// When it was last asked.
     pub(crate) asked: Option<Instant>,
+}
+
+/// A replica, picked for a prompt.
+#[derive(Debug, Clone)]
+pub(crate) struct Picked {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Tokens of the prompt that it probably has to compute.
+    pub(crate) uncached_tokens: u64,
 }
 
 /// How a selector sees an upstream.
@@ -462,16 +472,21 @@ impl Upstream {
     }
 
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
-    /// that it comes back into use, else the less loaded of two picked at random. `last_resort`:
+    /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
     /// else one that is ejected.
     pub(crate) fn pick(
         &self,
         model: &str,
         tried: &[Arc<Endpoint>],
         last_resort: bool,
+        prefix: &Prefix,
         random: u64,
         now: Instant,
-    ) -> Option<Arc<Endpoint>> {
+    ) -> Option<Picked> {
+        let plain = |endpoint: &Arc<Endpoint>| Picked {
+            endpoint: endpoint.clone(),
+            uncached_tokens: prefix.tokens(),
+        };
         let mut good = Vec::with_capacity(self.endpoints.len());
         let mut rest: Option<(Instant, &Arc<Endpoint>)> = None;
         for endpoint in &self.endpoints {
@@ -480,7 +495,7 @@ impl Upstream {
             }
             match endpoint.standing(model, now) {
                 Standing::Good => good.push(endpoint),
-                Standing::Trial => return Some(endpoint.clone()),
+                Standing::Trial => return Some(plain(endpoint)),
                 Standing::Shy(until) | Standing::Ejected(until)
                     if last_resort && rest.is_none_or(|(first, _)| until < first) =>
                 {
@@ -489,20 +504,30 @@ impl Upstream {
                 _ => {}
             }
         }
-        match good.len() {
-            0 => rest.map(|(_, endpoint)| endpoint.clone()),
-            1 => Some(good[0].clone()),
-            n => {
-                let first = (random as u32) as usize % n;
-                let second = (first + 1 + (random >> 32) as usize % (n - 1)) % n;
-                let load = |i: usize| good[i].in_flight();
-                let less = if load(second) < load(first) {
-                    second
-                } else {
-                    first
-                };
-                Some(good[less].clone())
+        match good[..] {
+            [] => rest.map(|(_, endpoint)| plain(endpoint)),
+            [one] => Some(plain(one)),
+            _ => {
+                let tokens_per_second = self
+                    .measured
+                    .speed
+                    .tokens_per_second(USUAL_TOKENS_PER_SECOND, now);
+                let workers = &self.measured.workers;
+                let picked = workers.pick(&good, prefix, tokens_per_second, random);
+                let (place, uncached_tokens) = picked?;
+                Some(Picked {
+                    endpoint: good[place].clone(),
+                    uncached_tokens,
+                })
             }
+        }
+    }
+
+    /// A prompt goes to one of its replicas.
+    pub(super) fn sent(&self, endpoint: &Endpoint, prefix: &Prefix) {
+        // One replica is no choice: nothing is to be remembered.
+        if self.endpoints.len() > 1 {
+            self.measured.workers.sent(endpoint, prefix);
         }
     }
 
@@ -555,7 +580,8 @@ mod tests {
     }
 
     fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
-        upstream.pick("m", &[], false, random, Instant::now())
+        let picked = upstream.pick("m", &[], false, &Prefix::default(), random, Instant::now());
+        picked.map(|picked| picked.endpoint)
     }
 
     #[test]
@@ -577,8 +603,16 @@ mod tests {
         for _ in 0..retries.eject_after {
             endpoint.failed(Blame::Transport, seen, &retries, now);
         }
-        assert!(upstream.pick("m", &[], false, 0, now).is_none());
-        assert!(upstream.pick("m", &[], true, 0, now).is_some());
+        assert!(
+            upstream
+                .pick("m", &[], false, &Prefix::default(), 0, now)
+                .is_none()
+        );
+        assert!(
+            upstream
+                .pick("m", &[], true, &Prefix::default(), 0, now)
+                .is_some()
+        );
         endpoint.succeeded();
         assert_eq!(&*pick(&upstream, 0).unwrap().base, "http://a");
     }

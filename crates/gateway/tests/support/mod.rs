@@ -344,7 +344,7 @@ impl PolicySession for TestSession {
                 idle: 0,
                 stale_if_error: 60,
             },
-            chain: vec![],
+            chain: blocks(&format!("{:?}", prompt.messages)),
             hints: vec![],
             inputs: vec![],
             breakpoints: vec![],
@@ -536,6 +536,21 @@ pub fn chat(text: &str, stream: bool) -> http::request::Builder {
     Request::post("/v1/chat/completions")
         .header("content-type", "application/json")
         .extension(Bytes::from(body.to_string()))
+}
+
+/// Chained blocks of 64 bytes.
+fn blocks(text: &str) -> Vec<Block> {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut chained = DefaultHasher::new();
+    let full = text.as_bytes().chunks_exact(64).enumerate();
+    full.map(|(place, block)| {
+        block.hash(&mut chained);
+        Block {
+            hash: chained.finish(),
+            end: (place as u32 + 1) * 64,
+        }
+    })
+    .collect()
 }
 
 impl Rig {

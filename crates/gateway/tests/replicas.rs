@@ -1,0 +1,88 @@
+//! Which replica of an upstream gets a prompt.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use support::*;
+
+fn replicas() -> Rig {
+    let urls = ["http://a", "http://b", "http://c", "http://d"];
+    RigBuilder {
+        upstreams: vec![serde_json::json!({"name": "engines", "urls": urls})],
+        ..RigBuilder::default()
+    }
+    .build()
+}
+
+/// What a conversation says up to a turn.
+fn turn(conversation: usize, turn: usize) -> String {
+    (0..=turn)
+        .map(|turn| {
+            format!(
+                "conversation {conversation}, turn {turn}: {}",
+                "so it went on ".repeat(40)
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn conversations_that_begin_together_spread_and_each_stays_at_its_replica() {
+    let mut rig = replicas();
+    let mut begun = Vec::new();
+    for conversation in 0..16 {
+        let answer = rig.send(chat(&turn(conversation, 0), false));
+        begun.push((answer, rig.exchange().await));
+    }
+    let mut homes = Vec::new();
+    for (answer, exchange) in begun {
+        homes.push(exchange.host().to_owned());
+        exchange.whole(200, completion("well"));
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    assert_eq!(homes.iter().collect::<BTreeSet<_>>().len(), 4, "{homes:?}");
+    for number in 1..5 {
+        for (conversation, home) in homes.iter().enumerate() {
+            let answer = rig.send(chat(&turn(conversation, number), false));
+            let exchange = rig.exchange().await;
+            assert_eq!(exchange.host(), home, "conversation {conversation}");
+            exchange.whole(200, completion("well"));
+            assert_eq!(answer.await.unwrap().status(), 200);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_whose_queue_outweighs_the_copy_is_left() {
+    let mut rig = replicas();
+    let first = rig.send(chat(&turn(1, 0), false));
+    let exchange = rig.exchange().await;
+    let home = exchange.host().to_owned();
+    exchange.whole(200, completion("well"));
+    first.await.unwrap();
+    // The same beginning again and again with much that is new, and no answer.
+    let mut waiting = Vec::new();
+    let mut hosts = BTreeSet::new();
+    for number in 0..12 {
+        let text = format!("{}{number}{}", turn(1, 0), "new words ".repeat(3_000));
+        let answer = rig.send(chat(&text, false));
+        let exchange = rig.exchange().await;
+        hosts.insert(exchange.host().to_owned());
+        waiting.push((answer, exchange));
+    }
+    assert!(hosts.contains(&home));
+    assert!(hosts.len() > 1, "{hosts:?}");
+    for (answer, exchange) in waiting {
+        exchange.whole(200, completion("well"));
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    // Nothing waits any more: the conversation is back at its first replica or at a copy.
+    let answer = rig.send(chat(&turn(1, 1), false));
+    let exchange = rig.exchange().await;
+    assert!(hosts.contains(exchange.host()));
+    exchange.whole(200, completion("well"));
+    answer.await.unwrap();
+}
