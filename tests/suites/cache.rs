@@ -199,7 +199,7 @@ async fn a_stale_answer_serves_when_the_upstream_fails() {
         }
     })
     .await;
-    let config = upstream.behind("[policies.prefix_cache]\nconfig = { ttl = 1, stale_if_error = 600 }\n\n[retries]\neject_after = 1000\n");
+    let config = upstream.behind("[policies.prefix_cache]\nconfig = { ttl = 1, stale_if_error = 600 }\n\n[retries]\nattempts = 1\neject_after = 1000\n");
     let forebay = Forebay::start(config).await;
     assert_eq!(forebay.client.chat(&chat("news")).await.cache(), "miss");
     forebay.stored().await;

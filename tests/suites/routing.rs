@@ -58,13 +58,18 @@ async fn another_upstream_is_tried_before_the_first_byte_and_never_after() {
 
     for (name, upstream) in &broken {
         for body in [chat("hello"), streamed("hello")] {
+            // What is not streamed may be silent until the total time is up.
+            if *name == "silent" && body["stream"] != true {
+                continue;
+            }
             let request = with(body, json!({"model": name}));
             let client = forebay.client.with_header("cache-control", "no-cache");
             let reply = client.chat(&request).await;
             assert_eq!(reply.status, 200, "{name}: {}", reply.text());
             assert_eq!(reply.header("x-forebay-upstream"), "good", "{name}");
         }
-        assert_eq!(upstream.calls(), 2, "{name} was tried first");
+        let tries = if *name == "silent" { 1 } else { 2 };
+        assert_eq!(upstream.calls(), tries, "{name} was tried first");
     }
 
     let before = engine.computed();
@@ -85,7 +90,7 @@ async fn another_upstream_is_tried_before_the_first_byte_and_never_after() {
     let metrics = forebay.metrics().await;
     assert_eq!(
         metrics.sum("forebay_upstream_retries_total"),
-        2.0 * broken.len() as f64
+        2.0 * broken.len() as f64 - 1.0
     );
 
     // Attempts are bounded.

@@ -7,6 +7,9 @@ use serde_json::json;
 
 pub(crate) const IMPATIENT: &str = "[timeouts]\nfirst_byte = \"500ms\"\nidle = \"500ms\"\nconnect = \"500ms\"\n\n[retries]\neject_after = 1000\n";
 
+/// As [`IMPATIENT`], and nothing is tried twice. What is not streamed is bounded by the total alone.
+const ONCE: &str = "[timeouts]\nfirst_byte = \"500ms\"\nidle = \"500ms\"\nconnect = \"500ms\"\ntotal = \"1500ms\"\n\n[retries]\nattempts = 1\neject_after = 1000\n";
+
 const SIM_ONLY: &str = "models = { forebay-sim = \"forebay-sim\" }";
 
 /// A model of its own for each upstream, so that one gateway serves them all.
@@ -65,7 +68,7 @@ async fn before_the_first_byte_each_failure_has_its_own_error() {
         ("moved", moved.url(), 502, "upstream_error"),
     ];
     let engine = Engine::instant().await;
-    let mut config = Config::new(IMPATIENT).upstream("sim", &engine.url(), SIM_ONLY);
+    let mut config = Config::new(ONCE).upstream("sim", &engine.url(), SIM_ONLY);
     for (name, url, ..) in &rows {
         config = config.upstream(name, url, &serving(name));
     }
@@ -163,7 +166,8 @@ async fn once_a_stream_has_begun_it_ends_with_the_error_and_nothing_is_kept() {
         ("endless", &endless, "upstream_invalid_response"),
     ];
     let engine = Engine::instant().await;
-    let mut config = Config::new(IMPATIENT).upstream("sim", &engine.url(), SIM_ONLY);
+    let mut config = Config::new(format!("{IMPATIENT}\n[streams]\nmax_event = 1048576\n"))
+        .upstream("sim", &engine.url(), SIM_ONLY);
     for (name, upstream, _) in &rows {
         config = config.upstream(name, &upstream.url(), &serving(name));
     }
@@ -196,7 +200,7 @@ async fn once_a_stream_has_begun_it_ends_with_the_error_and_nothing_is_kept() {
     );
 
     // Bad before the first event: nothing has gone out, so it is a plain error.
-    let mut config = Config::new(IMPATIENT);
+    let mut config = Config::new(ONCE);
     let early = [
         (
             "garbage-first",
@@ -228,16 +232,6 @@ async fn once_a_stream_has_begun_it_ends_with_the_error_and_nothing_is_kept() {
 async fn an_upstreams_own_refusal_is_passed_on() {
     let engine = Engine::instant().await;
     let forebay = Forebay::start(engine.behind("[retries]\nattempts = 1\n")).await;
-    let limited = faulty(chat("hello"), json!({"status": 429, "retry_after": 7}));
-    let reply = forebay.client.chat(&limited).await;
-    assert_eq!(
-        (reply.status, reply.header("retry-after")),
-        (429, "7"),
-        "{}",
-        reply.text()
-    );
-    assert!(reply.json()["error"]["message"].is_string());
-
     let reply = forebay
         .client
         .chat(&with(chat("hello"), json!({"n": 200})))
@@ -256,6 +250,17 @@ async fn an_upstreams_own_refusal_is_passed_on() {
     let reply = forebay.client.chat(&page).await;
     reply.is_error(502, "upstream_error");
     assert!(!reply.text().contains("<html>"), "a page is not passed on");
+
+    // Last: from now on the upstream rests.
+    let limited = faulty(chat("hello"), json!({"status": 429, "retry_after": 7}));
+    let reply = forebay.client.chat(&limited).await;
+    assert_eq!(
+        (reply.status, reply.header("retry-after")),
+        (429, "7"),
+        "{}",
+        reply.text()
+    );
+    assert!(reply.json()["error"]["message"].is_string());
 }
 
 #[tokio::test]

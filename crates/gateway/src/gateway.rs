@@ -58,12 +58,11 @@ impl<P: Platform> Gateway<P> {
         carry: Option<&Self>,
     ) -> Result<Arc<Self>, UpstreamConfigError> {
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
-        for (order, upstream) in config.upstreams.iter().enumerate() {
+        for upstream in &config.upstreams {
             let name = &*upstream.config.name;
             let old = carry.and_then(|c| c.upstreams.iter().find(|u| *u.name == *name));
             upstreams.push(Arc::new(Upstream::new(
                 upstream.clone(),
-                u32::try_from(order).unwrap_or(u32::MAX),
                 config.timeouts.connect.0,
                 old.map(|old| &**old),
             )?));

@@ -302,13 +302,26 @@ impl Default for LogConfig {
 }
 
 /// `[telemetry]`: OpenTelemetry traces with the GenAI conventions. A change takes a restart.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
     /// The collector's OTLP/HTTP address, such as `http://127.0.0.1:4318`. Absent: no traces.
     pub otlp: Option<String>,
     /// Headers for the collector; values are `env:NAME` or `file:PATH`.
     pub headers: BTreeMap<String, Secret>,
+    /// How many models that are not configured, but served by an upstream, have a label of their
+    /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
+    pub models: usize,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            otlp: None,
+            headers: BTreeMap::new(),
+            models: 256,
+        }
+    }
 }
 
 /// `[secrets]`

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use forebay_gateway::error::{ErrorKind, GatewayError};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::config::Size;
 
@@ -69,28 +70,57 @@ pub(super) async fn read(
     limits: BodyLimits,
     held: &Held,
 ) -> Result<(Bytes, Share<'_>), GatewayError> {
-    let mut reading = pin!(collect(body, expects, limits, held));
+    let came = Came::default();
+    let mut reading = pin!(collect(body, expects, limits, held, &came));
     // Most bodies came with their heads: a timer is made only for those that did not.
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
         return result;
     }
-    tokio::time::timeout(limits.time, reading)
-        .await
-        .unwrap_or_else(|_| {
+    let began = Instant::now();
+    let mut due = limits.time;
+    loop {
+        if let Ok(result) = tokio::time::timeout_at(began + due, reading.as_mut()).await {
+            return result;
+        }
+        // What comes fast enough may go on coming: the limit grows with it.
+        let earned = limits.time + came.time();
+        if earned <= due {
             let message = format!(
-                "the request's body did not come within {} (timeouts.request)",
+                "the request's body did not come within {} (timeouts.request), nor at {SLOWEST} bytes a second",
                 humantime::format_duration(limits.time)
             );
-            Err(GatewayError::new(ErrorKind::RequestTimeout, message))
-        })
+            return Err(GatewayError::new(ErrorKind::RequestTimeout, message));
+        }
+        due = earned;
+    }
 }
 
-async fn collect(
+/// Slower than this, in bytes a second, a body is cut once `timeouts.request` is over: a phone at
+/// the edge of its cell is faster.
+const SLOWEST: u64 = 16 << 10;
+
+/// How much of a body has come.
+#[derive(Default)]
+struct Came(AtomicU64);
+
+impl Came {
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// The time that so much may take.
+    fn time(&self) -> Duration {
+        Duration::from_millis(self.0.load(Relaxed).saturating_mul(1000) / SLOWEST)
+    }
+}
+
+async fn collect<'a>(
     mut body: Incoming,
     expects: bool,
     limits: BodyLimits,
-    held: &Held,
-) -> Result<(Bytes, Share<'_>), GatewayError> {
+    held: &'a Held,
+    came: &Came,
+) -> Result<(Bytes, Share<'a>), GatewayError> {
     let mut share = held.share();
     let announced = body.size_hint().exact();
     if let Some(size) = announced.filter(|size| *size > limits.size.0) {
@@ -119,6 +149,7 @@ async fn collect(
     whole.extend_from_slice(&first);
     drop(first);
     while let Some(piece) = next(&mut body).await? {
+        came.add(piece.len());
         if (whole.len() + piece.len()) as u64 > limits.size.0 {
             let message = format!(
                 "request body is over the limit of {} (limits.body)",

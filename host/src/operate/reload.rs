@@ -221,6 +221,7 @@ pub(super) fn apply_labels(metrics: &crate::telemetry::Metrics, config: &Config)
         .upstreams
         .iter()
         .flat_map(|upstream| upstream.models.keys());
+    metrics.set_served_limit(config.telemetry.models);
     metrics.set_models(names.map(|name| Arc::from(name.as_str())));
 }
 

@@ -1,6 +1,7 @@
 //! Label values: closed sets, and names from the configuration. What a client makes up is `other`.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -52,6 +53,8 @@ pub(super) fn status_class(status: u16) -> &'static str {
 pub(super) struct Known {
     models: ArcSwap<HashSet<Arc<str>>>,
     served: Mutex<HashSet<Arc<str>>>,
+    /// The most names in `served`.
+    limit: AtomicUsize,
     other: Arc<str>,
 }
 
@@ -60,6 +63,7 @@ impl Default for Known {
         Self {
             models: ArcSwap::default(),
             served: Mutex::default(),
+            limit: AtomicUsize::new(0),
             other: OTHER.into(),
         }
     }
@@ -69,6 +73,10 @@ impl Known {
     pub(super) fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
         self.models
             .store(Arc::new(models.take(MAX_MODELS).collect()));
+    }
+
+    pub(super) fn set_served_limit(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
     }
 
     /// The model itself where it is configured, or where an upstream has served it and there are
@@ -81,7 +89,7 @@ impl Known {
         match names.get(name) {
             Some(known) => known.clone(),
             // 128: a longer name is no name for a label.
-            None if served && names.len() < MAX_MODELS && name.len() <= 128 => {
+            None if served && names.len() < self.limit.load(Relaxed) && name.len() <= 128 => {
                 let name: Arc<str> = name.into();
                 names.insert(name.clone());
                 name

@@ -296,6 +296,11 @@ impl Metrics {
         self
     }
 
+    /// How many models that are not configured may get a label of their own.
+    pub fn set_served_limit(&self, limit: usize) {
+        self.known.set_served_limit(limit);
+    }
+
     /// The models that get a label of their own.
     pub fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
         self.known.set_models(models);

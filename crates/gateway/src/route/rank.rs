@@ -55,13 +55,18 @@ pub(crate) async fn rank<S: PolicySession>(
     random: u64,
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
-    let upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
+    let mut upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
+    // Who names the model comes before who takes any; else the configured order stands.
+    upstreams.sort_by_key(|upstream| !upstream.names(model));
     let mut view = View {
         explore: random.is_multiple_of(EXPLORE),
         ..wish.view
     };
     loop {
-        let candidates: Vec<_> = upstreams.iter().map(|u| u.candidate(view)).collect();
+        let candidates: Vec<_> = (0..)
+            .zip(&upstreams)
+            .map(|(order, upstream)| upstream.candidate(view, order))
+            .collect();
         let ranking = session
             .rank(wish.caller, &wish.demand, &candidates)
             .await

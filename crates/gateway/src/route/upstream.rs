@@ -38,8 +38,6 @@ pub(crate) struct Upstream {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// Measured; shared with the upstream of the same name after a reload.
     measured: Arc<Measured>,
-    /// Its place in the configuration.
-    order: u32,
 }
 
 /// Without any measurement and without a word in configuration or catalogue: a prompt of some
@@ -172,7 +170,6 @@ impl Upstream {
     /// Makes the runtime form of a configured upstream.
     pub(crate) fn new(
         configured: ConfiguredUpstream,
-        order: u32,
         connect_timeout: Duration,
         carry: Option<&Upstream>,
     ) -> Result<Self, UpstreamConfigError> {
@@ -254,7 +251,6 @@ impl Upstream {
             speaks,
             endpoints,
             measured,
-            order,
         })
     }
 
@@ -289,8 +285,13 @@ impl Upstream {
             })
     }
 
-    /// What the selector sees of it now.
-    pub(crate) fn candidate(&self, view: View<'_>) -> Candidate {
+    /// Whether its configuration names this model.
+    pub(crate) fn names(&self, model: &str) -> bool {
+        self.config.models.contains_key(model)
+    }
+
+    /// What the selector sees of it now, in this place of the order.
+    pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
         let offer = self.offers.get(view.model);
         let speed = &self.measured.speed;
@@ -334,7 +335,7 @@ impl Upstream {
             in_flight: self.in_flight(),
             capacity: config.capacity,
             warm_tokens: self.measured.warmth.tokens(view.chain, view.tenant),
-            order: self.order,
+            order,
             workers: self.workers(view.model, view.now),
         }
     }
@@ -576,7 +577,7 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
         let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
-        Upstream::new(configured, 0, Duration::from_secs(1), None).unwrap()
+        Upstream::new(configured, Duration::from_secs(1), None).unwrap()
     }
 
     fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
@@ -627,7 +628,7 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
         let configured = ConfiguredUpstream::plain(config, None);
-        let error = Upstream::new(configured, 0, Duration::ZERO, None).unwrap_err();
+        let error = Upstream::new(configured, Duration::ZERO, None).unwrap_err();
         assert!(error.to_string().contains("ftp://x"));
     }
 }
