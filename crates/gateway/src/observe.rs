@@ -76,6 +76,8 @@ pub struct Summary {
     pub path: String,
     /// The model as the client named it; empty where unknown.
     pub model: String,
+    /// An upstream lists the model, or the configuration names it: a client did not make it up.
+    pub model_listed: bool,
     /// The model that answered.
     pub response_model: Option<String>,
     /// Whether the client asked for a stream.
@@ -126,6 +128,7 @@ impl Default for Summary {
             operation: None,
             path: String::new(),
             model: String::new(),
+            model_listed: false,
             response_model: None,
             stream: false,
             status: 0,

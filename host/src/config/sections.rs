@@ -309,7 +309,7 @@ pub struct TelemetryConfig {
     pub otlp: Option<String>,
     /// Headers for the collector; values are `env:NAME` or `file:PATH`.
     pub headers: BTreeMap<String, Secret>,
-    /// How many models that are not configured, but served by an upstream, have a label of their
+    /// How many models that are not configured, but listed and served by an upstream, have a label of their
     /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
     pub models: usize,
 }

@@ -48,7 +48,7 @@ pub(super) fn status_class(status: u16) -> &'static str {
     }
 }
 
-/// The names that may be labels: configured models, and those that an upstream served.
+/// The names that may be labels: configured models, and those that an upstream lists and served.
 #[derive(Debug)]
 pub(super) struct Known {
     models: ArcSwap<HashSet<Arc<str>>>,
@@ -79,9 +79,9 @@ impl Known {
         self.limit.store(limit, Relaxed);
     }
 
-    /// The model itself where it is configured, or where an upstream has served it and there are
-    /// not too many; `other` where a client made it up.
-    pub(super) fn model(&self, name: &str, served: bool) -> Arc<str> {
+    /// The model itself where it is configured, or where an upstream lists it and there are not too
+    /// many; `other` where a client made it up.
+    pub(super) fn model(&self, name: &str, listed: bool) -> Arc<str> {
         if let Some(known) = self.models.load().get(name) {
             return known.clone();
         }
@@ -89,7 +89,7 @@ impl Known {
         match names.get(name) {
             Some(known) => known.clone(),
             // 128: a longer name is no name for a label.
-            None if served && names.len() < self.limit.load(Relaxed) && name.len() <= 128 => {
+            None if listed && names.len() < self.limit.load(Relaxed) && name.len() <= 128 => {
                 let name: Arc<str> = name.into();
                 names.insert(name.clone());
                 name

@@ -396,7 +396,7 @@ impl Metrics {
         let Some(upstream) = &summary.upstream else {
             return;
         };
-        let model = self.known.model(&summary.model, summary.status == 200);
+        let model = self.known.model(&summary.model, summary.model_listed);
         let usage = summary.usage.unwrap_or_default();
         for (count, kind) in [(usage.input, "input"), (usage.output, "output")] {
             if summary.usage.is_some() {

@@ -44,6 +44,15 @@ pub(crate) async fn answer<P: Platform>(
     }
 }
 
+/// Whether the upstream of this name has this model by the configuration's word, or by its own
+/// when it was last asked for its list.
+pub(crate) fn is_listed<P: Platform>(gateway: &Gateway<P>, name: &str, model: &str) -> bool {
+    let Some(upstream) = gateway.upstream(name) else {
+        return false;
+    };
+    upstream.names(model) || upstream.listed().models.iter().any(|m| m.id == model)
+}
+
 /// The models of one upstream: those configured, or those that it lists. What it listed last
 /// serves while it does not answer.
 async fn models_of<P: Platform>(

@@ -9,6 +9,7 @@ use forebay_dialect::Wire;
 use forebay_dialect::canonical::{Operation, Usage};
 
 use crate::answer::flight::Head;
+use crate::answer::models::is_listed;
 use crate::enter::charge::Charge;
 use crate::enter::ingress::wire_of;
 use crate::error::ErrorKind;
@@ -167,7 +168,10 @@ impl<P: Platform> Drop for Ticket<P> {
         self.summary.duration = self.elapsed();
         self.summary.client_gone = !self.complete;
         self.gateway.shared().in_flight.fetch_sub(1, Relaxed);
-        let summary = std::mem::take(&mut self.summary);
+        let mut summary = std::mem::take(&mut self.summary);
+        if let (200, Some(upstream)) = (summary.status, &summary.upstream) {
+            summary.model_listed = is_listed(&self.gateway, upstream, &summary.model);
+        }
         if let (Some(usage), Some(caller), Some(Operation::Chat | Operation::Completion)) =
             (summary.usage, &summary.caller, summary.operation)
         {
