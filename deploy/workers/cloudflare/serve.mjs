@@ -45,12 +45,12 @@ ${scripts.map((name) => `    (name = ${text(name)}, esModule = embed ${text(name
 ${modules.map((name) => `    (name = ${text(name)}, wasm = embed ${text(name)}),`).join("\n")}
   ],
   bindings = [${bindings.join(", ")}],
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-04-01",
   compatibilityFlags = ["enable_request_signal"],
 );
 const kv :Workerd.Worker = (
   modules = [(name = "kv.js", esModule = embed "kv.js")],
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-04-01",
 );
 `;
 await writeFile(join(folder, "config.capnp"), config);
