@@ -25,7 +25,7 @@ def gateway(clouds):
     config = ONCE
     for title, cloud in clouds.items():
         provider = "openai" if title == "at-openai" else "anthropic"
-        losses = ['losses = "drop"'] if "lossy" in title else []
+        losses = {"at-anthropic": ['losses = "strict"'], "at-anthropic-lossy": ['losses = "drop"']}.get(title, [])
         config += upstream(title, provider, cloud, cloud.models[0], *losses).replace("env:KEY", f"env:{provider}")
     with Gateway(config, env={"openai": OpenAI.key, "anthropic": KEY}) as gateway:
         yield gateway

@@ -1,6 +1,8 @@
 //! Brings requests, answers and streams from one wire format into another: which reader and
 //! which writer meet. Formats meet only in the types of [`crate::exchange`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::canonical::Operation;
@@ -9,6 +11,7 @@ use crate::exchange::{
     ChatAnswer, ChatRequest, Collector, Inexpressible, Profile, StreamEvent, WriteOptions, Written,
     replay,
 };
+use crate::fit::{self, Aim, Back, Undo};
 use crate::json::{Document, Value};
 use crate::naming::client_name;
 use crate::openai::convert::{self, ConvertError};
@@ -40,6 +43,8 @@ pub struct AnswerContext {
     /// The client's request had tools of its own that matter to the answer's form; JSON of the
     /// request's fields that the answer repeats (OpenAI's responses), an object or empty.
     pub echo: String,
+    /// What has to be undone in the answer, of the request that was translated for its upstream.
+    pub back: Arc<Back>,
 }
 
 /// Reads a stream of one format. `root` is an event's data, `event` its name where it has one.
@@ -54,6 +59,10 @@ pub(crate) trait ReadStream: Send {
     /// The body has ended, or the event came that says so: what is still open is closed and
     /// [`StreamEvent::End`] said, if the format's own end has been seen.
     fn end(&mut self, out: &mut Vec<StreamEvent>);
+
+    /// The body has ended without the format's own end. Where all choices have said why they
+    /// ended, nothing is missing but that end, and [`StreamEvent::End`] is said; else nothing.
+    fn end_of_body(&mut self, _out: &mut Vec<StreamEvent>) {}
 }
 
 /// Writes a stream of one format: each step becomes no, one or several events' data.
@@ -78,26 +87,44 @@ pub fn translate_request(
     let mut read = read_request(request, document.root())?;
     put_in(&mut read, &options.fetched);
     show_thinking(request.wire(), to, &mut read);
-    if to != Wire::Messages {
-        // How soon a call's fragments are sent: every format sends them as they come.
-        for tool in &mut read.tools {
-            tool.extra
-                .retain(|field| field.name != "eager_input_streaming");
+    let asked = read.model.clone();
+    let mut fitted = fit::fit(&mut read, &Aim::new(to, options, &asked));
+    let written = write_request(&read, to, options);
+    // What the client calls a field: told by the request as the client sent it.
+    let named = |params: Vec<String>| -> Result<Vec<String>, TranslateError> {
+        if params.is_empty() {
+            return Ok(params);
         }
-    }
-    let name = |param: &str| client_name(request.wire(), &read, param);
-    match write_request(&read, to, options) {
+        let read = read_request(request, document.root())?;
+        let name = |param: String| client_name(request.wire(), &read, &param);
+        Ok(params.into_iter().map(name).collect())
+    };
+    match written {
         Ok(mut written) => {
             for lost in &mut written.lost {
-                lost.param = name(&lost.param);
+                lost.param = fitted.unfitted(std::mem::take(&mut lost.param));
             }
-            Ok(written)
+            let mut lost = std::mem::take(&mut fitted.lost);
+            lost.append(&mut written.lost);
+            let params = lost.iter_mut().map(|lost| std::mem::take(&mut lost.param));
+            let params = params.collect();
+            for (lost, param) in lost.iter_mut().zip(named(params)?) {
+                lost.param = param;
+            }
+            Ok(Written {
+                lost,
+                back: fitted.back,
+                ..written
+            })
         }
-        Err(TranslateError::Inexpressible(error)) => Err(Inexpressible {
-            param: name(&error.param),
-            ..error
+        Err(TranslateError::Inexpressible(error)) => {
+            let param = named(vec![fitted.unfitted(error.param)])?.pop();
+            Err(Inexpressible {
+                param: param.unwrap_or_default(),
+                why: error.why,
+            }
+            .into())
         }
-        .into()),
         Err(error) => Err(error),
     }
 }
@@ -247,7 +274,8 @@ pub fn translate_answer(
         return openai::embeddings::translate_answer(from, body, context);
     }
     let document = Document::parse(body)?;
-    let answer = read_answer(from, document.root())?;
+    let mut answer = read_answer(from, document.root())?;
+    context.back.answer(&mut answer);
     Ok(write_answer(to, &answer, context))
 }
 
@@ -257,6 +285,8 @@ pub struct StreamTranslation {
     reader: Box<dyn ReadStream>,
     writer: Box<dyn WriteStream>,
     events: Vec<StreamEvent>,
+    undo: Undo,
+    undone: Vec<StreamEvent>,
     ended: bool,
 }
 
@@ -276,6 +306,8 @@ impl StreamTranslation {
             reader: reader(from),
             writer: writer(to, context),
             events: Vec::new(),
+            undo: Undo::new(context.back.clone()),
+            undone: Vec::new(),
             ended: false,
         }
     }
@@ -310,10 +342,14 @@ impl StreamTranslation {
     /// The upstream's body has ended. What that means depends on the format; whether the
     /// stream has ended well is then told by [`StreamTranslation::has_ended`].
     pub fn end_of_body(&mut self, out: &mut Vec<Bytes>) {
-        if !self.ended && self.terminal == Terminal::Eof {
-            self.reader.end(&mut self.events);
-            self.drain(out);
+        if self.ended {
+            return;
         }
+        match self.terminal {
+            Terminal::Eof => self.reader.end(&mut self.events),
+            Terminal::Done | Terminal::Payload => self.reader.end_of_body(&mut self.events),
+        }
+        self.drain(out);
     }
 
     /// Whether the upstream has ended its stream properly.
@@ -323,6 +359,9 @@ impl StreamTranslation {
 
     fn drain(&mut self, out: &mut Vec<Bytes>) {
         for event in self.events.drain(..) {
+            self.undo.step(event, &mut self.undone);
+        }
+        for event in self.undone.drain(..) {
             self.ended |= event == StreamEvent::End;
             self.writer.write(&event, out);
         }

@@ -24,8 +24,78 @@ pub struct ErrorParts<'a> {
     pub sequence: u64,
 }
 
+/// What each format's own clients take for a prompt that is too long, where the message does not
+/// say it already: they shorten the conversation then, and only then.
+const TOO_LONG: [(Wire, &str); 3] = [
+    (Wire::Messages, "prompt is too long"),
+    (Wire::Converse, "Input is too long for requested model"),
+    (
+        Wire::Gemini,
+        "The input token count exceeds the maximum number of tokens allowed",
+    ),
+];
+/// OpenAI's code for it, by which it is known here.
+pub const CONTEXT_EXCEEDED: &str = "context_length_exceeded";
+
+/// The message of a prompt that is too long in the words of the client's format.
+fn in_own_words(wire: Wire, error: &ErrorParts<'_>) -> Option<String> {
+    let (_, words) = TOO_LONG
+        .iter()
+        .find(|(of, _)| *of == wire && error.code == Some(CONTEXT_EXCEEDED))?;
+    let said = error.message.to_ascii_lowercase();
+    let says = said.contains(&words.to_ascii_lowercase());
+    (!says).then(|| format!("{words}: {}", error.message))
+}
+
+/// Whether an upstream says that a prompt is longer than its model takes: the one refusal that
+/// clients act on, and for which OpenAI alone has a code.
+pub fn is_too_long(error: &UpstreamErrorBody) -> bool {
+    const CODES: [&str; 3] = [
+        CONTEXT_EXCEEDED,
+        "exceed_context_size_error",
+        "model_context_window_exceeded",
+    ];
+    // vLLM, SGLang, llama.cpp, TGI, Ollama, NIM, and the clouds, as they word it.
+    const WORDS: [&str; 22] = [
+        "available context size",
+        "cannot exceed the context",
+        "context length",
+        "context limit",
+        "context size has been exceeded",
+        "context window",
+        "exceeds the maximum allowed length",
+        "exceeds the maximum number of tokens",
+        "exceeds max_seq_len",
+        "exceeds the max input length",
+        "`inputs` must have less than",
+        "`inputs` tokens + `max_new_tokens`",
+        "input is too long",
+        "longer than the maximum model length",
+        "maximum context",
+        "maximum input length",
+        "maximum prompt length",
+        "prompt is too long",
+        "prompt too long",
+        "too many input tokens",
+        "too many tokens",
+        "too large for model",
+    ];
+    let named = [error.code.as_deref(), error.kind.as_deref()];
+    let message = error.message.to_ascii_lowercase();
+    named
+        .into_iter()
+        .flatten()
+        .any(|name| CODES.contains(&name))
+        || WORDS.iter().any(|words| message.contains(words))
+}
+
 /// The body of a refusal.
 pub fn error_body(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
+    let own = in_own_words(wire, error);
+    let error = &ErrorParts {
+        message: own.as_deref().unwrap_or(error.message),
+        ..*error
+    };
     match wire {
         Wire::Messages => anthropic::error_body(error),
         Wire::Gemini => gemini::error_body(error),
@@ -42,6 +112,11 @@ pub fn error_body(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
 
 /// The data of the event that reports an error in a stream that has begun.
 pub fn error_event(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
+    let own = in_own_words(wire, error);
+    let error = &ErrorParts {
+        message: own.as_deref().unwrap_or(error.message),
+        ..*error
+    };
     match wire {
         Wire::Messages => anthropic::error_body(error),
         Wire::Responses => responses::error_event(error),

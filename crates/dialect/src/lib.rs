@@ -39,6 +39,7 @@ pub mod error;
 pub mod event_stream;
 pub mod exchange;
 mod fields;
+mod fit;
 mod gemini;
 mod grammar;
 pub mod json;

@@ -59,6 +59,13 @@ pub struct UpstreamErrorBody {
     pub code: Option<String>,
 }
 
+impl UpstreamErrorBody {
+    /// The HTTP status that its code or type stands for; 500 where they say nothing.
+    pub fn status(&self) -> u16 {
+        crate::converse::status_of(self)
+    }
+}
+
 /// An item of a stream.
 #[derive(Debug, Clone)]
 #[expect(

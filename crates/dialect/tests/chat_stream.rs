@@ -15,7 +15,7 @@ fn context() -> AnswerContext {
         id: "7f".to_owned(),
         model: "asked".to_owned(),
         created: 5,
-        echo: String::new(),
+        ..AnswerContext::default()
     }
 }
 
@@ -331,7 +331,11 @@ fn an_error_in_the_middle_reaches_the_client_and_ends_nothing() {
 #[test]
 fn a_stream_that_is_cut_off_has_not_ended() {
     let mut events = stream(&[json!({"content": "A"})]);
+    // The marker alone is missing: the reason to finish has come.
     events.pop();
+    assert!(translate(&events).unwrap().1);
+    // Without a reason to finish it was cut off.
+    events.truncate(1);
     assert!(!translate(&events).unwrap().1);
     assert!(!translate(&[Bytes::from_static(b"[DONE]")]).unwrap().1);
 }

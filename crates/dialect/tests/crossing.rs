@@ -33,7 +33,7 @@ fn context() -> AnswerContext {
         id: "7f".to_owned(),
         model: "m".to_owned(),
         created: 5,
-        echo: String::new(),
+        ..AnswerContext::default()
     }
 }
 
@@ -189,7 +189,7 @@ fn round_trip(wire: Wire, body: &Value) -> (Value, Value) {
     let body = Bytes::from(body.to_string());
     let there = Request::parse(Wire::Chat, body.clone()).unwrap();
     let there = translate_request(&there, wire, &options()).unwrap();
-    let lost: Vec<_> = there.lost.iter().filter(|lost| !lost.harmless).collect();
+    let lost: Vec<_> = there.lost.iter().filter(|lost| !lost.is_hint()).collect();
     assert!(lost.is_empty(), "{}: {lost:?}", wire.as_str());
     let back = Request::parse(wires::target(wire, false), there.body).unwrap();
     let back = translate_request(&back, Wire::Chat, &options()).unwrap();

@@ -92,7 +92,7 @@ fn cohere_gets_texts_and_a_purpose() {
     let lost: Vec<_> = written
         .lost
         .iter()
-        .map(|l| (l.param.as_str(), l.harmless))
+        .map(|l| (l.param.as_str(), l.is_hint()))
         .collect();
     assert_eq!(lost, [("seed", false), ("user", true)]);
     let body = json!({"model": "m", "input": "a", "input_type": "search_query"});

@@ -435,6 +435,7 @@ fn an_answer_repeats_its_request() {
         id: "abc".into(),
         model: "m".into(),
         created: 7,
+        ..AnswerContext::default()
     };
     let body = Bytes::from_static(br#"{"object":"response","status":"completed","output":[]}"#);
     let answer = translate_answer(Wire::Responses, Wire::Responses, &body, &context).unwrap();

@@ -32,9 +32,15 @@ fn error_type(status: u16) -> &'static str {
     }
 }
 
-/// The body of a refusal, which is also the data of a stream's `error` event.
+/// The body of a refusal, which is also the data of a stream's `error` event. A type of
+/// Anthropic's own stays what it is.
 pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
-    write(error_type(error.status), error.message).into()
+    let own = TYPES.iter().find(|(_, own)| *own == error.kind);
+    let kind = match own {
+        Some((_, own)) if error.status >= 500 => own,
+        _ => error_type(error.status),
+    };
+    write(kind, error.message).into()
 }
 
 /// The data of the event that passes on what an upstream reported in its stream.
@@ -45,7 +51,7 @@ pub(super) fn upstream_error(error: &UpstreamErrorBody) -> Bytes {
     let kind = match (own, status) {
         (Some((_, own)), _) => own,
         (None, Some(status)) => error_type(status),
-        (None, None) => "api_error",
+        (None, None) => error_type(error.status()),
     };
     write(kind, &error.message).into()
 }

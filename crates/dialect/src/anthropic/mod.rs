@@ -31,7 +31,7 @@ mod write_tools;
 pub(crate) use answer::{read_answer, write_answer};
 pub(crate) use error::{error_body, read_error};
 pub(crate) use fold::fold;
-pub(crate) use names::thinks_by_budget;
+pub(crate) use names::{is_own_tool, thinks_by_budget};
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;

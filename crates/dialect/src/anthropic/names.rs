@@ -26,7 +26,7 @@ pub(super) fn is_own_block(kind: &str) -> bool {
 
 /// Whether a tool of that type is one that Anthropic runs or defines: those are dated
 /// (`web_search_20250305`), other vendors' are not, or with dashes.
-pub(super) fn is_own_tool(kind: &str) -> bool {
+pub(crate) fn is_own_tool(kind: &str) -> bool {
     let date = kind.rsplit('_').next().unwrap_or_default();
     date.len() == 8 && date.len() < kind.len() && date.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -120,10 +120,4 @@ pub(super) fn thinking_of(model: &str) -> Thinking {
 /// Whether that model thinks by budget only.
 pub(crate) fn thinks_by_budget(model: &str) -> bool {
     thinking_of(model) == Thinking::Budget
-}
-
-/// Whether that model takes system messages within the conversation (documented for Opus 4.8
-/// alone; all others answer 400).
-pub(super) fn takes_system_messages(model: &str) -> bool {
-    model.contains("claude-opus-4-8")
 }

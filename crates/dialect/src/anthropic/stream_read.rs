@@ -82,6 +82,14 @@ impl ReadStream for StreamReader {
 
     /// Only `message_stop` ends a stream.
     fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
+
+    fn end_of_body(&mut self, out: &mut Vec<StreamEvent>) {
+        if self.finished && !self.ended {
+            self.close_all(out);
+            self.ended = true;
+            out.push(StreamEvent::End);
+        }
+    }
 }
 
 impl StreamReader {

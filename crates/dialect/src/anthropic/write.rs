@@ -32,6 +32,7 @@ pub(crate) fn write_request(
     Ok(Written {
         body: body.out.into(),
         lost: body.lost,
+        back: Default::default(),
     })
 }
 
@@ -84,22 +85,9 @@ impl Body<'_> {
         }
     }
 
-    /// Something that can't be said here and may matter.
+    /// Something that can't be said here.
     pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.lost.push(Lost {
-            param: param.into(),
-            why,
-            harmless: false,
-        });
-    }
-
-    /// Something that can't be said here and can't change the answer.
-    pub(super) fn drop(&mut self, param: impl Into<String>, why: &'static str) {
-        self.lost.push(Lost {
-            param: param.into(),
-            why,
-            harmless: true,
-        });
+        self.lost.push(Lost::new(param, why));
     }
 
     fn comma(&mut self) {

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::names;
 use super::write::{Body, model};
 use super::write_parts::{self, Place};
 use crate::exchange::{ChatRequest, Content, Inexpressible, Message, Role};
+use crate::fit::takes_system_messages;
 use crate::json::write_json_string;
 
 /// A conversation on its way into a body.
@@ -49,7 +49,7 @@ impl<'r, 'b, 'o> Conversation<'r, 'b, 'o> {
             .iter()
             .take_while(|message| is_system(message))
             .count();
-        let takes_system = names::takes_system_messages(model(self.request, self.body.options));
+        let takes_system = takes_system_messages(model(self.request, self.body.options));
         let stays = |index: usize| {
             let before = index.checked_sub(1).and_then(|before| messages.get(before));
             let after = messages.get(index + 1);
@@ -222,7 +222,7 @@ impl<'r, 'b, 'o> Conversation<'r, 'b, 'o> {
 
     fn empty(&mut self, index: usize) {
         let why = "it says nothing, and Anthropic's messages take no empty ones";
-        self.body.drop(format!("messages[{index}].content"), why);
+        self.body.lose(format!("messages[{index}].content"), why);
     }
 
     /// What stands beside a message's content.

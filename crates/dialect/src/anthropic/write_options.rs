@@ -74,7 +74,7 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     }
     if !request.metadata.is_empty() {
         let why = "Anthropic's metadata are the user's id only";
-        body.drop("metadata", why);
+        body.lose("metadata", why);
     }
     let in_cloud = matches!(
         body.options.profile,
@@ -82,14 +82,14 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     );
     match request.service_tier.as_deref() {
         None => {}
-        Some(_) if in_cloud => body.drop("service_tier", "the clouds sell their own tiers"),
+        Some(_) if in_cloud => body.lose("service_tier", "the clouds sell their own tiers"),
         Some("auto") => body.text("service_tier", "auto"),
         Some("default" | "standard_only") => body.text("service_tier", "standard_only"),
-        Some(_) => body.drop("service_tier", "Anthropic has no such tier"),
+        Some(_) => body.lose("service_tier", "Anthropic has no such tier"),
     }
     if request.prompt_cache_key.is_some() {
         let why = "Anthropic caches by markers, and apart for each customer";
-        body.drop("prompt_cache_key", why);
+        body.lose("prompt_cache_key", why);
     }
     for field in &request.extra {
         let name = field.name.as_str();
@@ -97,7 +97,7 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         if OWN_FIELDS.contains(&name) || (name == "thinking" && request.reasoning.is_none()) {
             body.json(name, &field.value);
         } else if about_stream || (name == "store" && field.value == "false") {
-            body.drop(
+            body.lose(
                 name,
                 "it is about how this is sent or kept, not what is answered",
             );

@@ -254,7 +254,7 @@ fn reasoning(
     }
     if signature.is_none() && !text.is_empty() {
         let why = "Anthropic takes earlier reasoning back only with its own signature";
-        body.drop(place.path(""), why);
+        body.lose(place.path(".reasoning"), why);
     }
     signature.is_some() || redacted.is_some()
 }

@@ -120,7 +120,7 @@ pub(super) fn output(request: &ChatRequest<'_>, body: &mut Body<'_>) {
             }
             if name != "response" {
                 let why = "Anthropic's output format has no name";
-                body.drop("response_format.json_schema.name", why);
+                body.lose("response_format.json_schema.name", why);
             }
             comma(&mut members);
             let _ = write!(

@@ -131,7 +131,7 @@ fn choice(request: &ChatRequest<'_>, has_tools: bool, body: &mut Body<'_>) {
         }
         Some(ToolChoice::Allowed(_, required)) => {
             let why = "Anthropic knows no allowed tools: the others were left out";
-            body.lose("tool_choice", why);
+            body.lose("tool_choice.allowed_tools", why);
             if *required { "any" } else { "auto" }
         }
     };

@@ -4,14 +4,6 @@ use crate::exchange::{CacheMarker, ChatRequest, Content, Lost, Message, Part, To
 
 /// Why a cache marker may go: Cohere and Oracle count cached tokens without being asked.
 const CACHES: &str = "the target caches prompts by itself";
-/// Fields of other dialects that decide nothing about the answer.
-const IDLE: [&str; 5] = [
-    "store",
-    "stream_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "include",
-];
 
 /// The losses so far.
 #[derive(Debug, Default)]
@@ -21,14 +13,9 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// Something that may change the answer.
+    /// Something that is not said.
     pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.push(param.into(), why, false);
-    }
-
-    /// Something that can't.
-    pub(crate) fn spare(&mut self, param: impl Into<String>, why: &'static str) {
-        self.push(param.into(), why, true);
+        self.list.push(Lost::new(param, why));
     }
 
     /// [`Losses::lose`], where the client asked for it.
@@ -36,14 +23,6 @@ impl Losses {
         if asked {
             self.lose(param, why);
         }
-    }
-
-    fn push(&mut self, param: String, why: &'static str, harmless: bool) {
-        self.list.push(Lost {
-            param,
-            why,
-            harmless,
-        });
     }
 
     /// Fields of a message that no target here knows.
@@ -66,7 +45,7 @@ impl Losses {
     pub(crate) fn part(&mut self, at: usize, position: usize, part: &Part<'_>) {
         let path = |rest: &str| format!("messages[{at}].content[{position}]{rest}");
         if part.cache.is_some() {
-            self.spare(path(".cache_control"), CACHES);
+            self.lose(path(".cache_control"), CACHES);
         }
         for field in &part.extra {
             let param = path(&format!(".{}", field.name));
@@ -74,13 +53,13 @@ impl Losses {
         }
         match &part.content {
             Content::Text { citations, .. } if !citations.is_empty() => {
-                self.spare(
+                self.lose(
                     path(".citations"),
                     "models are not told what they cited earlier",
                 );
             }
             Content::Reasoning { signature, .. } if signature.is_some() => {
-                self.spare(path(".signature"), "the target takes reasoning unsigned");
+                self.lose(path(".signature"), "the target takes reasoning unsigned");
             }
             _ => {}
         }
@@ -89,7 +68,7 @@ impl Losses {
     /// What of a tool's definition has no place.
     pub(crate) fn tool(&mut self, at: usize, tool: &Tool<'_>) {
         if let Some(CacheMarker { .. }) = tool.cache {
-            self.spare(format!("tools[{at}].cache_control"), CACHES);
+            self.lose(format!("tools[{at}].cache_control"), CACHES);
         }
         for field in &tool.extra {
             let param = format!("tools[{at}].{}", field.name);
@@ -102,13 +81,22 @@ impl Losses {
         self.lose(format!("messages[{at}].content[{position}]"), why);
     }
 
+    /// Reasoning that another provider hid: its bytes mean nothing to anybody else.
+    pub(crate) fn hidden(&mut self, at: usize, position: usize) {
+        let param = format!("messages[{at}].content[{position}].redacted");
+        self.lose(
+            param,
+            "only the provider that hid this reasoning can read it",
+        );
+    }
+
     /// Labels and identities that decide nothing about the answer.
     pub(crate) fn labels(&mut self, request: &ChatRequest<'_>) {
         if request.user.is_some() {
-            self.spare("user", "the target is not told who asks");
+            self.lose("user", "the target is not told who asks");
         }
         if request.prompt_cache_key.is_some() {
-            self.spare("prompt_cache_key", CACHES);
+            self.lose("prompt_cache_key", CACHES);
         }
     }
 
@@ -119,11 +107,7 @@ impl Losses {
             if known(name) {
                 continue;
             }
-            if IDLE.contains(&name) {
-                self.spare(name, "it decides nothing about the answer");
-            } else {
-                self.lose(name, "the target has no such field");
-            }
+            self.lose(name, "the target has no such field");
         }
     }
 }

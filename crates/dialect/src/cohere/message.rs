@@ -178,10 +178,10 @@ impl<'w, 'r> Writer<'w, 'r> {
                         block.text("thinking", text);
                     });
                 }
-                if redacted.is_none() {
-                    return Ok(());
+                if redacted.is_some() {
+                    self.losses.hidden(at, position);
                 }
-                "only the provider that hid this reasoning can read it"
+                return Ok(());
             }
             (Content::Image(_) | Content::File(_), _) => {
                 "Cohere takes images and documents only from the user"
@@ -255,8 +255,7 @@ impl<'w, 'r> Writer<'w, 'r> {
                 self.losses.part(at, position, part);
                 plan.push_str(text);
                 if redacted.is_some() {
-                    let why = "only the provider that hid this reasoning can read it";
-                    self.losses.whole_part(at, position, why);
+                    self.losses.hidden(at, position);
                 }
             }
         }

@@ -147,7 +147,7 @@ fn what_cohere_cant_be_told_is_listed() {
             "user"
         ]
     );
-    let harmless: Vec<_> = lost.iter().filter(|lost| lost.harmless).collect();
+    let harmless: Vec<_> = lost.iter().filter(|lost| lost.is_hint()).collect();
     assert_eq!(harmless.len(), 1);
     assert!(body.contains(r#""tool_choice":"REQUIRED""#));
     // With one tool, to require one is to require this one.
@@ -178,7 +178,7 @@ fn what_other_providers_add_is_lost_by_degrees() {
     let (body, lost) = written(&request);
     let told: Vec<_> = lost
         .iter()
-        .map(|lost| (lost.param.as_str(), lost.harmless))
+        .map(|lost| (lost.param.as_str(), lost.is_hint()))
         .collect();
     assert_eq!(
         told,
@@ -186,7 +186,7 @@ fn what_other_providers_add_is_lost_by_degrees() {
             ("messages[1].name", false),
             ("messages[1].content[0].cache_control", true),
             ("messages[2].content[0].signature", true),
-            ("messages[2].content[0]", false),
+            ("messages[2].content[0].redacted", true),
             ("messages[3].is_error", false),
             ("messages[3].content[1]", false),
         ]

@@ -33,16 +33,17 @@ pub(crate) fn write_request(
     Ok(Written {
         body: out.into(),
         lost: losses.list,
+        back: Default::default(),
     })
 }
 
 /// Labels that neither Cohere nor Oracle's forms of it have a place for.
 pub(crate) fn unlabelled(request: &ChatRequest<'_>, losses: &mut Losses) {
     if !request.metadata.is_empty() {
-        losses.spare("metadata", "Cohere keeps no labels");
+        losses.lose("metadata", "Cohere keeps no labels");
     }
     if request.service_tier.is_some() {
-        losses.spare("service_tier", "Cohere has one tier");
+        losses.lose("service_tier", "Cohere has one tier");
     }
 }
 

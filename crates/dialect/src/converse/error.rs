@@ -50,7 +50,7 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
 
 /// The event of an upstream's error of any dialect.
 pub(super) fn event_of(error: &UpstreamErrorBody) -> Bytes {
-    union(stream_exception(status_of(error)), &error.message)
+    union(stream_exception(error.status()), &error.message)
 }
 
 fn union(name: &str, message: &str) -> Bytes {
@@ -68,8 +68,9 @@ fn stream_exception(status: u16) -> &'static str {
     }
 }
 
-/// The status that an error's words stand for, those of OpenAI, Anthropic and Google.
-fn status_of(error: &UpstreamErrorBody) -> u16 {
+/// The status that an error's words stand for, those of OpenAI, Anthropic, Google and AWS; 500
+/// where they say nothing.
+pub(crate) fn status_of(error: &UpstreamErrorBody) -> u16 {
     let words = [error.code.as_deref(), error.kind.as_deref()];
     for word in words.into_iter().flatten() {
         if let Ok(status @ 400..600) = word.parse() {
@@ -82,9 +83,13 @@ fn status_of(error: &UpstreamErrorBody) -> u16 {
             return *status;
         }
         match word {
-            "rate_limit_error" | "rate_limit_exceeded" | "RESOURCE_EXHAUSTED" => return 429,
-            "overloaded_error" | "UNAVAILABLE" => return 503,
-            "invalid_request_error" | "INVALID_ARGUMENT" => return 400,
+            "rate_limit_error"
+            | "rate_limit_exceeded"
+            | "RESOURCE_EXHAUSTED"
+            | "insufficient_quota"
+            | "too_many_requests" => return 429,
+            "overloaded_error" | "overloaded" | "server_overloaded" | "UNAVAILABLE" => return 503,
+            "invalid_request_error" | "INVALID_ARGUMENT" | "context_length_exceeded" => return 400,
             "timeout_error" | "DEADLINE_EXCEEDED" => return 408,
             _ => {}
         }

@@ -31,8 +31,9 @@ mod write_tools;
 mod tests;
 
 pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, error_event, error_type, read_error};
+pub(crate) use error::{error_body, error_event, error_type, read_error, status_of};
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
 pub(crate) use write::write_request;
+pub(crate) use write_tools::is_own_tool;

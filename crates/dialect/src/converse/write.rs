@@ -61,6 +61,7 @@ pub(crate) fn write_request(
     Ok(Written {
         body: out.into(),
         lost: losses.0,
+        back: Default::default(),
     })
 }
 
@@ -70,19 +71,7 @@ pub(super) struct Losses(pub(super) Vec<Lost>);
 
 impl Losses {
     pub(super) fn add(&mut self, param: impl Into<String>, why: &'static str) {
-        self.push(param.into(), why, false);
-    }
-
-    pub(super) fn harmless(&mut self, param: impl Into<String>, why: &'static str) {
-        self.push(param.into(), why, true);
-    }
-
-    fn push(&mut self, param: String, why: &'static str, harmless: bool) {
-        self.0.push(Lost {
-            param,
-            why,
-            harmless,
-        });
+        self.0.push(Lost::new(param, why));
     }
 }
 

@@ -68,7 +68,6 @@ impl<'r> Blocks<'r> {
                 }
             }
             Content::Refusal(text) => {
-                losses.harmless(path(), "Converse has no refusals; it is written as text");
                 text_block(text, &[], array, out);
             }
             Content::ToolCall(call) => self.call(call, array, out, path)?,
@@ -174,7 +173,10 @@ impl<'r> Blocks<'r> {
                 write_json_string(redacted, out);
                 out.push_str("}}");
             } else {
-                losses.add(path(), "Converse takes hidden reasoning as base64 alone");
+                losses.add(
+                    path() + ".redacted",
+                    "Converse takes hidden reasoning as base64 alone",
+                );
             }
         }
         if said.text.is_empty() && said.signature.is_none() {
@@ -182,7 +184,7 @@ impl<'r> Blocks<'r> {
         }
         if self.claude && said.signature.is_none() {
             let why = "Claude takes reasoning back with its signature alone";
-            return losses.add(path(), why);
+            return losses.add(path() + ".reasoning", why);
         }
         array.item(out);
         out.push_str("{\"reasoningContent\":{\"reasoningText\":");
@@ -242,7 +244,10 @@ pub(super) fn cache_point(
             out.push_str(",\"ttl\":");
             write_json_string(ttl, out);
         }
-        Some(_) => losses.harmless(path(), "Converse's cache points last 5m or 1h"),
+        Some(_) => losses.add(
+            path() + ".cache_control",
+            "Converse's cache points last 5m or 1h",
+        ),
     }
     out.push_str("}}");
 }

@@ -22,8 +22,8 @@ pub(super) fn effort(options: &mut Options<'_>, config: &mut Open, out: &mut Str
     }
 }
 
-/// Members of `additionalModelRequestFields`. `is_free`: tools are declared and the model may
-/// call them or not.
+/// Members of `additionalModelRequestFields`. `is_free`: tools are declared, and Converse itself
+/// demands none of them.
 pub(super) fn fields(
     options: &mut Options<'_>,
     is_free: bool,
@@ -43,11 +43,11 @@ pub(super) fn fields(
             options.losses.add("top_k", FAMILY);
         }
     }
+    if let Some(choice) = options.own_choice().filter(|_| is_free) {
+        fields.json("tool_choice", &choice, out);
+        return;
+    }
     match request.parallel_tool_calls {
-        Some(false) if options.claude && is_free => {
-            let one = "{\"type\":\"auto\",\"disable_parallel_tool_use\":true}";
-            fields.json("tool_choice", one, out);
-        }
         Some(false) if !request.tools.is_empty() => {
             let why = "Converse can't keep this model to one call at a time";
             options.losses.add("parallel_tool_calls", why);

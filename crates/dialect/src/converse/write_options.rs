@@ -141,8 +141,7 @@ impl Options<'_> {
                 out.push_str("}}");
                 if *strict == Some(false) {
                     let why = "Converse always keeps to the schema strictly";
-                    self.losses
-                        .harmless("response_format.json_schema.strict", why);
+                    self.losses.add("response_format.json_schema.strict", why);
                 }
             }
         }
@@ -161,7 +160,7 @@ impl Options<'_> {
                 labels.text(key, value, &mut json);
             } else {
                 let why = "Converse's requestMetadata has 16 labels of up to 256 plain characters";
-                self.losses.harmless(format!("metadata.{key}"), why);
+                self.losses.add(format!("metadata.{key}"), why);
             }
         }
         let json = close(labels, json);
@@ -174,7 +173,7 @@ impl Options<'_> {
             }
             Some(_) => {
                 let why = "Converse's tiers are default, flex, priority and reserved";
-                self.losses.harmless("service_tier", why);
+                self.losses.add("service_tier", why);
             }
         }
     }
@@ -210,10 +209,10 @@ impl Options<'_> {
             losses.add(*param, "Converse has no such field");
         }
         if user.is_some() {
-            losses.harmless("user", "Converse is not told of the end user");
+            losses.add("user", "Converse is not told of the end user");
         }
         if prompt_cache_key.is_some() {
-            losses.harmless("prompt_cache_key", "Converse's caches have no keys");
+            losses.add("prompt_cache_key", "Converse's caches have no keys");
         }
     }
 }

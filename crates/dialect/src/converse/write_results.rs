@@ -31,8 +31,8 @@ impl<'r> Blocks<'r> {
         for (at, part) in result.parts.iter().enumerate() {
             let path = || format!("{}.content[{at}]", path());
             if part.cache.is_some() {
-                losses.harmless(
-                    path(),
+                losses.add(
+                    path() + ".cache_control",
                     "Converse has no cache points within a tool's result",
                 );
             }

@@ -16,15 +16,17 @@ impl Options<'_> {
         let mut choice = request.tool_choice.as_ref();
         let mut allowed: Option<&[Cow<'_, str>]> = None;
         match choice {
+            // Claude is told so in its own words.
+            Some(ToolChoice::None) if self.has_calls && self.claude => {}
             Some(ToolChoice::None) if self.has_calls => {
                 let why = "Converse can't forbid calls where the conversation has some";
-                self.losses.add("tool_choice", why);
+                self.losses.add("tool_choice.type", why);
                 choice = None;
             }
             Some(ToolChoice::None) => {
                 if !request.tools.is_empty() {
                     let why = "Converse forbids calls by declaring no tools, so the model is not told of them";
-                    self.losses.harmless("tools", why);
+                    self.losses.add("tools", why);
                 }
                 return Ok((String::new(), false));
             }
@@ -59,7 +61,7 @@ impl Options<'_> {
             }
             None => true,
             // Claude is then told by its own field, and not twice.
-            Some(_) if self.one_at_a_time(choice) => true,
+            Some(_) if self.own_choice().is_some() => true,
             Some(ToolChoice::Auto | ToolChoice::Allowed(_, false) | ToolChoice::None) => {
                 config.json("toolChoice", "{\"auto\":{}}", &mut out);
                 true
@@ -80,13 +82,29 @@ impl Options<'_> {
         Ok((close(config, out), free))
     }
 
-    fn one_at_a_time(&self, choice: Option<&ToolChoice<'_>>) -> bool {
-        self.claude
-            && self.request.parallel_tool_calls == Some(false)
-            && matches!(
-                choice,
-                Some(ToolChoice::Auto | ToolChoice::Allowed(_, false))
-            )
+    /// The choice in Claude's own words, where Converse has none for it: no call at all, or one
+    /// at a time.
+    pub(super) fn own_choice(&self) -> Option<String> {
+        let choice = self.request.tool_choice.as_ref().filter(|_| self.claude);
+        if matches!(choice, Some(ToolChoice::None)) {
+            return Some("{\"type\":\"none\"}".to_owned());
+        }
+        if !self.claude || self.request.parallel_tool_calls != Some(false) {
+            return None;
+        }
+        let kind = match choice {
+            None | Some(ToolChoice::Auto | ToolChoice::Allowed(_, false)) => "auto",
+            Some(ToolChoice::Required | ToolChoice::Allowed(_, true)) => "any",
+            Some(ToolChoice::Tool(_)) => "tool",
+            Some(ToolChoice::None) => return None,
+        };
+        let mut out = format!("{{\"type\":\"{kind}\"");
+        if let Some(ToolChoice::Tool(name)) = choice {
+            out.push_str(",\"name\":");
+            write_json_string(name, &mut out);
+        }
+        out.push_str(",\"disable_parallel_tool_use\":true}");
+        Some(out)
     }
 
     fn tool(
@@ -98,7 +116,7 @@ impl Options<'_> {
     ) -> Result<(), Inexpressible> {
         let path = || format!("tools[{position}]");
         match &tool.builtin {
-            Some((kind, json)) if OWN_TOOLS.contains(&kind.as_ref()) && is_object(json) => {
+            Some((kind, json)) if is_own_tool(kind) && is_object(json) => {
                 array.item(out);
                 out.push_str(json);
             }
@@ -149,3 +167,8 @@ impl Options<'_> {
 const NO_ARGUMENTS: &str = "{\"type\":\"object\",\"properties\":{}}";
 /// Tools that only Converse has.
 const OWN_TOOLS: [&str; 2] = ["systemTool", "cachePoint"];
+
+/// Whether a tool of that kind is one that only Converse has.
+pub(crate) fn is_own_tool(kind: &str) -> bool {
+    OWN_TOOLS.contains(&kind)
+}

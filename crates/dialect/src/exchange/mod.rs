@@ -12,6 +12,7 @@ mod answer;
 mod collect;
 mod event;
 pub(crate) mod fetched;
+mod grade;
 mod media;
 mod part;
 mod request;
@@ -22,6 +23,7 @@ pub use answer::{ChatAnswer, Choice, Finish};
 pub use collect::{Collector, replay};
 pub use event::{Delta, PartKind, StreamEvent};
 pub use fetched::Fetched;
+pub use grade::Grade;
 pub use media::{Media, Source};
 pub use part::{CacheMarker, Citation, Content, Part, ToolCall, ToolResult};
 pub use request::{ChatRequest, Effort, Message, OutputFormat, Reasoning, Role, Tool, ToolChoice};
@@ -30,6 +32,8 @@ pub use track::PartTracker;
 
 use bytes::Bytes;
 
+pub use crate::fit::Back;
+
 /// Something of a request that a target has no place for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
@@ -37,9 +41,22 @@ pub struct Lost {
     pub param: String,
     /// Why, such as `Anthropic's messages have no seed`.
     pub why: &'static str,
-    /// Leaving it out can't change what the model is told or may answer (`user`, `store: false`,
-    /// a cache marker where the target caches by itself): never refused, only reported.
-    pub harmless: bool,
+    /// How much it matters.
+    pub grade: Grade,
+}
+
+impl Lost {
+    /// A loss of that field, in the words of the exchange form. Its grade is the field's class's.
+    pub(crate) fn new(param: impl Into<String>, why: &'static str) -> Self {
+        let param = param.into();
+        let grade = grade::grade_of(&param);
+        Self { param, why, grade }
+    }
+
+    /// Whether it can't change the answer.
+    pub fn is_hint(&self) -> bool {
+        self.grade == Grade::Hint
+    }
 }
 
 /// A request in another wire format.
@@ -49,6 +66,8 @@ pub struct Written {
     pub body: Bytes,
     /// What is not in it.
     pub lost: Vec<Lost>,
+    /// What has to be undone in the answer.
+    pub back: Back,
 }
 
 /// What a writer is told about its target.

@@ -54,9 +54,17 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
         let field = get(violation, "field")?.as_str()?;
         (!field.is_empty()).then(|| field.into_owned())
     });
-    let code = get(error, "code").map(|code| match code.as_str() {
-        Some(code) => code.into_owned(),
-        None => code.raw().to_owned(),
+    // Google tells a key that it refuses from a bad request by its details alone.
+    let mut reasons = get(error, "details").into_iter().flat_map(each);
+    let reason = reasons.find_map(|detail| {
+        let reason = get(detail, "reason")?.as_str()?;
+        reason.starts_with("API_KEY_").then(|| reason.into_owned())
+    });
+    let code = reason.or_else(|| {
+        get(error, "code").map(|code| match code.as_str() {
+            Some(code) => code.into_owned(),
+            None => code.raw().to_owned(),
+        })
     });
     Some(UpstreamErrorBody {
         message: text(error, "message").into_owned(),

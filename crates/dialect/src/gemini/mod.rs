@@ -37,6 +37,7 @@ pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
 pub(crate) use write::write_request;
+pub(crate) use write_tools::is_own_tool;
 
 use bytes::Bytes;
 

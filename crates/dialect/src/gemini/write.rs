@@ -10,24 +10,13 @@ use crate::json::write_json_string;
 
 /// Fields that only Google has, and that go back where they came from.
 const OWN: [&str; 3] = ["cachedContent", "modelArmorConfig", "safetySettings"];
-/// Fields of others that change nothing of what the model is told or may answer.
-const HARMLESS: [&str; 4] = [
-    "include",
-    "prompt_cache_retention",
-    "store",
-    "stream_options",
-];
 /// What can't be said, as it is found.
 #[derive(Default)]
 pub(super) struct Losses(pub(super) Vec<Lost>);
 
 impl Losses {
-    pub(super) fn push(&mut self, param: impl Into<String>, why: &'static str, harmless: bool) {
-        self.0.push(Lost {
-            param: param.into(),
-            why,
-            harmless,
-        });
+    pub(super) fn push(&mut self, param: impl Into<String>, why: &'static str) {
+        self.0.push(Lost::new(param, why));
     }
 }
 
@@ -70,6 +59,7 @@ pub(crate) fn write_request(
     Ok(Written {
         body: out.into(),
         lost: lost.0,
+        back: Default::default(),
     })
 }
 
@@ -105,7 +95,7 @@ fn labels(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
         let begins = label.chars().next().is_some_and(char::is_lowercase);
         if !begins || !allowed(label) || !allowed(value) {
             let why = "Gemini's labels are at most 63 lower-case letters, digits, _ and -";
-            lost.push(format!("metadata.{label}"), why, true);
+            lost.push(format!("metadata.{label}"), why);
             continue;
         }
         if !std::mem::replace(&mut begun, true) {
@@ -127,17 +117,17 @@ fn about_the_client(
     lost: &mut Losses,
 ) {
     if request.user.is_some() {
-        lost.push("user", "Gemini is not told who the end user is", true);
+        lost.push("user", "Gemini is not told who the end user is");
     }
     if request.prompt_cache_key.is_some() {
-        lost.push("prompt_cache_key", "Gemini caches prefixes by itself", true);
+        lost.push("prompt_cache_key", "Gemini caches prefixes by itself");
     }
     let tier = match request.service_tier.as_deref() {
         None | Some("auto") => return,
         Some("default") => "standard",
         Some(tier @ ("flex" | "priority")) => tier,
         Some(_) => {
-            lost.push("service_tier", "Gemini has no such tier", true);
+            lost.push("service_tier", "Gemini has no such tier");
             return;
         }
     };
@@ -158,6 +148,5 @@ fn extra(field: &Field, is_set: bool, out: &mut String, lost: &mut Losses) {
         }
         return;
     }
-    let harmless = HARMLESS.contains(&field.name.as_str());
-    lost.push(&field.name, "Gemini has no such field", harmless);
+    lost.push(&field.name, "Gemini has no such field");
 }

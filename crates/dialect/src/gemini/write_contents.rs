@@ -47,8 +47,7 @@ impl<'w> Contents<'w> {
             }
             if !leads {
                 let why = "Gemini's instructions stand before the conversation, so it went there";
-                self.lost
-                    .push(format!("messages[{position}].role"), why, false);
+                self.lost.push(format!("messages[{position}].role"), why);
             }
             self.about(position, message);
             for (number, part) in message.parts.iter().enumerate() {
@@ -148,7 +147,9 @@ impl<'w> Contents<'w> {
                     }
                     pending = self.signature(signature.as_deref(), at);
                     if redacted.is_some() {
-                        self.lose(at, "Gemini can't read another's hidden reasoning");
+                        let param = format!("{at}.redacted");
+                        let why = "Gemini can't read another's hidden reasoning";
+                        self.lost.push(param, why);
                     }
                     continue;
                 }
@@ -288,7 +289,7 @@ impl<'w> Contents<'w> {
         let signature = signature?;
         if base64::decoded_len(signature).is_none() {
             let why = "it is no signature of Gemini's";
-            self.lost.push(format!("{at}.signature"), why, true);
+            self.lost.push(format!("{at}.signature"), why);
             return None;
         }
         Some(signature)
@@ -297,20 +298,18 @@ impl<'w> Contents<'w> {
     fn about(&mut self, position: usize, message: &Message<'_>) {
         if message.name.is_some() {
             let param = format!("messages[{position}].name");
-            self.lost
-                .push(param, "Gemini's speakers have no names", false);
+            self.lost.push(param, "Gemini's speakers have no names");
         }
         for field in &message.extra {
             let param = format!("messages[{position}].{}", field.name);
-            self.lost.push(param, "Gemini has no such field", false);
+            self.lost.push(param, "Gemini has no such field");
         }
     }
 
     fn cache(&mut self, part: &Part<'_>, at: At) {
         if part.cache.is_some() {
             let param = format!("{at}.cache_control");
-            self.lost
-                .push(param, "Gemini caches prefixes by itself", true);
+            self.lost.push(param, "Gemini caches prefixes by itself");
         }
     }
 
@@ -334,11 +333,11 @@ impl<'w> Contents<'w> {
 
     fn lose_field(&mut self, field: &str, at: At) {
         self.lost
-            .push(format!("{at}.{field}"), "Gemini has no such field", false);
+            .push(format!("{at}.{field}"), "Gemini has no such field");
     }
 
     fn lose(&mut self, at: At, why: &'static str) {
-        self.lost.push(at.to_string(), why, false);
+        self.lost.push(at.to_string(), why);
     }
 }
 

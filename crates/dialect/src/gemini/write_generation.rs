@@ -48,7 +48,7 @@ fn sampling(sampling: &Sampling<'_>, out: &mut String, lost: &mut Losses) {
     number("presencePenalty", sampling.presence_penalty);
     let seed = sampling.seed.and_then(|seed| i32::try_from(seed).ok());
     if sampling.seed.is_some() && seed.is_none() {
-        lost.push("seed", "Gemini's seeds are 32-bit signed integers", false);
+        lost.push("seed", "Gemini's seeds are 32-bit signed integers");
     }
     let mut integer = |member: &str, value: Option<i128>| {
         if let Some(value) = value {
@@ -79,13 +79,13 @@ fn sampling(sampling: &Sampling<'_>, out: &mut String, lost: &mut Losses) {
     }
     for position in MAX_STOPS..sampling.stop.len() {
         let why = "Gemini takes at most 5 stop sequences";
-        lost.push(format!("stop[{position}]"), why, false);
+        lost.push(format!("stop[{position}]"), why);
     }
     if sampling.min_p.is_some() {
-        lost.push("min_p", "Gemini has no min_p", false);
+        lost.push("min_p", "Gemini has no min_p");
     }
     if sampling.logit_bias.is_some() {
-        lost.push("logit_bias", "Gemini has no bias for single tokens", false);
+        lost.push("logit_bias", "Gemini has no bias for single tokens");
     }
 }
 
@@ -105,11 +105,11 @@ fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
             out.push_str(schema);
             if label != "response" {
                 let why = "Gemini's schemas of answers have no name";
-                lost.push("response_format.json_schema.name", why, true);
+                lost.push("response_format.json_schema.name", why);
             }
             if description.is_some() {
                 let why = "Gemini's schemas of answers have no description beside them";
-                lost.push("response_format.json_schema.description", why, false);
+                lost.push("response_format.json_schema.description", why);
             }
         }
     }
@@ -139,7 +139,7 @@ fn thinking(reasoning: &Reasoning<'_>, model: &str, out: &mut String, lost: &mut
             budget(tokens, out);
             if effort.is_some() {
                 let why = "Gemini takes a level or a budget of reasoning: the budget is sent";
-                lost.push("reasoning_effort", why, true);
+                lost.push("reasoning_effort", why);
             }
         }
         (None, None) => {

@@ -34,7 +34,7 @@ pub(super) fn write_media(
         .is_some_and(|detail| detail != "auto")
     {
         let param = format!("{at}.detail");
-        lost.push(param, "Gemini has no detail of one image", false);
+        lost.push(param, "Gemini has no detail of one image");
     }
     let label = media.name.as_deref();
     match &media.source {

@@ -19,6 +19,11 @@ const BUILTIN: [&str; 11] = [
     "retrieval",
     "urlContext",
 ];
+/// Whether a tool of that kind is one that Google runs.
+pub(crate) fn is_own_tool(kind: &str) -> bool {
+    BUILTIN.contains(&kind)
+}
+
 /// Members of a function's declaration that only Google has.
 const DECLARED: [&str; 3] = ["behavior", "response", "responseJsonSchema"];
 
@@ -35,10 +40,10 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
     for (position, tool) in request.tools.iter().enumerate() {
         if tool.cache.is_some() {
             let param = format!("tools[{position}].cache_control");
-            lost.push(param, "Gemini caches prefixes by itself", true);
+            lost.push(param, "Gemini caches prefixes by itself");
         }
         match &tool.builtin {
-            Some((kind, json)) if BUILTIN.contains(&kind.as_ref()) => {
+            Some((kind, json)) if is_own_tool(kind) => {
                 if std::mem::take(&mut in_functions) {
                     out.push_str("]}");
                 }
@@ -48,7 +53,7 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
             }
             Some(_) => {
                 let param = format!("tools[{position}]");
-                lost.push(param, "Gemini has no tool of this type", false);
+                lost.push(param, "Gemini has no tool of this type");
             }
             None => {
                 if !std::mem::replace(&mut in_functions, true) {
@@ -86,7 +91,7 @@ fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losse
             out.push_str(&field.value);
         } else {
             let param = format!("tools[{position}].{}", field.name);
-            lost.push(param, "Gemini's functions have no such field", false);
+            lost.push(param, "Gemini's functions have no such field");
         }
     }
     out.push('}');
@@ -94,9 +99,9 @@ fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losse
 
 /// Writes `toolConfig`.
 pub(super) fn tool_config(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
-    if request.parallel_tool_calls == Some(false) {
+    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
         let why = "Gemini can't be kept from calling several tools at once";
-        lost.push("parallel_tool_calls", why, request.tools.is_empty());
+        lost.push("parallel_tool_calls", why);
     }
     let start = out.len();
     name(out, "toolConfig");
@@ -137,7 +142,7 @@ fn calling(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
     };
     if strict > 0 && !all_strict && matches!(mode, "" | "AUTO") {
         let why = "Gemini keeps to the schemas of all functions or of none";
-        lost.push("tools[].strict", why, false);
+        lost.push("tools[].strict", why);
     }
     // Without functions a mode that asks for none of them says nothing.
     if mode.is_empty() || (functions().next().is_none() && matches!(mode, "AUTO" | "NONE")) {

@@ -103,7 +103,12 @@ impl<'r> Writer<'_, 'r> {
                 Content::ToolCall(call) if role == Role::Assistant && !call.custom => {
                     continue;
                 }
-                Content::Reasoning { .. } => "Cohere's first form has no reasoning",
+                Content::Reasoning { .. } => {
+                    let param = format!("messages[{at}].content[{position}].reasoning");
+                    let why = "Cohere's first form has no reasoning";
+                    self.losses.lose(param, why);
+                    continue;
+                }
                 Content::ToolCall(_) => "Cohere's tools are functions, whose arguments are JSON",
                 _ => "Cohere's first form takes text only",
             };

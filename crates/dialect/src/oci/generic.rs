@@ -44,7 +44,7 @@ pub(super) fn write(
         Some(tier) if TIERS.contains(&tier) => {
             object.text("serviceTier", &tier.to_ascii_uppercase());
         }
-        Some(_) => losses.spare("service_tier", "Oracle has no such tier"),
+        Some(_) => losses.lose("service_tier", "Oracle has no such tier"),
         None => {}
     }
     extra(request, object, losses);

@@ -108,8 +108,7 @@ fn said(at: usize, message: &Message<'_>, object: &mut Object<'_>, losses: &mut 
             Content::Reasoning { text, redacted, .. } => {
                 reasoning.push_str(text);
                 if redacted.is_some() {
-                    let why = "only the provider that hid this reasoning can read it";
-                    losses.whole_part(at, position, why);
+                    losses.hidden(at, position);
                 }
             }
             _ => {}

@@ -171,7 +171,7 @@ fn coheres_first_form_lists_what_it_cant_say() {
     let options = options("cohere.command-r-08-2024", Profile::OciCohere);
     let (_, lost) = written(&request, &options);
     let expected = [
-        "messages[2].content[0]",
+        "messages[2].content[0].reasoning",
         "tools[0].parameters",
         "tool_choice",
     ];

@@ -52,5 +52,6 @@ pub(crate) fn write_request(
     Ok(Written {
         body: out.into(),
         lost: losses.list,
+        back: Default::default(),
     })
 }

@@ -10,6 +10,7 @@ use super::{content, items};
 use crate::canonical::Usage;
 use crate::cross::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
+use crate::fit::join_namespace;
 use crate::json::{Document, Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -125,7 +126,7 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
             };
             parts.push(Part::new(Content::ToolCall(ToolCall {
                 id,
-                name: text("name"),
+                name: join_namespace(Some(&text("namespace")), text("name")),
                 arguments: text(if custom { "input" } else { "arguments" }),
                 custom,
             })));

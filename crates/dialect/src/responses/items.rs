@@ -8,6 +8,7 @@ use super::content::{self, other_fields};
 use crate::cross::TranslateError;
 use crate::exchange::{Content, Inexpressible, Message, Part, Role, ToolCall, ToolResult};
 use crate::fields::{invalid, string};
+use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -104,6 +105,7 @@ impl<'d> Item<'d> {
                     "id",
                     "call_id",
                     "name",
+                    "namespace",
                     "status",
                     "arguments",
                     "input",
@@ -169,7 +171,13 @@ impl<'d> Item<'d> {
     fn call(&self, custom: bool) -> Result<ToolCall<'d>, RequestError> {
         Ok(ToolCall {
             id: self.text("call_id")?,
-            name: self.text("name")?,
+            name: join_namespace(
+                self.item
+                    .get("namespace")
+                    .and_then(Value::as_str)
+                    .as_deref(),
+                self.text("name")?,
+            ),
             arguments: self.text(if custom { "input" } else { "arguments" })?,
             custom,
         })

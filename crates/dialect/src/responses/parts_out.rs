@@ -3,6 +3,7 @@
 use super::REDACTED;
 use super::json_out::{number, text};
 use crate::exchange::Citation;
+use crate::fit::split_namespace;
 use crate::json::{Document, Value, write_json_string};
 
 /// The kinds of annotations that the format has.
@@ -121,7 +122,11 @@ pub(super) fn call(out: &mut String, id: &str, status: &str, call: &Called, esca
     out.push_str(escaped);
     out.push('"');
     text(out, "call_id", &call.call_id);
-    text(out, "name", &call.name);
+    let (namespace, called) = split_namespace(&call.name);
+    text(out, "name", called);
+    if let Some(namespace) = namespace {
+        text(out, "namespace", namespace);
+    }
     out.push('}');
 }
 

@@ -8,6 +8,7 @@ use super::{content, items};
 use crate::UpstreamErrorBody;
 use crate::cross::ReadStream;
 use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
+use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -272,7 +273,7 @@ impl StreamReader {
                     };
                     let kind = PartKind::ToolCall {
                         id: id.into_owned(),
-                        name: text("name").into_owned(),
+                        name: join_namespace(Some(&text("namespace")), text("name")).into_owned(),
                         custom,
                     };
                     self.begin(index, Slot::Item, kind, out)

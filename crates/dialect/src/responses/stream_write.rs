@@ -11,6 +11,7 @@ use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::cross::{AnswerContext, WriteStream};
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::fit::split_namespace;
 
 /// Writes a stream. Only the first choice is told: the format has no others.
 pub(crate) struct StreamWriter {
@@ -287,7 +288,9 @@ impl StreamWriter {
                     event.push_str(&open.logprobs);
                     event.push(']');
                 }
-                Kind::Call(called) => text(&mut event, "name", &called.name),
+                Kind::Call(called) => {
+                    text(&mut event, "name", split_namespace(&called.name).1);
+                }
                 _ => {}
             }
             event.push('}');

@@ -132,19 +132,13 @@ fn write_one(
     lost: &mut Vec<Lost>,
 ) {
     let path = |name: &str| format!("tools[{position}]{name}");
-    let mut lose = |name: &str, why, harmless| {
-        lost.push(Lost {
-            param: path(name),
-            why,
-            harmless,
-        });
-    };
+    let mut lose = |name: &str, why| lost.push(Lost::new(path(name), why));
     match &tool.builtin {
         None => {}
         Some((kind, json)) if kind == "custom" => {
             super::json_out::separate(out);
             if !write_custom(tool, json, out) {
-                lose("", "this custom tool's definition can't be read", false);
+                lose("", "this custom tool's definition can't be read");
                 if out.ends_with(',') {
                     out.pop();
                 }
@@ -152,7 +146,7 @@ fn write_one(
             return;
         }
         Some(_) => {
-            lose("", "a tool that another provider runs", false);
+            lose("", "a tool that another provider runs");
             return;
         }
     }
@@ -180,12 +174,12 @@ fn write_one(
             raw(out, &extra.name, &extra.value);
         } else {
             let at = format!(".{}", extra.name);
-            lose(&at, "tools have no such field at this upstream", false);
+            lose(&at, "tools have no such field at this upstream");
         }
     }
     if tool.cache.is_some() {
         let why = "this upstream caches prompts by itself";
-        lose(".cache_control", why, true);
+        lose(".cache_control", why);
     }
     out.push('}');
 }

@@ -31,6 +31,7 @@ pub(crate) fn write_request(
     Ok(Written {
         body: writer.out.into(),
         lost: writer.lost,
+        back: Default::default(),
     })
 }
 
@@ -75,12 +76,8 @@ impl Writer<'_, '_> {
         !self.options.set.iter().any(|(set, _)| set == name)
     }
 
-    fn lose(&mut self, param: impl Into<String>, why: &'static str, harmless: bool) {
-        self.lost.push(Lost {
-            param: param.into(),
-            why,
-            harmless,
-        });
+    fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost::new(param, why));
     }
 
     fn number(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
@@ -168,7 +165,7 @@ impl Writer<'_, '_> {
         self.number("top_p", sampling.top_p);
         self.number("top_logprobs", sampling.top_logprobs);
         if sampling.n.is_some_and(|n| n > 1) {
-            self.lose("n", "this upstream gives one answer", false);
+            self.lose("n", "this upstream gives one answer");
         }
         if self.options.profile == Profile::Engine {
             self.number("top_k", sampling.top_k);
@@ -202,7 +199,7 @@ impl Writer<'_, '_> {
             ("stop", !sampling.stop.is_empty()),
         ];
         for (name, _) in absent.into_iter().filter(|(_, asked)| *asked) {
-            self.lose(name, "OpenAI's responses have no such field", false);
+            self.lose(name, "OpenAI's responses have no such field");
         }
     }
 
@@ -300,7 +297,7 @@ impl Writer<'_, '_> {
                     raw(&mut self.out, name, &extra.value);
                 }
             } else {
-                self.lose(name, "OpenAI's responses have no such field", false);
+                self.lose(name, "OpenAI's responses have no such field");
             }
         }
     }

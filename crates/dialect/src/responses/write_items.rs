@@ -62,11 +62,7 @@ impl Messages<'_> {
     }
 
     fn lose(&mut self, param: String, why: &'static str) {
-        self.lost.push(Lost {
-            param,
-            why,
-            harmless: false,
-        });
+        self.lost.push(Lost::new(param, why));
     }
 
     fn message<'r>(
@@ -307,7 +303,7 @@ impl Messages<'_> {
         let sealed = signature.is_some() || redacted.is_some();
         if self.is_openai() && signature.is_none() {
             let why = "OpenAI takes reasoning back only with its own encrypted content";
-            self.lose(path(), why);
+            self.lose(path() + ".reasoning", why);
             return;
         }
         separate(self.out);
@@ -374,11 +370,8 @@ impl Messages<'_> {
     /// What stands around a part.
     fn surroundings(&mut self, part: &Part<'_>, path: &dyn Fn() -> String) {
         if part.cache.is_some() && !self.marks(part.cache.as_ref()) {
-            self.lost.push(Lost {
-                param: path() + ".cache_control",
-                why: "this upstream caches prompts by itself",
-                harmless: true,
-            });
+            let why = "this upstream caches prompts by itself";
+            self.lose(path() + ".cache_control", why);
         }
         for extra in &part.extra {
             let at = format!("{}.{}", path(), extra.name);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, Span, seconds};
@@ -154,12 +155,56 @@ impl ProviderOptions {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Losses {
-    /// The upstream is passed over; where none is left, the client gets an error that names the
-    /// fields. The default.
+    /// What can be done without is left out or rewritten, and `x-forebay-lost` names it. Where
+    /// the answer would be wrong and nobody would notice (content that the model has to see, a
+    /// tool or a form of answer that was demanded), the upstream is passed over; where none is
+    /// left, the client gets an error that names the fields. The default.
     #[default]
+    Tolerant,
+    /// The upstream is passed over for anything that could change the answer.
     Strict,
-    /// They are left out, and `x-forebay-lost` names them.
+    /// Everything is left out, and `x-forebay-lost` names it.
     Drop,
+}
+
+impl Losses {
+    /// Whether a loss of that grade refuses the request.
+    pub fn refuses(self, grade: Grade) -> bool {
+        match self {
+            Losses::Tolerant => grade == Grade::Refused,
+            Losses::Strict => grade >= Grade::Tolerable,
+            Losses::Drop => false,
+        }
+    }
+}
+
+impl UpstreamConfig {
+    /// What becomes of a loss of that field: the most precise entry of `field_losses` decides.
+    pub fn losses_of(&self, param: &str) -> Losses {
+        if self.field_losses.is_empty() {
+            return self.losses;
+        }
+        let mut name = String::with_capacity(param.len());
+        let mut within = false;
+        for character in param.chars() {
+            match character {
+                '[' => within = true,
+                ']' => within = false,
+                _ if within => {}
+                character => name.push(character),
+            }
+        }
+        let mut name = name.as_str();
+        loop {
+            if let Some(losses) = self.field_losses.get(name) {
+                return *losses;
+            }
+            match name.rsplit_once('.') {
+                Some((parent, _)) => name = parent,
+                None => return self.losses,
+            }
+        }
+    }
 }
 
 /// `[upstreams.tls]`: the gateway's own certificate, for upstreams that ask for one.
@@ -215,9 +260,13 @@ pub struct UpstreamConfig {
     /// another are translated into the first.
     #[serde(default)]
     pub speaks: Vec<String>,
-    /// What becomes of fields that it can't take. Default `strict`.
+    /// What becomes of fields that it can't take. Default `tolerant`.
     #[serde(default)]
     pub losses: Losses,
+    /// The same for single fields, by the client's name without positions: `seed = "strict"`,
+    /// `"messages.content" = "drop"`. A field that is not here goes as what it stands in goes.
+    #[serde(default)]
+    pub field_losses: BTreeMap<String, Losses>,
     /// The gateway's own certificate, where it asks for one.
     #[serde(default)]
     pub tls: Option<ClientTls>,

@@ -85,6 +85,24 @@ impl Events {
         }
     }
 
+    /// The event that the body ended within, where it is whole but for its blank line.
+    pub(crate) fn finish(&mut self) -> Option<Result<Event, String>> {
+        match self.framing {
+            Framing::Sse | Framing::Pieces => {
+                self.sse.push(Bytes::from_static(b"\n\n"));
+                let event = self.next_sse()?;
+                // Half an event is no JSON: the body was cut, and is told as that.
+                let whole = |event: &Event| {
+                    let data = event.data.as_ref();
+                    data == b"[DONE]"
+                        || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
+                };
+                Some(event).filter(|event| event.as_ref().is_ok_and(whole))
+            }
+            Framing::Frames | Framing::Chunks => None,
+        }
+    }
+
     /// Why the body can't end here; none where it can.
     pub(crate) fn unfinished(&self) -> Option<String> {
         self.frames

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use forebay_dialect::Payload;
 use forebay_dialect::canonical::{FinishKind, Usage};
+use forebay_dialect::error::{CONTEXT_EXCEEDED, is_too_long};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::Ending;
@@ -41,6 +42,11 @@ impl Meter {
             );
             error.error_type = told.kind.clone();
             error.code = told.code.clone();
+            if is_too_long(told) {
+                error.code = Some(CONTEXT_EXCEEDED.to_owned());
+            }
+            let status = told.status();
+            error.status = Some(status).filter(|status| *status != 500);
             return Some(error);
         }
         if let Some(usage) = payload.usage() {

@@ -92,7 +92,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
         } else {
             None
         };
-        let context = self.context(request);
+        let context = self.context(request, answer);
         match framing_of(answer) {
             Some(framing) => {
                 self.receive_stream(answer, framing, guard, head, &context)
@@ -103,13 +103,14 @@ impl<'a, P: Platform> Receiver<'a, P> {
     }
 
     /// What an answer in another format says where the upstream says nothing.
-    fn context(&self, request: &Request) -> AnswerContext {
+    fn context(&self, request: &Request, answer: &Answer) -> AnswerContext {
         let now = self.gateway.platform().wall().duration_since(UNIX_EPOCH);
         AnswerContext {
             id: format!("{:016x}", self.flight.id),
             model: self.errand.facts.model.to_string(),
             created: now.unwrap_or_default().as_secs(),
             echo: request.answer_echo(),
+            back: answer.back.clone(),
         }
     }
 

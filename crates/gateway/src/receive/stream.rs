@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use forebay_dialect::{
-    AnswerContext, Payload, PayloadError, StreamItem, StreamTranslation, Terminal,
+    AnswerContext, Payload, PayloadError, StreamItem, StreamTranslation, Terminal, Wire,
 };
 
 use super::empty::is_empty;
@@ -81,6 +81,12 @@ impl<P: Platform> Receiver<'_, P> {
         loop {
             let next = self.next(answer, Some(wait), false).await;
             let Some(chunk) = next.map_err(|e| Broken::at(passing.begun, e))? else {
+                // An event whose blank line is missing is whole where the body is.
+                if let Some(Ok(event)) = events.finish()
+                    && self.event(event, &mut passing).await? == Step::End
+                {
+                    return self.end_stream(answer, passing).await;
+                }
                 return self.end_of_body(answer, &events, passing).await;
             };
             wait = idle;
@@ -218,7 +224,13 @@ impl<P: Platform> Receiver<'_, P> {
                 translation.end_of_body(&mut told);
                 translation.has_ended()
             }
-            None => self.errand.wire.terminal() == Terminal::Eof && passing.meter.ending.is_some(),
+            None if passing.meter.ending.is_none() => false,
+            // The reason to finish has come: only the format's own end is missing.
+            None if self.errand.wire == Wire::Messages => {
+                told.push(Bytes::from_static(b"{\"type\":\"message_stop\"}"));
+                true
+            }
+            None => self.errand.wire.terminal() != Terminal::Payload,
         };
         if ended {
             self.translated(told, &mut passing).await?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::Wire;
+use forebay_dialect::exchange::Back;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::{Extensions, Response};
@@ -41,6 +42,8 @@ pub(crate) struct Answer {
     pub(crate) framing: Framing,
     /// Fields of the request that it was not told.
     pub(crate) lost: Vec<String>,
+    /// What has to be undone in its answer.
+    pub(crate) back: Arc<Back>,
     pub(super) lease: Lease,
 }
 
@@ -128,6 +131,7 @@ impl<P: Platform> Attempts<P> {
                     wire: prepared.route.wire,
                     framing: prepared.route.framing,
                     lost: prepared.lost,
+                    back: prepared.back,
                     lease,
                 });
             }
@@ -261,7 +265,12 @@ impl<P: Platform> Attempts<P> {
             text.clone(),
         );
         error.retry_after = wait::wait(head.status, &head.headers, &text, platform.wall());
+        error.fit_to(self.outgoing.request.wire(), head.status);
         let mut why = Verdict::of(head.status, error.retry_after.is_some());
+        if error.kind == ErrorKind::UpstreamAuth {
+            // A 400 too may be about our own key.
+            why = Verdict::Account;
+        }
         if let (400 | 401 | 403, Some(authorizer)) = (code, &upstream.authorizer) {
             match authorizer.rejected(proof, code, &head.headers, &text) {
                 Rejection::Refresh => return Refused::Renewed,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use forebay_dialect::exchange::WriteOptions;
+use forebay_dialect::exchange::{Back, WriteOptions};
 use forebay_dialect::{Request, Target, Wire, translate_request};
 
 use crate::config::{Provider, ProviderOptions};
@@ -234,7 +234,9 @@ fn ask(feature: &Feature, wire: Wire) -> Option<Request> {
         ..WriteOptions::default()
     };
     let written = translate_request(&request, wire, &options).ok()?;
-    if !written.lost.is_empty() {
+    // What is said in another way than asked is no feature of that format.
+    let rewritten = written.back != Back::default() || feature.name == "failed tool result";
+    if !written.lost.is_empty() || rewritten {
         return None;
     }
     Some(
@@ -259,9 +261,10 @@ fn cell(request: &Request, provider: Provider, options: &ProviderOptions) -> &'s
     };
     match translate_request(request, route.wire, &write) {
         Err(_) => "refused",
-        Ok(written) if written.lost.iter().any(|lost| !lost.harmless) => "lossy",
-        Ok(written) if !written.lost.is_empty() => "hint",
-        Ok(_) => "yes",
+        Ok(written) => match written.lost.iter().map(|lost| lost.grade).max() {
+            Some(grade) => grade.as_str(),
+            None => "yes",
+        },
     }
 }
 

@@ -1,19 +1,19 @@
 //! The request that goes to one upstream: the client's own bytes where it speaks their format,
 //! else a translation, which says what it had to leave out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_dialect::exchange::{Lost, WriteOptions};
+use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
     BodyChange, TranslateError, Wire, json_string, media_urls, translate_request,
 };
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::attempt::Attempts;
 use super::{Endpoint, Framing, Route, Upstream};
-use crate::config::Losses;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::time::timeout;
@@ -27,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) route: Route,
     /// What the upstream is not told.
     pub(super) lost: Vec<String>,
+    /// What has to be undone in the answer.
+    pub(super) back: Arc<Back>,
     /// Members of the body that the client did not send: an upstream that refuses one is asked
     /// without it.
     pub(super) added: Vec<String>,
@@ -36,6 +38,7 @@ pub(super) struct Prepared {
 struct Body {
     body: Bytes,
     lost: Vec<String>,
+    back: Back,
     added: Vec<String>,
 }
 
@@ -70,7 +73,12 @@ impl<P: Platform> Attempts<P> {
         if route.wire != request.wire() {
             self.fetch_media(upstream, &route).await?;
         }
-        let Body { body, lost, added } = self.body(upstream, &route, &model)?;
+        let Body {
+            body,
+            lost,
+            back,
+            added,
+        } = self.body(upstream, &route, &model)?;
         let path = if self.outgoing.count {
             count_path(request.wire(), &route).ok_or_else(|| cannot_take(upstream, route.wire))?
         } else {
@@ -86,6 +94,7 @@ impl<P: Platform> Attempts<P> {
             request: out,
             route,
             lost,
+            back: Arc::new(back),
             added,
         })
     }
@@ -144,6 +153,12 @@ impl<P: Platform> Attempts<P> {
             set.push(("cache_salt", &salt));
         }
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let betas = self.betas();
+        if route.profile == Profile::BedrockInvoke
+            && let Some(betas) = betas.as_deref().filter(|_| !has("anthropic_beta"))
+        {
+            set.push(("anthropic_beta", betas));
+        }
         set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
         let include_usage = request.stream
             && upstream.config.include_usage
@@ -166,6 +181,7 @@ impl<P: Platform> Attempts<P> {
             return Ok(Body {
                 body,
                 lost: Vec::new(),
+                back: Back::default(),
                 added,
             });
         }
@@ -183,17 +199,40 @@ impl<P: Platform> Attempts<P> {
         };
         let written = translate_request(request, route.wire, &options)
             .map_err(|error| not_translated(upstream, &error))?;
-        if upstream.config.losses == Losses::Strict
-            && let Some(first) = written.lost.iter().find(|lost| !lost.harmless)
-        {
-            return Err(lossy(upstream, &written.lost, first));
+        let mut lost = written.lost;
+        if betas.is_some() && route.wire != Wire::Messages {
+            lost.push(Lost {
+                param: "anthropic-beta".to_owned(),
+                why: "betas of Anthropic's API mean nothing elsewhere",
+                grade: Grade::Tolerable,
+            });
         }
-        let lost = written.lost.into_iter().map(|lost| lost.param).collect();
+        let refuses = |lost: &&Lost| upstream.config.losses_of(&lost.param).refuses(lost.grade);
+        if let Some(first) = lost.iter().find(refuses) {
+            let names = lost.iter().filter(refuses).map(|lost| &*lost.param);
+            return Err(lossy(upstream, names, first));
+        }
+        // A hint can't change the answer: nobody has to know of it.
+        let told = lost.into_iter().filter(|lost| !lost.is_hint());
         Ok(Body {
             body: written.body,
-            lost,
+            lost: told.map(|lost| lost.param).collect(),
+            back: written.back,
             added,
         })
+    }
+
+    /// The betas of Anthropic's API that the client asks for, as a JSON array.
+    fn betas(&self) -> Option<String> {
+        let values = self.outgoing.headers.get_all("anthropic-beta").iter();
+        let texts = values.filter_map(|value| value.to_str().ok());
+        let betas: Vec<&str> = texts
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|beta| !beta.is_empty())
+            .collect();
+        let quoted: Vec<String> = betas.into_iter().map(json_string).collect();
+        (!quoted.is_empty()).then(|| format!("[{}]", quoted.join(",")))
     }
 
     fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
@@ -204,6 +243,8 @@ impl<P: Platform> Attempts<P> {
             (true, _) => "application/vnd.amazon.eventstream",
         };
         out.insert(ACCEPT, HeaderValue::from_static(accept));
+        // Events are to come as they are made, not when a block is full.
+        out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         out.insert(
             USER_AGENT,
             HeaderValue::from_static(concat!("forebay/", env!("CARGO_PKG_VERSION"))),
@@ -222,12 +263,31 @@ impl<P: Platform> Attempts<P> {
         let client = self.outgoing.request.wire();
         let foreign = dialect_headers(client);
         let same = route.wire == client;
-        let own = self.outgoing.headers.iter();
-        for (name, value) in own.filter(|(name, _)| same || !foreign.contains(name)) {
-            out.insert(name.clone(), value.clone());
+        // Bedrock has Anthropic's headers in the body.
+        let in_body = route.profile == Profile::BedrockInvoke;
+        let keeps = |name: &&HeaderName| (same && !in_body) || !foreign.contains(name);
+        for name in self.outgoing.headers.keys().filter(keeps) {
+            if let Some(value) = joined(&self.outgoing.headers, name) {
+                out.insert(name.clone(), value);
+            }
         }
         out.extend(upstream.headers.clone());
     }
+}
+
+/// A header's value; the lines of one that is a list are one list (RFC 9110, section 5.3).
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if !matches!(name.as_str(), "anthropic-beta" | "openai-beta") {
+        return Some(first.clone());
+    }
+    let mut all = first.as_bytes().to_vec();
+    for more in values {
+        all.extend_from_slice(b",");
+        all.extend_from_slice(more.as_bytes());
+    }
+    HeaderValue::from_bytes(&all).ok()
 }
 
 /// Where an upstream that speaks the client's format counts a prompt's tokens.
@@ -270,14 +330,13 @@ fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {
 }
 
 /// Names every field that would be lost, and why the first would.
-fn lossy(upstream: &Upstream, lost: &[Lost], first: &Lost) -> GatewayError {
+fn lossy<'l>(
+    upstream: &Upstream,
+    names: impl Iterator<Item = &'l str>,
+    first: &Lost,
+) -> GatewayError {
     // 8: enough to see what kind of request it is.
-    let names: Vec<&str> = lost
-        .iter()
-        .filter(|lost| !lost.harmless)
-        .take(8)
-        .map(|lost| &*lost.param)
-        .collect();
+    let names: Vec<&str> = names.take(8).collect();
     GatewayError::new(
         ErrorKind::NotExpressible,
         format!(

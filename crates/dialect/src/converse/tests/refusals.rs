@@ -41,7 +41,14 @@ fn written(request: &ChatRequest<'_>, model: &str) -> (String, Vec<(String, bool
     let written = super::write_request(request, &options(model)).unwrap();
     let lost = written.lost.into_iter();
     let body = String::from_utf8(written.body.to_vec()).unwrap();
-    (body, lost.map(|lost| (lost.param, lost.harmless)).collect())
+    (
+        body,
+        lost.map(|lost| {
+            let hint = lost.is_hint();
+            (lost.param, hint)
+        })
+        .collect(),
+    )
 }
 
 #[test]
@@ -174,7 +181,7 @@ fn what_converse_has_no_field_for_is_listed() {
         ("prompt_cache_key", true),
         ("response_format", false),
         ("seed", false),
-        ("store", false),
+        ("store", true),
         ("temperature", false),
         ("user", true),
     ];
@@ -328,7 +335,10 @@ fn a_message_of_which_nothing_is_left_is_not_sent() {
         body,
         r#"{"messages":[{"role":"user","content":[{"text":"Hi"},{"text":"Hi"}]}]}"#
     );
-    assert_eq!(lost, [("messages[1].content[0]".to_owned(), false)]);
+    assert_eq!(
+        lost,
+        [("messages[1].content[0].reasoning".to_owned(), false)]
+    );
     // Models of other makers take it back as it is.
     let (body, lost) = written(&request, "deepseek.v3-v1:0");
     assert!(body.contains(r#"{"reasoningContent":{"reasoningText":{"text":"hm"}}}"#));

@@ -100,18 +100,13 @@ pub(super) fn write(
                 let count: u64 = integer(value, "dimensions", "must be a whole number above 0")?;
                 fields.push((shaped.dimensions, count.to_string()));
             }
-            "user" => lost.push(Lost {
-                param: "user".to_owned(),
-                why: "this upstream is told no users",
-                harmless: true,
-            }),
+            "user" => lost.push(Lost::new("user", "this upstream is told no users")),
             name => match shaped.fields.iter().find(|(asked, _)| *asked == name) {
                 Some((_, ours)) => fields.push((*ours, canonical(value, Shape::WHOLE))),
-                None => lost.push(Lost {
-                    param: name.to_owned(),
-                    why: "this upstream's embeddings have no such field",
-                    harmless: false,
-                }),
+                None => {
+                    let why = "this upstream's embeddings have no such field";
+                    lost.push(Lost::new(name, why));
+                }
             },
         }
     }
@@ -147,6 +142,7 @@ pub(super) fn write(
     Ok(Written {
         body: body.into(),
         lost,
+        back: Default::default(),
     })
 }
 
@@ -174,11 +170,7 @@ fn pass_on(request: &Request, root: Value<'_>, options: &WriteOptions) -> Writte
         &[]
     };
     let lost = match root.get("user").filter(|_| mistral) {
-        Some(_) => vec![Lost {
-            param: "user".to_owned(),
-            why: "Mistral's embeddings are told no users",
-            harmless: true,
-        }],
+        Some(_) => vec![Lost::new("user", "Mistral's embeddings are told no users")],
         None => Vec::new(),
     };
     let body = request.upstream_body(&BodyChange {
@@ -187,7 +179,11 @@ fn pass_on(request: &Request, root: Value<'_>, options: &WriteOptions) -> Writte
         remove,
         ..BodyChange::default()
     });
-    Written { body, lost }
+    Written {
+        body,
+        lost,
+        back: Default::default(),
+    }
 }
 
 fn texts(root: Value<'_>) -> Result<Vec<Cow<'_, str>>, TranslateError> {

@@ -1,5 +1,5 @@
 //! Fields that have no place in the exchange form and yet a meaning in chat: which targets
-//! take them, and whether a target that does not can do without.
+//! take them.
 
 /// Targets, as [`super::traits::Traits::bit`] has them.
 const OPENAI: u8 = 1;
@@ -9,76 +9,74 @@ const ENGINE: u8 = 8;
 const ENGINES: u8 = STANDARD | ENGINE;
 const HOSTED: u8 = OPENAI | STANDARD;
 
-/// (name, targets that take it, leaving it out can't change the answer).
-const REQUEST: [(&str, u8, bool); 47] = [
-    ("add_generation_prompt", ENGINE, false),
-    ("add_special_tokens", ENGINE, false),
-    ("allowed_token_ids", ENGINE, false),
-    ("audio", HOSTED, false),
-    ("bad_words", ENGINE, false),
-    ("cache_salt", ENGINE, true),
-    ("chat_template", ENGINE, false),
-    ("chat_template_kwargs", ENGINE, false),
-    ("continue_final_message", ENGINE, false),
-    ("documents", ENGINE, false),
-    ("echo", ENGINE, false),
-    ("guardrails", MISTRAL, false),
-    ("guided_choice", ENGINE, false),
-    ("guided_grammar", ENGINE, false),
-    ("guided_json", ENGINE, false),
-    ("guided_regex", ENGINE, false),
-    ("ignore_eos", ENGINES, false),
-    ("include_reasoning", ENGINES, true),
-    ("include_stop_str_in_output", ENGINE, false),
-    ("length_penalty", ENGINES, false),
-    ("min_tokens", ENGINES | MISTRAL, false),
-    ("mm_processor_kwargs", ENGINE, false),
-    ("modalities", HOSTED, false),
-    ("moderation", OPENAI, false),
-    ("prediction", HOSTED | MISTRAL, true),
-    ("priority", ENGINE, true),
-    ("prompt_cache_options", OPENAI, true),
-    ("prompt_cache_retention", OPENAI, true),
-    ("prompt_logprobs", ENGINE, false),
-    ("prompt_mode", MISTRAL, false),
-    ("repetition_penalty", ENGINES | MISTRAL, false),
-    ("request_id", ENGINE, true),
-    ("response_format", ENGINES, false),
-    ("return_token_ids", ENGINE, false),
-    ("return_tokens_as_token_ids", ENGINE, false),
-    ("safe_prompt", MISTRAL, false),
-    ("session_id", ENGINE, true),
-    ("skip_special_tokens", ENGINE, false),
-    ("spaces_between_special_tokens", ENGINE, false),
-    ("stop_token_ids", ENGINE, false),
-    ("store", HOSTED, true),
-    ("structured_outputs", ENGINE, false),
-    ("truncate_prompt_tokens", ENGINE, false),
-    ("use_beam_search", ENGINE, false),
-    ("user", HOSTED | ENGINE, true),
-    ("verbosity", HOSTED, false),
-    ("web_search_options", HOSTED, false),
+/// (name, targets that take it).
+const REQUEST: [(&str, u8); 47] = [
+    ("add_generation_prompt", ENGINE),
+    ("add_special_tokens", ENGINE),
+    ("allowed_token_ids", ENGINE),
+    ("audio", HOSTED),
+    ("bad_words", ENGINE),
+    ("cache_salt", ENGINE),
+    ("chat_template", ENGINE),
+    ("chat_template_kwargs", ENGINE),
+    ("continue_final_message", ENGINE),
+    ("documents", ENGINE),
+    ("echo", ENGINE),
+    ("guardrails", MISTRAL),
+    ("guided_choice", ENGINE),
+    ("guided_grammar", ENGINE),
+    ("guided_json", ENGINE),
+    ("guided_regex", ENGINE),
+    ("ignore_eos", ENGINES),
+    ("include_reasoning", ENGINES),
+    ("include_stop_str_in_output", ENGINE),
+    ("length_penalty", ENGINES),
+    ("min_tokens", ENGINES | MISTRAL),
+    ("mm_processor_kwargs", ENGINE),
+    ("modalities", HOSTED),
+    ("moderation", OPENAI),
+    ("prediction", HOSTED | MISTRAL),
+    ("priority", ENGINE),
+    ("prompt_cache_options", OPENAI),
+    ("prompt_cache_retention", OPENAI),
+    ("prompt_logprobs", ENGINE),
+    ("prompt_mode", MISTRAL),
+    ("repetition_penalty", ENGINES | MISTRAL),
+    ("request_id", ENGINE),
+    ("response_format", ENGINES),
+    ("return_token_ids", ENGINE),
+    ("return_tokens_as_token_ids", ENGINE),
+    ("safe_prompt", MISTRAL),
+    ("session_id", ENGINE),
+    ("skip_special_tokens", ENGINE),
+    ("spaces_between_special_tokens", ENGINE),
+    ("stop_token_ids", ENGINE),
+    ("store", HOSTED),
+    ("structured_outputs", ENGINE),
+    ("truncate_prompt_tokens", ENGINE),
+    ("use_beam_search", ENGINE),
+    ("user", HOSTED | ENGINE),
+    ("verbosity", HOSTED),
+    ("web_search_options", HOSTED),
 ];
 
-const MESSAGE: [(&str, u8, bool); 2] = [
+const MESSAGE: [(&str, u8); 2] = [
     // What an earlier answer cited: no target reads it back.
-    ("annotations", 0, true),
-    ("prefix", MISTRAL, false),
+    ("annotations", 0),
+    ("prefix", MISTRAL),
 ];
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Written,
-    /// With whether that is harmless.
-    Lost(bool),
+    Lost,
 }
 
-fn fate(table: &[(&str, u8, bool)], name: &str, target: u8) -> Fate {
-    match table.iter().find(|(known, ..)| *known == name) {
-        Some((_, targets, _)) if targets & target != 0 => Fate::Written,
-        Some((_, _, harmless)) => Fate::Lost(*harmless),
-        None => Fate::Lost(false),
+fn fate(table: &[(&str, u8)], name: &str, target: u8) -> Fate {
+    match table.iter().find(|(known, _)| *known == name) {
+        Some((_, targets)) if targets & target != 0 => Fate::Written,
+        _ => Fate::Lost,
     }
 }
 

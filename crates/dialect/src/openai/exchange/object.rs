@@ -69,12 +69,8 @@ impl<'o> Body<'o> {
     }
 
     /// Notes something that the target has no place for.
-    pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str, harmless: bool) {
-        self.lost.push(Lost {
-            param: param.into(),
-            why,
-            harmless,
-        });
+    pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost::new(param, why));
     }
 }
 

@@ -134,6 +134,16 @@ pub(super) fn write(parts: &[Part<'_>], with_blocks: bool, out: &mut String) {
     out.push(']');
 }
 
+/// Appends the text once more as `reasoning`: vLLM has dropped the older name, and others know
+/// only that one.
+pub(super) fn write_again(parts: &[Part<'_>], out: &mut String) {
+    let text: String = of(parts).map(|(text, ..)| text).collect();
+    if !text.is_empty() {
+        out.push_str(",\"reasoning\":");
+        write_json_string(&text, out);
+    }
+}
+
 /// One of LiteLLM's `thinking_blocks`. What is both told and hidden can't stand in one of
 /// Anthropic's blocks; it is kept together here all the same.
 pub(super) fn write_block(

@@ -72,6 +72,12 @@ impl ReadStream for StreamReader {
         }
         out.push(StreamEvent::End);
     }
+
+    fn end_of_body(&mut self, out: &mut Vec<StreamEvent>) {
+        if !self.choices.is_empty() && self.choices.iter().all(|(_, ended)| *ended) {
+            self.end(out);
+        }
+    }
 }
 
 impl StreamReader {

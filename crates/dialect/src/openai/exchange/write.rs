@@ -39,6 +39,7 @@ pub(crate) fn write_request(
     Ok(Written {
         body: body.out.into(),
         lost: body.lost,
+        back: Default::default(),
     })
 }
 
@@ -62,8 +63,8 @@ fn extra(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         };
         match extras::of_request(name, body.traits.bit) {
             Fate::Written if !written => body.raw(name, Some(&field.value)),
-            Fate::Written => body.lose(name, "the request says the same in another way", false),
-            Fate::Lost(harmless) => body.lose(name, UNKNOWN, harmless),
+            Fate::Written => body.lose(name, "the request says the same in another way"),
+            Fate::Lost => body.lose(name, UNKNOWN),
         }
     }
 }
@@ -77,12 +78,12 @@ fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     if traits.top_k {
         body.plain("top_k", sampling.top_k);
     } else if sampling.top_k.is_some() {
-        body.lose("top_k", "OpenAI's chat completions have no top_k", false);
+        body.lose("top_k", "OpenAI's chat completions have no top_k");
     }
     if traits.min_p {
         body.plain("min_p", sampling.min_p);
     } else if sampling.min_p.is_some() {
-        body.lose("min_p", "this target has no min_p", false);
+        body.lose("min_p", "this target has no min_p");
     }
     body.plain("n", sampling.n);
     body.plain(traits.seed, sampling.seed);
@@ -94,7 +95,7 @@ fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     if traits.logit_bias {
         body.raw("logit_bias", sampling.logit_bias.as_deref());
     } else if sampling.logit_bias.is_some() {
-        body.lose("logit_bias", "Mistral's chat has no logit_bias", false);
+        body.lose("logit_bias", "Mistral's chat has no logit_bias");
     }
 }
 
@@ -103,7 +104,7 @@ fn stops(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let max = body.traits.max_stops;
     for position in max..stops.len() {
         let param = format!("stop[{position}]");
-        body.lose(param, "OpenAI takes up to 4 stop sequences", false);
+        body.lose(param, "OpenAI takes up to 4 stop sequences");
     }
     if stops.is_empty() || !body.field("stop") {
         return;
@@ -141,7 +142,7 @@ fn reasoning(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         .and_then(|asked| asked.summary.as_ref());
     if summary.is_some() {
         let why = "chat completions don't choose whether reasoning is shown";
-        body.lose("reasoning.summary", why, true);
+        body.lose("reasoning.summary", why);
     }
 }
 
@@ -183,7 +184,7 @@ fn identity(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     match traits.user {
         Some(name) => body.string(name, request.user.as_deref()),
         None if request.user.is_some() => {
-            body.lose("user", "Mistral's chat has no end user", true);
+            body.lose("user", "Mistral's chat has no end user");
         }
         None => {}
     }
@@ -191,7 +192,7 @@ fn identity(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         body.string("prompt_cache_key", request.prompt_cache_key.as_deref());
     } else if request.prompt_cache_key.is_some() {
         let why = "engines cache prefixes by themselves";
-        body.lose("prompt_cache_key", why, true);
+        body.lose("prompt_cache_key", why);
     }
     match request.service_tier.as_deref() {
         None | Some("auto") => {}
@@ -200,11 +201,11 @@ fn identity(request: &ChatRequest<'_>, body: &mut Body<'_>) {
             body.string("service_tier", Some("default"));
         }
         Some(tier) if traits.service_tier => body.string("service_tier", Some(tier)),
-        Some(_) => body.lose("service_tier", "this target has no tiers", true),
+        Some(_) => body.lose("service_tier", "this target has no tiers"),
     }
     if request.metadata.is_empty() {
     } else if !traits.metadata {
-        body.lose("metadata", "engines keep no labels", true);
+        body.lose("metadata", "engines keep no labels");
     } else if body.field("metadata") {
         let mut separator = '{';
         for (name, label) in &request.metadata {

@@ -68,9 +68,9 @@ pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<
             _ => other(position, message, body)?,
         }
         for field in &message.extra {
-            if let Fate::Lost(harmless) = extras::of_message(&field.name, body.traits.bit) {
+            if extras::of_message(&field.name, body.traits.bit) == Fate::Lost {
                 let param = format!("messages[{position}].{}", field.name);
-                body.lose(param, UNKNOWN, harmless);
+                body.lose(param, UNKNOWN);
             }
         }
     }
@@ -93,7 +93,7 @@ fn name(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
         Some(name) if body.traits.names => member("name", name, &mut body.out),
         Some(_) => {
             let param = format!("messages[{position}].name");
-            body.lose(param, "Mistral's messages have no names", false);
+            body.lose(param, "Mistral's messages have no names");
         }
         None => {}
     }
@@ -186,10 +186,10 @@ fn assistant(
     for (at, call, part) in calls() {
         let path = || format!("messages[{position}].tool_calls[{at}]");
         for field in &part.extra {
-            body.lose(format!("{}.{}", path(), field.name), UNKNOWN, false);
+            body.lose(format!("{}.{}", path(), field.name), UNKNOWN);
         }
         if call.custom && !traits.custom_tools {
-            body.lose(path(), "this target has no custom tools", false);
+            body.lose(path(), "this target has no custom tools");
             continue;
         }
         body.out.push_str(separator);
@@ -215,24 +215,27 @@ fn has_audio_id(traits: &Traits, source: &Source<'_>) -> bool {
 fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
     let form = body.traits.reasoning;
     match form {
-        ReasoningForm::Field => reasoning::write(&message.parts, false, &mut body.out),
-        ReasoningForm::FieldAndBlocks => reasoning::write(&message.parts, true, &mut body.out),
+        ReasoningForm::Field | ReasoningForm::FieldAndBlocks => {
+            let blocks = form == ReasoningForm::FieldAndBlocks;
+            reasoning::write(&message.parts, blocks, &mut body.out);
+            reasoning::write_again(&message.parts, &mut body.out);
+        }
         ReasoningForm::None | ReasoningForm::Parts => {}
     }
     for (text, signature, redacted) in reasoning::of(&message.parts) {
         let param = |name: &str| format!("messages[{position}].{name}");
         if form == ReasoningForm::None && !text.is_empty() {
             let why = "OpenAI's chat completions don't take reasoning back";
-            body.lose(param("reasoning"), why, false);
+            body.lose(param("reasoning"), why);
         }
         let keeps_signature = matches!(form, ReasoningForm::FieldAndBlocks | ReasoningForm::Parts);
         if !keeps_signature && signature.is_some() {
             let why = "only the provider that signed it reads it";
-            body.lose(param("reasoning.signature"), why, true);
+            body.lose(param("reasoning.signature"), why);
         }
         if form != ReasoningForm::FieldAndBlocks && redacted.is_some() {
             let why = "only the provider that hid it reads it";
-            body.lose(param("reasoning.redacted"), why, true);
+            body.lose(param("reasoning.redacted"), why);
         }
     }
 }
@@ -266,7 +269,7 @@ fn tool_result(
     body.out.push('}');
     if result.is_error {
         let param = format!("messages[{position}].is_error");
-        body.lose(param, "chat completions don't mark failed tools", false);
+        body.lose(param, "chat completions don't mark failed tools");
     }
     Ok(())
 }

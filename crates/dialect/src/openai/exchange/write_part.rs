@@ -102,11 +102,11 @@ fn breakpoint(cache: Option<&CacheMarker<'_>>, body: &mut Body<'_>) {
 fn note(place: Place, at: usize, part: &Part<'_>, body: &mut Body<'_>) {
     if part.cache.is_some() && !marks(part.cache.as_ref(), body) {
         let why = "the target caches prompts by itself";
-        body.lose(place.path(at) + ".cache_control", why, true);
+        body.lose(place.path(at) + ".cache_control", why);
     }
     for field in &part.extra {
         let param = format!("{}.{}", place.path(at), field.name);
-        body.lose(param, UNKNOWN, false);
+        body.lose(param, UNKNOWN);
     }
 }
 
@@ -128,7 +128,7 @@ fn one(
     let is_media = !matches!(part.content, Content::Refusal(_));
     if is_media && matches!(place, Place::Result(_)) && !body.traits.result_media {
         let why = "results of tools are text in OpenAI's chat completions";
-        body.lose(path(), why, false);
+        body.lose(path(), why);
         return Ok(false);
     }
     let why = match &part.content {
@@ -168,7 +168,7 @@ fn one(
         },
         _ => UNKNOWN,
     };
-    body.lose(path(), why, false);
+    body.lose(path(), why);
     Ok(false)
 }
 
@@ -272,7 +272,7 @@ fn file(
             member("text", text, out);
             if media.name.is_some() {
                 let why = "a text has no name in chat completions";
-                body.lose(path() + ".name", why, false);
+                body.lose(path() + ".name", why);
             }
         }
         (_, MediaForm::Engine) => return Ok(false),

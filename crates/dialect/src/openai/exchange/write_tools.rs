@@ -36,7 +36,7 @@ pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) {
             .as_ref()
             .filter(|choice| !matches!(choice, ToolChoice::Auto | ToolChoice::None));
         if demanded.is_some() {
-            body.lose("tool_choice", "there is no tool to choose", false);
+            body.lose("tool_choice", "there is no tool to choose");
         }
         return;
     }
@@ -54,7 +54,7 @@ pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) {
 fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) {
     let param = || format!("tools[{position}]");
     if tool.cache.is_some() {
-        body.lose(param() + ".cache_control", CACHES_BY_ITSELF, true);
+        body.lose(param() + ".cache_control", CACHES_BY_ITSELF);
     }
     if let Some((kind, json)) = &tool.builtin {
         let before = out.len();
@@ -64,7 +64,7 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
         if kind != "custom" || !body.traits.custom_tools || !custom(json, out) {
             out.truncate(before);
             let why = "chat completions at this target have no such tool";
-            body.lose(param(), why, false);
+            body.lose(param(), why);
         }
         return;
     }
@@ -95,7 +95,7 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
     }
     out.push_str("}}");
     for field in &tool.extra {
-        body.lose(format!("{}.{}", param(), field.name), UNKNOWN, false);
+        body.lose(format!("{}.{}", param(), field.name), UNKNOWN);
     }
 }
 

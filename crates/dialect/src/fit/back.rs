@@ -1,0 +1,190 @@
+//! What has to be undone in an answer: tools under other names, custom tools bridged by functions,
+//! JSON that was had by a forced tool; and finish reasons that don't fit what was said.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::custom;
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part};
+use crate::json::Document;
+
+/// What a call at the target was at the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) name: String,
+    pub(super) custom: bool,
+}
+
+/// The tool whose arguments are the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Output {
+    pub(super) tool: String,
+    /// The answer is the one member of its arguments.
+    pub(super) wrapped: bool,
+}
+
+/// What has to be undone in the answer to a request that was fitted to its target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Back {
+    calls: BTreeMap<String, Origin>,
+    output: Option<Output>,
+}
+
+/// The member that holds an answer whose schema is no object.
+pub(super) const WRAPPED: &str = "value";
+
+impl Back {
+    /// A tool goes up as `to` instead of `from`.
+    pub(super) fn rename(&mut self, to: String, from: &str) {
+        let known = self.calls.get(from).cloned();
+        let origin = known.unwrap_or_else(|| Origin {
+            name: from.to_owned(),
+            custom: false,
+        });
+        self.calls.insert(to, origin);
+    }
+
+    /// A custom tool goes up as a function of the same name.
+    pub(super) fn custom(&mut self, name: &str) {
+        let origin = self.calls.entry(name.to_owned());
+        let origin = origin.or_insert_with(|| Origin {
+            name: name.to_owned(),
+            custom: false,
+        });
+        origin.custom = true;
+    }
+
+    /// The answer is had as the arguments of that tool.
+    pub(super) fn output(&mut self, tool: String, wrapped: bool) {
+        self.output = Some(Output { tool, wrapped });
+    }
+
+    pub(super) fn origin(&self, name: &str) -> Option<&Origin> {
+        self.calls.get(name)
+    }
+
+    pub(super) fn output_tool(&self, name: &str) -> Option<&Output> {
+        self.output.as_ref().filter(|output| output.tool == name)
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// Undoes it in a whole answer.
+    pub(crate) fn answer(&self, answer: &mut ChatAnswer<'_>) {
+        for choice in &mut answer.choices {
+            self.output_of(choice);
+            let mut calls = false;
+            for part in &mut choice.parts {
+                let Content::ToolCall(call) = &mut part.content else {
+                    continue;
+                };
+                calls = true;
+                if let Some(origin) = self.calls.get(call.name.as_ref()) {
+                    call.name = Cow::Owned(origin.name.clone());
+                    if origin.custom && !call.custom {
+                        call.custom = true;
+                        call.arguments = Cow::Owned(custom::text_of(&call.arguments));
+                    }
+                }
+            }
+            match choice.finish.take() {
+                Some(said) => choice.finish = Some(finish(said, calls)),
+                None if calls => choice.finish = Some(Finish::ToolCalls),
+                None => {}
+            }
+        }
+    }
+
+    /// The arguments of the tool that stands for the answer become its text. What else was said
+    /// would make it no JSON.
+    fn output_of(&self, choice: &mut Choice<'_>) {
+        let Some(output) = &self.output else {
+            return;
+        };
+        let is_output = |part: &Part<'_>| matches!(&part.content, Content::ToolCall(call) if call.name == output.tool);
+        if !choice.parts.iter().any(is_output) {
+            return;
+        }
+        let mut told = false;
+        let mut calls = false;
+        choice.parts.retain_mut(|part| match &mut part.content {
+            Content::Text { .. } => false,
+            Content::ToolCall(call) if call.name == output.tool => {
+                let text = match output.wrapped {
+                    true => unwrapped(&call.arguments),
+                    false => call.arguments.clone().into_owned(),
+                };
+                part.content = Content::Text {
+                    text: Cow::Owned(text),
+                    citations: Vec::new(),
+                };
+                !std::mem::replace(&mut told, true)
+            }
+            Content::ToolCall(_) => {
+                calls = true;
+                true
+            }
+            _ => true,
+        });
+        if !calls && choice.finish == Some(Finish::ToolCalls) {
+            choice.finish = Some(Finish::Stop);
+        }
+    }
+}
+
+/// The answer within the arguments of its tool.
+pub(super) fn unwrapped(arguments: &str) -> String {
+    let document = Document::parse(arguments.as_bytes());
+    let value = document.ok().and_then(|document| {
+        let value = document.root().get(WRAPPED)?;
+        Some(value.raw().to_owned())
+    });
+    value.unwrap_or_else(|| arguments.to_owned())
+}
+
+/// Words of servers for why an answer ended, beside those of the formats' own tables, and the
+/// nearest that every client knows.
+static WORDS: [(&str, Finish); 22] = [
+    ("abort", Finish::Length),
+    ("cancelled", Finish::Length),
+    ("content_filtered", Finish::Refused),
+    ("content-filter", Finish::Refused),
+    ("end", Finish::Stop),
+    ("end_turn", Finish::Stop),
+    ("eos", Finish::Stop),
+    ("error_toxic", Finish::Refused),
+    ("guardrail_intervened", Finish::Refused),
+    ("max_length", Finish::Length),
+    ("max_output_tokens", Finish::Length),
+    ("max_tokens", Finish::Length),
+    ("malformed_function_call", Finish::Refused),
+    ("malformed_response", Finish::Refused),
+    ("missing_thought_signature", Finish::Refused),
+    ("moderation", Finish::Refused),
+    ("recitation", Finish::Refused),
+    ("refusal", Finish::Refused),
+    ("safety", Finish::Refused),
+    ("sensitive", Finish::Refused),
+    ("tool_use", Finish::ToolCalls),
+    ("unexpected_tool_call", Finish::Refused),
+];
+
+/// Why a choice ended, as clients know it. Agents run tools only where the answer says that it
+/// ended for them.
+pub(super) fn finish(said: Finish, calls: bool) -> Finish {
+    let known = match said {
+        Finish::Other(word) => {
+            let word = word.to_ascii_lowercase();
+            let known = WORDS.iter().find(|(known, _)| *known == word);
+            known.map_or(Finish::Stop, |(_, finish)| finish.clone())
+        }
+        known => known,
+    };
+    match known {
+        Finish::Stop | Finish::StopSequence(None) if calls => Finish::ToolCalls,
+        Finish::ToolCalls if !calls => Finish::Stop,
+        known => known,
+    }
+}

@@ -1,0 +1,116 @@
+//! Calls of tools in a history: arguments that are no object, ids that occur twice, tools that
+//! are no longer declared.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::de::IgnoredAny;
+
+use super::{Aim, Fitted, custom};
+use crate::exchange::{ChatRequest, Content, Message, Profile, Tool, ToolChoice};
+use crate::wire::Wire;
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let is_call = |message: &Message<'_>| {
+        let mut parts = message.parts.iter();
+        parts.any(|part| matches!(part.content, Content::ToolCall(_)))
+    };
+    if !request.messages.iter().any(is_call) {
+        return;
+    }
+    arguments(request, aim, fitted);
+    if matches!(aim.to, Wire::Messages | Wire::Converse | Wire::Gemini) {
+        repeated_ids(&mut request.messages);
+    }
+    if request.tools.is_empty() && matches!(aim.to, Wire::Messages | Wire::Converse) {
+        declare(request, fitted);
+    }
+}
+
+/// Whether the target reads the arguments of earlier calls: OpenAI takes them as they are.
+fn reads_arguments(aim: &Aim<'_>) -> bool {
+    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
+    !(house && matches!(aim.to, Wire::Chat | Wire::Responses))
+}
+
+/// An answer that was cut short leaves a call whose arguments are half an object. It is kept, as
+/// text in an object.
+fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let reads = reads_arguments(aim);
+    for (at, message) in request.messages.iter_mut().enumerate() {
+        for (position, part) in message.parts.iter_mut().enumerate() {
+            let Content::ToolCall(call) = &mut part.content else {
+                continue;
+            };
+            if call.custom {
+                continue;
+            }
+            let said = call.arguments.trim();
+            if said.is_empty() {
+                call.arguments = Cow::Borrowed("{}");
+            } else if reads
+                && !(said.starts_with('{') && serde_json::from_str::<IgnoredAny>(said).is_ok())
+            {
+                call.arguments = Cow::Owned(custom::in_object(&call.arguments));
+                let at = fitted.message(at);
+                let param = format!("messages[{at}].tool_calls[{position}].arguments");
+                let why = "they are no JSON object, so they were sent as text within one";
+                fitted.lose(param, why);
+            }
+        }
+    }
+}
+
+/// Some servers number their calls anew in each answer; Anthropic wants each id once. A result
+/// belongs to the last call before it that has its id.
+fn repeated_ids(messages: &mut [Message<'_>]) {
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut renamed: HashMap<String, String> = HashMap::new();
+    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match &mut part.content {
+            Content::ToolCall(call) => {
+                renamed.remove(call.id.as_ref());
+                if !seen.insert(call.id.clone().into_owned()) {
+                    // Numbers go up, so this ends after as many tries as there are calls.
+                    let mut fresh = format!("{}_{}", call.id, seen.len());
+                    while !seen.insert(fresh.clone()) {
+                        fresh.push('x');
+                    }
+                    renamed.insert(call.id.clone().into_owned(), fresh.clone());
+                    call.id = Cow::Owned(fresh);
+                }
+            }
+            Content::ToolResult(result) => {
+                if let Some(fresh) = renamed.get(result.call_id.as_ref()) {
+                    result.call_id = Cow::Owned(fresh.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A history with calls needs tools (Anthropic's and Bedrock's validation). They are declared by
+/// name, and none of them may be called.
+fn declare(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let names: BTreeSet<String> = parts
+        .filter_map(|part| match &part.content {
+            Content::ToolCall(call) => Some(call.name.clone().into_owned()),
+            _ => None,
+        })
+        .collect();
+    for name in names {
+        fitted.tools.push(usize::MAX);
+        request.tools.push(Tool {
+            name: name.into(),
+            description: None,
+            parameters: Some(Cow::Borrowed("{\"type\":\"object\"}")),
+            strict: None,
+            cache: None,
+            builtin: None,
+            extra: Vec::new(),
+        });
+    }
+    request.tool_choice = Some(ToolChoice::None);
+}

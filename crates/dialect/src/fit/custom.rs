@@ -1,0 +1,87 @@
+//! Custom tools, whose input is free text, for targets whose tools are functions: a function with
+//! one string takes its place, and its call becomes that of the custom tool again.
+
+use std::borrow::Cow;
+
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Content, Profile, Tool};
+use crate::json::{Document, Value, json_string};
+use crate::wire::Wire;
+
+/// The function's one argument.
+pub(super) const INPUT: &str = "input";
+const SCHEMA: &str = "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\",\"description\":\"The whole input of the tool, as it is.\"}},\"required\":[\"input\"],\"additionalProperties\":false}";
+
+/// Whether the target has custom tools of its own: OpenAI alone.
+fn has_custom(aim: &Aim<'_>) -> bool {
+    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
+    matches!(aim.to, Wire::Responses) || (aim.to == Wire::Chat && house)
+}
+
+pub(super) fn bridge(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    if has_custom(aim) {
+        return;
+    }
+    for tool in &mut request.tools {
+        let Some((_, json)) = tool.builtin.take_if(|(kind, _)| kind == "custom") else {
+            continue;
+        };
+        fitted.back.custom(&tool.name);
+        tool.description = Some(description(tool, &json).into());
+        tool.parameters = Some(Cow::Borrowed(SCHEMA));
+        tool.strict = None;
+        tool.extra.clear();
+    }
+    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+        if let Content::ToolCall(call) = &mut part.content
+            && std::mem::take(&mut call.custom)
+        {
+            call.arguments = Cow::Owned(in_object(&call.arguments));
+        }
+    }
+}
+
+/// Free text as the function's arguments.
+pub(super) fn in_object(text: &str) -> String {
+    format!("{{\"{INPUT}\":{}}}", json_string(text))
+}
+
+/// The free text of the function's arguments; what isn't of that form is passed on as it is.
+pub(super) fn text_of(arguments: &str) -> String {
+    let document = Document::parse(arguments.as_bytes());
+    let text = document.ok().and_then(|document| {
+        let root = document.root();
+        let named = root.get(INPUT).and_then(Value::as_str);
+        // Small models name the argument as they like.
+        let only = || {
+            let mut members = root.members();
+            let (_, value) = members.next()?;
+            value.as_str().filter(|_| members.next().is_none())
+        };
+        named.or_else(only).map(Cow::into_owned)
+    });
+    text.unwrap_or_else(|| arguments.to_owned())
+}
+
+/// What the tool does, and the grammar of its input.
+fn description(tool: &Tool<'_>, json: &str) -> String {
+    let mut said = tool.description.as_deref().unwrap_or_default().to_owned();
+    let Ok(document) = Document::parse(json.as_bytes()) else {
+        return said;
+    };
+    let root = document.root();
+    let custom = root.get("custom").unwrap_or(root);
+    let Some(format) = custom.get("format").filter(|format| !format.is_null()) else {
+        return said;
+    };
+    let format = format.get("grammar").unwrap_or(format);
+    let text = |name: &str| format.get(name).and_then(Value::as_str);
+    if let Some(definition) = text("definition") {
+        let syntax = text("syntax").unwrap_or(Cow::Borrowed("lark"));
+        said.push_str("\n\nThe input is free text that keeps to this grammar (");
+        said.push_str(&syntax);
+        said.push_str("):\n");
+        said.push_str(&definition);
+    }
+    said.trim_start().to_owned()
+}

@@ -1,0 +1,69 @@
+//! Tools that a provider runs itself (web search, code execution, computer use) at a target that
+//! has none of them: left out and named, refused only where one has to be called.
+
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Grade, Lost, ToolChoice};
+use crate::wire::Wire;
+use crate::{anthropic, converse, gemini};
+
+/// Whether the target knows a tool of that kind.
+fn knows(aim: &Aim<'_>, kind: &str) -> bool {
+    kind == "custom"
+        || match aim.to {
+            Wire::Messages => anthropic::is_own_tool(kind),
+            Wire::Gemini => gemini::is_own_tool(kind),
+            Wire::Converse => converse::is_own_tool(kind),
+            _ => false,
+        }
+}
+
+const WHY: &str = "this upstream has no such tool, and only its provider could run it";
+
+pub(super) fn leave_out(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let unknown = |kind: Option<&str>| kind.is_some_and(|kind| !knows(aim, kind));
+    let kinds = |tool: &crate::exchange::Tool<'_>| {
+        let kind = tool.builtin.as_ref().map(|(kind, _)| kind.as_ref());
+        unknown(kind)
+    };
+    if !request.tools.iter().any(kinds) {
+        return;
+    }
+    let forced = match &request.tool_choice {
+        Some(ToolChoice::Tool(name)) => Some(name.clone()),
+        _ => None,
+    };
+    let must = matches!(
+        request.tool_choice,
+        Some(ToolChoice::Required | ToolChoice::Allowed(_, true))
+    );
+    let only = request.tools.iter().all(kinds);
+    let tools = std::mem::take(&mut request.tools);
+    let numbers = std::mem::take(&mut fitted.tools);
+    let mut names = Vec::new();
+    for (tool, number) in tools.into_iter().zip(numbers) {
+        if !kinds(&tool) {
+            request.tools.push(tool);
+            fitted.tools.push(number);
+            continue;
+        }
+        let demanded = (must && only) || forced.as_ref() == Some(&tool.name);
+        let mut lost = Lost::new(format!("tools[{number}]"), WHY);
+        if demanded {
+            lost.grade = Grade::Refused;
+        }
+        fitted.lost.push(lost);
+        names.push(tool.name);
+    }
+    // What is left out can't be chosen.
+    match &mut request.tool_choice {
+        Some(ToolChoice::Tool(name)) if names.contains(name) => request.tool_choice = None,
+        Some(ToolChoice::Required | ToolChoice::None) if only => request.tool_choice = None,
+        Some(ToolChoice::Allowed(allowed, _)) => {
+            allowed.retain(|name| !names.contains(name));
+            if allowed.is_empty() {
+                request.tool_choice = Some(ToolChoice::None).filter(|_| !only);
+            }
+        }
+        _ => {}
+    }
+}

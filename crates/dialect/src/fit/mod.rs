@@ -1,0 +1,151 @@
+//! Fits a request to its target before it is written, and its answer to the client after it was
+//! read. What every writer would have to know, and would then know differently, stands here once:
+//! names of tools, results that failed or hold images, forms of answers that a target has no
+//! word for, and what the families of models refuse.
+//!
+//! [`fit`] changes the typed request and says what the client should know of; [`Back`] is what has
+//! to be undone in the answer, whole ([`Back::answer`]) or streamed ([`Undo`]).
+
+mod back;
+mod calls;
+mod claude;
+mod custom;
+mod family;
+mod form;
+mod gemini;
+mod hosted;
+mod names;
+mod namespaces;
+mod openai;
+mod results;
+mod turns;
+mod undo;
+
+pub use back::Back;
+pub(crate) use family::takes_system_messages;
+pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
+pub(crate) use undo::Undo;
+
+use crate::exchange::{ChatRequest, Lost, Profile, WriteOptions};
+use crate::wire::Wire;
+use family::Family;
+
+/// Where a request goes.
+pub(crate) struct Aim<'o> {
+    to: Wire,
+    profile: Profile,
+    model: &'o str,
+    default_max_tokens: u64,
+    family: Family,
+}
+
+impl<'o> Aim<'o> {
+    pub(crate) fn new(to: Wire, options: &'o WriteOptions, asked: &'o str) -> Self {
+        let model = match options.model.as_str() {
+            "" => asked,
+            model => model,
+        };
+        Self {
+            to,
+            profile: options.profile,
+            model,
+            default_max_tokens: match options.default_max_tokens {
+                0 => 4096,
+                tokens => tokens,
+            },
+            family: Family::of(to, options.profile, model),
+        }
+    }
+}
+
+/// What fitting found.
+#[derive(Default)]
+pub(crate) struct Fitted {
+    /// What the client should know of, in the words of the client's own request.
+    pub(crate) lost: Vec<Lost>,
+    /// What the answer needs.
+    pub(crate) back: Back,
+    /// For each message, which of the client's it was.
+    messages: Vec<usize>,
+    /// For each tool, which of the client's it was.
+    tools: Vec<usize>,
+}
+
+impl Fitted {
+    fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost::new(param, why));
+    }
+
+    /// The number that a message has in the client's request.
+    fn message(&self, at: usize) -> usize {
+        self.messages.get(at).copied().unwrap_or(at)
+    }
+
+    /// What a writer calls by the number in the fitted request, by that in the client's.
+    pub(crate) fn unfitted(&self, param: String) -> String {
+        for (list, numbers) in [("messages[", &self.messages), ("tools[", &self.tools)] {
+            let Some((number, rest)) = param.strip_prefix(list).and_then(|p| p.split_once(']'))
+            else {
+                continue;
+            };
+            let at: Option<usize> = number.parse().ok();
+            if let Some(was) = at.and_then(|at| numbers.get(at))
+                && Some(*was) != at
+            {
+                return format!("{list}{was}]{rest}");
+            }
+        }
+        param
+    }
+}
+
+/// Fits a request to where it goes.
+pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
+    let mut fitted = Fitted {
+        messages: (0..request.messages.len()).collect(),
+        tools: (0..request.tools.len()).collect(),
+        ..Fitted::default()
+    };
+    defaults(request);
+    namespaces::flatten(request, aim, &mut fitted);
+    custom::bridge(request, aim, &mut fitted);
+    hosted::leave_out(request, aim, &mut fitted);
+    calls::fit(request, aim, &mut fitted);
+    results::fit(request, aim, &mut fitted);
+    turns::fit(request, aim, &mut fitted);
+    form::fit(request, aim, &mut fitted);
+    match aim.family {
+        Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
+        Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
+        Family::OpenAi(model) => openai::fit(request, model, &mut fitted),
+        _ => {}
+    }
+    // Last, so that tools that were added have their names too.
+    names::fit(request, aim, &mut fitted);
+    fitted
+}
+
+/// An empty container asks for nothing, whatever it would hold.
+fn defaults(request: &mut ChatRequest<'_>) {
+    let empty = |json: &str| matches!(json, "[]" | "{}" | "\"\"");
+    request.extra.retain(|field| {
+        let text_only = field.name == "generationConfig.responseModalities"
+            && field.value.eq_ignore_ascii_case("[\"text\"]");
+        !empty(&field.value) && !text_only
+    });
+    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+        part.extra.retain(|field| !empty(&field.value));
+    }
+    for tool in &mut request.tools {
+        tool.extra
+            .retain(|field| !empty(&field.value) && field.value != "false");
+    }
+    let none = |json: &str| {
+        json.trim_matches(['{', '}', ' ', '\n', '\t', '\r'])
+            .is_empty()
+    };
+    request.sampling.logit_bias.take_if(|bias| none(bias));
+}
+
+#[cfg(test)]
+mod tests;

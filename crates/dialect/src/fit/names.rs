@@ -1,0 +1,163 @@
+//! Names of tools as a target takes them. A name that doesn't fit becomes one that does, by a
+//! hash of itself alone, so that it is the same in each request of a conversation.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Content, Profile, ToolChoice};
+use crate::wire::Wire;
+
+/// What a target's names are made of.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    most: usize,
+    /// Punctuation beside letters and digits.
+    marks: &'static str,
+    /// The first character is a letter or an underscore.
+    letter_first: bool,
+}
+
+const PLAIN: &str = "_-";
+
+fn rule(aim: &Aim<'_>) -> Option<Rule> {
+    let rule = |most, marks, letter_first| {
+        Some(Rule {
+            most,
+            marks,
+            letter_first,
+        })
+    };
+    match aim.to {
+        // vLLM and its kin name tools as they like.
+        Wire::Chat | Wire::Responses | Wire::Messages if aim.profile == Profile::Engine => None,
+        Wire::Messages if aim.profile == Profile::Standard => rule(128, PLAIN, false),
+        Wire::Messages | Wire::Chat | Wire::Responses | Wire::Converse => rule(64, PLAIN, false),
+        Wire::Gemini => rule(64, "_-.:", true),
+        Wire::Cohere | Wire::Oci => rule(64, "_", true),
+        Wire::Completions | Wire::Embeddings => None,
+    }
+}
+
+impl Rule {
+    fn fits(&self, name: &str) -> bool {
+        let first = name.bytes().next();
+        let begins = !self.letter_first
+            || first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        begins && (1..=self.most).contains(&name.len()) && name.chars().all(|c| self.allows(c))
+    }
+
+    fn allows(&self, character: char) -> bool {
+        character.is_ascii_alphanumeric() || self.marks.contains(character)
+    }
+
+    /// A name that fits, told apart from others by a hash. `attempt` is above 0 where the one
+    /// before is taken.
+    fn fitted(&self, name: &str, attempt: u32) -> String {
+        // A hash of 13 digits in base 32 is 64 bits.
+        const HASHED: usize = 14;
+        let mut out = String::with_capacity(self.most);
+        if self.letter_first && !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            out.push('_');
+        }
+        for character in name.chars() {
+            if out.len() + HASHED >= self.most {
+                break;
+            }
+            out.push(if self.allows(character) {
+                character
+            } else {
+                '_'
+            });
+        }
+        out.push('_');
+        let mut hash = fnv(name, attempt);
+        const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        for _ in 0..13 {
+            out.push(char::from(DIGITS[(hash % 32) as usize]));
+            hash /= 32;
+        }
+        out
+    }
+}
+
+/// FNV-1a, 64 bits. Names that collide are told apart, so it need not withstand anybody.
+fn fnv(name: &str, attempt: u32) -> u64 {
+    let bytes = name.bytes().chain(attempt.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let Some(rule) = rule(aim) else {
+        return;
+    };
+    if names(request).all(|name| rule.fits(name)) {
+        return;
+    }
+    let mut taken: HashSet<String> = names(request)
+        .filter(|name| rule.fits(name))
+        .map(str::to_owned)
+        .collect();
+    let mut mapped: HashMap<String, String> = HashMap::new();
+    let long: Vec<String> = names(request)
+        .filter(|name| !rule.fits(name))
+        .map(str::to_owned)
+        .collect();
+    for name in long {
+        if name.is_empty() || mapped.contains_key(&name) {
+            continue;
+        }
+        // Two that collide are 64 bits apart from the next attempt; there are fewer tools than that.
+        let mut attempt = 0;
+        let mut fresh = rule.fitted(&name, attempt);
+        while !taken.insert(fresh.clone()) {
+            attempt += 1;
+            fresh = rule.fitted(&name, attempt);
+        }
+        fitted.back.rename(fresh.clone(), &name);
+        mapped.insert(name, fresh);
+    }
+    let rename = |name: &mut Cow<'_, str>| {
+        if let Some(fresh) = mapped.get(name.as_ref()) {
+            *name = Cow::Owned(fresh.clone());
+        }
+    };
+    for tool in request.tools.iter_mut().filter(|tool| is_function(tool)) {
+        rename(&mut tool.name);
+    }
+    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+        match &mut part.content {
+            Content::ToolCall(call) => rename(&mut call.name),
+            Content::ToolResult(result) => {
+                if let Some(name) = &mut result.name {
+                    rename(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    match &mut request.tool_choice {
+        Some(ToolChoice::Tool(name)) => rename(name),
+        Some(ToolChoice::Allowed(names, _)) => names.iter_mut().for_each(rename),
+        _ => {}
+    }
+}
+
+/// A function, or a custom tool that the target has: a provider's own tools keep their names.
+fn is_function(tool: &crate::exchange::Tool<'_>) -> bool {
+    tool.builtin.is_none()
+}
+
+/// The names of all functions that are declared or called.
+fn names<'r>(request: &'r ChatRequest<'_>) -> impl Iterator<Item = &'r str> {
+    let tools = request.tools.iter().filter(|tool| is_function(tool));
+    let tools = tools.map(|tool| tool.name.as_ref());
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let calls = parts.filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some(call.name.as_ref()),
+        _ => None,
+    });
+    tools.chain(calls)
+}

@@ -1,0 +1,227 @@
+//! Results of tools: those that failed, where the target has no mark for it; and the images and
+//! documents in them, where its results are text. Those go into the user's message that follows.
+
+use std::borrow::Cow;
+
+use super::family::Family;
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, ToolResult};
+use crate::json::{Document, Value};
+use crate::wire::Wire;
+
+/// What stands before the text of a result that failed.
+const FAILED: &str = "The tool call failed with an error";
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let own = |part: &Part<'_>| matches!(part.content, Content::Opaque { .. });
+    if aim.to != Wire::Messages && request.messages.iter().any(|m| m.parts.iter().any(own)) {
+        readable(&mut request.messages);
+    }
+    if !request.messages.iter().any(|m| m.role == Role::Tool) {
+        return;
+    }
+    let marks = marks_failure(aim);
+    let mut at = 0;
+    while at < request.messages.len() {
+        let mut carried = Vec::new();
+        // Results of one turn, each in a message or all in one.
+        while let Some(message) = request
+            .messages
+            .get_mut(at)
+            .filter(|m| m.role == Role::Tool)
+        {
+            for part in &mut message.parts {
+                if let Content::ToolResult(result) = &mut part.content {
+                    one(result, aim, marks, &mut carried);
+                }
+            }
+            at += 1;
+        }
+        if !carried.is_empty() {
+            carry(request, at, carried, fitted);
+        }
+        at += 1;
+    }
+}
+
+/// Whether the target can be told that a tool failed.
+fn marks_failure(aim: &Aim<'_>) -> bool {
+    match aim.to {
+        Wire::Messages | Wire::Gemini => true,
+        Wire::Converse => matches!(aim.family, Family::Claude(_) | Family::Nova),
+        _ => false,
+    }
+}
+
+fn one<'a>(result: &mut ToolResult<'a>, aim: &Aim<'_>, marks: bool, carried: &mut Vec<Part<'a>>) {
+    if result.is_error && !marks {
+        result.is_error = false;
+        failed(result);
+    }
+    let stays = |part: &Part<'_>| holds(aim, &part.content);
+    if !result.parts.iter().all(stays) {
+        let parts = std::mem::take(&mut result.parts);
+        for part in parts {
+            if stays(&part) {
+                result.parts.push(part);
+                continue;
+            }
+            let what = match &part.content {
+                Content::Image(_) => "image",
+                Content::Audio(_) => "sound",
+                Content::Video(_) => "video",
+                _ => "document",
+            };
+            let name = result.name.as_deref().unwrap_or("the tool");
+            let title = format!(
+                "The {what} that {name} gave back (call {}):",
+                result.call_id
+            );
+            carried.push(Part::text(title));
+            carried.push(Part::new(part.content));
+            let note = format!("[the {what} of this result is in the user's message that follows]");
+            result.parts.push(Part::text(note));
+        }
+    }
+    join(result, aim);
+}
+
+/// Says that a tool failed, in the result's text.
+fn failed(result: &mut ToolResult<'_>) {
+    let first = result
+        .parts
+        .iter_mut()
+        .find_map(|part| match &mut part.content {
+            Content::Text { text, .. } => Some(text),
+            _ => None,
+        });
+    match first {
+        Some(text) if text.trim().is_empty() => *text = Cow::Owned(format!("{FAILED}.")),
+        Some(text) => *text = Cow::Owned(format!("{FAILED}:\n{text}")),
+        None => result.parts.insert(0, Part::text(format!("{FAILED}."))),
+    }
+}
+
+/// Whether the target's results may hold it.
+fn holds(aim: &Aim<'_>, content: &Content<'_>) -> bool {
+    let seen = matches!(content, Content::Image(_) | Content::File(_));
+    match content {
+        Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_) => {
+            match aim.to {
+                Wire::Messages | Wire::Responses => seen,
+                Wire::Chat => aim.profile == Profile::Mistral,
+                Wire::Gemini => match aim.family {
+                    Family::Gemini(gemini) => gemini.third && seen,
+                    _ => false,
+                },
+                Wire::Converse => seen && matches!(aim.family, Family::Claude(_) | Family::Nova),
+                // A document of plain text is text.
+                Wire::Cohere => matches!(content, Content::File(_)),
+                _ => false,
+            }
+        }
+        _ => true,
+    }
+}
+
+/// Servers that follow OpenAI take a result as one text.
+fn join(result: &mut ToolResult<'_>, aim: &Aim<'_>) {
+    let plain = |part: &Part<'_>| matches!(part.content, Content::Text { .. });
+    let house = matches!(
+        aim.profile,
+        Profile::OpenAi | Profile::Azure | Profile::Mistral
+    );
+    let takes_parts = aim.to != Wire::Chat || house;
+    if takes_parts || result.parts.len() < 2 || !result.parts.iter().all(plain) {
+        return;
+    }
+    let texts = result.parts.iter().filter_map(|part| match &part.content {
+        Content::Text { text, .. } => Some(text.as_ref()),
+        _ => None,
+    });
+    let text = texts.collect::<Vec<_>>().join("\n");
+    let cache = result
+        .parts
+        .iter()
+        .rev()
+        .find_map(|part| part.cache.clone());
+    result.parts = vec![Part {
+        cache: cache.map(|cache| crate::exchange::CacheMarker {
+            ttl: cache.ttl.map(|ttl| Cow::Owned(ttl.into_owned())),
+        }),
+        ..Part::text(text)
+    }];
+}
+
+/// Puts what was carried out of results into the user's message after them, or into one of its own.
+fn carry<'a>(
+    request: &mut ChatRequest<'a>,
+    at: usize,
+    mut carried: Vec<Part<'a>>,
+    fitted: &mut Fitted,
+) {
+    if let Some(next) = request
+        .messages
+        .get_mut(at)
+        .filter(|m| m.role == Role::User)
+    {
+        carried.append(&mut next.parts);
+        next.parts = carried;
+        return;
+    }
+    let was = fitted.message(at.saturating_sub(1));
+    fitted.messages.insert(at, was);
+    request.messages.insert(
+        at,
+        Message {
+            role: Role::User,
+            name: None,
+            parts: carried,
+            extra: Vec::new(),
+        },
+    );
+}
+
+/// Anthropic's parts that are text with something around it become that text.
+fn readable(messages: &mut [Message<'_>]) {
+    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+        if let Content::ToolResult(result) = &mut part.content {
+            result.parts.iter_mut().for_each(as_text);
+        } else {
+            as_text(part);
+        }
+    }
+}
+
+fn as_text(part: &mut Part<'_>) {
+    let text = match &part.content {
+        Content::Opaque { kind, json } if matches!(kind.as_ref(), "search_result" | "document") => {
+            text_within(json)
+        }
+        _ => None,
+    };
+    if let Some(text) = text {
+        part.content = Content::Text {
+            text: Cow::Owned(text),
+            citations: Vec::new(),
+        };
+        part.extra.clear();
+    }
+}
+
+fn text_within(json: &str) -> Option<String> {
+    let document = Document::parse(json.as_bytes()).ok()?;
+    let root = document.root();
+    let mut lines = Vec::new();
+    for name in ["title", "source", "context"] {
+        lines.extend(root.get(name).and_then(Value::as_str));
+    }
+    let before = lines.len();
+    let source = root.get("source").and_then(|source| source.get("content"));
+    if let Some(content) = root.get("content").or(source) {
+        lines.extend(content.as_str());
+        let blocks = content.items();
+        lines.extend(blocks.filter_map(|block| block.get("text")?.as_str()));
+    }
+    (lines.len() > before).then(|| lines.join("\n"))
+}

@@ -1,0 +1,241 @@
+//! Who speaks, in which order, and whether anything is said: blank texts, system messages within
+//! the conversation, an assistant that speaks first.
+
+use std::borrow::Cow;
+
+use super::family::takes_system_messages;
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role};
+use crate::wire::Wire;
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    if matches!(aim.to, Wire::Messages | Wire::Converse) {
+        blank(request, aim, fitted);
+    }
+    system(request, aim, fitted);
+    if aim.to == Wire::Chat && !matches!(aim.profile, Profile::OpenAi | Profile::Azure) {
+        for message in &mut request.messages {
+            as_one_text(message);
+        }
+    }
+    if matches!(aim.to, Wire::Converse | Wire::Gemini | Wire::Messages) {
+        begins_with_user(request, fitted);
+    }
+}
+
+fn is_operator(message: &Message<'_>) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+/// A text of nothing but white space: Anthropic and Bedrock refuse it.
+fn is_blank(part: &Part<'_>) -> bool {
+    match &part.content {
+        Content::Text { text, .. } | Content::Refusal(text) => text.trim().is_empty(),
+        _ => false,
+    }
+}
+
+fn blank(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let last = request.messages.len().saturating_sub(1);
+    let mut at = 0;
+    let mut position = 0;
+    while at < request.messages.len() {
+        let message = &mut request.messages[at];
+        without_blanks(&mut message.parts);
+        for part in &mut message.parts {
+            if let Content::ToolResult(result) = &mut part.content {
+                without_blanks(&mut result.parts);
+            }
+        }
+        // What an answer is to begin with must not end in white space.
+        if position == last
+            && message.role == Role::Assistant
+            && let Some(Content::Text { text, .. }) =
+                message.parts.last_mut().map(|part| &mut part.content)
+            && text.ends_with(char::is_whitespace)
+        {
+            *text = Cow::Owned(text.trim_end().to_owned());
+        }
+        position += 1;
+        let message = &request.messages[at];
+        let silent = message.parts.is_empty() && message.role == Role::Assistant;
+        if silent && aim.to == Wire::Converse {
+            request.messages.remove(at);
+            fitted.messages.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+fn without_blanks(parts: &mut Vec<Part<'_>>) {
+    if !parts.iter().any(is_blank) {
+        return;
+    }
+    let mut kept: Vec<Part<'_>> = Vec::with_capacity(parts.len());
+    for part in parts.drain(..) {
+        if !is_blank(&part) {
+            kept.push(part);
+        } else if let (Some(cache), Some(before)) = (part.cache, kept.last_mut()) {
+            // Its cache marker stays where it stood.
+            before.cache.get_or_insert(cache);
+        }
+    }
+    *parts = kept;
+}
+
+const MOVED: &str =
+    "this target takes instructions ahead of the conversation only: they were moved there";
+const SAID: &str =
+    "this target takes one system message at the beginning: later ones are the user's";
+
+/// System messages where the target allows them.
+fn system(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let leading = request
+        .messages
+        .iter()
+        .take_while(|m| is_operator(m))
+        .count();
+    if leading == request.messages.len()
+        && matches!(aim.to, Wire::Messages | Wire::Converse | Wire::Gemini)
+    {
+        alone(request, fitted);
+        return;
+    }
+    let late = request.messages.iter().skip(leading).any(is_operator);
+    match aim.to {
+        Wire::Converse if late && !takes_system_messages(aim.model) => {
+            hoist(request, leading, fitted);
+        }
+        Wire::Chat if aim.profile == Profile::Engine => engine(request, leading, fitted),
+        _ => {}
+    }
+}
+
+/// Nothing but instructions: the last of them is what the model is asked.
+fn alone(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    let Some(at) = request.messages.len().checked_sub(1) else {
+        return;
+    };
+    let was = fitted.message(at);
+    if let Some(last) = request.messages.get_mut(at) {
+        last.role = Role::User;
+        let why =
+            "this target wants a message besides instructions: the last one is sent as the user's";
+        fitted.lose(format!("messages[{was}].role"), why);
+    }
+}
+
+/// Late system messages join the leading ones, in their order.
+fn hoist(request: &mut ChatRequest<'_>, leading: usize, fitted: &mut Fitted) {
+    let messages = std::mem::take(&mut request.messages);
+    let numbers = std::mem::take(&mut fitted.messages);
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for (at, (message, number)) in messages.into_iter().zip(numbers).enumerate() {
+        if is_operator(&message) {
+            if at >= leading {
+                fitted.lose(format!("messages[{number}].role"), MOVED);
+            }
+            first.push((message, number));
+        } else {
+            rest.push((message, number));
+        }
+    }
+    for (message, number) in first.into_iter().chain(rest) {
+        request.messages.push(message);
+        fitted.messages.push(number);
+    }
+}
+
+/// Templates of open models take one system message at the beginning, and many raise an error
+/// for a second one: the leading ones are joined, later ones are said by the user, in place.
+fn engine(request: &mut ChatRequest<'_>, leading: usize, fitted: &mut Fitted) {
+    if leading > 1 {
+        let rest = request.messages.split_off(leading);
+        let mut joined = std::mem::take(&mut request.messages).into_iter();
+        if let Some(mut first) = joined.next() {
+            first.role = Role::System;
+            for message in joined {
+                first.parts.extend(message.parts);
+                first.extra.extend(message.extra);
+            }
+            request.messages.push(first);
+            request.messages.extend(rest);
+            fitted.messages.drain(1..leading);
+        }
+    }
+    let from = leading.min(1);
+    for (at, message) in request.messages.iter_mut().enumerate().skip(from) {
+        if is_operator(message) {
+            message.role = Role::User;
+            let was = fitted.messages.get(at).copied().unwrap_or(at);
+            fitted.lost.push(crate::exchange::Lost::new(
+                format!("messages[{was}].role"),
+                SAID,
+            ));
+        }
+    }
+}
+
+/// Several texts and nothing else are one text: many servers take only that.
+fn as_one_text(message: &mut Message<'_>) {
+    if message.role == Role::Tool || message.parts.len() < 2 {
+        return;
+    }
+    let in_the_way = |part: &Part<'_>| {
+        matches!(
+            part.content,
+            Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_)
+        )
+    };
+    if message.parts.iter().any(in_the_way) {
+        return;
+    }
+    let plain = |part: &Part<'_>| match &part.content {
+        Content::Text { citations, .. } => part.extra.is_empty() && citations.is_empty(),
+        _ => false,
+    };
+    let texts = message.parts.iter().filter(|part| plain(part)).count();
+    if texts < 2 {
+        return;
+    }
+    let mut kept: Vec<Part<'_>> = Vec::with_capacity(message.parts.len());
+    for part in message.parts.drain(..) {
+        let joins = plain(&part) && kept.last().is_some_and(plain);
+        match (joins, kept.last_mut()) {
+            (true, Some(before)) => {
+                if let (Content::Text { text, .. }, Content::Text { text: more, .. }) =
+                    (&mut before.content, &part.content)
+                {
+                    let text = text.to_mut();
+                    text.push('\n');
+                    text.push_str(more);
+                }
+                before.cache = part.cache.or(before.cache.take());
+            }
+            _ => kept.push(part),
+        }
+    }
+    message.parts = kept;
+}
+
+/// A conversation that the assistant begins.
+fn begins_with_user(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    let Some(at) = request.messages.iter().position(|m| !is_operator(m)) else {
+        return;
+    };
+    let first = request.messages.get(at);
+    if first.is_none_or(|first| first.role != Role::Assistant) {
+        return;
+    }
+    fitted.messages.insert(at, at);
+    request.messages.insert(
+        at,
+        Message {
+            role: Role::User,
+            name: None,
+            parts: vec![Part::text("(The conversation begins.)")],
+            extra: Vec::new(),
+        },
+    );
+}

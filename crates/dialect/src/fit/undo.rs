@@ -1,0 +1,257 @@
+//! Undoes in a stream, step by step, what [`Back`] undoes in a whole answer.
+
+use std::sync::Arc;
+
+use super::back::{Back, finish, unwrapped};
+use super::custom;
+use crate::exchange::{Delta, PartKind, StreamEvent};
+
+/// What a part of the answer is on its way to the client.
+#[derive(Debug)]
+enum Kept {
+    /// Passed on.
+    Passed,
+    /// Arguments that are complete before anything of them can be told.
+    Gathered { text: String, as_output: bool },
+    /// Text where the answer may yet come from a tool: kept until that is known.
+    Held(Vec<StreamEvent>),
+    /// Not told.
+    Dropped,
+}
+
+#[derive(Debug)]
+struct Part {
+    number: u32,
+    /// Its number for the client.
+    told: u32,
+    kept: Kept,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    index: u32,
+    parts: Vec<Part>,
+    next: u32,
+    calls: bool,
+    /// The answer came from its tool.
+    output: bool,
+}
+
+/// Undoes a stream.
+#[derive(Debug)]
+pub(crate) struct Undo {
+    back: Arc<Back>,
+    choices: Vec<Choice>,
+}
+
+impl Undo {
+    pub(crate) fn new(back: Arc<Back>) -> Self {
+        Self {
+            back,
+            choices: Vec::new(),
+        }
+    }
+
+    /// Takes a step and appends what it becomes.
+    pub(crate) fn step(&mut self, event: StreamEvent, out: &mut Vec<StreamEvent>) {
+        match event {
+            StreamEvent::PartStart { choice, part, kind } => self.start(choice, part, kind, out),
+            StreamEvent::PartDelta {
+                choice,
+                part,
+                delta,
+            } => self.delta(choice, part, delta, out),
+            StreamEvent::PartEnd { choice, part } => self.end(choice, part, out),
+            StreamEvent::Finish {
+                choice,
+                finish: said,
+            } => {
+                let at = self.at(choice);
+                let state = &mut self.choices[at];
+                state.release(out);
+                let finish = finish(said, state.calls);
+                out.push(StreamEvent::Finish { choice, finish });
+            }
+            event => out.push(event),
+        }
+    }
+
+    fn at(&mut self, index: u32) -> usize {
+        let known = self.choices.iter().position(|choice| choice.index == index);
+        known.unwrap_or_else(|| {
+            self.choices.push(Choice {
+                index,
+                ..Choice::default()
+            });
+            self.choices.len() - 1
+        })
+    }
+
+    fn start(&mut self, choice: u32, part: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
+        let back = self.back.clone();
+        let at = self.at(choice);
+        let state = &mut self.choices[at];
+        let mut kept = Kept::Passed;
+        let kind = match kind {
+            PartKind::ToolCall { id, name, custom } => {
+                if let Some(output) = back.output_tool(&name) {
+                    if std::mem::replace(&mut state.output, true) {
+                        state.push(part, Kept::Dropped);
+                        return;
+                    }
+                    state.parts.iter_mut().for_each(Part::forget);
+                    if output.wrapped {
+                        kept = Kept::Gathered {
+                            text: String::new(),
+                            as_output: true,
+                        };
+                    }
+                    PartKind::Text
+                } else {
+                    state.calls = true;
+                    match back.origin(&name) {
+                        Some(origin) => {
+                            if origin.custom && !custom {
+                                kept = Kept::Gathered {
+                                    text: String::new(),
+                                    as_output: false,
+                                };
+                            }
+                            PartKind::ToolCall {
+                                id,
+                                name: origin.name.clone(),
+                                custom: custom || origin.custom,
+                            }
+                        }
+                        None => PartKind::ToolCall { id, name, custom },
+                    }
+                }
+            }
+            PartKind::Text if back.has_output() => {
+                let kept = match state.output {
+                    true => Kept::Dropped,
+                    false => Kept::Held(Vec::new()),
+                };
+                state.push(part, kept);
+                return;
+            }
+            kind => kind,
+        };
+        let told = state.push(part, kept);
+        out.push(StreamEvent::PartStart {
+            choice,
+            part: told,
+            kind,
+        });
+    }
+
+    fn delta(&mut self, choice: u32, part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
+        let at = self.at(choice);
+        let Some(known) = self.choices[at].part(part) else {
+            return;
+        };
+        let told = known.told;
+        match (&mut known.kept, delta) {
+            (Kept::Gathered { text, .. }, Delta::Text(more)) => text.push_str(&more),
+            (Kept::Dropped, _) => {}
+            (Kept::Held(events), delta) => events.push(StreamEvent::PartDelta {
+                choice,
+                part,
+                delta,
+            }),
+            (_, delta) => out.push(StreamEvent::PartDelta {
+                choice,
+                part: told,
+                delta,
+            }),
+        }
+    }
+
+    fn end(&mut self, choice: u32, part: u32, out: &mut Vec<StreamEvent>) {
+        let at = self.at(choice);
+        let Some(known) = self.choices[at].part(part) else {
+            return;
+        };
+        let told = known.told;
+        match &mut known.kept {
+            Kept::Dropped => return,
+            Kept::Held(events) => {
+                events.push(StreamEvent::PartEnd { choice, part });
+                return;
+            }
+            Kept::Gathered { text, as_output } => {
+                let text = match as_output {
+                    true => unwrapped(text),
+                    false => custom::text_of(text),
+                };
+                if !text.is_empty() {
+                    out.push(StreamEvent::PartDelta {
+                        choice,
+                        part: told,
+                        delta: Delta::Text(text),
+                    });
+                }
+            }
+            Kept::Passed => {}
+        }
+        out.push(StreamEvent::PartEnd { choice, part: told });
+    }
+}
+
+impl Choice {
+    fn part(&mut self, number: u32) -> Option<&mut Part> {
+        self.parts
+            .iter_mut()
+            .rev()
+            .find(|part| part.number == number)
+    }
+
+    /// A part begins; the number that the client knows it by.
+    fn push(&mut self, number: u32, kept: Kept) -> u32 {
+        let told = self.next;
+        // What is held may yet be told, under the number that it then gets.
+        if !matches!(kept, Kept::Held(_) | Kept::Dropped) {
+            self.next += 1;
+        }
+        self.parts.push(Part { number, told, kept });
+        told
+    }
+
+    /// Tells the text that was held, since no tool gave the answer.
+    fn release(&mut self, out: &mut Vec<StreamEvent>) {
+        let index = self.index;
+        for part in &mut self.parts {
+            let Kept::Held(events) = std::mem::replace(&mut part.kept, Kept::Dropped) else {
+                continue;
+            };
+            let told = self.next;
+            self.next += 1;
+            out.push(StreamEvent::PartStart {
+                choice: index,
+                part: told,
+                kind: PartKind::Text,
+            });
+            for event in events {
+                out.push(match event {
+                    StreamEvent::PartDelta { choice, delta, .. } => StreamEvent::PartDelta {
+                        choice,
+                        part: told,
+                        delta,
+                    },
+                    StreamEvent::PartEnd { choice, .. } => {
+                        StreamEvent::PartEnd { choice, part: told }
+                    }
+                    event => event,
+                });
+            }
+        }
+    }
+}
+
+impl Part {
+    fn forget(&mut self) {
+        if matches!(self.kept, Kept::Held(_)) {
+            self.kept = Kept::Dropped;
+        }
+    }
+}

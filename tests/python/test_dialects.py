@@ -1,0 +1,29 @@
+"""What users of other gateways reported about translation: each file of dialects/cases, before a scripted upstream."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from forebay import BINARY
+
+FOLDER = pathlib.Path(__file__).parent / "dialects"
+CASES = sorted(file.stem for file in (FOLDER / "cases").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    """One gateway for all cases: what the runner says of each."""
+    command = [sys.executable, FOLDER / "run_cases.py", "--forebay", BINARY]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    lines = re.findall(r"^(\w+)\s+([\w-]+): (.*)$", ran.stdout, re.MULTILINE)
+    assert lines, ran.stdout + ran.stderr
+    return {name: (verdict, said) for verdict, name, said in lines}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_reported_elsewhere_works_here(case, verdicts):
+    verdict, said = verdicts[case]
+    assert verdict == "PASS", said
