@@ -240,6 +240,21 @@ impl Forebay {
             .code()
     }
 
+    /// Processor time that it has used, in ticks of the system's clock (mostly 10 ms).
+    #[must_use]
+    pub fn cpu_ticks(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("proc");
+        // After the program's name, which may hold spaces: user and system time are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum()
+    }
+
     /// Memory that is resident, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {

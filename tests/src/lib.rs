@@ -19,7 +19,7 @@ pub mod wait;
 pub use client::{Client, Reply};
 pub use config::{Config, Key};
 pub use engine::Engine;
-pub use forebay::Forebay;
+pub use forebay::{Forebay, binary};
 pub use metrics::Metrics;
 pub use prompts::{chat, chunk, done, finish, whole};
 pub use raw::Raw;

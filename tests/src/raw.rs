@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::within;
 
@@ -38,6 +38,34 @@ impl Raw {
         }
     }
 
+    /// Connects from an address of this machine's own, such as 127.0.0.2.
+    pub async fn connect_from(addr: SocketAddr, from: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let from = SocketAddr::new(from.parse().expect("an address"), 0);
+        socket.bind(from).expect("an address of loopback");
+        let socket = socket.connect(addr).await.expect("the gateway accepts");
+        Self {
+            socket,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Sends HTTP/2 PINGs, each after the answer to the last, until the other side closes.
+    pub async fn pings_until_closed(&mut self) {
+        let pinging = async {
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(10));
+            loop {
+                pace.tick().await;
+                self.send(b"\x00\x00\x08\x06\x00\x00\x00\x00\x00forebay!")
+                    .await;
+                if !self.more().await {
+                    return;
+                }
+            }
+        };
+        within("the end of a connection that only pings", pinging).await;
+    }
+
     /// Sends bytes. That the other side has closed is no error here.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.socket.write_all(bytes.as_ref()).await;
@@ -46,7 +74,7 @@ impl Raw {
     /// Sends a chat request whole.
     pub async fn post(&mut self, body: &str) {
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: forebay\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.send(head + body).await;

@@ -32,7 +32,7 @@ async fn a_body_over_the_limit_is_refused_and_the_connection_ends_cleanly_or_goe
 
     // Without an announced length it is found out on the way.
     let mut raw = forebay.raw().await;
-    raw.send("POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    raw.send("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").await;
     let piece = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
     for _ in 0..9 {
         raw.send(&piece).await;
@@ -42,7 +42,7 @@ async fn a_body_over_the_limit_is_refused_and_the_connection_ends_cleanly_or_goe
 
     // Who asks first is told before anything is sent.
     let mut raw = forebay.raw().await;
-    raw.send("POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-length: 99999999\r\nexpect: 100-continue\r\n\r\n").await;
+    raw.send("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999\r\nexpect: 100-continue\r\n\r\n").await;
     assert_eq!(raw.reply().await.status, 413);
     assert_eq!(
         engine.computed(),
@@ -66,7 +66,7 @@ async fn a_flood_of_headers_is_refused() {
     let mut raw = forebay.raw().await;
     let fields: String = (0..60).map(|n| format!("x-{n}: y\r\n")).collect();
     raw.send(format!(
-        "GET /v1/models HTTP/1.1\r\nhost: f\r\n{fields}\r\n"
+        "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n"
     ))
     .await;
     let reply = raw.reply().await;
@@ -79,7 +79,7 @@ async fn a_flood_of_headers_is_refused() {
 
     let mut raw = forebay.raw().await;
     raw.send(format!(
-        "GET /v1/models HTTP/1.1\r\nhost: f\r\nx: {}\r\n\r\n",
+        "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n",
         "y".repeat(80 << 10)
     ))
     .await;
@@ -93,8 +93,10 @@ async fn a_flood_of_headers_is_refused() {
         format!("x: {}\r\n", "y".repeat(1 << 20)),
     ] {
         let mut raw = forebay.raw().await;
-        raw.send(format!("GET /v1/models HTTP/1.1\r\nhost: f\r\n{flood}\r\n"))
-            .await;
+        raw.send(format!(
+            "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n{flood}\r\n"
+        ))
+        .await;
         let status = raw.reply().await.status;
         assert!(status == 431 || status == 0, "{status}");
         raw.closed().await;
@@ -108,10 +110,10 @@ async fn slow_heads_and_bodies_are_cut_and_others_are_served_meanwhile() {
     let forebay = Forebay::start(engine.behind("[timeouts]\nrequest = \"600ms\"\n")).await;
 
     let mut head = forebay.raw().await;
-    head.send("POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\n")
+    head.send("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n")
         .await;
     let mut body = forebay.raw().await;
-    body.send("POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"model\":").await;
+    body.send("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"model\":").await;
     // This one sends a little all the time: what counts is the whole head.
     let mut drip = forebay.raw().await;
     let dripping = tokio::spawn(async move {
@@ -162,12 +164,11 @@ async fn a_request_cannot_be_smuggled_behind_another() {
     let inner = {
         let body = chat("smuggled").to_string();
         format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
     };
-    let start =
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: f\r\ncontent-type: application/json\r\n";
+    let start = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     let (n, all) = (body.len(), body.len() + inner.len());
     let chunked = format!("{n:x}\r\n{body}\r\n0\r\n\r\n");
 
@@ -296,13 +297,14 @@ async fn past_the_limit_of_connections_the_next_is_turned_away() {
     let mut held: Vec<Raw> = Vec::new();
     for _ in 0..3 {
         let mut raw = forebay.raw().await;
-        raw.send("GET /v1/models HTTP/1.1\r\nhost: f\r\n\r\n").await;
+        raw.send("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await;
         assert_eq!(raw.reply().await.status, 200);
         held.push(raw);
     }
     let mut fourth = forebay.raw().await;
     fourth
-        .send("GET /v1/models HTTP/1.1\r\nhost: f\r\n\r\n")
+        .send("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     let reply = fourth.reply().await;
     assert_eq!(reply.status, 503, "{}", reply.head);
@@ -324,7 +326,8 @@ async fn past_the_limit_of_connections_the_next_is_turned_away() {
     held.pop();
     eventually("a place", || async {
         let mut raw = forebay.raw().await;
-        raw.send("GET /v1/models HTTP/1.1\r\nhost: f\r\n\r\n").await;
+        raw.send("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await;
         (raw.reply().await.status == 200).then_some(())
     })
     .await;

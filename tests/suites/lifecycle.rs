@@ -130,7 +130,7 @@ async fn told_to_stop_it_finishes_what_is_open_and_takes_nothing_new() {
     let mut events = forebay.client.stream(&streamed("to the end")).await;
     assert_eq!(events.next().await.unwrap().text(), "begun ");
     let mut idle = forebay.raw().await;
-    idle.send("GET /v1/models HTTP/1.1\r\nhost: f\r\n\r\n")
+    idle.send("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     assert_eq!(idle.reply().await.status, 200);
 

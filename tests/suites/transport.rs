@@ -80,7 +80,7 @@ async fn tls_offers_both_protocols_and_takes_a_new_certificate_while_it_serves()
     // A client that speaks no TLS gets no answer, and disturbs nobody.
     let mut plain = forebay.raw().await;
     plain
-        .send("GET /v1/models HTTP/1.1\r\nhost: f\r\n\r\n")
+        .send("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     assert_eq!(plain.reply().await.status, 0);
 

@@ -35,18 +35,19 @@ pub mod canonical;
 mod cohere;
 mod converse;
 mod cross;
+mod edit;
 pub mod error;
 pub mod event_stream;
 pub mod exchange;
 mod fields;
 mod fit;
 mod gemini;
-mod grammar;
 pub mod json;
 mod naming;
 mod oci;
 pub mod openai;
 mod payload;
+pub mod place;
 mod request;
 mod responses;
 mod rewrite;
@@ -59,12 +60,12 @@ pub use cross::{
     AnswerContext, StreamTranslation, TranslateError, fold, media_urls, translate_answer,
     translate_request, unfold,
 };
+pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
-pub use grammar::{EditError, Piece, Place, PlaceEdit, PlaceKind};
 pub use json::json_string;
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };
-pub use request::{Request, RequestError};
+pub use request::{Extent, Request, RequestError};
 pub use wire::{Framing, Target, Terminal, Wire};

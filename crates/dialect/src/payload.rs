@@ -95,9 +95,6 @@ impl StreamItem {
     }
 }
 
-/// From here on stretches are names. No format has that many blocks, items or repeated texts.
-const NAMES: u32 = 3 << 30;
-
 /// Whether an event's data is the literal `[DONE]` that ends a stream.
 pub fn is_done_marker(data: &[u8]) -> bool {
     data.trim_ascii() == b"[DONE]"
@@ -110,8 +107,6 @@ pub struct Payload {
     pub raw: Bytes,
     pub(crate) wire: Wire,
     pub(crate) texts: Vec<TextDelta>,
-    /// Short texts that come whole: names, ids, the words of an error.
-    pub(crate) names: Vec<TextDelta>,
     pub(crate) finished: Vec<(u32, FinishKind)>,
     /// Stretches that are complete with this payload.
     pub(crate) closed: Vec<u32>,
@@ -152,7 +147,6 @@ impl Payload {
             raw: raw.clone(),
             wire,
             texts: Vec::new(),
-            names: Vec::new(),
             finished: Vec::new(),
             closed: Vec::new(),
             unreadable: Vec::new(),
@@ -177,9 +171,6 @@ impl Payload {
             // Their answers are never handed to clients: they are translated.
             Wire::Cohere | Wire::Oci => {}
         }
-        if payload.error.is_some() {
-            payload.error_words(&document);
-        }
         Ok(payload)
     }
 
@@ -188,41 +179,6 @@ impl Payload {
     /// are pieces too.
     pub fn texts(&self) -> &[TextDelta] {
         &self.texts
-    }
-
-    /// Texts that come whole beside the others, each a stretch of its own: the names and ids of
-    /// calls, and the words of an error.
-    pub fn names(&self) -> &[TextDelta] {
-        &self.names
-    }
-
-    /// Notes a name or an id. What is not a string is for the caller to judge.
-    pub(crate) fn named(&mut self, value: Value<'_>) {
-        let Some(text) = value.as_str().filter(|text| !text.is_empty()) else {
-            return;
-        };
-        self.names.push(TextDelta {
-            choice: NAMES + self.names.len() as u32,
-            channel: Channel::Content,
-            text: text.into_owned(),
-            span: value.span(),
-            twin: None,
-            raw: false,
-        });
-    }
-
-    /// Every format has an error's words in strings of these names.
-    fn error_words(&mut self, document: &Document<'_>) {
-        let objects = document
-            .values()
-            .filter(|value| value.kind() == Kind::Object);
-        for object in objects {
-            for name in ["message", "error", "detail"] {
-                if let Some(words) = object.get(name) {
-                    self.named(words);
-                }
-            }
-        }
     }
 
     /// The choices that end here, and why.

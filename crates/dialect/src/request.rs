@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::canonical::{Needs, Part, Prompt};
-use crate::json::{Document, JsonError, Span, Value};
+use crate::json::{Document, JsonError, Kind, Span, Value};
 use crate::wire::{Target, Wire};
-use crate::{anthropic, converse, gemini, grammar, openai, responses};
+use crate::{anthropic, converse, gemini, openai, responses};
 
 /// Why a body is not taken as a request. Messages are for the client; they name fields and
 /// limits, never what a prompt says.
@@ -39,22 +39,6 @@ pub enum RequestError {
         /// What is possible.
         reason: &'static str,
     },
-    /// A member stands in one object in two spellings. Readers differ in which they take.
-    #[error("'{param}' is '{known}' in another spelling, and the object has both; send one")]
-    BothSpellings {
-        /// The later one's path.
-        param: String,
-        /// The member.
-        known: &'static str,
-    },
-    /// A member in another case. Some readers take it for the member, others ignore it.
-    #[error("unknown member '{param}'; write '{known}'")]
-    WrongCase {
-        /// The member's path as it is written.
-        param: String,
-        /// The member.
-        known: &'static str,
-    },
     /// Nobody asks in this format.
     #[error("'{wire}' is a format of upstreams, not of clients")]
     NotForClients {
@@ -70,9 +54,7 @@ impl RequestError {
             Self::Json(_) | Self::NotForClients { .. } => None,
             Self::WrongType { param, .. }
             | Self::Missing { param }
-            | Self::InvalidValue { param, .. }
-            | Self::BothSpellings { param, .. }
-            | Self::WrongCase { param, .. } => Some(param),
+            | Self::InvalidValue { param, .. } => Some(param),
         }
     }
 
@@ -81,13 +63,10 @@ impl RequestError {
         match self {
             Self::Json(JsonError::NotUtf8 { .. }) => "invalid_utf8",
             Self::Json(JsonError::TooDeep { .. }) => "nesting_too_deep",
-            Self::Json(JsonError::DuplicateField { .. }) | Self::BothSpellings { .. } => {
-                "duplicate_field"
-            }
+            Self::Json(JsonError::DuplicateField { .. }) => "duplicate_field",
             Self::Json(_) => "invalid_json",
             Self::WrongType { .. } => "invalid_type",
             Self::Missing { .. } => "missing_required_parameter",
-            Self::WrongCase { .. } => "unknown_parameter",
             Self::InvalidValue { .. } | Self::NotForClients { .. } => "invalid_value",
         }
     }
@@ -118,6 +97,7 @@ pub(crate) struct Read {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
     pub(crate) needs: Needs,
+    pub(crate) places: Vec<Vec<Option<Span>>>,
 }
 
 /// A request as it came, and what it says.
@@ -136,8 +116,24 @@ pub struct Request {
     pub include_usage: bool,
     pub(crate) target: Target,
     pub(crate) needs: Needs,
+    /// Of each part of each message: the text's, the arguments' or the whole part's bytes.
+    pub(crate) places: Vec<Vec<Option<Span>>>,
     /// The body's members, in its order.
     pub(crate) members: Vec<Member>,
+    extent: Extent,
+}
+
+/// How much there is of what costs more than its bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Members of all objects.
+    pub members: usize,
+    /// Parts of all messages.
+    pub parts: usize,
+    /// Tools.
+    pub tools: usize,
+    /// Strings that are URLs (`http` and `https`).
+    pub urls: usize,
 }
 
 impl Request {
@@ -150,9 +146,6 @@ impl Request {
         let target = target.into();
         let document = Document::parse(&body)?;
         let root = document.root();
-        if let Some(grammar) = grammar::of(target.wire) {
-            grammar::spelling::check(grammar, root)?;
-        }
         let read = match target.wire {
             Wire::Chat | Wire::Completions => openai::prompt::read(target.wire.operation(), root),
             Wire::Embeddings => openai::embeddings::read(root),
@@ -171,15 +164,23 @@ impl Request {
                 value: value.span(),
             })
             .collect();
+        let extent = extent(&document, &read.prompt);
         Ok(Self {
+            extent,
             prompt: read.prompt,
             stream: read.stream,
             include_usage: read.include_usage,
             needs: read.needs,
+            places: read.places,
             members,
             target,
             body,
         })
+    }
+
+    /// How much there is of what costs more than its bytes.
+    pub fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// The format it came in.
@@ -211,6 +212,28 @@ impl Request {
         }
         (bytes.div_ceil(3) + ids) as u64
     }
+}
+
+fn extent(document: &Document<'_>, prompt: &Prompt) -> Extent {
+    let mut extent = Extent {
+        parts: prompt.messages.iter().map(|m| m.parts.len()).sum(),
+        tools: prompt.tools.len(),
+        ..Extent::default()
+    };
+    for value in document.values() {
+        match value.kind() {
+            Kind::Object => extent.members += value.members().count(),
+            Kind::String => {
+                let content = value.raw().get(1..).unwrap_or_default();
+                let is_url = ["http://", "https://", "http:\\/", "https:\\/"]
+                    .iter()
+                    .any(|scheme| content.starts_with(scheme));
+                extent.urls += usize::from(is_url);
+            }
+            _ => {}
+        }
+    }
+    extent
 }
 
 /// What an image, a sound or a file counts at most, in bytes: 2,048 tokens. Its base64 says

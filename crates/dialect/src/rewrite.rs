@@ -10,13 +10,13 @@ use crate::wire::Wire;
 use crate::{anthropic, converse, gemini, openai, responses};
 
 impl Payload {
-    /// The payload with its texts replaced: one entry for each of [`Payload::texts`] and then
-    /// of [`Payload::names`], in their order; none leaves the text as it is, and so does a list that is too short.
+    /// The payload with its texts replaced: one entry for each of [`Payload::texts`], in their
+    /// order; none leaves the text as it is, and so does a list that is too short.
     /// `drop_unreadable` also makes null of all that may hold output but can't be judged as
     /// text: log probabilities, token ids, unknown fields. No other byte changes.
     pub fn rewrite(&self, texts: &[Option<String>], drop_unreadable: bool) -> Bytes {
         let mut splices = Vec::new();
-        for (delta, text) in self.texts.iter().chain(&self.names).zip(texts) {
+        for (delta, text) in self.texts.iter().zip(texts) {
             let Some(text) = text.as_ref().filter(|text| **text != delta.text) else {
                 continue;
             };

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::Bytes;
 use forebay_dialect::canonical::{Channel, FinishKind, Part, Usage};
 use forebay_dialect::error::{ErrorParts, error_body, error_event, read_error};
 use forebay_dialect::exchange::WriteOptions;
 use forebay_dialect::sse::Decoder;
 use forebay_dialect::{
-    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target,
+    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target, TextEdit,
     TranslateError, Wire, count_tokens_body, fold, translate_answer, translate_request, unfold,
 };
 use proptest::prelude::*;
@@ -112,10 +110,21 @@ fn policies_see_texts_and_calls_wherever_they_stand() {
 
 #[test]
 fn edits_change_their_own_bytes_and_no_others() {
+    let edit = |message, part, range, text: &str| TextEdit {
+        message,
+        part,
+        range,
+        text: text.to_owned(),
+    };
     let mut edited = request(REQUEST);
-    let pairs = [("kïnd", "q\"t"), ("555-1234", "<P>"), ("no 555", "no <N>")];
-    let edits = edits::replacing(&edited, &pairs);
-    edited.edit(&edits).unwrap();
+    edited
+        .edit(&[
+            edit(0, 0, 3..8, "q\"t"),
+            edit(1, 0, 5..13, "<P>"),
+            edit(2, 1, 18..26, "<P>"),
+            edit(3, 0, 3..6, "<N>"),
+        ])
+        .unwrap();
     let expected = REQUEST
         .replace("k\\u00efnd", "q\\\"t")
         .replace("555-1234", "<P>")

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use forebay_dialect::canonical::{Operation, Part};
 use forebay_dialect::json::json_string;
-use forebay_dialect::{Payload, PlaceEdit, PlaceKind, Request};
+use forebay_dialect::{Payload, Request, TextEdit};
 use proptest::prelude::*;
 
 /// Characters, each with one of the ways to write it in a JSON string.
@@ -45,22 +45,23 @@ proptest! {
         // A text, a call's arguments, a string in an opaque part.
         let (before, after) = match form {
             0 => (r#"{"z" : 1,"messages":[{"role":"user","content":""#, r#"" }],"model":"m"}"#),
-            1 => (r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":""#, r#"" }]} ]}"#),
-            _ => (r#"{"model":"m","messages":[{"role":"user","content":[{"type":"file", "b":[0,{"k":""#, r#""}],"a":"\u0061"}]}]}"#),
+            1 => (r#"{"model":"m","messages":[{"role":"a","tool_calls":[{"id":"1","function":{"arguments":""#, r#"","name":"f"}}]} ]}"#),
+            _ => (r#"{"model":"m","messages":[{"role":"a","content":[{"type":"file", "b":[0,{"k":""#, r#""}],"a":"\u0061"}]}]}"#),
         };
         let body = format!("{before}{}{after}", raw(&text));
         let mut request = Request::parse(Operation::Chat, Bytes::from(body)).unwrap();
-        let places = request.places();
-        let (index, place) = places.iter().enumerate().find(|(_, place)| place.turn == 1 && place.kind != PlaceKind::Vocabulary).unwrap();
-        let (start, end) = match place.kind {
-            PlaceKind::Json => {
-                let base = place.text.find("\"k\":\"").unwrap() + 5;
-                (base + raw(&text[..from]).len(), base + raw(&text[..to]).len())
+        let (start, end) = match &request.prompt.messages[0].parts[0] {
+            Part::Opaque(part) => {
+                let content = |characters| {
+                    let quoted = json_string(&decoded(characters));
+                    quoted.len() - 2
+                };
+                let base = part.json.find("\"k\":\"").unwrap() + 5;
+                (base + content(&text[..from]), base + content(&text[..to]))
             }
             _ => (decoded(&text[..from]).len(), decoded(&text[..to]).len()),
         };
-        let edit = PlaceEdit { place: index as u32, range: start as u32..end as u32, text: replacement.clone() };
-        drop(places);
+        let edit = TextEdit { message: 0, part: 0, range: start as u32..end as u32, text: replacement.clone() };
         request.edit(&[edit]).unwrap();
         let quoted = json_string(&replacement);
         let expected = format!(

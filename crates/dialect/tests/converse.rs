@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::canonical::{Channel, FinishKind, Part, Usage};
 use forebay_dialect::error::{ErrorParts, error_body, error_event, error_header, read_error};
 use forebay_dialect::event_stream::{EventStreamDecoder, encode_event, union_json};
 use forebay_dialect::exchange::WriteOptions;
 use forebay_dialect::{
-    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target, Wire,
-    fold, translate_request, unfold,
+    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target, TextEdit,
+    Wire, fold, translate_request, unfold,
 };
 use proptest::prelude::*;
 
@@ -92,7 +90,22 @@ fn policies_see_texts_calls_and_all_else() {
 #[test]
 fn edits_change_their_own_bytes_and_no_others() {
     let mut request = parse(BODY);
-    let edits = edits::replacing(&request, &[("a@b.ch", "<\"MAIL\">")]);
+    let mut edits = Vec::new();
+    for (m, message) in (0..).zip(&request.prompt.messages) {
+        for (p, part) in (0..).zip(&message.parts) {
+            let text = match part {
+                Part::Text(text) => text,
+                Part::ToolCall(call) => &call.arguments,
+                Part::Opaque(opaque) => &opaque.json,
+            };
+            edits.extend(text.match_indices("a@b.ch").map(|(at, found)| TextEdit {
+                message: m,
+                part: p,
+                range: at as u32..(at + found.len()) as u32,
+                text: "<\"MAIL\">".to_owned(),
+            }));
+        }
+    }
     assert_eq!(edits.len(), 4);
     request.edit(&edits).unwrap();
     assert_eq!(request.body, BODY.replace("a@b.ch", "<\\\"MAIL\\\">"));
@@ -476,9 +489,9 @@ proptest! {
         };
         let with = |value: &str| format!(r#"{{"messages":[{{"role":"user","content":[{{"toolUse":{{"toolUseId":"t","name":"n","input":{{"a":{value}}}}}}}]}}]}}"#);
         let mut request = parse(&with(&written));
-        let edits = edits::replacing(&request, &[(&written[1..written.len() - 1], "X")]);
-        prop_assume!(edits.len() == 1);
-        request.edit(&edits).unwrap();
+        let inside = forebay_dialect::json_string(&text).len() as u32 - 2;
+        let edit = TextEdit { message: 0, part: 0, range: 6..6 + inside, text: "X".to_owned() };
+        request.edit(&[edit]).unwrap();
         prop_assert_eq!(&request.body, &with("\"X\""));
     }
 }

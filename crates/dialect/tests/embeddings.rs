@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::Bytes;
 use forebay_dialect::canonical::{Operation, Part};
 use forebay_dialect::exchange::{Profile, WriteOptions, Written};
 use forebay_dialect::{
-    AnswerContext, EmbeddingForm, Payload, Request, TranslateError, Wire, translate_answer,
-    translate_embeddings, translate_embeddings_answer, translate_request,
+    AnswerContext, EmbeddingForm, Payload, Request, TextEdit, TranslateError, Wire,
+    translate_answer, translate_embeddings, translate_embeddings_answer, translate_request,
 };
 use serde_json::{Value, json};
 
@@ -59,8 +57,13 @@ fn each_text_is_a_message_and_token_ids_are_opaque() {
 fn an_edit_changes_its_bytes_alone() {
     let body = r#"{ "model":"m", "input" : ["one", "tw\u006f"] }"#;
     let mut request = Request::parse(Wire::Embeddings, body.into()).unwrap();
-    let edits = edits::replacing(&request, &[("two", "2")]);
-    request.edit(&edits).unwrap();
+    let edit = TextEdit {
+        message: 1,
+        part: 0,
+        range: 0..3,
+        text: "2".into(),
+    };
+    request.edit(&[edit]).unwrap();
     assert_eq!(request.body, r#"{ "model":"m", "input" : ["one", "2"] }"#);
 }
 

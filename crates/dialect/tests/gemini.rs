@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::canonical::{Channel, FinishKind, Part, Usage};
 use forebay_dialect::error::{ErrorParts, error_body, read_error};
 use forebay_dialect::exchange::WriteOptions;
 use forebay_dialect::sse::{Decoder, encode};
 use forebay_dialect::{
-    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target, Wire,
-    fold, translate_answer, translate_request, unfold,
+    AnswerContext, BodyChange, Payload, Request, RequestError, StreamTranslation, Target, TextEdit,
+    Wire, fold, translate_answer, translate_request, unfold,
 };
 use proptest::prelude::*;
 
@@ -123,16 +121,33 @@ fn what_nobody_changed_goes_on_byte_for_byte() {
 
 #[test]
 fn edits_change_their_own_bytes_and_no_other() {
-    let pairs = [
-        ("\"brief\"", "\\\"brief\\\"", "\\\"terse\\\"", "\"terse\""),
-        ("now", "now", "n\\\"w", "n\"w"),
-        ("bob@example.com", "bob@example.com", "<mail>", "<mail>"),
+    let places = [
+        (0, 0, "brief", "\\\"brief\\\"", "\\\"terse\\\"", "terse"),
+        (2, 1, "now", "\"now\"", "\"n\\\"w\"", "n\"w"),
+        (
+            3,
+            0,
+            "bob@example.com",
+            "bob@example.com",
+            "<mail>",
+            "<mail>",
+        ),
     ];
-    for (found, raw, edited, with) in pairs {
+    for (message, part, found, raw, edited, with) in places {
         let mut request = request(CONVERSATION);
-        let edits = edits::replacing(&request, &[(found, with)]);
-        assert_eq!(edits.len(), 1, "{found}");
-        request.edit(&edits).unwrap();
+        let text = match &request.prompt.messages[message].parts[part] {
+            Part::Text(text) => text.clone(),
+            Part::ToolCall(call) => call.arguments.clone(),
+            Part::Opaque(part) => part.json.clone(),
+        };
+        let start = text.find(found).unwrap() as u32;
+        let edit = TextEdit {
+            message: message as u32,
+            part: part as u32,
+            range: start..start + found.len() as u32,
+            text: with.to_owned(),
+        };
+        request.edit(&[edit]).unwrap();
         assert_eq!(request.body, CONVERSATION.replacen(raw, edited, 1));
     }
 }

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Message, Operation, Part, ToolCall};
-use forebay_dialect::{BodyChange, EditError, PlaceEdit, PlaceKind, Request, RequestError};
+use forebay_dialect::{BodyChange, EditError, Request, RequestError, TextEdit};
 
 fn chat(body: &str) -> Request {
     Request::parse(Operation::Chat, Bytes::copy_from_slice(body.as_bytes())).unwrap()
@@ -36,9 +34,10 @@ fn field(name: &str, value: &str) -> Field {
     }
 }
 
-fn edit(place: u32, range: std::ops::Range<u32>, text: &str) -> PlaceEdit {
-    PlaceEdit {
-        place,
+fn edit(message: u32, part: u32, range: std::ops::Range<u32>, text: &str) -> TextEdit {
+    TextEdit {
+        message,
+        part,
         range,
         text: text.into(),
     }
@@ -505,8 +504,13 @@ fn without_a_stream_its_options_go() {
 fn an_edit_changes_only_its_bytes_across_escapes() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":"\u0041\ud83d\ude00 mail \"a@b.c\" \n"}]}"#;
     let mut request = chat(body);
-    let edits = edits::replacing(&request, &[("A", "B"), ("a@b.c", "[\"E\"]")]);
-    request.edit(&edits).unwrap();
+    let Part::Text(text) = request.prompt.messages[0].parts[0].clone() else {
+        panic!()
+    };
+    let at = text.find("a@b.c").unwrap() as u32;
+    request
+        .edit(&[edit(0, 0, 0..1, "B"), edit(0, 0, at..at + 5, "[\"E\"]")])
+        .unwrap();
     assert_eq!(
         request.body,
         body.replace(r"\u0041", "B").replace("a@b.c", r#"[\"E\"]"#)
@@ -524,12 +528,18 @@ fn arguments_and_strings_in_opaque_parts_can_be_edited() {
         {"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{\"to\":\"ann\"}"}}]},
         {"role":"user","content":[{"type":"file" , "file":{"zz":"s\u00e9cret 1","aa":"\u0073\u00e9cret 2"}}]}]}"#;
     let mut request = chat(body);
-    let pairs = [
-        ("ann", "bob"),
-        ("sécret 1", "\"open\" 1"),
-        ("sécret 2", "open 2"),
+    let Part::Opaque(part) = request.prompt.messages[1].parts[0].clone() else {
+        panic!()
+    };
+    let at = |needle: &str| part.json.find(needle).unwrap() as u32;
+    let (one, two) = (at("sécret 1"), at("sécret 2"));
+    // In canonical order `aa` comes first, in the body `zz`.
+    assert!(two < one);
+    let edits = [
+        edit(0, 0, 7..10, "bob"),
+        edit(1, 0, two..two + 7, "open"),
+        edit(1, 0, one..one + 7, "\"open\""),
     ];
-    let edits = edits::replacing(&request, &pairs);
     request.edit(&edits).unwrap();
     let expected = body
         .replace("ann", "bob")
@@ -541,22 +551,11 @@ fn arguments_and_strings_in_opaque_parts_can_be_edited() {
 #[test]
 fn edits_that_cannot_be_made_change_nothing() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":"é\ny"},
-        {"role":"user","content":[{"type":"x","y":"a\nb","n":12}]}]}"#;
+        {"role":"user","content":[{"type":"x","y":"a\nb","n":12}]},
+        {"role":"user","content":null},{"role":"a","function_call":{"name":"f"}}]}"#;
     let mut request = chat(body);
     let before = request.clone();
-    let at = |wanted: PlaceKind| {
-        let places = before.places();
-        places
-            .iter()
-            .position(|place| place.kind == wanted)
-            .unwrap() as u32
-    };
-    let (model, json, text) = (
-        at(PlaceKind::Vocabulary),
-        at(PlaceKind::Json),
-        at(PlaceKind::Text),
-    );
-    let mut refused = |edits: &[PlaceEdit]| {
+    let mut refused = |edits: &[TextEdit]| {
         let error = request.edit(edits).unwrap_err();
         assert_eq!(
             (&request.prompt, &request.body),
@@ -565,31 +564,28 @@ fn edits_that_cannot_be_made_change_nothing() {
         error
     };
     let bad_range = |error| matches!(error, EditError::BadRange { .. });
-    assert!(bad_range(refused(&[edit(text, 1..2, "")])));
-    assert!(bad_range(refused(&[edit(text, 0..9, "")])));
+    assert!(bad_range(refused(&[edit(0, 0, 1..2, "")])));
+    assert!(bad_range(refused(&[edit(0, 0, 0..9, "")])));
     #[expect(clippy::reversed_empty_ranges, reason = "that is what is refused")]
-    let reversed = edit(text, 3..2, "");
+    let reversed = edit(0, 0, 3..2, "");
     assert!(bad_range(refused(&[reversed])));
     let out_of_order = |error| matches!(error, EditError::OutOfOrder { index: 1 });
     assert!(out_of_order(refused(&[
-        edit(text, 0..3, ""),
-        edit(text, 2..4, "")
+        edit(0, 0, 0..3, ""),
+        edit(0, 0, 2..4, "")
     ])));
     assert!(out_of_order(refused(&[
-        edit(text, 0..1, ""),
-        edit(json, 0..2, "")
+        edit(1, 0, 0..1, ""),
+        edit(0, 0, 0..2, "")
     ])));
-    let missing = |error| matches!(error, EditError::NoSuchPlace { .. });
-    assert!(missing(refused(&[edit(99, 0..0, "")])));
-    // {"type":"x","y":"a\nb","n":12}: a name's quote, across strings, a number, in an escape.
+    let missing = |error| matches!(error, EditError::NoSuchPart { .. });
+    assert!(missing(refused(&[edit(2, 0, 0..0, "")])));
+    assert!(missing(refused(&[edit(3, 0, 0..0, "")])));
+    assert!(missing(refused(&[edit(9, 0, 0..0, "")])));
+    // {"n":12,"type":"x","y":"a\nb"}: a number, a name, across strings, inside an escape.
     let outside = |error| matches!(error, EditError::NotInString { .. });
-    for range in [1..3, 9..14, 28..29] {
-        assert!(outside(refused(&[edit(json, range, "")])));
+    for range in [5..7, 9..10, 16..25] {
+        assert!(outside(refused(&[edit(1, 0, range, "")])));
     }
-    assert!(bad_range(refused(&[edit(json, 18..19, "")])));
-    let fixed = refused(&[edit(model, 0..1, "")]);
-    assert!(matches!(
-        fixed,
-        EditError::NoSuchPlace { .. } | EditError::BadRange { .. }
-    ));
+    assert!(bad_range(refused(&[edit(1, 0, 26..27, "")])));
 }

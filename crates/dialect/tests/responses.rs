@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod edits;
-
 use bytes::Bytes;
 use forebay_dialect::canonical::{Channel, FinishKind, Part};
 use forebay_dialect::error::{ErrorParts, error_event, read_error};
 use forebay_dialect::exchange::{Profile, WriteOptions};
 use forebay_dialect::sse::Decoder;
 use forebay_dialect::{
-    AnswerContext, BodyChange, Payload, Request, StreamTranslation, Wire, fold, translate_answer,
-    translate_request, unfold,
+    AnswerContext, BodyChange, Payload, Request, StreamTranslation, TextEdit, Wire, fold,
+    translate_answer, translate_request, unfold,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -143,20 +141,27 @@ fn two_requests_that_differ_in_anything_differ_to_policies() {
 #[test]
 fn edits_change_their_bytes_alone() {
     let body = everything().to_string();
+    let edits = [
+        (0, 0, 0..2, "don't be"),
+        (2, 0, 0..3, "look"),
+        (3, 0, 0..2, "thus"),
+        (4, 0, 5..6, "2"),
+        (7, 1, 0..1, "c"),
+    ];
+    let edits = edits.map(|(message, part, range, text)| TextEdit {
+        message,
+        part,
+        range,
+        text: text.into(),
+    });
     let mut request = Request::parse(Wire::Responses, body.clone().into()).unwrap();
-    let edits = edits::replacing(
-        &request,
-        &[
-            ("be brief", "don't be brief"),
-            ("see", "look"),
-            ("hm", "thus"),
-        ],
-    );
     request.edit(&edits).unwrap();
     let expected = body
         .replace("be brief", "don't be brief")
         .replace("\"see\"", "\"look\"")
-        .replace("\"hm\"", "\"thus\"");
+        .replace("\"hm\"", "\"thus\"")
+        .replace("{\\\"a\\\":1}", "{\\\"a\\\":2}")
+        .replace("\"text\":\"b\"", "\"text\":\"c\"");
     assert_eq!(request.body, expected);
 }
 

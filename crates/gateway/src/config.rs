@@ -227,6 +227,53 @@ pub struct RateConfig {
     pub default_max_tokens: Option<u32>,
 }
 
+/// How much one request may have of what costs more than its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestBounds {
+    /// Members of all objects together. Default 200,000: each takes 40 bytes here, and a conversation
+    /// of 8 MiB has fewer than 100,000.
+    pub members: usize,
+    /// Parts of all messages together. Default 20,000: agents reach a few thousand.
+    pub parts: usize,
+    /// Tools. Default 2,048: OpenAI takes 128, and collections of MCP servers have some hundreds.
+    pub tools: usize,
+    /// Strings that are URLs. Default 5,000: the most that any provider takes is Gemini's 3,600 images.
+    pub urls: usize,
+}
+
+impl Default for RequestBounds {
+    fn default() -> Self {
+        Self {
+            members: 200_000,
+            parts: 20_000,
+            tools: 2_048,
+            urls: 5_000,
+        }
+    }
+}
+
+impl RequestBounds {
+    /// What a request has too much of: in words, how much, the limit, and the setting.
+    pub(crate) fn exceeded(
+        &self,
+        extent: forebay_dialect::Extent,
+    ) -> Option<(&'static str, usize, usize, &'static str)> {
+        [
+            (
+                "JSON members",
+                extent.members,
+                self.members,
+                "limits.members",
+            ),
+            ("parts", extent.parts, self.parts, "limits.parts"),
+            ("tools", extent.tools, self.tools, "limits.tools"),
+            ("URLs", extent.urls, self.urls, "limits.urls"),
+        ]
+        .into_iter()
+        .find(|(_, has, limit, _)| has > limit)
+    }
+}
+
 /// All that the pipeline itself is configured with. Printing it names upstreams, never their keys.
 #[derive(Clone, Default)]
 pub struct GatewayConfig {
@@ -244,6 +291,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[media]`.
     pub media: MediaConfig,
+    /// How much one request may have of what costs more than its bytes.
+    pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.
     pub max_in_flight: u32,
     /// Names the cache in `Cache-Status`. `forebay` unless configured.

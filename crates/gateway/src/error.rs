@@ -46,6 +46,10 @@ kinds! {
     MissingKey => "missing_api_key", 401, "invalid_request_error", Client, false;
     /// The API key is unknown, expired or revoked.
     InvalidKey => "invalid_api_key", 401, "invalid_request_error", Client, false;
+    /// The request came under a host name that this gateway does not answer to.
+    HostNotAllowed => "host_not_allowed", 403, "invalid_request_error", Client, false;
+    /// A web page of a site that is not allowed sent the request, or could have.
+    OriginNotAllowed => "origin_not_allowed", 403, "invalid_request_error", Client, false;
     /// The key may not use this model.
     ModelNotAllowed => "model_not_allowed", 403, "invalid_request_error", Client, false;
     /// No upstream has this model.

@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) history: Arc<History>,
     /// How many repeats upstreams may be asked.
     pub(crate) retries: Arc<RetryBudget>,
-    pub(crate) in_flight: AtomicU32,
+    pub(crate) in_flight: Arc<AtomicU32>,
     pub(crate) draining: AtomicBool,
 }
 
@@ -99,6 +99,33 @@ impl<P: Platform> Gateway<P> {
         })
     }
 
+    /// A request that is not counted as in flight: one that is refused by its head alone, however
+    /// slowly its client reads the refusal.
+    pub fn visit(self: &Arc<Self>, arrival: Arrival) -> Permit<P> {
+        Permit::uncounted(self.clone(), arrival)
+    }
+
+    /// Checks all that a request's head decides: endpoint, method, API key, media type. Ask it
+    /// before the body is read: a client without a key then costs no memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::handle`] would answer; hand it to [`Gateway::refuse`].
+    pub fn check_head(&self, head: &http::request::Parts) -> Result<(), GatewayError> {
+        let asked = crate::enter::ingress::read(head)?;
+        self.keys
+            .identify_any(headers::api_keys(head), self.platform.wall())?;
+        match asked.endpoint {
+            crate::enter::ingress::Endpoint::Models(_) => Ok(()),
+            _ => headers::require_json(&head.headers),
+        }
+    }
+
+    /// Whether everyone may come in: no API keys are configured.
+    pub fn is_open(&self) -> bool {
+        self.keys.is_open()
+    }
+
     /// Counts a request as in flight, or gives the 503 of a gateway that is full or shutting down.
     /// Ask it before the body is read.
     #[allow(
@@ -143,6 +170,31 @@ impl<P: Platform> Gateway<P> {
     ) -> Response<ReplyBody<P>> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
         error_reply(Ticket::new(permit, head.uri.path(), id), error)
+    }
+
+    /// Answers without content and with these headers: what a browser asks before it asks.
+    pub fn answer_preflight(permit: Permit<P>, headers: http::HeaderMap) -> Response<ReplyBody<P>> {
+        let id = headers::request_id(&*permit.gateway.platform.clone(), None);
+        crate::reply::no_content(Ticket::new(permit, "", id), headers)
+    }
+
+    /// The same gateway with other keys: what a revocation needs when the rest of a configuration
+    /// can't be used.
+    pub fn with_keys(&self, keys: Arc<KeyRing>) -> Arc<Self> {
+        Arc::new(Self {
+            platform: self.platform.clone(),
+            policies: self.policies.clone(),
+            store: self.store.clone(),
+            config: self.config.clone(),
+            keys,
+            upstreams: self.upstreams.clone(),
+            shared: self.shared.clone(),
+        })
+    }
+
+    /// Who may come in.
+    pub fn key_ring(&self) -> &Arc<KeyRing> {
+        &self.keys
     }
 
     /// Starts the active health checks. They end with this value.

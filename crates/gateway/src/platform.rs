@@ -105,6 +105,15 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         std::future::ready(Err("this platform fetches nothing for prompts".to_owned()))
     }
 
+    /// Does work that keeps a core busy for long, apart from what must answer soon. Where a platform
+    /// has threads, some of them are kept for it; how many of these works run at once is bounded.
+    fn aside<T: MaybeSend + 'static>(
+        &self,
+        work: impl Future<Output = T> + MaybeSend + 'static,
+    ) -> impl Future<Output = T> + MaybeSend + 'static {
+        work
+    }
+
     /// Takes note of what happened: metrics, logs, traces. Must not block.
     fn observe(&self, observation: Observation);
 

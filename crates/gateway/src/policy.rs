@@ -8,7 +8,7 @@ use std::future::Future;
 use forebay_dialect::canonical::{Channel, Field, Needs, Prompt, Usage};
 use serde::{Deserialize, Serialize};
 
-pub use forebay_dialect::{Place, PlaceKind};
+pub use forebay_dialect::place::{Place, PlaceKind};
 
 use crate::platform::{MaybeSend, MaybeSync};
 

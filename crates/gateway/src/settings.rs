@@ -164,10 +164,13 @@ impl Settings {
 
     /// The variables that [`Self::resolve`] needs, each once.
     pub fn variables(&self) -> Vec<String> {
-        let upstreams = self
-            .upstreams
-            .iter()
-            .flat_map(|u| u.key.iter().map(|k| &k.0).chain(&u.urls));
+        let upstreams = self.upstreams.iter().flat_map(|u| {
+            u.key
+                .iter()
+                .map(|k| &k.0)
+                .chain(&u.urls)
+                .chain(u.headers.values())
+        });
         let all: BTreeSet<String> = upstreams
             .chain(self.master.iter().map(|m| &m.0))
             .filter_map(|reference| variable(reference))
@@ -211,6 +214,10 @@ impl Settings {
                     *url = value(url, format!("a URL of upstream \"{name}\""))?;
                 }
             }
+            for (header, reference) in &mut upstream.headers {
+                let used_for = format!("the header \"{header}\" of upstream \"{name}\"");
+                *reference = value(reference, used_for)?;
+            }
             upstreams.push(ConfiguredUpstream::plain(upstream, key));
         }
         let master = self
@@ -237,6 +244,7 @@ impl Settings {
         Ok(Resolved {
             gateway: GatewayConfig {
                 media: crate::config::MediaConfig::default(),
+                bounds: crate::config::RequestBounds::default(),
                 timeouts: self.timeouts.clone(),
                 streams: self.streams.clone(),
                 retries: self.retries.clone(),

@@ -146,17 +146,16 @@ fn demand(bytes: usize) -> Demand {
 
 /// The prompt as the guardrails see it.
 fn judged(prompt: &Prompt) -> (Outline<'_>, Vec<Place<'_>>) {
-    let places = prompt.messages.iter().map(|message| {
-        let text = match &message.parts[0] {
-            Part::Text(text) => text.as_str(),
-            _ => "",
-        };
-        Place::new(
-            PlaceKind::Text,
-            &message.role,
-            "messages[0].content[0]",
-            text,
-        )
+    let text = |message: &Message| match &message.parts[0] {
+        Part::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    let places = prompt.messages.iter().map(|message| Place {
+        kind: PlaceKind::Text,
+        role: &message.role,
+        path: "messages[0].content[0]".into(),
+        text: text(message).into(),
+        joins_next: false,
     });
     let outline = Outline {
         operation: "chat",

@@ -16,7 +16,7 @@ use crate::options::{PagemapScan, SandboxOptions};
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 
 /// A tick: what a guest may run before others get their turn.
-const TICK: Duration = Duration::from_millis(1);
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// How many instances a pool holds, and what each keeps.
 pub(crate) struct Pool {

@@ -1,8 +1,14 @@
 //! What the host keeps for one store of guests: their time, their memory, and why they were stopped.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use forebay_gateway::policy::PolicyError;
+
+use crate::engine::TICK;
 
 /// Why the host stopped a guest.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,8 +41,11 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Guest {
     limits: Limits,
-    ticks: u64,
+    /// Processor time that it still has.
+    left: Duration,
+    /// What it had at first, in milliseconds.
     allowed: u64,
+    slice: Arc<Mutex<Slice>>,
     used: usize,
     /// How many random words were given out: the same ones to every guest.
     pub(crate) drawn: u64,
@@ -47,8 +56,9 @@ impl Guest {
     pub(crate) fn store(engine: &wasmtime::Engine, limits: Limits) -> Store<Self> {
         let guest = Self {
             limits,
-            ticks: 0,
+            left: Duration::ZERO,
             allowed: 0,
+            slice: Arc::new(Mutex::new(Slice::now())),
             used: 0,
             drawn: 0,
         };
@@ -60,11 +70,22 @@ impl Guest {
         store
     }
 
-    /// Gives the guest `ms` milliseconds from now on.
+    /// Gives the guest `ms` milliseconds of processor time from now on.
     pub(crate) fn allow(store: &mut Store<Self>, ms: u64) {
         let guest = store.data_mut();
-        guest.ticks = ms;
+        guest.left = Duration::from_millis(ms);
         guest.allowed = ms;
+        Self::runs(store);
+    }
+
+    /// The guest is about to be called, on this thread.
+    pub(crate) fn runs(store: &mut Store<Self>) {
+        store.data().begin_slice();
+        store.set_epoch_deadline(1);
+    }
+
+    fn begin_slice(&self) {
+        begin(&self.slice);
     }
 
     /// What an error of a call means.
@@ -114,17 +135,59 @@ impl Guest {
     }
 }
 
+/// A stretch in which a guest runs on one thread without giving it up. Its processor time counts, not
+/// the time that passes: on a busy machine a guest waits for others, which is no fault of its own.
+#[derive(Debug, Clone, Copy)]
+struct Slice {
+    thread: ThreadId,
+    began: Duration,
+}
+
+impl Slice {
+    fn now() -> Self {
+        Self {
+            thread: std::thread::current().id(),
+            began: thread_time(),
+        }
+    }
+
+    fn spent(&self) -> Duration {
+        let now = Self::now();
+        if now.thread == self.thread {
+            now.began.saturating_sub(self.began)
+        } else {
+            // Not seen to begin, so it counts as the tick that ended it.
+            TICK
+        }
+    }
+}
+
+/// The processor time that this thread has used.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn begin(slice: &Mutex<Slice>) {
+    // A panic can't happen while it is held.
+    *slice.lock().unwrap_or_else(PoisonError::into_inner) = Slice::now();
+}
+
 /// Called each millisecond while the guest runs: lets others run, or ends it.
 fn on_tick(mut store: StoreContextMut<'_, Guest>) -> wasmtime::Result<UpdateDeadline> {
     let guest = store.data_mut();
-    match guest.ticks.checked_sub(1) {
+    let slice = Arc::clone(&guest.slice);
+    let spent = slice.lock().unwrap_or_else(PoisonError::into_inner).spent();
+    match guest.left.checked_sub(spent) {
         None => Err(Stop::Deadline.into()),
         Some(left) => {
-            guest.ticks = left;
-            Ok(UpdateDeadline::YieldCustom(
-                1,
-                Box::pin(tokio::task::yield_now()),
-            ))
+            guest.left = left;
+            let others_run = async move {
+                tokio::task::yield_now().await;
+                // The guest runs on as soon as this is done, perhaps on another thread.
+                begin(&slice);
+            };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(others_run)))
         }
     }
 }

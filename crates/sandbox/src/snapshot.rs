@@ -132,7 +132,7 @@ async fn configured(
         .get_typed_func::<(&str,), (Result<(), String>,)>(&mut store, export)
         .map_err(contract)?;
     let began = Instant::now();
-    store.set_epoch_deadline(1);
+    Guest::runs(&mut store);
     match configure.call_async(&mut store, (config,)).await {
         Ok((Ok(()),)) => {}
         Ok((Err(message),)) => return Err(LoadError::Configure { policy, message }),

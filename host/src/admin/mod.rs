@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use crate::listener;
 use crate::operate::PolicyLoader;
 
 pub use state::Surface;
@@ -21,6 +22,7 @@ pub use token::{AdminError, token, token_file};
 
 /// Serves the whole surface until aborted.
 pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {
+    let front = surface.front.clone();
     let guarded = Router::new()
         .route("/cache", get(cache::list))
         .route("/cache/purge", post(cache::purge))
@@ -40,25 +42,17 @@ pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<
             guard::origin::<L>,
         ))
         .with_state(surface);
-    run(listener, router).await;
+    listener::serve_router(listener, router, move || front.current().config.clone()).await;
 }
 
 /// Serves probes and metrics alone, to whoever asks, until aborted.
 pub async fn serve_probes<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<L>>) {
-    run(
-        listener,
-        Router::new()
-            .merge(probes::router())
-            .fallback(not_found)
-            .with_state(surface),
-    )
-    .await;
-}
-
-async fn run(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the admin surface ended");
-    }
+    let front = surface.front.clone();
+    let router = Router::new()
+        .merge(probes::router())
+        .fallback(not_found)
+        .with_state(surface);
+    listener::serve_router(listener, router, move || front.current().config.clone()).await;
 }
 
 async fn not_found() -> (StatusCode, &'static str) {

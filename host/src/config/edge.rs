@@ -51,6 +51,16 @@ pub fn edge_settings(
                 refuse("urls", "a variable's name has letters, digits and `_`");
             }
         }
+        for (name, value) in &upstream.headers {
+            if variable(value).is_none() {
+                let at = source.locate(&["upstreams", &i, "headers", name]);
+                let problem = Problem::at(
+                    at,
+                    "a release holds no header values, since they may be secrets: write \"env:NAME\", which is the platform's variable `name`",
+                );
+                problems.push(problem.hide());
+            }
+        }
     }
     if !reachable(config.secrets.master.as_ref()) {
         problems.push(Problem::at(source.locate(&["secrets", "master"]), NO_FILES));

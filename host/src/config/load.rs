@@ -58,15 +58,20 @@ impl Source {
                 format!("the configuration can't be read: {e}"),
             )
         })?;
-        let base = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        let base = Self::base_of(Some(&path));
         Ok(Self {
             path: Some(path),
             text,
             base,
         })
+    }
+
+    /// Where the relative paths of a configuration's file count from.
+    pub fn base_of(named: Option<&Path>) -> PathBuf {
+        match named.and_then(Path::parent) {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
     }
 
     /// The file as it is shown.

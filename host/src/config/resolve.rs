@@ -5,12 +5,12 @@ use std::sync::Arc;
 use forebay_catalogue::{Catalogue, Date, File};
 use forebay_credentials::{AuthConfig, Credentials, Defaults, Resolve, System};
 use forebay_gateway::authorize::Authorizer;
-use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, UpstreamConfig};
+use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, RequestBounds, UpstreamConfig};
 use forebay_gateway::identity::KeyRing;
 
 use super::diagnose::{ConfigError, Problem};
 use super::load::Source;
-use super::secret::{SecretError, resolve_secret};
+use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
 use crate::keys::KeyFile;
@@ -113,6 +113,16 @@ pub fn resolve(
                 *url = value;
             }
         }
+        for (name, value) in &mut upstream.headers {
+            // A plain value is one that is no secret, such as an organisation.
+            if is_reference(value) {
+                let at = ["upstreams", &i.to_string(), "headers", name];
+                let reference = forebay_gateway::config::Secret(value.clone());
+                if let Some(resolved) = secret(Some(&reference), &at)? {
+                    *value = resolved;
+                }
+            }
+        }
         let authorizer = authorizer(&upstream, source, i, &transport)?;
         let offers = super::offers::fill(&mut upstream, &catalogue);
         if let Some((name, model)) = upstream
@@ -150,6 +160,12 @@ pub fn resolve(
             tenants: config.tenants.clone(),
             upstreams,
             media: config.media.clone(),
+            bounds: RequestBounds {
+                members: config.limits.members,
+                parts: config.limits.parts,
+                tools: config.limits.tools,
+                urls: config.limits.urls,
+            },
             max_in_flight: config.limits.requests,
             cache_name: config.cache.name.clone(),
         },

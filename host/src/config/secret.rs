@@ -28,6 +28,13 @@ pub enum SecretError {
     },
 }
 
+/// Whether a text is a reference to a secret.
+pub(super) fn is_reference(text: &str) -> bool {
+    ["env:", "file:"]
+        .iter()
+        .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+}
+
 /// The secret that a reference names. Files are trimmed at the end; relative paths count from `base`.
 pub fn resolve_secret(secret: &Secret, base: &Path) -> Result<String, SecretError> {
     let reference = secret.0.as_str();

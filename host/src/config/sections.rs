@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, Retries, Secret, Span, Streams, TenantConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig, Timeouts,
+    UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,8 +65,16 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// TLS; absent: plain HTTP.
     pub tls: Option<TlsConfig>,
+    /// Names under which a gateway without keys answers, besides loopback's: `forebay.internal` or
+    /// `forebay.internal:8080`. Requests with another `Host` are refused (DNS rebinding).
+    pub hosts: Vec<String>,
+    /// Web pages that may use the gateway: `https://chat.example.com`. They get CORS headers. Without
+    /// keys, requests of all other pages are refused.
+    pub origins: Vec<String>,
     /// Threads. Absent: one for each core.
     pub workers: Option<usize>,
+    /// How long a connection may be without a request. Default 75s.
+    pub idle: Span,
     /// How long streams may go on after SIGTERM before they are cut. Default 30s.
     pub drain: Span,
 }
@@ -75,7 +84,12 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tls: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
             workers: None,
+            // 75 s: longer than clients' pools keep theirs (5 to 60 s), so that it is the client that
+            // closes and no request meets a closing connection.
+            idle: Span(std::time::Duration::from_secs(75)),
             // 30 s: below the 60 s that init systems wait before they kill.
             drain: Span(std::time::Duration::from_secs(30)),
         }
@@ -137,10 +151,29 @@ pub struct Limits {
     pub memory: Size,
     /// The most requests at once on one HTTP/2 connection. Default 256.
     pub streams_per_connection: u32,
+    /// Of a gateway with keys: the most connections of one address that have not shown a key yet. Absent:
+    /// a quarter of `connections`. An IPv6 network of 64 bits counts as one address.
+    pub connections_per_address: Option<usize>,
+    /// Of a gateway with keys: the most requests at once of one address. Absent: three quarters of
+    /// `requests`. Set it to `requests` where all clients come through one proxy.
+    pub requests_per_address: Option<u32>,
+    /// Of a gateway with keys: what the request bodies of one address may hold. Absent: three quarters
+    /// of `memory`.
+    pub memory_per_address: Option<Size>,
+    /// The most members in all JSON objects of a request. Default 200000: a conversation of 8 MiB has
+    /// fewer than half as many.
+    pub members: usize,
+    /// The most parts in all messages of a request. Default 20000: agents reach a few thousand.
+    pub parts: usize,
+    /// The most tools of a request. Default 2048: OpenAI takes 128, collections of MCP servers have hundreds.
+    pub tools: usize,
+    /// The most URLs in a request. Default 5000: the most that any provider takes is 3600 images.
+    pub urls: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let bounds = RequestBounds::default();
         Self {
             body: Size::mib(8),
             headers: Size::kib(64),
@@ -149,6 +182,13 @@ impl Default for Limits {
             requests: 8192,
             memory: Size::mib(256),
             streams_per_connection: 256,
+            connections_per_address: None,
+            requests_per_address: None,
+            memory_per_address: None,
+            members: bounds.members,
+            parts: bounds.parts,
+            tools: bounds.tools,
+            urls: bounds.urls,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
     let mut problems = Vec::new();
     exposure(config, source, overrides, &mut problems);
     secrets(config, source, &mut problems);
+    sites(config, source, &mut problems);
     if overrides.engine.is_none() {
         upstreams(config, source, &mut problems);
     }
@@ -143,12 +144,35 @@ fn leads_to(url: &str, address: std::net::SocketAddr) -> bool {
     })
 }
 
+/// Names and origins as requests have them.
+fn sites(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    for (i, host) in config.server.hosts.iter().enumerate() {
+        if host.is_empty() || host.contains(['/', '@', '*', ' ']) {
+            let at = source.locate(&["server", "hosts", &i.to_string()]);
+            problems.push(
+                Problem::at(at, format!("\"{host}\" is not a host name"))
+                    .hint("write a name, or a name and a port: \"forebay.internal:8080\""),
+            );
+        }
+    }
+    for (i, origin) in config.server.origins.iter().enumerate() {
+        let site = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"))
+            .map(|site| site.trim_end_matches('/'));
+        if site.is_none_or(|site| site.is_empty() || site.contains(['/', '@', '*', ' ', '?'])) {
+            let at = source.locate(&["server", "origins", &i.to_string()]);
+            problems.push(
+                Problem::at(at, format!("\"{origin}\" is not the origin of a web page"))
+                    .hint("write scheme, name and port: \"https://chat.example.com\""),
+            );
+        }
+    }
+}
+
 fn secrets(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     let mut check = |secret: &Secret, path: &[&str]| {
-        if !["env:", "file:"]
-            .iter()
-            .any(|scheme| secret.0.len() > scheme.len() && secret.0.starts_with(scheme))
-        {
+        if !super::secret::is_reference(&secret.0) {
             let message = super::SecretError::NotAReference.to_string();
             problems.push(Problem::at(source.locate(path), message).hide());
         }
@@ -320,6 +344,15 @@ fn limits(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         ["limits", "streams_per_connection"],
     );
     positive(
+        config.limits.connections_per_address.unwrap_or(1) as u64,
+        ["limits", "connections_per_address"],
+    );
+    positive(
+        config.limits.requests_per_address.unwrap_or(1).into(),
+        ["limits", "requests_per_address"],
+    );
+    positive(nanos(config.server.idle), ["server", "idle"]);
+    positive(
         config.server.workers.unwrap_or(1) as u64,
         ["server", "workers"],
     );
@@ -346,6 +379,19 @@ fn limits(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             format!(
                 "one entry ({}, cache.max_entry) is more than the whole tier ({}, cache.memory)",
                 config.cache.max_entry, config.cache.memory
+            ),
+        ));
+    }
+    if config
+        .limits
+        .memory_per_address
+        .is_some_and(|share| share < config.limits.body)
+    {
+        problems.push(Problem::at(
+            source.locate(&["limits", "memory_per_address"]),
+            format!(
+                "one body ({}, limits.body) is more than one address may hold (limits.memory_per_address)",
+                config.limits.body
             ),
         ));
     }

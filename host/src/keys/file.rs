@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use forebay_gateway::identity::KeyRecord;
 use serde::{Deserialize, Serialize};
 
 use super::stored::StoredKey;
@@ -72,9 +73,16 @@ impl KeyFile {
         })?;
         #[cfg(unix)]
         {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
+            use std::os::unix::fs::MetadataExt as _;
+            let found = std::fs::metadata(path).map_err(io)?;
+            let mode = found.mode() & 0o777;
+            // Kubernetes gives a secret to the pod's own group to read (fsGroup).
+            let allowed = if is_own_group(found.gid()) {
+                0o740
+            } else {
+                0o700
+            };
+            if mode & !allowed != 0 {
                 return Err(KeysError::Open {
                     path: path.to_owned(),
                     mode,
@@ -128,6 +136,60 @@ impl KeyFile {
     }
 }
 
+/// Whether this process runs in a group.
+#[cfg(unix)]
+fn is_own_group(group: u32) -> bool {
+    rustix::process::getegid().as_raw() == group
+        || rustix::process::getgroups()
+            .is_ok_and(|groups| groups.iter().any(|own| own.as_raw() == group))
+}
+
+/// What a keys file still says of keys that are in use, however damaged the rest of it is.
+pub struct Surviving {
+    blocks: Vec<(String, Option<StoredKey>)>,
+}
+
+impl Surviving {
+    /// Reads a file. None where nothing can be said: it is not there, or empty, as it is while it is
+    /// being written.
+    pub fn read(path: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(path).ok()?;
+        Self::of_text(&text)
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let blocks = text.split("[[keys]]").skip(1).map(|block| {
+            let stored = toml::from_str(block).ok();
+            (block.to_ascii_lowercase(), stored)
+        });
+        Some(Self {
+            blocks: blocks.collect(),
+        })
+    }
+
+    /// Whether it has no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// The record of a key in use: the file's, or the one that it has where the file's is damaged
+    /// but names it. None where the file has it no more.
+    pub fn of(&self, key: &KeyRecord) -> Option<KeyRecord> {
+        let digest = hex::encode(key.digest);
+        let (_, stored) = self
+            .blocks
+            .iter()
+            .find(|(block, _)| block.contains(&digest))?;
+        match stored {
+            Some(stored) => (stored.id == *key.id).then(|| stored.to_record()),
+            None => Some(key.clone()),
+        }
+    }
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -141,4 +203,39 @@ fn private(path: &Path, empty: bool) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::{NewKey, mint};
+    use super::*;
+
+    fn key(tenant: &str) -> StoredKey {
+        let new = NewKey {
+            tenant: tenant.into(),
+            ..NewKey::default()
+        };
+        mint(new, std::time::SystemTime::UNIX_EPOCH).1
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_gone_however_damaged_the_rest_is() {
+        let (a, b) = (key("a"), key("b"));
+        let file = KeyFile {
+            records: vec![a.clone(), b.clone()],
+        };
+        let text = toml::to_string(&file).unwrap();
+        let whole = Surviving::of_text(&text).unwrap();
+        assert_eq!(whole.of(&a.to_record()), Some(a.to_record()));
+
+        let second = text.rfind("[[keys]]").unwrap();
+        let damaged = format!("{}id = oops\n[[[", &text[second..]);
+        let damaged = Surviving::of_text(&damaged).unwrap();
+        assert_eq!(damaged.of(&a.to_record()), None, "it is revoked");
+        assert_eq!(damaged.of(&b.to_record()), Some(b.to_record()), "it stays");
+
+        assert!(Surviving::of_text(" \n").is_none(), "it is being written");
+        let none = Surviving::of_text(HEAD).unwrap();
+        assert_eq!(none.of(&b.to_record()), None, "the last was revoked");
+    }
 }

@@ -3,5 +3,5 @@
 mod file;
 mod stored;
 
-pub use file::{KeyFile, KeysError};
+pub use file::{KeyFile, KeysError, Surviving};
 pub use stored::{NewKey, StoredKey, mint};

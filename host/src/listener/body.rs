@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::peers::Holding;
 use crate::config::Size;
 
 /// The limits of a body.
@@ -23,6 +25,8 @@ pub(super) struct BodyLimits {
     pub(super) time: Duration,
     /// Bytes of all bodies together.
     pub(super) together: Size,
+    /// Bytes of the bodies of one address.
+    pub(super) address: usize,
 }
 
 /// Bytes of request bodies that are held at this moment.
@@ -30,48 +34,75 @@ pub(super) struct BodyLimits {
 pub struct Held(AtomicUsize);
 
 /// A share of what is held; dropping it gives it back.
-pub(super) struct Share<'a>(&'a Held, usize);
+struct Share {
+    held: Arc<Held>,
+    bytes: usize,
+    of_address: Holding,
+}
 
 impl Held {
-    fn share(&self) -> Share<'_> {
-        Share(self, 0)
-    }
-
     /// Bytes at this moment.
     pub fn bytes(&self) -> usize {
         self.0.load(Relaxed)
     }
 }
 
-impl Share<'_> {
-    fn grow(&mut self, bytes: usize, limit: Size) -> Result<(), GatewayError> {
-        self.1 += bytes;
-        if self.0.0.fetch_add(bytes, Relaxed) + bytes > limit.bytes() {
-            let message = format!(
+impl Share {
+    fn grow(&mut self, bytes: usize, limits: BodyLimits) -> Result<(), GatewayError> {
+        let full = |message: String| {
+            Err(GatewayError::new(ErrorKind::Overloaded, message)
+                .with_retry_after(Duration::from_secs(1)))
+        };
+        self.bytes += bytes;
+        if self.held.0.fetch_add(bytes, Relaxed) + bytes > limits.together.bytes() {
+            let limit = limits.together;
+            return full(format!(
                 "the bodies of requests in progress hold {limit} (limits.memory); try again shortly"
-            );
-            return Err(GatewayError::new(ErrorKind::Overloaded, message)
-                .with_retry_after(Duration::from_secs(1)));
+            ));
+        }
+        if !self.of_address.grow(bytes, limits.address) {
+            let limit = Size(limits.address as u64);
+            return full(format!(
+                "the bodies of this address's requests hold {limit} (limits.memory_per_address); try again shortly"
+            ));
         }
         Ok(())
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(self.1, Relaxed);
+        self.held.0.fetch_sub(self.bytes, Relaxed);
     }
 }
 
-/// The body, and the share of memory it holds as long as it is in use.
+/// A body with the share of memory that it holds: the share is given back with its last copy.
+struct Booked {
+    body: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Booked {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// The body. Its memory counts as held until the last copy of it is dropped.
 pub(super) async fn read(
     body: Incoming,
     expects: bool,
     limits: BodyLimits,
-    held: &Held,
-) -> Result<(Bytes, Share<'_>), GatewayError> {
+    held: &Arc<Held>,
+    of_address: Holding,
+) -> Result<Bytes, GatewayError> {
+    let share = Share {
+        held: held.clone(),
+        bytes: 0,
+        of_address,
+    };
     let came = Came::default();
-    let mut reading = pin!(collect(body, expects, limits, held, &came));
+    let mut reading = pin!(collect(body, expects, limits, share, &came));
     // Most bodies came with their heads: a timer is made only for those that did not.
     if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
         return result;
@@ -114,14 +145,35 @@ impl Came {
     }
 }
 
-async fn collect<'a>(
+/// Lets the body of a refused request come and go, so that its client reads the refusal instead of
+/// a connection that is reset. Nothing is kept.
+pub(super) fn discard(mut body: Incoming, expects: bool) {
+    // A client that waits for our word has sent nothing yet.
+    if expects || body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(async move {
+        // 1 MiB and two seconds: a client that still sends then does not listen.
+        let mut left = 1usize << 20;
+        let discarding = async {
+            while let Ok(Some(piece)) = next(&mut body).await {
+                left = left.saturating_sub(piece.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), discarding).await;
+    });
+}
+
+async fn collect(
     mut body: Incoming,
     expects: bool,
     limits: BodyLimits,
-    held: &'a Held,
+    mut share: Share,
     came: &Came,
-) -> Result<(Bytes, Share<'a>), GatewayError> {
-    let mut share = held.share();
+) -> Result<Bytes, GatewayError> {
     let announced = body.size_hint().exact();
     if let Some(size) = announced.filter(|size| *size > limits.size.0) {
         let message = format!(
@@ -132,38 +184,50 @@ async fn collect<'a>(
         // A client that waits for our word has sent nothing yet, so nothing needs to be discarded.
         return Err(too_large(if expects { None } else { Some(body) }, limits, message).await);
     }
-    // Announced bytes are booked before they come, so that many slow uploads can't creep past the limit.
-    let booked = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
-    share.grow(booked, limits.together)?;
-
     let Some(first) = next(&mut body).await? else {
-        return Ok((Bytes::new(), share));
+        return Ok(Bytes::new());
     };
-    if booked < first.len() {
-        share.grow(first.len(), limits.together)?;
-    }
+    // Booked as it comes: an announcement costs nothing, neither us nor its sender.
+    came.add(first.len());
+    share.grow(first.len(), limits)?;
+    let booked = |body, share| {
+        Bytes::from_owner(Booked {
+            body,
+            _share: share,
+        })
+    };
     if body.is_end_stream() {
-        return check_size(first, limits).map(|whole| (whole, share));
+        return check_size(first, limits).map(|whole| booked(whole, share));
     }
-    let mut whole = BytesMut::with_capacity(booked.max(first.len()));
+    let announced = announced.map_or(usize::MAX, |size| {
+        usize::try_from(size).unwrap_or(usize::MAX)
+    });
+    let mut whole = BytesMut::with_capacity(announced.min(first.len().max(FIRST)));
     whole.extend_from_slice(&first);
     drop(first);
     while let Some(piece) = next(&mut body).await? {
-        came.add(piece.len());
-        if (whole.len() + piece.len()) as u64 > limits.size.0 {
+        let len = whole.len() + piece.len();
+        if len as u64 > limits.size.0 {
             let message = format!(
                 "request body is over the limit of {} (limits.body)",
                 limits.size
             );
             return Err(too_large(Some(body), limits, message).await);
         }
-        if whole.len() + piece.len() > booked {
-            share.grow(piece.len(), limits.together)?;
+        came.add(piece.len());
+        share.grow(piece.len(), limits)?;
+        if len > whole.capacity() {
+            // Doubled, but never beyond what was announced.
+            let room = len.saturating_mul(2).min(announced.max(len));
+            whole.reserve(room - whole.len());
         }
         whole.extend_from_slice(&piece);
     }
-    Ok((whole.freeze(), share))
+    Ok(booked(whole.freeze(), share))
 }
+
+/// The room that a body of several pieces gets at first.
+const FIRST: usize = 64 << 10;
 
 fn check_size(whole: Bytes, limits: BodyLimits) -> Result<Bytes, GatewayError> {
     if whole.len() as u64 > limits.size.0 {

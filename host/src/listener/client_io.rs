@@ -1,40 +1,113 @@
 //! A client's connection with the limits that HTTP libraries leave out: a head must come in time,
-//! an idle connection ends, and a client that does not read is cut.
+//! an idle connection ends, a client that does not read is cut, and HTTP/1 has one reading.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::lines::{Lines, Taken};
+
 /// What a connection waits for. Shared by the socket and the service; only ever touched by the
 /// connection's own task.
-#[derive(Debug, Default)]
-pub(super) struct Phase(AtomicU8);
+#[derive(Debug)]
+pub(super) struct Phase {
+    stage: AtomicU8,
+    /// The length of the body that belongs to the last head.
+    body: AtomicU64,
+    /// Requests that have begun, and that have ended: HTTP/2 has many at once.
+    begun: AtomicU64,
+    ended: AtomicU64,
+    /// Who waits to read the next request.
+    next: AtomicWaker,
+}
+
+/// The requests of a connection so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Streams {
+    /// All of them.
+    pub(super) begun: u64,
+    /// Those that have not ended.
+    pub(super) open: u64,
+}
 
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 
+/// A body of chunks. No body is as long.
+const CHUNKS: u64 = u64::MAX;
+/// No head has come yet.
+const NONE: u64 = u64::MAX - 1;
+
+/// A request under way. Dropped when its answer has gone out, or its client has left.
+#[derive(Debug)]
+pub(super) struct Busy(Arc<Phase>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.stage.store(IDLE, Relaxed);
+        self.0.ended.fetch_add(1, Relaxed);
+        self.0.next.wake();
+    }
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self {
+            stage: AtomicU8::new(IDLE),
+            body: AtomicU64::new(NONE),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            next: AtomicWaker::new(),
+        }
+    }
+}
+
 impl Phase {
-    /// A whole head has come.
-    pub(super) fn busy(&self) {
-        self.0.store(BUSY, Relaxed);
+    /// A whole head has come, and a body of this length follows; none: of chunks. The request is
+    /// under way until the guard is dropped.
+    pub(super) fn busy(self: &Arc<Self>, body: Option<u64>) -> Busy {
+        self.body.store(body.unwrap_or(CHUNKS), Relaxed);
+        self.stage.store(BUSY, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
+        Busy(self.clone())
     }
 
-    /// The answer has gone out.
-    pub(super) fn idle(&self) {
-        self.0.store(IDLE, Relaxed);
+    /// The requests so far.
+    pub(super) fn streams(&self) -> Streams {
+        let ended = self.ended.load(Relaxed);
+        let begun = self.begun.load(Relaxed);
+        Streams {
+            begun,
+            open: begun.saturating_sub(ended),
+        }
     }
 
     /// Whether a head has begun and not ended.
     pub(super) fn in_head(&self) -> bool {
-        self.0.load(Relaxed) == HEAD
+        self.stage.load(Relaxed) == HEAD
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        self.stage.load(Relaxed) == BUSY
+    }
+
+    /// The length of the body that follows the head; the inner none: of chunks. None before any head.
+    pub(super) fn body(&self) -> Option<Option<u64>> {
+        match self.body.load(Relaxed) {
+            NONE => None,
+            CHUNKS => Some(None),
+            length => Some(Some(length)),
+        }
     }
 }
 
@@ -53,6 +126,8 @@ pub(super) struct Patience {
 pub(super) struct ClientIo<T> {
     socket: T,
     before: Bytes,
+    /// Follows the bytes of HTTP/1. None: HTTP/2 frames them itself.
+    lines: Option<Lines>,
     patience: Patience,
     phase: Arc<Phase>,
     /// When reading must have got somewhere. Moved often, so the timer only looks at it when it fires.
@@ -65,11 +140,12 @@ pub(super) struct ClientIo<T> {
 impl<T> ClientIo<T> {
     pub(super) fn new(socket: T, before: Bytes, patience: Patience, phase: Arc<Phase>) -> Self {
         if !before.is_empty() && patience.idle.is_some() {
-            phase.0.store(HEAD, Relaxed);
+            phase.stage.store(HEAD, Relaxed);
         }
         Self {
             socket,
             before,
+            lines: patience.idle.is_some().then(Lines::default),
             patience,
             phase,
             deadline: None,
@@ -78,12 +154,24 @@ impl<T> ClientIo<T> {
         }
     }
 
+    /// How much of what came may be handed on.
+    fn follow(&mut self, bytes: &[u8]) -> Taken {
+        let Some(lines) = &mut self.lines else {
+            return Taken::Bytes(bytes.len());
+        };
+        if lines.between(&self.phase) && self.phase.stage.load(Relaxed) == IDLE {
+            self.phase.stage.store(HEAD, Relaxed);
+            self.deadline = None;
+        }
+        lines.take(bytes, &self.phase)
+    }
+
     /// Nothing came: may it go on so? `Ready` ends the connection.
     fn waited(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(idle) = self.patience.idle else {
             return Poll::Pending;
         };
-        let phase = self.phase.0.load(Relaxed);
+        let phase = self.phase.stage.load(Relaxed);
         if phase == BUSY {
             return Poll::Pending;
         }
@@ -137,26 +225,44 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.before.is_empty() {
-            let n = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before[..n]);
-            self.before.advance(n);
-            return Poll::Ready(Ok(()));
-        }
-        let filled = buf.filled().len();
-        match Pin::new(&mut self.socket).poll_read(cx, buf) {
-            Poll::Pending => self.waited(cx),
-            Poll::Ready(result) => {
-                if buf.filled().len() > filled
-                    && self.phase.0.load(Relaxed) == IDLE
-                    && self.patience.idle.is_some()
-                {
-                    self.phase.0.store(HEAD, Relaxed);
-                    self.deadline = None;
-                }
-                Poll::Ready(result)
+        let this = &mut *self;
+        let start = buf.filled().len();
+        let waiting = !this.before.is_empty();
+        if waiting {
+            let n = this.before.len().min(buf.remaining());
+            buf.put_slice(&this.before[..n]);
+        } else {
+            match Pin::new(&mut this.socket).poll_read(cx, buf) {
+                Poll::Pending => return this.waited(cx),
+                Poll::Ready(Ok(())) if buf.filled().len() > start => {}
+                Poll::Ready(ended) => return Poll::Ready(ended),
             }
         }
+        let came = buf.filled().len() - start;
+        let taken = this.follow(&buf.filled()[start..]);
+        let n = match taken {
+            Taken::Bytes(n) => n,
+            Taken::BadHead(n) => {
+                // A byte that no head may have makes hyper answer 400 and close, once the head ends.
+                buf.filled_mut()[start + n] = 0;
+                buf.set_filled(start + n + 1);
+                this.before = Bytes::from_static(b"\r\n\r\n");
+                return Poll::Ready(Ok(()));
+            }
+            Taken::BadBody => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+        };
+        if waiting {
+            this.before.advance(n);
+        } else if n < came {
+            this.before = Bytes::copy_from_slice(&buf.filled()[start + n..]);
+        }
+        buf.set_filled(start + n);
+        if n == 0 {
+            // The next request waits for the answer to this one.
+            this.phase.next.register(cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use forebay_gateway::ReplyBody;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -17,18 +17,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::Answer;
 use super::client_io::{ClientIo, Patience, Phase};
-use super::service::{Answer, requests};
+use super::guest::Guest;
+use super::service::requests;
 use super::tls::TlsKeys;
 use crate::operate::{Front, Generation};
-use crate::platform::NativePolicies;
+use crate::platform::{Native, NativePolicies};
 
 /// What a client that speaks HTTP/2 without TLS sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How long a connection may be idle between requests. 75 s: longer than clients' pools keep theirs
-/// (5 to 60 s), so that it is the client that closes and no request meets a closing connection.
-const IDLE: Duration = Duration::from_secs(75);
 
 /// A head that did not come in time. There is no request yet, so nothing but this to say.
 const TOO_SLOW: &[u8] =
@@ -45,7 +43,7 @@ enum Protocol {
 /// Serves a connection until either side ends it, `closing` asks it to finish, or `cut` ends it.
 pub(super) async fn serve<P: NativePolicies>(
     mut stream: TcpStream,
-    peer: IpAddr,
+    guest: Guest,
     tls: Option<&TlsKeys>,
     front: &Arc<Front<P>>,
     closing: &CancellationToken,
@@ -65,7 +63,7 @@ pub(super) async fn serve<P: NativePolicies>(
                     protocol,
                     stream,
                     before,
-                    peer,
+                    guest,
                     &generation,
                     front,
                     closing,
@@ -91,7 +89,7 @@ pub(super) async fn serve<P: NativePolicies>(
                 protocol,
                 stream,
                 Bytes::new(),
-                peer,
+                guest,
                 &generation,
                 front,
                 closing,
@@ -127,7 +125,7 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     protocol: Protocol,
     stream: T,
     before: Bytes,
-    peer: IpAddr,
+    guest: Guest,
     generation: &Generation<P>,
     front: &Arc<Front<P>>,
     closing: &CancellationToken,
@@ -135,17 +133,17 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
 ) {
     let timeouts = &generation.config.timeouts;
     let phase = Arc::new(Phase::default());
-    let idle = matches!(protocol, Protocol::Http1).then_some(IDLE);
+    let idle = matches!(protocol, Protocol::Http1).then_some(generation.config.server.idle.0);
     let patience = Patience {
         head: timeouts.request.0,
         idle,
         write: timeouts.slow_client.0,
     };
     let io = TokioIo::new(ClientIo::new(stream, before, patience, phase.clone()));
-    let requests = requests(front.clone(), peer, phase.clone());
+    let requests = requests(front.clone(), guest, phase.clone());
     match protocol {
         Protocol::Http1 => http1(io, requests, &phase, generation, closing, cut).await,
-        Protocol::Http2 => http2(io, requests, generation, closing, cut).await,
+        Protocol::Http2 => http2(io, requests, &phase, generation, closing, cut).await,
     }
 }
 
@@ -153,7 +151,7 @@ async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<
         Request<Incoming>,
-        Response = Response<Answer<P>>,
+        Response = Response<Answer<ReplyBody<Native<P>>>>,
         Error = Infallible,
         Future: Send + 'static,
     >,
@@ -206,10 +204,11 @@ async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<
         Request<Incoming>,
-        Response = Response<Answer<P>>,
+        Response = Response<Answer<ReplyBody<Native<P>>>>,
         Error = Infallible,
         Future: Send + 'static,
     >,
+    phase: &Phase,
     generation: &Generation<P>,
     closing: &CancellationToken,
     cut: &CancellationToken,
@@ -231,7 +230,11 @@ async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
     let mut connection = pin!(builder.serve_connection(io, requests));
-    let mut asked = false;
+    let idle = generation.config.server.idle.0;
+    // PINGs keep a connection alive, but are no reason to keep it.
+    let mut look = pin!(tokio::time::sleep(idle));
+    let mut seen = phase.streams();
+    let (mut asked, mut last) = (false, false);
     let ended = loop {
         tokio::select! {
             biased;
@@ -241,6 +244,20 @@ async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
                 connection.as_mut().graceful_shutdown();
             }
             () = cut.cancelled(), if asked => return,
+            () = look.as_mut() => {
+                let now = phase.streams();
+                if now.open == 0 && now.begun == seen.begun {
+                    if last {
+                        return;
+                    }
+                    // It gets as long again to take leave; most clients do so at once.
+                    last = true;
+                    asked = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                seen = now;
+                look.as_mut().reset(tokio::time::Instant::now() + idle);
+            }
         }
     };
     if let Err(error) = ended {

@@ -1,85 +1,136 @@
-//! One request: a place in flight, its head checked, its body read, then the pipeline.
+//! One request: its head checked, a place in flight, its body read, then the pipeline.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use forebay_gateway::error::{ErrorKind, GatewayError};
-use forebay_gateway::{Arrival, Cut, Gateway, ReplyBody};
+use forebay_gateway::{Arrival, Gateway, ReplyBody};
+use http::request::Parts;
 use http::{HeaderMap, Request, Response, header};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 
+use super::answer::Answer;
 use super::body::{self, BodyLimits};
 use super::client_io::Phase;
+use super::guest::Guest;
+use super::peers::{self, Holding, Kind};
+use super::site;
 use crate::config::{Limits, Size};
-use crate::operate::Front;
+use crate::operate::{Front, Generation};
 use crate::platform::{Native, NativePolicies};
 
 /// What answers the requests of one connection.
 pub(super) fn requests<P: NativePolicies>(
     front: Arc<Front<P>>,
-    peer: IpAddr,
+    guest: Guest,
     phase: Arc<Phase>,
 ) -> impl Service<
     Request<Incoming>,
-    Response = Response<Answer<P>>,
+    Response = Response<Answer<ReplyBody<Native<P>>>>,
     Error = Infallible,
     Future: Send + 'static,
 > + Send
 + 'static {
-    service_fn(move |request| {
-        phase.busy();
-        let (front, phase) = (front.clone(), phase.clone());
+    service_fn(move |request: Request<Incoming>| {
+        let busy = phase.busy(request.body().size_hint().exact());
+        let (front, guest) = (front.clone(), guest.clone());
         async move {
-            let response = answer(&front, peer, request).await;
-            Ok(response.map(|body| Answer { body, phase }))
+            let (response, holding) = answer(&front, &guest, request).await;
+            Ok(response.map(|body| Answer::new(body, busy, holding)))
         }
     })
 }
 
 async fn answer<P: NativePolicies>(
     front: &Front<P>,
-    peer: IpAddr,
+    guest: &Guest,
     request: Request<Incoming>,
-) -> Response<ReplyBody<Native<P>>> {
+) -> Answered<P> {
     let arrival = Arrival {
-        peer: Some(peer),
+        peer: Some(guest.address),
         started: Instant::now(),
         started_at: SystemTime::now(),
     };
     let generation = front.current();
-    // Before the body is read: a full gateway says so at once.
-    let permit = match generation.gateway.enter(arrival) {
-        Ok(permit) => permit,
-        Err(full) => return full,
-    };
     let (head, body) = request.into_parts();
-    let limits = &generation.config.limits;
-    if let Some(error) = head_too_large(&head.headers, head.uri.path().len(), limits) {
-        return Gateway::refuse(permit, &head, error);
+    let page = site::allowed_origin(&head.headers, &generation.config.server).cloned();
+    let mut response = match &page {
+        Some(origin) if site::is_preflight(&head) => {
+            let asked = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+            let headers = site::preflight(origin, asked);
+            let permit = generation.gateway.visit(arrival);
+            return (Gateway::answer_preflight(permit, headers), None);
+        }
+        _ => respond(front, guest, &generation, arrival, head, body).await,
+    };
+    if let Some(origin) = &page {
+        site::cors(response.0.headers_mut(), origin);
     }
+    response
+}
+
+/// An answer, and the place among its address's requests.
+type Answered<P> = (Response<ReplyBody<Native<P>>>, Option<Holding>);
+
+async fn respond<P: NativePolicies>(
+    front: &Front<P>,
+    guest: &Guest,
+    generation: &Generation<P>,
+    arrival: Arrival,
+    head: Parts,
+    body: Incoming,
+) -> Answered<P> {
+    let gateway = &generation.gateway;
+    let limits = &generation.config.limits;
+    let expects = head.headers.contains_key(header::EXPECT);
+    // All that the head decides comes before the body: who may not come in costs no memory.
+    if let Err(error) = check(&head, generation) {
+        body::discard(body, expects);
+        return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
+    }
+    guest.is_known();
+    let share = |kind| peers::share(limits, kind, gateway.is_open());
+    let requests = share(Kind::Requests);
+    let Some(holding) = front.peers().hold(guest.address, Kind::Requests, requests) else {
+        body::discard(body, expects);
+        let message = format!(
+            "{requests} requests of this address are in flight (limits.requests_per_address); try again shortly"
+        );
+        let error = GatewayError::new(ErrorKind::Overloaded, message)
+            .with_retry_after(Duration::from_secs(1));
+        return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
+    };
+    let permit = match gateway.enter(arrival) {
+        Ok(permit) => permit,
+        Err(full) => {
+            body::discard(body, expects);
+            return (full, None);
+        }
+    };
     let limits = BodyLimits {
         size: limits.body,
         time: generation.config.timeouts.request.0,
         together: limits.memory,
+        address: share(Kind::Bytes),
     };
-    match body::read(
-        body,
-        head.headers.contains_key(header::EXPECT),
-        limits,
-        front.held(),
-    )
-    .await
-    {
-        Ok((body, _share)) => Gateway::handle(permit, Request::from_parts(head, body)).await,
+    let bytes = front.peers().none(guest.address, Kind::Bytes);
+    let response = match body::read(body, expects, limits, front.held(), bytes).await {
+        Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
         Err(error) => Gateway::refuse(permit, &head, error),
+    };
+    (response, Some(holding))
+}
+
+fn check<P: NativePolicies>(head: &Parts, generation: &Generation<P>) -> Result<(), GatewayError> {
+    let config = &generation.config;
+    if let Some(error) = head_too_large(&head.headers, head.uri.path().len(), &config.limits) {
+        return Err(error);
     }
+    site::check(head, generation.gateway.is_open(), &config.server)?;
+    generation.gateway.check_head(head)
 }
 
 fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<GatewayError> {
@@ -106,36 +157,4 @@ fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<G
         return Some(GatewayError::new(ErrorKind::HeadTooLarge, message));
     }
     None
-}
-
-/// The pipeline's answer. When it has gone out the connection waits for the next request.
-pub(super) struct Answer<P: NativePolicies> {
-    body: ReplyBody<Native<P>>,
-    phase: Arc<Phase>,
-}
-
-impl<P: NativePolicies> Body for Answer<P> {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl<P: NativePolicies> Drop for Answer<P> {
-    fn drop(&mut self) {
-        self.phase.idle();
-    }
 }

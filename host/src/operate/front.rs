@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use forebay_gateway::Gateway;
 
 use crate::config::Config;
-use crate::listener::Held;
+use crate::listener::{Held, Peers};
 use crate::platform::{Native, NativePolicies};
 use crate::store::MemoryStore;
 use crate::telemetry::Metrics;
@@ -42,7 +42,8 @@ pub struct Front<P: NativePolicies> {
     current: ArcSwap<Generation<P>>,
     platform: Arc<Native<P>>,
     store: Arc<MemoryStore>,
-    held: Held,
+    held: Arc<Held>,
+    peers: Arc<Peers>,
     lifecycle: AtomicU8,
 }
 
@@ -53,7 +54,8 @@ impl<P: NativePolicies> Front<P> {
             current: ArcSwap::from_pointee(first),
             platform,
             store,
-            held: Held::default(),
+            held: Arc::default(),
+            peers: Arc::default(),
             lifecycle: AtomicU8::new(Lifecycle::Starting as u8),
         }
     }
@@ -79,8 +81,13 @@ impl<P: NativePolicies> Front<P> {
     }
 
     /// Bytes of request bodies in memory.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &Arc<Held> {
         &self.held
+    }
+
+    /// What each client address holds.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.peers
     }
 
     /// Counters.

@@ -1,8 +1,9 @@
 //! Reloading, all or nothing: a new gateway is made beside the old one and takes its place when
 //! everything about it is good. Requests in flight keep the old one.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use forebay_gateway::Gateway;
@@ -12,6 +13,7 @@ use super::embedded::{Embedded, EmbeddedError};
 use super::front::{Front, Generation};
 use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
+use crate::keys::Surviving;
 use crate::listener::{TlsError, TlsKeys};
 use crate::platform::{Native, NativePolicies};
 use crate::store::MemoryStore;
@@ -34,6 +36,18 @@ pub enum ReloadError {
     /// The embedded engine did not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// It would take protection away from a gateway that stays reachable as it was.
+    #[error(
+        "the gateway would become less safe while it runs: {0}; restart it if that is intended"
+    )]
+    LessSafe(String),
+}
+
+/// The addresses that a running gateway has, whatever its file says by now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    pub(super) clients: SocketAddr,
+    pub(super) admin: SocketAddr,
 }
 
 /// What turns configurations into generations.
@@ -44,6 +58,7 @@ pub struct Control<L: PolicyLoader> {
     /// The secret that serves where none is configured: the process's own, so that a reload keeps the cache.
     master: [u8; 32],
     embedded: Embedded,
+    bound: OnceLock<Bound>,
     turn: Mutex<()>,
 }
 
@@ -64,8 +79,15 @@ impl<L: PolicyLoader> Control<L> {
             loader,
             master: rand::random(),
             embedded: Embedded::default(),
+            bound: OnceLock::new(),
             turn: Mutex::new(()),
         }
+    }
+
+    /// Says where the gateway listens. From then on reloads are judged by it.
+    pub(super) fn listens_on(&self, bound: Bound) {
+        // Set once: a gateway keeps its sockets for life.
+        let _ = self.bound.set(bound);
     }
 
     /// Reads and checks the configuration, without its policies.
@@ -117,9 +139,79 @@ impl<L: PolicyLoader> Control<L> {
         let outcome = self.try_reload(front, tls).await;
         match &outcome {
             Ok(()) => front.metrics().reloads.inc(),
-            Err(_) => front.metrics().reloads_failed.inc(),
+            Err(_) => {
+                // A key that was taken away must not live on because something else is wrong.
+                self.revoke(front);
+                front.metrics().reloads_failed.inc()
+            }
         };
         outcome
+    }
+
+    /// Ends the keys that the running configuration's keys file no longer has. Adds none.
+    fn revoke(&self, front: &Front<L::Policies>) {
+        let old = front.current();
+        let Some(file) = &old.config.keys.file else {
+            return;
+        };
+        let file = Source::base_of(self.file.as_deref()).join(file);
+        let Some(surviving) = Surviving::read(&file) else {
+            return;
+        };
+        let Some((keys, revoked)) = old.gateway.key_ring().narrowed(|key| surviving.of(key)) else {
+            return;
+        };
+        // A file with none of the keys in use is another file, not a list of revocations: taking it for
+        // one would lock everybody out, since nothing of it is added.
+        if keys.is_empty() && !surviving.is_empty() {
+            return;
+        }
+        if !revoked.is_empty() {
+            tracing::warn!(
+                keys = revoked.join(", "),
+                "revoked, though the reload was rejected"
+            );
+        }
+        let gateway = old.gateway.with_keys(Arc::new(keys));
+        gateway.start_health_checks();
+        front.replace(Generation {
+            gateway,
+            policies: old.policies.clone(),
+            config: old.config.clone(),
+            loaded: old.loaded,
+        });
+    }
+
+    /// Rejects what would take protection away from sockets that stay as they are.
+    fn keep_safe(&self, old: &Config, new: &Config, source: &Source) -> Result<(), ReloadError> {
+        let Some(bound) = self.bound.get() else {
+            return Ok(());
+        };
+        let less = |what: String| Err(ReloadError::LessSafe(what));
+        if self.file.is_some() && source.text.trim().is_empty() {
+            return less(format!("{} is empty", source.name()));
+        }
+        if !bound.clients.ip().is_loopback() {
+            if new.keys.file.is_none() {
+                return less(format!(
+                    "no keys are configured (keys.file), and it listens on {}",
+                    bound.clients
+                ));
+            }
+            if old.server.tls.is_some() && new.server.tls.is_none() {
+                return less(format!(
+                    "TLS is gone (server.tls), and it listens on {}",
+                    bound.clients
+                ));
+            }
+        }
+        if !bound.admin.ip().is_loopback() && new.admin.token.is_none() {
+            return less(format!(
+                "the admin token is gone (admin.token), and the admin surface listens on {}",
+                bound.admin
+            ));
+        }
+        Ok(())
     }
 
     async fn try_reload(
@@ -133,7 +225,11 @@ impl<L: PolicyLoader> Control<L> {
             resolved,
             source,
             policies,
-        } = self.prepare(self.read().await?, Some(&old)).await?;
+        } = {
+            let read = self.read().await?;
+            self.keep_safe(&old.config, &read.0, &read.2)?;
+            self.prepare(read, Some(&old)).await?
+        };
         let gateway = make_gateway(
             front.platform(),
             front.store(),
@@ -169,7 +265,17 @@ impl<L: PolicyLoader> Control<L> {
         let Ok(source) = Source::find(self.file.as_deref()) else {
             return Vec::new();
         };
-        let mut files: Vec<PathBuf> = source.path.into_iter().collect();
+        let secrets = [&config.admin.token, &config.secrets.master]
+            .into_iter()
+            .flatten()
+            .chain(config.upstreams.iter().filter_map(|u| u.key.as_ref()))
+            .map(|secret| secret.0.as_str())
+            .chain(
+                config
+                    .upstreams
+                    .iter()
+                    .flat_map(|u| u.headers.values().map(String::as_str)),
+            );
         let named = [
             config.keys.file.as_ref(),
             config.server.tls.as_ref().map(|tls| &tls.cert),
@@ -178,14 +284,12 @@ impl<L: PolicyLoader> Control<L> {
             config.policies.guardrails.component.as_ref(),
             config.policies.cloud_selector.component.as_ref(),
         ];
-        files.extend(
-            named
-                .into_iter()
-                .flatten()
-                .chain(&config.catalogue.files)
-                .map(|file| source.base.join(file)),
-        );
-        files
+        let named = named.into_iter().flatten().chain(&config.catalogue.files);
+        let files = secrets
+            .filter_map(|reference| reference.strip_prefix("file:"))
+            .map(|file| source.base.join(file))
+            .chain(named.map(|file| source.base.join(file)));
+        source.path.iter().cloned().chain(files).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::front::{Front, Generation, Lifecycle};
 use super::policies::PolicyLoader;
-use super::reload::{Control, Prepared, ReloadError, apply_labels, make_gateway, quotas};
+use super::reload::{Bound, Control, Prepared, ReloadError, apply_labels, make_gateway, quotas};
 use super::watch::Watch;
 use crate::admin::{self, AdminError};
 use crate::config::Overrides;
@@ -127,6 +127,10 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         .transpose()
         .map_err(StartError::Address)?;
 
+    control.listens_on(Bound {
+        clients: address,
+        admin: admin_address,
+    });
     let (token, token_file) = admin::token(token, admin_address)?;
     let doors = Doors::default();
     let surface = admin::Surface::new(

@@ -1,6 +1,7 @@
 //! The native platform: tokio's tasks and timers, hyper's client, a memo on moka, observations
 //! into metrics, access log and traces.
 
+mod aside;
 mod authorize;
 mod body;
 mod connect;
@@ -39,6 +40,7 @@ pub struct Native<P> {
     transport: Transport,
     memo: Option<Cache<[u8; 32], Arc<Remembered>>>,
     observers: Arc<Observers>,
+    aside: aside::Aside,
     policies: PhantomData<fn() -> P>,
 }
 
@@ -59,6 +61,7 @@ impl<P> Native<P> {
             transport: Transport::default(),
             memo,
             observers,
+            aside: aside::Aside::default(),
             policies: PhantomData,
         }
     }
@@ -117,6 +120,13 @@ impl<P: NativePolicies> Platform for Native<P> {
         rules: &MediaConfig,
     ) -> impl Future<Output = Result<Fetched, String>> + Send + 'static {
         media::fetch(url.to_owned(), rules.clone())
+    }
+
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        self.aside.run(work)
     }
 
     fn observe(&self, observation: Observation) {

@@ -33,7 +33,7 @@ async fn a_chunked_body_over_the_limit_is_413() {
     let host = Host::start("[limits]\nbody = \"1 KiB\"").await;
     let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
     let request = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
     );
     let answer = raw(host.running.address, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
@@ -46,7 +46,7 @@ async fn a_chunked_body_over_the_limit_is_413() {
 #[tokio::test]
 async fn a_client_that_waits_for_our_word_is_told_before_it_sends() {
     let host = Host::start("").await;
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 9542042\r\n\r\n";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 9542042\r\n\r\n";
     let answer = raw(host.running.address, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
@@ -72,7 +72,7 @@ async fn a_flood_of_headers_is_431() {
     let fields: String = (0..5000).map(|i| format!("x-{i}: {i}\r\n")).collect();
     let answer = raw(
         host.running.address,
-        format!("GET / HTTP/1.1\r\nhost: h\r\n{fields}\r\n").as_bytes(),
+        format!("GET / HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n").as_bytes(),
     )
     .await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
@@ -84,7 +84,7 @@ async fn a_head_that_comes_too_slowly_is_408_and_cut() {
     let started = Instant::now();
     let answer = raw(
         host.running.address,
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n",
     )
     .await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -111,7 +111,7 @@ async fn a_second_head_that_comes_too_slowly_is_cut_too() {
     let host = Host::start("[timeouts]\nrequest = \"100ms\"").await;
     let mut stream = TcpStream::connect(host.running.address).await.unwrap();
     stream
-        .write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n")
+        .write_all(b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut first = [0; 4096];
@@ -136,7 +136,7 @@ async fn a_second_head_that_comes_too_slowly_is_cut_too() {
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_408() {
     let host = Host::start("[timeouts]\nrequest = \"100ms\"").await;
-    let head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{";
+    let head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{";
     let answer = raw(host.running.address, head).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(
@@ -156,7 +156,7 @@ async fn a_client_that_does_not_read_is_cut() {
     let mut stream = TcpStream::connect(host.running.address).await.unwrap();
     let body = chat("big", true);
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -190,7 +190,9 @@ async fn beyond_the_requests_in_flight_the_answer_is_503_at_once() {
     let mut stream = TcpStream::connect(host.running.address).await.unwrap();
     let started = Instant::now();
     stream
-        .write_all(b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n")
+        .write_all(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n",
+        )
         .await
         .unwrap();
     let mut answer = [0; 4096];
@@ -214,7 +216,7 @@ async fn beyond_the_connections_the_answer_is_503() {
     let host = Host::start("[limits]\nconnections = 1").await;
     let mut first = TcpStream::connect(host.running.address).await.unwrap();
     first
-        .write_all(b"GET /nothing HTTP/1.1\r\nhost: h\r\n\r\n")
+        .write_all(b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut answer = [0; 1024];
@@ -228,15 +230,18 @@ async fn beyond_the_connections_the_answer_is_503() {
 async fn bodies_together_hold_no_more_than_they_may() {
     let host = Host::start("[limits]\nbody = \"1 KiB\"\nmemory = \"1 KiB\"").await;
     let mut first = TcpStream::connect(host.running.address).await.unwrap();
+    let sent = "x".repeat(990);
+    let head =
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n";
     first
-        .write_all(
-            b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n{",
-        )
+        .write_all(format!("{head}{sent}").as_bytes())
         .await
         .unwrap();
-    while host.running.front.held().bytes() == 0 {
+    // What has come is booked, not what was announced.
+    while host.running.front.held().bytes() < 990 {
         tokio::task::yield_now().await;
     }
+    assert_eq!(host.running.front.held().bytes(), 990);
     let (status, text) = whole(
         http()
             .request(post(&host.url("/v1/chat/completions"), chat("x", false)))

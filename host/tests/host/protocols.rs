@@ -38,7 +38,7 @@ async fn http1_and_h2c_share_a_port() {
 #[tokio::test]
 async fn a_connection_serves_many_requests() {
     let host = Host::start("").await;
-    let two = "GET /nothing HTTP/1.1\r\nhost: h\r\n\r\nGET /nothing HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let two = "GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let answer = raw(host.running.address, two.as_bytes()).await;
     assert_eq!(answer.matches("HTTP/1.1 404").count(), 2, "{answer}");
 }

@@ -1,7 +1,6 @@
 //! Anthropic's messages, as its SDKs type them (anthropic 2.14 for Python, November 2026), at
 //! Anthropic itself, at AWS and Google, and at engines that speak it too.
 
-pub(crate) mod grammar;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 

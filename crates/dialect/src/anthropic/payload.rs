@@ -171,11 +171,7 @@ impl Reader<'_> {
                 // Encrypted, and a conversation can't go on without them.
                 ("thinking", "signature") | ("redacted_thinking", "data")
                     if value.kind() == Kind::String => {}
-                (_, name) if POINTERS.contains(&name) && value.kind() == Kind::String => {
-                    if name != "type" {
-                        self.payload.named(value);
-                    }
-                }
+                (_, name) if POINTERS.contains(&name) && value.kind() == Kind::String => {}
                 _ => self.unreadable(value),
             }
         }

@@ -1,9 +1,9 @@
 //! Reads the fields of a request into the canonical prompt that policies see.
 
-use super::prompt_message;
+use super::prompt_message::{self, Parts};
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{boolean, field, integer, invalid, name_of, number, string, tools};
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
 
@@ -33,8 +33,9 @@ fn missing(name: &str) -> RequestError {
 #[derive(Default)]
 struct Reader {
     model: Option<String>,
-    system: Option<Message>,
+    system: Option<(Message, Vec<Option<Span>>)>,
     messages: Option<Vec<Message>>,
+    places: Vec<Vec<Option<Span>>>,
     tools: Vec<String>,
     sampling: Sampling,
     extra: Vec<Field>,
@@ -46,8 +47,9 @@ impl Reader {
     fn finish(mut self) -> Result<Read, RequestError> {
         let model = self.model.ok_or_else(|| missing("model"))?;
         let mut messages = self.messages.ok_or_else(|| missing("messages"))?;
-        if let Some(system) = self.system {
+        if let Some((system, places)) = self.system {
             messages.insert(0, system);
+            self.places.insert(0, places);
         }
         self.extra.sort_by(|left, right| left.name.cmp(&right.name));
         self.needs.streaming = self.stream;
@@ -65,6 +67,7 @@ impl Reader {
             // Anthropic's streams always end with their usage.
             include_usage: true,
             needs: self.needs,
+            places: self.places,
         })
     }
 
@@ -98,7 +101,7 @@ impl Reader {
     /// The system prompt is the first message; its form is kept under its name, so that it
     /// differs from a message of the system's at the head of the conversation.
     fn system(&mut self, value: Value<'_>) -> Result<(), RequestError> {
-        let mut parts = Vec::new();
+        let mut parts = Parts::default();
         let path = || "system".to_owned();
         let form = prompt_message::content(&mut self.needs, value, &path, &mut parts)?;
         self.extra.push(Field {
@@ -107,10 +110,10 @@ impl Reader {
         });
         let message = Message {
             role: "system".to_owned(),
-            parts,
+            parts: parts.parts,
             extra: Vec::new(),
         };
-        self.system = Some(message);
+        self.system = Some((message, parts.places));
         Ok(())
     }
 
@@ -132,8 +135,9 @@ impl Reader {
         }
         let mut messages = Vec::with_capacity(1 + value.items().count());
         for (position, message) in value.items().enumerate() {
-            let message = prompt_message::message(&mut self.needs, position, message)?;
+            let (message, places) = prompt_message::message(&mut self.needs, position, message)?;
             messages.push(message);
+            self.places.push(places);
         }
         if messages.is_empty() {
             return Err(invalid("messages", "must have at least one message"));

@@ -3,7 +3,7 @@
 
 use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
 use crate::fields::{canonical, field, name_of, string};
-use crate::json::{Kind, Shape, Value, write_canonical, write_json_string};
+use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
 
 type Path<'p> = &'p dyn Fn() -> String;
@@ -14,11 +14,25 @@ const TEXT: &Shape = &Shape {
     inner: &[],
 };
 
+/// Parts and where each of them stands.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) parts: Vec<Part>,
+    pub(super) places: Vec<Option<Span>>,
+}
+
+impl Parts {
+    fn push(&mut self, part: Part, value: Value<'_>) {
+        self.parts.push(part);
+        self.places.push(Some(value.span()));
+    }
+}
+
 pub(super) fn message(
     needs: &mut Needs,
     position: usize,
     message: Value<'_>,
-) -> Result<Message, RequestError> {
+) -> Result<(Message, Vec<Option<Span>>), RequestError> {
     let path = |rest: &str| format!("messages[{position}]{rest}");
     if message.kind() != Kind::Object {
         return Err(RequestError::wrong_type(path(""), "an object", message));
@@ -26,7 +40,7 @@ pub(super) fn message(
     let mut role = None;
     let mut said = None;
     let mut extra = Vec::new();
-    let mut parts = Vec::new();
+    let mut parts = Parts::default();
     for (key, value) in message.members() {
         let name = name_of(key);
         match name.as_ref() {
@@ -43,7 +57,12 @@ pub(super) fn message(
         value,
     }));
     extra.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(Message { role, parts, extra })
+    let message = Message {
+        role,
+        parts: parts.parts,
+        extra,
+    };
+    Ok((message, parts.places))
 }
 
 /// Reads a string or blocks, and gives the form of the latter.
@@ -51,12 +70,12 @@ pub(super) fn content(
     needs: &mut Needs,
     value: Value<'_>,
     path: Path<'_>,
-    parts: &mut Vec<Part>,
+    parts: &mut Parts,
 ) -> Result<Option<String>, RequestError> {
     match value.kind() {
         Kind::String => {
             let text = string(value, path)?.into_owned();
-            parts.push(Part::Text(text));
+            parts.push(Part::Text(text), value);
             Ok(None)
         }
         Kind::Array => {
@@ -82,7 +101,7 @@ fn block(
     needs: &mut Needs,
     block: Value<'_>,
     path: Path<'_>,
-    parts: &mut Vec<Part>,
+    parts: &mut Parts,
     form: &mut String,
 ) -> Result<(), RequestError> {
     if block.kind() != Kind::Object {
@@ -98,7 +117,7 @@ fn block(
     match kind.as_ref() {
         "text" => {
             let said = text("text")?.into_owned();
-            parts.push(Part::Text(said));
+            parts.push(Part::Text(said), required("text")?);
             write_canonical(block, TEXT, form);
         }
         "tool_use" => {
@@ -111,7 +130,7 @@ fn block(
                 name: text("name")?.into_owned(),
                 arguments: canonical(input, Shape::WHOLE),
             };
-            parts.push(Part::ToolCall(call));
+            parts.push(Part::ToolCall(call), input);
             write_form(block, &["id", "name", "input"], None, form);
         }
         "tool_result" => {
@@ -130,7 +149,7 @@ fn block(
             needs.vision |= kind == "image";
             let json = canonical(block, Shape::WHOLE);
             let kind = kind.into_owned();
-            parts.push(Part::Opaque(OpaquePart { kind, json }));
+            parts.push(Part::Opaque(OpaquePart { kind, json }), block);
             form.push_str("null");
         }
     }

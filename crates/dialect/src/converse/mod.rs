@@ -5,7 +5,6 @@
 mod answer;
 mod cite;
 mod error;
-pub(crate) mod grammar;
 mod names;
 mod object;
 pub(crate) mod payload;

@@ -25,8 +25,6 @@ fn names(payload: &mut Payload, of: Value<'_>) {
         let known = ["toolUseId", "name", "type", "status"];
         if value.kind() != Kind::String || !known.iter().any(|name| key.is_str(name)) {
             payload.unreadable.push(value.span());
-        } else if key.is_str("toolUseId") || key.is_str("name") {
-            payload.named(value);
         }
     }
 }
@@ -122,8 +120,6 @@ fn call(payload: &mut Payload, block: u32, value: Value<'_>) {
         let is_plain = value.kind() == Kind::String || key.is_str("input");
         if !is_plain || !known.iter().any(|name| key.is_str(name)) {
             payload.unreadable.push(value.span());
-        } else if key.is_str("toolUseId") || key.is_str("name") {
-            payload.named(value);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::prompt_blocks::{Parts, without};
 use super::read::model_missing;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{canonical, field, integer, name_of, number, string};
-use crate::json::{Kind, Shape, Value};
+use crate::json::{Kind, Shape, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
 
@@ -38,12 +38,14 @@ pub(crate) fn read(target: &Target, root: Value<'_>) -> Result<Read, RequestErro
         // The stream's last event has it always.
         include_usage: stream,
         needs: reader.needs,
+        places: reader.places,
     })
 }
 
 #[derive(Default)]
 struct Reader {
     messages: Vec<Message>,
+    places: Vec<Vec<Option<Span>>>,
     tools: Vec<String>,
     sampling: Sampling,
     extra: Vec<Field>,
@@ -92,6 +94,7 @@ impl Reader {
             parts: parts.parts,
             extra,
         });
+        self.places.push(parts.places);
     }
 
     fn messages(&mut self, value: Value<'_>) -> Result<(), RequestError> {

@@ -6,7 +6,7 @@
 
 use crate::canonical::{Needs, OpaquePart, Part, ToolCall};
 use crate::fields::{canonical, name_of, string};
-use crate::json::{Kind, Shape, Value, write_canonical, write_json_string};
+use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
 
 type Path<'p> = &'p dyn Fn() -> String;
@@ -17,9 +17,10 @@ const TEXT: &Shape = &Shape {
     inner: &[],
 };
 
-/// Parts in the making.
+/// Parts and where each of them stands.
 pub(super) struct Parts {
     pub(super) parts: Vec<Part>,
+    pub(super) places: Vec<Option<Span>>,
     /// There are texts alone, of which nothing is left.
     pub(super) is_plain: bool,
 }
@@ -28,6 +29,7 @@ impl Default for Parts {
     fn default() -> Self {
         Self {
             parts: Vec::new(),
+            places: Vec::new(),
             is_plain: true,
         }
     }
@@ -103,6 +105,7 @@ impl Parts {
             kind: kind.into_owned(),
             json: canonical(block, Shape::WHOLE),
         }));
+        self.places.push(Some(block.span()));
         form.push_str("null");
         Ok(())
     }
@@ -110,6 +113,7 @@ impl Parts {
     fn text(&mut self, value: Value<'_>) {
         let text = value.as_str().unwrap_or_default().into_owned();
         self.parts.push(Part::Text(text));
+        self.places.push(Some(value.span()));
     }
 
     /// A call with arguments that are an object; false where it is of another form, and is
@@ -131,6 +135,7 @@ impl Parts {
             name: name.into_owned(),
             arguments: canonical(input, Shape::WHOLE),
         }));
+        self.places.push(Some(input.span()));
         Ok(true)
     }
 }

@@ -1,6 +1,7 @@
 //! Media that a request names by URL, for targets that take bytes only.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::{ChatRequest, Content, Media, Part, Profile, Source};
 use crate::wire::Wire;
@@ -25,14 +26,15 @@ pub(crate) fn takes_bytes_only(to: Wire, profile: Profile) -> bool {
 /// The URLs of web servers that a request names, each once.
 pub(crate) fn urls(request: &ChatRequest<'_>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     for part in parts {
         each(part, &mut |media| {
             if let Source::Url(url) = &media.source
                 && (url.starts_with("https://") || url.starts_with("http://"))
-                && !found.iter().any(|known| *known == **url)
+                && known.insert(&**url)
             {
-                found.push(url.clone().into_owned());
+                found.push(url.to_string());
             }
         });
     }
@@ -40,7 +42,7 @@ pub(crate) fn urls(request: &ChatRequest<'_>) -> Vec<String> {
 }
 
 /// Calls `see` with every medium of a part.
-fn each(part: &Part<'_>, see: &mut impl FnMut(&Media<'_>)) {
+fn each<'p>(part: &'p Part<'_>, see: &mut impl FnMut(&'p Media<'_>)) {
     match &part.content {
         Content::Image(media)
         | Content::Audio(media)

@@ -1,16 +1,19 @@
-//! Reads one content into a message of the canonical prompt: its parts and all else it
-//! holds.
+//! Reads one content into a message of the canonical prompt: its parts, where each of them
+//! stands, and all else it holds.
 
 use super::generation::object;
-use super::names::{each, get, name_of, text};
+use super::names::{each, get, name_of, refuse_two_spellings, text};
 use super::view::is_about;
 use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
 use crate::fields::{canonical, field, string};
-use crate::json::{Kind, Shape, Value, write_canonical, write_json_string};
+use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
 
+/// A message and, for each of its parts, where that stands.
+type Placed = (Message, Vec<Option<Span>>);
+
 /// The system instruction: the first message, under the role `system`.
-pub(super) fn instruction(needs: &mut Needs, value: Value<'_>) -> Result<Message, RequestError> {
+pub(super) fn instruction(needs: &mut Needs, value: Value<'_>) -> Result<Placed, RequestError> {
     let path = |rest: &str| format!("systemInstruction{rest}");
     let mut reader = Reader::new(needs, &path);
     let mut extra = reader.members(value)?;
@@ -26,7 +29,7 @@ pub(super) fn content(
     needs: &mut Needs,
     position: usize,
     value: Value<'_>,
-) -> Result<Message, RequestError> {
+) -> Result<Placed, RequestError> {
     let path = |rest: &str| format!("contents[{position}]{rest}");
     let mut reader = Reader::new(needs, &path);
     let mut extra = reader.members(value)?;
@@ -60,6 +63,7 @@ struct Reader<'r> {
     needs: &'r mut Needs,
     path: &'r dyn Fn(&str) -> String,
     parts: Vec<Part>,
+    places: Vec<Option<Span>>,
     only_results: bool,
 }
 
@@ -69,6 +73,7 @@ impl<'r> Reader<'r> {
             needs,
             path,
             parts: Vec::new(),
+            places: Vec::new(),
             only_results: true,
         }
     }
@@ -77,6 +82,7 @@ impl<'r> Reader<'r> {
     /// that is more than a list of plain texts.
     fn members(&mut self, value: Value<'_>) -> Result<Vec<Field>, RequestError> {
         object(value, || (self.path)(""))?;
+        refuse_two_spellings(value, || (self.path)(""))?;
         let mut extra = Vec::new();
         for (key, value) in value.members() {
             let name = name_of(key);
@@ -124,12 +130,14 @@ impl<'r> Reader<'r> {
     ) -> Result<(), RequestError> {
         let path = |rest: &str| (self.path)(&format!(".parts[{position}]{rest}"));
         object(part, || path(""))?;
+        refuse_two_spellings(part, || path(""))?;
         let said = get(part, "text");
         let call = get(part, "functionCall");
         self.only_results &= get(part, "functionResponse").is_some();
         if let (Some(said), None) = (said, call) {
             self.parts
                 .push(Part::Text(string(said, || path(".text"))?.into_owned()));
+            self.places.push(Some(said.span()));
             write_members(part, form, &mut |name, value, form| {
                 let typed = name == "text" && !value.is_str("");
                 !typed && whole(value, form)
@@ -139,7 +147,7 @@ impl<'r> Reader<'r> {
         match call {
             Some(call) if said.is_none() => self.call(part, call, &path, form),
             _ => {
-                self.opaque(part);
+                self.opaque(part, &path)?;
                 form.push_str("null");
                 Ok(())
             }
@@ -154,6 +162,7 @@ impl<'r> Reader<'r> {
         form: &mut String,
     ) -> Result<(), RequestError> {
         object(call, || path(".functionCall"))?;
+        refuse_two_spellings(call, || path(".functionCall"))?;
         let name = get(call, "name").ok_or_else(|| RequestError::Missing {
             param: path(".functionCall.name"),
         })?;
@@ -166,6 +175,7 @@ impl<'r> Reader<'r> {
             name: string(name, || path(".functionCall.name"))?.into_owned(),
             arguments: args.map_or_else(String::new, |args| canonical(args, Shape::WHOLE)),
         }));
+        self.places.push(args.map(Value::span));
         write_members(part, form, &mut |name, value, form| {
             if name != "functionCall" {
                 return whole(value, form);
@@ -183,15 +193,21 @@ impl<'r> Reader<'r> {
         Ok(())
     }
 
-    fn opaque(&mut self, part: Value<'_>) {
+    fn opaque(
+        &mut self,
+        part: Value<'_>,
+        path: &dyn Fn(&str) -> String,
+    ) -> Result<(), RequestError> {
         let mut kind = None;
         for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
             let name = name_of(key);
             match name.as_ref() {
                 "inlineData" | "fileData" => {
+                    refuse_two_spellings(value, || path(&format!(".{name}")))?;
                     self.media(value);
                 }
                 "functionResponse" => {
+                    refuse_two_spellings(value, || path(".functionResponse"))?;
                     for part in get(value, "parts").into_iter().flat_map(each) {
                         for data in ["inlineData", "fileData"] {
                             get(part, data)
@@ -210,6 +226,8 @@ impl<'r> Reader<'r> {
         let kind = kind.as_deref().unwrap_or("thoughtSignature").to_owned();
         let json = canonical(part, Shape::WHOLE);
         self.parts.push(Part::Opaque(OpaquePart { kind, json }));
+        self.places.push(Some(part.span()));
+        Ok(())
     }
 
     fn media(&mut self, data: Value<'_>) {
@@ -221,13 +239,14 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn finish(self, role: String, mut extra: Vec<Field>) -> Message {
+    fn finish(self, role: String, mut extra: Vec<Field>) -> Placed {
         extra.sort_by(|left, right| left.name.cmp(&right.name));
-        Message {
+        let message = Message {
             role,
             parts: self.parts,
             extra,
-        }
+        };
+        (message, self.places)
     }
 }
 

@@ -11,7 +11,6 @@ mod emit;
 mod error;
 mod fold;
 mod generation;
-pub(crate) mod grammar;
 mod logprobs;
 mod message;
 mod names;

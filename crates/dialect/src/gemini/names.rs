@@ -4,9 +4,28 @@
 use std::borrow::Cow;
 
 use crate::fields::invalid;
-pub(super) use crate::grammar::spelling::camel;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
+
+/// A name in camelCase: `inline_data` and `inlineData` are one field.
+pub(super) fn camel(name: Cow<'_, str>) -> Cow<'_, str> {
+    if !name.contains('_') {
+        return name;
+    }
+    let mut out = String::with_capacity(name.len());
+    let mut after = false;
+    for character in name.chars() {
+        match character {
+            '_' => after = true,
+            _ if after => {
+                out.push(character.to_ascii_uppercase());
+                after = false;
+            }
+            _ => out.push(character),
+        }
+    }
+    Cow::Owned(out)
+}
 
 /// A member's name in camelCase.
 pub(super) fn name_of(key: Value<'_>) -> Cow<'_, str> {
@@ -31,6 +50,31 @@ pub(super) fn text<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
 pub(super) fn each(list: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     let alone = (list.kind() != Kind::Array && !list.is_null()).then_some(list);
     alone.into_iter().chain(list.items())
+}
+
+/// Refuses an object that has one field in both spellings: readers differ in which they take.
+pub(super) fn refuse_two_spellings(
+    object: Value<'_>,
+    path: impl Fn() -> String,
+) -> Result<(), RequestError> {
+    // Names without an underscore are in camelCase already, and the reader has refused doubles, so
+    // only an object with underscores is looked at. Sorted: an object may have very many members.
+    if !object.members().any(|(key, _)| key.raw().contains('_')) {
+        return Ok(());
+    }
+    let mut names: Vec<Cow<'_, str>> = object.members().map(|(key, _)| name_of(key)).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => {
+            let path = path();
+            let dot = if path.is_empty() { "" } else { "." };
+            Err(invalid(
+                &format!("{path}{dot}{}", pair[0]),
+                "occurs twice, in both spellings",
+            ))
+        }
+    }
 }
 
 /// A number, also one in quotes.

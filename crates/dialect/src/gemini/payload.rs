@@ -153,7 +153,7 @@ impl Reader<'_> {
         self.calls += 1;
         for (key, value) in call.members().filter(|(_, value)| !value.is_null()) {
             match name_of(key).as_ref() {
-                "id" | "name" if value.kind() == Kind::String => self.payload.named(value),
+                "id" | "name" if value.kind() == Kind::String => {}
                 "willContinue" if value.kind() == Kind::Bool => {}
                 "args" if value.kind() == Kind::Object => {
                     self.whole(channel, value.raw().to_owned(), value, true);

@@ -2,16 +2,17 @@
 
 use super::generation::{object, sampled};
 use super::message;
-use super::names::{each, name_of};
+use super::names::{each, get, name_of, refuse_two_spellings};
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::exchange;
 use crate::fields::{canonical, field, string};
-use crate::json::{Kind, Shape, Value};
+use crate::json::{Kind, Shape, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
 
 pub(crate) fn read(target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
     object(root, || "body".to_owned())?;
+    refuse_two_spellings(root, String::new)?;
     let mut reader = Reader {
         model: target.model.clone(),
         ..Reader::default()
@@ -25,8 +26,9 @@ pub(crate) fn read(target: &Target, root: Value<'_>) -> Result<Read, RequestErro
 #[derive(Default)]
 struct Reader {
     model: Option<String>,
-    system: Option<Message>,
+    system: Option<(Message, Vec<Option<Span>>)>,
     messages: Vec<Message>,
+    places: Vec<Vec<Option<Span>>>,
     tools: Vec<String>,
     sampling: Sampling,
     extra: Vec<Field>,
@@ -55,6 +57,11 @@ impl Reader {
             }
             "toolConfig" => {
                 object(value, || name.to_owned())?;
+                refuse_two_spellings(value, || name.to_owned())?;
+                if let Some(calling) = get(value, "functionCallingConfig") {
+                    let path = || "toolConfig.functionCallingConfig".to_owned();
+                    refuse_two_spellings(calling, path)?;
+                }
                 self.extra.push(field(name, value));
             }
             _ => self.extra.push(field(name, value)),
@@ -75,8 +82,9 @@ impl Reader {
             return Err(RequestError::wrong_type("contents", "an array", value));
         }
         for (position, content) in each(value).enumerate() {
-            let message = message::content(&mut self.needs, position, content)?;
+            let (message, places) = message::content(&mut self.needs, position, content)?;
             self.messages.push(message);
+            self.places.push(places);
         }
         match value.kind() {
             Kind::Object => self.form("contents", "{}"),
@@ -90,6 +98,13 @@ impl Reader {
         for (position, tool) in each(value).enumerate() {
             let path = || format!("tools[{position}]");
             object(tool, path)?;
+            refuse_two_spellings(tool, path)?;
+            let functions = get(tool, "functionDeclarations");
+            for (number, function) in functions.into_iter().flat_map(each).enumerate() {
+                refuse_two_spellings(function, || {
+                    format!("tools[{position}].functionDeclarations[{number}]")
+                })?;
+            }
             self.tools.push(canonical(tool, Shape::WHOLE));
         }
         self.needs.tools |= !self.tools.is_empty();
@@ -103,6 +118,7 @@ impl Reader {
 
     fn generation(&mut self, config: Value<'_>) -> Result<(), RequestError> {
         object(config, || "generationConfig".to_owned())?;
+        refuse_two_spellings(config, || "generationConfig".to_owned())?;
         let mut drawn = exchange::Sampling::default();
         for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
             let name = name_of(key);
@@ -111,6 +127,10 @@ impl Reader {
             }
             match name.as_ref() {
                 "responseSchema" | "responseJsonSchema" => self.needs.json_schema = true,
+                "thinkingConfig" => {
+                    let path = || "generationConfig.thinkingConfig".to_owned();
+                    refuse_two_spellings(value, path)?;
+                }
                 "responseModalities" => {
                     self.needs.audio |= each(value).any(|modality| modality.is_str("AUDIO"));
                 }
@@ -136,8 +156,9 @@ impl Reader {
         if self.messages.is_empty() {
             return Err(missing("contents"));
         }
-        if let Some(message) = self.system {
+        if let Some((message, places)) = self.system {
             self.messages.insert(0, message);
+            self.places.insert(0, places);
         }
         self.extra.sort_by(|left, right| left.name.cmp(&right.name));
         self.needs.streaming = stream;
@@ -156,6 +177,7 @@ impl Reader {
             // Google tells it always.
             include_usage: true,
             needs: self.needs,
+            places: self.places,
         })
     }
 }

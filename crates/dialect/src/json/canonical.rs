@@ -6,7 +6,7 @@
 //! not become one. Unicode is not normalised for the same reason.
 
 use super::check::JsonError;
-use super::document::{Document, Kind, Value};
+use super::document::{Document, Kind, Span, Value};
 use super::text::write_json_string;
 
 /// What to leave out of an object because it is kept elsewhere, typed.
@@ -38,6 +38,13 @@ impl Shape {
     }
 }
 
+/// A string value: where its content stands in the canonical text and in the original.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StringPlace {
+    pub(crate) canonical: Span,
+    pub(crate) raw: Span,
+}
+
 /// A JSON text in canonical form.
 ///
 /// # Errors
@@ -50,19 +57,46 @@ pub fn canonical_json(text: &str) -> Result<String, JsonError> {
     Ok(out)
 }
 
-/// Appends a value's canonical form, without what `shape` leaves out. Recursion is bounded by
-/// the document's depth.
+/// Appends a value's canonical form, without what `shape` leaves out.
 pub(crate) fn write_canonical(value: Value<'_>, shape: &'static Shape, out: &mut String) {
+    write(value, shape, out, &mut |_| {});
+}
+
+/// The same for a whole value, and tells where each string went.
+pub(crate) fn write_canonical_with_places(value: Value<'_>, out: &mut String) -> Vec<StringPlace> {
+    let mut places = Vec::new();
+    write(value, Shape::WHOLE, out, &mut |place| places.push(place));
+    places
+}
+
+/// Recursion is bounded by the document's depth.
+fn write(
+    value: Value<'_>,
+    shape: &'static Shape,
+    out: &mut String,
+    placed: &mut dyn FnMut(StringPlace),
+) {
     match value.kind() {
         Kind::Null | Kind::Bool | Kind::Number => out.push_str(value.raw()),
-        Kind::String => write_string(value, out),
+        Kind::String => {
+            let start = out.len() as u32 + 1;
+            write_string(value, out);
+            let canonical = Span {
+                start,
+                end: out.len() as u32 - 1,
+            };
+            placed(StringPlace {
+                canonical,
+                raw: value.span().inside(),
+            });
+        }
         Kind::Array => {
             out.push('[');
             for (position, item) in value.items().enumerate() {
                 if position > 0 {
                     out.push(',');
                 }
-                write_canonical(item, shape, out);
+                write(item, shape, out, placed);
             }
             out.push(']');
         }
@@ -80,7 +114,7 @@ pub(crate) fn write_canonical(value: Value<'_>, shape: &'static Shape, out: &mut
                 }
                 write_string(key, out);
                 out.push(':');
-                write_canonical(value, shape.of_member(&name), out);
+                write(value, shape.of_member(&name), out, placed);
             }
             out.push('}');
         }

@@ -11,7 +11,7 @@ pub use canonical::canonical_json;
 pub use check::JsonError;
 pub use text::json_string;
 
-pub(crate) use canonical::{Shape, write_canonical};
+pub(crate) use canonical::{Shape, StringPlace, write_canonical, write_canonical_with_places};
 pub(crate) use document::{Document, Kind, Span, Value};
 pub(crate) use splice::{Splice, splice};
 pub(crate) use text::{Offsets, write_json_string};

@@ -133,8 +133,7 @@ impl Reader<'_> {
             let name = key.as_str().unwrap_or_default();
             match name.as_ref() {
                 "index" => {}
-                "id" => self.name(value),
-                "type" => self.structure(value),
+                "id" | "type" => self.structure(value),
                 "function" | "custom" => {
                     self.function(channel, value, &|| format!("{}.{name}", path()))?;
                 }
@@ -157,7 +156,7 @@ impl Reader<'_> {
         for (key, value) in function.members().filter(|(_, value)| !value.is_null()) {
             let name = key.as_str().unwrap_or_default();
             match name.as_ref() {
-                "name" => self.name(value),
+                "name" => self.structure(value),
                 "arguments" | "input" => {
                     self.text(channel, value, || format!("{}.{name}", path()))?;
                 }
@@ -210,11 +209,6 @@ impl Reader<'_> {
         } else {
             self.unreadable(value);
         }
-    }
-
-    fn name(&mut self, value: Value<'_>) {
-        self.payload.named(value);
-        self.structure(value);
     }
 
     fn unreadable(&mut self, value: Value<'_>) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
 use crate::fields::{canonical, field, name_of, string};
-use crate::json::{Kind, Shape, Value, write_canonical};
+use crate::json::{Kind, Shape, Span, Value, write_canonical};
 use crate::request::RequestError;
 
 /// What of a text part is typed.
@@ -27,7 +27,7 @@ pub(super) fn message(
     needs: &mut Needs,
     position: usize,
     message: Value<'_>,
-) -> Result<Message, RequestError> {
+) -> Result<(Message, Vec<Option<Span>>), RequestError> {
     let path = |rest: &str| format!("messages[{position}]{rest}");
     if message.kind() != Kind::Object {
         return Err(RequestError::wrong_type(path(""), "an object", message));
@@ -57,7 +57,7 @@ pub(super) fn message(
             }
             "function_call" if !value.is_null() => {
                 let at = || path(".function_call");
-                let call = function(value, None, &at)?;
+                let call = function(value, None, &at, &mut legacy.places)?;
                 legacy.parts.push(Part::ToolCall(call));
                 let value = canonical(value, FUNCTION);
                 extra.push(Field {
@@ -74,11 +74,14 @@ pub(super) fn message(
     extra.sort_by(|left, right| left.name.cmp(&right.name));
     content.append(calls);
     content.append(legacy);
-    Ok(Message {
-        role,
-        parts: content.parts,
-        extra,
-    })
+    Ok((
+        Message {
+            role,
+            parts: content.parts,
+            extra,
+        },
+        content.places,
+    ))
 }
 
 /// Reads a message's content and gives its form where that is more than one text.
@@ -151,16 +154,18 @@ fn content_part(
     Ok(())
 }
 
-/// Parts in the making.
+/// Parts and where each of them stands.
 #[derive(Default)]
 pub(super) struct Parts {
     pub(super) parts: Vec<Part>,
+    pub(super) places: Vec<Option<Span>>,
 }
 
 impl Parts {
     pub(super) fn text(&mut self, value: Value<'_>) {
         self.parts
             .push(Part::Text(value.as_str().unwrap_or_default().into_owned()));
+        self.places.push(Some(value.span()));
     }
 
     pub(super) fn opaque(&mut self, kind: &str, value: Value<'_>) {
@@ -169,18 +174,21 @@ impl Parts {
             kind: kind.to_owned(),
             json,
         }));
+        self.places.push(Some(value.span()));
     }
 
     pub(super) fn append(&mut self, mut other: Parts) {
         self.parts.append(&mut other.parts);
+        self.places.append(&mut other.places);
     }
 
-    pub(super) fn into_message(self) -> Message {
-        Message {
+    pub(super) fn into_message(self) -> (Message, Vec<Option<Span>>) {
+        let message = Message {
             role: "user".to_owned(),
             parts: self.parts,
             extra: Vec::new(),
-        }
+        };
+        (message, self.places)
     }
 }
 
@@ -219,7 +227,12 @@ fn tool_calls(
                 Some(id) => Some(string(id, || path() + ".id")?.into_owned()),
                 None => None,
             };
-            calls.parts.push(Part::ToolCall(function(called, id, &at)?));
+            calls.parts.push(Part::ToolCall(function(
+                called,
+                id,
+                &at,
+                &mut calls.places,
+            )?));
             write_canonical(call, CALL, &mut form);
         } else {
             calls.opaque(&kind, call);
@@ -235,6 +248,7 @@ fn function(
     value: Value<'_>,
     id: Option<String>,
     path: &dyn Fn() -> String,
+    places: &mut Vec<Option<Span>>,
 ) -> Result<ToolCall, RequestError> {
     if value.kind() != Kind::Object {
         return Err(RequestError::wrong_type(path(), "an object", value));
@@ -252,6 +266,7 @@ fn function(
         Some(arguments) => string(arguments, || path() + ".arguments")?,
         None => Cow::Borrowed(""),
     };
+    places.push(arguments.map(Value::span));
     Ok(ToolCall {
         id: id.unwrap_or_default(),
         name: name.into_owned(),

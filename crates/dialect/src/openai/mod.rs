@@ -9,7 +9,6 @@ mod choices;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;
-pub(crate) mod grammar;
 mod message;
 pub(crate) mod payload;
 pub(crate) mod prompt;

@@ -5,7 +5,7 @@ use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{
     boolean, field, has, has_value, integer, invalid, name_of, number, string, tools,
 };
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
 /// The kind of the opaque part that holds a prompt of token ids.
@@ -19,6 +19,7 @@ pub(crate) fn read(operation: Operation, root: Value<'_>) -> Result<Read, Reques
         operation,
         model: None,
         messages: None,
+        places: Vec::new(),
         tools: Vec::new(),
         sampling: Sampling::default(),
         extra: Vec::new(),
@@ -36,6 +37,7 @@ struct Reader {
     operation: Operation,
     model: Option<String>,
     messages: Option<Vec<Message>>,
+    places: Vec<Vec<Option<Span>>>,
     tools: Vec<String>,
     sampling: Sampling,
     extra: Vec<Field>,
@@ -73,6 +75,7 @@ impl Reader {
             stream: self.stream,
             include_usage: self.include_usage,
             needs: self.needs,
+            places: self.places,
         })
     }
 
@@ -168,7 +171,9 @@ impl Reader {
         }
         let mut messages = Vec::with_capacity(value.items().count());
         for (position, message) in value.items().enumerate() {
-            messages.push(message::message(&mut self.needs, position, message)?);
+            let (message, places) = message::message(&mut self.needs, position, message)?;
+            messages.push(message);
+            self.places.push(places);
         }
         if messages.is_empty() {
             return Err(invalid("messages", "must have at least one message"));
@@ -213,8 +218,9 @@ impl Reader {
             return Err(invalid("prompt", "must have at least one prompt"));
         }
         self.needs.multiple_choices |= prompts.len() > 1;
-        let messages = prompts.into_iter().map(Parts::into_message);
-        self.messages = Some(messages.collect());
+        let (messages, places) = prompts.into_iter().map(Parts::into_message).unzip();
+        self.messages = Some(messages);
+        self.places = places;
         Ok(())
     }
 

@@ -7,7 +7,6 @@ mod answer;
 mod content;
 mod echo;
 mod error;
-pub(crate) mod grammar;
 mod items;
 mod json_out;
 mod listed;

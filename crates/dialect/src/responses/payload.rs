@@ -159,8 +159,6 @@ impl Reader<'_> {
             let name = key.as_str().unwrap_or_default();
             if name == member {
                 self.text(stretch, channel, value, &name)?;
-            } else if name == "name" {
-                self.payload.named(value);
             } else if !PLACE.contains(&name.as_ref()) && !is_empty_list(value) {
                 self.unreadable(value);
             }
@@ -240,11 +238,7 @@ impl Reader<'_> {
                     let stretch = at(0, false, kind == "custom_tool_call");
                     self.text(stretch, Channel::ToolArguments(index), value, &name)?;
                 }
-                (_, name) if SHAPE.contains(&name) && value.kind() == Kind::String => {
-                    if matches!(name, "name" | "call_id" | "namespace") {
-                        self.payload.named(value);
-                    }
-                }
+                (_, name) if SHAPE.contains(&name) && value.kind() == Kind::String => {}
                 _ if is_empty_list(value) => {}
                 _ => self.unreadable(value),
             }

@@ -7,7 +7,7 @@ use super::content::other_fields;
 use super::said::Said;
 use crate::canonical::{Field, Message, Needs, Operation, Part, Prompt, Sampling, ToolCall};
 use crate::fields::{boolean, field, integer, invalid, name_of, number, string, tools};
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
 pub(crate) fn read(root: Value<'_>) -> Result<Read, RequestError> {
@@ -118,16 +118,17 @@ impl<'d> Reader<'d> {
         };
         let model = self.model.ok_or_else(|| missing("model"))?;
         let mut messages = Vec::new();
+        let mut places = Vec::new();
         if let Some(instructions) = self.instructions {
             let mut said = Said::new(&mut self.needs);
             said.text(instructions);
-            said.finish("system".to_owned(), Vec::new(), &mut messages);
+            said.finish("system".to_owned(), Vec::new(), &mut messages, &mut places);
         }
         match self.input {
             Some(text) if text.kind() == Kind::String => {
                 let mut said = Said::new(&mut self.needs);
                 said.text(text);
-                said.finish("user".to_owned(), Vec::new(), &mut messages);
+                said.finish("user".to_owned(), Vec::new(), &mut messages, &mut places);
             }
             Some(items) if items.kind() == Kind::Array => {
                 if items.items().next().is_none() {
@@ -140,7 +141,7 @@ impl<'d> Reader<'d> {
                 });
                 for (position, item) in items.items().enumerate() {
                     let path = |rest: &str| format!("input[{position}]{rest}");
-                    read_item(item, &path, &mut self.needs, &mut messages)?;
+                    read_item(item, &path, &mut self.needs, &mut messages, &mut places)?;
                 }
             }
             Some(other) => {
@@ -171,6 +172,7 @@ impl<'d> Reader<'d> {
             // Usage always comes with the last event here.
             include_usage: self.stream,
             needs: self.needs,
+            places,
         })
     }
 }
@@ -181,6 +183,7 @@ fn read_item(
     path: &dyn Fn(&str) -> String,
     needs: &mut Needs,
     messages: &mut Vec<Message>,
+    places: &mut Vec<Vec<Option<Span>>>,
 ) -> Result<(), RequestError> {
     if item.kind() != Kind::Object {
         return Err(RequestError::wrong_type(path(""), "an object", item));
@@ -219,6 +222,7 @@ fn read_item(
                 arguments: text(arguments)?.into_owned(),
             };
             said.parts.push(Part::ToolCall(call));
+            said.places.push(Some(need(arguments)?.span()));
             let typed: &[&str] = match arguments {
                 "arguments" => &["call_id", "name", "arguments"],
                 _ => &["call_id", "name", "input"],
@@ -247,7 +251,7 @@ fn read_item(
         kind => {
             said.needs.vision |= kind.contains("computer");
             said.opaque(kind, item);
-            said.finish("assistant".to_owned(), Vec::new(), messages);
+            said.finish("assistant".to_owned(), Vec::new(), messages, places);
             return Ok(());
         }
     };
@@ -258,6 +262,6 @@ fn read_item(
         }
     }
     extra.append(&mut said.forms);
-    said.finish(role, extra, messages);
+    said.finish(role, extra, messages, places);
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! A message of the canonical prompt in the making: parts, and the form of contents
-//! that are more than one text.
+//! A message of the canonical prompt in the making: parts, where each stands, and the form of
+//! contents that are more than one text.
 
 use crate::canonical::{Field, Message, Needs, OpaquePart, Part};
 use crate::fields::{canonical, string};
-use crate::json::{Kind, Shape, Value, write_canonical};
+use crate::json::{Kind, Shape, Span, Value, write_canonical};
 use crate::request::RequestError;
 
 /// What of a text part is typed.
@@ -16,6 +16,7 @@ const TEXT_PART: &Shape = &Shape {
 pub(super) struct Said<'n> {
     pub(super) needs: &'n mut Needs,
     pub(super) parts: Vec<Part>,
+    pub(super) places: Vec<Option<Span>>,
     /// The form of contents that are more than one text.
     pub(super) forms: Vec<Field>,
 }
@@ -25,6 +26,7 @@ impl<'n> Said<'n> {
         Self {
             needs,
             parts: Vec::new(),
+            places: Vec::new(),
             forms: Vec::new(),
         }
     }
@@ -32,6 +34,7 @@ impl<'n> Said<'n> {
     pub(super) fn text(&mut self, value: Value<'_>) {
         let text = value.as_str().unwrap_or_default().into_owned();
         self.parts.push(Part::Text(text));
+        self.places.push(Some(value.span()));
     }
 
     pub(super) fn opaque(&mut self, kind: &str, value: Value<'_>) {
@@ -39,6 +42,7 @@ impl<'n> Said<'n> {
             kind: kind.to_owned(),
             json: canonical(value, Shape::WHOLE),
         }));
+        self.places.push(Some(value.span()));
     }
 
     pub(super) fn content(
@@ -104,12 +108,19 @@ impl<'n> Said<'n> {
         Ok(())
     }
 
-    pub(super) fn finish(self, role: String, mut extra: Vec<Field>, messages: &mut Vec<Message>) {
+    pub(super) fn finish(
+        self,
+        role: String,
+        mut extra: Vec<Field>,
+        messages: &mut Vec<Message>,
+        places: &mut Vec<Vec<Option<Span>>>,
+    ) {
         extra.sort_by(|left, right| left.name.cmp(&right.name));
         messages.push(Message {
             role,
             parts: self.parts,
             extra,
         });
+        places.push(self.places);
     }
 }

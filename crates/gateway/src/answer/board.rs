@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_dialect::Request;
-use http::{HeaderMap, request};
+use http::{HeaderMap, HeaderValue, request};
 
 use super::flight::{Boarding, End, Flight, FlightReader};
 use super::lead::{Errand, Leader};
@@ -69,6 +69,7 @@ pub(crate) fn board<P: Platform>(
             return Err(error);
         }
     };
+    flight.counts_in(&gateway.shared().in_flight);
     if resumable {
         gateway.shared().flights.make_resumable(&flight);
     }
@@ -190,9 +191,18 @@ fn passed_on<P: Platform>(
 ) -> HeaderMap {
     let mut out = HeaderMap::new();
     let own = dialect_headers(decision.target.wire).iter();
-    for name in own.chain([&headers::IDEMPOTENCY_KEY, &headers::TRACESTATE]) {
+    for name in own.chain([&headers::TRACESTATE]) {
         for value in head.get_all(name) {
             out.append(name.clone(), value.clone());
+        }
+    }
+    // Providers know one account, ours: two tenants who choose the same name for a request must not
+    // get each other's answers.
+    for value in head.get_all(&headers::IDEMPOTENCY_KEY) {
+        let parts = [&b"forebay idempotency key v1"[..], value.as_bytes()];
+        let name = hex::encode(&keyed(&*decision.identity.secret, &parts)[..16]);
+        if let Ok(value) = HeaderValue::from_str(&name) {
+            out.append(headers::IDEMPOTENCY_KEY, value);
         }
     }
     let summary = &ticket.summary;

@@ -377,7 +377,9 @@ fn restore(masks: &MaskTable, wire: Wire, body: Bytes) -> Bytes {
     let Ok(payload) = Payload::parse(wire, body.clone()) else {
         return body;
     };
-    let texts: Vec<Option<String>> = crate::receive::guard::judged(&payload)
+    let texts: Vec<Option<String>> = payload
+        .texts()
+        .iter()
         .map(|t| Some(masks.restore(t.channel, &t.text)))
         .collect();
     payload.rewrite(&texts, false)

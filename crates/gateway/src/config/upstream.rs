@@ -273,15 +273,16 @@ pub struct UpstreamConfig {
     /// The output limit to name where the provider demands one and the client named none. Default 4096.
     #[serde(default = "four_thousand")]
     pub default_max_tokens: u64,
-    /// Headers to add, such as an organisation.
+    /// Headers to add, such as an organisation. A value that is a secret is a reference: `env:NAME` or `file:PATH`.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The models it serves: the name clients use, and the name it knows. Empty: every model, by its own name.
     #[serde(default)]
     pub models: BTreeMap<String, String>,
-    /// It is an engine we see inside: it gets a `cache_salt` that separates tenants. Only vLLM and SGLang know it.
+    /// It gets a `cache_salt` of each tenant's own, so that no tenant can tell by an answer's speed what
+    /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
-    pub cache_salt: bool,
+    pub cache_salt: Option<bool>,
     /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
     /// On platforms that can, what is neither stored nor screened here is then passed on unread.
     #[serde(default)]
@@ -357,6 +358,12 @@ impl std::fmt::Debug for AuthTable {
 }
 
 impl UpstreamConfig {
+    /// Whether it is told a salt that separates tenants in its prefix cache.
+    pub fn salts_caches(&self) -> bool {
+        self.cache_salt
+            .unwrap_or(matches!(self.provider, Provider::Vllm | Provider::Sglang))
+    }
+
     /// The path of its health check, if it has one.
     pub fn health_path(&self) -> Option<&str> {
         match &self.health_path {

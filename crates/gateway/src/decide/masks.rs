@@ -1,53 +1,41 @@
 //! Reversible masks: keyed placeholders go upstream and into the store, values come back only to their client.
 //!
 //! A placeholder depends on the tenant's secret, the label and the value's place in the
-//! conversation, never on the value: two clients of a tenant who differ only in private values
-//! send the same masked prompt and share an answer. Turns are numbered from the conversation's
-//! beginning, so that a value keeps its placeholder while the conversation grows. A value that
-//! is masked once is masked wherever else it stands: an answer that a client sends back holds
-//! it again, without what made a rule find it. A placeholder that a client writes itself is
-//! escaped; one that is not in this request's table is never restored.
+//! prompt, never on the value: two clients of a tenant who differ only in private values
+//! send the same masked prompt and share an answer. A placeholder that a client writes
+//! itself is escaped; one that is not in this request's table is never restored.
 
-mod context;
-mod restore;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
-use std::collections::HashMap;
+use forebay_dialect::TextEdit;
+use forebay_dialect::canonical::{Channel, Part, Prompt};
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use forebay_dialect::{Piece, Place, PlaceEdit, PlaceKind, json_string};
-
-pub(crate) use self::restore::Restorer;
+use crate::decide::places::PartEdit as Edit;
 use crate::identity::keyed;
-use crate::policy::{Edit, PolicyError, Reason};
+use crate::policy::PolicyError;
 
 /// The masks of one request. It does not print: its values are what must not rest anywhere.
+///
+/// Every lookup is by hash or in a sorted list: a prompt may hold very many private values, and
+/// very many texts that only look like placeholders.
 #[derive(Clone, Default)]
 pub(crate) struct MaskTable {
     entries: Vec<Mask>,
-    /// Entries by their placeholder without its brackets.
-    by_word: HashMap<String, usize>,
-    /// All of these words, sorted.
-    words: Vec<String>,
-    longest: usize,
-    has_names: bool,
+    /// Where the mask of a label and a value is.
+    of_value: HashMap<(String, String), usize>,
+    /// How many values a label has.
+    counts: HashMap<String, u64>,
+    /// Where the mask with a placeholder is, in the placeholders' order.
+    by_placeholder: BTreeMap<String, usize>,
+    /// The lengths that placeholders have, each once: a handful.
+    lengths: BTreeSet<usize>,
 }
 
 #[derive(Clone)]
 struct Mask {
-    /// The placeholder without its brackets.
-    word: String,
+    placeholder: String,
     value: String,
-    /// It stands for a whole identifier somewhere, and is written there without brackets.
-    is_name: bool,
-}
-
-impl Mask {
-    fn placeholder(&self, as_name: bool) -> String {
-        match as_name {
-            true => self.word.clone(),
-            false => format!("[{}]", self.word),
-        }
-    }
 }
 
 impl std::fmt::Debug for MaskTable {
@@ -56,60 +44,54 @@ impl std::fmt::Debug for MaskTable {
     }
 }
 
-/// The most distinct values one prompt may have masked: a list of addresses of half a megabyte.
-/// It bounds the table's memory; time grows with the prompt alone.
-const MAX_MASKS: usize = 16_384;
+/// The most distinct values one prompt may have masked: an address on every line of a 500 KB list.
+/// Each takes about 200 bytes here for as long as its answer lasts.
+pub(crate) const MAX_MASKS: usize = 16_384;
 
-/// Values shorter than this are masked only where a rule finds them: elsewhere they are as
-/// likely to be something else.
-const RECURRING: usize = 4;
-
-/// Why no masks are made.
-#[derive(Debug)]
+/// Why masks can't be put in.
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum MaskError {
-    /// The prompt is turned away: something in it can't be masked.
-    Refused(Reason),
-    /// The policy answered nonsense.
-    Policy(PolicyError),
-}
-
-/// An edit in the making, and the order of entries.
-struct Found {
-    place: u32,
-    start: u32,
-    end: u32,
-    mask: usize,
-    as_name: bool,
+    /// The client's prompt has too many.
+    #[error(
+        "the prompt holds more than {MAX_MASKS} different values that have to be masked; send it in parts"
+    )]
+    TooMany,
+    /// The policy's edits make no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 impl MaskTable {
-    /// Makes the table of a verdict's edits, and the edits of the request that put the masks in.
+    /// Makes the table of a verdict's edits, and the edits of the prompt's text that put the masks in.
     pub(crate) fn build(
         secret: &[u8; 32],
-        places: &[Place<'_>],
+        prompt: &Prompt,
         edits: &[Edit],
-    ) -> Result<(Self, Vec<PlaceEdit>), MaskError> {
-        let mut builder = Builder {
-            secret,
-            places,
-            pieces: HashMap::new(),
-            table: Self::default(),
-            by_value: HashMap::new(),
-            counts: HashMap::new(),
-        };
-        let mut found = builder.verdict(edits)?;
-        builder.table.index();
-        builder.recurring(&mut found);
-        builder.table.index();
-        let table = builder.table;
-        let edit = |found: &Found| PlaceEdit {
-            place: found.place,
-            range: found.start..found.end,
-            text: table.entries[found.mask].placeholder(found.as_name),
-        };
-        let mut out: Vec<PlaceEdit> = found.iter().map(edit).collect();
-        out.extend(table.impostors(places, &found));
-        out.sort_by_key(|edit| (edit.place, edit.range.start));
+    ) -> Result<(Self, Vec<TextEdit>), MaskError> {
+        let mut table = Self::default();
+        let mut out = Vec::with_capacity(edits.len());
+        for edit in edits {
+            let text = part_text(prompt, edit.message, edit.part)
+                .and_then(|text| text.get(edit.start as usize..edit.end as usize))
+                .ok_or_else(|| {
+                    nonsense(format!(
+                        "an edit lies outside message {} part {}",
+                        edit.message, edit.part
+                    ))
+                })?;
+            let placeholder = table.placeholder(secret, &edit.label, text)?;
+            out.push(TextEdit {
+                message: edit.message,
+                part: edit.part,
+                range: edit.start..edit.end,
+                text: placeholder,
+            });
+        }
+        table.lengths = table.entries.iter().map(|m| m.placeholder.len()).collect();
+        out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
+        let impostors = table.impostors(prompt, &out);
+        out.extend(impostors);
+        out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
         Ok((table, out))
     }
 
@@ -118,269 +100,303 @@ impl MaskTable {
         self.entries.is_empty()
     }
 
-    fn index(&mut self) {
-        self.by_word = self
-            .entries
-            .iter()
-            .enumerate()
-            .map(|(index, mask)| (mask.word.clone(), index))
-            .collect();
-        self.words = self.by_word.keys().cloned().collect();
-        self.words.sort_unstable();
-        self.longest = self.words.iter().map(String::len).max().unwrap_or(0);
-        self.has_names = self.entries.iter().any(|mask| mask.is_name);
+    fn placeholder(
+        &mut self,
+        secret: &[u8; 32],
+        label: &str,
+        value: &str,
+    ) -> Result<String, MaskError> {
+        let known = (label.to_owned(), value.to_owned());
+        if let Some(&at) = self.of_value.get(&known) {
+            return Ok(self.entries[at].placeholder.clone());
+        }
+        if self.entries.len() >= MAX_MASKS {
+            return Err(MaskError::TooMany);
+        }
+        let ordinal = self.counts.entry(label.to_owned()).or_default();
+        *ordinal += 1;
+        let tag = keyed(
+            secret,
+            &[b"forebay mask v1", label.as_bytes(), &ordinal.to_be_bytes()],
+        );
+        let placeholder = format!(
+            "[{label}_{ordinal}_{:02x}{:02x}{:02x}{:02x}]",
+            tag[0], tag[1], tag[2], tag[3]
+        );
+        let at = self.entries.len();
+        self.of_value.insert(known, at);
+        self.by_placeholder.insert(placeholder.clone(), at);
+        self.entries.push(Mask {
+            placeholder: placeholder.clone(),
+            value: value.to_owned(),
+        });
+        Ok(placeholder)
     }
 
-    /// Where the client wrote one of these placeholders itself, it is escaped with a tilde.
-    fn impostors(&self, places: &[Place<'_>], found: &[Found]) -> Vec<PlaceEdit> {
-        let Some(search) = search(self.words.iter().map(String::as_str)) else {
-            return Vec::new();
-        };
+    /// Where the client wrote one of these placeholders itself, it is escaped with a tilde. `edits` are
+    /// the masks', in order.
+    fn impostors(&self, prompt: &Prompt, edits: &[TextEdit]) -> Vec<TextEdit> {
         let mut out = Vec::new();
-        for (index, place) in (0_u32..).zip(places) {
-            if matches!(place.kind, PlaceKind::Vocabulary | PlaceKind::Signed) {
-                continue;
-            }
-            let taken = taken(found, index);
-            for word in search.find_iter(place.text.as_ref()) {
-                let (start, end) = (word.start() as u32, word.end() as u32);
-                if overlaps(taken, start, end) {
+        for (message, m) in prompt.messages.iter().enumerate() {
+            for part in 0..m.parts.len() {
+                let (message, part) = (message as u32, part as u32);
+                let Some(text) = part_text(prompt, message, part) else {
                     continue;
+                };
+                for (start, _) in text.match_indices('[') {
+                    if self.at(&text[start..]).is_none() {
+                        continue;
+                    }
+                    let place = (message, part, start as u32);
+                    // The last edit that begins at or before it: edits do not overlap.
+                    let before =
+                        edits.partition_point(|e| (e.message, e.part, e.range.start) <= place);
+                    let taken = before.checked_sub(1).is_some_and(|i| {
+                        let e = &edits[i];
+                        (e.message, e.part) == (message, part) && place.2 < e.range.end
+                    });
+                    if !taken {
+                        out.push(TextEdit {
+                            message,
+                            part,
+                            range: place.2..place.2 + 1,
+                            text: "[~".to_owned(),
+                        });
+                    }
                 }
-                let first = &place.text[word.start()..word.start() + 1];
-                out.push(PlaceEdit {
-                    place: index,
-                    range: start..start + 1,
-                    text: format!("~{first}"),
-                });
             }
         }
         out
     }
-}
 
-struct Builder<'b> {
-    secret: &'b [u8; 32],
-    places: &'b [Place<'b>],
-    /// Where text may be replaced, of the places that were asked for.
-    pieces: HashMap<u32, Vec<Piece>>,
-    table: MaskTable,
-    by_value: HashMap<(String, String), usize>,
-    /// Entries of each label.
-    counts: HashMap<String, u64>,
-}
-
-impl Builder<'_> {
-    /// The edits that the policy asks for, sorted by place.
-    fn verdict(&mut self, edits: &[Edit]) -> Result<Vec<Found>, MaskError> {
-        let turn = |edit: &Edit| {
-            let place = self.places.get(edit.place as usize);
-            let is_signed = place.is_some_and(|place| place.kind == PlaceKind::Signed);
-            let turn = place.map_or(0, |place| place.turn);
-            (turn, is_signed, edit.place, edit.start)
-        };
-        let mut order: Vec<&Edit> = edits.iter().collect();
-        order.sort_by_key(|edit| turn(edit));
-        let mut found: Vec<Found> = Vec::with_capacity(edits.len());
-        for edit in order {
-            let place = self
-                .places
-                .get(edit.place as usize)
-                .filter(|place| {
-                    let range = edit.start as usize..edit.end as usize;
-                    place.text.get(range).is_some()
-                })
-                .ok_or_else(|| {
-                    MaskError::Policy(PolicyError::Nonsense {
-                        policy: "guardrails",
-                        detail: format!("an edit lies outside of place {}", edit.place),
-                    })
-                })?;
-            let piece = self
-                .piece(edit.place, edit.start, edit.end)
-                .ok_or_else(|| unmaskable(&edit.label, place))?;
-            let (start, end) = match piece.is_name {
-                true => (piece.start, piece.end),
-                false => (edit.start, edit.end),
-            };
-            let value = value_of(place, start, end);
-            let known = self.by_value.get(&(edit.label.clone(), value.clone()));
-            let mask = match known {
-                Some(known) => *known,
-                // What nobody has masked before was not masked when it was signed.
-                None if place.kind == PlaceKind::Signed => {
-                    return Err(unmaskable(&edit.label, place));
-                }
-                None => self.enter(&edit.label, value)?,
-            };
-            self.table.entries[mask].is_name |= piece.is_name;
-            found.push(Found {
-                place: edit.place,
-                start,
-                end,
-                mask,
-                as_name: piece.is_name,
-            });
-        }
-        found.sort_by_key(|found| (found.place, found.start));
-        found.dedup_by_key(|found| (found.place, found.start));
-        Ok(found)
+    /// The mask whose placeholder `text` begins with.
+    fn at(&self, text: &str) -> Option<&Mask> {
+        self.lengths.iter().find_map(|&length| {
+            let at = self.by_placeholder.get(text.get(..length)?)?;
+            self.entries.get(*at)
+        })
     }
 
-    /// The piece of a place that holds this range.
-    fn piece(&mut self, place: u32, start: u32, end: u32) -> Option<Piece> {
-        let places = self.places;
-        let pieces = self.pieces.entry(place).or_insert_with(|| {
-            let place = places.get(place as usize);
-            place.map(Place::pieces).unwrap_or_default()
-        });
-        let after = pieces.partition_point(|piece| piece.start <= start);
-        let piece = after.checked_sub(1).and_then(|at| pieces.get(at)).copied();
-        piece.filter(|piece| end <= piece.end)
+    /// Puts the values back into a whole text. In a tool call's arguments, which are JSON, a value is escaped.
+    pub(crate) fn restore(&self, channel: Channel, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        self.restore_into(channel, text, &mut out);
+        out
     }
 
-    fn enter(&mut self, label: &str, value: String) -> Result<usize, MaskError> {
-        if self.table.entries.len() >= MAX_MASKS {
-            return Err(MaskError::Refused(Reason {
-                code: "too-many-masks".to_owned(),
-                detail: format!("the prompt has more than {MAX_MASKS} distinct values to mask"),
-            }));
-        }
-        let count = self.counts.entry(label.to_owned()).or_default();
-        *count += 1;
-        let tag = keyed(
-            self.secret,
-            &[b"forebay mask v1", label.as_bytes(), &count.to_be_bytes()],
-        );
-        let word = format!(
-            "{label}_{count}_{:02x}{:02x}{:02x}{:02x}",
-            tag[0], tag[1], tag[2], tag[3]
-        );
-        let mask = self.table.entries.len();
-        self.by_value
-            .insert((label.to_owned(), value.clone()), mask);
-        self.table.entries.push(Mask {
-            word,
-            value,
-            is_name: false,
-        });
-        Ok(mask)
-    }
-
-    /// Masks masked values wherever else they stand.
-    fn recurring(&mut self, found: &mut Vec<Found>) {
-        let mut patterns: Vec<String> = Vec::new();
-        let mut masks: Vec<usize> = Vec::new();
-        for (index, mask) in self.table.entries.iter().enumerate() {
-            if mask.value.len() < RECURRING {
-                continue;
-            }
-            let quoted = json_string(&mask.value);
-            let escaped = &quoted[1..quoted.len() - 1];
-            if escaped != mask.value {
-                patterns.push(escaped.to_owned());
-                masks.push(index);
-            }
-            patterns.push(mask.value.clone());
-            masks.push(index);
-        }
-        let Some(search) = search(patterns.iter().map(String::as_str)) else {
-            return;
-        };
-        let mut more = Vec::new();
-        let places = self.places;
-        for (index, place) in (0_u32..).zip(places) {
-            for value in search.find_iter(place.text.as_ref()) {
-                let (start, end) = (value.start(), value.end());
-                let mask = masks[value.pattern().as_usize()];
-                if overlaps(taken(found, index), start as u32, end as u32)
-                    || !stands_alone(&place.text, start, end)
-                {
-                    continue;
+    fn restore_into(&self, channel: Channel, text: &str, out: &mut String) {
+        let mut rest = text;
+        while let Some(at) = rest.find('[') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            match self.at(rest) {
+                Some(mask) => {
+                    match channel {
+                        Channel::ToolArguments(_) => {
+                            let quoted = forebay_dialect::json_string(&mask.value);
+                            out.push_str(&quoted[1..quoted.len() - 1]);
+                        }
+                        _ => out.push_str(&mask.value),
+                    }
+                    rest = &rest[mask.placeholder.len()..];
                 }
-                let Some(piece) = self.piece(index, start as u32, end as u32) else {
-                    continue;
-                };
-                let is_whole = (piece.start, piece.end) == (start as u32, end as u32);
-                // A name that only holds the value is another name.
-                if piece.is_name && !is_whole {
-                    continue;
+                None => {
+                    out.push('[');
+                    rest = &rest[1..];
                 }
-                let is_name = self.table.entries[mask].is_name;
-                self.table.entries[mask].is_name |= piece.is_name;
-                more.push(Found {
-                    place: index,
-                    start: start as u32,
-                    end: end as u32,
-                    mask,
-                    as_name: piece.is_name
-                        || (is_name && is_whole && place.kind == PlaceKind::Json),
-                });
             }
         }
-        found.append(&mut more);
-        found.sort_by_key(|found| (found.place, found.start));
+        out.push_str(rest);
+    }
+
+    /// Where an unfinished placeholder may begin at the end of `text`.
+    fn unfinished(&self, text: &str) -> usize {
+        let longest = self.lengths.last().copied().unwrap_or(0);
+        let from = text.len().saturating_sub(longest);
+        let from = (from..=text.len())
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(text.len());
+        text[from..]
+            .match_indices('[')
+            .map(|(at, _)| from + at)
+            .find(|&at| {
+                let begun = &text[at..];
+                // The placeholders that begin so stand together.
+                self.by_placeholder
+                    .range::<str, _>((Bound::Excluded(begun), Bound::Unbounded))
+                    .next()
+                    .is_some_and(|(placeholder, _)| placeholder.starts_with(begun))
+            })
+            .unwrap_or(text.len())
     }
 }
 
-/// A search for any of these texts; none where there are none. The longest match wins.
-fn search<'p>(patterns: impl Iterator<Item = &'p str>) -> Option<AhoCorasick> {
-    let patterns: Vec<&str> = patterns.collect();
-    if patterns.is_empty() {
-        return None;
+/// Restores masks in a stream: a placeholder may be split over any number of events.
+#[derive(Debug)]
+pub(crate) struct Restorer {
+    table: Box<MaskTable>,
+    /// What is held of each channel: never longer than the longest placeholder.
+    held: BTreeMap<(u32, Channel), String>,
+}
+
+impl Restorer {
+    /// A restorer of these masks.
+    pub(crate) fn new(table: MaskTable) -> Self {
+        Self {
+            table: Box::new(table),
+            held: BTreeMap::new(),
+        }
     }
-    let mut builder = AhoCorasick::builder();
-    builder.match_kind(MatchKind::LeftmostLongest);
-    // It fails only beyond 2^31 states, and the values of a request are far below.
-    builder.build(patterns).ok()
-}
 
-/// The edits of one place. `found` is sorted.
-fn taken(found: &[Found], place: u32) -> &[Found] {
-    let start = found.partition_point(|found| found.place < place);
-    let end = found.partition_point(|found| found.place <= place);
-    &found[start..end]
-}
+    /// Takes a piece of one channel and gives what can go out.
+    pub(crate) fn push(&mut self, choice: u32, channel: Channel, text: &str) -> String {
+        let held = self.held.entry((choice, channel)).or_default();
+        let mut whole = std::mem::take(held);
+        whole.push_str(text);
+        let cut = self.table.unfinished(&whole);
+        *held = whole.split_off(cut);
+        self.table.restore(channel, &whole)
+    }
 
-/// Whether a range overlaps one of the edits of a place, which are sorted and apart.
-fn overlaps(taken: &[Found], start: u32, end: u32) -> bool {
-    let after = taken.partition_point(|found| found.end <= start);
-    taken.get(after).is_some_and(|found| found.start < end)
-}
-
-/// Whether a value is no part of a longer word.
-fn stands_alone(text: &str, start: usize, end: usize) -> bool {
-    let is_word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-    let (before, value, after) = (&text[..start], &text[start..end], &text[end..]);
-    let joined_before = is_word(before.chars().next_back()) && is_word(value.chars().next());
-    let joined_after = is_word(value.chars().next_back()) && is_word(after.chars().next());
-    !joined_before && !joined_after
-}
-
-/// What a stretch of a place means: in JSON, escapes are undone.
-fn value_of(place: &Place<'_>, start: u32, end: u32) -> String {
-    let text = place
-        .text
-        .get(start as usize..end as usize)
-        .unwrap_or_default();
-    if place.kind == PlaceKind::Json && text.contains('\\') {
-        serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
-    } else {
-        text.to_owned()
+    /// Gives what is still held of a choice, or of all.
+    pub(crate) fn finish(&mut self, choice: Option<u32>) -> Vec<(u32, Channel, String)> {
+        self.held
+            .iter_mut()
+            .filter(|((c, _), text)| choice.is_none_or(|wanted| wanted == *c) && !text.is_empty())
+            .map(|((c, channel), text)| (*c, *channel, std::mem::take(text)))
+            .collect()
     }
 }
 
-fn unmaskable(label: &str, place: &Place<'_>) -> MaskError {
-    let why = match place.kind {
-        PlaceKind::Json => "is not within one string of the JSON there",
-        PlaceKind::Signed => "is signed by the provider",
-        _ => "is a word of the format itself",
-    };
-    MaskError::Refused(Reason {
-        code: "unmaskable".to_owned(),
-        detail: format!("{label} in {} can't be masked: it {why}", place.path),
+fn part_text(prompt: &Prompt, message: u32, part: u32) -> Option<&str> {
+    match prompt
+        .messages
+        .get(message as usize)?
+        .parts
+        .get(part as usize)?
+    {
+        Part::Text(text) => Some(text),
+        Part::ToolCall(call) => Some(&call.arguments),
+        Part::Opaque(opaque) => Some(&opaque.json),
+    }
+}
+
+fn nonsense(detail: String) -> MaskError {
+    MaskError::Policy(PolicyError::Nonsense {
+        policy: "guardrails",
+        detail,
     })
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use forebay_dialect::canonical::{Message, Operation, Sampling};
+
+    fn prompt(text: &str) -> Prompt {
+        Prompt {
+            operation: Operation::Chat,
+            model: "m".into(),
+            messages: vec![Message {
+                role: "user".into(),
+                parts: vec![Part::Text(text.into())],
+                extra: vec![],
+            }],
+            tools: vec![],
+            sampling: Sampling {
+                temperature: None,
+                top_p: None,
+                n: 1,
+                max_tokens: None,
+                seed: None,
+            },
+            extra: vec![],
+        }
+    }
+
+    fn table(text: &str, value: &str) -> (MaskTable, Vec<TextEdit>) {
+        let start = text.find(value).unwrap() as u32;
+        let edit = Edit {
+            message: 0,
+            part: 0,
+            start,
+            end: start + value.len() as u32,
+            label: "EMAIL".into(),
+        };
+        MaskTable::build(&[7; 32], &prompt(text), &[edit]).unwrap()
+    }
+
+    #[test]
+    fn two_clients_who_differ_only_in_the_value_send_the_same_mask() {
+        let (_, a) = table("write to ann@x.org", "ann@x.org");
+        let (_, b) = table("write to bobby@y.net", "bobby@y.net");
+        assert_eq!(a[0].text, b[0].text);
+    }
+
+    #[test]
+    fn a_mask_split_at_any_place_is_restored_and_nothing_else_is_held() {
+        let (table, edits) = table("write to ann@x.org", "ann@x.org");
+        let text = format!("[a] to {} [EMAIL_ done{}", edits[0].text, edits[0].text);
+        for cut in 0..=text.len() {
+            let mut restorer = Restorer::new(table.clone());
+            let mut out = restorer.push(0, Channel::Content, &text[..cut]);
+            out += &restorer.push(0, Channel::Content, &text[cut..]);
+            out.extend(restorer.finish(None).into_iter().map(|(_, _, t)| t));
+            assert_eq!(out, "[a] to ann@x.org [EMAIL_ doneann@x.org");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_that_the_client_writes_itself_is_escaped() {
+        let (_, edits) = table("write to ann@x.org", "ann@x.org");
+        let text = format!("{} is mine, ann@x.org too", edits[0].text);
+        let (_, edits) = table_of(&text);
+        assert_eq!(edits[0].text, "[~");
+        assert_eq!(edits[0].range, 0..1);
+    }
+
+    #[test]
+    fn a_long_list_is_masked_and_one_without_end_is_the_clients_error() {
+        let list = |lines: usize| {
+            let lines = (0..lines).map(|n| format!("person{n}@example.org"));
+            let text: String = lines.map(|line| line + "\n").collect();
+            let mut at = 0;
+            let edits: Vec<Edit> = text
+                .lines()
+                .map(|line| {
+                    let start = at;
+                    at += line.len() as u32 + 1;
+                    Edit {
+                        message: 0,
+                        part: 0,
+                        start,
+                        end: at - 1,
+                        label: "EMAIL".into(),
+                    }
+                })
+                .collect();
+            MaskTable::build(&[7; 32], &prompt(&text), &edits)
+        };
+        let (table, edits) = list(1500).unwrap();
+        assert_eq!((table.entries.len(), edits.len()), (1500, 1500));
+        let all: String = edits.iter().map(|edit| edit.text.as_str()).collect();
+        let restored = table.restore(Channel::Content, &all);
+        assert!(restored.starts_with("person0@example.orgperson1@"));
+        assert!(restored.ends_with("person1499@example.org"));
+        assert!(matches!(list(MAX_MASKS + 1), Err(MaskError::TooMany)));
+    }
+
+    fn table_of(text: &str) -> (MaskTable, Vec<TextEdit>) {
+        table(text, "ann@x.org")
+    }
+
+    #[test]
+    fn a_value_in_arguments_is_escaped_as_json() {
+        let (table, edits) = table("say \"hi\"\nnow", "\"hi\"\nnow");
+        let arguments = format!("{{\"text\":\"{}\"}}", edits[0].text);
+        assert_eq!(
+            table.restore(Channel::ToolArguments(0), &arguments),
+            r#"{"text":"\"hi\"\nnow"}"#
+        );
+    }
+}

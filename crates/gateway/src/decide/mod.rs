@@ -3,7 +3,7 @@
 pub(crate) mod directives;
 pub(crate) mod masks;
 pub mod memo;
-mod outline;
+mod places;
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use http::request;
 
 use crate::answer::models::unknown_model;
 use crate::decide::masks::{MaskError, MaskTable};
-use crate::decide::outline::outline;
+use crate::decide::places::{Places, outline};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
@@ -27,6 +27,7 @@ use crate::policy::{
     Action, CachePlan, Caller, Directives, Policies, PolicySession, Question, Reason, Scope,
 };
 use crate::receive::guard::policy_failed;
+use crate::route::{Upstream, has_dot_segment};
 use crate::store::CacheKey;
 
 /// What was decided about a request.
@@ -75,30 +76,15 @@ pub(crate) async fn decide<P: Platform>(
     ticket.summary.operation = Some(target.wire.operation());
     // Whatever comes of it, it is a request: a loop of failures is limited too.
     ticket.charge.begin(gateway.account(&identity))?;
-    if !headers::is_json(head) {
-        return Err(GatewayError::new(
-            ErrorKind::UnsupportedMedia,
-            "the body must be JSON: send it with content-type application/json",
-        ));
-    }
+    headers::require_json(head)?;
     let directives = directives::parse(head);
     let digest = gateway.policies().digest();
     let own = headers::of_dialect(target.wire, head);
-    let id = memo_id(
-        &caller.tenant,
-        &caller.key,
-        target,
-        &own,
-        &directives,
-        digest,
-        body,
-    );
+    let id = memo_id(&caller, target, &own, &directives, digest, body);
     let remembered = gateway.platform().recall(&id);
     let request = match &remembered {
         Some(_) => None,
-        None => {
-            Some(Request::parse(target.clone(), body.clone()).map_err(|e| invalid_request(&e))?)
-        }
+        None => Some(parse(gateway, target, body).await?),
     };
     let facts = match (&remembered, &request) {
         (Some(facts), _) => facts.clone(),
@@ -112,6 +98,16 @@ pub(crate) async fn decide<P: Platform>(
     };
     ticket.summary.model = facts.model.to_string();
     ticket.summary.stream = facts.stream;
+    let taken = |upstream: &Arc<Upstream>| upstream.takes(target.wire, &facts.model);
+    if has_dot_segment(&facts.model)
+        && (target.model.is_some() || !gateway.all_upstreams().iter().any(taken))
+    {
+        return Err(GatewayError::new(
+            ErrorKind::InvalidRequest,
+            "the model's name has a segment of dots, which a path can't carry",
+        )
+        .with_param(Some("model")));
+    }
     check_model(gateway, &identity, &facts.model)?;
     ticket.input_tokens = facts.input_tokens;
     let output = likely_output(gateway, &caller, target.wire, &facts);
@@ -136,7 +132,13 @@ pub(crate) async fn decide<P: Platform>(
     };
     if remembered.is_none() {
         let began = gateway.platform().now();
-        let judged = judge(gateway, &mut decision, &own, body.len()).await;
+        let work = judge(gateway.clone(), decision, own, body.len());
+        let judged;
+        (decision, judged) = if body.len() < LARGE {
+            work.await
+        } else {
+            gateway.platform().aside(work).await
+        };
         let now = gateway.platform().now();
         ticket.summary.policy_time = now.saturating_duration_since(began);
         judged?;
@@ -158,8 +160,48 @@ pub(crate) async fn decide<P: Platform>(
     Ok(decision)
 }
 
-/// Asks the guests: verdict first, then the plan of the prompt with its masks in place.
+/// From this size on a body is read and judged aside. 128 KiB take about a millisecond: as long as
+/// anybody else may be made to wait.
+const LARGE: usize = 128 << 10;
+
+/// Reads a body.
+async fn parse<P: Platform>(
+    gateway: &Gateway<P>,
+    target: &Target,
+    body: &Bytes,
+) -> Result<Request, GatewayError> {
+    let (target, body) = (target.clone(), body.clone());
+    let large = body.len() >= LARGE;
+    let work = async move { Request::parse(target, body) };
+    let read = if large {
+        gateway.platform().aside(work).await
+    } else {
+        work.await
+    };
+    let request = read.map_err(|error| invalid_request(&error))?;
+    match gateway.config().bounds.exceeded(request.extent()) {
+        None => Ok(request),
+        Some((what, has, limit, setting)) => Err(GatewayError::new(
+            ErrorKind::InvalidRequest,
+            format!("the request has {has} {what}, over the limit of {limit} ({setting})"),
+        )
+        .with_code("request_too_complex")),
+    }
+}
+
+/// Judges, and gives the decision back whatever comes of it.
 async fn judge<P: Platform>(
+    gateway: Arc<Gateway<P>>,
+    mut decision: Decision<P>,
+    own_headers: String,
+    prompt_bytes: usize,
+) -> (Decision<P>, Result<(), GatewayError>) {
+    let judged = ask_guests(&gateway, &mut decision, &own_headers, prompt_bytes).await;
+    (decision, judged)
+}
+
+/// Asks the guests: verdict first, then the plan of the prompt with its masks in place.
+async fn ask_guests<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
     own_headers: &str,
@@ -175,9 +217,9 @@ async fn judge<P: Platform>(
         .session(caller, prompt_bytes)
         .await
         .map_err(failed)?;
-    let places = request.places();
+    let places = Places::of(&request.prompt);
     let verdict = session
-        .check_prompt(caller, &outline(&request.prompt), &places, &[])
+        .check_prompt(caller, &outline(&request.prompt), &places.list, &[])
         .await
         .map_err(failed)?;
     let mut facts = Remembered {
@@ -197,17 +239,24 @@ async fn judge<P: Platform>(
             return Ok(());
         }
         Action::Edit(edits) if !edits.is_empty() => {
-            let built = MaskTable::build(&decision.identity.secret, &places, &edits);
-            let (masks, edits) = match built {
-                Ok(built) => built,
-                Err(MaskError::Policy(error)) => return Err(failed(error)),
-                Err(MaskError::Refused(reason)) => {
+            let edits = match places.edits(&edits) {
+                Ok(edits) => edits,
+                Err(reason) => {
                     facts.denied = Some(reason);
                     decision.facts = Arc::new(facts);
                     return Ok(());
                 }
             };
-            drop(places);
+            let (masks, edits) =
+                MaskTable::build(&decision.identity.secret, &request.prompt, &edits).map_err(
+                    |error| match error {
+                        MaskError::TooMany => {
+                            GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
+                                .with_code("too_many_masks")
+                        }
+                        MaskError::Policy(error) => failed(error),
+                    },
+                )?;
             request.edit(&edits).map_err(|error| {
                 failed(crate::policy::PolicyError::Nonsense {
                     policy: "guardrails",

@@ -10,6 +10,7 @@ use forebay_dialect::Wire;
 
 use crate::enter::ingress::wire_of;
 use crate::enter::limits::{Level, Levels};
+use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{CacheResult, Summary};
 use crate::platform::Platform;
 use crate::route::dialect_headers;
@@ -177,15 +178,28 @@ pub(crate) fn flag(headers: &HeaderMap, name: &HeaderName) -> bool {
         .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"true") || v.as_bytes() == b"1")
 }
 
-/// Whether the body claims to be JSON. No claim counts as one.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_none_or(|value| {
-        value.to_str().is_ok_and(|value| {
-            let media = value.split(';').next().unwrap_or_default().trim();
-            media.eq_ignore_ascii_case("application/json")
-                || media.to_ascii_lowercase().ends_with("+json")
-        })
-    })
+/// Refuses a body that claims to be anything but JSON. No claim counts as one.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), GatewayError> {
+    let mut claims = headers.get_all(header::CONTENT_TYPE).iter();
+    if claims.all(|value| value.to_str().is_ok_and(is_json)) {
+        return Ok(());
+    }
+    Err(GatewayError::new(
+        ErrorKind::UnsupportedMedia,
+        "the body must be JSON: send it with content-type application/json",
+    ))
+}
+
+/// `application/json`, or a type made of it (RFC 6839).
+fn is_json(value: &str) -> bool {
+    let media = value.split(';').next().unwrap_or_default().trim();
+    let Some((kind, subtype)) = media.split_once('/') else {
+        return false;
+    };
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
+    kind.eq_ignore_ascii_case("application")
+        && subtype.bytes().all(token)
+        && (subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json"))
 }
 
 pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -302,6 +316,23 @@ mod tests {
         assert_eq!(residency(&[], &headers), ["US"]);
         headers.insert(RESIDENCY, "US, EU".parse().unwrap());
         assert_eq!(residency(&eu, &headers), ["EU"]);
+    }
+
+    #[test]
+    fn only_json_counts_as_json() {
+        for (media, fits) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/vnd.api+json", true),
+            ("text/json", false),
+            ("text/plain+json", false),
+            ("text/plain, application/x+json", false),
+            ("application/json, text/plain", false),
+            ("multipart/form-data; boundary=+json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(media), fits, "{media}");
+        }
     }
 
     #[test]

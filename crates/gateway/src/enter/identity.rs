@@ -12,7 +12,7 @@ use crate::config::TenantConfig;
 use crate::error::{ErrorKind, GatewayError};
 
 /// An API key as it is kept: never the secret itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     /// Its identifier: the part of the key that may be shown.
     pub id: Arc<str>,
@@ -110,7 +110,45 @@ impl KeyRing {
         Self { keys, anonymous }
     }
 
-    /// Whether any key is configured.
+    /// The ring with only those of its keys that `keep` gives a record of, under that record, and the
+    /// identifiers of the others. It stays closed when no key is left. None where nothing changes.
+    pub fn narrowed(
+        &self,
+        keep: impl Fn(&KeyRecord) -> Option<KeyRecord>,
+    ) -> Option<(Self, Vec<String>)> {
+        let mut keys = HashMap::with_capacity(self.keys.len());
+        let (mut revoked, mut changed) = (Vec::new(), false);
+        for (id, identity) in &self.keys {
+            match keep(&identity.key) {
+                // A key is its digest, and its tenant is what it opens: with others it is another key.
+                Some(key)
+                    if key.digest == identity.key.digest && key.tenant == identity.key.tenant =>
+                {
+                    changed |= key != *identity.key;
+                    let identity = Identity {
+                        key: Arc::new(key),
+                        ..identity.clone()
+                    };
+                    keys.insert(id.clone(), identity);
+                }
+                _ => revoked.push(id.to_string()),
+            }
+        }
+        (changed || !revoked.is_empty()).then(|| {
+            let ring = Self {
+                keys,
+                anonymous: self.anonymous.clone(),
+            };
+            (ring, revoked)
+        })
+    }
+
+    /// Whether it lets nobody in.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.anonymous.is_none()
+    }
+
+    /// Whether everybody may come in: no key is configured.
     pub fn is_open(&self) -> bool {
         self.anonymous.is_some()
     }

@@ -58,6 +58,14 @@ impl<P: Platform> Permit<P> {
             live: true,
         }
     }
+
+    pub(crate) fn uncounted(gateway: Arc<Gateway<P>>, arrival: Arrival) -> Self {
+        Self {
+            gateway,
+            arrival,
+            live: false,
+        }
+    }
 }
 
 impl<P: Platform> Drop for Permit<P> {
@@ -83,11 +91,13 @@ pub(crate) struct Ticket<P: Platform> {
     /// The prompt's tokens, as estimated.
     pub(crate) input_tokens: u64,
     complete: bool,
+    /// It counts as in flight.
+    in_flight: bool,
 }
 
 impl<P: Platform> Ticket<P> {
     pub(crate) fn new(mut permit: Permit<P>, path: &str, request_id: String) -> Self {
-        permit.live = false;
+        let counted = std::mem::take(&mut permit.live);
         let arrival = permit.arrival;
         // 64: enough to tell endpoints apart; the rest is the client's to fill.
         let cut = (0..=path.len().min(64))
@@ -109,6 +119,7 @@ impl<P: Platform> Ticket<P> {
             wire: wire_of(path),
             head: None,
             complete: false,
+            in_flight: counted,
         }
     }
 
@@ -167,7 +178,9 @@ impl<P: Platform> Drop for Ticket<P> {
     fn drop(&mut self) {
         self.summary.duration = self.elapsed();
         self.summary.client_gone = !self.complete;
-        self.gateway.shared().in_flight.fetch_sub(1, Relaxed);
+        if self.in_flight {
+            self.gateway.shared().in_flight.fetch_sub(1, Relaxed);
+        }
         let mut summary = std::mem::take(&mut self.summary);
         if let (200, Some(upstream)) = (summary.status, &summary.upstream) {
             summary.model_listed = is_listed(&self.gateway, upstream, &summary.model);

@@ -1,10 +1,8 @@
 //! The guard releases, or nothing goes out: an answer's payloads pass the output guard and are rewritten.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
+use forebay_dialect::Payload;
 use forebay_dialect::canonical::Channel;
-use forebay_dialect::{Payload, TextDelta};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Delta, Hit, OutputGuard, PolicyError, Reason, Releases};
@@ -52,22 +50,24 @@ impl<G: OutputGuard> Guarded<G> {
 
     /// Passes one payload: its texts become what is released, what the guard can't read is dropped.
     pub(crate) async fn pass(&mut self, payload: Payload) -> Result<Passed, PolicyError> {
+        let texts = payload.texts();
         let mut freed: Vec<Delta> = Vec::new();
-        let deltas: Vec<Delta> = judged(&payload)
-            .map(|t| Delta {
-                choice: t.choice,
-                channel: t.channel,
-                text: t.text.clone(),
-            })
-            .collect();
-        if !deltas.is_empty() {
+        if !texts.is_empty() {
+            let deltas = texts
+                .iter()
+                .map(|t| Delta {
+                    choice: t.choice,
+                    channel: t.channel,
+                    text: t.text.clone(),
+                })
+                .collect();
             let releases = self.guard.push(deltas).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
             }
         }
-        for choice in closed(&payload) {
-            let releases = self.guard.finish(Some(choice)).await?;
+        for choice in payload.closed() {
+            let releases = self.guard.finish(Some(*choice)).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
             }
@@ -113,31 +113,17 @@ impl<G: OutputGuard> Guarded<G> {
     }
 }
 
-/// All that is judged of a payload: its texts, then its names.
-pub(crate) fn judged(payload: &Payload) -> impl Iterator<Item = &TextDelta> {
-    payload.texts().iter().chain(payload.names())
-}
-
-/// The stretches that end with a payload. A name is whole.
-pub(crate) fn closed(payload: &Payload) -> impl Iterator<Item = u32> {
-    let names = payload.names().iter().map(|name| name.choice);
-    payload.closed().iter().copied().chain(names)
-}
-
 /// Puts released text into the payload's own slots; what belongs elsewhere goes out before it.
 /// With `drop_unreadable` what a guard can't read (log probabilities, unknown fields) is dropped.
 pub(crate) fn place(payload: &Payload, freed: Vec<Delta>, drop_unreadable: bool) -> Vec<Bytes> {
-    let mut slots: Vec<Option<String>> = judged(payload).map(|_| Some(String::new())).collect();
-    // The last one of a stretch takes what is released of it.
-    let last: HashMap<(u32, Channel), usize> = judged(payload)
-        .enumerate()
-        .map(|(at, text)| ((text.choice, text.channel), at))
-        .collect();
+    let mut slots: Vec<Option<String>> = vec![Some(String::new()); payload.texts().len()];
     let mut elsewhere = Vec::new();
     for delta in freed {
-        let slot = last
-            .get(&(delta.choice, delta.channel))
-            .and_then(|at| slots[*at].as_mut());
+        let slot = payload
+            .texts()
+            .iter()
+            .rposition(|t| t.choice == delta.choice && t.channel == delta.channel)
+            .and_then(|at| slots[at].as_mut());
         match slot {
             Some(slot) => slot.push_str(&delta.text),
             None => elsewhere.push(delta),

@@ -18,7 +18,6 @@ use crate::decide::masks::Restorer;
 use crate::enter::ticket::Ticket;
 use crate::error::GatewayError;
 use crate::platform::{Platform, UpstreamBody};
-use crate::receive::guard::{closed, judged, place};
 use crate::recording::{Form, Recording};
 use crate::time::Timer;
 
@@ -318,22 +317,24 @@ impl<P: Platform> Events<P> {
 
 /// Puts values back into a payload: text that may be the beginning of a mask waits for the next one.
 fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
-    let mut freed: Vec<crate::policy::Delta> = judged(payload)
+    let mut freed: Vec<crate::policy::Delta> = payload
+        .texts()
+        .iter()
         .map(|t| crate::policy::Delta {
             choice: t.choice,
             channel: t.channel,
             text: restorer.push(t.choice, t.channel, &t.text),
         })
         .collect();
-    for choice in closed(payload) {
-        let rest = restorer.finish(Some(choice)).into_iter();
+    for choice in payload.closed() {
+        let rest = restorer.finish(Some(*choice)).into_iter();
         freed.extend(rest.map(|(choice, channel, text)| crate::policy::Delta {
             choice,
             channel,
             text,
         }));
     }
-    place(payload, freed, false)
+    crate::receive::guard::place(payload, freed, false)
 }
 
 /// An error in the client's dialect.

@@ -51,6 +51,20 @@ pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Resp
     response
 }
 
+/// An answer without content.
+pub(crate) fn no_content<P: Platform>(
+    mut ticket: Ticket<P>,
+    headers: HeaderMap,
+) -> Response<ReplyBody<P>> {
+    ticket.summary.status = StatusCode::NO_CONTENT.as_u16();
+    let id = ticket.summary.request_id.clone();
+    let mut response = Response::new(ReplyBody::whole(Bytes::new(), ticket));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    headers::put(response.headers_mut(), headers::REQUEST_ID, &id);
+    response
+}
+
 /// An error as an answer, in the client's dialect.
 pub(crate) fn error_reply<P: Platform>(
     mut ticket: Ticket<P>,

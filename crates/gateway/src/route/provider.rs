@@ -131,6 +131,18 @@ impl Provider {
         )
     }
 
+    /// Whether a request's path may name the model.
+    fn names_model_in_path(self) -> bool {
+        matches!(
+            self,
+            Provider::Azure
+                | Provider::Bedrock
+                | Provider::Sagemaker
+                | Provider::Vertex
+                | Provider::Gemini
+        )
+    }
+
     /// The header that carries a plain API key, and what stands before the key.
     pub(crate) fn key_header(self) -> (&'static str, &'static str) {
         match self {
@@ -210,6 +222,10 @@ impl Provider {
                 .copied()
                 .find(|wire| !matches!(wire, Wire::Completions | Wire::Embeddings))?,
         };
+        // A path that a server or a proxy could take for another one is asked of nobody.
+        if self.names_model_in_path() && has_dot_segment(model) {
+            return None;
+        }
         let model = encode(model);
         Some(match self {
             Provider::Azure => azure(options, wire, &model),
@@ -437,6 +453,13 @@ fn gemini_verb(stream: bool) -> &'static str {
     } else {
         "generateContent"
     }
+}
+
+/// Whether a name would walk through a path, also once it is decoded (RFC 3986, section 5.2.4).
+pub(crate) fn has_dot_segment(model: &str) -> bool {
+    model
+        .split(['/', '\\'])
+        .any(|segment| matches!(segment, "." | ".."))
 }
 
 /// A model's name as one segment of a path (RFC 3986): Bedrock's have colons and slashes.

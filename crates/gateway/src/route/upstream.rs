@@ -174,7 +174,7 @@ impl Upstream {
         carry: Option<&Upstream>,
     ) -> Result<Self, UpstreamConfigError> {
         let ConfiguredUpstream {
-            config,
+            mut config,
             key,
             authorizer,
             offers,
@@ -202,11 +202,12 @@ impl Upstream {
         for (header, value) in &config.headers {
             let parsed =
                 HeaderName::from_bytes(header.as_bytes()).map_err(|_| bad_header(header))?;
-            headers.insert(
-                parsed,
-                HeaderValue::from_str(value).map_err(|_| bad_header(header))?,
-            );
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad_header(header))?;
+            value.set_sensitive(true);
+            headers.insert(parsed, value);
         }
+        // Resolved by now: they may be secrets, and the rest of the configuration may be shown.
+        config.headers.clear();
         let mut endpoints = Vec::new();
         for url in &config.base_urls() {
             let base = url.trim_end_matches('/').trim_end_matches("/v1");

@@ -101,7 +101,13 @@ pub(crate) async fn judged(
         largest_message: text.len() as u64,
         bytes: text.len() as u64,
     };
-    let place = Place::new(PlaceKind::Text, "user", "messages[0].content[0]", text);
+    let place = Place {
+        kind: PlaceKind::Text,
+        role: "user",
+        path: "messages[0].content[0]".into(),
+        text: text.into(),
+        joins_next: false,
+    };
     session.check_prompt(caller, &outline, &[place], &[]).await
 }
 

@@ -5,7 +5,7 @@ use super::super::message::{self, Parts};
 use super::super::prompt::TOKEN_IDS;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{field, integer, invalid, name_of, string};
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
 const EXPECTED: &str = "a string, an array of strings or an array of token ids";
@@ -46,24 +46,29 @@ pub(super) fn read(root: Value<'_>) -> Result<Read, RequestError> {
         stream: false,
         include_usage: false,
         needs: input.needs,
+        places: input.places,
     })
 }
 
 #[derive(Default)]
 struct Input {
     messages: Vec<Message>,
+    places: Vec<Vec<Option<Span>>>,
     needs: Needs,
 }
 
 impl Input {
     fn push(&mut self, parts: Parts) {
-        self.messages.push(parts.into_message());
+        let (message, places) = parts.into_message();
+        self.messages.push(message);
+        self.places.push(places);
     }
 
     fn messages(&mut self, value: Value<'_>, extra: &mut Vec<Field>) -> Result<(), RequestError> {
         for (position, one) in value.items().enumerate() {
-            let message = message::message(&mut self.needs, position, one)?;
+            let (message, places) = message::message(&mut self.needs, position, one)?;
             self.messages.push(message);
+            self.places.push(places);
         }
         extra.push(Field {
             name: "messages".to_owned(),

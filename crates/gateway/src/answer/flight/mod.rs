@@ -9,7 +9,8 @@ mod registry;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -84,6 +85,8 @@ pub(crate) struct Flight {
     /// The key under which it can be joined or resumed.
     pub key: CacheKey,
     bounds: FlightBounds,
+    /// Where it counts while it goes on without clients.
+    in_flight: OnceLock<Arc<AtomicU32>>,
     state: Mutex<State>,
 }
 
@@ -105,6 +108,8 @@ struct State {
     next_reader: u32,
     lingering: u32,
     cancelled: bool,
+    /// It counts as a request in flight itself.
+    counted: bool,
     leader: Option<Waker>,
 }
 
@@ -123,6 +128,7 @@ impl Flight {
             id,
             key,
             bounds,
+            in_flight: OnceLock::new(),
             state: Mutex::new(State {
                 head: None,
                 events: VecDeque::new(),
@@ -136,6 +142,7 @@ impl Flight {
                 next_reader: 0,
                 lingering: 0,
                 cancelled: false,
+                counted: false,
                 leader: None,
             }),
         })
@@ -166,7 +173,26 @@ impl Flight {
                 waker: None,
             },
         );
+        self.recount(&mut state);
         Some(FlightReader::new(self.clone(), id))
+    }
+
+    /// While it goes on with no client, it counts here as a request in flight.
+    pub(crate) fn counts_in(&self, in_flight: &Arc<AtomicU32>) {
+        let _ = self.in_flight.set(in_flight.clone());
+    }
+
+    fn recount(&self, state: &mut State) {
+        let Some(in_flight) = self.in_flight.get() else {
+            return;
+        };
+        let counts = state.readers.is_empty() && state.end.is_none() && !state.cancelled;
+        if counts && !state.counted {
+            in_flight.fetch_add(1, Relaxed);
+        } else if !counts && state.counted {
+            in_flight.fetch_sub(1, Relaxed);
+        }
+        state.counted = counts;
     }
 
     /// The upstream has begun to answer.
@@ -313,6 +339,7 @@ impl Flight {
         let wakers: Vec<Waker> = {
             let mut state = self.lock();
             change(&mut state);
+            self.recount(&mut state);
             state
                 .readers
                 .values_mut()
@@ -332,10 +359,21 @@ impl Flight {
             if abandoned && !self.bounds.outlive_clients {
                 state.cancelled = true;
             }
+            self.recount(&mut state);
             state.leader.take()
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        // A leader that came to no end, since its runtime did.
+        let counted = self.lock().counted;
+        if let (true, Some(in_flight)) = (counted, self.in_flight.get()) {
+            in_flight.fetch_sub(1, Relaxed);
         }
     }
 }

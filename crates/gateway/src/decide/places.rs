@@ -1,0 +1,267 @@
+//! The prompt as the guardrails see it: a flat list of places, and where an edit of one goes.
+
+use std::borrow::Cow;
+
+use forebay_dialect::canonical::{Field, Message, Part, Prompt};
+
+use crate::policy::{Edit, Outline, Place, PlaceKind, Reason};
+
+/// The kind of an opaque part that holds a prompt as token ids.
+const TOKEN_IDS: &str = "token_ids";
+
+/// Roles that every dialect knows: they say nothing of a user's.
+const ROLES: [&str; 7] = [
+    "system",
+    "developer",
+    "user",
+    "assistant",
+    "tool",
+    "function",
+    "model",
+];
+
+/// Replace a stretch of a part of the prompt by a mask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartEdit {
+    /// Index of the message.
+    pub(crate) message: u32,
+    /// Index of the part within the message.
+    pub(crate) part: u32,
+    /// First byte.
+    pub(crate) start: u32,
+    /// One past the last byte.
+    pub(crate) end: u32,
+    /// What kind of value it is.
+    pub(crate) label: String,
+}
+
+/// The places of a prompt, and what each is in it.
+pub(crate) struct Places<'a> {
+    /// In the order of the request.
+    pub(crate) list: Vec<Place<'a>>,
+    /// For each place: the message and part that an edit of it changes.
+    parts: Vec<Option<(u32, u32)>>,
+}
+
+impl<'a> Places<'a> {
+    /// All places of a prompt.
+    pub(crate) fn of(prompt: &'a Prompt) -> Self {
+        let mut places = Self {
+            list: Vec::new(),
+            parts: Vec::new(),
+        };
+        for (m, message) in prompt.messages.iter().enumerate() {
+            let next = prompt.messages.get(m + 1);
+            places.message(m, message, next.filter(|next| next.role == message.role));
+        }
+        for (t, tool) in prompt.tools.iter().enumerate() {
+            places.json("", format!("tools[{t}]"), tool, None);
+        }
+        for field in &prompt.extra {
+            places.field("", "", field);
+        }
+        places
+    }
+
+    fn message(&mut self, m: usize, message: &'a Message, next: Option<&Message>) {
+        let role = message.role.as_str();
+        if !ROLES.contains(&role) {
+            self.push(
+                PlaceKind::Vocabulary,
+                role,
+                format!("messages[{m}].role"),
+                role,
+                None,
+            );
+        }
+        for (p, part) in message.parts.iter().enumerate() {
+            let at = index(m).zip(index(p));
+            let path = format!("messages[{m}].content[{p}]");
+            match part {
+                Part::Text(text) => {
+                    self.push(PlaceKind::Text, role, path, text, at);
+                    let after = match message.parts.get(p + 1) {
+                        Some(part) => Some(part),
+                        None => next.and_then(|next| next.parts.first()),
+                    };
+                    if let Some(place) = self.list.last_mut() {
+                        place.joins_next = matches!(after, Some(Part::Text(_)));
+                    }
+                }
+                Part::ToolCall(call) => {
+                    for (what, word) in [("id", &call.id), ("name", &call.name)] {
+                        let path = format!("{path}.{what}");
+                        self.push(PlaceKind::Identifier, role, path, word, None);
+                    }
+                    let path = format!("{path}.arguments");
+                    if is_json(&call.arguments) {
+                        self.json(role, path, &call.arguments, at);
+                    } else {
+                        self.push(PlaceKind::Text, role, path, &call.arguments, at);
+                    }
+                }
+                Part::Opaque(opaque) if opaque.kind == TOKEN_IDS => {
+                    self.push(PlaceKind::Unreadable, role, path, "", None);
+                }
+                Part::Opaque(opaque) => self.json(role, path, &opaque.json, at),
+            }
+        }
+        for field in &message.extra {
+            self.field(role, &format!("messages[{m}]."), field);
+        }
+    }
+
+    fn field(&mut self, role: &'a str, within: &str, field: &'a Field) {
+        self.json(role, format!("{within}{}", field.name), &field.value, None);
+    }
+
+    fn json(&mut self, role: &'a str, path: String, json: &'a str, at: Option<(u32, u32)>) {
+        self.push(PlaceKind::Json, role, path, json, at);
+    }
+
+    fn push(
+        &mut self,
+        kind: PlaceKind,
+        role: &'a str,
+        path: String,
+        text: &'a str,
+        at: Option<(u32, u32)>,
+    ) {
+        // An empty identifier is one that the dialect does not have.
+        if text.is_empty() && kind == PlaceKind::Identifier {
+            return;
+        }
+        self.list.push(Place {
+            kind,
+            role,
+            path,
+            text: Cow::Borrowed(text),
+            joins_next: false,
+        });
+        self.parts.push(at);
+    }
+
+    /// The verdict's edits as edits of the prompt's parts, in their order, or why the prompt is
+    /// refused for one of them.
+    ///
+    /// Places that have no part of their own (identifiers, tools, fields) stay as they are: rules
+    /// that mask do not reach them, rules that deny do.
+    pub(crate) fn edits(&self, edits: &[Edit]) -> Result<Vec<PartEdit>, Reason> {
+        let mut out = Vec::with_capacity(edits.len());
+        for group in edits.chunk_by(|a, b| a.place == b.place) {
+            let Some(first) = group.first() else { continue };
+            let place = first.place as usize;
+            let Some((place, part)) = self.list.get(place).zip(self.parts.get(place)) else {
+                continue;
+            };
+            let fits = match place.kind {
+                PlaceKind::Text | PlaceKind::Identifier => true,
+                PlaceKind::Json => part.is_none() || in_strings(&place.text, group),
+                PlaceKind::Vocabulary | PlaceKind::Signed | PlaceKind::Unreadable => false,
+            };
+            if !fits {
+                return Err(unmaskable(&first.label, place));
+            }
+            let Some((message, part)) = *part else {
+                continue;
+            };
+            out.extend(group.iter().map(|edit| PartEdit {
+                message,
+                part,
+                start: edit.start,
+                end: edit.end,
+                label: edit.label.clone(),
+            }));
+        }
+        Ok(out)
+    }
+}
+
+/// The request as a whole.
+pub(crate) fn outline(prompt: &Prompt) -> Outline<'_> {
+    let fields =
+        |fields: &[Field]| -> usize { fields.iter().map(|f| f.name.len() + f.value.len()).sum() };
+    let parts = |message: &Message| -> usize {
+        message
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => text.len(),
+                Part::ToolCall(call) => call.name.len() + call.arguments.len(),
+                Part::Opaque(opaque) => opaque.json.len(),
+            })
+            .sum()
+    };
+    let (mut largest, mut all) = (0, fields(&prompt.extra));
+    for message in &prompt.messages {
+        let bytes = parts(message);
+        largest = largest.max(bytes);
+        all += bytes + fields(&message.extra);
+    }
+    all += prompt.tools.iter().map(String::len).sum::<usize>();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Outline {
+        operation: prompt.operation.as_str(),
+        model: &prompt.model,
+        messages: count(prompt.messages.len()),
+        tools: count(prompt.tools.len()),
+        largest_message: largest as u64,
+        bytes: all as u64,
+    }
+}
+
+fn index(at: usize) -> Option<u32> {
+    u32::try_from(at).ok()
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[', '"'])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Whether each edit lies within one string of a JSON text. The edits are sorted.
+fn in_strings(json: &str, edits: &[Edit]) -> bool {
+    let bytes = json.as_bytes();
+    let mut edits = edits.iter().peekable();
+    let mut at = 0;
+    while let Some(edit) = edits.peek() {
+        let Some(open) = bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|b| *b == b'"'))
+        else {
+            return false;
+        };
+        let open = at + open + 1;
+        let mut close = open;
+        while let Some(byte) = bytes.get(close).filter(|b| **b != b'"') {
+            close += if *byte == b'\\' { 2 } else { 1 };
+        }
+        if (edit.start as usize) < open {
+            return false;
+        }
+        while edits
+            .next_if(|e| e.start as usize >= open && e.end as usize <= close)
+            .is_some()
+        {}
+        if edits.peek().is_some_and(|e| (e.start as usize) < close) {
+            return false;
+        }
+        at = close + 1;
+    }
+    true
+}
+
+fn unmaskable(label: &str, place: &Place<'_>) -> Reason {
+    let why = match place.kind {
+        PlaceKind::Json => "is not within a string of the JSON there",
+        PlaceKind::Signed => "is signed by the provider",
+        _ => "is a word of the format itself",
+    };
+    Reason {
+        code: "unmaskable".to_owned(),
+        detail: format!("{label} in {} can't be masked: it {why}", place.path),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Class: work that grows faster than the request. A large request may take long; one twice as large
+//! may take twice as long, and nobody else may notice.
+
+use forebay_tests::prompts::{chat, whole};
+use forebay_tests::{Config, Forebay, Scripted};
+use serde_json::{Value, json};
+
+const MASKS: &str = "[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]";
+
+async fn echo() -> Scripted {
+    Scripted::start(|mut call| async move {
+        let body = String::from_utf8_lossy(&call.request.body).into_owned();
+        let text = serde_json::from_str::<Value>(&body)
+            .ok()
+            .and_then(|b| Some(b["messages"][0]["content"].as_str()?.to_owned()));
+        call.answer(
+            "200 OK",
+            "application/json",
+            &whole(&text.unwrap_or_default()),
+        )
+        .await;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_long_list_of_addresses_is_masked_and_one_without_end_is_the_clients_error() {
+    let upstream = echo().await;
+    let forebay = Forebay::start(upstream.behind(MASKS)).await;
+    let list = |n: usize| -> String { (0..n).map(|n| format!("p{n}@example.org\n")).collect() };
+    let text = list(1500);
+    let reply = forebay.client.chat(&chat(&text)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.content(), text, "every address came back");
+    let heard = String::from_utf8_lossy(&upstream.received()[0].body).into_owned();
+    assert!(!heard.contains("@example.org"), "none of them went up");
+    let reply = forebay.client.chat(&chat(&list(60_000))).await;
+    assert!(
+        (400..500).contains(&reply.status),
+        "{} {}",
+        reply.status,
+        reply.text()
+    );
+    assert_eq!(upstream.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_request_has_so_many_members_parts_tools_and_urls() {
+    let upstream = echo().await;
+    let forebay = Forebay::start(
+        upstream.behind("[limits]\nmembers = 2000\nparts = 100\ntools = 20\nurls = 30\n"),
+    )
+    .await;
+    let members: serde_json::Map<String, Value> =
+        (0..3000).map(|n| (format!("a_{n}"), json!(0))).collect();
+    let parts: Vec<Value> = (0..200)
+        .map(|_| json!({"type": "text", "text": "x"}))
+        .collect();
+    let tools: Vec<Value> = (0..30)
+        .map(|n| json!({"type": "function", "function": {"name": format!("t{n}"), "parameters": {}}}))
+        .collect();
+    let urls: Vec<Value> = (0..40)
+        .map(|n| json!({"type": "image_url", "image_url": {"url": format!("https://x.example/{n}")}}))
+        .collect();
+    let cases = [
+        ("limits.members", "metadata", Value::Object(members)),
+        (
+            "limits.parts",
+            "messages",
+            json!([{"role": "user", "content": parts}]),
+        ),
+        ("limits.tools", "tools", json!(tools)),
+        (
+            "limits.urls",
+            "messages",
+            json!([{"role": "user", "content": urls}]),
+        ),
+    ];
+    for (setting, field, value) in cases {
+        let mut body = chat("many");
+        body[field] = value;
+        let reply = forebay.client.chat(&body).await;
+        let message = reply.is_error(400, "request_too_complex");
+        assert!(message.contains(setting), "{message}");
+    }
+    assert_eq!(upstream.calls(), 0);
+}
+
+/// Names that Google's JSON takes in two spellings, each of which looked through all others.
+#[tokio::test]
+async fn many_members_do_not_hold_up_others() {
+    let upstream = echo().await;
+    let forebay = Forebay::start(
+        Config::new("")
+            .upstream(
+                "one",
+                &upstream.url(),
+                "provider = \"gemini\"\nkey = \"env:K\"",
+            )
+            .env("K", "k"),
+    )
+    .await;
+    let members = |n: usize| {
+        let members: serde_json::Map<String, Value> =
+            (0..n).map(|n| (format!("a_{n}"), json!(0))).collect();
+        let mut body = json!({"contents": [{"parts": [{"text": "hi"}]}]});
+        body.as_object_mut().unwrap().extend(members);
+        body.to_string()
+    };
+    let cpu = || forebay.cpu_ticks();
+    let mut spent = Vec::new();
+    for n in [6_000, 24_000] {
+        let before = cpu();
+        let reply = forebay
+            .client
+            .post_bytes("/v1beta/models/m:generateContent", members(n))
+            .await;
+        assert_ne!(reply.status, 500, "{}", reply.text());
+        spent.push(cpu() - before);
+    }
+    // Four times the members: four times the work and something for their sorting, not sixteen times.
+    // Ticks are 10 ms, so a few of them mean nothing.
+    assert!(spent[1] <= 8 * spent[0].max(5), "{spent:?} ticks");
+}

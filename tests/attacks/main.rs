@@ -1,0 +1,10 @@
+//! Attacks on the running gateway, a file for each class. Each test is an attack; it passes when the
+//! gateway keeps the promise of SECURITY.md that the attack is on.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod doors;
+mod growth;
+mod reloads;
+mod resources;
+mod secrets;
+mod sharing;

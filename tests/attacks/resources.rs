@@ -1,0 +1,246 @@
+//! Class: who may take connections, memory and places. Whoever has no key takes nothing that a client
+//! with a key needs, and what is held is counted until it is gone.
+
+use forebay_tests::prompts::{chat, chunk, streamed, whole, with};
+use forebay_tests::{Config, Engine, Forebay, Gate, Key, Raw, Scripted, eventually};
+use serde_json::json;
+
+/// An upstream that answers when the gate lets it.
+async fn gated(gate: &Gate) -> Scripted {
+    let gate = gate.clone();
+    Scripted::start(move |mut call| {
+        let gate = gate.clone();
+        async move {
+            gate.pass().await;
+            call.answer("200 OK", "application/json", &whole("at last"))
+                .await;
+        }
+    })
+    .await
+}
+
+const HELD: &str = "forebay_request_bodies_bytes";
+
+#[tokio::test]
+async fn a_client_without_a_key_costs_no_memory() {
+    let engine = Engine::instant().await;
+    let key = Key::of("acme");
+    let forebay = Forebay::start(
+        engine
+            .behind("[limits]\nmemory = \"8 MiB\"\n")
+            .keys(&[&key]),
+    )
+    .await;
+    let mut held = Vec::new();
+    for bearer in ["", "authorization: Bearer fb-acme1-wrong\r\n"] {
+        for _ in 0..8 {
+            let mut raw = forebay.raw().await;
+            raw.send(format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n{bearer}content-type: application/json\r\ncontent-length: 4000000\r\n\r\n"
+            ))
+            .await;
+            // The answer comes before the body does.
+            assert_eq!(raw.reply().await.status, 401);
+            raw.send(vec![b' '; 100_000]).await;
+            held.push(raw);
+        }
+    }
+    assert_eq!(forebay.metrics().await.sum(HELD), 0.0);
+    let reply = forebay.client_of(&key).chat(&chat("with a key")).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn what_is_announced_is_not_booked_and_what_came_stays_booked() {
+    let gate = Gate::default();
+    let upstream = gated(&gate).await;
+    let key = Key::of("acme");
+    let config = upstream
+        .behind("[limits]\nmemory = \"4 MiB\"\nbody = \"1 MiB\"\nmemory_per_address = \"4 MiB\"\n")
+        .keys(&[&key]);
+    let forebay = Forebay::start(config).await;
+    let mut announced = Vec::new();
+    for _ in 0..8 {
+        let mut raw = forebay.raw().await;
+        raw.send(format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-length: 1000000\r\n\r\n{{",
+            key.text
+        ))
+        .await;
+        announced.push(raw);
+    }
+    let client = forebay.client_of(&key);
+    let big = |n: usize| {
+        with(
+            chat(&format!("number {n}")),
+            json!({"padding": "x".repeat(900_000)}),
+        )
+    };
+    let mut waiting = Vec::new();
+    for n in 0..4 {
+        let (client, body) = (client.clone(), big(n));
+        waiting.push(tokio::spawn(async move { client.chat(&body).await }));
+    }
+    // All four are at the upstream: their bodies have long been read, and still count.
+    upstream.called(4).await;
+    let booked = forebay.metrics().await.sum(HELD);
+    assert!(booked >= 4.0 * 900_000.0, "{booked}");
+    let refused = client.chat(&big(9)).await;
+    let message = refused.is_error(503, "overloaded");
+    assert!(message.contains("limits.memory"), "{message}");
+    gate.open(8);
+    for reply in waiting {
+        assert_eq!(reply.await.unwrap().status, 200);
+    }
+    drop(announced);
+    eventually("the end of all bookings", || async {
+        (forebay.metrics().await.sum(HELD) == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_without_a_key_leave_room_for_those_with_one() {
+    let engine = Engine::instant().await;
+    let key = Key::of("acme");
+    let forebay = Forebay::start(engine.behind("[limits]\nconnections = 20\n").keys(&[&key])).await;
+    let mut crowd = Vec::new();
+    let mut refused = 0;
+    for _ in 0..40 {
+        let mut raw = Raw::connect_from(forebay.addr, "127.0.0.2").await;
+        raw.send("GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let reply = raw.reply().await;
+        match reply.status {
+            401 => crowd.push(raw),
+            503 => {
+                assert!(
+                    reply.body.contains("limits.connections_per_address"),
+                    "{}",
+                    reply.body
+                );
+                refused += 1;
+            }
+            other => panic!("{other} {}", reply.head),
+        }
+    }
+    assert!(refused > 0 && crowd.len() < 20, "{} stayed", crowd.len());
+    // Clients with keys come from one address too, and are not held to that share.
+    let mut known = Vec::new();
+    for n in 0..10 {
+        let mut raw = forebay.raw().await;
+        raw.send(format!(
+            "GET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n",
+            key.text
+        ))
+        .await;
+        let reply = raw.reply().await;
+        assert_eq!(reply.status, 200, "{n}: {} {}", reply.head, reply.body);
+        known.push(raw);
+    }
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_every_place() {
+    let gate = Gate::default();
+    let upstream = gated(&gate).await;
+    let (a, b) = (Key::of("a"), Key::of("b"));
+    let forebay = Forebay::start(upstream.behind("[limits]\nrequests = 8\n").keys(&[&a, &b])).await;
+    let post = |key: &Key, text: &str| {
+        let body = chat(text).to_string();
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            key.text,
+            body.len()
+        )
+    };
+    let mut crowd = Vec::new();
+    for n in 0..6 {
+        let mut raw = Raw::connect_from(forebay.addr, "127.0.0.2").await;
+        raw.send(post(&a, &format!("number {n}"))).await;
+        crowd.push(raw);
+    }
+    upstream.called(6).await;
+    let mut seventh = Raw::connect_from(forebay.addr, "127.0.0.2").await;
+    seventh.send(post(&a, "one too many")).await;
+    let reply = seventh.reply().await;
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert!(
+        reply.body.contains("limits.requests_per_address"),
+        "{}",
+        reply.body
+    );
+    let mut other = Raw::connect_from(forebay.addr, "127.0.0.3").await;
+    other.send(post(&b, "from elsewhere")).await;
+    upstream.called(7).await;
+    gate.open(7);
+    assert_eq!(other.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn answers_that_go_on_without_their_clients_count() {
+    let gate = Gate::default();
+    let script = gate.clone();
+    let upstream = Scripted::start(move |mut call| {
+        let gate = script.clone();
+        async move {
+            call.begin_stream().await;
+            call.send(chunk("begun ")).await;
+            gate.pass().await;
+        }
+    })
+    .await;
+    let forebay = Forebay::start(
+        upstream.behind("[limits]\nrequests = 3\n[streams]\nresume_grace = \"10m\"\n"),
+    )
+    .await;
+    let resumable = forebay.client.with_header("x-forebay-event-ids", "true");
+    for n in 0..3 {
+        let mut events = resumable.stream(&streamed(&format!("number {n}"))).await;
+        assert_eq!(events.next().await.unwrap().text(), "begun ");
+        drop(events);
+        eventually("an abandoned stream, and nothing else of it", || async {
+            let metrics = forebay.metrics().await;
+            let left = metrics.sum("forebay_clients_gone_total") == f64::from(n + 1);
+            let counted = metrics.sum("forebay_requests_in_flight") == f64::from(n + 1);
+            (left && counted).then_some(())
+        })
+        .await;
+    }
+    forebay
+        .client
+        .chat(&chat("one more"))
+        .await
+        .is_error(503, "overloaded");
+    gate.open(3);
+    eventually("their end", || async {
+        (forebay.metrics().await.sum("forebay_requests_in_flight") == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_of_models_counts_and_does_not_ask_each_time() {
+    let upstream = Scripted::start(|mut call| async move {
+        call.answer("200 OK", "application/json", r#"{"data":[{"id":"m"}]}"#)
+            .await;
+    })
+    .await;
+    let key = Key::of("acme").with("requests_per_minute = 5");
+    let forebay = Forebay::start(
+        Config::new("")
+            .upstream("one", &upstream.url(), "")
+            .keys(&[&key]),
+    )
+    .await;
+    let client = forebay.client_of(&key);
+    for _ in 0..5 {
+        let reply = client.get("/v1/models").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.json()["data"][0]["id"], "m");
+    }
+    client
+        .get("/v1/models")
+        .await
+        .is_error(429, "rate_limit_exceeded");
+    assert_eq!(upstream.calls(), 1);
+}
