@@ -180,7 +180,7 @@ fn install(places: &Places, tool: &Tool) -> Option<Missing> {
         })
         // A target folder of its own: the checkout's may be locked, and its build flags are not the tool's.
         .env("CARGO_TARGET_DIR", places.cache.join("tools/target"))
-        .envs(if tool.quick { &QUICK[..] } else { &[] })
+        .envs(QUICK.into_iter().filter(|_| tool.quick))
         .current_dir(std::env::temp_dir());
     shell::run(&mut install).err().map(|error| Missing {
         what: tool.name.into(),
