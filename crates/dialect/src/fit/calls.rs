@@ -63,17 +63,17 @@ fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) 
 
 /// Some servers number their calls anew in each answer; Anthropic wants each id once. A result
 /// belongs to the last call before it that has its id.
-fn repeated_ids(messages: &mut [Message<'_>]) {
-    let mut seen: HashSet<String> = HashSet::new();
+fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
+    let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
     let mut renamed: HashMap<String, String> = HashMap::new();
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         match &mut part.content {
             Content::ToolCall(call) => {
                 renamed.remove(call.id.as_ref());
-                if !seen.insert(call.id.clone().into_owned()) {
+                if !seen.insert(call.id.clone()) {
                     // Numbers go up, so this ends after as many tries as there are calls.
                     let mut fresh = format!("{}_{}", call.id, seen.len());
-                    while !seen.insert(fresh.clone()) {
+                    while !seen.insert(Cow::Owned(fresh.clone())) {
                         fresh.push('x');
                     }
                     renamed.insert(call.id.clone().into_owned(), fresh.clone());
@@ -92,18 +92,18 @@ fn repeated_ids(messages: &mut [Message<'_>]) {
 
 /// A history with calls needs tools (Anthropic's and Bedrock's validation). They are declared by
 /// name, and none of them may be called.
-fn declare(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+fn declare<'a>(request: &mut ChatRequest<'a>, fitted: &mut Fitted) {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let names: BTreeSet<String> = parts
+    let names: BTreeSet<Cow<'a, str>> = parts
         .filter_map(|part| match &part.content {
-            Content::ToolCall(call) => Some(call.name.clone().into_owned()),
+            Content::ToolCall(call) => Some(call.name.clone()),
             _ => None,
         })
         .collect();
     for name in names {
         fitted.tools.push(usize::MAX);
         request.tools.push(Tool {
-            name: name.into(),
+            name,
             description: None,
             parameters: Some(Cow::Borrowed("{\"type\":\"object\"}")),
             strict: None,
