@@ -38,6 +38,7 @@ async fn a_name_that_leads_to_loopback_is_not_answered_without_keys() {
         "0.0.0.0",
         "169.254.169.254",
         "forebay.internal.evil.example",
+        "evil.",
     ] {
         let headers = format!("host: {host}\r\n{JSON}");
         for (line, body) in [(POST, body.as_str()), (GET, ""), ("GET /nothing", "")] {
@@ -46,7 +47,13 @@ async fn a_name_that_leads_to_loopback_is_not_answered_without_keys() {
             assert!(text.contains("server.hosts"), "{line} {host}: {text}");
         }
     }
-    for host in ["localhost", "127.0.0.1:1", "[::1]:99", "Forebay.Internal:8"] {
+    for host in [
+        "localhost",
+        "127.0.0.1:1",
+        "[::1]:99",
+        "Forebay.Internal:8",
+        "gateway:8080",
+    ] {
         let headers = format!("host: {host}\r\n{JSON}");
         let (status, text) = ask(&forebay, POST, &headers, &body).await;
         assert_eq!(status, 200, "{host}: {text}");

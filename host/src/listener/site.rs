@@ -20,11 +20,14 @@ pub(super) fn check(
     if !open {
         return Ok(());
     }
-    if !is_loopback(host) && !server.hosts.iter().any(|known| names(known, host)) {
+    if !is_loopback(host)
+        && !is_single_label(host)
+        && !server.hosts.iter().any(|known| names(known, host))
+    {
         return Err(GatewayError::new(
             ErrorKind::HostNotAllowed,
             format!(
-                "without API keys the gateway answers only to loopback names, and \"{host}\" is none; add it to server.hosts, or configure keys"
+                "without API keys the gateway answers only to loopback names and names without a dot, and \"{host}\" is none; add it to server.hosts, or configure keys"
             ),
         ));
     }
@@ -142,6 +145,13 @@ fn split(authority: &str) -> (&str, Option<&str>) {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         _ => (authority, None),
     }
+}
+
+/// A name without a dot, such as a container's: no zone of the public DNS can point it anywhere, so
+/// it is no way to rebind. A trailing dot makes it a top-level domain, which is refused.
+fn is_single_label(host: &str) -> bool {
+    let (name, _) = split(host);
+    !name.contains(['.', '[']) && name.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 fn is_loopback(host: &str) -> bool {
