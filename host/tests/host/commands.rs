@@ -79,7 +79,10 @@ fn keys_are_made_used_rotated_and_ended() {
     }
 
     let id = first.split('-').nth(1).unwrap();
-    let second = out(&forebay(&folder, &["keys", "rotate", id]));
+    let second = out(&forebay(
+        &folder,
+        &["keys", "rotate", "--overlap", "0s", id],
+    ));
     assert!(ring(&folder).identify(Some(&first), now()).is_err());
     assert_eq!(
         ring(&folder)
