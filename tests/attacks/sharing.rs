@@ -11,7 +11,7 @@ async fn a_decision_is_not_remembered_for_another_route() {
         let answer = json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
             "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "stop_sequence": null,
-            "usage": {"input_tokens": 1, "output_tokens": 1},
+            "usage": {"input_tokens": 1, "output_tokens": 1}, "input_tokens": 1,
         });
         call.answer("200 OK", "application/json", &answer.to_string()).await;
     })
@@ -21,7 +21,7 @@ async fn a_decision_is_not_remembered_for_another_route() {
         .upstream(
             "a",
             &upstream.url(),
-            "provider = \"anthropic\"\nkey = \"env:K\"",
+            "provider = \"anthropic\"\nkey = \"env:K\"\nmodels = { m = \"m\" }",
         )
         .env("K", "k");
     let forebay = Forebay::start(config).await;
