@@ -139,7 +139,9 @@ def test_an_image_that_is_no_base64_is_refused_by_its_place(gateway, asked, wire
 
 @pytest.mark.parametrize("wire", IMAGES, ids=name)
 def test_an_image_that_is_base64_arrives(gateway, asked, wire):
-    answer = wire.post(gateway.url, FOREIGN[wire], **IMAGES[wire](GOOD))
+    # Anthropic's model takes no temperature, which the strict upstream would refuse.
+    target = {"at-anthropic": "at-anthropic-lossy"}.get(FOREIGN[wire], FOREIGN[wire])
+    answer = wire.post(gateway.url, target, **IMAGES[wire](GOOD))
     assert answer.status_code == 200, answer.text
     assert "image/png of 11 bytes" in answer.text
 
@@ -222,5 +224,5 @@ class TestASeed:
     def test_passes_where_there_is_a_place_for_it(self, gateway, clouds, wire, streamed):
         answer = wire.post(gateway.url, "at-openai", f"placed {streamed}", streamed, **SEEDS[wire])
         assert answer.status_code == 200, answer.text
-        assert "x-forebay-lost" not in answer.headers
+        assert "seed" not in answer.headers.get("x-forebay-lost", "")
         assert clouds["at-openai"].requests[-1].json()["seed"] == 7
