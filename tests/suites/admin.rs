@@ -194,8 +194,9 @@ async fn metrics_are_prometheus_and_have_the_names_dashboards_know() {
         ),
         ("forebay_errors_total{kind=\"model_not_found\"}", 1.0),
         (
+            // What is not streamed has no first token.
             "gen_ai_server_time_to_first_token_count{gen_ai_request_model=\"forebay-sim\"}",
-            2.0,
+            1.0,
         ),
         (
             "gen_ai_client_token_usage_count{gen_ai_token_type=\"output\"}",

@@ -145,10 +145,11 @@ async fn secrets_are_references_and_a_missing_one_is_named() {
 #[tokio::test]
 async fn addresses_that_are_taken_or_too_open_are_refused() {
     let engine = Engine::instant().await;
+    let other = Engine::instant().await;
     let taken = engine.url().replace("http://", "");
     let began = std::time::Instant::now();
     refused(
-        engine.behind("").listen(&taken),
+        other.behind("").listen(&taken),
         &[&taken, "in use", "--listen"],
     )
     .await;

@@ -120,7 +120,7 @@ async fn a_failed_flight_fails_its_joiners_with_the_real_error_and_the_next_star
         }
     })
     .await;
-    let forebay = Forebay::start(upstream.behind("")).await;
+    let forebay = Forebay::start(upstream.behind("[retries]\nattempts = 1\n")).await;
     let both: Vec<_> = (0..2)
         .map(|_| {
             let client = forebay.client.clone();

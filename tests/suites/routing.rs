@@ -269,7 +269,8 @@ async fn each_constraint_excludes_the_upstream_it_is_about_and_says_so() {
             &format!("region = \"us-east-1\"\njurisdiction = \"US\"\ncontext_tokens = 300\n{}", price(1_000_000)),
         )
         .keys(&[&key, &rich])
-        .table("[[tenants]]\nname = \"acme\"\nbudget_micro_usd = 5000");
+        .table("[[tenants]]\nname = \"acme\"\nbudget_micro_usd = 5000")
+        .table("[policies.cloud_selector.config]\nstrategy = \"score\"");
     let forebay = Forebay::start(config).await;
     let client = forebay
         .client_of(&key)

@@ -312,13 +312,15 @@ mod tests {
             );
         }
         let server = ServerConfig {
-            hosts: vec!["forebay.internal".into(), "other:81".into()],
+            hosts: vec!["forebay.internal".into(), "other.internal:81".into()],
             ..ServerConfig::default()
         };
         for (host, fits) in [
             ("Forebay.internal:9", true),
-            ("other:81", true),
-            ("other:82", false),
+            ("other.internal:81", true),
+            ("other.internal:82", false),
+            ("forebay", true),
+            ("forebay:8080", true),
         ] {
             assert_eq!(judge(get(host), &server).is_ok(), fits, "{host}");
         }
