@@ -16,11 +16,12 @@ class RawCloud(Cloud):
         return self.said_next
 
 
-def upstream(name, provider, cloud, model=None, *more):
-    """One `[[upstreams]]` with the key KEY of the environment."""
+def upstream(name, provider, cloud, model=None, *more, others=()):
+    """One `[[upstreams]]` with the key KEY of the environment; it takes the models `others` too."""
     region = 'region = "us-east-1"' if provider == "bedrock" else ""
+    models = [f'"{each}" = "{model or each}"' for each in (name, *others)]
     lines = [f'name = "{name}"', f'provider = "{provider}"', f'urls = ["{cloud.url}"]', 'health_path = ""']
-    lines += ['key = "env:KEY"', f'models = {{ "{name}" = "{model or name}" }}', region, *more]
+    lines += ['key = "env:KEY"', f"models = {{ {', '.join(models)} }}", region, *more]
     return "[[upstreams]]\n" + "\n".join(lines) + "\n"
 
 

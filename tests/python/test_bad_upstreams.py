@@ -13,6 +13,9 @@ from wires import CHAT, CONVERSE, MESSAGES, WIRES, events, frames, name
 MODEL = "at-raw"
 STREAM = {"content-type": "application/vnd.amazon.eventstream"}
 PAGE = "<html><body><h1>500 Internal Server Error</h1><p>of-the-balancer</p></body></html>"
+# Models for tests that put one to rest.
+BUSY = [f"busy-{number}" for number in range(100)]
+UNASKED = iter(BUSY)
 # So that no test meets another's recording.
 QUESTIONS = (f"question {number}" for number in itertools.count())
 
@@ -64,7 +67,7 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def gateway(cloud):
-    with Gateway(ONCE + upstream(MODEL, "bedrock", cloud), env=ENV) as gateway:
+    with Gateway(ONCE + upstream(MODEL, "bedrock", cloud, others=BUSY), env=ENV) as gateway:
         yield gateway
 
 
@@ -120,9 +123,9 @@ def test_a_client_of_amazons_gets_good_frames_all_the_same(gateway, cloud, damag
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("wire", WIRES, ids=name)
 @pytest.mark.parametrize("status", [500, 502])
-def test_a_page_instead_of_an_error_is_a_bad_gateway(gateway, cloud, wire, streamed, status):
+def test_a_page_instead_of_an_error_keeps_its_status_and_is_not_shown(gateway, cloud, wire, streamed, status):
     cloud.said_next = Reply(PAGE.encode(), status, {"content-type": "text/html"})
-    message = wire.refused(wire.post(gateway.url, MODEL, next(QUESTIONS), streamed), 502)
+    message = wire.refused(wire.post(gateway.url, MODEL, next(QUESTIONS), streamed), status)
     assert MODEL in message
     assert "of-the-balancer" not in message
 
@@ -151,6 +154,6 @@ def test_a_page_instead_of_an_answer_is_a_bad_gateway(gateway, cloud, wire, stre
 def test_too_many_requests_are_told_with_the_time_to_wait(gateway, cloud, wire, streamed, told, seconds):
     cloud.said_next = Reply.json({"message": "Too many tokens per day"}, 429)
     cloud.said_next.headers |= told
-    answer = wire.post(gateway.url, MODEL, next(QUESTIONS), streamed)
+    answer = wire.post(gateway.url, next(UNASKED), next(QUESTIONS), streamed)
     assert "Too many tokens per day" in wire.refused(answer, 429)
     assert answer.headers.get("retry-after") == seconds

@@ -67,6 +67,36 @@ async fn repeats_stay_within_their_budget_while_everything_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_request_is_repeated_no_more_often_than_attempts_allow() {
+    let refusals: [(u16, &'static [(&'static str, &'static str)]); 4] = [
+        (429, &[("retry-after", "1")]),
+        (503, &[("retry-after", "1")]),
+        (503, &[]),
+        (500, &[]),
+    ];
+    for attempts in 1..=4 {
+        for (status, headers) in refusals {
+            let mut builder = several(&["one"]);
+            builder.config.retries.attempts = attempts;
+            let mut rig = builder.build();
+            let mut incoming = rig.take_incoming();
+            let answer = rig.send(chat("hi", false));
+            let asked = tokio::spawn(async move {
+                let mut asked = 0;
+                while let Some(exchange) = incoming.recv().await {
+                    asked += 1;
+                    exchange.refuse(status, headers, r#"{"error":{"message":"no"}}"#);
+                }
+                asked
+            });
+            assert_eq!(answer.await.unwrap().status(), status);
+            drop(rig);
+            assert_eq!(asked.await.unwrap(), attempts, "{status} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_says_when_to_come_back_is_left_alone_until_then() {
     let mut rig = several(&["one", "two"]).build();
     let first = rig.send(chat("a", false));

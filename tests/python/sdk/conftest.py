@@ -1,11 +1,7 @@
 """One gateway before all fake clouds, with keys; a second with TLS for boto3."""
 
-import inspect
-import re
 import subprocess
-import time
 
-import httpx
 import pytest
 
 from clouds.config import Landscape
@@ -60,24 +56,6 @@ def tls_gateway(landscape, key, key_file, tmp_path_factory):
 def nothing_was_refused(landscape):
     yield
     landscape.check()
-
-
-@pytest.fixture(autouse=True)
-def nobody_rests(request, gateway, key):
-    """An upstream that said it is busy rests for a second; the next test finds it awake."""
-    yield
-    if "fail:" not in request.node.nodeid and "fail:" not in inspect.getsource(request.function):
-        return
-    names = set(re.findall(r"at-[a-z]+(?:-[a-z]+)*?(?=-fail|[\]-])", request.node.nodeid)) | {"at-openai"}
-    headers = {"authorization": f"Bearer {key}"}
-    for name in names:
-        body = {"model": name, "messages": [{"role": "user", "content": f"awake? {time.time()}"}]}
-        until = time.monotonic() + 2
-        while time.monotonic() < until:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers)
-            if answer.status_code != 429:
-                break
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="class")

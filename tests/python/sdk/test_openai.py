@@ -82,7 +82,7 @@ def test_a_rate_limit_says_when_to_come_back(at):
             at(name).say("fail:429")
         told = caught.value.response.headers.get("retry-after")
         # AWS does not say.
-        assert told is None if name == "at-bedrock" else told is None or int(told) >= 1, name
+        assert told is None if name == "at-bedrock" else told is None or int(told) >= 0, name
         assert name not in ("at-openai", "at-anthropic") or told, name
 
 

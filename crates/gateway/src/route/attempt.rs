@@ -246,6 +246,10 @@ impl<P: Platform> Attempts<P> {
         if let Some(chosen) = self.pick() {
             return Some(chosen);
         }
+        // A repeat is an attempt, whatever the first refusal cost.
+        if self.state.repeats + 1 >= self.sender.config.retries.attempts {
+            return None;
+        }
         let platform = self.sender.platform.clone();
         let (again, ready) = self.state.again.pop_front()?;
         let now = platform.now();
