@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from .sample import valid
-from .server import Refusal
+from .server import MIND, Refusal
 
 CACHED = 4
 THOUGHT = "Let me think: it is asked for."
@@ -33,6 +33,20 @@ class Tool:
     name: str
     schema: dict
     description: str = ""
+    # OpenAI's custom tool, whose input is free text.
+    custom: bool = False
+
+
+@dataclass
+class Seen:
+    """One thing that the model sees: a text, an image, a call or a tool's result."""
+
+    kind: str  # text, image, call, result
+    role: str = ""
+    id: str | None = None
+    name: str = ""
+    text: str = ""
+    data: bytes = b""
 
 
 @dataclass
@@ -53,6 +67,8 @@ class Ask:
     reasoning: bool = False
     stop: list = field(default_factory=list)
     max_tokens: int | None = None
+    # The whole conversation in its order, where the dialect's reader keeps it: chat, Converse and Gemini.
+    seen: list = field(default_factory=list)
 
     @property
     def failure(self):
@@ -65,10 +81,12 @@ class Call:
     id: str
     name: str
     arguments: dict
+    # The free text of a custom tool's call.
+    text: str | None = None
 
     @property
     def json(self):
-        return json.dumps(self.arguments, ensure_ascii=False)
+        return json.dumps(self.arguments, ensure_ascii=False) if self.text is None else self.text
 
 
 @dataclass
@@ -93,6 +111,10 @@ class Answer:
 
 def think(ask):
     """The answer to `ask`; a failure that comes before an answer is raised as the Refusal it asked for."""
+    if mind := MIND.get():
+        answer = mind(ask)
+        answer.usage = Usage(prompt=CACHED + len(ask.seen), cached=0, completion=1 + tokens(answer.text), reasoning=0)
+        return answer
     if ask.failure in FAILURES:
         status, kind = FAILURES[ask.failure]
         raise Refusal(status, kind, CONTEXT if kind == "context" else f"asked to fail with {status}", asked_for=True)

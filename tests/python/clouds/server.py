@@ -1,5 +1,6 @@
 """The server under every fake cloud: routes, strict reading of requests, streams cut anywhere, refusals remembered."""
 
+import contextvars
 import http.server
 import json
 import re
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 # Sizes of the pieces a stream is written in, in turns: no reader may count on an event for each read.
 PIECES = (1, 700, 3, 64, 7, 1900, 16)
 BODY_LIMIT = 32 * 1024 * 1024
+# What thinks in place of the usual brain, where a test has a model of its own: a function from an Ask to an Answer.
+MIND = contextvars.ContextVar("mind", default=None)
 
 
 @dataclass
@@ -77,6 +80,8 @@ class Cloud:
 
     # (method, pattern of the whole undecoded path, name of the method that answers)
     routes = ()
+    # What thinks in place of the usual brain; see `MIND`.
+    mind = None
 
     def __init__(self):
         self.requests, self.refusals = [], []
@@ -97,6 +102,7 @@ class Cloud:
     def answer(self, request):
         with self._lock:
             self.requests.append(request)
+        minded = MIND.set(self.mind)
         try:
             for method, pattern, name in self.routes:
                 if method == request.method and (found := re.fullmatch(pattern, request.path)):
@@ -111,6 +117,8 @@ class Cloud:
         except Exception:
             self.remember(traceback.format_exc())
             return self.error(Refusal(500, "server", "the fake itself failed, see its refusals"))
+        finally:
+            MIND.reset(minded)
 
     def remember(self, what):
         with self._lock:

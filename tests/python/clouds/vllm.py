@@ -3,7 +3,7 @@
 from .dialects import chat
 from .dialects.common import reply
 from .openai import OpenAI
-from .server import Reply
+from .server import Refusal, Reply
 from .sse import data
 
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
@@ -19,6 +19,7 @@ class Vllm(OpenAI):
     """`vllm serve`; takes `cache_salt` and `top_k` besides OpenAI's fields."""
 
     models = (MODEL,)
+    context = 65_536
     own_fields = ("cache_salt", "top_k", "min_p", "repetition_penalty", "chat_template_kwargs")
     routes = (*OpenAI.routes, ("GET", "/health", "health"), ("GET", "/version", "version"))
 
@@ -36,6 +37,13 @@ class Vllm(OpenAI):
 
     def chat(self, request):
         body = {key: value for key, value in self.body(request).items() if key not in self.own_fields}
+        asked = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+        if asked > self.context:
+            told = f"This model's maximum context length is {self.context} tokens"
+            raise Refusal(400, "invalid", f"'max_tokens' or 'max_completion_tokens' is too large: {asked}. {told}.")
+        # As the chat templates of many open models do.
+        if any(message["role"] in ("system", "developer") for message in body["messages"][1:]):
+            raise Refusal(400, "invalid", "System message must be at the beginning.")
         failed = {"error": {"message": "EngineCore died", "type": "InternalServerError", "param": None, "code": 500}}
         return reply(chat.ask(body), chat, body.get("stream"), data(failed))
 

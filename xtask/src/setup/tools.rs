@@ -131,6 +131,16 @@ pub(crate) fn ensure_node_clients(places: &Places) -> Option<Missing> {
     ensure_node_modules(places, "tests/node", "openai", "the vendors' Node clients")
 }
 
+/// Installs the agents that the tests let work through the gateway.
+pub(crate) fn ensure_agents(places: &Places) -> Vec<Missing> {
+    ["@anthropic-ai/claude-code", "@openai/codex"]
+        .into_iter()
+        .filter_map(|agent| {
+            ensure_node_modules(places, "tests/agents", agent, "the tests with real agents")
+        })
+        .collect()
+}
+
 /// Installs what a folder's package-lock.json names, unless `module` is there already.
 fn ensure_node_modules(
     places: &Places,

@@ -119,12 +119,13 @@ pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> 
     out.into()
 }
 
-/// Appends a message up to the bracket that opens its content.
+/// Appends a message up to the bracket that opens its content. Only an id of this format's stays:
+/// agents take messages of one id for one, and other servers' ids come again (Ollama has a thousand).
 pub(super) fn begin_message(id: &str, model: &str, context: &AnswerContext, out: &mut String) {
     out.push_str("{\"id\":");
-    match id {
-        "" => write_json_string(&format!("msg_{}", context.id), out),
-        id => write_json_string(id, out),
+    match id.starts_with("msg_") {
+        true => write_json_string(id, out),
+        false => write_json_string(&format!("msg_{}", context.id), out),
     }
     out.push_str(",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
     write_json_string(

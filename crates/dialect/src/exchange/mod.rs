@@ -81,6 +81,8 @@ pub struct WriteOptions {
     pub include_usage: bool,
     /// The output limit to name where the target demands one and the client named none.
     pub default_max_tokens: u64,
+    /// Tokens that the target has for an answer to this prompt, where its context is known.
+    pub room: Option<u64>,
     /// What of a format the target does in its own way.
     pub profile: Profile,
     /// Media that the client named by URL and that were fetched for a target that takes bytes only.

@@ -18,6 +18,7 @@ mod names;
 mod namespaces;
 mod openai;
 mod results;
+mod room;
 mod turns;
 mod undo;
 
@@ -36,6 +37,7 @@ pub(crate) struct Aim<'o> {
     profile: Profile,
     model: &'o str,
     default_max_tokens: u64,
+    room: Option<u64>,
     family: Family,
 }
 
@@ -53,6 +55,7 @@ impl<'o> Aim<'o> {
                 0 => 4096,
                 tokens => tokens,
             },
+            room: options.room,
             family: Family::of(to, options.profile, model),
         }
     }
@@ -107,6 +110,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         ..Fitted::default()
     };
     defaults(request);
+    room::fit(request, aim, &mut fitted);
     namespaces::flatten(request, aim, &mut fitted);
     custom::bridge(request, aim, &mut fitted);
     hosted::leave_out(request, aim, &mut fitted);

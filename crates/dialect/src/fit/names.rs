@@ -147,7 +147,8 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
 
 /// A function, or a custom tool that the target has: a provider's own tools keep their names.
 fn is_function(tool: &crate::exchange::Tool<'_>) -> bool {
-    tool.builtin.is_none()
+    let kind = tool.builtin.as_ref().map(|(kind, _)| kind.as_ref());
+    matches!(kind, None | Some("custom"))
 }
 
 /// The names of all functions that are declared or called.

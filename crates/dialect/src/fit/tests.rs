@@ -310,6 +310,34 @@ fn codexs_custom_tools_and_namespaces_come_back_in_a_stream() {
 }
 
 #[test]
+fn tools_that_codex_declares_in_its_input_are_those_it_declares_beside_it() {
+    let (_, from, mut body) = agents().swap_remove(1);
+    let exec = json!({"type": "custom", "name": "exec", "description": "runs code"});
+    let namespace = json!({"type": "namespace", "name": "functions", "tools": [exec]});
+    body["tools"].as_array_mut().unwrap().push(namespace);
+    let mut within = body.clone();
+    let tools = within.as_object_mut().unwrap().remove("tools").unwrap();
+    let item =
+        json!({"type": "additional_tools", "id": "at_1", "role": "developer", "tools": tools});
+    within["input"].as_array_mut().unwrap().insert(0, item);
+    for to in TARGETS.into_iter().filter(|to| to.0 != Wire::Responses) {
+        assert_eq!(cross(from, &within, to), cross(from, &body, to), "{to:?}");
+    }
+    let openai = read(&cross(from, &within, TARGETS[0]).body);
+    assert_eq!(openai["tools"][3]["custom"]["name"], "functions__exec");
+    let written = cross(from, &within, (Wire::Chat, Profile::Engine, "m"));
+    let call = calling("functions__exec", &["{\"input\": \"1+", "1\"}"], "stop");
+    let told = stream(Wire::Chat, Wire::Responses, &call, &context(&written));
+    let done = |event: &&Json| event["type"] == "response.output_item.done";
+    let item = &told.iter().find(done).unwrap()["item"];
+    let named = ["type", "namespace", "name", "input"].map(|member| item[member].as_str());
+    assert_eq!(
+        named.map(Option::unwrap),
+        ["custom_tool_call", "functions", "exec", "1+1"]
+    );
+}
+
+#[test]
 fn json_by_a_forced_tool_is_plain_content_whole_and_streamed() {
     let (_, from, body) = agents().swap_remove(3);
     let written = cross(

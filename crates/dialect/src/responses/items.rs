@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::content::{self, other_fields};
+use super::tools;
 use crate::cross::TranslateError;
-use crate::exchange::{Content, Inexpressible, Message, Part, Role, ToolCall, ToolResult};
+use crate::exchange::{
+    ChatRequest, Content, Inexpressible, Message, Part, Role, Tool, ToolCall, ToolResult,
+};
 use crate::fields::{invalid, string};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
@@ -14,8 +17,9 @@ use crate::request::RequestError;
 
 pub(super) fn read<'d>(
     input: Value<'d>,
-    messages: &mut Vec<Message<'d>>,
+    request: &mut ChatRequest<'d>,
 ) -> Result<(), TranslateError> {
+    let messages = &mut request.messages;
     if let Some(text) = input.as_str() {
         push(messages, Role::User, false).push(Part::text(text));
         return Ok(());
@@ -33,7 +37,12 @@ pub(super) fn read<'d>(
     }
     let mut names = HashMap::new();
     for (position, item) in input.items().enumerate() {
-        Item { position, item }.read(messages, &mut names)?;
+        let item = Item { position, item };
+        if item.brings_tools() {
+            request.tools.extend(item.tools()?);
+        } else {
+            item.read(messages, &mut names)?;
+        }
     }
     Ok(())
 }
@@ -72,6 +81,20 @@ impl<'d> Item<'d> {
         let value = self.item.get(name).filter(|value| !value.is_null());
         let value = value.ok_or_else(|| RequestError::Missing { param: path() })?;
         string(value, path)
+    }
+
+    /// Whether it declares tools: Codex tells some models of them there.
+    fn brings_tools(&self) -> bool {
+        let kind = self.item.get("type");
+        kind.is_some_and(|kind| kind.is_str("additional_tools"))
+    }
+
+    /// The tools that it declares.
+    fn tools(&self) -> Result<Vec<Tool<'d>>, RequestError> {
+        let path = || self.path(".tools");
+        let list = self.item.get("tools").filter(|list| !list.is_null());
+        let list = list.ok_or_else(|| RequestError::Missing { param: path() })?;
+        tools::read(list, &path())
     }
 
     fn read(

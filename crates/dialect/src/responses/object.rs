@@ -18,7 +18,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// What the upstream says counts; the context stands in where it says nothing.
+    /// What the upstream says counts; the context stands in where it says nothing, and for ids of
+    /// other formats: servers may number several answers alike, and clients tell turns by it.
     pub(super) fn new(
         id: &str,
         model: &str,
@@ -29,11 +30,10 @@ impl Head {
             "" => else_.to_owned(),
             said => said.to_owned(),
         };
-        let id = pick(id, &context.id);
         Self {
             id: match id.starts_with("resp_") {
-                true => id,
-                false => format!("resp_{id}"),
+                true => id.to_owned(),
+                false => format!("resp_{}", context.id),
             },
             model: pick(model, &context.model),
             created: created.unwrap_or(context.created),
@@ -143,4 +143,26 @@ fn write_usage(out: &mut String, usage: &Usage) {
     let total = usage.input.saturating_add(usage.output);
     number(out, "total_tokens", total);
     out.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_id_of_this_format_stays_one() {
+        let context = AnswerContext {
+            id: "7".into(),
+            ..AnswerContext::default()
+        };
+        let cases = [
+            ("resp_1", "resp_1"),
+            ("chatcmpl-5", "resp_7"),
+            ("msg_5", "resp_7"),
+            ("", "resp_7"),
+        ];
+        for (id, told) in cases {
+            assert_eq!(Head::new(id, "m", None, &context).id, told);
+        }
+    }
 }

@@ -250,6 +250,7 @@ fn read_item(
         }
         kind => {
             said.needs.vision |= kind.contains("computer");
+            said.needs.tools |= kind == "additional_tools";
             said.opaque(kind, item);
             said.finish("assistant".to_owned(), Vec::new(), messages, places);
             return Ok(());

@@ -39,10 +39,7 @@ pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, Trans
     if !has_model {
         return Err(missing("model").into());
     }
-    items::read(
-        input.ok_or_else(|| missing("input"))?,
-        &mut request.messages,
-    )?;
+    items::read(input.ok_or_else(|| missing("input"))?, &mut request)?;
     request.sampling.logprobs |= request.sampling.top_logprobs.is_some();
     request.extra.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(request)
@@ -100,7 +97,7 @@ fn member<'d>(
         "presence_penalty" => sampling.presence_penalty = Some(number(value, name)?),
         "logit_bias" => sampling.logit_bias = Some(Cow::Borrowed(value.raw())),
         "stop" => stop(&mut sampling.stop, value)?,
-        "tools" => request.tools = tools::read(value)?,
+        "tools" => request.tools = tools::read(value, name)?,
         "tool_choice" => match tools::read_choice(value)? {
             Some(choice) => request.tool_choice = Some(choice),
             None => request.extra.push(field(name, value)),

@@ -9,19 +9,20 @@ use crate::fields::{boolean, field, invalid, name_of, string};
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
 
-pub(super) fn read<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
+/// Reads the list of tools that stands at `list`.
+pub(super) fn read<'d>(value: Value<'d>, list: &str) -> Result<Vec<Tool<'d>>, RequestError> {
     if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("tools", "an array", value));
+        return Err(RequestError::wrong_type(list, "an array", value));
     }
     let mut tools = Vec::with_capacity(value.items().count());
     for (position, tool) in value.items().enumerate() {
-        tools.push(read_one(position, tool)?);
+        let path = |name: &str| format!("{list}[{position}]{name}");
+        tools.push(read_one(tool, &path)?);
     }
     Ok(tools)
 }
 
-fn read_one(position: usize, tool: Value<'_>) -> Result<Tool<'_>, RequestError> {
-    let path = |name: &str| format!("tools[{position}]{name}");
+fn read_one<'d>(tool: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'d>, RequestError> {
     if tool.kind() != Kind::Object {
         return Err(RequestError::wrong_type(path(""), "an object", tool));
     }
@@ -190,16 +191,25 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         return false;
     };
     let root = document.root();
-    let Some(wrapped) = root.get("custom") else {
+    let wrapped = root.get("custom");
+    let declared = wrapped.unwrap_or(root);
+    if wrapped.is_none()
+        && declared
+            .get("name")
+            .is_some_and(|name| name.is_str(&tool.name))
+    {
         out.push_str(json);
         return true;
-    };
+    }
     out.push_str("{\"type\":\"custom\"");
     text(out, "name", &tool.name);
-    if let Some(description) = wrapped.get("description").and_then(Value::as_str) {
+    let description = tool.description.clone();
+    if let Some(description) =
+        description.or_else(|| declared.get("description").and_then(Value::as_str))
+    {
         text(out, "description", &description);
     }
-    if let Some(format) = wrapped.get("format").filter(|format| !format.is_null()) {
+    if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
         match format.get("grammar").filter(|_| is(format, "grammar")) {
             Some(grammar) => {
                 name(out, "format");

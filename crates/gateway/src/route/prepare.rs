@@ -190,6 +190,9 @@ impl<P: Platform> Attempts<P> {
             stream: request.stream,
             include_usage,
             default_max_tokens: upstream.config.default_max_tokens,
+            room: upstream
+                .context_tokens(&request.prompt.model)
+                .map(|context| context.saturating_sub(request.estimated_input_tokens())),
             profile: route.profile,
             fetched: self.state.media.clone(),
             set: set

@@ -1,5 +1,6 @@
 //! Who is to be asked, in which order: the selector's word on the upstreams as they are now.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,9 @@ pub(crate) struct Wish<'a> {
     pub(crate) view: View<'a>,
 }
 
+/// Tokens that an answer gets at least, where the limit that was asked for fits no context.
+const LEAST_ANSWER: u64 = 1024;
+
 /// Asks the selector for the order in which to try.
 ///
 /// # Errors
@@ -62,13 +66,14 @@ pub(crate) async fn rank<S: PolicySession>(
         explore: random.is_multiple_of(EXPLORE),
         ..wish.view
     };
+    let mut demand = Cow::Borrowed(&wish.demand);
     loop {
         let candidates: Vec<_> = (0..)
             .zip(&upstreams)
             .map(|(order, upstream)| upstream.candidate(view, order))
             .collect();
         let ranking = session
-            .rank(wish.caller, &wish.demand, &candidates)
+            .rank(wish.caller, &demand, &candidates)
             .await
             .map_err(|e| policy_failed(&e))?;
         let order: Vec<_> = ranking
@@ -84,6 +89,12 @@ pub(crate) async fn rank<S: PolicySession>(
                 took: Duration::ZERO,
                 last_resort: view.last_resort,
             });
+        }
+        let too_long = unable(&ranking) && excluded(&ranking, &["context"]);
+        if too_long && demand.output_tokens > LEAST_ANSWER {
+            // A limit is what an answer may have, not what it needs.
+            demand.to_mut().output_tokens = LEAST_ANSWER;
+            continue;
         }
         let ill = excluded(&ranking, &["health"]);
         if ill && !view.last_resort {
@@ -107,6 +118,12 @@ fn excluded(ranking: &Ranking, codes: &[&str]) -> bool {
     reasons.any(|code| codes.contains(&code))
 }
 
+/// Whether no upstream is able to serve the request, whatever its state.
+fn unable(ranking: &Ranking) -> bool {
+    let able = |why: &str| !matches!(why, "capability" | "context");
+    !ranking.excluded.is_empty() && !ranking.excluded.iter().any(|(_, why)| able(&why.code))
+}
+
 fn nobody(
     ranking: &Ranking,
     route: &str,
@@ -116,16 +133,11 @@ fn nobody(
     if let Some(until) = rests_until {
         return resting(until.saturating_duration_since(now));
     }
-    // What no upstream is able to do, none will be in a moment.
-    let unable = !ranking.excluded.is_empty()
-        && ranking
-            .excluded
-            .iter()
-            .all(|(_, why)| matches!(why.code.as_str(), "capability" | "context"));
     // Money is the client's to offer; what is ill or busy now may be cheap enough in a moment.
     let too_dear = excluded(ranking, &["budget"]) && !excluded(ranking, &["health", "capacity"]);
     let error = GatewayError::new(
-        if unable {
+        // What no upstream is able to do, none will be in a moment.
+        if unable(ranking) {
             ErrorKind::NotExpressible
         } else if too_dear {
             ErrorKind::Budget

@@ -291,6 +291,13 @@ impl Upstream {
         self.config.models.contains_key(model)
     }
 
+    /// Tokens of prompt and answer together, where they are known.
+    pub(crate) fn context_tokens(&self, model: &str) -> Option<u64> {
+        let offered = || self.offers.get(model).map(|offer| offer.context_tokens);
+        let named = Some(self.config.context_tokens).filter(|tokens| *tokens > 0);
+        named.or_else(offered).filter(|tokens| *tokens > 0)
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -315,10 +322,7 @@ impl Upstream {
                 Some(offer) => config.capabilities.and(offer.capabilities).into(),
                 None => config.capabilities.into(),
             },
-            context_tokens: match (config.context_tokens, offer) {
-                (0, Some(offer)) => offer.context_tokens,
-                (tokens, _) => tokens,
-            },
+            context_tokens: self.context_tokens(view.model).unwrap_or_default(),
             price: config
                 .price
                 .map(Into::into)

@@ -2,12 +2,14 @@
 
 from openai.types.chat.completion_create_params import CompletionCreateParams
 
-from ..brain import Ask, Tool, pieces
+from ..brain import Ask, Seen, Tool, pieces
 from ..server import Refusal
 from ..sse import DONE, data
-from .common import image_of_url, require, text_of
+from .common import bytes_of_url, image_of_url, require, text_of
 
 CREATED = 1_790_000_000
+# The same for each answer: servers like Ollama have only a few.
+ID = "chatcmpl-fake"
 # The JavaScript client gives its own additions back when it runs tools.
 TOLERATED = r"\.parsed(_arguments)?: unknown field$"
 END = {"stop": "stop", "sequence": "stop", "length": "length", "calls": "tool_calls"}
@@ -38,6 +40,7 @@ def read_messages(messages, asked):
     asked.turns, open_calls = 0, {}
     for message in messages:
         role, content = message["role"], message.get("content")
+        asked.seen += seen_of(message)
         if role != "tool" and open_calls:
             raise Refusal(400, "invalid", f"tool calls {sorted(open_calls)} have no tool messages")
         if role in ("system", "developer"):
@@ -59,8 +62,30 @@ def read_messages(messages, asked):
         raise Refusal(400, "invalid", f"tool calls {sorted(open_calls)} have no tool messages")
 
 
+def seen_of(message):
+    """What a message shows the model."""
+    role, content = message["role"], message.get("content")
+    if role == "tool":
+        yield Seen("result", role, id=message["tool_call_id"], text=text_of(content))
+        return
+    for part in content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []:
+        if part["type"] == "image_url":
+            yield Seen("image", role, data=bytes_of_url(part["image_url"]["url"])[1])
+        elif part["type"] == "text":
+            yield Seen("text", role, text=part["text"])
+    for call in message.get("tool_calls") or []:
+        if call["type"] == "custom":
+            yield Seen("call", role, id=call["id"], name=call["custom"]["name"], text=call["custom"]["input"])
+        else:
+            yield Seen("call", role, id=call["id"], name=call["function"]["name"], text=call["function"]["arguments"])
+
+
 def read_tools(body, asked):
     for tool in body.get("tools") or []:
+        if tool["type"] == "custom":
+            own = tool["custom"]
+            asked.tools.append(Tool(own["name"], {"type": "string"}, own.get("description", ""), custom=True))
+            continue
         function = tool["function"]
         schema = function.get("parameters") or {"type": "object", "properties": {}}
         asked.tools.append(Tool(function["name"], schema, function.get("description", "")))
@@ -69,6 +94,13 @@ def read_tools(body, asked):
         raise Refusal(400, "invalid", "'tool_choice' is only allowed when 'tools' are specified.")
     asked.choice = choice if isinstance(choice, str) else choice["function"]["name"]
     asked.choice = "required" if asked.choice == "any" else asked.choice
+
+
+def _called(call, text, **named):
+    """A call, or a piece of one, which has neither a name nor a type."""
+    kind, member = ("function", "arguments") if call.text is None else ("custom", "input")
+    typed = {"type": kind} if named else {}
+    return {**typed, kind: {**named, member: text}}
 
 
 def usage(answer):
@@ -85,13 +117,10 @@ def usage(answer):
 def whole(ask, answer):
     message = {"role": "assistant", "content": answer.text or None, "refusal": None}
     if answer.calls:
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.json}}
-            for call in answer.calls
-        ]
+        message["tool_calls"] = [{"id": call.id, **_called(call, call.json, name=call.name)} for call in answer.calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": END[answer.end]}
     return {
-        "id": "chatcmpl-fake",
+        "id": ID,
         "object": "chat.completion",
         "created": CREATED,
         "model": ask.model,
@@ -102,7 +131,7 @@ def whole(ask, answer):
 
 def chunks(ask, answer):
     """The chunks of a stream as JSON; calls take turns, as parallel calls may."""
-    common = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": CREATED, "model": ask.model}
+    common = {"id": ID, "object": "chat.completion.chunk", "created": CREATED, "model": ask.model}
 
     def chunk(delta, end=None):
         return {**common, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}]}
@@ -111,12 +140,11 @@ def chunks(ask, answer):
     for piece in pieces(answer.text) if answer.text else []:
         yield chunk({"content": piece})
     for index, call in enumerate(answer.calls):
-        head = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
-        yield chunk({"tool_calls": [head]})
+        yield chunk({"tool_calls": [{"index": index, "id": call.id, **_called(call, "", name=call.name)}]})
     fragments = [[(index, piece) for piece in pieces(call.json)] for index, call in enumerate(answer.calls)]
     for turn in range(max(map(len, fragments), default=0)):
         for index, piece in (each[turn] for each in fragments if turn < len(each)):
-            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+            yield chunk({"tool_calls": [{"index": index, **_called(answer.calls[index], piece)}]})
     yield chunk({}, END[answer.end])
     if ask.include_usage:
         yield {**common, "choices": [], "usage": usage(answer)}

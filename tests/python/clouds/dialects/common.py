@@ -46,15 +46,25 @@ def _breaking(events, failure, failed):
 
 def image_of_url(url):
     """Media type and size of a data URL's image."""
+    kind, content = bytes_of_url(url)
+    return kind, len(content)
+
+
+def bytes_of_url(url):
+    """Media type and bytes of a data URL."""
     found = re.fullmatch(r"data:([\w/+.-]+);base64,(.*)", url, re.DOTALL)
     if not found:
         raise Refusal(400, "invalid", f"not a data URL with base64: {url[:40]!r}")
-    return image(found.group(1), found.group(2))
+    return found.group(1), decoded(found.group(2))
 
 
 def image(kind, encoded):
+    return kind, len(decoded(encoded))
+
+
+def decoded(encoded):
     try:
-        return kind, len(base64.b64decode(encoded, validate=True))
+        return base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         raise Refusal(400, "invalid", f"the image is not base64: {error}") from error
 

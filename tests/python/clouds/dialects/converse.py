@@ -7,7 +7,7 @@ import json
 import botocore.session
 from botocore.validate import ParamValidator
 
-from ..brain import Ask, Tool, pieces
+from ..brain import Ask, Seen, Tool, pieces
 from ..server import Refusal
 from ..sse import aws_event
 
@@ -52,6 +52,8 @@ def ask(body, model, operation):
     asked = Ask(model=model)
     asked.system = " ".join(block["text"] for block in value.get("system", []) if "text" in block)
     _read_messages(value.get("messages", []), asked)
+    asked.seen = [Seen("text", "system", text=asked.system)] if asked.system else []
+    asked.seen += [seen for message in value["messages"] for seen in _seen(message["content"], message["role"])]
     tools = value.get("toolConfig", {})
     for tool in tools.get("tools", []):
         if "toolSpec" in tool:
@@ -99,6 +101,27 @@ def _read_messages(messages, asked):
             if "image" in block:
                 given = block["image"]
                 asked.images.append((f"image/{given['format']}", len(given["source"]["bytes"])))
+
+
+def _seen(blocks, role):
+    """What a message's or a result's blocks show the model. What a result shows stands after it."""
+    for block in blocks:
+        if "text" in block:
+            yield Seen("text", role, text=block["text"])
+        elif "image" in block:
+            yield Seen("image", role, data=block["image"]["source"]["bytes"])
+        elif "toolUse" in block:
+            call = block["toolUse"]
+            yield Seen("call", role, id=call["toolUseId"], name=call["name"], text=json.dumps(call["input"]))
+        elif "toolResult" in block:
+            result = block["toolResult"]
+            within = list(_seen(result["content"], "tool"))
+            said = "".join(each.text for each in within)
+            failed = "Error: " if result.get("status") == "error" else ""
+            yield Seen("result", "tool", id=result["toolUseId"], text=failed + said)
+            yield from (each for each in within if each.kind == "image")
+        elif "json" in block:
+            yield Seen("text", role, text=json.dumps(block["json"]))
 
 
 def _usage(answer):

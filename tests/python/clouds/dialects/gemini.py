@@ -1,9 +1,11 @@
 """Gemini's generateContent, as the Gemini API and Vertex speak it, held against google-genai's types."""
 
+import json
+
 import pydantic
 from google.genai import types
 
-from ..brain import Ask, Tool, pieces
+from ..brain import Ask, Seen, Tool, pieces
 from ..server import Refusal
 from ..sse import data
 
@@ -35,6 +37,8 @@ def ask(body, model):
     asked = Ask(model=model)
     asked.system = _text(asked_for.systemInstruction)
     _read_contents(asked_for.contents, asked)
+    asked.seen = [Seen("text", "system", text=asked.system)] if asked.system else []
+    asked.seen += [seen for content in asked_for.contents for seen in _seen(content)]
     for tool in asked_for.tools or []:
         for declared in tool.function_declarations or []:
             schema = declared.parameters_json_schema or _schema(declared.parameters)
@@ -105,6 +109,24 @@ def _read_contents(contents, asked):
                 asked.images.append((part.inline_data.mime_type, len(part.inline_data.data)))
 
 
+def _seen(content):
+    """What a content shows the model. What a result shows stands after it."""
+    role = "assistant" if content.role == "model" else content.role or "user"
+    for part in content.parts or []:
+        if part.text and not part.thought:
+            yield Seen("text", role, text=part.text)
+        elif part.inline_data:
+            yield Seen("image", role, data=part.inline_data.data)
+        elif part.function_call:
+            call = part.function_call
+            yield Seen("call", role, id=call.id, name=call.name, text=json.dumps(call.args))
+        elif part.function_response:
+            result = part.function_response
+            yield Seen("result", "tool", id=result.id, name=result.name, text=json.dumps(result.response))
+            for inner in result.parts or []:
+                yield Seen("image", "tool", data=inner.inline_data.data)
+
+
 def _usage(answer):
     used = answer.usage
     said = {
@@ -127,7 +149,8 @@ def _said(ask, answer, parts, end=None):
         "candidates": [candidate],
         "usageMetadata": _usage(answer),
         "modelVersion": ask.model,
-        "responseId": "fake-response",
+        # Calls have no ids, so that who makes some needs what tells one answer from another.
+        "responseId": f"fake-response-{len(ask.seen)}",
     }
 
 

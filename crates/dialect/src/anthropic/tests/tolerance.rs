@@ -184,3 +184,27 @@ fn a_refusal_of_openais_ends_as_one() {
         serde_json::json!([{"type": "text", "text": "no"}])
     );
 }
+
+/// Claude Code takes messages of one id for one, and servers such as Ollama give an id again.
+#[test]
+fn only_an_id_of_anthropics_stays_one() {
+    let context = AnswerContext {
+        id: "7".into(),
+        ..AnswerContext::default()
+    };
+    let cases = [
+        ("msg_01", "msg_01"),
+        ("chatcmpl-5", "msg_7"),
+        ("resp_5", "msg_7"),
+        ("", "msg_7"),
+    ];
+    for (id, told) in cases {
+        let answer = ChatAnswer {
+            id: id.into(),
+            ..ChatAnswer::default()
+        };
+        let whole = write_answer(&answer, &context);
+        let body: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(body["id"], told);
+    }
+}

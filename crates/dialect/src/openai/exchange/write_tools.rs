@@ -61,7 +61,7 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
         if !out.is_empty() {
             out.push(',');
         }
-        if kind != "custom" || !body.traits.custom_tools || !custom(json, out) {
+        if kind != "custom" || !body.traits.custom_tools || !custom(tool, json, out) {
             out.truncate(before);
             let why = "chat completions at this target have no such tool";
             body.lose(param(), why);
@@ -99,28 +99,34 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
     }
 }
 
-/// A custom tool in chat's form: as it stands, or made of the flat form that responses have.
-/// False where it is neither.
-fn custom(json: &str, out: &mut String) -> bool {
+/// A custom tool in chat's form: as it stands, or made of the flat form that responses have, under
+/// the name that it goes by here. False where it is neither.
+fn custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
     let Ok(document) = Document::parse(json.as_bytes()) else {
         return false;
     };
     let root = document.root();
-    if root.get("custom").is_some() {
+    let wrapped = root.get("custom");
+    let declared = wrapped.unwrap_or(root);
+    let Some(name) = text(declared, "name") else {
+        return false;
+    };
+    if wrapped.is_some() && name == tool.name {
         out.push_str(json);
         return true;
     }
-    let Some(name) = text(root, "name") else {
-        return false;
-    };
     out.push_str("{\"type\":\"custom\",\"custom\":{\"name\":");
-    write_json_string(&name, out);
-    if let Some(description) = text(root, "description") {
+    write_json_string(&tool.name, out);
+    let description = tool.description.clone();
+    if let Some(description) = description.or_else(|| text(declared, "description")) {
         member("description", &description, out);
     }
-    if let Some(format) = super::some(root, "format") {
+    if let Some(format) = super::some(declared, "format") {
         out.push_str(",\"format\":");
-        custom_format(format, out);
+        match wrapped {
+            Some(_) => out.push_str(format.raw()),
+            None => custom_format(format, out),
+        }
     }
     out.push_str("}}");
     true
