@@ -90,6 +90,11 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
             let own = schema.is_some() && model.formats;
             !own && model.forces != Forces::None
         }
+        // Cohere takes no form beside tools.
+        (Wire::Cohere, _) => {
+            let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
+            functions && request.tool_choice != Some(ToolChoice::None)
+        }
         // The second generation refuses a form beside functions.
         (Wire::Gemini, Family::Gemini(gemini)) => {
             let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
