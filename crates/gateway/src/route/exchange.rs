@@ -119,7 +119,9 @@ impl<P: Platform> Attempts<P> {
             let response = self.send(&chosen, request, limit, sent).await?;
             if response.status().is_success() {
                 let (head, body) = response.into_parts();
-                self.readable(&chosen.upstream, &head, sent)?;
+                if let Some(failed) = self.unreadable(&chosen.upstream, &head, sent) {
+                    return Err(failed);
+                }
                 self.observe(
                     &chosen.upstream,
                     Some(head.status.as_u16()),
@@ -318,16 +320,14 @@ impl<P: Platform> Attempts<P> {
         Refused::Failed(Failed::broken(error))
     }
 
-    /// Whether the platform has undone the coding of an answer, where it has one.
-    fn readable(
+    /// An answer in a coding that the platform has not undone.
+    fn unreadable(
         &self,
         upstream: &Upstream,
         head: &http::response::Parts,
         sent: Instant,
-    ) -> Result<(), Failed> {
-        let Some(coding) = coding(&head.headers) else {
-            return Ok(());
-        };
+    ) -> Option<Failed> {
+        let coding = coding(&head.headers)?;
         let what = format!(
             "upstream \"{}\" sent an answer in a coding that can't be undone here (content-encoding: {coding})",
             upstream.name
@@ -335,7 +335,7 @@ impl<P: Platform> Attempts<P> {
         let error = GatewayError::new(ErrorKind::UpstreamInvalid, what);
         let status = Some(head.status.as_u16());
         self.observe(upstream, status, Some(error.kind), sent, true);
-        Err(Failed::broken(error))
+        Some(Failed::broken(error))
     }
 }
 
