@@ -59,7 +59,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
 /// Whether the target reads no files, but the text of those that are text.
 fn takes_documents_as_text(aim: &Aim<'_>) -> bool {
     let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
-    matches!(aim.to, Wire::Cohere | Wire::Oci) || (aim.to == Wire::Chat && !house)
+    aim.to == Wire::Cohere || (aim.to == Wire::Chat && !house)
 }
 
 /// A document of plain text, sent as bytes, is its text.
