@@ -36,6 +36,12 @@ impl Log {
                 last.clone_from(text);
                 Some(json!({"level": "warn", "message": text}).to_string())
             }
+            Observation::UnknownFinish { upstream, word } => {
+                let message =
+                    "an answer ended for a reason that is not known; clients got the nearest one";
+                let line = json!({"level": "warn", "message": message, "upstream": &**upstream, "word": word});
+                Some(line.to_string())
+            }
             Observation::Finished(summary) if self.access => Some(access(summary)),
             _ => None,
         }
@@ -67,6 +73,7 @@ fn access(summary: &Summary) -> String {
         },
         "tier": summary.cache_tier,
         "upstream": summary.upstream.as_deref(),
+        "lost": summary.lost.iter().map(|lost| format!("{} ({})", lost.name, lost.grade.as_str())).collect::<Vec<_>>(),
         "client_gone": summary.client_gone,
         "bytes_out": summary.bytes_out,
         "duration_ms": u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX),

@@ -11,7 +11,7 @@ use crate::exchange::{
     ChatAnswer, ChatRequest, Collector, Inexpressible, Profile, StreamEvent, WriteOptions, Written,
     replay,
 };
-use crate::fit::{self, Aim, Back, Undo};
+use crate::fit::{self, Aim, Back, Seen, Undo};
 use crate::json::{Document, Value};
 use crate::naming::client_name;
 use crate::openai::convert::{self, ConvertError};
@@ -45,6 +45,8 @@ pub struct AnswerContext {
     pub echo: String,
     /// What has to be undone in the answer, of the request that was translated for its upstream.
     pub back: Arc<Back>,
+    /// What was seen in the answer that an operator should know of.
+    pub seen: Arc<Seen>,
 }
 
 /// Reads a stream of one format. `root` is an event's data, `event` its name where it has one.
@@ -70,6 +72,9 @@ pub(crate) trait WriteStream: Send {
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<Bytes>);
 }
 
+/// The most losses that are named in the client's own words: each is sought among all messages.
+const MAX_NAMED: usize = 256;
+
 /// The request in the format of an upstream.
 ///
 /// # Errors
@@ -92,12 +97,17 @@ pub fn translate_request(
     let written = write_request(&read, to, options);
     // What the client calls a field: told by the request as the client sent it.
     let named = |params: Vec<String>| -> Result<Vec<String>, TranslateError> {
-        if params.is_empty() {
-            return Ok(params);
-        }
-        let read = read_request(request, document.root())?;
-        let name = |param: String| client_name(request.wire(), &read, &param);
-        Ok(params.into_iter().map(name).collect())
+        // Only a place among the messages is counted in what the client sent.
+        let placed = params.iter().any(|param| param.starts_with("messages["));
+        let read = match placed && request.wire() != Wire::Chat {
+            true => read_request(request, document.root())?,
+            false => ChatRequest::default(),
+        };
+        let name = |(at, param): (usize, String)| match at < MAX_NAMED {
+            true => client_name(request.wire(), &read, &param),
+            false => param,
+        };
+        Ok(params.into_iter().enumerate().map(name).collect())
     };
     match written {
         Ok(mut written) => {
@@ -275,7 +285,7 @@ pub fn translate_answer(
     }
     let document = Document::parse(body)?;
     let mut answer = read_answer(from, document.root())?;
-    context.back.answer(&mut answer);
+    context.back.answer(&mut answer, &context.seen);
     Ok(write_answer(to, &answer, context))
 }
 
@@ -306,7 +316,7 @@ impl StreamTranslation {
             reader: reader(from),
             writer: writer(to, context),
             events: Vec::new(),
-            undo: Undo::new(context.back.clone()),
+            undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
             ended: false,
         }

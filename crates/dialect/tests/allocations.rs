@@ -53,8 +53,6 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const MOST: usize = 3;
-/// Converse's calls and results cost more since histories are fitted to what it takes.
-const MOST_TO_CONVERSE: usize = 6;
 /// Vectors and maps that double as they grow.
 const GROWTH: usize = 24;
 
@@ -81,11 +79,7 @@ fn holds(kind: &str, turn: impl Fn(usize) -> Vec<Value>) {
             (messages.len(), allocations(messages, wire))
         };
         let ((few_messages, few), (many_messages, many)) = (of(16), of(256));
-        let each = match wire {
-            Wire::Converse => MOST_TO_CONVERSE,
-            _ => MOST,
-        };
-        let most = few + each * (many_messages - few_messages) + GROWTH;
+        let most = few + MOST * (many_messages - few_messages) + GROWTH;
         assert!(
             many <= most,
             "{kind} to {}: {many} allocations for {many_messages} messages, {few} for {few_messages}",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use forebay_dialect::canonical::{Operation, Usage};
+use forebay_dialect::exchange::{Grade, Lost};
 
 use crate::error::ErrorKind;
 use crate::policy::{Caller, Hit, Reason};
@@ -38,8 +39,45 @@ pub enum Observation {
         /// The rules.
         hits: Vec<Hit>,
     },
+    /// An upstream that answers was not told fields of the request.
+    Lost {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// The fields.
+        fields: Arc<[LostField]>,
+    },
+    /// An answer ended for a reason in a word that nobody knows; clients got the nearest one.
+    UnknownFinish {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// The word.
+        word: String,
+    },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
+}
+
+/// A field of a request that its upstream was not told. Its name, never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostField {
+    /// The field as the client knows it, cut at 64 bytes.
+    pub name: String,
+    /// Its class: one of a closed set.
+    pub class: &'static str,
+    /// How much it matters.
+    pub grade: Grade,
+}
+
+impl LostField {
+    pub(crate) fn new(lost: &Lost) -> Self {
+        // 64: a client may call a field what it likes.
+        let cut = lost.param.floor_char_boundary(64);
+        Self {
+            name: lost.param[..cut].to_owned(),
+            class: lost.class(),
+            grade: lost.grade,
+        }
+    }
 }
 
 /// What the cache said, in the words of RFC 9211.
@@ -94,6 +132,8 @@ pub struct Summary {
     pub cache_why: Option<Reason>,
     /// The upstream that answered.
     pub upstream: Option<Arc<str>>,
+    /// What it was not told, at most 16.
+    pub lost: Arc<[LostField]>,
     /// Tokens, where counted or estimated.
     pub usage: Option<Usage>,
     /// The upstream did not count: `usage` is made from the bytes of prompt and answer.
@@ -137,6 +177,7 @@ impl Default for Summary {
             cache_tier: "",
             cache_why: None,
             upstream: None,
+            lost: Arc::default(),
             usage: None,
             usage_estimated: false,
             guard_hits: Vec::new(),

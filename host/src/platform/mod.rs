@@ -110,7 +110,7 @@ impl<P: NativePolicies> Platform for Native<P> {
                 .request(request.map(Into::into))
                 .await
                 .map_err(|e| failure::of_request(&e))?;
-            Ok(response.map(body::upstream_body))
+            Ok(body::upstream_response(response))
         }
     }
 

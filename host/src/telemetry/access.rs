@@ -17,6 +17,7 @@ pub(super) fn line(summary: &Summary) {
         cache = labels::cache(summary.cache),
         cache_why = summary.cache_why.as_ref().map(|why| why.code.as_str()),
         upstream = summary.upstream.as_deref(),
+        lost = lost(summary),
         stream = summary.stream,
         input_tokens = summary.usage.map(|u| u.input),
         output_tokens = summary.usage.map(|u| u.output),
@@ -29,6 +30,15 @@ pub(super) fn line(summary: &Summary) {
         bytes_out = summary.bytes_out,
         client_gone = summary.client_gone,
     );
+}
+
+/// What the upstream was not told: names and grades, never values. Absent where it is nothing.
+fn lost(summary: &Summary) -> Option<String> {
+    let fields = summary.lost.iter();
+    let fields: Vec<String> = fields
+        .map(|field| format!("{} ({})", field.name, field.grade.as_str()))
+        .collect();
+    (!fields.is_empty()).then(|| fields.join(", "))
 }
 
 fn micros(duration: std::time::Duration) -> u64 {

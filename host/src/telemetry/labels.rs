@@ -7,6 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use forebay_dialect::canonical::Operation;
 use forebay_gateway::observe::CacheResult;
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Labels of the fields that an upstream was not told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Lost {
+    pub(super) upstream: Arc<str>,
+    pub(super) field: &'static str,
+    pub(super) grade: &'static str,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Answerer {
+    pub(super) upstream: Arc<str>,
+}
 
 /// The value for what is not known to the configuration.
 pub(super) const OTHER: &str = "other";

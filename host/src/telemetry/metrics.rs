@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::labels::{self, Known};
+use super::labels::{self, Answerer, Known, Lost};
 
 /// From 1 ms to 10 min: a whole request.
 const SECONDS: [f64; 17] = [
@@ -130,6 +130,8 @@ pub struct Metrics {
     guard: Family<Guard, Counter>,
     errors: Family<Kind, Counter>,
     attempts: Family<Upstream, Counter>,
+    losses: Family<Lost, Counter>,
+    unknown_finishes: Family<Answerer, Counter>,
     retries: Counter,
     clients_gone: Counter,
     bytes_out: Counter,
@@ -169,6 +171,8 @@ impl Metrics {
             guard: Family::default(),
             errors: Family::default(),
             attempts: Family::default(),
+            losses: Family::default(),
+            unknown_finishes: Family::default(),
             retries: Counter::default(),
             clients_gone: Counter::default(),
             bytes_out: Counter::default(),
@@ -259,6 +263,16 @@ impl Metrics {
             self.attempts.clone(),
         );
         r.register(
+            "forebay_losses",
+            "Fields of requests that their upstream was not told, by class and grade",
+            self.losses.clone(),
+        );
+        r.register(
+            "forebay_unknown_finishes",
+            "Answers that ended for a reason in a word that is not known",
+            self.unknown_finishes.clone(),
+        );
+        r.register(
             "forebay_upstream_retries",
             "Tries that were followed by another",
             self.retries.clone(),
@@ -343,6 +357,22 @@ impl Metrics {
                 self.flights_cancelled.inc_by(u64::from(*cancelled));
             }
             Observation::GuardHits { hits, .. } => hits.iter().for_each(|hit| self.guard_hit(hit)),
+            Observation::Lost { upstream, fields } => {
+                for field in fields.iter() {
+                    let labels = Lost {
+                        upstream: upstream.clone(),
+                        field: field.class,
+                        grade: field.grade.as_str(),
+                    };
+                    self.losses.get_or_create(&labels).inc();
+                }
+            }
+            Observation::UnknownFinish { upstream, .. } => {
+                let upstream = upstream.clone();
+                self.unknown_finishes
+                    .get_or_create(&Answerer { upstream })
+                    .inc();
+            }
             Observation::Health { .. } | Observation::Warning(_) => {}
         }
     }

@@ -69,7 +69,11 @@ impl Observers {
                 tracing::debug!(upstream = %attempt.upstream, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
             }
             Observation::Warning(warning) => tracing::warn!("{warning}"),
+            Observation::UnknownFinish { upstream, word } => {
+                tracing::warn!(%upstream, word, "an answer ended for a reason that is not known; clients got the nearest one");
+            }
             Observation::Attempt(_)
+            | Observation::Lost { .. }
             | Observation::FlightEnded { .. }
             | Observation::GuardHits { .. } => {}
         }

@@ -76,34 +76,34 @@ const FIELDS: [(&str, Grade); 42] = [
 /// What is lost of a part of a message, by how the path ends.
 const OF_PARTS: [(&str, Grade); 16] = [
     // What an earlier answer cited: no target reads it back.
-    ("annotations", Grade::Hint),
-    ("cache_control", Grade::Hint),
-    ("citations", Grade::Hint),
-    ("detail", Grade::Hint),
-    ("encrypted_content", Grade::Hint),
-    ("id", Grade::Hint),
-    ("is_error", Grade::Tolerable),
+    ("messages.annotations", Grade::Hint),
+    ("messages.cache_control", Grade::Hint),
+    ("messages.citations", Grade::Hint),
+    ("messages.detail", Grade::Hint),
+    ("messages.encrypted_content", Grade::Hint),
+    ("messages.id", Grade::Hint),
+    ("messages.is_error", Grade::Tolerable),
     // A message that says nothing.
-    ("content", Grade::Hint),
-    ("name", Grade::Tolerable),
-    ("phase", Grade::Hint),
-    ("reasoning", Grade::Tolerable),
-    ("redacted", Grade::Hint),
-    ("role", Grade::Tolerable),
-    ("signature", Grade::Hint),
-    ("status", Grade::Hint),
-    ("ttl", Grade::Hint),
+    ("messages.content", Grade::Hint),
+    ("messages.name", Grade::Tolerable),
+    ("messages.phase", Grade::Hint),
+    ("messages.reasoning", Grade::Tolerable),
+    ("messages.redacted", Grade::Hint),
+    ("messages.role", Grade::Tolerable),
+    ("messages.signature", Grade::Hint),
+    ("messages.status", Grade::Hint),
+    ("messages.ttl", Grade::Hint),
 ];
 
 /// What is lost of a tool's definition.
 const OF_TOOLS: [(&str, Grade); 7] = [
-    ("allowed_callers", Grade::Hint),
-    ("cache_control", Grade::Hint),
-    ("eager_input_streaming", Grade::Hint),
-    ("defer_loading", Grade::Hint),
-    ("response", Grade::Hint),
-    ("responseJsonSchema", Grade::Hint),
-    ("strict", Grade::Hint),
+    ("tools.allowed_callers", Grade::Hint),
+    ("tools.cache_control", Grade::Hint),
+    ("tools.eager_input_streaming", Grade::Hint),
+    ("tools.defer_loading", Grade::Hint),
+    ("tools.response", Grade::Hint),
+    ("tools.responseJsonSchema", Grade::Hint),
+    ("tools.strict", Grade::Hint),
 ];
 
 /// The grade of a loss of the field with that name, in the words of the exchange form.
@@ -112,9 +112,8 @@ pub(crate) fn grade_of(param: &str) -> Grade {
         return of_message(rest);
     }
     if let Some(rest) = indexed(param, "tools[") {
-        let known = OF_TOOLS.iter().find(|(name, _)| *name == last(rest));
         // A whole tool: refused only where it has to be called, which is seen elsewhere.
-        return known.map_or(Grade::Tolerable, |(_, grade)| *grade);
+        return within(&OF_TOOLS, rest).map_or(Grade::Tolerable, |(_, grade)| grade);
     }
     let known = |name: &str| FIELDS.iter().find(|(field, _)| *field == name);
     let of_labels = ["metadata.", "labels.", "stream_options."];
@@ -137,18 +136,113 @@ fn last(path: &str) -> &str {
 }
 
 fn of_message(rest: &str) -> Grade {
-    let name = last(rest);
-    match OF_PARTS.iter().find(|(known, _)| *known == name) {
-        Some((_, grade)) => *grade,
+    match within(&OF_PARTS, rest) {
+        Some((_, grade)) => grade,
         // The whole of a message or of one of its parts: content that the model has to see.
-        None if name.is_empty() => Grade::Refused,
+        None if last(rest).is_empty() => Grade::Refused,
         None => Grade::Tolerable,
     }
+}
+
+/// The row of the list's element whose member the path ends in.
+fn within(table: &[(&'static str, Grade)], rest: &str) -> Option<(&'static str, Grade)> {
+    let name = last(rest);
+    let is = |known: &str| known.rsplit('.').next() == Some(name);
+    table.iter().find(|(known, _)| is(known)).copied()
+}
+
+/// Members that are merely tolerable, so that they need no row above, and that are counted by name.
+const COUNTED: [&str; 34] = [
+    "additionalModelRequestFields",
+    "container",
+    "context_management",
+    "frequency_penalty",
+    "generationConfig",
+    "inference_geo",
+    "logit_bias",
+    "logprobs",
+    "max_tokens",
+    "mcp_servers",
+    "min_p",
+    "n",
+    "output_config",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "provider",
+    "reasoning",
+    "reasoning_effort",
+    "repetition_penalty",
+    "seed",
+    "speed",
+    "stop",
+    "temperature",
+    "text",
+    "thinking",
+    "toolConfig",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "verbosity",
+    "web_search_options",
+    "chat_template_kwargs",
+];
+/// The class of whatever a client made up.
+const OTHER: &str = "other";
+
+/// The class of a field, for metrics: a closed set.
+pub(crate) fn class_of(param: &str) -> &'static str {
+    for (list, table, whole) in [
+        ("messages[", OF_PARTS.as_slice(), "messages"),
+        ("tools[", OF_TOOLS.as_slice(), "tools"),
+    ] {
+        if let Some(rest) = indexed(param, list) {
+            return match within(table, rest) {
+                Some((class, _)) => class,
+                None if last(rest).is_empty() => whole,
+                None => OTHER,
+            };
+        }
+    }
+    // The whole name first, then what it stands in.
+    let head = param.split(['.', '[']).next().unwrap_or_default();
+    for name in [param, head] {
+        let graded = FIELDS.iter().map(|(known, _)| *known);
+        if let Some(class) = graded.chain(COUNTED).find(|known| *known == name) {
+            return class;
+        }
+    }
+    OTHER
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_classes_of_fields_are_a_closed_set() {
+        let cases = [
+            ("seed", "seed"),
+            ("metadata.team", "metadata"),
+            ("reasoning.effort", "reasoning"),
+            ("reasoning.summary", "reasoning.summary"),
+            ("tools[3]", "tools"),
+            ("tools[3].strict", "tools.strict"),
+            ("tools[3].made_up", "other"),
+            ("messages[2].content[0]", "messages"),
+            (
+                "messages[2].content[0].cache_control",
+                "messages.cache_control",
+            ),
+            ("messages[2].made_up", "other"),
+            ("a_field_of_next_year", "other"),
+            ("", "other"),
+        ];
+        for (param, class) in cases {
+            assert_eq!(class_of(param), class, "{param}");
+        }
+    }
 
     #[test]
     fn the_class_of_a_field_decides() {

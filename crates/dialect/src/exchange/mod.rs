@@ -32,7 +32,7 @@ pub use track::PartTracker;
 
 use bytes::Bytes;
 
-pub use crate::fit::Back;
+pub use crate::fit::{Back, Seen};
 
 /// Something of a request that a target has no place for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl Lost {
         let param = param.into();
         let grade = grade::grade_of(&param);
         Self { param, why, grade }
+    }
+
+    /// The field's class, for metrics: one of a closed set, whatever the client called it.
+    pub fn class(&self) -> &'static str {
+        grade::class_of(&self.param)
     }
 
     /// Whether it can't change the answer.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::custom;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part};
@@ -72,7 +73,7 @@ impl Back {
     }
 
     /// Undoes it in a whole answer.
-    pub(crate) fn answer(&self, answer: &mut ChatAnswer<'_>) {
+    pub(crate) fn answer(&self, answer: &mut ChatAnswer<'_>, seen: &Seen) {
         for choice in &mut answer.choices {
             self.output_of(choice);
             let mut calls = false;
@@ -90,7 +91,7 @@ impl Back {
                 }
             }
             match choice.finish.take() {
-                Some(said) => choice.finish = Some(finish(said, calls)),
+                Some(said) => choice.finish = Some(finish(said, calls, seen)),
                 None if calls => choice.finish = Some(Finish::ToolCalls),
                 None => {}
             }
@@ -171,14 +172,48 @@ static WORDS: [(&str, Finish); 22] = [
     ("unexpected_tool_call", Finish::Refused),
 ];
 
+/// What is in a word that no table has, and the nearest that every client knows. The first that
+/// fits decides.
+static WITHIN: [(&str, Finish); 16] = [
+    ("tool", Finish::ToolCalls),
+    ("function", Finish::ToolCalls),
+    ("length", Finish::Length),
+    ("limit", Finish::Length),
+    ("max", Finish::Length),
+    ("truncat", Finish::Length),
+    ("context", Finish::Length),
+    ("timeout", Finish::Length),
+    ("block", Finish::Refused),
+    ("filter", Finish::Refused),
+    ("guard", Finish::Refused),
+    ("policy", Finish::Refused),
+    ("prohibit", Finish::Refused),
+    ("refus", Finish::Refused),
+    ("safe", Finish::Refused),
+    ("error", Finish::Length),
+];
+
+/// The nearest known word, and whether the one that was said is in a table.
+fn nearest(word: &str) -> (Finish, bool) {
+    let word = word.to_ascii_lowercase();
+    if let Some((_, finish)) = WORDS.iter().find(|(known, _)| *known == word) {
+        return (finish.clone(), true);
+    }
+    let within = WITHIN.iter().find(|(part, _)| word.contains(part));
+    let finish = within.map_or(Finish::Stop, |(_, finish)| finish.clone());
+    (finish, word.is_empty())
+}
+
 /// Why a choice ended, as clients know it. Agents run tools only where the answer says that it
-/// ended for them.
-pub(super) fn finish(said: Finish, calls: bool) -> Finish {
+/// ended for them. A word that nobody knows is noted in `seen`.
+pub(super) fn finish(said: Finish, calls: bool, seen: &Seen) -> Finish {
     let known = match said {
         Finish::Other(word) => {
-            let word = word.to_ascii_lowercase();
-            let known = WORDS.iter().find(|(known, _)| *known == word);
-            known.map_or(Finish::Stop, |(_, finish)| finish.clone())
+            let (finish, known) = nearest(&word);
+            if !known {
+                seen.unknown_finish(&word);
+            }
+            finish
         }
         known => known,
     };
@@ -188,3 +223,33 @@ pub(super) fn finish(said: Finish, calls: bool) -> Finish {
         known => known,
     }
 }
+
+/// What a translation saw in an answer that an operator should know of. Shared by all that read
+/// the answer.
+#[derive(Debug, Default)]
+pub struct Seen {
+    finish: OnceLock<String>,
+}
+
+impl Seen {
+    /// The first word for why an answer ended that no format's table has.
+    pub fn unknown(&self) -> Option<&str> {
+        self.finish.get().map(String::as_str)
+    }
+
+    fn unknown_finish(&self, word: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        // 48: longer ones are no words, and go into no log.
+        let is_word = word.len() <= 48 && word.chars().all(plain);
+        let word = if is_word { word } else { "(no word)" };
+        self.finish.get_or_init(|| word.to_owned());
+    }
+}
+
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        self.unknown() == other.unknown()
+    }
+}
+
+impl Eq for Seen {}

@@ -18,6 +18,8 @@ pub(super) enum Family {
     OpenAi(OpenAi),
     /// Amazon's.
     Nova,
+    /// Those of other makers at Bedrock.
+    Bedrock(Bedrock),
     /// Any other.
     Other,
 }
@@ -140,6 +142,42 @@ pub(super) struct OpenAi {
     pub(super) max_output: u64,
 }
 
+/// Which tools a model can be made to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forces {
+    /// None: `toolConfig.toolChoice` is refused.
+    None,
+    /// Some one of those that it is told of.
+    Any,
+    /// A certain one.
+    One,
+}
+
+/// What a model of another maker takes at Bedrock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bedrock {
+    pub(super) forces: Forces,
+    /// `outputConfig.textFormat`.
+    pub(super) formats: bool,
+}
+
+/// By a part of the id, the first that fits. AWS's page on `ToolChoice` and that on structured
+/// outputs say which models have them.
+const BEDROCKS: [(&str, Bedrock); 8] = [
+    ("ai21.", bedrock(Forces::None, false)),
+    ("amazon.titan", bedrock(Forces::None, false)),
+    ("cohere.command", bedrock(Forces::None, false)),
+    ("deepseek.r1", bedrock(Forces::None, false)),
+    ("meta.llama", bedrock(Forces::None, false)),
+    ("mistral.mistral-large-24", bedrock(Forces::Any, false)),
+    ("mistral.", bedrock(Forces::Any, true)),
+    ("writer.", bedrock(Forces::None, false)),
+];
+
+const fn bedrock(forces: Forces, formats: bool) -> Bedrock {
+    Bedrock { forces, formats }
+}
+
 /// By the beginning of the name, the first that fits.
 const OPENAIS: [(&str, OpenAi); 20] = [
     ("gpt-3.5", openai(false, false, false, false, 4096)),
@@ -183,6 +221,12 @@ impl Family {
             Wire::Messages if profile != Profile::Engine => Family::Claude(claude_of(model)),
             Wire::Converse if model.contains("anthropic.") => Family::Claude(claude_of(model)),
             Wire::Converse if model.contains("amazon.nova") => Family::Nova,
+            Wire::Converse => {
+                let known = BEDROCKS.iter().find(|(part, _)| model.contains(part));
+                // A model that nobody knows is asked for what it is asked for.
+                let free = bedrock(Forces::One, true);
+                Family::Bedrock(known.map_or(free, |(_, row)| *row))
+            }
             Wire::Gemini => Family::Gemini(gemini_of(model)),
             Wire::Chat | Wire::Responses if matches!(profile, Profile::OpenAi | Profile::Azure) => {
                 let known = OPENAIS.iter().find(|(name, _)| model.starts_with(name));

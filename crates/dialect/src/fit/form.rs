@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 
 use super::back::WRAPPED;
-use super::family::Family;
+use super::family::{Family, Forces};
 use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
 use crate::wire::Wire;
@@ -66,7 +66,8 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         true => ToolChoice::Tool(Cow::Owned(name.clone())),
         false => ToolChoice::Required,
     });
-    if alone {
+    // Others at Bedrock have no word for it; a second answer is dropped.
+    if alone && !matches!(aim.family, Family::Nova | Family::Bedrock(_)) {
         request.parallel_tool_calls = Some(false);
     }
     fitted.back.output(name, wrapped);
@@ -85,7 +86,15 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
         }
         (Wire::Messages, _) => true,
         (Wire::Converse, Family::Nova) => true,
-        (Wire::Converse, _) => schema.is_none(),
+        (Wire::Converse, Family::Bedrock(model)) => {
+            let own = schema.is_some() && model.formats;
+            !own && model.forces != Forces::None
+        }
+        // Cohere takes no form beside tools.
+        (Wire::Cohere, _) => {
+            let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
+            functions && request.tool_choice != Some(ToolChoice::None)
+        }
         // The second generation refuses a form beside functions.
         (Wire::Gemini, Family::Gemini(gemini)) => {
             let functions = request.tools.iter().any(|tool| tool.builtin.is_none());

@@ -7,6 +7,7 @@
 //! to be undone in the answer, whole ([`Back::answer`]) or streamed ([`Undo`]).
 
 mod back;
+mod bedrock;
 mod calls;
 mod claude;
 mod custom;
@@ -22,7 +23,7 @@ mod room;
 mod turns;
 mod undo;
 
-pub use back::Back;
+pub use back::{Back, Seen};
 pub(crate) use family::takes_system_messages;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use undo::Undo;
@@ -122,6 +123,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
         Family::OpenAi(model) => openai::fit(request, model, &mut fitted),
+        Family::Bedrock(model) => bedrock::fit(request, model, &mut fitted),
         _ => {}
     }
     // Last, so that tools that were added have their names too.

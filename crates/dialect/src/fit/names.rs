@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Content, Profile, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Profile, Tool, ToolChoice};
 use crate::wire::Wire;
 
 /// What a target's names are made of.
@@ -119,12 +119,21 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         fitted.back.rename(fresh.clone(), &name);
         mapped.insert(name, fresh);
     }
-    let rename = |name: &mut Cow<'_, str>| {
+    rename_all(request, is_function, |name| {
         if let Some(fresh) = mapped.get(name.as_ref()) {
             *name = Cow::Owned(fresh.clone());
         }
-    };
-    for tool in request.tools.iter_mut().filter(|tool| is_function(tool)) {
+    });
+}
+
+/// Renames tools wherever a request names them: those declared that `of` tells, calls, results,
+/// and the choice among them.
+pub(super) fn rename_all<'a>(
+    request: &mut ChatRequest<'a>,
+    of: fn(&Tool<'_>) -> bool,
+    mut rename: impl FnMut(&mut Cow<'a, str>),
+) {
+    for tool in request.tools.iter_mut().filter(|tool| of(tool)) {
         rename(&mut tool.name);
     }
     for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
@@ -146,7 +155,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
 }
 
 /// A function, or a custom tool that the target has: a provider's own tools keep their names.
-fn is_function(tool: &crate::exchange::Tool<'_>) -> bool {
+fn is_function(tool: &Tool<'_>) -> bool {
     let kind = tool.builtin.as_ref().map(|(kind, _)| kind.as_ref());
     matches!(kind, None | Some("custom"))
 }

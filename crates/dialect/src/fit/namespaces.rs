@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::names::rename_all;
 use super::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Content, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Tool};
 use crate::json::{Document, Kind, Value};
 
 /// Between a namespace and a name in the exchange form, where both are one text: the unit
@@ -59,31 +60,16 @@ pub(super) fn flatten(request: &mut ChatRequest<'_>, _aim: &Aim<'_>, fitted: &mu
             }
         }
     }
-    let mut rename = |name: &mut Cow<'_, str>| {
-        if let Some(flat) = flat(name) {
-            fitted.back.rename(flat.clone(), name);
-            *name = Cow::Owned(flat);
-        }
-    };
-    for tool in &mut request.tools {
-        rename(&mut tool.name);
-    }
-    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
-        match &mut part.content {
-            Content::ToolCall(call) => rename(&mut call.name),
-            Content::ToolResult(result) => {
-                if let Some(name) = &mut result.name {
-                    rename(name);
-                }
+    rename_all(
+        request,
+        |_| true,
+        |name| {
+            if let Some(flat) = flat(name) {
+                fitted.back.rename(flat.clone(), name);
+                *name = Cow::Owned(flat);
             }
-            _ => {}
-        }
-    }
-    match &mut request.tool_choice {
-        Some(ToolChoice::Tool(name)) => rename(name),
-        Some(ToolChoice::Allowed(names, _)) => names.iter_mut().for_each(rename),
-        _ => {}
-    }
+        },
+    );
 }
 
 fn is_namespace(tool: &Tool<'_>) -> bool {

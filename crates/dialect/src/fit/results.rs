@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::family::Family;
 use super::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, ToolResult};
+use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, Source, ToolResult};
 use crate::json::{Document, Value};
 use crate::wire::Wire;
 
@@ -16,6 +19,15 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     let own = |part: &Part<'_>| matches!(part.content, Content::Opaque { .. });
     if aim.to != Wire::Messages && request.messages.iter().any(|m| m.parts.iter().any(own)) {
         readable(&mut request.messages);
+    }
+    if takes_documents_as_text(aim) {
+        let parts = request.messages.iter_mut().flat_map(|m| &mut m.parts);
+        for part in parts {
+            match &mut part.content {
+                Content::ToolResult(result) => result.parts.iter_mut().for_each(text_of_document),
+                _ => text_of_document(part),
+            }
+        }
     }
     if !request.messages.iter().any(|m| m.role == Role::Tool) {
         return;
@@ -41,6 +53,30 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             carry(request, at, carried, fitted);
         }
         at += 1;
+    }
+}
+
+/// Whether the target reads no files, but the text of those that are text.
+fn takes_documents_as_text(aim: &Aim<'_>) -> bool {
+    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
+    aim.to == Wire::Cohere || (aim.to == Wire::Chat && !house)
+}
+
+/// A document of plain text, sent as bytes, is its text.
+fn text_of_document(part: &mut Part<'_>) {
+    let Content::File(media) = &mut part.content else {
+        return;
+    };
+    let is_text = media.media_type.starts_with("text/")
+        || matches!(
+            media.media_type.as_ref(),
+            "application/json" | "application/xml"
+        );
+    if let (true, Source::Base64(bytes)) = (is_text, &media.source)
+        && let Ok(bytes) = STANDARD.decode(bytes.as_bytes())
+        && let Ok(text) = String::from_utf8(bytes)
+    {
+        media.source = Source::Text(text.into());
     }
 }
 

@@ -32,11 +32,11 @@ const TARGETS: [(Wire, Profile, &str); 14] = [
     (Wire::Converse, Profile::Standard, "us.amazon.nova-pro-v1:0"),
 ];
 
-fn read(body: &[u8]) -> Json {
+pub(super) fn read(body: &[u8]) -> Json {
     serde_json::from_slice(body).unwrap()
 }
 
-fn cross(from: Wire, body: &Json, to: (Wire, Profile, &str)) -> Written {
+pub(super) fn cross(from: Wire, body: &Json, to: (Wire, Profile, &str)) -> Written {
     let target = Target {
         wire: from,
         model: matches!(from, Wire::Gemini | Wire::Converse).then(|| "m".to_owned()),

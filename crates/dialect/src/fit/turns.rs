@@ -36,35 +36,29 @@ fn is_blank(part: &Part<'_>) -> bool {
 }
 
 fn blank(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let last = request.messages.len().saturating_sub(1);
-    let mut at = 0;
-    let mut position = 0;
-    while at < request.messages.len() {
-        let message = &mut request.messages[at];
+    for message in &mut request.messages {
         without_blanks(&mut message.parts);
         for part in &mut message.parts {
             if let Content::ToolResult(result) = &mut part.content {
                 without_blanks(&mut result.parts);
             }
         }
-        // What an answer is to begin with must not end in white space.
-        if position == last
-            && message.role == Role::Assistant
-            && let Some(Content::Text { text, .. }) =
-                message.parts.last_mut().map(|part| &mut part.content)
-            && text.ends_with(char::is_whitespace)
-        {
-            *text = Cow::Owned(text.trim_end().to_owned());
-        }
-        position += 1;
-        let message = &request.messages[at];
-        let silent = message.parts.is_empty() && message.role == Role::Assistant;
-        if silent && aim.to == Wire::Converse {
-            request.messages.remove(at);
-            fitted.messages.remove(at);
-        } else {
-            at += 1;
-        }
+    }
+    // What an answer is to begin with must not end in white space.
+    let begun = request.messages.last_mut();
+    if let Some(Content::Text { text, .. }) = begun
+        .filter(|message| message.role == Role::Assistant)
+        .and_then(|message| message.parts.last_mut())
+        .map(|part| &mut part.content)
+        && text.ends_with(char::is_whitespace)
+    {
+        *text = Cow::Owned(text.trim_end().to_owned());
+    }
+    let silent = |m: &Message<'_>| m.parts.is_empty() && m.role == Role::Assistant;
+    if aim.to == Wire::Converse && request.messages.iter().any(silent) {
+        let mut said = request.messages.iter().map(|message| !silent(message));
+        fitted.messages.retain(|_| said.next().unwrap_or(true));
+        request.messages.retain(|message| !silent(message));
     }
 }
 

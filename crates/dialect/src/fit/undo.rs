@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::back::{Back, finish, unwrapped};
+use super::back::{Back, Seen, finish, unwrapped};
 use super::custom;
 use crate::exchange::{Delta, PartKind, StreamEvent};
 
@@ -41,13 +41,15 @@ struct Choice {
 #[derive(Debug)]
 pub(crate) struct Undo {
     back: Arc<Back>,
+    seen: Arc<Seen>,
     choices: Vec<Choice>,
 }
 
 impl Undo {
-    pub(crate) fn new(back: Arc<Back>) -> Self {
+    pub(crate) fn new(back: Arc<Back>, seen: Arc<Seen>) -> Self {
         Self {
             back,
+            seen,
             choices: Vec::new(),
         }
     }
@@ -69,7 +71,7 @@ impl Undo {
                 let at = self.at(choice);
                 let state = &mut self.choices[at];
                 state.release(out);
-                let finish = finish(said, state.calls);
+                let finish = finish(said, state.calls, &self.seen);
                 out.push(StreamEvent::Finish { choice, finish });
             }
             event => out.push(event),

@@ -167,6 +167,7 @@ pub(crate) fn errand<P: Platform>(
         ),
         key: key.finish(),
         count: false,
+        tenants: !gateway.is_open(),
         unread: false,
     };
     let errand = Errand {

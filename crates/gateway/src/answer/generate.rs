@@ -248,7 +248,7 @@ impl<P: Platform> Out<'_, P> {
             Some(reader.head().await?)
         };
         if let Some(head) = head {
-            ticket.summary.upstream = Some(head.upstream.clone());
+            ticket.answered_by(&head);
             ticket.head = Some(head);
         }
         if streams {
@@ -274,7 +274,7 @@ impl<P: Platform> Out<'_, P> {
         let (head, answer) = relay(self.gateway, &errand, outgoing, session).await?;
         // Nobody counts what nobody reads: what was reserved stays spent.
         ticket.charge.keep();
-        ticket.summary.upstream = Some(head.upstream.clone());
+        ticket.answered_by(&head);
         ticket.head = Some(head);
         let json = HeaderValue::from_static("application/json");
         let media = answer.head.headers.get(CONTENT_TYPE).cloned();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_dialect::Wire;
+use forebay_dialect::exchange::Lost;
 use futures_util::future::{Either, select};
 use http::{HeaderName, HeaderValue};
 
@@ -14,7 +15,7 @@ use crate::answer::flight::{End, Flight, Head};
 use crate::decide::memo::Remembered;
 use crate::error::{ErrorSource, GatewayError};
 use crate::gateway::Gateway;
-use crate::observe::Observation;
+use crate::observe::{LostField, Observation};
 use crate::platform::Platform;
 use crate::policy::{CachePlan, Caller, Demand, Policies};
 use crate::receive::guard::policy_failed;
@@ -95,6 +96,7 @@ impl<P: Platform> Leader<P> {
                 }
             };
             let head = head(&ranked, &answer);
+            report_lost(&**gateway.platform(), &head);
             match receiver
                 .receive(attempts.request(), &mut answer, head)
                 .await
@@ -134,6 +136,7 @@ pub(crate) async fn relay<P: Platform>(
     let answer = attempts.next().await?;
     attempts.answered(&answer);
     let mut head = head(&ranked, &answer);
+    report_lost(&**gateway.platform(), &head);
     head.waited = gateway
         .platform()
         .now()
@@ -163,6 +166,7 @@ async fn ranked<P: Platform>(
     let wish = Wish {
         caller: &errand.caller,
         wire: errand.wire,
+        tenants: outgoing.tenants,
         demand: Demand {
             model: facts.model.to_string(),
             input_tokens: facts.input_tokens,
@@ -197,9 +201,35 @@ fn head(ranked: &Ranked, answer: &Answer) -> Head {
         route: ranked.route.clone(),
         rank: ranked.took,
         waited: Duration::ZERO,
-        lost: answer.lost.join(", ").into(),
+        lost: told(&answer.lost).into(),
+        lost_fields: answer
+            .lost
+            .iter()
+            .take(MAX_LOST)
+            .map(LostField::new)
+            .collect(),
         request_id: upstream_request_id(&answer.head.headers),
         rate_limits: upstream_rate_limits(&answer.head.headers),
+    }
+}
+
+/// The most lost fields that are logged of one request: enough to see what kind it is.
+const MAX_LOST: usize = 16;
+
+/// The fields that a client is told of: a hint can't change the answer.
+fn told(lost: &[Lost]) -> String {
+    let told = lost.iter().filter(|lost| !lost.is_hint());
+    let names: Vec<&str> = told.map(|lost| lost.param.as_str()).collect();
+    names.join(", ")
+}
+
+/// Counts what the upstream was not told.
+fn report_lost<P: Platform>(platform: &P, head: &Head) {
+    if !head.lost_fields.is_empty() {
+        platform.observe(Observation::Lost {
+            upstream: head.upstream.clone(),
+            fields: head.lost_fields.clone(),
+        });
     }
 }
 

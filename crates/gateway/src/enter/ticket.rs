@@ -128,6 +128,12 @@ impl<P: Platform> Ticket<P> {
         self.charge.owe(self.input_tokens);
     }
 
+    /// An upstream has begun to answer.
+    pub(crate) fn answered_by(&mut self, head: &Head) {
+        self.summary.upstream = Some(head.upstream.clone());
+        self.summary.lost = head.lost_fields.clone();
+    }
+
     /// The tokens of an answer, as counted. `free`: nothing was computed for this request.
     pub(crate) fn counted(&mut self, usage: Usage, free: bool) {
         self.summary.usage = Some(usage);

@@ -93,13 +93,22 @@ impl<'a, P: Platform> Receiver<'a, P> {
             None
         };
         let context = self.context(request, answer);
-        match framing_of(answer) {
+        let upstream = head.upstream.clone();
+        let received = match framing_of(answer) {
             Some(framing) => {
                 self.receive_stream(answer, framing, guard, head, &context)
                     .await
             }
             None => self.receive_whole(answer, guard, head, &context).await,
+        };
+        if let Some(word) = context.seen.unknown() {
+            let platform = self.gateway.platform();
+            platform.observe(Observation::UnknownFinish {
+                upstream,
+                word: word.to_owned(),
+            });
         }
+        received
     }
 
     /// What an answer in another format says where the upstream says nothing.
@@ -111,6 +120,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
             created: now.unwrap_or_default().as_secs(),
             echo: request.answer_echo(),
             back: answer.back.clone(),
+            seen: Arc::default(),
         }
     }
 

@@ -252,9 +252,10 @@ impl<P: Platform> Events<P> {
         let Feed::Live(reader) = &self.feed else {
             return;
         };
-        if ticket.summary.upstream.is_none() {
-            let head = reader.flight().head();
-            ticket.summary.upstream = head.map(|head| head.upstream);
+        if ticket.summary.upstream.is_none()
+            && let Some(head) = reader.flight().head()
+        {
+            ticket.answered_by(&head);
         }
         match landing.usage {
             Some(usage) => ticket.counted(usage, self.free),
@@ -292,7 +293,7 @@ impl<P: Platform> Events<P> {
             }
             return;
         };
-        ticket.summary.upstream.get_or_insert(head.upstream);
+        ticket.answered_by(&head);
         ticket.estimated(reader.text_bytes(), self.free);
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Outgoing {
     pub(crate) key: u64,
     /// Only the prompt's tokens are asked for.
     pub(crate) count: bool,
+    /// Tenants share the upstreams: what keeps them apart may not be left out.
+    pub(crate) tenants: bool,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
 }

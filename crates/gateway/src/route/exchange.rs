@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::Wire;
-use forebay_dialect::exchange::Back;
+use forebay_dialect::exchange::{Back, Lost};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::{Extensions, Response};
@@ -18,9 +18,12 @@ use super::verdict::Verdict;
 use super::{Attempts, Endpoint, Framing, Upstream, refusal, wait};
 use crate::authorize::Rejection;
 use crate::error::{ErrorKind, GatewayError};
+use crate::observe::Observation;
 use crate::platform::{FreshConnection, Platform, TransportError, TransportFailure, UpstreamBody};
 use crate::time::timeout;
 
+/// The field that keeps tenants apart in an engine's prefix cache.
+const SALT: &str = "cache_salt";
 /// The most of a refusal's body that is read: enough for any error message, an HTML page too.
 const MAX_REFUSAL: usize = 64 << 10;
 /// How long a refusal's body may take: the status alone says enough.
@@ -41,7 +44,7 @@ pub(crate) struct Answer {
     /// How it frames a stream.
     pub(crate) framing: Framing,
     /// Fields of the request that it was not told.
-    pub(crate) lost: Vec<String>,
+    pub(crate) lost: Vec<Lost>,
     /// What has to be undone in its answer.
     pub(crate) back: Arc<Back>,
     pub(super) lease: Lease,
@@ -116,6 +119,9 @@ impl<P: Platform> Attempts<P> {
             let response = self.send(&chosen, request, limit, sent).await?;
             if response.status().is_success() {
                 let (head, body) = response.into_parts();
+                if let Some(failed) = self.unreadable(&chosen.upstream, &head, sent) {
+                    return Err(failed);
+                }
                 self.observe(
                     &chosen.upstream,
                     Some(head.status.as_u16()),
@@ -252,11 +258,16 @@ impl<P: Platform> Attempts<P> {
             .await
             .unwrap_or_default();
         let code = head.status.as_u16();
+        let named = || prepared.added.iter().find(|field| names(&text, field));
         if matches!(code, 400 | 422)
-            && let Some(field) = prepared.added.iter().find(|field| names(&text, field))
-            && upstream.note_refused(field)
+            && let Some(field) = named()
         {
-            return Refused::Without;
+            if field == SALT && self.outgoing.tenants {
+                return self.shares(upstream, code, sent);
+            }
+            if upstream.note_refused(field) {
+                return Refused::Without;
+            }
         }
         let mut error = refusal::read(
             &upstream.name,
@@ -293,10 +304,52 @@ impl<P: Platform> Attempts<P> {
     }
 }
 
+impl<P: Platform> Attempts<P> {
+    /// An upstream refuses what keeps tenants apart: none of their requests goes there any more.
+    fn shares(&self, upstream: &Upstream, code: u16, sent: Instant) -> Refused {
+        let message = format!(
+            "upstream \"{}\" refuses `{SALT}`, which keeps tenants apart in its prefix cache: it gets no request of any tenant until the configuration is loaded anew (upstreams.cache_salt = false sends none)",
+            upstream.name
+        );
+        if upstream.note_shares() {
+            let warning = Observation::Warning(message.clone());
+            self.sender.platform.observe(warning);
+        }
+        let error = GatewayError::new(ErrorKind::NoUpstream, message);
+        self.observe(upstream, Some(code), Some(error.kind), sent, true);
+        Refused::Failed(Failed::broken(error))
+    }
+
+    /// An answer in a coding that the platform has not undone.
+    fn unreadable(
+        &self,
+        upstream: &Upstream,
+        head: &http::response::Parts,
+        sent: Instant,
+    ) -> Option<Failed> {
+        let coding = coding(&head.headers)?;
+        let what = format!(
+            "upstream \"{}\" sent an answer in a coding that can't be undone here (content-encoding: {coding})",
+            upstream.name
+        );
+        let error = GatewayError::new(ErrorKind::UpstreamInvalid, what);
+        let status = Some(head.status.as_u16());
+        self.observe(upstream, status, Some(error.kind), sent, true);
+        Some(Failed::broken(error))
+    }
+}
+
 /// Whether a refusal names this field.
 fn names(text: &[u8], field: &str) -> bool {
     text.windows(field.len())
         .any(|part| part == field.as_bytes())
+}
+
+/// The coding that a platform left on an answer: those that it knows it has undone.
+fn coding(headers: &http::HeaderMap) -> Option<&str> {
+    let coding = headers.get(http::header::CONTENT_ENCODING)?;
+    let coding = coding.to_str().unwrap_or("unreadable").trim();
+    (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
 fn gone(endpoint: &Endpoint) -> TransportError {

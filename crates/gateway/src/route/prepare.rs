@@ -26,7 +26,7 @@ pub(super) struct Prepared {
     pub(super) request: http::Request<Bytes>,
     pub(super) route: Route,
     /// What the upstream is not told.
-    pub(super) lost: Vec<String>,
+    pub(super) lost: Vec<Lost>,
     /// What has to be undone in the answer.
     pub(super) back: Arc<Back>,
     /// Members of the body that the client did not send: an upstream that refuses one is asked
@@ -37,7 +37,7 @@ pub(super) struct Prepared {
 /// A body as one upstream gets it.
 struct Body {
     body: Bytes,
-    lost: Vec<String>,
+    lost: Vec<Lost>,
     back: Back,
     added: Vec<String>,
 }
@@ -215,11 +215,9 @@ impl<P: Platform> Attempts<P> {
             let names = lost.iter().filter(refuses).map(|lost| &*lost.param);
             return Err(lossy(upstream, names, first));
         }
-        // A hint can't change the answer: nobody has to know of it.
-        let told = lost.into_iter().filter(|lost| !lost.is_hint());
         Ok(Body {
             body: written.body,
-            lost: told.map(|lost| lost.param).collect(),
+            lost,
             back: written.back,
             added,
         })

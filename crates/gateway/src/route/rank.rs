@@ -38,6 +38,8 @@ pub(crate) struct Wish<'a> {
     /// `timeouts.total` is a safety net, not a wish, and excluding by it would take a slow engine
     /// out whose only fault is that the client allowed a long answer.
     pub(crate) demand: Demand,
+    /// Tenants share the upstreams: one that can't keep them apart is not asked.
+    pub(crate) tenants: bool,
     /// How upstreams are looked at.
     pub(crate) view: View<'a>,
 }
@@ -60,6 +62,13 @@ pub(crate) async fn rank<S: PolicySession>(
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
     let mut upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
+    if wish.tenants && upstreams.iter().any(|upstream| upstream.shares()) {
+        upstreams.retain(|upstream| !upstream.shares());
+        if upstreams.is_empty() {
+            let why = "every upstream that has this model refuses `cache_salt`, which keeps tenants apart";
+            return Err(GatewayError::new(ErrorKind::NoUpstream, why));
+        }
+    }
     // Who names the model comes before who takes any; else the configured order stands.
     upstreams.sort_by_key(|upstream| !upstream.names(model));
     let mut view = View {

@@ -1,6 +1,7 @@
 //! Upstreams as they are now: replicas, health, load, measured speed, and what they probably have warm.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(crate) struct Upstream {
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
     pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
+    shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
     measured: Arc<Measured>,
 }
@@ -251,6 +254,7 @@ impl Upstream {
             offers,
             speaks,
             endpoints,
+            shares: AtomicBool::new(false),
             measured,
         })
     }
@@ -415,6 +419,16 @@ impl Upstream {
             refused.push(field.to_owned());
         }
         news
+    }
+
+    /// Takes note that it refuses what keeps tenants apart. Returns whether that is news.
+    pub(super) fn note_shares(&self) -> bool {
+        !self.shares.swap(true, Relaxed)
+    }
+
+    /// Whether it refuses what keeps tenants apart, so that no request of theirs may go there.
+    pub(crate) fn shares(&self) -> bool {
+        self.shares.load(Relaxed)
     }
 
     /// Whether an operator is to be told again that it does not accept the gateway's account.

@@ -19,6 +19,7 @@ use forebay_dialect::canonical::Usage;
 use http::{HeaderName, HeaderValue};
 
 use crate::error::{ErrorKind, GatewayError};
+use crate::observe::LostField;
 use crate::recording::Recording;
 use crate::store::CacheKey;
 
@@ -51,6 +52,8 @@ pub(crate) struct Head {
     pub waited: Duration,
     /// Fields of the request that the upstream was not told, comma-separated; mostly none.
     pub lost: Arc<str>,
+    /// The same with grades and hints, for the operator.
+    pub lost_fields: Arc<[LostField]>,
     /// The id that the upstream gave the request.
     pub request_id: Option<Arc<str>>,
     /// What the upstream told of its own rate limits, under its own names.
