@@ -123,8 +123,7 @@ async fn once_a_stream_has_begun_it_ends_with_the_error_and_nothing_is_kept() {
         call.reset();
     })
     .await;
-    let unfinished =
-        Scripted::saying(stream_of(&[chunk("one "), chunk("two ")])).await;
+    let unfinished = Scripted::saying(stream_of(&[chunk("one "), chunk("two ")])).await;
     let ended = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     let cut_chunk = {
         let events = [chunk("one "), chunk("two ")].concat();
