@@ -8,7 +8,7 @@ from clouds.anthropic import KEY, Anthropic
 from clouds.openai import OpenAI
 from forebay import Gateway
 from raw_cloud import ONCE, upstream
-from wires import CHAT, CONVERSE, GEMINI, MESSAGES, RESPONSES, WIRES, name
+from wires import AZURE, CHAT, CONVERSE, DOORS, GEMINI, INVOKE, MESSAGES, PREDICT, RESPONSES, WIRES, name
 
 # The model is the upstream's name.
 UPSTREAMS = ("at-openai", "at-anthropic", "at-anthropic-lossy")
@@ -45,6 +45,9 @@ TWICE = {
     MESSAGES: ("messages", "role"),
     GEMINI: ("contents", "text"),
     CONVERSE: ("messages", "text"),
+    AZURE: ("messages", "role"),
+    INVOKE: ("messages", "role"),
+    PREDICT: ("messages", "role"),
 }
 
 
@@ -188,14 +191,14 @@ def test_a_tools_result_without_its_call_is_refused(gateway, asked, wire):
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("wire", WIRES, ids=name)
+@pytest.mark.parametrize("wire", (*WIRES, *DOORS), ids=name)
 def test_a_model_that_nobody_sells_is_not_found(gateway, asked, wire, streamed):
     message = wire.refused(wire.post(gateway.url, "no-such-model", streamed=streamed), 404)
     assert "no-such-model" in message
     assert asked() == 0
 
 
-@pytest.mark.parametrize("wire", WIRES, ids=name)
+@pytest.mark.parametrize("wire", (*WIRES, *DOORS), ids=name)
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"a": 1} {}', b"[" * 100_000], ids=len)
 def test_a_body_that_is_no_object_is_refused(gateway, asked, wire, content):
     wire.refused(wire.send(gateway.url, "at-openai", content), 400)

@@ -154,6 +154,40 @@ CONVERSE = Wire(
     _amazon,
     _amazon_stream,
 )
+
+def _at_clouds(version):
+    return lambda model, text: {
+        "anthropic_version": version,
+        "max_tokens": 64,
+        "messages": _turn(text),
+        "temperature": 0,
+    }
+
+
+# Other doors of the same formats: the path says what the body does by the main path.
+AZURE = Wire(
+    "azure",
+    ("/openai/deployments/MODEL/chat/completions?api-version=2024-10-21",) * 2,
+    lambda model, text: {"messages": _turn(text), "temperature": 0},
+    _openai,
+    CHAT.stream_error,
+)
+INVOKE = Wire(
+    "invoke",
+    ("/model/MODEL/invoke", "/model/MODEL/invoke-with-response-stream"),
+    _at_clouds("bedrock-2023-05-31"),
+    _amazon,
+    _amazon_stream,
+)
+_PUBLISHER = "/v1/projects/p/locations/europe-west1/publishers/anthropic/models"
+PREDICT = Wire(
+    "predict",
+    (f"{_PUBLISHER}/MODEL:rawPredict", f"{_PUBLISHER}/MODEL:streamRawPredict"),
+    _at_clouds("vertex-2023-10-16"),
+    _anthropic,
+    MESSAGES.stream_error,
+)
+DOORS = (AZURE, INVOKE, PREDICT)
 WIRES = (CHAT, RESPONSES, MESSAGES, GEMINI, CONVERSE)
 
 

@@ -230,6 +230,11 @@ async fn other_paths_and_methods_are_refused_in_the_same_shape() {
         "/v2/chat/completions",
         "/metrics",
         "/v1/chat/completions/x",
+        "/openai/v1/messages",
+        "/openai/deployments/m",
+        "/openai/deployments//chat/completions",
+        "/api/chat/completions",
+        "/v1beta/openai/chat",
     ] {
         forebay.client.get(path).await.is_error(404, "not_found");
     }
@@ -237,6 +242,11 @@ async fn other_paths_and_methods_are_refused_in_the_same_shape() {
         ("/v1/chat/completions", "POST"),
         ("/v1/completions", "POST"),
         ("/v1/embeddings", "POST"),
+        ("/chat/completions", "POST"),
+        ("/openai/deployments/m/chat/completions", "POST"),
+        ("/openai/v1/responses", "POST"),
+        ("/api/v1/embeddings", "POST"),
+        ("/v1beta/openai/completions", "POST"),
     ] {
         let reply = forebay.client.get(path).await;
         reply.is_error(405, "method_not_allowed");

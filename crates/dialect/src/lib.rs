@@ -43,6 +43,7 @@ mod fields;
 mod fit;
 mod gemini;
 pub mod json;
+mod members;
 mod naming;
 mod oci;
 pub mod openai;
@@ -63,6 +64,7 @@ pub use cross::{
 pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
+pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,

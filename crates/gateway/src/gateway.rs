@@ -169,7 +169,9 @@ impl<P: Platform> Gateway<P> {
         error: GatewayError,
     ) -> Response<ReplyBody<P>> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
-        error_reply(Ticket::new(permit, head.uri.path(), id), error)
+        let mut ticket = Ticket::new(permit, head.uri.path(), id);
+        ticket.wire = crate::enter::ingress::wire_of(head);
+        error_reply(ticket, error)
     }
 
     /// Answers without content and with these headers: what a browser asks before it asks.

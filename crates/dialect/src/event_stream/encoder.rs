@@ -2,6 +2,8 @@
 
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{EventStreamError, Frame, header};
@@ -44,6 +46,17 @@ pub fn encode_event(union_json: &Bytes, out: &mut BytesMut) -> Result<(), EventS
     write_message_to(&message, out).map_err(|error| EventStreamError::Unwritable {
         reason: error.to_string(),
     })
+}
+
+/// Appends the `chunk` frame that carries an event of the model's own (InvokeModelWithResponseStream):
+/// `{"bytes":"<base64>"}`.
+///
+/// # Errors
+///
+/// When no frame can hold it; nothing has been appended then.
+pub fn encode_chunk(event: &[u8], out: &mut BytesMut) -> Result<(), EventStreamError> {
+    let union = format!("{{\"chunk\":{{\"bytes\":\"{}\"}}}}", STANDARD.encode(event));
+    encode_event(&union.into(), out)
 }
 
 /// The union form of a frame: `{"type":payload}`, the payload as it came. An empty payload is

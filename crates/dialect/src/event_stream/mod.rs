@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 pub use carried::{chunk_bytes, payload_part};
 pub use decoder::EventStreamDecoder;
-pub use encoder::{encode_event, union_json};
+pub use encoder::{encode_chunk, encode_event, union_json};
 
 /// The headers that say what a frame is (AWS's event-stream specification, as smithy-rs and
 /// botocore read them).

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_dialect::Request;
-use http::{HeaderMap, HeaderValue, request};
+use http::{HeaderMap, HeaderValue};
 
 use super::flight::{Boarding, End, Flight, FlightReader};
+use super::generate::Asked;
 use super::lead::{Errand, Leader};
 use crate::decide::{Decision, invalid_request};
 use crate::enter::headers;
@@ -39,10 +40,10 @@ pub(crate) fn board<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
     body: &Bytes,
-    head: &request::Parts,
+    asked: &Asked<'_>,
     ticket: &Ticket<P>,
 ) -> Result<Boarded, GatewayError> {
-    let head = &head.headers;
+    let head = &asked.head.headers;
     let directives = decision.directives;
     let stores = decision.plan.store && !directives.no_store;
     let may_store = stores && !decision.by_input;
@@ -78,6 +79,7 @@ pub(crate) fn board<P: Platform>(
         && !shares
         && !may_store
         && !resumable
+        && asked.form.passes_answers()
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);

@@ -17,7 +17,8 @@ use super::stored::{Found, find, resumed};
 #[cfg(not(target_family = "wasm"))]
 use super::vectors::Batch;
 use crate::decide::masks::{MaskTable, Restorer};
-use crate::decide::{Decision, decide};
+use crate::decide::{Decision, LARGE, decide};
+use crate::enter::form::{BETA, Composed, Form};
 use crate::enter::headers;
 use crate::enter::ingress::{self, Endpoint, Ingress};
 use crate::enter::ticket::{Permit, Ticket};
@@ -39,32 +40,13 @@ pub(crate) async fn handle<P: Platform>(
     request: http::Request<Bytes>,
 ) -> Response<ReplyBody<P>> {
     let gateway = permit.gateway.clone();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let id = headers::request_id(&**gateway.platform(), Some(&head.headers));
     let mut ticket = Ticket::new(permit, head.uri.path(), id);
+    ticket.wire = ingress::wire_of(&head);
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
     let ready = match ingress::read(&head) {
-        Ok(Ingress {
-            endpoint: Endpoint::Models(wanted),
-            ..
-        }) => list_models(&gateway, &head, wanted.as_deref(), &mut ticket).await,
-        Ok(Ingress {
-            endpoint: Endpoint::Count(target),
-            route,
-            ..
-        }) => {
-            let asked = Asked::new(target, route, false, &head);
-            count(&gateway, &asked, body, &mut ticket).await
-        }
-        Ok(Ingress {
-            endpoint: Endpoint::Generate(target),
-            route,
-            array,
-        }) => {
-            ticket.wire = target.wire;
-            let asked = Asked::new(target, route, array, &head);
-            generate(&gateway, &asked, body, &mut ticket).await
-        }
+        Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
         Err(error) => Err(error),
     };
     match ready {
@@ -73,23 +55,79 @@ pub(crate) async fn handle<P: Platform>(
     }
 }
 
+async fn serve<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    asked: Ingress,
+    head: &mut request::Parts,
+    body: Bytes,
+    ticket: &mut Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let (target, counts) = match asked.endpoint {
+        Endpoint::Models(wanted) => {
+            return list_models(gateway, head, wanted.as_deref(), ticket).await;
+        }
+        Endpoint::Count(target) => (target, true),
+        Endpoint::Generate(target) => (target, false),
+    };
+    let body = compose(gateway, &asked.form, head, body).await?;
+    let asked = Asked {
+        frame: match asked.chunks {
+            true => EventFrame::Chunks,
+            false => EventFrame::of(target.wire, asked.array),
+        },
+        target,
+        route: asked.route,
+        form: asked.form,
+        head,
+    };
+    if counts {
+        count(gateway, &asked, body, ticket).await
+    } else {
+        generate(gateway, &asked, body, ticket).await
+    }
+}
+
+/// The request in the format's own form, for whoever may come in. What it says in headers already
+/// stays: vendors' clients say it twice.
+async fn compose<P: Platform>(
+    gateway: &Gateway<P>,
+    form: &Form,
+    head: &mut request::Parts,
+    body: Bytes,
+) -> Result<Bytes, GatewayError> {
+    if form.is_own() {
+        return Ok(body);
+    }
+    let platform = gateway.platform();
+    gateway
+        .keys()
+        .identify_any(headers::api_keys(head), platform.wall())?;
+    let (large, form) = (body.len() >= LARGE, form.clone());
+    let work = async move { form.compose(body) };
+    let Composed {
+        body,
+        headers: composed,
+    } = if large {
+        platform.aside(work).await
+    } else {
+        work.await
+    };
+    for (name, value) in &composed {
+        let said = head.headers.get_all(name).iter().any(|said| said == value);
+        if !said && (name == BETA || !head.headers.contains_key(name)) {
+            head.headers.append(name, value.clone());
+        }
+    }
+    Ok(body)
+}
+
 /// A request for tokens or vectors, before its body is read.
 pub(crate) struct Asked<'a> {
     pub(crate) target: Target,
     pub(crate) route: &'static str,
+    pub(crate) form: Form,
     pub(crate) frame: EventFrame,
     pub(crate) head: &'a request::Parts,
-}
-
-impl<'a> Asked<'a> {
-    fn new(target: Target, route: &'static str, array: bool, head: &'a request::Parts) -> Self {
-        Self {
-            frame: EventFrame::of(target.wire, array),
-            target,
-            route,
-            head,
-        }
-    }
 }
 
 async fn list_models<P: Platform>(
@@ -162,7 +200,7 @@ async fn generate<P: Platform>(
             "nothing stored answers this request (only-if-cached)",
         ));
     }
-    let boarded = board(gateway, &mut decision, &body, asked.head, ticket)?;
+    let boarded = board(gateway, &mut decision, &body, asked, ticket)?;
     ticket.summary.overhead = ticket.elapsed();
     let (reader, joined) = match boarded {
         Boarded::Flight(reader, joined) => (reader, joined),

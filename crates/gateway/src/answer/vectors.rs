@@ -237,7 +237,7 @@ impl<P: Platform> Out<'_, P> {
             decision.request = Some(batch.request(&missing, &decision.target)?);
             decision.key = batch.flight_key(&missing, &decision);
         }
-        let boarded = board(gateway, &mut decision, body, self.asked.head, ticket)?;
+        let boarded = board(gateway, &mut decision, body, self.asked, ticket)?;
         let Boarded::Flight(reader, joined) = boarded else {
             let error = "vectors that may be stored are not relayed";
             return Err(GatewayError::new(ErrorKind::Internal, error));

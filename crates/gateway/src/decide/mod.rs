@@ -162,7 +162,7 @@ pub(crate) async fn decide<P: Platform>(
 
 /// From this size on a body is read and judged aside. 128 KiB take about a millisecond: as long as
 /// anybody else may be made to wait.
-const LARGE: usize = 128 << 10;
+pub(crate) const LARGE: usize = 128 << 10;
 
 /// Reads a body.
 async fn parse<P: Platform>(

@@ -84,10 +84,11 @@ pub(crate) fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
         .into_iter()
         .flat_map(|name| headers.get_all(name))
         .filter_map(|value| value.to_str().ok().map(str::trim));
-    let query = head.uri.query().unwrap_or_default();
+    let query = head.uri.query();
     let in_query = query
-        .split('&')
-        .filter(|_| wire_of(head.uri.path()) == Wire::Gemini)
+        .filter(|_| wire_of(head) == Wire::Gemini)
+        .into_iter()
+        .flat_map(|query| query.split('&'))
         .filter_map(|pair| pair.strip_prefix("key="));
     bearer
         .chain(named)

@@ -1,8 +1,10 @@
-//! The door: which endpoint a path is, in which format, and what the path says of the request.
+//! The door: which endpoint a request is for, in which format, and what its path says.
 
 use forebay_dialect::{Target, Wire};
-use http::{Method, request};
+use http::request;
 
+use super::form::Form;
+use super::routes::{Kind, nearest, rows};
 use crate::error::{ErrorKind, GatewayError};
 
 /// What a request is for.
@@ -23,53 +25,72 @@ pub(crate) struct Ingress {
     pub(crate) endpoint: Endpoint,
     /// The endpoint's path without what clients fill in: what policies and metrics see.
     pub(crate) route: &'static str,
+    /// How body and answer differ from the format's own.
+    pub(crate) form: Form,
     /// A client of Google's wants an array, not events.
     pub(crate) array: bool,
+    /// A client of Bedrock's wants each event of a stream within a frame of AWS's.
+    pub(crate) chunks: bool,
 }
 
-/// The endpoints whose bodies say all.
-const PLAIN: [(&str, Wire); 6] = [
-    ("/v1/chat/completions", Wire::Chat),
-    ("/v1/completions", Wire::Completions),
-    ("/v1/responses", Wire::Responses),
-    ("/v1/embeddings", Wire::Embeddings),
-    ("/v1/messages", Wire::Messages),
-    ("/v1/messages/count_tokens", Wire::Messages),
-];
-
-/// The format in which errors about this path are told: the path's own, as far as it shows.
-pub(crate) fn wire_of(path: &str) -> Wire {
-    if path.starts_with("/v1/messages") {
-        Wire::Messages
-    } else if path.starts_with("/v1beta/") || google(path).is_some() {
-        Wire::Gemini
-    } else if path.starts_with("/model/") {
-        Wire::Converse
-    } else {
-        Wire::Chat
-    }
+/// The format in which errors about a request are told: its path's own, as far as it shows.
+pub(crate) fn wire_of(head: &request::Parts) -> Wire {
+    let path = head.uri.path();
+    let found = rows(path).next();
+    found.map_or_else(|| nearest(path), |(row, _)| row.kind.wire())
 }
 
 /// Reads a request's method and path.
 pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
     let path = head.uri.path();
-    let found = plain(path)
-        .or_else(|| gemini(path, head.uri.query()))
-        .or_else(|| bedrock(path))
-        .or_else(|| models(path))
-        .ok_or_else(not_found)?;
-    let method = match found.endpoint {
-        Endpoint::Models(_) => Method::GET,
-        _ => Method::POST,
-    };
-    if head.method != method {
-        return Err(GatewayError::new(
+    let mut takes = None;
+    for (row, model) in rows(path) {
+        let method = row.kind.method();
+        if method == head.method {
+            let model = match model.map(decode) {
+                None => None,
+                Some(Some(model)) if !model.is_empty() => Some(model),
+                Some(_) => return Err(not_found()),
+            };
+            return Ok(ingress(row.kind, model, head.uri.query()));
+        }
+        // A verb that Google has not is no model's name.
+        let verb = row.kind == Kind::Model && model.is_some_and(|model| model.contains(':'));
+        if !verb {
+            takes.get_or_insert(method);
+        }
+    }
+    Err(match takes {
+        Some(method) => GatewayError::new(
             ErrorKind::MethodNotAllowed,
             format!("this endpoint takes {method} only"),
         )
-        .with_param(Some(method.as_str())));
+        .with_param(Some(method.as_str())),
+        None => not_found(),
+    })
+}
+
+fn ingress(kind: Kind, model: Option<String>, query: Option<&str>) -> Ingress {
+    let events = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+    let array = kind == Kind::Gemini { stream: true } && !events;
+    let (endpoint, form) = match kind {
+        Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
+        Kind::MessagesCount | Kind::GeminiCount | Kind::PredictCount => {
+            let (target, form) = kind.target(model);
+            (Endpoint::Count(target), form)
+        }
+        _ => {
+            let (target, form) = kind.target(model);
+            (Endpoint::Generate(target), form)
+        }
+    };
+    Ingress {
+        endpoint,
+        route: kind.route(),
+        form,
+        array,
+        chunks: kind == Kind::Invoke { stream: true },
     }
-    Ok(found)
 }
 
 fn not_found() -> GatewayError {
@@ -77,99 +98,10 @@ fn not_found() -> GatewayError {
         ErrorKind::NotFound,
         "no such endpoint; there are /v1/chat/completions, /v1/completions, /v1/responses, \
          /v1/embeddings, /v1/models, /v1/messages, /v1/messages/count_tokens, \
+         /openai/deployments/MODEL/chat/completions, \
          /v1beta/models/MODEL:generateContent and :streamGenerateContent, \
-         /model/MODEL/converse and /converse-stream",
+         /model/MODEL/converse, /converse-stream, /invoke and /invoke-with-response-stream",
     )
-}
-
-fn plain(path: &str) -> Option<Ingress> {
-    let (route, wire) = PLAIN.into_iter().find(|(known, _)| *known == path)?;
-    let mut target = Target::new(wire);
-    Some(Ingress {
-        endpoint: if route.ends_with("/count_tokens") {
-            // Not an answer is asked for, so no limit of one has to be named.
-            target.stream = Some(false);
-            Endpoint::Count(target)
-        } else {
-            Endpoint::Generate(target)
-        },
-        route,
-        array: false,
-    })
-}
-
-fn models(path: &str) -> Option<Ingress> {
-    let route = "/v1/models";
-    let wanted = match path.strip_prefix(route)? {
-        "" => None,
-        rest => Some(decode(rest.strip_prefix('/').filter(|id| !id.is_empty())?)?),
-    };
-    Some(Ingress {
-        endpoint: Endpoint::Models(wanted),
-        route,
-        array: false,
-    })
-}
-
-/// `/v1beta/models/MODEL:VERB`, and `/v1/…` alike: the model's name, percent-decoded, and the verb.
-fn google(path: &str) -> Option<(&str, &str)> {
-    let rest = path
-        .strip_prefix("/v1beta/models/")
-        .or_else(|| path.strip_prefix("/v1/models/"))
-        // The vendor's client in its Vertex mode.
-        .or_else(|| {
-            let (_, rest) = path.split_once("/publishers/google/models/")?;
-            Some(rest)
-        })?;
-    let (model, verb) = rest.rsplit_once(':')?;
-    let known = matches!(
-        verb,
-        "generateContent" | "streamGenerateContent" | "countTokens"
-    );
-    (known && !model.is_empty()).then_some((model, verb))
-}
-
-fn gemini(path: &str, query: Option<&str>) -> Option<Ingress> {
-    let (model, verb) = google(path)?;
-    let stream = verb == "streamGenerateContent";
-    let target = Target {
-        wire: Wire::Gemini,
-        model: Some(decode(model)?),
-        stream: Some(stream),
-    };
-    let events = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    let (endpoint, route) = match verb {
-        "countTokens" => (Endpoint::Count(target), "/v1beta/models:countTokens"),
-        "generateContent" => (Endpoint::Generate(target), "/v1beta/models:generateContent"),
-        _ => (
-            Endpoint::Generate(target),
-            "/v1beta/models:streamGenerateContent",
-        ),
-    };
-    Some(Ingress {
-        endpoint,
-        route,
-        array: stream && !events,
-    })
-}
-
-fn bedrock(path: &str) -> Option<Ingress> {
-    let (model, verb) = path.strip_prefix("/model/")?.rsplit_once('/')?;
-    let (stream, route) = match verb {
-        "converse" => (false, "/model/converse"),
-        "converse-stream" => (true, "/model/converse-stream"),
-        _ => return None,
-    };
-    let model = decode(model).filter(|model| !model.is_empty())?;
-    Some(Ingress {
-        endpoint: Endpoint::Generate(Target {
-            wire: Wire::Converse,
-            model: Some(model),
-            stream: Some(stream),
-        }),
-        route,
-        array: false,
-    })
 }
 
 /// A segment of a path without its percent signs (RFC 3986). None where they are wrong.
@@ -190,15 +122,17 @@ fn decode(segment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
+    fn head(method: Method, uri: &str) -> request::Parts {
+        let request = http::Request::builder().method(method).uri(uri);
+        request.body(()).unwrap().into_parts().0
+    }
+
     fn ask(method: Method, uri: &str) -> Result<Ingress, GatewayError> {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
-            .body(())
-            .unwrap();
-        read(&request.into_parts().0)
+        read(&head(method, uri))
     }
 
     #[test]
@@ -226,16 +160,9 @@ mod tests {
 
     #[test]
     fn googles_streams_are_arrays_unless_events_are_asked_for() {
-        assert!(
-            ask(Method::POST, "/v1beta/models/m:streamGenerateContent")
-                .unwrap()
-                .array
-        );
-        assert!(
-            !ask(Method::POST, "/v1beta/models/m:generateContent")
-                .unwrap()
-                .array
-        );
+        let array = |path: &str| ask(Method::POST, path).unwrap().array;
+        assert!(array("/v1beta/models/m:streamGenerateContent"));
+        assert!(!array("/v1beta/models/m:generateContent"));
     }
 
     #[test]
@@ -249,14 +176,114 @@ mod tests {
         assert_eq!(found.route, "/model/converse-stream");
     }
 
+    /// What every path of a vendor's clients is understood as: its main path's route.
+    #[test]
+    fn every_home_of_an_endpoint_is_the_same_endpoint() {
+        let homes = [
+            "/v1",
+            "",
+            "/openai/v1",
+            "/openai",
+            "/v1beta/openai",
+            "/api/v1",
+        ];
+        for (path, method) in [
+            ("/chat/completions", Method::POST),
+            ("/completions", Method::POST),
+            ("/responses", Method::POST),
+            ("/embeddings", Method::POST),
+            ("/models", Method::GET),
+            ("/models/a/b:c", Method::GET),
+        ] {
+            let main = ask(method.clone(), &format!("/v1{path}")).unwrap();
+            for home in homes {
+                let uri = format!("{home}{path}?api-version=2024-10-21");
+                assert_eq!(ask(method.clone(), &uri).unwrap(), main, "{uri}");
+                assert_eq!(wire_of(&head(method.clone(), &uri)), {
+                    wire_of(&head(method.clone(), &format!("/v1{path}")))
+                });
+            }
+        }
+        for path in ["/messages", "/messages/count_tokens"] {
+            let main = ask(Method::POST, &format!("/v1{path}")).unwrap();
+            for home in ["/v1", "", "/anthropic/v1", "/api/v1"] {
+                let uri = format!("{home}{path}?beta=true");
+                assert_eq!(ask(Method::POST, &uri).unwrap(), main, "{uri}");
+                assert_eq!(wire_of(&head(Method::POST, &uri)), Wire::Messages);
+            }
+        }
+    }
+
+    #[test]
+    fn a_deployment_is_the_bodys_model() {
+        for (verb, wire, route) in [
+            ("chat/completions", Wire::Chat, "/v1/chat/completions"),
+            ("completions", Wire::Completions, "/v1/completions"),
+            ("embeddings", Wire::Embeddings, "/v1/embeddings"),
+        ] {
+            let uri = format!("/openai/deployments/my%20own/x/{verb}?api-version=x");
+            let found = ask(Method::POST, &uri).unwrap();
+            assert_eq!(found.endpoint, Endpoint::Generate(Target::new(wire)));
+            assert_eq!(found.route, route);
+            let model = Some("my own/x".to_owned());
+            assert_eq!(found.form, Form::InPath { model });
+        }
+    }
+
+    #[test]
+    fn anthropics_messages_are_taken_at_aws_and_google() {
+        let vertex = "/v1/projects/p/locations/eu/publishers/anthropic/models/";
+        for (uri, model, stream, errors) in [
+            (
+                "/model/a.c%3A0/invoke".to_owned(),
+                "a.c:0",
+                false,
+                Wire::Converse,
+            ),
+            (
+                "/model/m/invoke-with-response-stream".to_owned(),
+                "m",
+                true,
+                Wire::Converse,
+            ),
+            (
+                format!("{vertex}c@1:rawPredict"),
+                "c@1",
+                false,
+                Wire::Messages,
+            ),
+            (
+                format!("{vertex}c:streamRawPredict"),
+                "c",
+                true,
+                Wire::Messages,
+            ),
+        ] {
+            let found = ask(Method::POST, &uri).unwrap();
+            let target = Target::new(Wire::Messages);
+            assert_eq!(found.endpoint, Endpoint::Generate(target), "{uri}");
+            assert_eq!(found.route, "/v1/messages");
+            let (model, stream) = (Some(model.to_owned()), Some(stream));
+            assert_eq!(found.form, Form::Anthropic { model, stream });
+            assert_eq!(wire_of(&head(Method::POST, &uri)), errors);
+        }
+        let found = ask(Method::POST, &format!("{vertex}count-tokens:rawPredict")).unwrap();
+        assert!(matches!(found.endpoint, Endpoint::Count(_)));
+    }
+
     #[test]
     fn what_is_no_endpoint_is_told_so() {
         for path in [
             "/",
             "/v1/chat",
+            "/v2/chat/completions",
+            "/openai/v1/messages",
+            "/openai/deployments//chat/completions",
+            "/openai/deployments/m/responses",
+            "/anthropic/v1/responses",
             "/model//converse",
-            "/model/m/invoke",
             "/v1beta/models/m:x",
+            "/v1/models/m:x",
             "/model/%zz/converse",
         ] {
             assert_eq!(
@@ -265,15 +292,37 @@ mod tests {
                 "{path}"
             );
         }
-        let error = ask(Method::GET, "/v1/messages").unwrap_err();
-        assert_eq!(error.kind, ErrorKind::MethodNotAllowed);
+    }
+
+    #[test]
+    fn another_method_is_told_which_one_there_is() {
+        for (method, path) in [
+            (Method::GET, "/v1/messages"),
+            (Method::GET, "/openai/deployments/m/embeddings"),
+            (Method::POST, "/v1/models"),
+            (Method::POST, "/models/m"),
+            (Method::GET, "/model/m/converse"),
+        ] {
+            let error = ask(method, path).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::MethodNotAllowed, "{path}");
+        }
     }
 
     #[test]
     fn errors_are_told_in_the_paths_own_format() {
-        assert_eq!(wire_of("/v1/messages"), Wire::Messages);
-        assert_eq!(wire_of("/v1beta/nothing"), Wire::Gemini);
-        assert_eq!(wire_of("/model/m/converse"), Wire::Converse);
-        assert_eq!(wire_of("/nothing"), Wire::Chat);
+        for (path, wire) in [
+            ("/v1/messages", Wire::Messages),
+            ("/v1/messages/batches", Wire::Messages),
+            ("/anthropic/v1/files", Wire::Messages),
+            ("/v1beta/nothing", Wire::Gemini),
+            ("/v1beta/openai/nothing", Wire::Chat),
+            ("/v1/projects/p/publishers/google/models/m:x", Wire::Gemini),
+            ("/model/m/converse", Wire::Converse),
+            ("/model/m/nothing", Wire::Converse),
+            ("/openai/deployments/m/nothing", Wire::Chat),
+            ("/nothing", Wire::Chat),
+        ] {
+            assert_eq!(wire_of(&head(Method::POST, path)), wire, "{path}");
+        }
     }
 }

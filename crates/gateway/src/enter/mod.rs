@@ -2,8 +2,10 @@
 //! it may spend.
 
 pub(crate) mod charge;
+pub(crate) mod form;
 pub mod headers;
 pub mod identity;
 pub(crate) mod ingress;
 pub(crate) mod limits;
+mod routes;
 pub(crate) mod ticket;

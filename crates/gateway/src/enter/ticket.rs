@@ -11,7 +11,6 @@ use forebay_dialect::canonical::{Operation, Usage};
 use crate::answer::flight::Head;
 use crate::answer::models::is_listed;
 use crate::enter::charge::Charge;
-use crate::enter::ingress::wire_of;
 use crate::error::ErrorKind;
 use crate::gateway::Gateway;
 use crate::observe::{Observation, Summary};
@@ -82,7 +81,7 @@ pub(crate) struct Ticket<P: Platform> {
     pub(crate) gateway: Arc<Gateway<P>>,
     pub(crate) started: Instant,
     pub(crate) summary: Box<Summary>,
-    /// The client's format, in which it is told of errors.
+    /// The format in which the client is told of errors. OpenAI's, until its path is known.
     pub(crate) wire: Wire,
     /// The flight's beginning, where the answer comes from one.
     pub(crate) head: Option<Head>,
@@ -116,7 +115,7 @@ impl<P: Platform> Ticket<P> {
             summary,
             charge: Charge::new(permit.gateway.platform().clone()),
             input_tokens: 0,
-            wire: wire_of(path),
+            wire: Wire::Chat,
             head: None,
             complete: false,
             in_flight: counted,

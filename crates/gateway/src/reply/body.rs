@@ -307,7 +307,9 @@ impl<P: Platform> Events<P> {
         self.broke_off(ticket);
         let mut parts = parts_of(error);
         parts.sequence = self.events;
-        self.write(&error_event(self.wire, &parts), None, out);
+        let (frame, wire) = self.frame.of_error(self.wire);
+        frame.put(&error_event(wire, &parts), None, self.events == 0, out);
+        self.events += 1;
         if self.frame == EventFrame::Array {
             self.frame.end(self.wire, false, out);
         }

@@ -13,6 +13,8 @@ pub(crate) enum EventFrame {
     NamedSse,
     /// AWS event-stream frames.
     EventStream,
+    /// AWS event-stream frames that carry the format's own events (InvokeModelWithResponseStream).
+    Chunks,
     /// One JSON array, element by element: Google's form without `alt=sse`.
     Array,
 }
@@ -32,7 +34,7 @@ impl EventFrame {
     pub(crate) fn media_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             EventFrame::Sse | EventFrame::NamedSse => "text/event-stream; charset=utf-8",
-            EventFrame::EventStream => "application/vnd.amazon.eventstream",
+            EventFrame::EventStream | EventFrame::Chunks => "application/vnd.amazon.eventstream",
             EventFrame::Array => "application/json",
         })
     }
@@ -45,7 +47,7 @@ impl EventFrame {
                 Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
             }
             EventFrame::Sse | EventFrame::NamedSse => Some(b": keep-alive\n\n"),
-            EventFrame::EventStream | EventFrame::Array => None,
+            EventFrame::EventStream | EventFrame::Chunks | EventFrame::Array => None,
         }
     }
 
@@ -58,10 +60,22 @@ impl EventFrame {
             EventFrame::EventStream => {
                 let _ = event_stream::encode_event(data, out);
             }
+            EventFrame::Chunks => {
+                let _ = event_stream::encode_chunk(data, out);
+            }
             EventFrame::Array => {
                 out.put_slice(if first { b"[" } else { b",\r\n" });
                 out.put_slice(data);
             }
+        }
+    }
+
+    /// The frame, and the format, in which a stream in that format ends with an error.
+    pub(crate) fn of_error(self, wire: Wire) -> (Self, Wire) {
+        match self {
+            // AWS's clients are told by AWS.
+            EventFrame::Chunks => (EventFrame::EventStream, Wire::Converse),
+            _ => (self, wire),
         }
     }
 

@@ -1,0 +1,258 @@
+//! The table of endpoints: which paths there are, in which vendor's words, and where the model's
+//! name stands. Nothing else knows a client's path; every platform serves this table.
+
+use forebay_dialect::{Target, Wire};
+use http::Method;
+
+use super::form::Form;
+
+/// What stands behind a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The body says all.
+    Body(Wire),
+    /// The same for the deployment that the path names (Azure).
+    Deployment(Wire),
+    /// How many tokens a prompt of Anthropic's has.
+    MessagesCount,
+    /// Google's own.
+    Gemini { stream: bool },
+    /// Google's count of tokens.
+    GeminiCount,
+    /// Anthropic's messages as bodies of Bedrock's InvokeModel.
+    Invoke { stream: bool },
+    /// Anthropic's messages at Vertex.
+    Predict { stream: bool },
+    /// How many tokens a prompt of Anthropic's has, at Vertex.
+    PredictCount,
+    /// AWS's Converse.
+    Converse { stream: bool },
+    /// The list of models in OpenAI's form, or in Anthropic's where its client asks.
+    Models,
+    /// One model of it.
+    Model,
+}
+
+/// A path, under each of its homes.
+pub(super) struct Row {
+    /// What may stand before `path`. A star is anything.
+    homes: &'static [&'static str],
+    /// The path from there on. `{model}` may have slashes.
+    path: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// OpenAI's and its imitators' homes: its own first, then clients whose base URL lacks `/v1`,
+/// Azure's both, Google's for OpenAI's clients, OpenRouter's.
+const OPENAI: &[&str] = &[
+    "/v1",
+    "",
+    "/openai/v1",
+    "/openai",
+    "/v1beta/openai",
+    "/api/v1",
+];
+/// Anthropic's: its own, without `/v1`, Azure AI Foundry's, OpenRouter's.
+const ANTHROPIC: &[&str] = &["/v1", "", "/anthropic/v1", "/api/v1"];
+/// Google's: the Gemini API's versions, and the vendor's client in its Vertex mode.
+const GOOGLE: &[&str] = &["/v1beta", "/v1", "*/publishers/google"];
+const AZURE: &[&str] = &["/openai/deployments"];
+const AWS: &[&str] = &[""];
+const VERTEX: &[&str] = &["*/publishers/anthropic"];
+
+const fn row(homes: &'static [&'static str], path: &'static str, kind: Kind) -> Row {
+    Row { homes, path, kind }
+}
+
+/// Every endpoint. The first that fits counts.
+const ROWS: &[Row] = &[
+    row(OPENAI, "/chat/completions", Kind::Body(Wire::Chat)),
+    row(OPENAI, "/completions", Kind::Body(Wire::Completions)),
+    row(OPENAI, "/responses", Kind::Body(Wire::Responses)),
+    row(OPENAI, "/embeddings", Kind::Body(Wire::Embeddings)),
+    row(ANTHROPIC, "/messages", Kind::Body(Wire::Messages)),
+    row(ANTHROPIC, "/messages/count_tokens", Kind::MessagesCount),
+    row(
+        AZURE,
+        "/{model}/chat/completions",
+        Kind::Deployment(Wire::Chat),
+    ),
+    row(
+        AZURE,
+        "/{model}/completions",
+        Kind::Deployment(Wire::Completions),
+    ),
+    row(
+        AZURE,
+        "/{model}/embeddings",
+        Kind::Deployment(Wire::Embeddings),
+    ),
+    row(
+        GOOGLE,
+        "/models/{model}:generateContent",
+        Kind::Gemini { stream: false },
+    ),
+    row(
+        GOOGLE,
+        "/models/{model}:streamGenerateContent",
+        Kind::Gemini { stream: true },
+    ),
+    row(GOOGLE, "/models/{model}:countTokens", Kind::GeminiCount),
+    row(
+        AWS,
+        "/model/{model}/converse",
+        Kind::Converse { stream: false },
+    ),
+    row(
+        AWS,
+        "/model/{model}/converse-stream",
+        Kind::Converse { stream: true },
+    ),
+    row(AWS, "/model/{model}/invoke", Kind::Invoke { stream: false }),
+    row(
+        AWS,
+        "/model/{model}/invoke-with-response-stream",
+        Kind::Invoke { stream: true },
+    ),
+    row(
+        VERTEX,
+        "/models/count-tokens:rawPredict",
+        Kind::PredictCount,
+    ),
+    row(
+        VERTEX,
+        "/models/{model}:rawPredict",
+        Kind::Predict { stream: false },
+    ),
+    row(
+        VERTEX,
+        "/models/{model}:streamRawPredict",
+        Kind::Predict { stream: true },
+    ),
+    row(OPENAI, "/models", Kind::Models),
+    row(OPENAI, "/models/{model}", Kind::Model),
+    row(&["/anthropic/v1"], "/models", Kind::Models),
+    row(&["/anthropic/v1"], "/models/{model}", Kind::Model),
+];
+
+/// Whose words a path that is none was probably meant in: what it begins with, or after a star
+/// has within. OpenAI's are all others.
+const NEAREST: &[(&str, Wire)] = &[
+    ("/v1/messages", Wire::Messages),
+    ("/messages", Wire::Messages),
+    ("/api/v1/messages", Wire::Messages),
+    ("/anthropic/", Wire::Messages),
+    ("/v1beta/openai/", Wire::Chat),
+    ("/v1beta/", Wire::Gemini),
+    ("*/publishers/google/", Wire::Gemini),
+    ("*/publishers/anthropic/", Wire::Messages),
+    ("/model/", Wire::Converse),
+];
+
+/// The rows that a path fits, best first, each with the model's name as the path has it.
+pub(super) fn rows(path: &str) -> impl Iterator<Item = (&'static Row, Option<&str>)> {
+    ROWS.iter()
+        .filter_map(move |row| Some((row, row.fit(path)?)))
+}
+
+/// Whose words errors about an unknown path are told in.
+pub(super) fn nearest(path: &str) -> Wire {
+    let found = NEAREST.iter().find(|(home, _)| after(home, path).is_some());
+    found.map_or(Wire::Chat, |(_, wire)| *wire)
+}
+
+fn after<'p>(home: &str, path: &'p str) -> Option<&'p str> {
+    match home.strip_prefix('*') {
+        Some(within) => Some(path.split_once(within)?.1),
+        None => path.strip_prefix(home),
+    }
+}
+
+impl Row {
+    /// The model's name where the path has one. None where it is another path.
+    fn fit<'p>(&self, path: &'p str) -> Option<Option<&'p str>> {
+        self.homes.iter().find_map(|home| {
+            let rest = after(home, path)?;
+            let Some((before, behind)) = self.path.split_once("{model}") else {
+                return (rest == self.path).then_some(None);
+            };
+            let model = rest.strip_prefix(before)?.strip_suffix(behind)?;
+            (!model.is_empty()).then_some(Some(model))
+        })
+    }
+}
+
+impl Kind {
+    /// How it is asked.
+    pub(super) fn method(self) -> Method {
+        match self {
+            Kind::Models | Kind::Model => Method::GET,
+            _ => Method::POST,
+        }
+    }
+
+    /// Whose words errors are told in.
+    pub(super) fn wire(self) -> Wire {
+        match self {
+            Kind::Body(wire) | Kind::Deployment(wire) => wire,
+            Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
+            Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
+            Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
+            Kind::Models | Kind::Model => Wire::Chat,
+        }
+    }
+
+    /// The endpoint's name for policies and metrics: its main path, whatever its home, without
+    /// what clients fill in.
+    pub(super) fn route(self) -> &'static str {
+        match self {
+            Kind::Body(wire) | Kind::Deployment(wire) => match wire {
+                Wire::Completions => "/v1/completions",
+                Wire::Responses => "/v1/responses",
+                Wire::Embeddings => "/v1/embeddings",
+                Wire::Messages => "/v1/messages",
+                _ => "/v1/chat/completions",
+            },
+            Kind::Invoke { .. } | Kind::Predict { .. } => "/v1/messages",
+            Kind::MessagesCount | Kind::PredictCount => "/v1/messages/count_tokens",
+            Kind::Gemini { stream: false } => "/v1beta/models:generateContent",
+            Kind::Gemini { stream: true } => "/v1beta/models:streamGenerateContent",
+            Kind::GeminiCount => "/v1beta/models:countTokens",
+            Kind::Converse { stream: false } => "/model/converse",
+            Kind::Converse { stream: true } => "/model/converse-stream",
+            Kind::Models | Kind::Model => "/v1/models",
+        }
+    }
+
+    /// What the path says of the request, and how its body differs from the format's own.
+    pub(super) fn target(self, model: Option<String>) -> (Target, Form) {
+        let wire = self.wire();
+        let own = |model, stream| {
+            let target = Target {
+                wire,
+                model,
+                stream,
+            };
+            (target, Form::Own)
+        };
+        match self {
+            Kind::Gemini { stream } | Kind::Converse { stream } => own(model, Some(stream)),
+            // Not an answer is asked for, so no limit of one has to be named.
+            Kind::GeminiCount | Kind::MessagesCount => own(model, Some(false)),
+            Kind::Deployment(_) => (Target::new(wire), Form::InPath { model }),
+            Kind::Invoke { stream } | Kind::Predict { stream } => {
+                let stream = Some(stream);
+                (
+                    Target::new(Wire::Messages),
+                    Form::Anthropic { model, stream },
+                )
+            }
+            Kind::PredictCount => {
+                let (target, _) = own(None, Some(false));
+                let (model, stream) = (None, None);
+                (target, Form::Anthropic { model, stream })
+            }
+            Kind::Body(_) | Kind::Models | Kind::Model => own(model, None),
+        }
+    }
+}
