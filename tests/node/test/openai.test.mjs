@@ -89,12 +89,13 @@ for (const model of models) {
 
     test('a stream that breaks is an error', async () => {
       for (const marker of ['fail:midstream', 'fail:truncate']) {
-        const stream = await client.chat.completions.create({
-          model,
-          messages: user(`this stream will break: ${marker}`),
-          stream: true,
-        });
+        // Before its first content a broken answer is still an error of the request.
         await assert.rejects(async () => {
+          const stream = await client.chat.completions.create({
+            model,
+            messages: user(`this stream will break: ${marker}`),
+            stream: true,
+          });
           for await (const _ of stream);
         });
       }

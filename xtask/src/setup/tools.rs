@@ -16,8 +16,6 @@ struct Tool {
     /// The features to build with; empty for the default ones.
     features: &'static str,
     needed_for: &'static str,
-    /// Built for a short compilation: a program that checks runs seconds, and compiling it takes minutes.
-    quick: bool,
 }
 
 const TOOLS: [Tool; 2] = [
@@ -27,7 +25,6 @@ const TOOLS: [Tool; 2] = [
         features: "",
         version: "0.20.2",
         needed_for: "the check of licences, bans and sources",
-        quick: true,
     },
     Tool {
         name: "cargo-nextest",
@@ -35,7 +32,6 @@ const TOOLS: [Tool; 2] = [
         features: "",
         version: "0.9.143",
         needed_for: "running tests side by side (cargo test stands in)",
-        quick: true,
     },
 ];
 
@@ -46,7 +42,6 @@ const FOR_BOOK: Tool = Tool {
     features: "search",
     version: "0.5.4",
     needed_for: "the book of the pages in docs/",
-    quick: true,
 };
 
 /// The program that builds the book.
@@ -72,7 +67,6 @@ const RUNTIMES: [Tool; 2] = [
         features: "run,serve,cranelift,component-model,component-model-async,wasi-http,\
                    pooling-allocator,wasi-keyvalue,wasi-config",
         needed_for: "the conformance suite under `wasmtime serve`",
-        quick: false,
     },
     Tool {
         name: "viceroy",
@@ -80,7 +74,6 @@ const RUNTIMES: [Tool; 2] = [
         version: "0.22.0",
         features: "",
         needed_for: "the conformance suite on Fastly's local server",
-        quick: false,
     },
 ];
 
@@ -163,7 +156,7 @@ fn ensure_node_modules(
     })
 }
 
-/// The release profile of a program that is compiled more often than it works.
+/// The release profile of programs that work for seconds and take minutes to compile.
 const QUICK: [(&str, &str); 4] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
@@ -190,7 +183,7 @@ fn install(places: &Places, tool: &Tool) -> Option<Missing> {
         })
         // A target folder of its own: the checkout's may be locked, and its build flags are not the tool's.
         .env("CARGO_TARGET_DIR", places.cache.join("tools/target"))
-        .envs(QUICK.into_iter().filter(|_| tool.quick))
+        .envs(QUICK)
         .current_dir(std::env::temp_dir());
     shell::run(&mut install).err().map(|error| Missing {
         what: tool.name.into(),

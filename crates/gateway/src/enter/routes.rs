@@ -177,7 +177,7 @@ impl Row {
                 return (rest == self.path).then_some(None);
             };
             let model = rest.strip_prefix(before)?.strip_suffix(behind)?;
-            (!model.is_empty()).then_some(Some(model))
+            (!model.is_empty() && !model.starts_with('/')).then_some(Some(model))
         })
     }
 }

@@ -149,7 +149,9 @@ impl<P: Platform> Attempts<P> {
             let absent = hints.filter(|hint| !has(&hint.name) && !upstream.refuses(&hint.name));
             set.extend(absent.map(|hint| (hint.name.as_str(), hint.value.as_str())));
         }
-        if upstream.config.salts_caches() && !upstream.refuses("cache_salt") {
+        // Engines know no salt where they compute vectors.
+        let salted = route.wire != Wire::Embeddings && upstream.config.salts_caches();
+        if salted && !upstream.refuses("cache_salt") {
             set.push(("cache_salt", &salt));
         }
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -74,6 +74,13 @@ pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<
             }
         }
     }
+    // A system prompt alone may be a whole request elsewhere; here a model needs something to answer.
+    if body.out.ends_with('[') {
+        return Err(Inexpressible {
+            param: "messages".to_owned(),
+            why: "nothing is left of them that this upstream could take".to_owned(),
+        });
+    }
     body.out.push(']');
     Ok(())
 }
