@@ -82,7 +82,9 @@ fn translated(request: &Request) {
                 // What goes upstream is a request of the dialect, where clients speak it. Vectors are
                 // asked for in forms of their own.
                 let vectors = [request.wire(), to].contains(&Wire::Embeddings);
-                if Wire::CLIENTS.contains(&to) && !vectors {
+                // There the path names the model, and the body does not.
+                let in_path = matches!(profile, Profile::BedrockInvoke | Profile::VertexRaw);
+                if Wire::CLIENTS.contains(&to) && !vectors && !in_path {
                     match Request::parse(target, written.body) {
                         // A schema may stand deeper there than it did here.
                         Ok(_) | Err(RequestError::Json(JsonError::TooDeep { .. })) => {}

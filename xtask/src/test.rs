@@ -107,7 +107,10 @@ fn run_conformance(places: &Places, args: &Conformance) -> Result<()> {
     setup::report(&missing);
     components::all(places)?;
     let mut build = build::release(places);
-    build.args(["--bin", "forebay", "--bin", "forebay-conformance"]);
+    // With a test beside them, features are those of the tests' build, and nothing is compiled twice.
+    build
+        .args(["--bin", "forebay", "--bin", "forebay-conformance"])
+        .args(["--test", "platforms"]);
     shell::run(&mut build)?;
     let mut suite = Command::new(places.target.join("release/forebay-conformance"));
     for platform in &args.platform {

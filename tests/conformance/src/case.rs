@@ -45,6 +45,9 @@ pub struct Step {
     pub pad: usize,
     /// The request is sent so many times at once.
     pub together: usize,
+    /// Answers are stored behind the response: the request is sent again, for a bounded time, as long
+    /// as nothing is stored for it (504).
+    pub until_stored: bool,
     /// The client leaves after so many events.
     pub hang_up_after: Option<usize>,
     /// What the upstream plays, in the order of the calls it gets.
@@ -66,6 +69,7 @@ impl Default for Step {
             raw_body: None,
             pad: 0,
             together: 1,
+            until_stored: false,
             hang_up_after: None,
             upstream: Vec::new(),
             expect: Expect::default(),

@@ -113,6 +113,14 @@ async fn one(stage: &Stage, base: &str, case: &Case) -> Result<Vec<String>> {
                 body: body_of(step, &case.name)?.into(),
             })
         };
+        let began = Instant::now();
+        while step.until_stored && began.elapsed() < NOTICED {
+            let answer = answer::ask(&client, sent()?, &gates, None).await?;
+            if answer.status != 504 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let asking = (0..step.together.max(1))
             .map(|_| Ok(answer::ask(&client, sent()?, &gates, step.hang_up_after)))
             .collect::<Result<Vec<_>>>()?;
