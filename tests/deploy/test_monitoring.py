@@ -63,6 +63,8 @@ def gateway():
         chat(gateway)
         chat(gateway)
         chat(gateway, messages=[{"role": "user", "content": "write to ann@example.org"}])
+        # Only streams have a first token that is seen.
+        chat(gateway, stream=True, messages=[{"role": "user", "content": "hello, piece by piece"}])
         yield gateway
 
 
