@@ -19,6 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("FOREBAY_BIN", ROOT / "target/release/forebay")).absolute()
 CARGO = os.environ.get("CARGO", "cargo")
 
+# The packagers alone take minutes to compile.
+pytestmark = pytest.mark.skipif(
+    os.environ.get("FOREBAY_FULL") != "1", reason="NOT RUN: packages are made and started by .ci/run --full (FOREBAY_FULL=1)"
+)
+
 
 def dist(out):
     """The packages of the built gateway, or of the build that is shipped where FOREBAY_DIST asks for it."""

@@ -265,7 +265,7 @@ fn deploy_tests(places: &Places, equipment: &Equipment, filter: Option<&str>) ->
         .map_err(|lack| anyhow::anyhow!("{lack}"))?;
     let mut pytest = Command::new(python);
     pytest
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"])
         .arg(folder)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PATH", path_with(&equipment.tools))
