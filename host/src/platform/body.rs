@@ -113,7 +113,7 @@ fn broken(error: io::Error) -> TransportError {
         .downcast::<TransportError>()
         .unwrap_or_else(|error| TransportError {
             failure: TransportFailure::Body,
-            detail: format!("its content coding can't be undone: {error}"),
+            detail: format!("its body could not be decoded (content-encoding): {error}"),
         })
 }
 

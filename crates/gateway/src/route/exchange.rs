@@ -308,7 +308,7 @@ impl<P: Platform> Attempts<P> {
     /// An upstream refuses what keeps tenants apart: none of their requests goes there any more.
     fn shares(&self, upstream: &Upstream, code: u16, sent: Instant) -> Refused {
         let message = format!(
-            "upstream \"{}\" refuses `{SALT}`, which keeps tenants apart in its prefix cache: it gets no request of any tenant until the configuration is loaded anew (upstreams.cache_salt = false sends none)",
+            "upstream \"{}\" refuses `{SALT}`, which keeps tenants apart in its prefix cache. It gets no tenant requests until the configuration is reloaded. To send no salt, set upstreams.cache_salt = false",
             upstream.name
         );
         if upstream.note_shares() {

@@ -65,7 +65,8 @@ pub(crate) async fn rank<S: PolicySession>(
     if wish.tenants && upstreams.iter().any(|upstream| upstream.shares()) {
         upstreams.retain(|upstream| !upstream.shares());
         if upstreams.is_empty() {
-            let why = "every upstream that has this model refuses `cache_salt`, which keeps tenants apart";
+            let why =
+                "every upstream for this model refuses `cache_salt`, which keeps tenants apart";
             return Err(GatewayError::new(ErrorKind::NoUpstream, why));
         }
     }
