@@ -8,7 +8,7 @@ mod upstream;
 
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
+    PromptCaching, Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.

@@ -4,6 +4,7 @@ mod access;
 mod labels;
 mod log;
 mod metrics;
+mod prompt_cache;
 mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -74,6 +75,7 @@ impl Observers {
             }
             Observation::Attempt(_)
             | Observation::Lost { .. }
+            | Observation::PromptCache { .. }
             | Observation::FlightEnded { .. }
             | Observation::GuardHits { .. } => {}
         }

@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
+use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
 use super::verdict::Verdict;
 use super::workers::Prefix;
@@ -61,6 +62,8 @@ pub(crate) struct Outgoing {
     pub(crate) cache_salt: String,
     /// Fields for the provider's own prompt cache.
     pub(crate) hints: Vec<Field>,
+    /// Where the provider's prompt cache could cut.
+    pub(crate) places: Places,
     /// `x-request-id`, the trace, and what belongs to the client's dialect.
     pub(crate) headers: HeaderMap,
     /// When the client's time is up.
@@ -95,6 +98,8 @@ pub(super) struct State {
     /// Those that failed in passing and may be asked again, and when.
     again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
+    /// What was decided about markers, by upstream: a prompt counts once.
+    pub(super) marks: Vec<(Arc<str>, Marks)>,
     /// Media fetched for upstreams that take bytes only.
     pub(super) media: Vec<Fetched>,
 }

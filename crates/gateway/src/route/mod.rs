@@ -9,6 +9,7 @@ mod health;
 #[cfg(test)]
 mod matrix;
 mod prepare;
+mod prompt_cache;
 mod provider;
 mod rank;
 mod refusal;
@@ -25,6 +26,7 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::{Answer, timed_out, transport_error};
 pub(crate) use health::run_health_checks;
 pub(crate) use prepare::dialect_headers;
+pub(crate) use prompt_cache::Places;
 pub(crate) use provider::{Framing, Route, has_dot_segment};
 pub(crate) use rank::{Ranked, Wish, rank};
 pub use upstream::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
