@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod kv_events;
 mod upstream;
 
+pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
     PromptCaching, Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span, seconds};
+use super::{KvEvents, Secret, Span, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -342,6 +342,10 @@ pub struct UpstreamConfig {
     /// Between two health checks. Default 5s.
     #[serde(default = "five_seconds")]
     pub health_interval: Span,
+    /// Its replicas' KV events, by which the gateway knows what each of them holds. Absent: it is
+    /// taken to hold what was sent there last.
+    #[serde(default)]
+    pub kv_events: Option<KvEvents>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,

@@ -16,8 +16,7 @@ use super::exchange::{Failed, timed_out};
 use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
 use super::verdict::Verdict;
-use super::workers::Prefix;
-use super::{Answer, Endpoint, Ranked, RetryBudget, Upstream};
+use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
@@ -222,7 +221,7 @@ impl<P: Platform> Attempts<P> {
         let again = Chosen {
             upstream: answer.upstream.clone(),
             endpoint: answer.lease.endpoint.clone(),
-            uncached_tokens: self.outgoing.prefix.tokens(),
+            uncached_tokens: answer.upstream.prompt_tokens(&self.outgoing.prefix),
             again: true,
         };
         self.state.again.push_back((again, ready));

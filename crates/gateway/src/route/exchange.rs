@@ -106,7 +106,7 @@ impl<P: Platform> Attempts<P> {
         lease.waits_for(chosen.uncached_tokens);
         chosen
             .upstream
-            .sent(&chosen.endpoint, &self.outgoing.prefix);
+            .sent(&chosen.endpoint, &self.outgoing.prefix, sent);
         let mut prepared = prepared;
         let mut renewed = false;
         loop {

@@ -207,8 +207,7 @@ impl<P: Platform> Attempts<P> {
             set.push((PROMPT_CACHE_KEY, key));
         }
         // Engines know no salt where they compute vectors.
-        let salted = route.wire != Wire::Embeddings && upstream.config.salts_caches();
-        if salted && !upstream.refuses("cache_salt") {
+        if route.wire != Wire::Embeddings && upstream.salts() {
             set.push(("cache_salt", &salt));
         }
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
