@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod kv_events;
+mod tokenizer;
 mod upstream;
 
 pub use kv_events::{KvAddress, KvEvents, KvHash};
+pub use tokenizer::TokenizerConfig;
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
     PromptCaching, Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,

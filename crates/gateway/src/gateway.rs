@@ -20,7 +20,7 @@ use crate::platform::Platform;
 use crate::reply::{ReplyBody, error_reply};
 use crate::route::{
     KvSource, RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, first_eight,
-    run_health_checks,
+    run_health_checks, run_token_checks,
 };
 
 /// The pipeline with all that it needs.
@@ -201,9 +201,10 @@ impl<P: Platform> Gateway<P> {
         &self.keys
     }
 
-    /// Starts the active health checks. They end with this value.
+    /// Starts the active health checks, and the comparison of tokenizers. They end with this value.
     pub fn start_health_checks(self: &Arc<Self>) {
         run_health_checks(self);
+        run_token_checks(self);
     }
 
     /// From now on new requests get 503; those in flight go on.

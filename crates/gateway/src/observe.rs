@@ -46,6 +46,13 @@ pub enum Observation {
         /// The fields.
         fields: Arc<[LostField]>,
     },
+    /// A prompt's tokens were compared with those of the upstream's engine.
+    TokenCheck {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// What came of it.
+        check: TokenCheck,
+    },
     /// What a provider's prompt cache did for an answer.
     PromptCache {
         /// The upstream's name.
@@ -62,6 +69,28 @@ pub enum Observation {
     },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
+}
+
+/// What came of comparing a prompt's tokens with an engine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenCheck {
+    /// They are the same.
+    Agrees,
+    /// They are not.
+    Differs,
+    /// The engine did not tell.
+    Unanswered,
+}
+
+impl TokenCheck {
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenCheck::Agrees => "agrees",
+            TokenCheck::Differs => "differs",
+            TokenCheck::Unanswered => "unanswered",
+        }
+    }
 }
 
 /// What a provider's prompt cache did for one answer: tokens as the provider counted them, money in

@@ -79,6 +79,10 @@ pub(crate) fn byte_level(
         }
         vocabulary.insert(shown(token), json!(rank));
     }
+    // An added token has the id that it has in the vocabulary, else the next free one.
+    for (content, id) in special {
+        vocabulary.insert(content.clone(), json!(id));
+    }
     let added: Vec<Value> = special
         .iter()
         .map(|(content, id)| {

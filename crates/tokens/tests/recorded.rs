@@ -103,3 +103,23 @@ fn a_conversation_has_the_tokens_that_vllm_0_32_counted() {
     assert_eq!(tokens.len(), answer.count);
     assert_eq!(tokens, answer.tokens);
 }
+
+#[derive(Deserialize)]
+struct Ranked {
+    tokenizer: String,
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[test]
+fn tiktoken_and_tekken_files_give_the_tokens_that_their_own_libraries_give() {
+    let rows = lines("ranks.jsonl");
+    assert!(rows.len() >= 33);
+    let end = [("<|end|>".to_owned(), 900)];
+    for row in rows {
+        let row: Ranked = serde_json::from_str(&row).unwrap();
+        let tokenizer = Tokenizer::from_file(&fixtures().join(&row.tokenizer), &end).unwrap();
+        let tokens = tokenizer.encode(&row.text, false).unwrap();
+        assert_eq!(tokens, row.ids, "{}: {:?}", row.tokenizer, row.text);
+    }
+}

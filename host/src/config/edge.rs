@@ -37,6 +37,9 @@ pub fn edge_settings(
                 "an edge's platform makes the connections and trusts its own list of certificates",
             );
         }
+        if upstream.tokenizer.is_some() {
+            refuse("tokenizer", NO_FILES);
+        }
         if upstream.h2c {
             refuse(
                 "h2c",

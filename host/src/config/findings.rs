@@ -8,6 +8,7 @@ use super::diagnose::Problem;
 use super::load::{Source, nearest};
 use super::sections::Config;
 use crate::keys::KeyFile;
+use crate::platform::Tokenizers;
 
 /// The tenant of everyone where no keys are configured.
 const LOCAL: &str = "local";
@@ -18,6 +19,7 @@ pub fn findings(config: &Config, source: &Source) -> Vec<String> {
     let catalogue = super::resolve::catalogue(config, source).unwrap_or_default();
     regions(config, source, &catalogue, &mut found);
     keyless(config, source, &mut found);
+    tokenizers(config, source, &mut found);
     residency(config, source, &catalogue, &mut found);
     rules(config, source, &mut found);
     found
@@ -76,6 +78,20 @@ fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
             "set key = \"env:{}_API_KEY\", or auth; docs/providers.md says which",
             provider.name().to_uppercase()
         )));
+    }
+}
+
+fn tokenizers(config: &Config, source: &Source, found: &mut Vec<Problem>) {
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        let Some(Err(error)) = Tokenizers::read(upstream, &source.base) else {
+            continue;
+        };
+        let at = source.locate(&["upstreams", &i.to_string(), "tokenizer"]);
+        let message = format!(
+            "upstream \"{}\": the tokenizer can't be used: {error}",
+            upstream.name
+        );
+        found.push(Problem::at(at, message));
     }
 }
 

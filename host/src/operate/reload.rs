@@ -15,7 +15,7 @@ use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
 use crate::keys::Surviving;
 use crate::listener::{TlsError, TlsKeys};
-use crate::platform::{Native, NativePolicies};
+use crate::platform::{Native, NativePolicies, Tokenizers};
 use crate::store::MemoryStore;
 
 /// Why a configuration can't be put to work.
@@ -68,6 +68,7 @@ pub(super) struct Prepared<P> {
     pub(super) resolved: Resolved,
     pub(super) source: Source,
     pub(super) policies: Arc<P>,
+    pub(super) tokenizers: Tokenizers,
 }
 
 impl<L: PolicyLoader> Control<L> {
@@ -121,7 +122,14 @@ impl<L: PolicyLoader> Control<L> {
             }
             _ => Arc::new(self.loader.load(&config.policies, &source.base).await?),
         };
+        let (upstreams, base) = (config.upstreams.clone(), source.base.clone());
+        let loading = move || Tokenizers::load(&upstreams, &base);
+        // Files of tens of megabytes: not on a thread that must answer soon.
+        let tokenizers = tokio::task::spawn_blocking(loading)
+            .await
+            .unwrap_or_default();
         Ok(Prepared {
+            tokenizers,
             config,
             resolved,
             source,
@@ -225,6 +233,7 @@ impl<L: PolicyLoader> Control<L> {
             resolved,
             source,
             policies,
+            tokenizers,
         } = {
             let read = self.read().await?;
             self.keep_safe(&old.config, &read.0, &read.2)?;
@@ -241,6 +250,7 @@ impl<L: PolicyLoader> Control<L> {
         if let (Some(tls), Some(keys)) = (tls, &config.server.tls) {
             tls.reload(keys, &source.base)?;
         }
+        front.platform().set_tokenizers(tokenizers);
         for setting in needs_restart(&old.config, &config) {
             tracing::warn!("{setting} has changed and takes effect with a restart");
         }

@@ -90,6 +90,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         config,
         mut resolved,
         policies,
+        tokenizers,
         ..
     } = control.prepare(read, None).await?;
 
@@ -101,6 +102,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     observers.set_access_log(config.log.access);
     apply_labels(&observers.metrics, &config);
     let platform = Arc::new(Native::new(config.memo.memory.0, observers));
+    platform.set_tokenizers(tokenizers);
     let store = Arc::new(MemoryStore::new(MemoryLimits {
         bytes: config.cache.memory.0,
         max_entry: config.cache.max_entry.0,

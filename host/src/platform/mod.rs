@@ -7,6 +7,7 @@ mod body;
 mod connect;
 mod failure;
 mod media;
+mod tokenizers;
 mod transport;
 
 use std::future::Future;
@@ -14,7 +15,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
+use forebay_dialect::Request;
 use forebay_dialect::exchange::Fetched;
 use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
@@ -29,6 +32,7 @@ use crate::store::MemoryStore;
 use crate::telemetry::Observers;
 
 pub use authorize::UpstreamCredentials;
+pub use tokenizers::Tokenizers;
 pub use transport::Transport;
 
 /// Policies whose sandboxes threads may share by reference: the pipeline's futures move between threads.
@@ -41,6 +45,7 @@ pub struct Native<P> {
     memo: Option<Cache<[u8; 32], Arc<Remembered>>>,
     observers: Arc<Observers>,
     aside: aside::Aside,
+    tokenizers: ArcSwap<Tokenizers>,
     policies: PhantomData<fn() -> P>,
 }
 
@@ -62,8 +67,14 @@ impl<P> Native<P> {
             memo,
             observers,
             aside: aside::Aside::default(),
+            tokenizers: ArcSwap::default(),
             policies: PhantomData,
         }
+    }
+
+    /// Puts other tokenizers to work.
+    pub fn set_tokenizers(&self, tokenizers: Tokenizers) {
+        self.tokenizers.store(Arc::new(tokenizers));
     }
 
     /// What it tells its observations to.
@@ -120,6 +131,17 @@ impl<P: NativePolicies> Platform for Native<P> {
         rules: &MediaConfig,
     ) -> impl Future<Output = Result<Fetched, String>> + Send + 'static {
         media::fetch(url.to_owned(), rules.clone())
+    }
+
+    fn prompt_tokens(
+        &self,
+        upstream: &Arc<str>,
+        _model: &str,
+        request: &Arc<Request>,
+    ) -> impl Future<Output = Option<Arc<[u32]>>> + Send + 'static {
+        self.tokenizers
+            .load()
+            .tokens(upstream, request, &self.aside)
     }
 
     fn aside<T: Send + 'static>(

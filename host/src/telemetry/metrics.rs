@@ -134,6 +134,7 @@ pub struct Metrics {
     losses: Family<Lost, Counter>,
     unknown_finishes: Family<Answerer, Counter>,
     prompt_cache: PromptCache,
+    token_checks: Family<Upstream, Counter>,
     retries: Counter,
     clients_gone: Counter,
     bytes_out: Counter,
@@ -176,6 +177,7 @@ impl Metrics {
             losses: Family::default(),
             unknown_finishes: Family::default(),
             prompt_cache: PromptCache::default(),
+            token_checks: Family::default(),
             retries: Counter::default(),
             clients_gone: Counter::default(),
             bytes_out: Counter::default(),
@@ -277,6 +279,11 @@ impl Metrics {
         );
         self.prompt_cache.register(r);
         r.register(
+            "forebay_tokenizer_checks",
+            "Prompts whose tokens were compared with those of the upstream's engine, by outcome",
+            self.token_checks.clone(),
+        );
+        r.register(
             "forebay_upstream_retries",
             "Tries that were followed by another",
             self.retries.clone(),
@@ -376,6 +383,13 @@ impl Metrics {
                 self.unknown_finishes
                     .get_or_create(&Answerer { upstream })
                     .inc();
+            }
+            Observation::TokenCheck { upstream, check } => {
+                let labels = Upstream {
+                    upstream: upstream.clone(),
+                    outcome: check.as_str(),
+                };
+                self.token_checks.get_or_create(&labels).inc();
             }
             Observation::PromptCache { upstream, saving } => {
                 self.prompt_cache.count(upstream.clone(), saving);

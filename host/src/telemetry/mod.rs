@@ -76,6 +76,7 @@ impl Observers {
             Observation::Attempt(_)
             | Observation::Lost { .. }
             | Observation::PromptCache { .. }
+            | Observation::TokenCheck { .. }
             | Observation::FlightEnded { .. }
             | Observation::GuardHits { .. } => {}
         }

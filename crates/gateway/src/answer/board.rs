@@ -63,7 +63,7 @@ pub(crate) fn board<P: Platform>(
     let flight = reader.flight().clone();
     // From here to the spawn there is no await: a client that leaves can't strand those who join.
     let request = match taken(decision, body) {
-        Ok(request) => request,
+        Ok(request) => Arc::new(request),
         Err(error) => {
             flight.finish(End::Failed(error.clone()));
             gateway.shared().flights.land(&flight);
@@ -136,7 +136,7 @@ const USUAL_ANSWER: u64 = 300;
 pub(crate) fn errand<P: Platform>(
     gateway: &Gateway<P>,
     decision: &Decision<P>,
-    request: Request,
+    request: Arc<Request>,
     head: &HeaderMap,
     ticket: &Ticket<P>,
     may_store: bool,
@@ -158,7 +158,7 @@ pub(crate) fn errand<P: Platform>(
         secret,
     );
     let outgoing = Outgoing {
-        request: Arc::new(request),
+        request,
         places,
         cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
         hints: decision.plan.hints.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::Wire;
+use forebay_dialect::{Request, Wire};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue};
 
@@ -19,6 +19,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
 use crate::reply::{Content, Ready};
+use crate::route::counted;
 use crate::time::timeout;
 
 /// The most of a count that is read: it is one number, and what a vendor tells beside it.
@@ -38,14 +39,18 @@ pub(crate) async fn count<P: Platform>(
     ticket.charge.settle();
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
-    if let Some((upstream, count)) = ask(gateway, &mut decision, &body, asked, ticket).await? {
+    let request = Arc::new(taken(&mut decision, &body)?);
+    let answered = ask(gateway, &mut decision, &request, asked, ticket).await;
+    if let Some((upstream, count)) = answered {
         headers::put(&mut out, headers::UPSTREAM, &upstream);
         return Ok(Ready {
             headers: out,
             content: Content::Whole(count),
         });
     }
-    let tokens = decision.facts.input_tokens;
+    let upstreams = gateway.all_upstreams();
+    let exact = counted(gateway.platform(), upstreams, &request).await;
+    let tokens = exact.unwrap_or(decision.facts.input_tokens);
     let body = match target.wire {
         Wire::Messages => forebay_dialect::count_tokens_body(tokens),
         Wire::Gemini => forebay_dialect::gemini_count_tokens_body(tokens),
@@ -56,7 +61,9 @@ pub(crate) async fn count<P: Platform>(
             ));
         }
     };
-    out.insert(headers::ESTIMATE, HeaderValue::from_static("true"));
+    if exact.is_none() {
+        out.insert(headers::ESTIMATE, HeaderValue::from_static("true"));
+    }
     Ok(Ready {
         headers: out,
         content: Content::Whole(body),
@@ -68,22 +75,21 @@ pub(crate) async fn count<P: Platform>(
 async fn ask<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: &mut Decision<P>,
-    body: &Bytes,
+    request: &Arc<Request>,
     asked: &Asked<'_>,
     ticket: &Ticket<P>,
-) -> Result<Option<(Arc<str>, Bytes)>, GatewayError> {
-    let request = taken(decision, body)?;
+) -> Option<(Arc<str>, Bytes)> {
     let (errand, mut outgoing) = errand(
         gateway,
         decision,
-        request,
+        request.clone(),
         &asked.head.headers,
         ticket,
         false,
     );
     outgoing.count = true;
     let session = decision.session.take();
-    let counted = timeout(&**gateway.platform(), PATIENCE, async move {
+    let counting = timeout(&**gateway.platform(), PATIENCE, async move {
         let (head, mut answer) = relay(gateway, &errand, outgoing, session).await.ok()?;
         let mut out = BytesMut::new();
         while let Some(piece) = answer.body.next().await {
@@ -94,5 +100,5 @@ async fn ask<P: Platform>(
         }
         Some((head.upstream, out.freeze()))
     });
-    Ok(counted.await.flatten())
+    counting.await.flatten()
 }

@@ -152,7 +152,7 @@ async fn ranked<P: Platform>(
     session: Option<SessionOf<P>>,
 ) -> Result<Arc<Ranked>, GatewayError> {
     let platform = gateway.platform();
-    resolve(&**platform, gateway.all_upstreams(), outgoing).await;
+    resolve(platform, gateway.all_upstreams(), outgoing).await;
     let began = platform.now();
     let mut session = match session {
         Some(session) => session,
@@ -170,7 +170,7 @@ async fn ranked<P: Platform>(
         tenants: outgoing.tenants,
         demand: Demand {
             model: facts.model.to_string(),
-            input_tokens: facts.input_tokens,
+            input_tokens: outgoing.prefix.count(),
             output_tokens: facts.max_tokens.unwrap_or(0).saturating_mul(facts.n.into()),
             needs: facts.needs,
             residency: errand.residency.clone(),

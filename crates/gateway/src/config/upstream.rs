@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
-use super::{KvEvents, Secret, Span, seconds};
+use super::{KvEvents, Secret, Span, TokenizerConfig, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -294,6 +294,10 @@ pub struct UpstreamConfig {
     /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
+    /// The model's tokenizer and chat template: prompts are then counted and named as the engine
+    /// counts and names them. Native host only.
+    #[serde(default)]
+    pub tokenizer: Option<TokenizerConfig>,
     /// Whether the gateway asks for the provider's prompt cache: markers for Anthropic's models and
     /// Bedrock where a prefix comes again, a `prompt_cache_key` for OpenAI, Azure and Mistral.
     /// Default `auto` for Anthropic, Azure, Bedrock, Mistral, OpenAI and Vertex, `off` for others.
@@ -450,6 +454,9 @@ impl UpstreamConfig {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is no format")));
             }
+        }
+        if let Some(problem) = self.tokenizer.as_ref().and_then(|t| t.problem()) {
+            problems.push(("tokenizer", problem.to_owned()));
         }
         if self.key.is_some() && self.auth.is_some() {
             problems.push(("auth", "an upstream has a key or auth, not both".to_owned()));

@@ -1,6 +1,7 @@
 //! Who computes: upstreams and their state, the order in which they are tried, and the request
 //! that each of them gets.
 
+mod agreement;
 mod attempt;
 mod budget;
 mod endpoint;
@@ -22,12 +23,13 @@ mod wait;
 mod warmth;
 mod workers;
 
+pub(crate) use agreement::run_token_checks;
 pub(crate) use attempt::{Attempts, Outgoing, Sender, first_eight};
 pub(crate) use budget::RetryBudget;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::{Answer, timed_out, transport_error};
 pub(crate) use health::run_health_checks;
-pub(crate) use prefix::{Prefix, resolve};
+pub(crate) use prefix::{Prefix, counted, resolve};
 pub(crate) use prepare::dialect_headers;
 pub(crate) use prompt_cache::Places;
 pub(crate) use provider::{Framing, Route, has_dot_segment};

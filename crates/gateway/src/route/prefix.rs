@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use forebay_dialect::Request;
 use forebay_dialect::canonical::{Operation, Part, Prompt};
 use forebay_prefix_index::PromptKeys;
 
+use super::agreement::compare;
 use super::{Outgoing, Upstream};
 use crate::platform::Platform;
 use crate::policy::Block;
@@ -27,6 +29,8 @@ pub(crate) struct Prefix {
     pub(super) output_tokens: u64,
     /// As engines name it, by upstream: few entries.
     chains: Vec<(Arc<str>, TokenChain)>,
+    /// Its tokens, by upstream, where they are known exactly.
+    exact: Vec<(Arc<str>, Arc<[u32]>)>,
 }
 
 /// A prompt in the blocks of one upstream's engines.
@@ -62,6 +66,7 @@ impl Prefix {
             tokens,
             output_tokens,
             chains: Vec::new(),
+            exact: Vec::new(),
         }
     }
 
@@ -76,6 +81,21 @@ impl Prefix {
         chains
             .find(|(name, _)| **name == *upstream)
             .map(|(_, chain)| chain)
+    }
+
+    /// The prompt's tokens at an upstream, where they are known.
+    pub(super) fn exact(&self, upstream: &str) -> Option<&[u32]> {
+        let mut exact = self.exact.iter();
+        exact
+            .find(|(name, _)| **name == *upstream)
+            .map(|(_, tokens)| &**tokens)
+    }
+
+    /// How many tokens the prompt has: counted where it is known for an upstream, the first of
+    /// them, else estimated.
+    pub(crate) fn count(&self) -> u64 {
+        let first = self.exact.first();
+        first.map_or(self.tokens, |(_, tokens)| tokens.len() as u64)
     }
 
     /// Tokens in so many leading blocks of text.
@@ -96,30 +116,28 @@ impl Prefix {
 /// Names the prompt's blocks for every upstream that may get it and whose engines' caches are
 /// followed.
 pub(crate) async fn resolve<P: Platform>(
-    platform: &P,
+    platform: &Arc<P>,
     upstreams: &[Arc<Upstream>],
     outgoing: &mut Outgoing,
 ) {
     let request = outgoing.request.clone();
     let given: Option<Arc<[u32]>> = token_ids(&request.prompt).map(Into::into);
     for upstream in upstreams {
-        let Some(index) = upstream.token_index() else {
+        let index = upstream.token_index();
+        if index.is_none() && upstream.config.tokenizer.is_none() {
             continue;
-        };
-        let model = &request.prompt.model;
-        if !upstream.takes(request.wire(), model) {
+        }
+        if !upstream.takes(request.wire(), &request.prompt.model) {
             continue;
         }
         let tokens = match &given {
             Some(tokens) => Some(tokens.clone()),
-            None => {
-                let model = upstream.model_name(model).unwrap_or(model);
-                platform
-                    .prompt_tokens(&upstream.name, model, &request)
-                    .await
-            }
+            None => prompt_tokens(platform, upstream, &request).await,
         };
         let Some(tokens) = tokens else { continue };
+        let name = upstream.name.clone();
+        outgoing.prefix.exact.push((name, tokens.clone()));
+        let Some(index) = index else { continue };
         let keys = PromptKeys {
             cache_salt: upstream.salts().then(|| outgoing.cache_salt.clone()),
             ..PromptKeys::default()
@@ -130,6 +148,57 @@ pub(crate) async fn resolve<P: Platform>(
         let chain = platform.aside(work).await;
         outgoing.prefix.chains.push((upstream.name.clone(), chain));
     }
+}
+
+/// The tokens of a prompt at one upstream. Of a sample of them the engine is asked too.
+async fn prompt_tokens<P: Platform>(
+    platform: &Arc<P>,
+    upstream: &Arc<Upstream>,
+    request: &Arc<Request>,
+) -> Option<Arc<[u32]>> {
+    if upstream.config.tokenizer.is_some() && !upstream.knows_tokens() {
+        return None;
+    }
+    let request = upstream.tokenised_form(request)?;
+    let model = &request.prompt.model;
+    let model = upstream.model_name(model).unwrap_or(model);
+    let tokens = platform.prompt_tokens(&upstream.name, model, &request);
+    let tokens = tokens.await?;
+    sample(platform, upstream, request);
+    Some(tokens)
+}
+
+/// Compares a prompt with the engine, one in so many, beside its own way.
+fn sample<P: Platform>(platform: &Arc<P>, upstream: &Arc<Upstream>, request: Arc<Request>) {
+    let share = upstream.config.tokenizer.as_ref();
+    let share = share.map_or(0.0, |tokenizer| tokenizer.verify);
+    let [first, second, ..] = platform.random();
+    let drawn = f64::from(u16::from_be_bytes([first, second]));
+    if share > 0.0 && drawn < share * 65_536.0 && upstream.agreement.begin() {
+        let (asking, upstream) = (platform.clone(), upstream.clone());
+        platform.spawn(async move {
+            compare(&*asking, &upstream, request, false).await;
+            upstream.agreement.end();
+        });
+    }
+}
+
+/// How many tokens a prompt has at the first upstream that takes it and of which that is known.
+pub(crate) async fn counted<P: Platform>(
+    platform: &Arc<P>,
+    upstreams: &[Arc<Upstream>],
+    request: &Arc<Request>,
+) -> Option<u64> {
+    for upstream in upstreams {
+        let known = upstream.config.tokenizer.is_some() && upstream.knows_tokens();
+        if known
+            && upstream.takes(request.wire(), &request.prompt.model)
+            && let Some(tokens) = prompt_tokens(platform, upstream, request).await
+        {
+            return Some(tokens.len() as u64);
+        }
+    }
+    None
 }
 
 /// The token ids that a completion's prompt consists of. None for texts, and for several prompts.

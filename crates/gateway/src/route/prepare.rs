@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
     BodyChange, CacheMark, TranslateError, Wire, json_string, mark_prefixes, media_urls,
@@ -22,6 +23,15 @@ use crate::time::timeout;
 
 /// The field that steers requests with a common prefix to one cache of OpenAI's.
 const PROMPT_CACHE_KEY: &str = "prompt_cache_key";
+/// Fields of a completion whose meaning is another one with token ids for a prompt.
+const TEXT_FIELDS: [&str; 6] = [
+    "add_special_tokens",
+    "echo",
+    "prompt_logprobs",
+    "return_token_ids",
+    "suffix",
+    "truncate_prompt_tokens",
+];
 /// Media that one prompt may have fetched: as many as Bedrock takes images.
 const MAX_MEDIA: usize = 20;
 
@@ -211,6 +221,10 @@ impl<P: Platform> Attempts<P> {
             set.push(("cache_salt", &salt));
         }
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let ids = self.token_ids(upstream, route);
+        if let Some(ids) = &ids {
+            set.push(("prompt", ids));
+        }
         let betas = self.betas();
         if route.profile == Profile::BedrockInvoke
             && let Some(betas) = betas.as_deref().filter(|_| !has("anthropic_beta"))
@@ -250,7 +264,7 @@ impl<P: Platform> Attempts<P> {
             default_max_tokens: upstream.config.default_max_tokens,
             room: upstream
                 .context_tokens(&request.prompt.model)
-                .map(|context| context.saturating_sub(request.estimated_input_tokens())),
+                .map(|context| context.saturating_sub(self.input_tokens(upstream))),
             profile: route.profile,
             fetched: self.state.media.clone(),
             set: set
@@ -279,6 +293,34 @@ impl<P: Platform> Attempts<P> {
             back: written.back,
             added,
         })
+    }
+
+    /// Tokens of the prompt at this upstream: counted where that can be, else estimated.
+    fn input_tokens(&self, upstream: &Upstream) -> u64 {
+        let exact = self.outgoing.prefix.exact(&upstream.name);
+        exact.map_or_else(
+            || self.outgoing.request.estimated_input_tokens(),
+            |tokens| tokens.len() as u64,
+        )
+    }
+
+    /// A completion's prompt as token ids, where the engine was seen to make the same of its text
+    /// and answers the same to them.
+    fn token_ids(&self, upstream: &Upstream, route: &Route) -> Option<String> {
+        let request = &self.outgoing.request;
+        let asked = upstream.config.tokenizer.as_ref()?.token_ids;
+        let plain = route.wire == Wire::Completions && request.wire() == Wire::Completions;
+        if !asked || !plain || !upstream.agreement.holds() {
+            return None;
+        }
+        let text = matches!(&request.prompt.messages[..], [message] if matches!(message.parts[..], [Part::Text(_)]));
+        // They say something of the text, or of how it is to be tokenised.
+        let about_text = |field: &Field| TEXT_FIELDS.contains(&field.name.as_str());
+        if !text || request.prompt.extra.iter().any(about_text) {
+            return None;
+        }
+        let ids = self.outgoing.prefix.exact(&upstream.name)?;
+        serde_json::to_string(ids).ok()
     }
 
     /// The betas of Anthropic's API that the client asks for, as a JSON array.

@@ -11,6 +11,7 @@ use forebay_dialect::openai::models::ModelEntry;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Route;
+use super::agreement::Agreement;
 use super::endpoint::{Endpoint, Standing};
 use super::prefix::Prefix;
 use super::prompt_cache::{PromptCache, Terms};
@@ -42,6 +43,8 @@ pub(crate) struct Upstream {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// What its replicas hold block by block, where their KV events are followed.
     tokens: Option<Arc<TokenIndex>>,
+    /// Whether its tokenizer here says what its engine says. A reload begins anew.
+    pub(super) agreement: Agreement,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
     shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
@@ -285,6 +288,7 @@ impl Upstream {
             speaks,
             endpoints,
             tokens,
+            agreement: Agreement::default(),
             shares: AtomicBool::new(false),
             measured,
         })

@@ -144,6 +144,8 @@ pub struct TestPlatform {
     exchanges: mpsc::UnboundedSender<Exchange>,
     pub memo: Mutex<HashMap<[u8; 32], Arc<Remembered>>>,
     pub seen: Mutex<Vec<Observation>>,
+    /// Its tokenizer, of a request's body.
+    pub tokenizer: Mutex<Option<fn(&str) -> Vec<u32>>>,
     counter: AtomicU32,
     /// When it was made, by both clocks.
     began: (SystemTime, Instant),
@@ -157,6 +159,16 @@ impl Platform for TestPlatform {
     }
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         tokio::time::sleep(duration)
+    }
+    fn prompt_tokens(
+        &self,
+        _: &Arc<str>,
+        _: &str,
+        request: &Arc<forebay_dialect::Request>,
+    ) -> impl Future<Output = Option<Arc<[u32]>>> + Send + 'static {
+        let tokenizer = *self.tokenizer.lock().unwrap();
+        let tokens = tokenizer.map(|tokens| tokens(std::str::from_utf8(&request.body).unwrap()));
+        std::future::ready(tokens.map(Arc::from))
     }
     fn passes_bodies(&self) -> bool {
         true
@@ -503,6 +515,7 @@ impl RigBuilder {
             exchanges,
             memo: Mutex::default(),
             seen: Mutex::default(),
+            tokenizer: Mutex::default(),
             counter: AtomicU32::new(1),
             began: (SystemTime::now(), tokio::time::Instant::now().into_std()),
         });
