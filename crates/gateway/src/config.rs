@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod provider;
+mod services;
 mod upstream;
 
+pub use provider::{Provider, ProviderOptions, UnknownProvider};
+pub use services::{SERVICES, Service};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
+    UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.
