@@ -101,6 +101,9 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
+        if self.outgoing.request.stream {
+            lease.awaits(limit, sent);
+        }
         chosen
             .upstream
             .sent(&chosen.endpoint, &self.outgoing.prefix);
