@@ -168,6 +168,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
 
     fn report_hits(&self, hits: Vec<Hit>) {
         if !hits.is_empty() {
+            self.flight.trail.hits(&hits);
             let caller = self.errand.caller.clone();
             let platform = self.gateway.platform();
             platform.observe(Observation::GuardHits { caller, hits });
