@@ -49,6 +49,7 @@ mod oci;
 pub mod openai;
 mod payload;
 pub mod place;
+mod prompt_cache;
 mod request;
 mod responses;
 mod rewrite;
@@ -68,6 +69,9 @@ pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
+};
+pub use prompt_cache::{
+    CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
 };
 pub use request::{Extent, Request, RequestError};
 pub use wire::{Framing, Target, Terminal, Wire};

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod kv_events;
 mod provider;
 mod services;
 mod upstream;
 
+pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    UpstreamConfig, UpstreamTimeouts,
+    PromptCaching, UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.

@@ -19,7 +19,8 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::reply::{ReplyBody, error_reply};
 use crate::route::{
-    RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, run_health_checks,
+    KvSource, RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, first_eight,
+    run_health_checks,
 };
 
 /// The pipeline with all that it needs.
@@ -65,6 +66,7 @@ impl<P: Platform> Gateway<P> {
                 upstream.clone(),
                 config.timeouts.connect.0,
                 old.map(|old| &**old),
+                first_eight(&platform.random()),
             )?));
         }
         let shared = carry.map_or_else(Arc::default, |old| old.shared.clone());
@@ -220,6 +222,15 @@ impl<P: Platform> Gateway<P> {
     pub fn upstreams(&self) -> Vec<UpstreamStatus> {
         let now = self.platform.now();
         self.upstreams.iter().map(|u| u.status(now)).collect()
+    }
+
+    /// Where the KV events of the upstreams' replicas come from. A host that has sockets follows
+    /// them; what they say is used from the first event on.
+    pub fn kv_sources(&self) -> Vec<KvSource> {
+        let upstreams = self.upstreams.iter();
+        upstreams
+            .flat_map(|upstream| upstream.kv_sources())
+            .collect()
     }
 
     /// Requests in flight.

@@ -44,4 +44,6 @@ pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};
-pub use route::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
+pub use route::{
+    EndpointStatus, KvSource, PrefixStatus, SharedIndex, UpstreamConfigError, UpstreamStatus,
+};

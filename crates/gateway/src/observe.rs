@@ -46,6 +46,13 @@ pub enum Observation {
         /// The fields.
         fields: Arc<[LostField]>,
     },
+    /// What a provider's prompt cache did for an answer.
+    PromptCache {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// What it did.
+        saving: CacheSaving,
+    },
     /// An answer ended for a reason in a word that nobody knows; clients got the nearest one.
     UnknownFinish {
         /// The upstream's name.
@@ -55,6 +62,22 @@ pub enum Observation {
     },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
+}
+
+/// What a provider's prompt cache did for one answer: tokens as the provider counted them, money in
+/// US dollars where the model's prices are known, else 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CacheSaving {
+    /// Tokens read from the cache.
+    pub read_tokens: u64,
+    /// Tokens written into it.
+    pub written_tokens: u64,
+    /// What the tokens read would have cost more as plain ones.
+    pub saved_usd: f64,
+    /// What the tokens written cost more than plain ones.
+    pub premium_usd: f64,
+    /// What was expected to be saved when the request was sent.
+    pub predicted_usd: f64,
 }
 
 /// A field of a request that its upstream was not told. Its name, never its value.

@@ -17,7 +17,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
+use crate::route::{Outgoing, Places, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
 use crate::trail::Trail;
 
@@ -159,8 +159,15 @@ pub(crate) fn errand<P: Platform>(
     let tenant_hash = first_eight(&keyed(secret, &[b"forebay warmth v1"]));
     let mut key = DefaultHasher::new();
     decision.identity.key.id.hash(&mut key);
+    let places = Places::new(
+        &decision.plan,
+        &request.prompt,
+        decision.facts.input_tokens,
+        secret,
+    );
     let outgoing = Outgoing {
         request: Arc::new(request),
+        places,
         cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
         hints: decision.plan.hints.clone(),
         headers: passed_on(decision, head, ticket),

@@ -20,7 +20,7 @@ use crate::platform::Platform;
 use crate::policy::{CachePlan, Caller, Demand, Policies};
 use crate::receive::guard::policy_failed;
 use crate::receive::{Broken, Receiver, Spare};
-use crate::route::{Answer, Attempts, Outgoing, Ranked, View, Wish, first_eight, rank};
+use crate::route::{Answer, Attempts, Outgoing, Ranked, View, Wish, first_eight, rank, resolve};
 use crate::time::Deadline;
 
 /// What a flight is for: all that is decided before an upstream is chosen.
@@ -75,9 +75,9 @@ impl<P: Platform> Leader<P> {
             gateway,
             flight,
             errand,
-            outgoing,
+            mut outgoing,
         } = self;
-        let ranked = match ranked(&gateway, &errand, &outgoing, session).await {
+        let ranked = match ranked(&gateway, &errand, &mut outgoing, session).await {
             Ok(ranked) => ranked,
             Err(error) => return flight.finish(End::Failed(error)),
         };
@@ -128,10 +128,10 @@ impl<P: Platform> Leader<P> {
 pub(crate) async fn relay<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     errand: &Errand,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     session: Option<SessionOf<P>>,
 ) -> Result<(Head, Answer), GatewayError> {
-    let ranked = ranked(gateway, errand, &outgoing, session).await?;
+    let ranked = ranked(gateway, errand, &mut outgoing, session).await?;
     let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
     let answer = attempts.next().await?;
     attempts.answered(&answer);
@@ -148,10 +148,11 @@ pub(crate) async fn relay<P: Platform>(
 async fn ranked<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     errand: &Errand,
-    outgoing: &Outgoing,
+    outgoing: &mut Outgoing,
     session: Option<SessionOf<P>>,
 ) -> Result<Arc<Ranked>, GatewayError> {
     let platform = gateway.platform();
+    resolve(&**platform, gateway.all_upstreams(), outgoing).await;
     let began = platform.now();
     let mut session = match session {
         Some(session) => session,
@@ -182,6 +183,7 @@ async fn ranked<P: Platform>(
             model: &facts.model,
             chain: &errand.plan.chain,
             tenant: errand.tenant_hash,
+            prefix: &outgoing.prefix,
             last_resort: false,
             explore: false,
             now: began,

@@ -6,7 +6,7 @@ use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
 use super::provider::{Provider, ProviderOptions};
-use super::{Secret, Span, seconds};
+use super::{KvEvents, Secret, Span, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -66,6 +66,17 @@ impl Default for Capabilities {
             token_ids: true,
         }
     }
+}
+
+/// Whether the gateway asks for a provider's prompt cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum PromptCaching {
+    /// Where it is expected to save money.
+    Auto,
+    /// Never. What clients ask for themselves is passed on.
+    Off,
 }
 
 /// What becomes of a request's fields that an upstream can't take.
@@ -201,6 +212,11 @@ pub struct UpstreamConfig {
     /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
+    /// Whether the gateway asks for the provider's prompt cache: markers for Anthropic's models and
+    /// Bedrock where a prefix comes again, a `prompt_cache_key` for OpenAI, Azure and Mistral.
+    /// Default `auto` for Anthropic, Azure, Bedrock, Mistral, OpenAI and Vertex, `off` for others.
+    #[serde(default)]
+    pub prompt_cache: Option<PromptCaching>,
     /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
     /// On platforms that can, what is neither stored nor screened here is then passed on unread.
     #[serde(default)]
@@ -244,6 +260,10 @@ pub struct UpstreamConfig {
     /// Between two health checks. Default 5s.
     #[serde(default = "five_seconds")]
     pub health_interval: Span,
+    /// Its replicas' KV events, by which the gateway knows what each of them holds. Absent: it is
+    /// taken to hold what was sent there last.
+    #[serde(default)]
+    pub kv_events: Option<KvEvents>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -280,6 +300,24 @@ impl UpstreamConfig {
     pub fn salts_caches(&self) -> bool {
         self.cache_salt
             .unwrap_or(matches!(self.provider, Provider::Vllm | Provider::Sglang))
+    }
+
+    /// Whether it is asked to cache prompts.
+    pub fn caches_prompts(&self) -> bool {
+        let usual = matches!(
+            self.provider,
+            Provider::Anthropic
+                | Provider::Azure
+                | Provider::Bedrock
+                | Provider::Mistral
+                | Provider::Openai
+                | Provider::Vertex
+        );
+        match self.prompt_cache {
+            Some(set) => set == PromptCaching::Auto,
+            // Another Forebay asks for it itself.
+            None => usual && !self.relay,
+        }
     }
 
     /// The path of its health check, if it has one.
@@ -345,6 +383,9 @@ impl ConfiguredUpstream {
 pub struct OfferFacts {
     /// What it costs.
     pub price: Option<Price>,
+    /// What a token costs that is written into the provider's prompt cache, in millionths of a US
+    /// dollar per million tokens.
+    pub cache_write: Option<u64>,
     /// Tokens of prompt and answer together; 0 is unknown.
     pub context_tokens: u64,
     /// What it can do there.
@@ -365,6 +406,10 @@ pub struct PriceConfig {
     /// Tokens of the prompt out of the upstream's cache; as `input` where absent.
     #[serde(default)]
     pub cached_input: Option<u64>,
+    /// Tokens of the prompt that are written into the upstream's cache; absent: what the provider
+    /// usually asks for them.
+    #[serde(default)]
+    pub cache_write: Option<u64>,
     /// Tokens of the completion.
     pub output: u64,
 }

@@ -13,10 +13,10 @@ use http::HeaderMap;
 
 use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
+use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
 use super::verdict::Verdict;
-use super::workers::Prefix;
-use super::{Answer, Endpoint, Ranked, RetryBudget, Upstream};
+use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
@@ -62,6 +62,8 @@ pub(crate) struct Outgoing {
     pub(crate) cache_salt: String,
     /// Fields for the provider's own prompt cache.
     pub(crate) hints: Vec<Field>,
+    /// Where the provider's prompt cache could cut.
+    pub(crate) places: Places,
     /// `x-request-id`, the trace, and what belongs to the client's dialect.
     pub(crate) headers: HeaderMap,
     /// When the client's time is up.
@@ -98,6 +100,8 @@ pub(super) struct State {
     /// Those that failed in passing and may be asked again, and when.
     again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
+    /// What was decided about markers, by upstream: a prompt counts once.
+    pub(super) marks: Vec<(Arc<str>, Marks)>,
     /// Media fetched for upstreams that take bytes only.
     pub(super) media: Vec<Fetched>,
 }
@@ -220,7 +224,7 @@ impl<P: Platform> Attempts<P> {
         let again = Chosen {
             upstream: answer.upstream.clone(),
             endpoint: answer.lease.endpoint.clone(),
-            uncached_tokens: self.outgoing.prefix.tokens(),
+            uncached_tokens: answer.upstream.prompt_tokens(&self.outgoing.prefix),
             again: true,
         };
         self.state.again.push_back((again, ready));

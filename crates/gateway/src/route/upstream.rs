@@ -12,13 +12,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Route;
 use super::endpoint::{Endpoint, Standing};
+use super::prefix::Prefix;
+use super::prompt_cache::{PromptCache, Terms};
 use super::speed::Speed;
+use super::token_index::{KvSource, TokenIndex};
 use super::warmth::Warmth;
-use super::workers::{Prefix, Workers};
+use super::workers::{Scene, Seen, Workers};
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Candidate, IndexState, Price, Worker};
+use crate::policy::{Block, Candidate, Price, Worker};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -37,6 +40,8 @@ pub(crate) struct Upstream {
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// What its replicas hold block by block, where their KV events are followed.
+    tokens: Option<Arc<TokenIndex>>,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
     shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
@@ -60,6 +65,7 @@ struct Measured {
     speed: Speed,
     warmth: Warmth,
     workers: Workers,
+    prompt_cache: PromptCache,
     /// Fields that the gateway adds by itself and that this upstream refuses.
     refuses: Mutex<Vec<String>>,
     /// When an operator was last told that it does not accept the gateway's account.
@@ -94,6 +100,8 @@ pub(crate) struct View<'a> {
     pub(crate) chain: &'a [Block],
     /// Separates the tenants' prefixes.
     pub(crate) tenant: u64,
+    /// The prompt, as the choice of a replica sees it.
+    pub(crate) prefix: &'a Prefix,
     /// What is ejected counts as healthy: nobody else is left.
     pub(crate) last_resort: bool,
     /// An upstream that was not measured for a while is shown as it is expected to be.
@@ -124,6 +132,21 @@ pub struct EndpointStatus {
     pub healthy: bool,
     /// Requests in flight from here.
     pub in_flight: u32,
+    /// What is known of its prefix cache, where its KV events are followed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<PrefixStatus>,
+}
+
+/// A replica's prefix cache as probes and the admin page show it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PrefixStatus {
+    /// How well it is known: `exact`, `degraded` or `fallback`.
+    pub prefix_state: &'static str,
+    /// Why not exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_why: Option<String>,
+    /// Blocks that it holds as far as known.
+    pub prefix_blocks: u64,
 }
 
 /// A configured upstream that can't be used.
@@ -170,11 +193,13 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Makes the runtime form of a configured upstream.
+    /// Makes the runtime form of a configured upstream. `scope` is a secret number, from which
+    /// names of blocks are made.
     pub(crate) fn new(
         configured: ConfiguredUpstream,
         connect_timeout: Duration,
         carry: Option<&Upstream>,
+        scope: u64,
     ) -> Result<Self, UpstreamConfigError> {
         let ConfiguredUpstream {
             mut config,
@@ -241,6 +266,11 @@ impl Upstream {
             client_tls: config.tls.clone(),
         };
         let measured = carry.map_or_else(Arc::default, |old| old.measured.clone());
+        let tokens = config.kv_events.as_ref().map(|events| {
+            let known = carry.and_then(|old| old.tokens.clone());
+            let known = known.filter(|known| known.serves(events));
+            known.unwrap_or_else(|| Arc::new(TokenIndex::new(events, scope)))
+        });
         // Another Forebay speaks as its clients do.
         if config.relay && speaks.is_empty() {
             speaks = Wire::CLIENTS.to_vec();
@@ -254,6 +284,7 @@ impl Upstream {
             offers,
             speaks,
             endpoints,
+            tokens,
             shares: AtomicBool::new(false),
             measured,
         })
@@ -308,6 +339,33 @@ impl Upstream {
         self.config.price.map(Into::into).or_else(offered)
     }
 
+    /// What it was sent that its provider's prompt cache may hold.
+    pub(super) fn prompt_cache(&self) -> &PromptCache {
+        &self.measured.prompt_cache
+    }
+
+    /// What a model's tokens cost there, where that is known: a price, and that of a token that is
+    /// written into the prompt cache.
+    pub(crate) fn full_price(&self, model: &str) -> Option<(Price, Option<u64>)> {
+        if let Some(price) = self.config.price {
+            return Some((price.into(), price.cache_write));
+        }
+        let offer = self.offers.get(model)?;
+        Some((offer.price?, offer.cache_write))
+    }
+
+    /// What markers cost and save for this model.
+    pub(super) fn cache_terms(&self, model: &str) -> Terms {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0) else {
+            return Terms::default();
+        };
+        let share = |amount: u64| amount as f64 / price.input as f64;
+        Terms {
+            premium: write.map(|write| (share(write) - 1.0).max(0.0)),
+            discount: (price.cached_input < price.input).then(|| 1.0 - share(price.cached_input)),
+        }
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -322,6 +380,8 @@ impl Upstream {
             .expected_tokens_per_second
             .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
             .unwrap_or(USUAL_TOKENS_PER_SECOND);
+        let workers = self.workers(view);
+        let held = workers.iter().map(|worker| worker.held_tokens).max();
         let explored = view.explore && speed.idle(view.now).is_some_and(|idle| idle >= IDLE);
         Candidate {
             name: config.name.clone(),
@@ -346,9 +406,12 @@ impl Upstream {
             },
             in_flight: self.in_flight(),
             capacity: config.capacity,
-            warm_tokens: self.measured.warmth.tokens(view.chain, view.tenant),
+            warm_tokens: match held.filter(|_| view.prefix.chain(&self.name).is_some()) {
+                Some(held) => held,
+                None => self.measured.warmth.tokens(view.chain, view.tenant),
+            },
             order,
-            workers: self.workers(view.model, view.now),
+            workers,
         }
     }
 
@@ -379,24 +442,26 @@ impl Upstream {
         first
     }
 
-    /// Its replicas as the selector sees them. What each of them holds and computes is not
-    /// measured one by one yet: those figures are 0, unknown.
-    fn workers(&self, model: &str, now: Instant) -> Vec<Worker> {
-        let worker = |endpoint: &Arc<Endpoint>| Worker {
+    /// Its replicas as the selector sees them.
+    fn workers(&self, view: View<'_>) -> Vec<Worker> {
+        let endpoints: Vec<&Arc<Endpoint>> = self.endpoints.iter().collect();
+        let scene = self.scene(view.prefix, view.now);
+        let seen = self.measured.workers.seen(&endpoints, &scene);
+        let worker = |(endpoint, seen): (&Arc<Endpoint>, Seen)| Worker {
             id: endpoint.base.to_string(),
             healthy: matches!(
-                endpoint.standing(model, now),
+                endpoint.standing(view.model, view.now),
                 Standing::Good | Standing::Trial
             ),
-            in_flight: endpoint.in_flight(),
-            queued_tokens: 0,
-            prefill_rate: 0.0,
-            decode_rate: 0.0,
-            held_tokens: 0,
-            index: IndexState::Fallback,
-            has_affinity: false,
+            in_flight: seen.worker.in_flight,
+            queued_tokens: seen.worker.queued_tokens,
+            prefill_rate: seen.worker.prefill_rate,
+            decode_rate: seen.worker.decode_rate,
+            held_tokens: seen.worker.held_tokens,
+            index: seen.index,
+            has_affinity: seen.worker.has_affinity,
         };
-        self.endpoints.iter().map(worker).collect()
+        self.endpoints.iter().zip(seen).map(worker).collect()
     }
 
     /// Takes note that it now has these blocks of a tenant warm.
@@ -508,7 +573,7 @@ impl Upstream {
     ) -> Option<Picked> {
         let plain = |endpoint: &Arc<Endpoint>| Picked {
             endpoint: endpoint.clone(),
-            uncached_tokens: prefix.tokens(),
+            uncached_tokens: self.prompt_tokens(prefix),
         };
         let mut good = Vec::with_capacity(self.endpoints.len());
         let mut rest: Option<(Instant, &Arc<Endpoint>)> = None;
@@ -531,12 +596,8 @@ impl Upstream {
             [] => rest.map(|(_, endpoint)| plain(endpoint)),
             [one] => Some(plain(one)),
             _ => {
-                let tokens_per_second = self
-                    .measured
-                    .speed
-                    .tokens_per_second(USUAL_TOKENS_PER_SECOND, now);
                 let workers = &self.measured.workers;
-                let picked = workers.pick(&good, prefix, tokens_per_second, random);
+                let picked = workers.pick(&good, &self.scene(prefix, now), random);
                 let (place, uncached_tokens) = picked?;
                 Some(Picked {
                     endpoint: good[place].clone(),
@@ -547,11 +608,58 @@ impl Upstream {
     }
 
     /// A prompt goes to one of its replicas.
-    pub(super) fn sent(&self, endpoint: &Endpoint, prefix: &Prefix) {
+    pub(super) fn sent(&self, endpoint: &Endpoint, prefix: &Prefix, now: Instant) {
         // One replica is no choice: nothing is to be remembered.
         if self.endpoints.len() > 1 {
-            self.measured.workers.sent(endpoint, prefix);
+            self.measured
+                .workers
+                .sent(endpoint, &self.scene(prefix, now));
         }
+    }
+
+    /// What the choice of a replica for a prompt goes by.
+    fn scene<'a>(&'a self, prefix: &'a Prefix, now: Instant) -> Scene<'a> {
+        let speed = &self.measured.speed;
+        Scene {
+            upstream: &self.name,
+            prefix,
+            tokens: self.tokens.as_deref(),
+            tokens_per_second: speed.tokens_per_second(USUAL_TOKENS_PER_SECOND, now),
+            now,
+        }
+    }
+
+    /// Tokens of a prompt: counted where its tokens are known here, else estimated.
+    pub(super) fn prompt_tokens(&self, prefix: &Prefix) -> u64 {
+        prefix.tokens(prefix.chain(&self.name))
+    }
+
+    /// What its replicas hold block by block, where that is followed.
+    pub(super) fn token_index(&self) -> Option<&Arc<TokenIndex>> {
+        self.tokens.as_ref()
+    }
+
+    /// Whether requests to it carry a salt that separates tenants in its prefix cache.
+    pub(super) fn salts(&self) -> bool {
+        self.config.salts_caches() && !self.refuses("cache_salt")
+    }
+
+    /// Where the KV events of its replicas come from.
+    pub(crate) fn kv_sources(&self) -> impl Iterator<Item = KvSource> {
+        let endpoints = self.endpoints.iter().enumerate();
+        endpoints.filter_map(|(place, endpoint)| {
+            let tokens = self.tokens.as_ref()?;
+            tokens.source(&self.name, place, &endpoint.base)
+        })
+    }
+
+    fn prefix_status(&self, endpoint: &Endpoint) -> Option<PrefixStatus> {
+        let known = self.tokens.as_ref()?.known(&endpoint.base)?;
+        Some(PrefixStatus {
+            prefix_state: known.state.name(),
+            prefix_why: known.why,
+            prefix_blocks: known.blocks,
+        })
     }
 
     /// As probes and the admin page show it.
@@ -566,6 +674,7 @@ impl Upstream {
                     url: e.base.to_string(),
                     healthy: e.is_usable(now),
                     in_flight: e.in_flight(),
+                    prefix: self.prefix_status(e),
                 })
                 .collect(),
             ttft_ms,
@@ -599,7 +708,7 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
         let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
-        Upstream::new(configured, Duration::from_secs(1), None).unwrap()
+        Upstream::new(configured, Duration::from_secs(1), None, 7).unwrap()
     }
 
     fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
@@ -650,7 +759,7 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
         let configured = ConfiguredUpstream::plain(config, None);
-        let error = Upstream::new(configured, Duration::ZERO, None).unwrap_err();
+        let error = Upstream::new(configured, Duration::ZERO, None, 7).unwrap_err();
         assert!(error.to_string().contains("ftp://x"));
     }
 }
