@@ -47,7 +47,7 @@ enum Command {
     /// Check block hashes of prompts against an engine's.
     Prefix(prefix::PrefixArgs),
     /// Route a recorded trace through simulated engines, and compare rules.
-    Simulate(forebay_simulate::SimulateArgs),
+    Simulate(forebay_simulate::SimulateCommand),
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
     /// Left the product: Spin's own program serves Spin apps.
