@@ -36,7 +36,7 @@ impl CheckArgs {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        runtime.block_on(Components.load(&config.policies, &source.base))?;
+        runtime.block_on(Components::default().load(&config.policies, &source.base))?;
         for finding in config::findings(&config, &source) {
             say(&format!("warning: {finding}"));
         }

@@ -142,7 +142,9 @@ impl DoctorArgs {
                     .map_err(|e| e.to_string()),
             );
         }
-        let policies = Components.load(&config.policies, &source.base).await;
+        let policies = Components::default()
+            .load(&config.policies, &source.base)
+            .await;
         report.outcome(
             "policies",
             policies

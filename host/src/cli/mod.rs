@@ -8,6 +8,7 @@ mod doctor;
 mod generate;
 mod init;
 mod keys;
+mod policies;
 mod prefix;
 mod remote;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
+    /// Sign policy components, check them, and keep them in an OCI registry.
+    Policies(policies::PoliciesArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
     /// Check block hashes of prompts against an engine's.
@@ -83,6 +86,7 @@ impl Cli {
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
             Command::Keys(args) => args.run(),
+            Command::Policies(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Prefix(args) => args.run(),
             Command::Simulate(args) => {
