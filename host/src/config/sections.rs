@@ -307,8 +307,27 @@ impl Default for PoliciesConfig {
 pub struct ComponentConfig {
     /// The component's file. Absent: the one that comes with Forebay.
     pub component: Option<PathBuf>,
+    /// What the component's file must be: its digest, who signed it. Absent: any file is taken.
+    pub verify: Option<VerifyConfig>,
     /// Its configuration, handed to it as JSON.
     pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `[policies.guardrails.verify]` and so on: a component that is not this is refused, at the start
+/// and at a reload. Nothing is asked over the network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifyConfig {
+    /// `sha256:` and the digest of the component's file. Checked first.
+    pub digest: Option<String>,
+    /// Files with a public key each, in PEM: Ed25519, or ECDSA on P-256. One of them must have
+    /// signed the component.
+    pub keys: Vec<PathBuf>,
+    /// The signature's file. Default: the component's name with `.dsse` after it.
+    pub signature: Option<PathBuf>,
+    /// The lowest version that is accepted, as it was signed. Default 0. A reload never accepts an
+    /// older version than the one that was loaded before.
+    pub min_version: u64,
 }
 
 /// How log lines look.
