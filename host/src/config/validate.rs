@@ -18,6 +18,8 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
         upstreams(config, source, &mut problems);
     }
     tenants(config, source, &mut problems);
+    super::auth::problems(config, source, &mut problems);
+    components(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
     problems
@@ -25,7 +27,10 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
 fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
-    if !config.server.listen.ip().is_loopback() && config.keys.file.is_none() {
+    if !config.server.listen.ip().is_loopback()
+        && config.keys.file.is_none()
+        && config.auth.oidc.is_none()
+    {
         let span = overrides
             .listen
             .is_none()
@@ -142,6 +147,51 @@ fn leads_to(url: &str, address: std::net::SocketAddr) -> bool {
                 || (ip.is_loopback()
                     && (address.ip().is_unspecified() || address.ip().is_loopback())))
     })
+}
+
+/// What is to be verified of components can be.
+fn components(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let policies = [
+        ("prefix_cache", &config.policies.prefix_cache),
+        ("guardrails", &config.policies.guardrails),
+        ("cloud_selector", &config.policies.cloud_selector),
+    ];
+    for (name, component) in policies {
+        let Some(verify) = &component.verify else {
+            continue;
+        };
+        let at = |field: &str| {
+            source
+                .locate(&["policies", name, "verify", field])
+                .or_else(|| source.locate(&["policies", name, "verify"]))
+        };
+        if component.component.is_none() {
+            let message = format!("policies.{name}.verify verifies a file that is not named");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint(format!("name the file in policies.{name}.component")),
+            );
+        }
+        if verify.digest.is_none() && verify.keys.is_empty() {
+            let message = format!("policies.{name}.verify has neither a digest nor keys");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint("set digest = \"sha256:…\", keys = [\"policies.pub\"], or both"),
+            );
+        }
+        if let Some(Err(error)) = verify
+            .digest
+            .as_deref()
+            .map(str::parse::<forebay_artefact::Digest>)
+        {
+            problems.push(Problem::at(at("digest"), error.to_string()));
+        }
+        let needs_keys = verify.min_version > 0 || verify.signature.is_some();
+        if verify.keys.is_empty() && needs_keys {
+            let message = format!("policies.{name}.verify has no keys to check a signature with");
+            problems.push(Problem::at(at("keys"), message).hint("set keys = [\"policies.pub\"]"));
+        }
+    }
 }
 
 /// Names and origins as requests have them.

@@ -7,5 +7,6 @@ pub(crate) mod generate;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;
+pub(crate) mod trial;
 #[cfg(not(target_family = "wasm"))]
 mod vectors;

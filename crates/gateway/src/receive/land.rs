@@ -60,7 +60,7 @@ impl<P: Platform> Receiver<'_, P> {
         let Some(usage) = meter.usage else {
             return;
         };
-        let price = answer.upstream.price(&self.errand.facts.model);
+        let price = answer.upstream.full_price(&self.errand.facts.model);
         let saving = saving(&usage, price, answer.expected_cached);
         if saving != CacheSaving::default() {
             let upstream = answer.upstream.name.clone();

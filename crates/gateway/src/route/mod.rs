@@ -15,6 +15,7 @@ mod prompt_cache;
 mod provider;
 mod rank;
 mod refusal;
+mod silence;
 mod speed;
 mod token_index;
 mod upstream;

@@ -40,7 +40,7 @@ pub(crate) struct Upstream {
     offers: BTreeMap<String, OfferFacts>,
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// What its replicas hold block by block, where their KV events are followed.
     tokens: Option<Arc<TokenIndex>>,
     /// Whether its tokenizer here says what its engine says. A reload begins anew.
@@ -337,6 +337,12 @@ impl Upstream {
         named.or_else(offered).filter(|tokens| *tokens > 0)
     }
 
+    /// What a model costs here, where that is known.
+    pub(crate) fn price(&self, model: &str) -> Option<Price> {
+        let offered = || self.offers.get(model).and_then(|offer| offer.price);
+        self.config.price.map(Into::into).or_else(offered)
+    }
+
     /// What it was sent that its provider's prompt cache may hold.
     pub(super) fn prompt_cache(&self) -> &PromptCache {
         &self.measured.prompt_cache
@@ -344,7 +350,7 @@ impl Upstream {
 
     /// What a model's tokens cost there, where that is known: a price, and that of a token that is
     /// written into the prompt cache.
-    pub(crate) fn price(&self, model: &str) -> Option<(Price, Option<u64>)> {
+    pub(crate) fn full_price(&self, model: &str) -> Option<(Price, Option<u64>)> {
         if let Some(price) = self.config.price {
             return Some((price.into(), price.cache_write));
         }
@@ -354,7 +360,7 @@ impl Upstream {
 
     /// What markers cost and save for this model.
     pub(super) fn cache_terms(&self, model: &str) -> Terms {
-        let Some((price, write)) = self.price(model).filter(|(price, _)| price.input > 0) else {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0) else {
             return Terms::default();
         };
         let share = |amount: u64| amount as f64 / price.input as f64;
@@ -391,10 +397,7 @@ impl Upstream {
                 None => config.capabilities.into(),
             },
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
-            price: config
-                .price
-                .map(Into::into)
-                .or_else(|| offer.and_then(|offer| offer.price)),
+            price: self.price(view.model),
             ttft_ms: if explored {
                 ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
             } else {
