@@ -330,6 +330,10 @@ pub struct UpstreamConfig {
     /// taken to hold what was sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
+    /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
+    #[serde(default)]
+    pub engine_metrics: Option<bool>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -366,6 +370,13 @@ impl UpstreamConfig {
     pub fn salts_caches(&self) -> bool {
         self.cache_salt
             .unwrap_or(matches!(self.provider, Provider::Vllm | Provider::Sglang))
+    }
+
+    /// Whether its replicas' metrics are read with their health checks.
+    pub fn reads_metrics(&self) -> bool {
+        let engine = matches!(self.provider, Provider::Vllm | Provider::Sglang);
+        self.engine_metrics
+            .unwrap_or(engine || self.kv_events.is_some())
     }
 
     /// The path of its health check, if it has one.
