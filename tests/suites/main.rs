@@ -11,6 +11,7 @@ mod flights;
 mod guardrails;
 mod guests;
 mod lifecycle;
+mod prefixes;
 mod rates;
 mod requests;
 mod routing;

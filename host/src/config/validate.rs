@@ -270,6 +270,13 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .or_else(|| at("name"));
             problems.push(Problem::at(span, why));
         }
+        let events = upstream.kv_events.as_ref();
+        for (field, why) in events.map_or_else(Vec::new, |e| e.problems(upstream.urls.len())) {
+            let span = source
+                .locate(&["upstreams", &i, "kv_events", field])
+                .or_else(|| at("kv_events"));
+            problems.push(Problem::at(span, why));
+        }
         for (n, url) in upstream.urls.iter().enumerate() {
             let span = source.locate(&["upstreams", &i, "urls", &n.to_string()]);
             if let Some(name) = url.strip_prefix("env:") {

@@ -170,7 +170,7 @@ async fn ranked<P: Platform>(
         tenants: outgoing.tenants,
         demand: Demand {
             model: facts.model.to_string(),
-            input_tokens: facts.input_tokens,
+            input_tokens: outgoing.prefix.counted().unwrap_or(facts.input_tokens),
             output_tokens: facts.max_tokens.unwrap_or(0).saturating_mul(facts.n.into()),
             needs: facts.needs,
             residency: errand.residency.clone(),
@@ -186,6 +186,7 @@ async fn ranked<P: Platform>(
             prefix: &outgoing.prefix,
             last_resort: false,
             explore: false,
+            random: 0,
             now: began,
         },
     };

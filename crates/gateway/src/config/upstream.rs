@@ -264,6 +264,10 @@ pub struct UpstreamConfig {
     /// taken to hold what was sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
+    /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
+    #[serde(default)]
+    pub engine_metrics: Option<bool>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -318,6 +322,13 @@ impl UpstreamConfig {
             // Another Forebay asks for it itself.
             None => usual && !self.relay,
         }
+    }
+
+    /// Whether its replicas' metrics are read with their health checks.
+    pub fn reads_metrics(&self) -> bool {
+        let engine = matches!(self.provider, Provider::Vllm | Provider::Sglang);
+        self.engine_metrics
+            .unwrap_or(engine || self.kv_events.is_some())
     }
 
     /// The path of its health check, if it has one.

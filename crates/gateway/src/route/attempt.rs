@@ -15,6 +15,7 @@ use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
 use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
+use super::upstream::Need;
 use super::verdict::Verdict;
 use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
@@ -281,10 +282,16 @@ impl<P: Platform> Attempts<P> {
         let now = platform.now();
         while let Some(upstream) = self.ranked.order.get(self.state.at) {
             let random = first_eight(&platform.random());
-            let pick = |last_resort| {
-                let (tried, prefix) = (&self.state.tried, &self.outgoing.prefix);
-                upstream.pick(model, tried, last_resort, prefix, random, now)
+            let advised = self.ranked.advised.get(self.state.at);
+            let need = Need {
+                model,
+                tried: &self.state.tried,
+                prefix: &self.outgoing.prefix,
+                advised: advised.and_then(Option::as_ref),
+                random,
+                now,
             };
+            let pick = |last_resort| upstream.pick(&need, last_resort);
             let picked = pick(false).or_else(|| {
                 // The first try of a request is free; that a second goes to whom nobody trusts
                 // would be a storm while all are down.

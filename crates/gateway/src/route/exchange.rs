@@ -55,8 +55,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The first content has come: the prompt is computed.
-    pub(crate) fn begun(&mut self) {
-        self.lease.begun();
+    pub(crate) fn begun(&mut self, now: impl FnOnce() -> Instant) {
+        let sent = self.sent;
+        self.lease
+            .first_token(|| now().saturating_duration_since(sent));
     }
 
     /// The replica that answers.

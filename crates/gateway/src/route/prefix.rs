@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::policy::Block;
 
 /// Bytes of text that stand for a token where no tokenizer is known.
-const BYTES_A_TOKEN: u64 = 3;
+pub(super) const BYTES_A_TOKEN: u64 = 3;
 
 /// What the dialects call a part that is token ids.
 const TOKEN_IDS: &str = "token_ids";
@@ -68,6 +68,11 @@ impl Prefix {
     /// Tokens of the prompt: counted where an upstream's are known, else estimated.
     pub(super) fn tokens(&self, chain: Option<&TokenChain>) -> u64 {
         chain.map_or(self.tokens, |chain| chain.tokens)
+    }
+
+    /// Tokens of the prompt, where they were counted: the most that any upstream's engines count.
+    pub(crate) fn counted(&self) -> Option<u64> {
+        self.chains.iter().map(|(_, chain)| chain.tokens).max()
     }
 
     /// The prompt as the engines of an upstream name it, where that is known.
