@@ -13,5 +13,6 @@ mod lifecycle;
 mod rates;
 mod requests;
 mod routing;
+mod through;
 mod transport;
 mod upstreams;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod through;
 mod upstream;
 
+pub use through::{Judging, ThroughConfig};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
     Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
@@ -291,6 +293,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[media]`.
     pub media: MediaConfig,
+    /// `[[through]]`.
+    pub through: Vec<ThroughConfig>,
     /// How much one request may have of what costs more than its bytes.
     pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.

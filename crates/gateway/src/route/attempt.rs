@@ -21,6 +21,7 @@ use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
+use crate::through::Sent;
 use crate::time::Deadline;
 
 /// The pause before a replica is asked again: doubled each time, and jittered so that those who
@@ -73,6 +74,8 @@ pub(crate) struct Outgoing {
     pub(crate) count: bool,
     /// Tenants share the upstreams: what keeps them apart may not be left out.
     pub(crate) tenants: bool,
+    /// It passes through to an endpoint of its own, as it is.
+    pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
 }

@@ -8,6 +8,7 @@ mod exchange;
 mod health;
 #[cfg(test)]
 mod matrix;
+mod passing;
 mod prepare;
 mod provider;
 mod rank;

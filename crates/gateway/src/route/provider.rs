@@ -40,7 +40,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    fn new(wire: Wire, path: impl Into<String>) -> Self {
+    pub(super) fn new(wire: Wire, path: impl Into<String>) -> Self {
         Self {
             wire,
             path: path.into(),
@@ -463,7 +463,7 @@ pub(crate) fn has_dot_segment(model: &str) -> bool {
 }
 
 /// A model's name as one segment of a path (RFC 3986): Bedrock's have colons and slashes.
-fn encode(model: &str) -> String {
+pub(super) fn encode(model: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(model.len());
     for byte in model.bytes() {
