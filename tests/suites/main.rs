@@ -15,5 +15,6 @@ mod prefixes;
 mod rates;
 mod requests;
 mod routing;
+mod through;
 mod transport;
 mod upstreams;

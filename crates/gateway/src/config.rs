@@ -7,11 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 mod kv_events;
 mod provider;
 mod services;
+mod through;
 mod upstream;
 
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};
+pub use through::{Judging, ThroughConfig};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
     PromptCaching, UpstreamConfig, UpstreamTimeouts,
@@ -301,6 +303,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[media]`.
     pub media: MediaConfig,
+    /// `[[through]]`.
+    pub through: Vec<ThroughConfig>,
     /// How much one request may have of what costs more than its bytes.
     pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.

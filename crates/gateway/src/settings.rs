@@ -243,6 +243,7 @@ impl Settings {
         let secret = master.as_ref().map_or(random.as_slice(), |m| m.as_bytes());
         Ok(Resolved {
             gateway: GatewayConfig {
+                through: Vec::new(),
                 media: crate::config::MediaConfig::default(),
                 bounds: crate::config::RequestBounds::default(),
                 timeouts: self.timeouts.clone(),

@@ -167,6 +167,7 @@ pub fn resolve(
             tenants: config.tenants.clone(),
             upstreams,
             media: config.media.clone(),
+            through: config.through.clone(),
             bounds: RequestBounds {
                 members: config.limits.members,
                 parts: config.limits.parts,

@@ -32,6 +32,7 @@ use crate::reply::describe::describe;
 use crate::reply::frame::EventFrame;
 use crate::reply::{Content, Ready, ReplyBody, error_reply, reply, resume};
 use crate::store::Entry;
+use crate::through;
 use crate::time::timeout;
 
 /// Handles one request.
@@ -67,6 +68,9 @@ async fn serve<P: Platform>(
     let (target, counts) = match asked.endpoint {
         Endpoint::Models(wanted) => {
             return list_models(gateway, head, wanted.as_deref(), ticket).await;
+        }
+        Endpoint::Through(passage, model) => {
+            return through::serve(gateway, passage, model, head, body, ticket).await;
         }
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),

@@ -189,6 +189,10 @@ pub struct UpstreamConfig {
     /// another are translated into the first.
     #[serde(default)]
     pub speaks: Vec<String>,
+    /// The endpoints that pass through to it (`rerank`, `moderations`, `audio.speech`, …), where
+    /// they are not its provider's usual ones.
+    #[serde(default)]
+    pub passes: Option<Vec<String>>,
     /// What becomes of fields that it can't take. Default `tolerant`.
     #[serde(default)]
     pub losses: Losses,
@@ -345,6 +349,15 @@ impl UpstreamConfig {
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is no format")));
+            }
+        }
+        for name in self.passes.iter().flatten() {
+            if !crate::through::NAMES.contains(&name.as_str()) {
+                let why = format!(
+                    "\"{name}\" is no endpoint that passes through; there are {}",
+                    crate::through::NAMES.join(", ")
+                );
+                problems.push(("passes", why));
             }
         }
         if self.key.is_some() && self.auth.is_some() {

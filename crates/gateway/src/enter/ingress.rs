@@ -6,6 +6,7 @@ use http::request;
 use super::form::Form;
 use super::routes::{Kind, nearest, rows};
 use crate::error::{ErrorKind, GatewayError};
+use crate::through::Passage;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum Endpoint {
     Count(Target),
     /// The list of models, or one of it.
     Models(Option<String>),
+    /// What passes through as it is, and the model where the path names it.
+    Through(&'static Passage, Option<String>),
 }
 
 /// A path as it was understood.
@@ -75,6 +78,7 @@ fn ingress(kind: Kind, model: Option<String>, query: Option<&str>) -> Ingress {
     let array = kind == Kind::Gemini { stream: true } && !events;
     let (endpoint, form) = match kind {
         Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
+        Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
         Kind::MessagesCount | Kind::GeminiCount | Kind::PredictCount => {
             let (target, form) = kind.target(model);
             (Endpoint::Count(target), form)
@@ -97,7 +101,7 @@ fn not_found() -> GatewayError {
     GatewayError::new(
         ErrorKind::NotFound,
         "no such endpoint; there are /v1/chat/completions, /v1/completions, /v1/responses, \
-         /v1/embeddings, /v1/models, /v1/messages, /v1/messages/count_tokens, \
+         /v1/embeddings, /v1/models, /v1/rerank, /v1/moderations, /v1/images, /v1/audio, /v1/messages, /v1/messages/count_tokens, \
          /openai/deployments/MODEL/chat/completions, \
          /v1beta/models/MODEL:generateContent and :streamGenerateContent, \
          /model/MODEL/converse, /converse-stream, /invoke and /invoke-with-response-stream",

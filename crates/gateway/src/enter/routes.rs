@@ -5,6 +5,7 @@ use forebay_dialect::{Target, Wire};
 use http::Method;
 
 use super::form::Form;
+use crate::through::{self, Passage};
 
 /// What stands behind a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) enum Kind {
     Models,
     /// One model of it.
     Model,
+    /// What passes through as it is.
+    Through(&'static Passage),
 }
 
 /// A path, under each of its homes.
@@ -56,6 +59,8 @@ const OPENAI: &[&str] = &[
 const ANTHROPIC: &[&str] = &["/v1", "", "/anthropic/v1", "/api/v1"];
 /// Google's: the Gemini API's versions, and the vendor's client in its Vertex mode.
 const GOOGLE: &[&str] = &["/v1beta", "/v1", "*/publishers/google"];
+/// What only engines have.
+const ENGINES: &[&str] = &["/v1", ""];
 const AZURE: &[&str] = &["/openai/deployments"];
 const AWS: &[&str] = &[""];
 const VERTEX: &[&str] = &["*/publishers/anthropic"];
@@ -129,6 +134,65 @@ const ROWS: &[Row] = &[
         "/models/{model}:streamRawPredict",
         Kind::Predict { stream: true },
     ),
+    row(OPENAI, "/rerank", Kind::Through(&through::RERANK)),
+    row(&["/v2"], "/rerank", Kind::Through(&through::RERANK_V2)),
+    row(OPENAI, "/moderations", Kind::Through(&through::MODERATIONS)),
+    row(
+        OPENAI,
+        "/images/generations",
+        Kind::Through(&through::IMAGES),
+    ),
+    row(OPENAI, "/audio/speech", Kind::Through(&through::SPEECH)),
+    row(
+        OPENAI,
+        "/audio/transcriptions",
+        Kind::Through(&through::TRANSCRIPTIONS),
+    ),
+    row(
+        OPENAI,
+        "/audio/translations",
+        Kind::Through(&through::TRANSLATIONS),
+    ),
+    row(
+        OPENAI,
+        "/images/edits",
+        Kind::Through(&through::IMAGE_EDITS),
+    ),
+    row(
+        OPENAI,
+        "/images/variations",
+        Kind::Through(&through::IMAGE_VARIATIONS),
+    ),
+    row(ENGINES, "/score", Kind::Through(&through::SCORE)),
+    row(ENGINES, "/tokenize", Kind::Through(&through::TOKENIZE)),
+    row(ENGINES, "/detokenize", Kind::Through(&through::DETOKENIZE)),
+    row(ENGINES, "/classify", Kind::Through(&through::CLASSIFY)),
+    row(ENGINES, "/pooling", Kind::Through(&through::POOLING)),
+    row(
+        AZURE,
+        "/{model}/images/generations",
+        Kind::Through(&through::IMAGES),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/speech",
+        Kind::Through(&through::SPEECH),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/transcriptions",
+        Kind::Through(&through::TRANSCRIPTIONS),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/translations",
+        Kind::Through(&through::TRANSLATIONS),
+    ),
+    row(
+        AZURE,
+        "/{model}/images/edits",
+        Kind::Through(&through::IMAGE_EDITS),
+    ),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -198,7 +262,7 @@ impl Kind {
             Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
             Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
             Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
-            Kind::Models | Kind::Model => Wire::Chat,
+            Kind::Models | Kind::Model | Kind::Through(_) => Wire::Chat,
         }
     }
 
@@ -221,6 +285,7 @@ impl Kind {
             Kind::Converse { stream: false } => "/model/converse",
             Kind::Converse { stream: true } => "/model/converse-stream",
             Kind::Models | Kind::Model => "/v1/models",
+            Kind::Through(passage) => passage.path,
         }
     }
 
@@ -252,7 +317,7 @@ impl Kind {
                 let (model, stream) = (None, None);
                 (target, Form::Anthropic { model, stream })
             }
-            Kind::Body(_) | Kind::Models | Kind::Model => own(model, None),
+            Kind::Body(_) | Kind::Models | Kind::Model | Kind::Through(_) => own(model, None),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
+use crate::through::Sent;
 use crate::time::Deadline;
 use crate::trail::Trail;
 
@@ -77,6 +78,8 @@ pub(crate) struct Outgoing {
     pub(crate) count: bool,
     /// Tenants share the upstreams: what keeps them apart may not be left out.
     pub(crate) tenants: bool,
+    /// It passes through to an endpoint of its own, as it is.
+    pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
     /// Where it is noted what happens.

@@ -8,6 +8,7 @@ mod exchange;
 mod health;
 #[cfg(test)]
 mod matrix;
+mod passing;
 mod prefill;
 mod prefix;
 mod prepare;

@@ -18,7 +18,8 @@ mod vertex;
 use forebay_dialect::Wire;
 
 pub(crate) use self::route::{Framing, Route, has_dot_segment};
-use self::route::{encode, standard};
+pub(super) use self::route::encode;
+use self::route::standard;
 use crate::config::{Provider, ProviderOptions};
 
 /// The formats of OpenAI's house.
