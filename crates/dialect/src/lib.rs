@@ -70,4 +70,5 @@ pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };
 pub use request::{Extent, Request, RequestError};
+pub use responses::kept;
 pub use wire::{Framing, Target, Terminal, Wire};

@@ -116,7 +116,8 @@ impl<P: Platform> Gateway<P> {
         self.keys
             .identify_any(headers::api_keys(head), self.platform.wall())?;
         match asked.endpoint {
-            crate::enter::ingress::Endpoint::Models(_) => Ok(()),
+            crate::enter::ingress::Endpoint::Models(_)
+            | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
             _ => headers::require_json(&head.headers),
         }
     }

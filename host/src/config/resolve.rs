@@ -159,6 +159,7 @@ pub fn resolve(
             rate: config.rate,
             tenants: config.tenants.clone(),
             upstreams,
+            responses: config.responses.clone(),
             media: config.media.clone(),
             bounds: RequestBounds {
                 members: config.limits.members,

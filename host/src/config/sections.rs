@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig, Timeouts,
-    UpstreamConfig,
+    MediaConfig, RateConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span, Streams,
+    TenantConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub struct Config {
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
     pub media: MediaConfig,
+    /// What is kept of answers to OpenAI's responses.
+    pub responses: ResponsesConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
