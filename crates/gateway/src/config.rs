@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod provider;
+mod services;
 mod upstream;
 
+pub use provider::{Provider, ProviderOptions, UnknownProvider};
+pub use services::{SERVICES, Service};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
+    UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.
@@ -233,6 +237,10 @@ pub struct TenantConfig {
     pub residency: Vec<String>,
     /// The most one request may cost, in millionths of a US dollar.
     pub budget_micro_usd: Option<u64>,
+    /// Requests per minute of all its keys together, besides each key's own limit. Absent: no limit.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens per minute, input and output, of all its keys together. Absent: no limit.
+    pub tokens_per_minute: Option<u32>,
 }
 
 /// `[rate]`: limits of a key that names none itself.

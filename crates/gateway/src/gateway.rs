@@ -172,6 +172,8 @@ impl<P: Platform> Gateway<P> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
         let mut ticket = Ticket::new(permit, head.uri.path(), id);
         ticket.wire = crate::enter::ingress::wire_of(head);
+        ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
+        ticket.passed("enter");
         error_reply(ticket, error)
     }
 
@@ -274,7 +276,7 @@ impl<P: Platform> Gateway<P> {
     pub(crate) fn account(&self, identity: &Identity) -> Option<Account> {
         let now = self.platform.now();
         let limits = &self.shared.limits;
-        limits.account(&identity.key, &self.config.rate, now)
+        limits.account(&identity.key, &identity.tenant, &self.config.rate, now)
     }
 
     pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {

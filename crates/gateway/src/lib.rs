@@ -35,10 +35,12 @@ mod route;
 pub mod settings;
 pub mod store;
 mod time;
+mod trail;
 
 pub use decide::memo;
 pub use enter::{headers, identity};
 
+pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};

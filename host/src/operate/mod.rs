@@ -10,6 +10,7 @@ mod watch;
 
 pub use front::{Front, Generation, Lifecycle};
 pub use policies::{Components, PolicyLoadError, PolicyLoader, bake};
+pub(crate) use reload::refused;
 pub use reload::{Control, ReloadError};
 pub use serve::{Options, Running, StartError, start};
 pub use signals::{Signals, run_until_told_to_stop};

@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::platform::Platform;
 use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 /// What becomes of a miss.
 pub(crate) enum Boarded {
@@ -41,7 +42,7 @@ pub(crate) fn board<P: Platform>(
     decision: &mut Decision<P>,
     body: &Bytes,
     asked: &Asked<'_>,
-    ticket: &Ticket<P>,
+    ticket: &mut Ticket<P>,
 ) -> Result<Boarded, GatewayError> {
     let head = &asked.head.headers;
     let directives = decision.directives;
@@ -56,8 +57,11 @@ pub(crate) fn board<P: Platform>(
         && decision.deadline.is_none();
     let resumable = headers::flag(head, &headers::EVENT_IDS);
     let keep = shares || may_store || resumable || !decision.facts.stream;
-    let reader = match seat(gateway, decision, shares, keep)? {
-        Boarding::Joined(reader) => return Ok(Boarded::Flight(reader, true)),
+    let reader = match seat(gateway, decision, shares, keep, &ticket.trail)? {
+        Boarding::Joined(reader) => {
+            ticket.trail = reader.flight().trail.clone();
+            return Ok(Boarded::Flight(reader, true));
+        }
         Boarding::Leads(reader) => reader,
     };
     let flight = reader.flight().clone();
@@ -105,13 +109,17 @@ fn seat<P: Platform>(
     decision: &Decision<P>,
     shares: bool,
     keep: bool,
+    trail: &Arc<Trail>,
 ) -> Result<Boarding, GatewayError> {
     let id = first_eight(&gateway.platform().random());
     let bounds = gateway.flight_bounds();
     let boarding = if shares {
-        gateway.shared().flights.board(decision.key, id, bounds)
+        gateway
+            .shared()
+            .flights
+            .board(decision.key, id, bounds, trail)
     } else {
-        let flight = Flight::new(id, decision.key, keep, bounds);
+        let flight = Flight::new(id, decision.key, keep, bounds, trail);
         flight.join(0).map(Boarding::Leads)
     };
     boarding
@@ -172,6 +180,7 @@ pub(crate) fn errand<P: Platform>(
         count: false,
         tenants: !gateway.is_open(),
         unread: false,
+        trail: ticket.trail.clone(),
     };
     let errand = Errand {
         caller: decision.caller.clone(),

@@ -188,7 +188,9 @@ async fn ranked<P: Platform>(
         },
     };
     let random = first_eight(&platform.random());
-    let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random).await;
+    let (all, trail) = (gateway.all_upstreams(), &outgoing.trail);
+    let ranked = rank(&mut session, &wish, all, random, trail).await;
+    trail.took(began, platform.now());
     // Taking a sandbox apart costs time that the upstream can already work in.
     platform.spawn(async move { drop(session) });
     let took = platform.now().saturating_duration_since(began);
@@ -198,7 +200,6 @@ async fn ranked<P: Platform>(
 fn head(ranked: &Ranked, answer: &Answer) -> Head {
     Head {
         upstream: answer.upstream.name.clone(),
-        route: ranked.route.clone(),
         rank: ranked.took,
         waited: Duration::ZERO,
         lost: told(&answer.lost).into(),

@@ -8,5 +8,6 @@ pub(crate) mod kept;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;
+pub(crate) mod trial;
 #[cfg(not(target_family = "wasm"))]
 mod vectors;

@@ -12,6 +12,7 @@ mod prepare;
 mod provider;
 mod rank;
 mod refusal;
+mod silence;
 mod speed;
 mod upstream;
 mod verdict;

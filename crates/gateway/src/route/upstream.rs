@@ -18,7 +18,7 @@ use super::workers::{Prefix, Workers};
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Candidate, IndexState, Worker};
+use crate::policy::{Block, Candidate, IndexState, Price, Worker};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -36,7 +36,7 @@ pub(crate) struct Upstream {
     offers: BTreeMap<String, OfferFacts>,
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
     shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
@@ -302,6 +302,12 @@ impl Upstream {
         named.or_else(offered).filter(|tokens| *tokens > 0)
     }
 
+    /// What a model costs here, where that is known.
+    pub(crate) fn price(&self, model: &str) -> Option<Price> {
+        let offered = || self.offers.get(model).and_then(|offer| offer.price);
+        self.config.price.map(Into::into).or_else(offered)
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -327,10 +333,7 @@ impl Upstream {
                 None => config.capabilities.into(),
             },
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
-            price: config
-                .price
-                .map(Into::into)
-                .or_else(|| offer.and_then(|offer| offer.price)),
+            price: self.price(view.model),
             ttft_ms: if explored {
                 ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
             } else {
