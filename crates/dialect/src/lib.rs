@@ -76,4 +76,5 @@ pub use prompt_cache::{
     CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
 };
 pub use request::{Extent, Request, RequestError};
+pub use responses::kept;
 pub use wire::{Framing, Target, Terminal, Wire};

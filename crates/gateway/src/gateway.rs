@@ -118,7 +118,8 @@ impl<P: Platform> Gateway<P> {
         self.keys
             .identify_any(headers::api_keys(head), self.platform.wall())?;
         match asked.endpoint {
-            crate::enter::ingress::Endpoint::Models(_) => Ok(()),
+            crate::enter::ingress::Endpoint::Models(_)
+            | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
             crate::enter::ingress::Endpoint::Through(passage, _) => {
                 passage.check_head(&head.headers)
             }

@@ -166,6 +166,7 @@ pub fn resolve(
             rate: config.rate,
             tenants: config.tenants.clone(),
             upstreams,
+            responses: config.responses.clone(),
             media: config.media.clone(),
             through: config.through.clone(),
             bounds: RequestBounds {

@@ -84,6 +84,7 @@ pub(crate) fn board<P: Platform>(
         && !may_store
         && !resumable
         && asked.form.passes_answers()
+        && !asked.reads
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);

@@ -373,7 +373,8 @@ impl Upstream {
 
     /// What markers cost and save for this model.
     pub(super) fn cache_terms(&self, model: &str) -> Terms {
-        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0) else {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0)
+        else {
             return Terms::default();
         };
         let share = |amount: u64| amount as f64 / price.input as f64;
