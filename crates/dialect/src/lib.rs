@@ -24,6 +24,7 @@
 //! - [`sse`]: the framing of event streams
 //! - [`event_stream`]: AWS's framing of them
 //! - [`openai`], and beside it the other dialects' own rooms
+//! - [`passing`]: bodies that no dialect is read from: they pass through as they are
 //! - [`exchange`]: what crosses from one dialect to another, and `cross` that brings it over
 //! - [`error`]: errors in each dialect's shape
 
@@ -47,6 +48,7 @@ mod members;
 mod naming;
 mod oci;
 pub mod openai;
+pub mod passing;
 mod payload;
 pub mod place;
 mod prompt_cache;
@@ -74,4 +76,5 @@ pub use prompt_cache::{
     CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
 };
 pub use request::{Extent, Request, RequestError};
+pub use responses::kept;
 pub use wire::{Framing, Target, Terminal, Wire};

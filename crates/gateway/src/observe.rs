@@ -162,6 +162,8 @@ pub struct Summary {
     pub caller: Option<Caller>,
     /// The endpoint; none for an unknown path.
     pub operation: Option<Operation>,
+    /// The endpoint that it passed through, where it is none of a format.
+    pub passage: Option<&'static str>,
     /// The path as requested, cut at 64 bytes.
     pub path: String,
     /// The model as the client named it; empty where unknown.
@@ -228,6 +230,7 @@ impl Default for Summary {
             span: None,
             caller: None,
             operation: None,
+            passage: None,
             path: String::new(),
             model: String::new(),
             model_listed: false,

@@ -2,6 +2,7 @@
 
 mod cache;
 mod guard;
+mod labelled;
 mod probes;
 mod state;
 mod token;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig, Timeouts,
-    UpstreamConfig,
+    MediaConfig, RateConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span, Streams,
+    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,10 @@ pub struct Config {
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
     pub media: MediaConfig,
+    /// What is different at single endpoints that pass through: audio, images, rerank and others.
+    pub through: Vec<ThroughConfig>,
+    /// What is kept of answers to OpenAI's responses.
+    pub responses: ResponsesConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
@@ -142,6 +146,8 @@ impl Default for AdminConfig {
 pub struct Limits {
     /// The largest request body. Default 8 MiB: a million tokens of text are about 4 MiB.
     pub body: Size,
+    /// The largest form with files (audio, images). Default 64 MiB. Its bytes count against `memory`.
+    pub upload: Size,
     /// The largest request head. Default 64 KiB.
     pub headers: Size,
     /// The most header fields. Default 100.
@@ -179,6 +185,7 @@ impl Default for Limits {
         let bounds = RequestBounds::default();
         Self {
             body: Size::mib(8),
+            upload: Size::mib(64),
             headers: Size::kib(64),
             header_fields: 100,
             connections: 10_000,

@@ -1,6 +1,7 @@
 //! Running the gateway: starting, reloading all or nothing, draining.
 
 mod embedded;
+mod feeds;
 mod front;
 mod policies;
 mod reload;

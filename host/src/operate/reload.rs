@@ -10,6 +10,7 @@ use forebay_gateway::Gateway;
 use tokio::sync::Mutex;
 
 use super::embedded::{Embedded, EmbeddedError};
+use super::feeds::Feeds;
 use super::front::{Front, Generation};
 use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
@@ -58,6 +59,7 @@ pub struct Control<L: PolicyLoader> {
     /// The secret that serves where none is configured: the process's own, so that a reload keeps the cache.
     master: [u8; 32],
     embedded: Embedded,
+    pub(super) feeds: Feeds,
     bound: OnceLock<Bound>,
     turn: Mutex<()>,
 }
@@ -80,6 +82,7 @@ impl<L: PolicyLoader> Control<L> {
             loader,
             master: rand::random(),
             embedded: Embedded::default(),
+            feeds: Feeds::default(),
             bound: OnceLock::new(),
             turn: Mutex::new(()),
         }
@@ -269,6 +272,7 @@ impl<L: PolicyLoader> Control<L> {
             .observers()
             .set_access_log(config.log.access);
         gateway.start_health_checks();
+        self.feeds.follow(gateway.kv_sources());
         front.replace(Generation {
             gateway,
             policies,

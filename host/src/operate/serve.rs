@@ -112,6 +112,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     let oidc = resolved.oidc.clone();
     let gateway = make_gateway(&platform, &store, &policies, resolved, None)?;
     gateway.start_health_checks();
+    control.feeds.follow(gateway.kv_sources());
 
     let (drain, connections) = (config.server.drain.0, config.limits.connections);
     let config = Arc::new(config);

@@ -408,7 +408,7 @@ impl Metrics {
     }
 
     fn finished(&self, summary: &Summary) {
-        let operation = labels::operation(summary.operation);
+        let operation = labels::asked(summary);
         self.requests
             .get_or_create(&Request {
                 operation,
@@ -428,7 +428,7 @@ impl Metrics {
         for hit in &summary.guard_hits {
             self.guard_hit(hit);
         }
-        if summary.operation.is_none() {
+        if summary.operation.is_none() && summary.passage.is_none() {
             return;
         }
         let tier = match summary.cache {

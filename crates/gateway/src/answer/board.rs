@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_dialect::Request;
+use forebay_dialect::{Request, Wire};
 use http::{HeaderMap, HeaderValue};
 
 use super::flight::{Boarding, End, Flight, FlightReader};
@@ -84,6 +84,7 @@ pub(crate) fn board<P: Platform>(
         && !may_store
         && !resumable
         && asked.form.passes_answers()
+        && !asked.reads
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);
@@ -170,7 +171,7 @@ pub(crate) fn errand<P: Platform>(
         places,
         cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
         hints: decision.plan.hints.clone(),
-        headers: passed_on(decision, head, ticket),
+        headers: passed_on(secret, decision.target.wire, head, ticket),
         deadline,
         prefix: Prefix::new(
             &decision.plan.chain,
@@ -185,6 +186,7 @@ pub(crate) fn errand<P: Platform>(
         key: key.finish(),
         count: false,
         tenants: !gateway.is_open(),
+        sent: None,
         unread: false,
         trail: ticket.trail.clone(),
     };
@@ -203,13 +205,14 @@ pub(crate) fn errand<P: Platform>(
 }
 
 /// The headers that go upstream whoever answers.
-fn passed_on<P: Platform>(
-    decision: &Decision<P>,
+pub(crate) fn passed_on<P: Platform>(
+    secret: &[u8; 32],
+    wire: Wire,
     head: &HeaderMap,
     ticket: &Ticket<P>,
 ) -> HeaderMap {
     let mut out = HeaderMap::new();
-    let own = dialect_headers(decision.target.wire).iter();
+    let own = dialect_headers(wire).iter();
     for name in own.chain([&headers::TRACESTATE]) {
         for value in head.get_all(name) {
             out.append(name.clone(), value.clone());
@@ -219,7 +222,7 @@ fn passed_on<P: Platform>(
     // get each other's answers.
     for value in head.get_all(&headers::IDEMPOTENCY_KEY) {
         let parts = [&b"forebay idempotency key v1"[..], value.as_bytes()];
-        let name = hex::encode(&keyed(&*decision.identity.secret, &parts)[..16]);
+        let name = hex::encode(&keyed(secret, &parts)[..16]);
         if let Ok(value) = HeaderValue::from_str(&name) {
             out.append(headers::IDEMPOTENCY_KEY, value);
         }

@@ -168,9 +168,10 @@ async fn ranked<P: Platform>(
         caller: &errand.caller,
         wire: errand.wire,
         tenants: outgoing.tenants,
+        passage: None,
         demand: Demand {
             model: facts.model.to_string(),
-            input_tokens: outgoing.prefix.count(),
+            input_tokens: outgoing.prefix.counted().unwrap_or(facts.input_tokens),
             output_tokens: facts.max_tokens.unwrap_or(0).saturating_mul(facts.n.into()),
             needs: facts.needs,
             residency: errand.residency.clone(),
@@ -186,6 +187,7 @@ async fn ranked<P: Platform>(
             prefix: &outgoing.prefix,
             last_resort: false,
             explore: false,
+            random: 0,
             now: began,
         },
     };
@@ -199,7 +201,7 @@ async fn ranked<P: Platform>(
     Ok(Arc::new(Ranked { took, ..ranked? }))
 }
 
-fn head(ranked: &Ranked, answer: &Answer) -> Head {
+pub(crate) fn head(ranked: &Ranked, answer: &Answer) -> Head {
     Head {
         upstream: answer.upstream.name.clone(),
         rank: ranked.took,

@@ -4,6 +4,7 @@ pub(crate) mod board;
 pub(crate) mod count;
 pub(crate) mod flight;
 pub(crate) mod generate;
+pub(crate) mod kept;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;

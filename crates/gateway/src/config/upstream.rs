@@ -189,6 +189,10 @@ pub struct UpstreamConfig {
     /// another are translated into the first.
     #[serde(default)]
     pub speaks: Vec<String>,
+    /// The endpoints that pass through to it (`rerank`, `moderations`, `audio.speech`, …), where
+    /// they are not its provider's usual ones.
+    #[serde(default)]
+    pub passes: Option<Vec<String>>,
     /// What becomes of fields that it can't take. Default `tolerant`.
     #[serde(default)]
     pub losses: Losses,
@@ -268,6 +272,10 @@ pub struct UpstreamConfig {
     /// taken to hold what was sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
+    /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
+    #[serde(default)]
+    pub engine_metrics: Option<bool>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -324,6 +332,13 @@ impl UpstreamConfig {
         }
     }
 
+    /// Whether its replicas' metrics are read with their health checks.
+    pub fn reads_metrics(&self) -> bool {
+        let engine = matches!(self.provider, Provider::Vllm | Provider::Sglang);
+        self.engine_metrics
+            .unwrap_or(engine || self.kv_events.is_some())
+    }
+
     /// The path of its health check, if it has one.
     pub fn health_path(&self) -> Option<&str> {
         match &self.health_path {
@@ -342,6 +357,15 @@ impl UpstreamConfig {
         }
         if let Some(problem) = self.tokenizer.as_ref().and_then(|t| t.problem()) {
             problems.push(("tokenizer", problem.to_owned()));
+        }
+        for name in self.passes.iter().flatten() {
+            if !crate::through::NAMES.contains(&name.as_str()) {
+                let why = format!(
+                    "\"{name}\" is no endpoint that passes through; there are {}",
+                    crate::through::NAMES.join(", ")
+                );
+                problems.push(("passes", why));
+            }
         }
         if self.key.is_some() && self.auth.is_some() {
             problems.push(("auth", "an upstream has a key or auth, not both".to_owned()));

@@ -15,12 +15,14 @@ use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
 use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
+use super::upstream::Need;
 use super::verdict::Verdict;
 use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
+use crate::through::Sent;
 use crate::time::Deadline;
 use crate::trail::Trail;
 
@@ -76,6 +78,8 @@ pub(crate) struct Outgoing {
     pub(crate) count: bool,
     /// Tenants share the upstreams: what keeps them apart may not be left out.
     pub(crate) tenants: bool,
+    /// It passes through to an endpoint of its own, as it is.
+    pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
     /// Where it is noted what happens.
@@ -281,10 +285,16 @@ impl<P: Platform> Attempts<P> {
         let now = platform.now();
         while let Some(upstream) = self.ranked.order.get(self.state.at) {
             let random = first_eight(&platform.random());
-            let pick = |last_resort| {
-                let (tried, prefix) = (&self.state.tried, &self.outgoing.prefix);
-                upstream.pick(model, tried, last_resort, prefix, random, now)
+            let advised = self.ranked.advised.get(self.state.at);
+            let need = Need {
+                model,
+                tried: &self.state.tried,
+                prefix: &self.outgoing.prefix,
+                advised: advised.and_then(Option::as_ref),
+                random,
+                now,
             };
+            let pick = |last_resort| upstream.pick(&need, last_resort);
             let picked = pick(false).or_else(|| {
                 // The first try of a request is free; that a second goes to whom nobody trusts
                 // would be a storm while all are down.
@@ -400,7 +410,7 @@ impl<P: Platform> Attempts<P> {
 
     /// Notes a try whose failure only the operator may know all of.
     pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
-        let detail = error.detail.clone();
+        let detail = error.detail.as_deref().map(str::to_owned);
         self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
     }
 

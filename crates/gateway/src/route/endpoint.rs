@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::prefill::PrefillRate;
 use super::silence::Silence;
 use crate::config::Retries;
 
@@ -18,6 +19,9 @@ const SHARED_WITHIN: Duration = Duration::from_secs(300);
 /// An ejection that follows a failed trial lasts twice as long as the one before, at most this often.
 const MAX_DOUBLINGS: u32 = 3;
 
+/// How long what a replica's metrics said counts: two of the usual health checks and a bit.
+const REPORT_LIFE: Duration = Duration::from_secs(12);
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -26,6 +30,10 @@ pub(crate) struct Endpoint {
     in_flight: AtomicU32,
     /// Prompt tokens sent to it whose answers have not begun.
     queued_tokens: AtomicU64,
+    /// How fast it computes prompts.
+    pub(super) prefill: PrefillRate,
+    /// Requests that others have there, by its own metrics, and when it said so.
+    others: Mutex<Option<(u32, Instant)>>,
     /// Set by the active checks.
     up: AtomicBool,
     state: Mutex<State>,
@@ -100,6 +108,8 @@ impl Endpoint {
             base: base.into(),
             in_flight: AtomicU32::new(0),
             queued_tokens: AtomicU64::new(0),
+            prefill: PrefillRate::default(),
+            others: Mutex::default(),
             up: AtomicBool::new(true),
             state: Mutex::default(),
             silence: Silence::default(),
@@ -115,6 +125,19 @@ impl Endpoint {
     /// Prompt tokens sent to it that it has to compute before their answers begin.
     pub(crate) fn queued_tokens(&self) -> u64 {
         self.queued_tokens.load(Relaxed)
+    }
+
+    /// It says that so many requests run or wait there.
+    pub(super) fn reports(&self, requests: u32, now: Instant) {
+        let others = requests.saturating_sub(self.in_flight());
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Some((others, now));
+    }
+
+    /// Requests that others have there, as far as that is known now.
+    pub(super) fn others_in_flight(&self, now: Instant) -> u32 {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = others.filter(|(_, at)| now.saturating_duration_since(*at) <= REPORT_LIFE);
+        recent.map_or(0, |(others, _)| others)
     }
 
     /// Whether it may be asked for a model now.
@@ -289,6 +312,8 @@ pub(crate) struct Lease {
     queued_tokens: u64,
     /// It is a stream that waits for its first byte.
     awaits: bool,
+    /// Tokens that were queued before it.
+    ahead: u64,
 }
 
 impl Lease {
@@ -305,13 +330,14 @@ impl Lease {
             on_trial,
             queued_tokens: 0,
             awaits: false,
+            ahead: 0,
         }
     }
 
     /// The replica has to compute so many prompt tokens before the answer begins.
     pub(super) fn waits_for(&mut self, tokens: u64) {
         self.begun();
-        self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
+        self.ahead = self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
         self.queued_tokens = tokens;
     }
 
@@ -319,6 +345,15 @@ impl Lease {
     pub(super) fn awaits(&mut self, limit: Duration, now: Instant) {
         self.endpoint.silence.waits(limit, now);
         self.awaits = true;
+    }
+
+    /// The first token of the answer has come, so long after the request was sent.
+    pub(super) fn first_token(&mut self, took: impl FnOnce() -> Duration) {
+        if self.queued_tokens > 0 {
+            let computed = self.ahead.saturating_add(self.queued_tokens);
+            self.endpoint.prefill.note(computed, took());
+        }
+        self.begun();
     }
 
     /// The answer has begun: its prompt is computed.

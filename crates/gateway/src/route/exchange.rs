@@ -55,8 +55,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The first content has come: the prompt is computed.
-    pub(crate) fn begun(&mut self) {
-        self.lease.begun();
+    pub(crate) fn begun(&mut self, now: impl FnOnce() -> Instant) {
+        let sent = self.sent;
+        self.lease
+            .first_token(|| now().saturating_duration_since(sent));
     }
 
     /// The replica that answers.
@@ -327,7 +329,7 @@ impl<P: Platform> Attempts<P> {
         if let Some(detail) = &error.detail
             && upstream.warning_is_due(platform.now())
         {
-            platform.observe(Observation::Warning(detail.clone()));
+            platform.observe(Observation::Warning(detail.to_string()));
         }
     }
 

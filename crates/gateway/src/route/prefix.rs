@@ -13,7 +13,7 @@ use crate::platform::Platform;
 use crate::policy::Block;
 
 /// Bytes of text that stand for a token where no tokenizer is known.
-const BYTES_A_TOKEN: u64 = 3;
+pub(super) const BYTES_A_TOKEN: u64 = 3;
 
 /// What the dialects call a part that is token ids.
 const TOKEN_IDS: &str = "token_ids";
@@ -75,6 +75,13 @@ impl Prefix {
         chain.map_or(self.tokens, |chain| chain.tokens)
     }
 
+    /// Tokens of the prompt, where they were counted: the most that any upstream's engines count.
+    pub(crate) fn counted(&self) -> Option<u64> {
+        let exact = self.exact.iter().map(|(_, tokens)| tokens.len() as u64);
+        let chained = self.chains.iter().map(|(_, chain)| chain.tokens);
+        exact.chain(chained).max()
+    }
+
     /// The prompt as the engines of an upstream name it, where that is known.
     pub(super) fn chain(&self, upstream: &str) -> Option<&TokenChain> {
         let mut chains = self.chains.iter();
@@ -89,13 +96,6 @@ impl Prefix {
         exact
             .find(|(name, _)| **name == *upstream)
             .map(|(_, tokens)| &**tokens)
-    }
-
-    /// How many tokens the prompt has: counted where it is known for an upstream, the first of
-    /// them, else estimated.
-    pub(crate) fn count(&self) -> u64 {
-        let first = self.exact.first();
-        first.map_or(self.tokens, |(_, tokens)| tokens.len() as u64)
     }
 
     /// Tokens in so many leading blocks of text.

@@ -84,6 +84,9 @@ impl<P: Platform> Attempts<P> {
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
+        if let Some(sent) = &self.outgoing.sent {
+            return self.pass(sent, upstream, endpoint, limit);
+        }
         let request = self.outgoing.request.clone();
         let asked = &*request.prompt.model;
         let model = upstream.model_name(asked).unwrap_or(asked).to_owned();

@@ -120,6 +120,15 @@ impl TokenIndex {
         }
     }
 
+    /// A replica's cache has room for so many tokens.
+    pub(super) fn resize(&self, base: &Arc<str>, tokens: u64) {
+        if let Some(id) = self.id(base) {
+            let mut index = self.write();
+            let blocks = tokens / index.naming().block_size().max(1) as u64;
+            index.set_capacity(id, usize::try_from(blocks).unwrap_or(usize::MAX));
+        }
+    }
+
     /// How well a replica is known.
     pub(super) fn state(&self, id: WorkerId) -> State {
         self.read().state(id).0

@@ -15,6 +15,7 @@ use super::agreement::Agreement;
 use super::endpoint::{Endpoint, Standing};
 use super::prefix::Prefix;
 use super::prompt_cache::{PromptCache, Terms};
+use super::report::EngineReport;
 use super::speed::Speed;
 use super::token_index::{KvSource, TokenIndex};
 use super::warmth::Warmth;
@@ -94,6 +95,19 @@ pub(crate) struct Picked {
     pub(crate) uncached_tokens: u64,
 }
 
+/// What a replica is picked for.
+pub(crate) struct Need<'a> {
+    /// The model, as the client named it.
+    pub(crate) model: &'a str,
+    /// Who was asked already.
+    pub(crate) tried: &'a [Arc<Endpoint>],
+    pub(crate) prefix: &'a Prefix,
+    /// Whom the selector chose, when it looked.
+    pub(crate) advised: Option<&'a Arc<Endpoint>>,
+    pub(crate) random: u64,
+    pub(crate) now: Instant,
+}
+
 /// How a selector sees an upstream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -109,6 +123,9 @@ pub(crate) struct View<'a> {
     pub(crate) last_resort: bool,
     /// An upstream that was not measured for a while is shown as it is expected to be.
     pub(crate) explore: bool,
+    /// Replicas are listed from another one on for each request: a policy has no randomness of its
+    /// own with which to spread what costs the same.
+    pub(crate) random: u64,
     /// When.
     pub(crate) now: Instant,
 }
@@ -360,7 +377,8 @@ impl Upstream {
 
     /// What markers cost and save for this model.
     pub(super) fn cache_terms(&self, model: &str) -> Terms {
-        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0) else {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0)
+        else {
             return Terms::default();
         };
         let share = |amount: u64| amount as f64 / price.input as f64;
@@ -465,7 +483,21 @@ impl Upstream {
             index: seen.index,
             has_affinity: seen.worker.has_affinity,
         };
-        self.endpoints.iter().zip(seen).map(worker).collect()
+        let mut workers: Vec<Worker> = self.endpoints.iter().zip(seen).map(worker).collect();
+        let places = workers.len().max(1) as u64;
+        workers.rotate_left((view.random % places) as usize);
+        // Whichever is first, any other is second: two neighbours would always go together.
+        if places > 2 {
+            let second = 1 + (view.random >> 32) % (places - 1);
+            workers.swap(1, second as usize);
+        }
+        workers
+    }
+
+    /// The replica with this base URL.
+    pub(super) fn endpoint(&self, base: &str) -> Option<Arc<Endpoint>> {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.find(|endpoint| *endpoint.base == *base).cloned()
     }
 
     /// Takes note that it now has these blocks of a tenant warm.
@@ -566,15 +598,8 @@ impl Upstream {
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
     /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
     /// else one that is ejected.
-    pub(crate) fn pick(
-        &self,
-        model: &str,
-        tried: &[Arc<Endpoint>],
-        last_resort: bool,
-        prefix: &Prefix,
-        random: u64,
-        now: Instant,
-    ) -> Option<Picked> {
+    pub(crate) fn pick(&self, need: &Need<'_>, last_resort: bool) -> Option<Picked> {
+        let Need { prefix, now, .. } = *need;
         let plain = |endpoint: &Arc<Endpoint>| Picked {
             endpoint: endpoint.clone(),
             uncached_tokens: self.prompt_tokens(prefix),
@@ -582,10 +607,10 @@ impl Upstream {
         let mut good = Vec::with_capacity(self.endpoints.len());
         let mut rest: Option<(Instant, &Arc<Endpoint>)> = None;
         for endpoint in &self.endpoints {
-            if tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
+            if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
                 continue;
             }
-            match endpoint.standing(model, now) {
+            match endpoint.standing(need.model, now) {
                 Standing::Good => good.push(endpoint),
                 Standing::Trial => return Some(plain(endpoint)),
                 Standing::Shy(until) | Standing::Ejected(until)
@@ -601,7 +626,14 @@ impl Upstream {
             [one] => Some(plain(one)),
             _ => {
                 let workers = &self.measured.workers;
-                let picked = workers.pick(&good, &self.scene(prefix, now), random);
+                let scene = self.scene(prefix, now);
+                let advised = need
+                    .advised
+                    .and_then(|advised| good.iter().position(|one| Arc::ptr_eq(one, advised)));
+                let picked = match advised {
+                    Some(place) => Some((place, workers.uncached(good[place], &scene))),
+                    None => workers.pick(&good, &scene, need.random),
+                };
                 let (place, uncached_tokens) = picked?;
                 Some(Picked {
                     endpoint: good[place].clone(),
@@ -618,6 +650,17 @@ impl Upstream {
             self.measured
                 .workers
                 .sent(endpoint, &self.scene(prefix, now));
+        }
+    }
+
+    /// A replica's own metrics tell how large its cache is and how many requests it has.
+    pub(super) fn reported(&self, endpoint: &Endpoint, report: &EngineReport, now: Instant) {
+        endpoint.reports(report.running.saturating_add(report.waiting), now);
+        if let Some(tokens) = report.tokens() {
+            self.measured.workers.resize(&endpoint.base, tokens);
+            if let Some(index) = &self.tokens {
+                index.resize(&endpoint.base, tokens);
+            }
         }
     }
 
@@ -716,8 +759,38 @@ mod tests {
     }
 
     fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
-        let picked = upstream.pick("m", &[], false, &Prefix::default(), random, Instant::now());
+        let now = Instant::now();
+        let picked = upstream.pick(&need(&Prefix::default(), random, now), false);
         picked.map(|picked| picked.endpoint)
+    }
+
+    fn need(prefix: &Prefix, random: u64, now: Instant) -> Need<'_> {
+        Need {
+            model: "m",
+            tried: &[],
+            prefix,
+            advised: None,
+            random,
+            now,
+        }
+    }
+
+    #[test]
+    fn the_selectors_choice_is_taken_unless_it_may_not_be_asked() {
+        let upstream = upstream(&["http://a", "http://b"]);
+        let (prefix, now) = (Prefix::default(), Instant::now());
+        let _busy = Lease::new(&upstream.endpoints[0], 1, now);
+        let advised = |tried| Need {
+            advised: Some(&upstream.endpoints[0]),
+            tried,
+            ..need(&prefix, 0, now)
+        };
+        let pick = |need: &Need<'_>| upstream.pick(need, false).unwrap().endpoint;
+        assert_eq!(&*pick(&advised(&[])).base, "http://a");
+        let tried = [upstream.endpoints[0].clone()];
+        assert_eq!(&*pick(&advised(&tried)).base, "http://b");
+        upstream.endpoints[0].set_up(false);
+        assert_eq!(&*pick(&advised(&[])).base, "http://b");
     }
 
     #[test]
@@ -741,12 +814,12 @@ mod tests {
         }
         assert!(
             upstream
-                .pick("m", &[], false, &Prefix::default(), 0, now)
+                .pick(&need(&Prefix::default(), 0, now), false)
                 .is_none()
         );
         assert!(
             upstream
-                .pick("m", &[], true, &Prefix::default(), 0, now)
+                .pick(&need(&Prefix::default(), 0, now), true)
                 .is_some()
         );
         endpoint.succeeded();

@@ -8,12 +8,18 @@ use forebay_prefix_index::{Index, Naming, State, WorkerId};
 use forebay_routing::{ExpectedCost, Request, Rule as _, Worker};
 
 use super::endpoint::Endpoint;
-use super::prefix::Prefix;
+use super::prefix::{BYTES_A_TOKEN, Prefix};
 use super::token_index::TokenIndex;
 use crate::policy::IndexState;
 
 /// Blocks that a replica is assumed to hold: as many as for an upstream as a whole (`warmth.rs`).
 const BLOCKS: usize = 16_384;
+
+/// Bytes of text in a block: what the prefix-cache policy cuts where nothing else is configured.
+const BYTES_A_BLOCK: u64 = 1024;
+
+/// The most blocks of text that are remembered for a replica, however large its cache is: 28 MB.
+const MOST_BLOCKS: usize = 1 << 20;
 
 /// A running answer slows each step by this share: 0.6 to 1.1 % on H100 for models of 8B to 70B
 /// (`crates/engine-model/profiles`).
@@ -82,6 +88,17 @@ pub(super) struct Scene<'a> {
     pub(super) now: Instant,
 }
 
+impl Scene<'_> {
+    fn request(&self, random: u64) -> Request {
+        Request {
+            tokens: self.prefix.tokens(self.prefix.chain(self.upstream)),
+            output_tokens: self.prefix.output_tokens,
+            random,
+            ..Request::default()
+        }
+    }
+}
+
 impl Workers {
     /// The replicas as they are for a prompt.
     pub(super) fn seen(&self, replicas: &[&Arc<Endpoint>], scene: &Scene<'_>) -> Vec<Seen> {
@@ -107,13 +124,14 @@ impl Workers {
                     (tokens, State::Fallback)
                 }
             };
-            let in_flight = replica.in_flight();
+            let in_flight = replica.in_flight() + replica.others_in_flight(scene.now);
             let slowed = 1.0 + SHARE_OF_A_STEP * f64::from(in_flight);
             seen.push(Seen {
                 worker: Worker {
                     in_flight,
                     queued_tokens: replica.queued_tokens(),
                     held_tokens,
+                    prefill_rate: replica.prefill.get(),
                     decode_rate: scene.tokens_per_second / slowed,
                     ..Worker::default()
                 },
@@ -127,6 +145,14 @@ impl Workers {
         seen
     }
 
+    /// Tokens of a prompt that a replica will have to compute.
+    pub(super) fn uncached(&self, replica: &Arc<Endpoint>, scene: &Scene<'_>) -> u64 {
+        let request = scene.request(0);
+        let seen = self.seen(&[replica], scene);
+        seen.first()
+            .map_or(request.tokens, |seen| request.uncached(&seen.worker))
+    }
+
     /// The place of the replica that is to get a prompt, and the tokens that it will have to
     /// compute. None only if there is no replica.
     pub(super) fn pick(
@@ -137,14 +163,19 @@ impl Workers {
     ) -> Option<(usize, u64)> {
         let seen = self.seen(replicas, scene);
         let workers: Vec<Worker> = seen.iter().map(|seen| seen.worker).collect();
-        let request = Request {
-            tokens: scene.prefix.tokens(scene.prefix.chain(scene.upstream)),
-            output_tokens: scene.prefix.output_tokens,
-            random,
-            ..Request::default()
-        };
+        let request = scene.request(random);
         let place = ExpectedCost::default().pick(&request, &workers)?;
         Some((place, request.uncached(&workers[place])))
+    }
+
+    /// A replica's cache has room for so many tokens.
+    pub(super) fn resize(&self, base: &Arc<str>, tokens: u64) {
+        let blocks = tokens.saturating_mul(BYTES_A_TOKEN) / BYTES_A_BLOCK;
+        let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
+        let mut known = self.lock();
+        if let Some(id) = known.id(base) {
+            known.index.set_capacity(id, blocks.min(MOST_BLOCKS));
+        }
     }
 
     /// A prompt goes to a replica: it will hold it.
