@@ -9,6 +9,7 @@ use http::Response;
 
 use crate::answer::flight::{FlightBounds, Flights};
 use crate::answer::generate;
+use crate::answer::stability::Stability;
 use crate::config::GatewayConfig;
 use crate::enter::charge::History;
 use crate::enter::headers;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) history: Arc<History>,
     /// How many repeats upstreams may be asked.
     pub(crate) retries: Arc<RetryBudget>,
+    /// Beginnings of prompts, for the advice on those that change needlessly.
+    pub(crate) stability: Arc<Stability>,
     pub(crate) in_flight: Arc<AtomicU32>,
     pub(crate) draining: AtomicBool,
 }

@@ -231,3 +231,23 @@ async fn savings_are_counted_from_the_providers_usage() {
         "{savings:?}"
     );
 }
+
+#[tokio::test]
+async fn a_client_is_told_what_keeps_its_prompts_from_beginning_alike() {
+    let mut rig = rig(anthropic());
+    let rules = "Answer in one sentence and name the page. ".repeat(120);
+    let mut told = Vec::new();
+    for second in 0..3 {
+        let system = format!("It is 2026-11-26T18:43:0{second}Z. {rules}");
+        let asked = rig.send(ask(&talk(&system, &["a"])));
+        rig.exchange().await.whole(200, claude(usage()));
+        let answer = asked.await.unwrap();
+        let advice = answer.headers().get("x-forebay-prefix");
+        told.push(advice.map(|advice| advice.to_str().unwrap().to_owned()));
+    }
+    let advice = Some("unstable; cause=timestamp".to_owned());
+    assert_eq!(told, [None, advice.clone(), advice]);
+    let seen = rig.platform.seen.lock().unwrap();
+    let warnings = seen.iter().filter(|o| matches!(o, Observation::Warning(_)));
+    assert_eq!(warnings.count(), 1, "it is logged once");
+}

@@ -10,12 +10,14 @@ use http::{HeaderMap, HeaderValue};
 use super::flight::{Boarding, End, Flight, FlightReader};
 use super::generate::Asked;
 use super::lead::{Errand, Leader};
+use super::stability::{Cause, Unstable};
 use crate::decide::{Decision, invalid_request};
 use crate::enter::headers;
 use crate::enter::identity::keyed;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::observe::Observation;
 use crate::platform::Platform;
 use crate::route::{Outgoing, Places, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
@@ -74,6 +76,7 @@ pub(crate) fn board<P: Platform>(
             return Err(error);
         }
     };
+    decision.unstable = unstable(gateway, decision, &request);
     flight.counts_in(&gateway.shared().in_flight);
     if resumable {
         gateway.shared().flights.make_resumable(&flight);
@@ -101,6 +104,30 @@ pub(crate) fn board<P: Platform>(
         .platform()
         .spawn(leader.run(decision.session.take()));
     Ok(Boarded::Flight(reader, false))
+}
+
+/// What keeps a prompt's beginning from being that of the one before. The log says it once for
+/// each beginning.
+fn unstable<P: Platform>(
+    gateway: &Gateway<P>,
+    decision: &Decision<P>,
+    request: &Request,
+) -> Option<Cause> {
+    let platform = gateway.platform();
+    let tenant = first_eight(&keyed(
+        &*decision.identity.secret,
+        &[b"forebay prefix advice v1"],
+    ));
+    let stability = &gateway.shared().stability;
+    let Unstable { cause, news } = stability.look(tenant, request, platform.now())?;
+    if news {
+        platform.observe(Observation::Warning(format!(
+            "tenant \"{}\": prompts begin alike but for what changes each time ({}), so no prefix cache serves them; put it behind the part that stays the same",
+            decision.caller.tenant,
+            cause.as_str()
+        )));
+    }
+    Some(cause)
 }
 
 /// A place on a flight: one that can be shared, or one of this request's own.

@@ -7,6 +7,7 @@ pub(crate) mod generate;
 pub(crate) mod kept;
 pub(crate) mod lead;
 pub(crate) mod models;
+pub(crate) mod stability;
 pub(crate) mod stored;
 pub(crate) mod trial;
 #[cfg(not(target_family = "wasm"))]

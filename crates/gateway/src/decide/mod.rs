@@ -13,6 +13,7 @@ use forebay_dialect::{Request, RequestError, Target, Wire};
 use http::request;
 
 use crate::answer::models::unknown_model;
+use crate::answer::stability::Cause;
 use crate::decide::masks::{MaskError, MaskTable};
 use crate::decide::places::{Places, outline};
 use crate::enter::ticket::Ticket;
@@ -44,6 +45,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) plan: Arc<CachePlan>,
     pub(crate) key: CacheKey,
     pub(crate) masks: MaskTable,
+    /// What keeps its beginning from being the one of the prompt before.
+    pub(crate) unstable: Option<Cause>,
     /// Its answer is stored in parts, by input: not as a whole.
     pub(crate) by_input: bool,
     /// The parsed request, masks in place; none when the decision was remembered.
@@ -126,6 +129,7 @@ pub(crate) async fn decide<P: Platform>(
         request,
         session: None,
         by_input: false,
+        unstable: None,
     };
     if remembered.is_none() {
         let began = gateway.platform().now();

@@ -29,6 +29,8 @@ pub const EXPLAIN: HeaderName = HeaderName::from_static("x-forebay-explain");
 /// The answer to [`EXPLAIN`]: who was ranked how, who was left out and who failed. On a failure
 /// [`EXPLAIN`] itself comes back as well, with the stage that ended the request.
 pub const ROUTE: HeaderName = HeaderName::from_static("x-forebay-route");
+/// Advice: why no prefix cache can serve the beginning of this prompt.
+pub const PREFIX: HeaderName = HeaderName::from_static("x-forebay-prefix");
 /// Fields of the request that the upstream could not be told and was not.
 pub const LOST: HeaderName = HeaderName::from_static("x-forebay-lost");
 /// The id that the upstream gave the request.

@@ -49,6 +49,10 @@ pub(crate) fn describe<P: Platform>(
     if !head.lost.is_empty() {
         headers::put(&mut out, headers::LOST, &head.lost);
     }
+    if let Some(cause) = decision.unstable {
+        let advice = format!("unstable; cause={}", cause.as_str());
+        headers::put(&mut out, headers::PREFIX, &advice);
+    }
     if let Some(id) = &head.request_id {
         headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
     }
