@@ -12,6 +12,7 @@ mod guardrails;
 mod guests;
 mod lifecycle;
 mod prefixes;
+mod prompt_cache;
 mod rates;
 mod requests;
 mod routing;
