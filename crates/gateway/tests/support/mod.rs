@@ -140,12 +140,15 @@ impl Stream for Fed {
     }
 }
 
+/// The tokens of a request's body.
+pub type Tokenizer = fn(&str) -> Vec<u32>;
+
 pub struct TestPlatform {
     exchanges: mpsc::UnboundedSender<Exchange>,
     pub memo: Mutex<HashMap<[u8; 32], Arc<Remembered>>>,
     pub seen: Mutex<Vec<Observation>>,
     /// Its tokenizer, of a request's body.
-    pub tokenizer: Mutex<Option<fn(&str) -> Vec<u32>>>,
+    pub tokenizer: Mutex<Option<Tokenizer>>,
     counter: AtomicU32,
     /// When it was made, by both clocks.
     began: (SystemTime, Instant),
