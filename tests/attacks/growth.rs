@@ -122,3 +122,56 @@ async fn many_members_do_not_hold_up_others() {
     // Ticks are 10 ms, so a few of them mean nothing.
     assert!(spent[1] <= 8 * spent[0].max(5), "{spent:?} ticks");
 }
+
+/// Ids and names of an answer, each of which a guard judges, and which are looked for among all others.
+#[tokio::test]
+async fn many_labels_of_an_answer_take_no_more_than_their_share() {
+    let upstream = Scripted::start(|mut call| async move {
+        let body = call.request.json();
+        let n: usize = body["seed"].as_u64().unwrap() as usize;
+        let calls: Vec<Value> = (0..n)
+            .map(|n| json!({"index": n, "id": format!("call_p{n}@mail.org"), "type": "function", "function": {"name": format!("tool_{n}")}}))
+            .collect();
+        let answer = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
+            "message": {"role": "assistant", "content": "ok", "tool_calls": calls}}]});
+        call.answer("200 OK", "application/json", &answer.to_string()).await;
+    })
+    .await;
+    let rules = "[policies.guardrails.config]\nrules = [{ name = \"pii\", kind = \"pii\", action = \"mask\", apply = [\"output\"] }]\n";
+    let forebay = Forebay::start(upstream.behind(rules)).await;
+    let mut spent = Vec::new();
+    for n in [2_000, 8_000] {
+        let before = forebay.cpu_ticks();
+        let mut body = chat("many");
+        body["seed"] = n.into();
+        let reply = forebay.client.chat(&body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let text = reply.text();
+        assert!(!text.contains("@mail.org") && text.contains("tool_1999"));
+        spent.push(forebay.cpu_ticks() - before);
+    }
+    assert!(spent[1] <= 8 * spent[0].max(5), "{spent:?} ticks");
+}
+
+/// Values that are masked in one place are looked for in all others.
+#[tokio::test]
+async fn many_masks_in_many_places_take_no_more_than_their_share() {
+    let upstream = echo().await;
+    let rules = "[policies.guardrails.config]\nrules = [{ name = \"pii\", kind = \"pii\", action = \"mask\" }]\n";
+    let forebay = Forebay::start(upstream.behind(rules)).await;
+    let mut spent = Vec::new();
+    for n in [1_000, 4_000] {
+        let before = forebay.cpu_ticks();
+        let mut body = chat("many");
+        let members: serde_json::Map<String, Value> = (0..n)
+            .map(|n| (format!("a_{n}"), json!(format!("of person{n}@mail.org"))))
+            .collect();
+        body["metadata"] = Value::Object(members);
+        let reply = forebay.client.chat(&body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        spent.push(forebay.cpu_ticks() - before);
+    }
+    let sent = upstream.received().pop().unwrap();
+    assert!(!String::from_utf8_lossy(&sent.body).contains("@mail.org"));
+    assert!(spent[1] <= 8 * spent[0].max(5), "{spent:?} ticks");
+}

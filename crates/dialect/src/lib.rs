@@ -43,6 +43,7 @@ mod fields;
 mod fit;
 mod gemini;
 pub mod json;
+mod labels;
 mod members;
 mod naming;
 mod oci;
@@ -53,6 +54,8 @@ mod request;
 mod responses;
 mod rewrite;
 pub mod sse;
+mod swap;
+pub mod vocabulary;
 mod wire;
 
 pub use anthropic::count_tokens_body;
@@ -64,10 +67,12 @@ pub use cross::{
 pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
+pub use labels::{Label, LabelKind, Strings};
 pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };
 pub use request::{Extent, Request, RequestError};
+pub use swap::{Swap, SwapError, encoded_texts};
 pub use wire::{Framing, Target, Terminal, Wire};
