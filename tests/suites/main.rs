@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod admin;
+mod artefacts;
 mod cache;
 mod commands;
 mod configuration;
@@ -10,8 +11,10 @@ mod flights;
 mod guardrails;
 mod guests;
 mod lifecycle;
+mod prefixes;
 mod rates;
 mod requests;
 mod routing;
+mod through;
 mod transport;
 mod upstreams;

@@ -106,6 +106,24 @@ kinds! {
     Internal => "internal_error", 500, "internal_error", Internal, true;
 }
 
+impl ErrorKind {
+    /// The stage that ends a request with it: `enter`, `decide`, `store`, `route`, `upstream` or
+    /// `reply`.
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Self::PromptDenied | Self::PolicyFailed => "decide",
+            Self::NotCached | Self::NotResumable => "store",
+            Self::NotExpressible | Self::Budget | Self::NoUpstream => "route",
+            Self::OutputDenied | Self::ClientTooSlow => "reply",
+            Self::DeadlineExceeded => "upstream",
+            _ => match self.source() {
+                ErrorSource::Upstream => "upstream",
+                ErrorSource::Client | ErrorSource::Policy | ErrorSource::Internal => "enter",
+            },
+        }
+    }
+}
+
 /// An error on its way to a client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -115,15 +133,17 @@ pub struct GatewayError {
     /// The sentence the client reads.
     pub message: String,
     /// The field that is at fault, such as `messages[0].role`.
-    pub param: Option<String>,
+    pub param: Option<Box<str>>,
     /// A more precise code than the kind's, such as a guardrail rule's.
     pub code: Option<String>,
     /// The `type` of the dialect's shape, where an upstream's is passed on.
-    pub error_type: Option<String>,
+    pub error_type: Option<Box<str>>,
     /// The status, where it is not the kind's own.
     pub status: Option<u16>,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// What only an operator may know of it, such as the name of a file that can't be read.
+    pub detail: Option<Box<str>>,
 }
 
 impl GatewayError {
@@ -137,13 +157,14 @@ impl GatewayError {
             error_type: None,
             status: None,
             retry_after: None,
+            detail: None,
         }
     }
 
     /// Names the field at fault.
     #[must_use]
     pub fn with_param(mut self, param: Option<&str>) -> Self {
-        self.param = param.map(str::to_owned);
+        self.param = param.map(Into::into);
         self
     }
 
@@ -151,6 +172,13 @@ impl GatewayError {
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// Says what only an operator may know.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into().into_boxed_str());
         self
     }
 

@@ -82,14 +82,23 @@ impl<P: Platform> Receiver<'_, P> {
     }
 }
 
+/// The members of an error that may hold an upstream's words, in the order in which they are judged.
+fn members_of(error: &GatewayError) -> [Option<&str>; 3] {
+    [
+        error.error_type.as_deref(),
+        error.param.as_deref(),
+        error.code.as_deref(),
+    ]
+}
+
 async fn words_of<G: crate::policy::OutputGuard>(
     mut error: GatewayError,
     guard: &mut Guarded<G>,
 ) -> GatewayError {
     let mut strings = vec![(Channel::Error, error.message.clone())];
-    let members = [&error.error_type, &error.param, &error.code];
+    let members = members_of(&error);
     let members = (0..).zip(members.into_iter().flatten());
-    strings.extend(members.map(|(at, text)| (Channel::Annotation(at), text.clone())));
+    strings.extend(members.map(|(at, text)| (Channel::Annotation(at), text.to_owned())));
     let judged = match guard.words(strings).await {
         Ok(judged) => judged,
         Err(failed) => return policy_failed(&failed),
@@ -100,11 +109,17 @@ async fn words_of<G: crate::policy::OutputGuard>(
             if let Some(Some(message)) = judged.next() {
                 error.message = message;
             }
-            let members = [&mut error.error_type, &mut error.param, &mut error.code];
-            for member in members.into_iter().filter(|member| member.is_some()) {
-                if let Some(Some(words)) = judged.next() {
-                    *member = Some(words);
+            for member in [&mut error.error_type, &mut error.param] {
+                if member.is_some()
+                    && let Some(Some(words)) = judged.next()
+                {
+                    *member = Some(words.into());
                 }
+            }
+            if error.code.is_some()
+                && let Some(Some(words)) = judged.next()
+            {
+                error.code = Some(words);
             }
         }
         Err(reason) => {
