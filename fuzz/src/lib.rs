@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod files;
 mod frames;
 mod payload;
 mod request;
@@ -21,11 +22,13 @@ mod stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name. `corpus/NAME` holds what each begins with.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("answer", answer::answer),
     ("catalogue", stored::catalogue),
+    ("configuration", files::configuration),
     ("entry", stored::entry),
     ("frames", frames::frames),
+    ("keys", files::keys),
     ("payload", payload::payload),
     ("request", request::request),
     ("settings", stored::settings),

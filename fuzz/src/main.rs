@@ -1,5 +1,5 @@
-//! Mutates the corpus of fuzz targets for a time: `forebay-fuzz [--seconds N] [TARGET…]`. An input that
-//! makes a target panic is written to the working folder as `crash-TARGET-…`.
+//! Mutates the corpus of fuzz targets for a time: `forebay-fuzz [--seconds N | --seconds-each N] [TARGET…]`,
+//! N seconds over all targets or for each of them. An input that makes a target panic is written to the working folder as `crash-TARGET-…`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
 use std::panic::catch_unwind;
@@ -13,11 +13,14 @@ const LARGEST: usize = 4096;
 
 fn main() -> ExitCode {
     let mut seconds = 30;
+    let mut each = None;
     let mut wanted = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == "--seconds" {
             seconds = args.next().and_then(|n| n.parse().ok()).unwrap_or(seconds);
+        } else if arg == "--seconds-each" {
+            each = args.next().and_then(|n| n.parse().ok());
         } else {
             wanted.push(arg);
         }
@@ -26,7 +29,10 @@ fn main() -> ExitCode {
         .iter()
         .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
         .collect();
-    let each = Duration::from_secs(seconds) / u32::try_from(chosen.len().max(1)).unwrap_or(1);
+    let each = match each {
+        Some(each) => Duration::from_secs(each),
+        None => Duration::from_secs(seconds) / u32::try_from(chosen.len().max(1)).unwrap_or(1),
+    };
     let mut crashes = 0;
     for (name, target) in chosen {
         let mut random = Random(seed());

@@ -26,6 +26,7 @@ pub(crate) fn payload(raw: &[u8]) {
         for event in payload.synthesise(&released) {
             Payload::parse(wire, event).unwrap();
         }
+        relabelled(&payload);
         let hidden: Vec<_> = released.iter().map(|_| Some(String::new())).collect();
         let guarded = Payload::parse(wire, payload.rewrite(&hidden, true)).unwrap();
         // Arguments that are a JSON value are none when nothing is left of them.
@@ -38,4 +39,22 @@ pub(crate) fn payload(raw: &[u8]) {
         );
         assert_eq!(guarded.rewrite(&[], true), guarded.raw);
     }
+}
+
+/// Labels written as they are change nothing that is read; others leave nothing of the old ones.
+fn relabelled(payload: &Payload) {
+    let labels = payload.labels().unwrap();
+    let same: Vec<_> = labels
+        .iter()
+        .map(|label| (label, label.text.clone()))
+        .collect();
+    let again = payload.relabelled(&same).unwrap();
+    assert_eq!(again.texts().len(), payload.texts().len());
+    assert_eq!(again.labels().unwrap().len(), labels.len());
+    let other: Vec<_> = (0..)
+        .zip(&labels)
+        .map(|(at, label)| (label, format!("label {at}")))
+        .collect();
+    // A payload whose type is another one may be none of its format any more.
+    let _ = payload.relabelled(&other);
 }

@@ -5,7 +5,7 @@ use forebay_dialect::canonical::Part;
 use forebay_dialect::exchange::{Profile, WriteOptions};
 use forebay_dialect::json::JsonError;
 use forebay_dialect::{
-    BodyChange, Request, RequestError, Target, TextEdit, Wire, translate_request,
+    BodyChange, Request, RequestError, Swap, Target, TextEdit, Wire, translate_request,
 };
 
 const TARGETS: [Wire; 9] = [
@@ -44,6 +44,7 @@ pub(crate) fn request(body: &[u8]) {
         };
         passed_on(&request, &target, body);
         translated(&request);
+        swapped(&request);
         edited(request);
     }
 }
@@ -93,6 +94,20 @@ fn translated(request: &Request) {
                 }
             }
         }
+    }
+}
+
+/// A value of the corpus, replaced wherever it stands.
+fn swapped(request: &Request) {
+    let swap = Swap {
+        value: "hi".to_owned(),
+        words: "[WORD_1]".to_owned(),
+        name: "XMASK_WORD_1".to_owned(),
+        whole: false,
+    };
+    let mut other = request.clone();
+    if other.swap(&[swap]).is_ok() {
+        assert_eq!(other.prompt.messages.len(), request.prompt.messages.len());
     }
 }
 

@@ -1,5 +1,5 @@
 //! What comes from outside the process but from no client: entries of an edge's store, settings of a
-//! release, a catalogue, a configuration, a file of keys.
+//! release, a catalogue.
 
 use forebay_gateway::settings::Settings;
 use forebay_gateway::store::{CacheKey, decode, encode};

@@ -4,6 +4,8 @@
 
 mod doors;
 mod growth;
+mod inputs;
+mod outputs;
 mod reloads;
 mod resources;
 mod secrets;

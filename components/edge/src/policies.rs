@@ -120,11 +120,11 @@ impl PolicySession for Session {
 impl OutputGuard for Guard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
         let lowered: Vec<_> = deltas.iter().map(lower_delta).collect();
-        raise_releases(self.0.push(&lowered))
+        Ok(raise_releases(self.0.push(&lowered)))
     }
 
     async fn finish(&mut self, choice: Option<u32>) -> Result<Releases, PolicyError> {
-        raise_releases(self.0.finish(choice))
+        Ok(raise_releases(self.0.finish(choice)))
     }
 }
 
@@ -224,29 +224,27 @@ fn lower_delta(delta: &Delta) -> guardrails::Delta<'_> {
             Channel::Reasoning => guardrails::Channel::Reasoning,
             Channel::Refusal => guardrails::Channel::Refusal,
             Channel::ToolArguments(index) => guardrails::Channel::ToolArguments(index),
+            Channel::ToolName(index) => guardrails::Channel::ToolName(index),
+            Channel::Error => guardrails::Channel::Error,
+            Channel::Annotation(index) => guardrails::Channel::Annotation(index),
         },
         text: &delta.text,
     }
 }
 
-fn raise_releases(releases: guardrails::Releases) -> Result<Releases, PolicyError> {
-    let release = |release: guardrails::Release| {
-        Ok(Delta {
-            choice: release.choice,
-            channel: match release.channel {
-                guardrails::Channel::Content => Channel::Content,
-                guardrails::Channel::Reasoning => Channel::Reasoning,
-                guardrails::Channel::Refusal => Channel::Refusal,
-                guardrails::Channel::ToolArguments(index) => Channel::ToolArguments(index),
-                other => {
-                    return Err(PolicyError::Nonsense {
-                        policy: "guardrails",
-                        detail: format!("a release on {other:?}, which was never pushed"),
-                    });
-                }
-            },
-            text: release.text,
-        })
+fn raise_releases(releases: guardrails::Releases) -> Releases {
+    let release = |release: guardrails::Release| Delta {
+        choice: release.choice,
+        channel: match release.channel {
+            guardrails::Channel::Content => Channel::Content,
+            guardrails::Channel::Reasoning => Channel::Reasoning,
+            guardrails::Channel::Refusal => Channel::Refusal,
+            guardrails::Channel::ToolArguments(index) => Channel::ToolArguments(index),
+            guardrails::Channel::ToolName(index) => Channel::ToolName(index),
+            guardrails::Channel::Error => Channel::Error,
+            guardrails::Channel::Annotation(index) => Channel::Annotation(index),
+        },
+        text: release.text,
     };
     let hit = |hit: guardrails::Hit| Hit {
         rule: hit.rule,
@@ -254,12 +252,11 @@ fn raise_releases(releases: guardrails::Releases) -> Result<Releases, PolicyErro
         count: hit.count,
         shadow: hit.shadow,
     };
-    let released: Result<_, _> = releases.released.into_iter().map(release).collect();
-    Ok(Releases {
-        released: released?,
+    Releases {
+        released: releases.released.into_iter().map(release).collect(),
         denied: releases.denied.map(reason),
         hits: releases.hits.into_iter().map(hit).collect(),
-    })
+    }
 }
 
 fn reason(reason: types::ReasonResult) -> Reason {

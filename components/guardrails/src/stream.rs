@@ -24,6 +24,8 @@ pub(crate) struct Guard {
     asked: Asked,
     counts: Vec<Count>,
     channels: Vec<Channel>,
+    /// Labels that go out with the next releases.
+    labels: Vec<Release>,
     denied: bool,
 }
 
@@ -36,6 +38,7 @@ impl Guard {
             asked: policy.output.asked(active.clone(), policy.strict(&active)),
             policy,
             channels: Vec::new(),
+            labels: Vec::new(),
             denied: false,
         }
     }
@@ -46,6 +49,10 @@ impl Guard {
         for delta in deltas {
             if self.denied {
                 break;
+            }
+            if is_label(delta.channel) {
+                denial = self.label(delta);
+                continue;
             }
             let known = self
                 .channels
@@ -73,6 +80,23 @@ impl Guard {
         self.releases(denial)
     }
 
+    /// Judges a label: it is whole in its delta, and nothing is kept of it.
+    fn label(&mut self, delta: &Delta) -> Option<Reason> {
+        let mut label = Channel::new(delta.choice, delta.channel);
+        label.take(&delta.text, true);
+        let judged = label.advance(&self.policy, &self.asked, &mut self.counts, true);
+        if let Err(reason) = judged {
+            self.denied = true;
+            return Some(reason);
+        }
+        self.labels.push(Release {
+            choice: delta.choice,
+            channel: delta.channel,
+            text: label.ready,
+        });
+        None
+    }
+
     /// Ends one choice, or all when none is named.
     pub(crate) fn finish(&mut self, choice: Option<u32>) -> Releases {
         let mut denial = None;
@@ -84,7 +108,11 @@ impl Guard {
                 denial = self.advance(index, true);
             }
         }
-        self.releases(denial)
+        let releases = self.releases(denial);
+        // All of them has gone out. Answers of many items have many stretches, one after the other.
+        self.channels
+            .retain(|channel| choice.is_some_and(|choice| choice != channel.choice));
+        releases
     }
 
     /// Judges what a channel holds as far as it can be judged.
@@ -105,7 +133,8 @@ impl Guard {
     }
 
     fn releases(&mut self, denied: Option<Reason>) -> Releases {
-        let released = self
+        let mut released = std::mem::take(&mut self.labels);
+        let texts = self
             .channels
             .iter_mut()
             .filter(|channel| !channel.ready.is_empty())
@@ -113,8 +142,8 @@ impl Guard {
                 choice: channel.choice,
                 channel: channel.kind,
                 text: std::mem::take(&mut channel.ready),
-            })
-            .collect();
+            });
+        released.extend(texts);
         if self.denied {
             // What is held will never go out.
             self.channels.clear();
@@ -125,6 +154,14 @@ impl Guard {
             hits: self.policy.hits(&mut self.counts),
         }
     }
+}
+
+/// Whether deltas of this channel are labels, each whole in itself.
+fn is_label(channel: Kind) -> bool {
+    matches!(
+        channel,
+        Kind::ToolName(_) | Kind::Error | Kind::Annotation(_)
+    )
 }
 
 /// One channel of one choice.

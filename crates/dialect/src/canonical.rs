@@ -184,6 +184,23 @@ pub enum Channel {
     Refusal,
     /// The arguments of the tool call with this index.
     ToolArguments(u32),
+    /// The name of a tool that is called; the number counts the labels of a payload.
+    ToolName(u32),
+    /// The words of an error that an upstream sent.
+    Error,
+    /// What accompanies the text, such as an id, a title or a URL; the number counts the labels of
+    /// a payload.
+    Annotation(u32),
+}
+
+impl Channel {
+    /// Whether it carries labels: short strings, each whole in one delta.
+    pub fn is_label(self) -> bool {
+        matches!(
+            self,
+            Channel::ToolName(_) | Channel::Error | Channel::Annotation(_)
+        )
+    }
 }
 
 /// Why a choice ended.

@@ -44,6 +44,7 @@ mod fields;
 mod fit;
 mod gemini;
 pub mod json;
+mod labels;
 mod members;
 mod naming;
 mod oci;
@@ -56,6 +57,8 @@ mod request;
 mod responses;
 mod rewrite;
 pub mod sse;
+mod swap;
+pub mod vocabulary;
 mod wire;
 
 pub use anthropic::count_tokens_body;
@@ -67,6 +70,7 @@ pub use cross::{
 pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
+pub use labels::{Label, LabelKind, Strings};
 pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
 pub use payload::{
@@ -77,4 +81,5 @@ pub use prompt_cache::{
 };
 pub use request::{Extent, Request, RequestError};
 pub use responses::kept;
+pub use swap::{Swap, SwapError, encoded_texts};
 pub use wire::{Framing, Target, Terminal, Wire};

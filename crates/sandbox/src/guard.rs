@@ -53,7 +53,7 @@ impl Guard {
         result: wasmtime::Result<guest::Releases>,
     ) -> Result<Releases, PolicyError> {
         let releases = result.map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let releases = raise(releases)?;
+        let releases = raise(releases);
         self.live = Some(live);
         Ok(releases)
     }
@@ -92,12 +92,15 @@ fn lower(delta: &Delta) -> guest::Delta<'_> {
             Channel::Reasoning => guest::Channel::Reasoning,
             Channel::Refusal => guest::Channel::Refusal,
             Channel::ToolArguments(index) => guest::Channel::ToolArguments(index),
+            Channel::ToolName(index) => guest::Channel::ToolName(index),
+            Channel::Error => guest::Channel::Error,
+            Channel::Annotation(index) => guest::Channel::Annotation(index),
         },
         text: &delta.text,
     }
 }
 
-fn raise(releases: guest::Releases) -> Result<Releases, PolicyError> {
+fn raise(releases: guest::Releases) -> Releases {
     let mut released = Vec::with_capacity(releases.released.len());
     for release in releases.released {
         released.push(Delta {
@@ -107,12 +110,9 @@ fn raise(releases: guest::Releases) -> Result<Releases, PolicyError> {
                 guest::Channel::Reasoning => Channel::Reasoning,
                 guest::Channel::Refusal => Channel::Refusal,
                 guest::Channel::ToolArguments(index) => Channel::ToolArguments(index),
-                other => {
-                    return Err(PolicyError::Nonsense {
-                        policy: POLICY,
-                        detail: format!("a release on {other:?}, which was never pushed"),
-                    });
-                }
+                guest::Channel::ToolName(index) => Channel::ToolName(index),
+                guest::Channel::Error => Channel::Error,
+                guest::Channel::Annotation(index) => Channel::Annotation(index),
             },
             text: release.text,
         });
@@ -123,12 +123,12 @@ fn raise(releases: guest::Releases) -> Result<Releases, PolicyError> {
         count: hit.count,
         shadow: hit.shadow,
     };
-    Ok(Releases {
+    Releases {
         released,
         denied: releases.denied.map(|why| Reason {
             code: why.code,
             detail: why.detail,
         }),
         hits: releases.hits.into_iter().map(hit).collect(),
-    })
+    }
 }

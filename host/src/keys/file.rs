@@ -157,7 +157,8 @@ impl Surviving {
         Self::of_text(&text)
     }
 
-    fn of_text(text: &str) -> Option<Self> {
+    /// What a file with this text says.
+    pub fn of_text(text: &str) -> Option<Self> {
         if text.trim().is_empty() {
             return None;
         }

@@ -275,3 +275,30 @@ fn rules() -> &'static Arc<Policy> {
     static RULES_BUILT: std::sync::OnceLock<Arc<Policy>> = std::sync::OnceLock::new();
     RULES_BUILT.get_or_init(|| policy(RULES))
 }
+
+#[test]
+fn labels_are_judged_whole_and_leave_nothing_behind() {
+    let p = policy(RULES);
+    let mut guard = Guard::new(p, &caller());
+    let at = |choice, channel, text: &str| Delta {
+        choice,
+        channel,
+        text: text.to_owned(),
+    };
+    guard.push(&[at(7, Channel::Content, "user@mail")]);
+    for n in 0..3_000 {
+        let releases = guard.push(&[
+            at(7, Channel::Annotation(n), "call_bob@mail.org"),
+            at(7, Channel::ToolName(n), "look"),
+            at(7, Channel::Error, "no user@mail.org here"),
+        ]);
+        let texts: Vec<&str> = releases.released.iter().map(|r| r.text.as_str()).collect();
+        assert_eq!(texts, ["[EMAIL]", "look", "no [EMAIL] here"]);
+        assert!(releases.denied.is_none());
+    }
+    // A label ends no text of the same number.
+    let releases = guard.push(&[at(7, Channel::Content, ".org ")]);
+    assert_eq!(releases.released[0].text, "[EMAIL] ");
+    let releases = guard.push(&[at(9, Channel::ToolName(0), "geheim")]);
+    assert!(releases.denied.is_some() && releases.released.is_empty());
+}

@@ -257,12 +257,12 @@ impl Reader<'_> {
 pub(crate) fn synthesise(_payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
     texts
         .iter()
-        .filter(|(stretch, ..)| *stretch < WHOLE)
+        .filter(|(stretch, channel, _)| *stretch < WHOLE && !channel.is_label())
         .map(|(stretch, channel, text)| {
             let begin = match channel {
-                Channel::Content | Channel::Refusal => TEXT,
                 Channel::Reasoning => THINKING,
                 Channel::ToolArguments(_) => INPUT,
+                _ => TEXT,
             };
             text_delta(*stretch, begin, text)
         })

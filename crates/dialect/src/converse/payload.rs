@@ -153,7 +153,7 @@ pub(super) fn text(
 /// Deltas of the blocks that the texts belong to. Converse has no refusals: theirs is text.
 pub(crate) fn synthesise(_payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
     let mut joined: Vec<(u32, Channel, String)> = Vec::new();
-    for (block, channel, text) in texts {
+    for (block, channel, text) in texts.iter().filter(|(_, channel, _)| !channel.is_label()) {
         let known = joined
             .iter_mut()
             .find(|(of, on, _)| (*of, *on) == (*block, *channel));
@@ -165,9 +165,9 @@ pub(crate) fn synthesise(_payload: &Payload, texts: &[(u32, Channel, String)]) -
     let mut out = Vec::with_capacity(joined.len());
     for (block, channel, said) in joined {
         let path: &[&str] = match channel {
-            Channel::Content | Channel::Refusal => &["text"],
             Channel::Reasoning => &["reasoningContent", "text"],
             Channel::ToolArguments(_) => &["toolUse", "input"],
+            _ => &["text"],
         };
         let mut text = String::from("{\"contentBlockDelta\":{\"delta\":");
         write_member(path, &said, &mut text);

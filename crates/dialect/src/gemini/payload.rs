@@ -208,7 +208,7 @@ impl Reader<'_> {
 pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
     let mut choices: Vec<u32> = Vec::new();
     let carried = |choice: u32, channel: Channel| {
-        choice < WHOLE && !matches!(channel, Channel::ToolArguments(_))
+        choice < WHOLE && !channel.is_label() && !matches!(channel, Channel::ToolArguments(_))
     };
     for (choice, channel, _) in texts {
         if carried(*choice, *channel) && !choices.contains(choice) {

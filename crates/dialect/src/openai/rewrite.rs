@@ -53,6 +53,7 @@ fn write_delta(payload: &Payload, texts: &[(Channel, String)], out: &mut String)
                 ));
                 continue;
             }
+            Channel::ToolName(_) | Channel::Error | Channel::Annotation(_) => continue,
         };
         members.push(format!("\"{name}\":{}", json_string(text)));
     }

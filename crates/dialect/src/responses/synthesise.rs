@@ -16,7 +16,7 @@ pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) ->
     let root = document.as_ref().map(Document::root);
     let mut out: Vec<Bytes> = Vec::with_capacity(texts.len());
     for (choice, channel, text) in texts {
-        if let Some(stretch) = Stretch::of_id(*choice) {
+        if let Some(stretch) = Stretch::of_id(*choice).filter(|_| !channel.is_label()) {
             out.push(event(root, stretch, *channel, text));
         }
     }
@@ -25,7 +25,6 @@ pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) ->
 
 fn event(root: Option<Value<'_>>, stretch: Stretch, channel: Channel, text: &str) -> Bytes {
     let (kind, part) = match channel {
-        Channel::Content => ("response.output_text.delta", Some("content_index")),
         Channel::Refusal => ("response.refusal.delta", Some("content_index")),
         Channel::Reasoning if stretch.summary => (
             "response.reasoning_summary_text.delta",
@@ -36,6 +35,7 @@ fn event(root: Option<Value<'_>>, stretch: Stretch, channel: Channel, text: &str
             ("response.custom_tool_call_input.delta", None)
         }
         Channel::ToolArguments(_) => ("response.function_call_arguments.delta", None),
+        _ => ("response.output_text.delta", Some("content_index")),
     };
     let mut out = String::with_capacity(192 + text.len());
     out.push_str("{\"type\":\"");

@@ -19,6 +19,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::Platform;
+use crate::policy::Directives;
 use crate::route::{Outgoing, Places, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
 use crate::trail::Trail;
@@ -47,14 +48,22 @@ pub(crate) fn board<P: Platform>(
     ticket: &mut Ticket<P>,
 ) -> Result<Boarded, GatewayError> {
     let head = &asked.head.headers;
-    let directives = decision.directives;
-    let stores = decision.plan.store && !directives.no_store;
+    // Field by field: a new wish of the client's has to say whether it can be shared.
+    let Directives {
+        no_cache: _,
+        no_store,
+        only_if_cached: _,
+        cache_sampled: _,
+        max_age,
+        stale_if_error: _,
+    } = decision.directives;
+    let stores = decision.plan.store && !no_store;
     let may_store = stores && !decision.by_input;
     // Requests that narrow residency by header never share a flight: its upstream is not known
     // before it has begun.
     let shares = decision.plan.lookup
         && stores
-        && directives.max_age != Some(0)
+        && max_age != Some(0)
         && !head.contains_key(headers::RESIDENCY)
         && decision.deadline.is_none();
     let resumable = headers::flag(head, &headers::EVENT_IDS);

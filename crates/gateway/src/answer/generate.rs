@@ -440,6 +440,7 @@ fn restore(masks: &MaskTable, wire: Wire, body: Bytes) -> Bytes {
     let Ok(payload) = Payload::parse(wire, body.clone()) else {
         return body;
     };
+    let payload = masks.relabelled(&payload).unwrap_or(payload);
     let texts: Vec<Option<String>> = payload
         .texts()
         .iter()

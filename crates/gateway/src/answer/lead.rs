@@ -82,7 +82,9 @@ impl<P: Platform> Leader<P> {
             Err(error) => return flight.finish(End::Failed(error)),
         };
         let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
-        let mut receiver = Receiver::new(&gateway, &flight, &errand);
+        // A handle, not a copy: it lives as long as the request that it is of.
+        let sent = attempts.request().body.clone();
+        let mut receiver = Receiver::new(&gateway, &flight, &errand, sent);
         let mut spare: Option<Spare> = None;
         loop {
             let mut answer = match attempts.next().await {
@@ -91,7 +93,7 @@ impl<P: Platform> Leader<P> {
                     return match spare {
                         // An answer without content is better than none; it is not kept.
                         Some(spare) => spare.land(&flight),
-                        None => flight.finish(End::Failed(error)),
+                        None => flight.finish(End::Failed(receiver.judge_error(error).await)),
                     };
                 }
             };
@@ -117,7 +119,7 @@ impl<P: Platform> Leader<P> {
                     if error.kind.source() == ErrorSource::Upstream {
                         attempts.broke(&answer, &error, false);
                     }
-                    return flight.finish(End::Failed(error));
+                    return flight.finish(End::Failed(receiver.judge_error(error).await));
                 }
             }
         }

@@ -96,10 +96,11 @@ impl Batch {
         let policy = gateway.policies().digest();
         let name = |input: &Value| {
             let input = input.to_string();
-            let parts: [&[u8]; 5] = [
-                b"forebay vector v1",
+            let parts: [&[u8]; 6] = [
+                b"forebay vector v2",
                 scope,
                 policy,
+                decision.facts.rules.as_bytes(),
                 &shape,
                 input.as_bytes(),
             ];

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use forebay_dialect::TextEdit;
 use forebay_dialect::canonical::{Channel, Part, Prompt};
+use forebay_dialect::{Payload, Swap, TextEdit};
 
 use crate::decide::places::PartEdit as Edit;
+use crate::decide::putback::{LOOKED_AT, written};
 use crate::identity::keyed;
 use crate::policy::PolicyError;
 
@@ -30,6 +31,8 @@ pub(crate) struct MaskTable {
     by_placeholder: BTreeMap<String, usize>,
     /// The lengths that placeholders have, each once: a handful.
     lengths: BTreeSet<usize>,
+    /// Some stand within names and ids, in a form of their own.
+    has_names: bool,
 }
 
 #[derive(Clone)]
@@ -37,6 +40,12 @@ struct Mask {
     placeholder: String,
     value: String,
 }
+
+/// A value of fewer bytes says too little to be looked for where no rule found it.
+const TELLING: usize = 6;
+
+/// What the placeholders within names and ids begin with. Brackets are not allowed there.
+const NAME: &str = "XMASK_";
 
 impl std::fmt::Debug for MaskTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,11 +72,14 @@ pub(crate) enum MaskError {
 
 impl MaskTable {
     /// Makes the table of a verdict's edits, and the edits of the prompt's text that put the masks in.
+    /// `values` are those that were found outside of parts, and their labels. All masked values are
+    /// swapped wherever else the request holds them.
     pub(crate) fn build(
         secret: &[u8; 32],
         prompt: &Prompt,
         edits: &[Edit],
-    ) -> Result<(Self, Vec<TextEdit>), MaskError> {
+        values: &[(String, String)],
+    ) -> Result<(Self, Vec<TextEdit>, Vec<Swap>), MaskError> {
         let mut table = Self::default();
         let mut out = Vec::with_capacity(edits.len());
         for edit in edits {
@@ -87,12 +99,87 @@ impl MaskTable {
                 text: placeholder,
             });
         }
-        table.lengths = table.entries.iter().map(|m| m.placeholder.len()).collect();
+        let swaps = table.swaps(secret, values)?;
+        table.lengths = table.by_placeholder.keys().map(String::len).collect();
         out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
         let impostors = table.impostors(prompt, &out);
         out.extend(impostors);
         out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
-        Ok((table, out))
+        Ok((table, out, swaps))
+    }
+
+    /// Every value that is masked, to be swapped wherever else it stands: those of places that are no
+    /// parts anywhere, those of parts where they are words of their own.
+    fn swaps(
+        &mut self,
+        secret: &[u8; 32],
+        values: &[(String, String)],
+    ) -> Result<Vec<Swap>, MaskError> {
+        let mut found: BTreeMap<&str, &str> = BTreeMap::new();
+        for (value, label) in values {
+            found.entry(value).or_insert(label);
+        }
+        for (value, label) in &found {
+            self.placeholder(secret, label, value)?;
+        }
+        let mut swaps = BTreeMap::new();
+        for (at, mask) in self.entries.iter().enumerate() {
+            let anywhere = found.contains_key(mask.value.as_str());
+            if swaps.contains_key(&mask.value) || !anywhere && mask.value.len() < TELLING {
+                continue;
+            }
+            let name = format!("{NAME}{}", mask.placeholder.trim_matches(['[', ']']));
+            self.by_placeholder.insert(name.clone(), at);
+            let swap = Swap {
+                value: mask.value.clone(),
+                words: mask.placeholder.clone(),
+                name,
+                whole: !anywhere,
+            };
+            swaps.insert(mask.value.clone(), swap);
+        }
+        self.has_names = !swaps.is_empty();
+        Ok(swaps.into_values().collect())
+    }
+
+    /// Where the next placeholder may begin.
+    fn next(&self, text: &str) -> Option<usize> {
+        match self.has_names {
+            true => text.find(['[', 'X']),
+            false => text.find('['),
+        }
+    }
+
+    /// Whether a text holds a placeholder.
+    fn is_in(&self, text: &str) -> bool {
+        let mut rest = text;
+        while let Some(at) = self.next(rest) {
+            rest = &rest[at..];
+            if self.at(rest).is_some() {
+                return true;
+            }
+            rest = &rest[1..];
+        }
+        false
+    }
+
+    /// A payload with values in the place of the placeholders among its ids, names and other labels;
+    /// none where there are none.
+    pub(crate) fn relabelled(&self, payload: &Payload) -> Option<Payload> {
+        let raw = std::str::from_utf8(&payload.raw).ok()?;
+        if !self.is_in(raw) {
+            return None;
+        }
+        let labels = payload.labels().ok()?;
+        let changed: Vec<_> = labels
+            .iter()
+            .filter(|label| self.is_in(&label.text))
+            .map(|label| (label, self.restore(Channel::Content, &label.text)))
+            .collect();
+        if changed.is_empty() {
+            return None;
+        }
+        payload.relabelled(&changed).ok()
     }
 
     /// Whether nothing was masked.
@@ -143,7 +230,8 @@ impl MaskTable {
                 let Some(text) = part_text(prompt, message, part) else {
                     continue;
                 };
-                for (start, _) in text.match_indices('[') {
+                let heads = |c| c == '[' || self.has_names && c == 'X';
+                for (start, head) in text.match_indices(heads) {
                     if self.at(&text[start..]).is_none() {
                         continue;
                     }
@@ -160,7 +248,7 @@ impl MaskTable {
                             message,
                             part,
                             range: place.2..place.2 + 1,
-                            text: "[~".to_owned(),
+                            text: format!("{head}~"),
                         });
                     }
                 }
@@ -171,13 +259,18 @@ impl MaskTable {
 
     /// The mask whose placeholder `text` begins with.
     fn at(&self, text: &str) -> Option<&Mask> {
-        self.lengths.iter().find_map(|&length| {
+        self.found(text).map(|(_, mask)| mask)
+    }
+
+    /// The same with the placeholder's length. Of two the longer counts: names have no end of their own.
+    fn found(&self, text: &str) -> Option<(usize, &Mask)> {
+        self.lengths.iter().rev().find_map(|&length| {
             let at = self.by_placeholder.get(text.get(..length)?)?;
-            self.entries.get(*at)
+            Some((length, self.entries.get(*at)?))
         })
     }
 
-    /// Puts the values back into a whole text. In a tool call's arguments, which are JSON, a value is escaped.
+    /// Puts the values back into a whole text, each as its place there demands.
     pub(crate) fn restore(&self, channel: Channel, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         self.restore_into(channel, text, &mut out);
@@ -186,22 +279,17 @@ impl MaskTable {
 
     fn restore_into(&self, channel: Channel, text: &str, out: &mut String) {
         let mut rest = text;
-        while let Some(at) = rest.find('[') {
+        while let Some(at) = self.next(rest) {
             out.push_str(&rest[..at]);
             rest = &rest[at..];
-            match self.at(rest) {
-                Some(mask) => {
-                    match channel {
-                        Channel::ToolArguments(_) => {
-                            let quoted = forebay_dialect::json_string(&mask.value);
-                            out.push_str(&quoted[1..quoted.len() - 1]);
-                        }
-                        _ => out.push_str(&mask.value),
-                    }
-                    rest = &rest[mask.placeholder.len()..];
+            match self.found(rest) {
+                Some((length, mask)) => {
+                    let value = written(channel, out, &mask.value);
+                    out.push_str(&value);
+                    rest = &rest[length..];
                 }
                 None => {
-                    out.push('[');
+                    out.push_str(&rest[..1]);
                     rest = &rest[1..];
                 }
             }
@@ -217,7 +305,7 @@ impl MaskTable {
             .find(|&i| text.is_char_boundary(i))
             .unwrap_or(text.len());
         text[from..]
-            .match_indices('[')
+            .match_indices(|c| c == '[' || self.has_names && c == 'X')
             .map(|(at, _)| from + at)
             .find(|&at| {
                 let begun = &text[at..];
@@ -237,6 +325,8 @@ pub(crate) struct Restorer {
     table: Box<MaskTable>,
     /// What is held of each channel: never longer than the longest placeholder.
     held: BTreeMap<(u32, Channel), String>,
+    /// The end of what has gone out of each channel.
+    said: BTreeMap<(u32, Channel), String>,
 }
 
 impl Restorer {
@@ -245,7 +335,13 @@ impl Restorer {
         Self {
             table: Box::new(table),
             held: BTreeMap::new(),
+            said: BTreeMap::new(),
         }
+    }
+
+    /// A payload with values among its labels; none where it has no masks there.
+    pub(crate) fn relabelled(&self, payload: &Payload) -> Option<Payload> {
+        self.table.relabelled(payload)
     }
 
     /// Takes a piece of one channel and gives what can go out.
@@ -255,16 +351,35 @@ impl Restorer {
         whole.push_str(text);
         let cut = self.table.unfinished(&whole);
         *held = whole.split_off(cut);
-        self.table.restore(channel, &whole)
+        let said = self.said.entry((choice, channel)).or_default();
+        let before = said.len();
+        self.table.restore_into(channel, &whole, said);
+        let out = said[before..].to_owned();
+        let old = said.floor_char_boundary(said.len().saturating_sub(LOOKED_AT));
+        // Not with every piece: moving what is kept costs as much as it is long.
+        if old > LOOKED_AT {
+            said.drain(..old);
+        }
+        out
     }
 
     /// Gives what is still held of a choice, or of all.
     pub(crate) fn finish(&mut self, choice: Option<u32>) -> Vec<(u32, Channel, String)> {
-        self.held
-            .iter_mut()
-            .filter(|((c, _), text)| choice.is_none_or(|wanted| wanted == *c) && !text.is_empty())
-            .map(|((c, channel), text)| (*c, *channel, std::mem::take(text)))
-            .collect()
+        let (first, last) = match choice {
+            Some(choice) => (choice, choice),
+            None => (0, u32::MAX),
+        };
+        // Stretches that have ended leave nothing behind: answers of many items have many.
+        let of = (first, Channel::Content)..=(last, Channel::Annotation(u32::MAX));
+        let ended: Vec<_> = self.said.range(of).map(|(at, _)| *at).collect();
+        let mut out = Vec::new();
+        for at in ended {
+            self.said.remove(&at);
+            if let Some(text) = self.held.remove(&at).filter(|text| !text.is_empty()) {
+                out.push((at.0, at.1, text));
+            }
+        }
+        out
     }
 }
 
@@ -323,7 +438,8 @@ mod tests {
             end: start + value.len() as u32,
             label: "EMAIL".into(),
         };
-        MaskTable::build(&[7; 32], &prompt(text), &[edit]).unwrap()
+        let (table, edits, _) = MaskTable::build(&[7; 32], &prompt(text), &[edit], &[]).unwrap();
+        (table, edits)
     }
 
     #[test]
@@ -375,9 +491,9 @@ mod tests {
                     }
                 })
                 .collect();
-            MaskTable::build(&[7; 32], &prompt(&text), &edits)
+            MaskTable::build(&[7; 32], &prompt(&text), &edits, &[])
         };
-        let (table, edits) = list(1500).unwrap();
+        let (table, edits, _) = list(1500).unwrap();
         assert_eq!((table.entries.len(), edits.len()), (1500, 1500));
         let all: String = edits.iter().map(|edit| edit.text.as_str()).collect();
         let restored = table.restore(Channel::Content, &all);

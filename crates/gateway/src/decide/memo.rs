@@ -35,6 +35,8 @@ pub struct Remembered {
     pub denied: Option<Reason>,
     /// Whether rules for the output apply.
     pub guard_output: bool,
+    /// Names the rules in force for the caller.
+    pub rules: String,
     /// The plan; none when denied.
     pub plan: Option<Arc<CachePlan>>,
     /// The entry's name; none when denied.

@@ -1,9 +1,11 @@
 //! The decision about a request: the memo's, or the guests': verdict, masks, plan and the entry's name.
 
 pub(crate) mod directives;
+mod key;
 pub(crate) mod masks;
 pub mod memo;
 pub(crate) mod places;
+mod putback;
 
 use std::sync::Arc;
 
@@ -14,13 +16,14 @@ use http::request;
 
 use crate::answer::models::unknown_model;
 use crate::answer::stability::Cause;
+use crate::decide::key::Named;
 use crate::decide::masks::{MaskError, MaskTable};
 use crate::decide::places::{Places, outline};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::headers;
-use crate::identity::{Identity, keyed};
+use crate::identity::Identity;
 use crate::memo::{Remembered, memo_id};
 
 use crate::platform::Platform;
@@ -248,22 +251,29 @@ async fn ask_guests<P: Platform>(
                     return Ok(());
                 }
             };
-            let (masks, edits) =
-                MaskTable::build(&decision.identity.secret, &request.prompt, &edits).map_err(
-                    |error| match error {
-                        MaskError::TooMany => {
-                            GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
-                                .with_code("too_many_masks")
-                        }
-                        MaskError::Policy(error) => failed(error),
-                    },
-                )?;
+            let secret = &decision.identity.secret;
+            let built = MaskTable::build(secret, &request.prompt, &edits.parts, &edits.values);
+            let (masks, edits, swaps) = built.map_err(|error| match error {
+                MaskError::TooMany => {
+                    GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
+                        .with_code("too_many_masks")
+                }
+                MaskError::Policy(error) => failed(error),
+            })?;
             request.edit(&edits).map_err(|error| {
                 failed(crate::policy::PolicyError::Nonsense {
                     policy: "guardrails",
                     detail: error.to_string(),
                 })
             })?;
+            if let Err(error) = request.swap(&swaps) {
+                facts.denied = Some(Reason {
+                    code: "unmaskable".to_owned(),
+                    detail: error.to_string(),
+                });
+                decision.facts = Arc::new(facts);
+                return Ok(());
+            }
             decision.masks = masks;
         }
         Action::Allow | Action::Edit(_) => {}
@@ -272,52 +282,20 @@ async fn ask_guests<P: Platform>(
         .plan(caller, &request.prompt, &decision.directives)
         .await
         .map_err(failed)?;
-    facts.cache_key = Some(cache_key(
-        &decision.identity,
-        decision.target.wire,
-        own_headers,
-        &plan,
-        gateway.policies().digest(),
-        &verdict.scope,
-    ));
+    facts.cache_key = Some(key::of(&Named {
+        identity: &decision.identity,
+        caller: &decision.caller,
+        target: &decision.target,
+        headers: own_headers,
+        plan: &plan,
+        policy: gateway.policies().digest(),
+        rules: &verdict.scope,
+    }));
+    facts.rules = verdict.scope;
     facts.plan = Some(Arc::new(plan));
     decision.facts = Arc::new(facts);
     decision.session = Some(session);
     Ok(())
-}
-
-/// The tenant is in every key: HMAC under its secret over scope, format, policy digest, the rules
-/// in force for the caller, and the component's digest.
-/// `headers` are those of the client's dialect that go upstream and may change the answer.
-fn cache_key(
-    identity: &Identity,
-    wire: Wire,
-    headers: &str,
-    plan: &CachePlan,
-    policy: &[u8; 32],
-    rules: &str,
-) -> CacheKey {
-    let scope: &[u8] = match plan.scope {
-        Scope::Tenant => b"tenant",
-        Scope::Key => identity.key.id.as_bytes(),
-    };
-    let kind: &[u8] = match plan.scope {
-        Scope::Tenant => b"t",
-        Scope::Key => b"k",
-    };
-    CacheKey(keyed(
-        &*identity.secret,
-        &[
-            b"forebay cache key v3",
-            kind,
-            scope,
-            &[wire.code()],
-            headers.as_bytes(),
-            policy,
-            rules.as_bytes(),
-            &plan.digest,
-        ],
-    ))
 }
 
 /// What an answer will likely take: what those before it took, at most what the client allows.
@@ -374,6 +352,7 @@ fn facts_of(request: &Request) -> Remembered {
         hits: Vec::new(),
         denied: None,
         guard_output: false,
+        rules: String::new(),
         plan: None,
         cache_key: None,
     }

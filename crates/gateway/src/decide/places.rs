@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use forebay_dialect::canonical::{Field, Message, Part, Prompt};
+use forebay_dialect::encoded_texts;
 use forebay_dialect::passing::{Member, Said};
+use forebay_dialect::vocabulary::is_request_name;
 
 use crate::policy::{Edit, Outline, Place, PlaceKind, Reason};
 
 /// The kind of an opaque part that holds a prompt as token ids.
 const TOKEN_IDS: &str = "token_ids";
+/// A field that holds a prompt as vectors (vLLM).
+const EMBEDDED: &str = "prompt_embeds";
 
 /// Roles that every dialect knows: they say nothing of a user's.
 const ROLES: [&str; 7] = [
@@ -61,6 +65,8 @@ impl<'a> Places<'a> {
         for field in &prompt.extra {
             places.field("", "", field);
         }
+        let model = prompt.model.as_str();
+        places.push(PlaceKind::Vocabulary, "", "model".to_owned(), model, None);
         places
     }
 
@@ -122,7 +128,12 @@ impl<'a> Places<'a> {
                 Part::Opaque(opaque) if opaque.kind == TOKEN_IDS => {
                     self.push(PlaceKind::Unreadable, role, path, "", None);
                 }
-                Part::Opaque(opaque) => self.json(role, path, &opaque.json, at),
+                Part::Opaque(opaque) => {
+                    for text in encoded_texts(&opaque.json) {
+                        self.push(PlaceKind::Text, role, path.clone(), text, None);
+                    }
+                    self.json(role, path, &opaque.json, at);
+                }
             }
         }
         for field in &message.extra {
@@ -131,7 +142,17 @@ impl<'a> Places<'a> {
     }
 
     fn field(&mut self, role: &'a str, within: &str, field: &'a Field) {
-        self.json(role, format!("{within}{}", field.name), &field.value, None);
+        let path = format!("{within}{}", field.name);
+        // A name of the client's own is as good a place as any. Forms that readers note under a name of
+        // theirs, such as `content`, are known.
+        if !is_request_name(&field.name) {
+            let path = format!("the name of {path}");
+            self.push(PlaceKind::Identifier, role, path, &*field.name, None);
+        }
+        if field.name == EMBEDDED {
+            return self.push(PlaceKind::Unreadable, role, path, "", None);
+        }
+        self.json(role, path, &field.value, None);
     }
 
     fn json(&mut self, role: &'a str, path: String, json: &'a str, at: Option<(u32, u32)>) {
@@ -143,9 +164,10 @@ impl<'a> Places<'a> {
         kind: PlaceKind,
         role: &'a str,
         path: String,
-        text: &'a str,
+        text: impl Into<Cow<'a, str>>,
         at: Option<(u32, u32)>,
     ) {
+        let text = text.into();
         // An empty identifier is one that the dialect does not have.
         if text.is_empty() && kind == PlaceKind::Identifier {
             return;
@@ -154,19 +176,15 @@ impl<'a> Places<'a> {
             kind,
             role,
             path,
-            text: Cow::Borrowed(text),
+            text,
             joins_next: false,
         });
         self.parts.push(at);
     }
 
-    /// The verdict's edits as edits of the prompt's parts, in their order, or why the prompt is
-    /// refused for one of them.
-    ///
-    /// Places that have no part of their own (identifiers, tools, fields) stay as they are: rules
-    /// that mask do not reach them, rules that deny do.
-    pub(crate) fn edits(&self, edits: &[Edit]) -> Result<Vec<PartEdit>, Reason> {
-        let mut out = Vec::with_capacity(edits.len());
+    /// The verdict's edits, or why the prompt is refused for one of them.
+    pub(crate) fn edits(&self, edits: &[Edit]) -> Result<Masking, Reason> {
+        let mut out = Masking::default();
         for group in edits.chunk_by(|a, b| a.place == b.place) {
             let Some(first) = group.first() else { continue };
             let place = first.place as usize;
@@ -175,24 +193,52 @@ impl<'a> Places<'a> {
             };
             let fits = match place.kind {
                 PlaceKind::Text | PlaceKind::Identifier => true,
-                PlaceKind::Json => part.is_none() || in_strings(&place.text, group),
+                // A setting that is a number is no text, whatever it looks like.
+                PlaceKind::Json if part.is_none() && is_number(&place.text) => continue,
+                PlaceKind::Json => in_strings(&place.text, group),
                 PlaceKind::Vocabulary | PlaceKind::Signed | PlaceKind::Unreadable => false,
             };
             if !fits {
                 return Err(unmaskable(&first.label, place));
             }
-            let Some((message, part)) = *part else {
-                continue;
-            };
-            out.extend(group.iter().map(|edit| PartEdit {
-                message,
-                part,
-                start: edit.start,
-                end: edit.end,
-                label: edit.label.clone(),
-            }));
+            match *part {
+                Some((message, part)) => out.parts.extend(group.iter().map(|edit| PartEdit {
+                    message,
+                    part,
+                    start: edit.start,
+                    end: edit.end,
+                    label: edit.label.clone(),
+                })),
+                None => {
+                    for edit in group {
+                        let value = value_of(place, edit);
+                        let value = value.ok_or_else(|| unmaskable(&edit.label, place))?;
+                        out.values.push((value, edit.label.clone()));
+                    }
+                }
+            }
         }
         Ok(out)
+    }
+}
+
+/// What of a prompt is masked.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Masking {
+    /// Stretches of parts, in their order.
+    pub(crate) parts: Vec<PartEdit>,
+    /// Values that were found in places that are no parts (names, ids, tools, fields, documents), each
+    /// with its label.
+    pub(crate) values: Vec<(String, String)>,
+}
+
+/// What an edit replaces, decoded.
+fn value_of(place: &Place<'_>, edit: &Edit) -> Option<String> {
+    let range = edit.start as usize..edit.end as usize;
+    let text = place.text.get(range).filter(|text| !text.is_empty())?;
+    match place.kind {
+        PlaceKind::Json => serde_json::from_str(&format!("\"{text}\"")).ok(),
+        _ => Some(text.to_owned()),
     }
 }
 
@@ -236,6 +282,11 @@ fn index(at: usize) -> Option<u32> {
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '"'])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn is_number(json: &str) -> bool {
+    json.bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
 /// Whether each edit lies within one string of a JSON text. The edits are sorted.

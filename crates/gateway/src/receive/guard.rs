@@ -1,15 +1,19 @@
 //! The guard releases, or nothing goes out: an answer's payloads pass the output guard and are rewritten.
 
-use bytes::Bytes;
-use forebay_dialect::Payload;
-use forebay_dialect::canonical::Channel;
+use std::collections::HashMap;
 
+use bytes::Bytes;
+use forebay_dialect::canonical::Channel;
+use forebay_dialect::{Payload, PayloadError};
+
+use super::labels::{Asked, Labels};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Delta, Hit, OutputGuard, PolicyError, Reason, Releases};
 
 /// One answer on its way through the output guard.
 pub(crate) struct Guarded<G> {
     guard: G,
+    labels: Labels,
     /// The last payload seen: the mould of payloads made for text that was held past its own.
     last: Option<Payload>,
     /// Rules that matched.
@@ -40,28 +44,49 @@ impl Passed {
 }
 
 impl<G: OutputGuard> Guarded<G> {
-    pub(crate) fn new(guard: G) -> Self {
+    pub(crate) fn new(guard: G, labels: Labels) -> Self {
         Self {
             guard,
+            labels,
             last: None,
             hits: Vec::new(),
         }
     }
 
-    /// Passes one payload: its texts become what is released, what the guard can't read is dropped.
+    /// Passes one payload: its labels and texts become what is released, what the guard can't read is
+    /// dropped.
     pub(crate) async fn pass(&mut self, payload: Payload) -> Result<Passed, PolicyError> {
-        let texts = payload.texts();
         let mut freed: Vec<Delta> = Vec::new();
+        let labels = self.labels.of(&payload).map_err(|e| unlabelled(&e))?;
+        let mut asked = self.labels.asked(
+            (0_u32..)
+                .zip(&labels)
+                .map(|(at, label)| (label.channel(at), label.text.clone()))
+                .collect(),
+        );
+        let denied = self.push(&mut asked, &mut freed).await?;
+        if denied.is_some() {
+            // Without its labels nothing of it is known to be clean.
+            return Ok(Passed {
+                payloads: Vec::new(),
+                denied,
+            });
+        }
+        let payload = self
+            .labels
+            .settle(payload, &labels, &asked)
+            .map_err(|e| unlabelled(&e))?;
+        let texts: Vec<Delta> = payload
+            .texts()
+            .iter()
+            .map(|t| Delta {
+                choice: t.choice,
+                channel: t.channel,
+                text: t.text.clone(),
+            })
+            .collect();
         if !texts.is_empty() {
-            let deltas = texts
-                .iter()
-                .map(|t| Delta {
-                    choice: t.choice,
-                    channel: t.channel,
-                    text: t.text.clone(),
-                })
-                .collect();
-            let releases = self.guard.push(deltas).await?;
+            let releases = self.guard.push(texts).await?;
             if let Some(denied) = self.note(releases, &mut freed) {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
             }
@@ -78,6 +103,52 @@ impl<G: OutputGuard> Guarded<G> {
             payloads,
             denied: None,
         })
+    }
+
+    /// The last payload that passed, with its labels as they go out.
+    pub(crate) fn last(&self) -> Option<&Payload> {
+        self.last.as_ref()
+    }
+
+    /// Judges strings that stand outside of payloads: what became of each, none where nothing did.
+    pub(crate) async fn words(
+        &mut self,
+        strings: Vec<(Channel, String)>,
+    ) -> Result<Result<Vec<Option<String>>, Reason>, PolicyError> {
+        let count = strings.len();
+        let mut asked = self.labels.asked(strings);
+        let denied = self.push(&mut asked, &mut Vec::new()).await?;
+        Ok(match denied {
+            Some(reason) => Err(reason),
+            None => Ok((0..count)
+                .map(|at| asked.outcome(at).map(str::to_owned))
+                .collect()),
+        })
+    }
+
+    /// Gives the guard strings that are whole, and notes what it releases of them.
+    async fn push(
+        &mut self,
+        asked: &mut Asked,
+        freed: &mut Vec<Delta>,
+    ) -> Result<Option<Reason>, PolicyError> {
+        let deltas: Vec<Delta> = asked.deltas().collect();
+        if deltas.is_empty() {
+            return Ok(None);
+        }
+        let mut releases = self.guard.push(deltas).await?;
+        asked.take(&mut releases.released);
+        if let Some(denied) = self.note(releases, freed) {
+            return Ok(Some(denied));
+        }
+        for stretch in asked.held() {
+            let mut releases = self.guard.finish(Some(stretch)).await?;
+            asked.take(&mut releases.released);
+            if let Some(denied) = self.note(releases, freed) {
+                return Ok(Some(denied));
+            }
+        }
+        Ok(None)
     }
 
     /// The answer has ended: what is still held is judged and let go.
@@ -118,12 +189,11 @@ impl<G: OutputGuard> Guarded<G> {
 pub(crate) fn place(payload: &Payload, freed: Vec<Delta>, drop_unreadable: bool) -> Vec<Bytes> {
     let mut slots: Vec<Option<String>> = vec![Some(String::new()); payload.texts().len()];
     let mut elsewhere = Vec::new();
+    let last_of = slots_of(payload);
     for delta in freed {
-        let slot = payload
-            .texts()
-            .iter()
-            .rposition(|t| t.choice == delta.choice && t.channel == delta.channel)
-            .and_then(|at| slots[at].as_mut());
+        let slot = last_of
+            .get(&(delta.choice, delta.channel))
+            .and_then(|at| slots.get_mut(*at)?.as_mut());
         match slot {
             Some(slot) => slot.push_str(&delta.text),
             None => elsewhere.push(delta),
@@ -142,12 +212,29 @@ pub(crate) fn place(payload: &Payload, freed: Vec<Delta>, drop_unreadable: bool)
     out
 }
 
+/// The last of a payload's texts of each stretch and channel.
+pub(super) fn slots_of(payload: &Payload) -> HashMap<(u32, Channel), usize> {
+    let texts = payload.texts().iter().enumerate();
+    texts
+        .map(|(at, text)| ((text.choice, text.channel), at))
+        .collect()
+}
+
 fn synthesise(mould: &Payload, texts: Vec<Delta>) -> Vec<Bytes> {
     let texts: Vec<(u32, Channel, String)> = texts
         .into_iter()
         .map(|d| (d.choice, d.channel, d.text))
         .collect();
     mould.synthesise(&texts)
+}
+
+fn unlabelled(error: &PayloadError) -> PolicyError {
+    PolicyError::Nonsense {
+        policy: "guardrails",
+        detail: format!(
+            "an answer's labels as the output guard released them make no payload: {error}"
+        ),
+    }
 }
 
 /// The error of a denied answer.

@@ -4,10 +4,12 @@
 mod empty;
 mod events;
 pub(crate) mod guard;
+mod labels;
 mod land;
 pub(crate) mod meter;
 mod stream;
 mod whole;
+mod words;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ use crate::platform::{Platform, TransportError, TransportFailure};
 use crate::policy::{Hit, Policies};
 use crate::route::{Answer, Framing, timed_out, transport_error};
 use crate::time::Timer;
-use guard::{Guarded, policy_failed};
+use guard::Guarded;
+use labels::Sent;
 
 pub(crate) use land::Spare;
 
@@ -59,6 +62,8 @@ pub(crate) struct Receiver<'a, P: Platform> {
     gateway: &'a Arc<Gateway<P>>,
     flight: &'a Arc<Flight>,
     errand: &'a Errand,
+    /// What the client has sent, for the guard.
+    sent: Sent,
     /// Runs while an upstream is silent.
     silence: Timer,
 }
@@ -68,11 +73,16 @@ impl<'a, P: Platform> Receiver<'a, P> {
         gateway: &'a Arc<Gateway<P>>,
         flight: &'a Arc<Flight>,
         errand: &'a Errand,
+        body: Bytes,
     ) -> Self {
         Self {
             gateway,
             flight,
             errand,
+            sent: Sent {
+                model: errand.facts.model.clone(),
+                body,
+            },
             silence: Timer::default(),
         }
     }
@@ -82,16 +92,13 @@ impl<'a, P: Platform> Receiver<'a, P> {
         &mut self,
         request: &Request,
         answer: &mut Answer,
-        head: Head,
+        mut head: Head,
     ) -> Result<(), Broken> {
-        let guard = if self.errand.facts.guard_output {
-            let guard = self.gateway.policies().guard(&self.errand.caller).await;
-            Some(Guarded::new(
-                guard.map_err(|e| Broken::Late(policy_failed(&e)))?,
-            ))
-        } else {
-            None
-        };
+        let mut guard = self.guard().await.map_err(Broken::Late)?;
+        if let Some(guard) = &mut guard {
+            let judged = self.judge_head(guard, &mut head).await;
+            judged.map_err(Broken::Late)?;
+        }
         let context = self.context(request, answer);
         let upstream = head.upstream.clone();
         let received = match framing_of(answer) {

@@ -240,6 +240,25 @@ impl<P: Platform> Receiver<'_, P> {
         Err(truncated(passing.begun, why))
     }
 
+    /// The events of a stream without content, as they may go out.
+    async fn empty_events(&self, passing: &mut Passing<P>) -> Result<Vec<Bytes>, GatewayError> {
+        let held = std::mem::take(&mut passing.held);
+        let Some(guard) = &mut passing.guard else {
+            return Ok(held.into_iter().map(|held| held.raw).collect());
+        };
+        let mut events = Vec::with_capacity(held.len());
+        for payload in held {
+            let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
+            if let Some(reason) = passed.denied {
+                self.report_hits(std::mem::take(&mut guard.hits));
+                return Err(denied(&reason));
+            }
+            events.extend(passed.payloads);
+        }
+        self.report_hits(std::mem::take(&mut guard.hits));
+        Ok(events)
+    }
+
     async fn end_stream(
         &mut self,
         answer: &mut Answer,
@@ -252,8 +271,12 @@ impl<P: Platform> Receiver<'_, P> {
                 return Err(Broken::Early(error));
             }
             if is_empty(&passing.meter, passing.held.iter()) {
-                let events = passing.held.iter().map(|held| held.raw.clone()).collect();
-                let spare = Spare::new(self, passing.head, Form::Events(events), &passing.meter);
+                let form = Form::Events(
+                    self.empty_events(&mut passing)
+                        .await
+                        .map_err(Broken::Late)?,
+                );
+                let spare = Spare::new(self, passing.head, form, &passing.meter);
                 let error = invalid(&answer.upstream.name, "a stream without any content");
                 return Err(Broken::Empty(error, Box::new(spare)));
             }

@@ -4,11 +4,11 @@ use bytes::{Bytes, BytesMut};
 use forebay_dialect::{AnswerContext, Payload, PayloadError, translate_answer};
 
 use super::empty::is_empty;
-use super::guard::{denied, policy_failed};
+use super::guard::{denied, policy_failed, slots_of};
 use super::meter::Meter;
 use super::{Broken, GuardOf, Receiver, Spare, invalid};
 use crate::answer::flight::Head;
-use crate::error::GatewayError;
+use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::policy::Ending;
 use crate::recording::Form;
@@ -43,11 +43,7 @@ impl<P: Platform> Receiver<'_, P> {
             return Err(Broken::Early(error));
         }
         head.waited = now.saturating_duration_since(answer.sent);
-        if is_empty(&meter, std::iter::once(&payload)) {
-            let spare = Spare::new(self, head, Form::Whole(payload.raw.clone()), &meter);
-            let error = invalid(&name, "a response without any content");
-            return Err(Broken::Empty(error, Box::new(spare)));
-        }
+        let empty = is_empty(&meter, std::iter::once(&payload));
         let body = match guard {
             None => payload.raw.clone(),
             Some(guard) => self
@@ -55,6 +51,11 @@ impl<P: Platform> Receiver<'_, P> {
                 .await
                 .map_err(Broken::Late)?,
         };
+        if empty {
+            let spare = Spare::new(self, head, Form::Whole(body), &meter);
+            let error = invalid(&name, "a response without any content");
+            return Err(Broken::Empty(error, Box::new(spare)));
+        }
         self.flight.spoke(meter.text_bytes);
         self.flight.set_head(head);
         self.land(answer, meter, Some(Form::Whole(body)), Ending::Complete)
@@ -98,11 +99,7 @@ impl<P: Platform> Receiver<'_, P> {
         payload: Payload,
         mut guard: GuardOf<P>,
     ) -> Result<Bytes, GatewayError> {
-        let texts = payload.texts().to_vec();
-        let passed = guard
-            .pass(payload.clone())
-            .await
-            .map_err(|e| policy_failed(&e))?;
+        let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
         let rest = match &passed.denied {
             None => Some(guard.finish().await.map_err(|e| policy_failed(&e))?),
             Some(_) => None,
@@ -114,8 +111,13 @@ impl<P: Platform> Receiver<'_, P> {
         {
             return Err(denied(&reason));
         }
+        let Some(payload) = guard.last() else {
+            let error = "a payload passed the output guard and is gone";
+            return Err(GatewayError::new(ErrorKind::Internal, error));
+        };
         // Released within the pass, released at the end: both belong into the slots of the one body.
-        let mut slots = vec![Some(String::new()); texts.len()];
+        let last_of = slots_of(payload);
+        let mut slots = vec![Some(String::new()); payload.texts().len()];
         for body in passed
             .payloads
             .into_iter()
@@ -125,10 +127,8 @@ impl<P: Platform> Receiver<'_, P> {
                 continue;
             };
             for text in part.texts() {
-                let at = texts
-                    .iter()
-                    .rposition(|t| t.choice == text.choice && t.channel == text.channel);
-                if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(at)) {
+                let at = last_of.get(&(text.choice, text.channel));
+                if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(*at)) {
                     slot.push_str(&text.text);
                 }
             }

@@ -336,6 +336,8 @@ impl<P: Platform> Events<P> {
 
 /// Puts values back into a payload: text that may be the beginning of a mask waits for the next one.
 fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
+    let relabelled = restorer.relabelled(payload);
+    let payload = relabelled.as_ref().unwrap_or(payload);
     let mut freed: Vec<crate::policy::Delta> = payload
         .texts()
         .iter()

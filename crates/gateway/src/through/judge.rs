@@ -53,7 +53,8 @@ pub(super) async fn judge<S: PolicySession>(
         Action::Deny(reason) => return Ok((judged, Some(reason))),
         Action::Ask(question) => return Ok((judged, Some(crate::decide::no_opinion(&question)))),
         Action::Edit(edits) => match places.edits(&edits) {
-            Ok(edits) => edits,
+            // Every place of such a request is a part.
+            Ok(masking) => masking.parts,
             Err(reason) => return Ok((judged, Some(reason))),
         },
         Action::Allow => Vec::new(),
@@ -63,8 +64,8 @@ pub(super) async fn judge<S: PolicySession>(
     }
     if !edits.is_empty() {
         let prompt = prompt(sent.said());
-        let (masks, edits) =
-            MaskTable::build(secret, &prompt, &edits).map_err(|error| match error {
+        let (masks, edits, _) =
+            MaskTable::build(secret, &prompt, &edits, &[]).map_err(|error| match error {
                 MaskError::TooMany => {
                     GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
                         .with_code("too_many_masks")

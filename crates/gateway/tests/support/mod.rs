@@ -395,6 +395,18 @@ impl OutputGuard for TestGuard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
         let mut out = Releases::default();
         for mut delta in deltas {
+            // Labels are whole, each for itself.
+            if delta.channel.is_label() {
+                if delta.text.contains(self.deny) {
+                    out.denied = Some(Reason {
+                        code: "leak".into(),
+                        detail: "the answer was ended".into(),
+                    });
+                    return Ok(out);
+                }
+                out.released.push(delta);
+                continue;
+            }
             self.held.push_str(&delta.text);
             if self.held.contains(self.deny) {
                 out.denied = Some(Reason {

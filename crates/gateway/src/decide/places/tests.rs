@@ -67,6 +67,7 @@ fn everything_that_reaches_the_model_is_a_place_with_its_path() {
             ("messages[1].content[0].arguments", PlaceKind::Json),
             ("tools[0]", PlaceKind::Json),
             ("user", PlaceKind::Json),
+            ("model", PlaceKind::Vocabulary),
         ]
     );
 }
@@ -105,7 +106,7 @@ fn arguments_that_only_look_like_json_are_text() {
     ] {
         let prompt = prompt(vec![call(arguments)]);
         let places = Places::of(&prompt);
-        assert_eq!(places.list.last().unwrap().kind, kind, "{arguments}");
+        assert_eq!(places.list[places.list.len() - 2].kind, kind, "{arguments}");
     }
 }
 
@@ -128,6 +129,7 @@ fn an_edit_in_json_lies_in_a_string_or_the_prompt_is_refused() {
                 edit(0, y, y + 1)
             ])
             .unwrap()
+            .parts
             .len(),
         3
     );
@@ -153,3 +155,5 @@ fn an_edit_of_the_formats_own_words_refuses_the_prompt() {
         refused.detail
     );
 }
+
+mod table;
