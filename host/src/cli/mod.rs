@@ -12,6 +12,7 @@ mod policies;
 mod prefix;
 mod remote;
 mod serve;
+mod why;
 
 use clap::{Parser, Subcommand};
 
@@ -39,6 +40,8 @@ enum Command {
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
+    /// Show how a request came to its answer.
+    Why(why::WhyArgs),
     /// Have a running gateway read its configuration again.
     Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
@@ -82,6 +85,7 @@ impl Cli {
             Command::Upstreams(args) => args.run(),
             Command::Cache(args) => args.run(),
             Command::Purge(args) => args.run(),
+            Command::Why(args) => args.run(),
             Command::Reload(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig, Timeouts,
-    UpstreamConfig,
+    MediaConfig, RateConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span, Streams,
+    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::LoginConfig;
 use super::size::Size;
 
 /// The whole of `forebay.toml`. Every section may be left out.
@@ -37,10 +38,16 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// API keys.
     pub keys: KeysConfig,
+    /// Logins besides API keys.
+    pub auth: LoginConfig,
     /// Who sells which model where, at what price: files that lie over the built-in catalogue.
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
     pub media: MediaConfig,
+    /// What is different at single endpoints that pass through: audio, images, rerank and others.
+    pub through: Vec<ThroughConfig>,
+    /// What is kept of answers to OpenAI's responses.
+    pub responses: ResponsesConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
@@ -139,6 +146,8 @@ impl Default for AdminConfig {
 pub struct Limits {
     /// The largest request body. Default 8 MiB: a million tokens of text are about 4 MiB.
     pub body: Size,
+    /// The largest form with files (audio, images). Default 64 MiB. Its bytes count against `memory`.
+    pub upload: Size,
     /// The largest request head. Default 64 KiB.
     pub headers: Size,
     /// The most header fields. Default 100.
@@ -176,6 +185,7 @@ impl Default for Limits {
         let bounds = RequestBounds::default();
         Self {
             body: Size::mib(8),
+            upload: Size::mib(64),
             headers: Size::kib(64),
             header_fields: 100,
             connections: 10_000,
@@ -371,6 +381,10 @@ pub struct TelemetryConfig {
     /// How many models that are not configured, but listed and served by an upstream, have a label of their
     /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
     pub models: usize,
+    /// How many keys have labels of their own in metrics, over all tenants. The others are `other`. Default 1000.
+    pub keys: usize,
+    /// How many of the last requests `forebay why` knows, at about 1 KB each. Default 2048; 0 keeps none.
+    pub recent: usize,
 }
 
 impl Default for TelemetryConfig {
@@ -379,6 +393,8 @@ impl Default for TelemetryConfig {
             otlp: None,
             headers: BTreeMap::new(),
             models: 256,
+            keys: 1000,
+            recent: 2048,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use forebay_gateway::config::Secret;
+use forebay_gateway::config::{Secret, ThroughConfig};
 
 use super::diagnose::Problem;
 use super::load::{Overrides, Source};
@@ -18,7 +18,9 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
         upstreams(config, source, &mut problems);
     }
     tenants(config, source, &mut problems);
+    super::auth::problems(config, source, &mut problems);
     components(config, source, &mut problems);
+    through(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
     problems
@@ -26,7 +28,10 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
 fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
-    if !config.server.listen.ip().is_loopback() && config.keys.file.is_none() {
+    if !config.server.listen.ip().is_loopback()
+        && config.keys.file.is_none()
+        && config.auth.oidc.is_none()
+    {
         let span = overrides
             .listen
             .is_none()
@@ -266,6 +271,13 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .or_else(|| at("name"));
             problems.push(Problem::at(span, why));
         }
+        let events = upstream.kv_events.as_ref();
+        for (field, why) in events.map_or_else(Vec::new, |e| e.problems(upstream.urls.len())) {
+            let span = source
+                .locate(&["upstreams", &i, "kv_events", field])
+                .or_else(|| at("kv_events"));
+            problems.push(Problem::at(span, why));
+        }
         for (n, url) in upstream.urls.iter().enumerate() {
             let span = source.locate(&["upstreams", &i, "urls", &n.to_string()]);
             if let Some(name) = url.strip_prefix("env:") {
@@ -362,6 +374,22 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                     config.cache.memory
                 ),
             ));
+        }
+    }
+}
+
+/// Endpoints that pass through, by names that there are.
+fn through(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let mut named = HashSet::new();
+    for (i, through) in config.through.iter().enumerate() {
+        let at = || source.locate(&["through", &i.to_string(), "endpoint"]);
+        let (endpoint, known) = (through.endpoint.as_str(), ThroughConfig::names());
+        if !known.contains(&endpoint) {
+            let message = format!("\"{endpoint}\" is no endpoint that passes through");
+            problems
+                .push(Problem::at(at(), message).hint(format!("there are {}", known.join(", "))));
+        } else if !named.insert(endpoint) {
+            problems.push(Problem::at(at(), bad_name("endpoint", endpoint)));
         }
     }
 }

@@ -56,6 +56,9 @@ async fn answer<P: NativePolicies>(
     };
     let generation = front.current();
     let (head, body) = request.into_parts();
+    if let Some(oidc) = &generation.oidc {
+        oidc.prepare(&head).await;
+    }
     let page = site::allowed_origin(&head.headers, &generation.config.server).cloned();
     let mut response = match &page {
         Some(origin) if site::is_preflight(&head) => {
@@ -110,8 +113,13 @@ async fn respond<P: NativePolicies>(
             return (full, None);
         }
     };
+    let (size, setting) = match gateway.takes_form(&head) {
+        true => (limits.upload.min(limits.memory), "limits.upload"),
+        false => (limits.body, "limits.body"),
+    };
     let limits = BodyLimits {
-        size: limits.body,
+        size,
+        setting,
         time: generation.config.timeouts.request.0,
         together: limits.memory,
         address: share(Kind::Bytes),

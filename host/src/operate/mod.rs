@@ -1,6 +1,7 @@
 //! Running the gateway: starting, reloading all or nothing, draining.
 
 mod embedded;
+mod feeds;
 mod front;
 mod policies;
 mod reload;
@@ -11,6 +12,7 @@ mod watch;
 
 pub use front::{Front, Generation, Lifecycle};
 pub use policies::{Components, PolicyLoadError, PolicyLoader, bake};
+pub(crate) use reload::refused;
 pub use reload::{Control, ReloadError};
 pub use serve::{Options, Running, StartError, start};
 pub use signals::{Signals, run_until_told_to_stop};

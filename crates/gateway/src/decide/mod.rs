@@ -3,7 +3,7 @@
 pub(crate) mod directives;
 pub(crate) mod masks;
 pub mod memo;
-mod places;
+pub(crate) mod places;
 
 use std::sync::Arc;
 
@@ -40,8 +40,6 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) residency: Vec<String>,
     /// The client's own deadline, from the request's arrival.
     pub(crate) deadline: Option<std::time::Duration>,
-    /// The client wants to know how its upstream was chosen.
-    pub(crate) explain: bool,
     pub(crate) facts: Arc<Remembered>,
     pub(crate) plan: Arc<CachePlan>,
     pub(crate) key: CacheKey,
@@ -123,7 +121,6 @@ pub(crate) async fn decide<P: Platform>(
         directives,
         residency,
         deadline: headers::deadline(head),
-        explain: headers::flag(head, &headers::EXPLAIN),
         facts,
         masks: MaskTable::default(),
         request,
@@ -401,7 +398,7 @@ fn no_plan() -> CachePlan {
 }
 
 /// A guardrail asks a service that this host does not have: the prompt is not judged, so it fails.
-fn no_opinion(question: &Question) -> Reason {
+pub(crate) fn no_opinion(question: &Question) -> Reason {
     Reason {
         code: "opinion-missing".into(),
         detail: format!(

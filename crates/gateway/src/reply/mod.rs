@@ -26,6 +26,8 @@ pub(crate) struct Ready<P: Platform> {
 
 pub(crate) enum Content<P: Platform> {
     Whole(Bytes),
+    /// A body in one piece of this media type.
+    Typed(Bytes, HeaderValue),
     Events(Box<Events<P>>),
     /// An upstream's body as it comes, and its media type.
     Unread(UpstreamBody, HeaderValue),
@@ -39,6 +41,7 @@ pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Resp
             HeaderValue::from_static("application/json"),
             ReplyBody::whole(body, ticket),
         ),
+        Content::Typed(body, media) => (media, ReplyBody::whole(body, ticket)),
         Content::Events(events) => (events.frame.media_type(), ReplyBody::events(events, ticket)),
         Content::Unread(body, media) => (media, ReplyBody::unread(body, ticket)),
     };
@@ -72,6 +75,7 @@ pub(crate) fn error_reply<P: Platform>(
 ) -> Response<ReplyBody<P>> {
     let status = error.status();
     ticket.failed(error.kind);
+    ticket.summary.code.clone_from(&error.code);
     ticket.summary.status = status;
     ticket.charge.settle();
     let mut out = HeaderMap::with_capacity(8);
@@ -90,6 +94,10 @@ pub(crate) fn error_reply<P: Platform>(
     }
     if let Some(levels) = ticket.charge.levels() {
         headers::rate_limits(&mut out, levels);
+    }
+    if ticket.explain {
+        let route = ticket.trail.told();
+        headers::explain(&mut out, &ticket.summary, &error, &route);
     }
     let wire = ticket.wire;
     if let Some((name, value)) = error_header(wire, status) {
