@@ -26,9 +26,10 @@ use crate::policy::{Caller, Demand, Policies, Reason};
 use crate::receive::guard::policy_failed;
 use crate::reply::Ready;
 use crate::route::{
-    Attempts, Outgoing, Prefix, Ranked, View, Wish, first_eight, has_dot_segment, rank,
+    Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment, rank,
 };
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 type SessionOf<P> = <<P as Platform>::Policies as Policies>::Session;
 
@@ -190,7 +191,7 @@ impl<P: Platform> Asking<'_, P> {
         let gateway = self.gateway;
         let passage = sent.passage;
         let deadline = self.deadline(ticket);
-        let ranked = self.ranked(&sent, session, deadline).await?;
+        let ranked = self.ranked(&sent, session, deadline, &ticket.trail).await?;
         let outgoing = self.outgoing(sent, deadline, ticket);
         ticket.summary.overhead = ticket.elapsed();
         let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
@@ -238,6 +239,7 @@ impl<P: Platform> Asking<'_, P> {
         sent: &Sent,
         mut session: SessionOf<P>,
         deadline: Deadline,
+        trail: &Trail,
     ) -> Result<Arc<Ranked>, GatewayError> {
         let gateway = self.gateway;
         let platform = gateway.platform();
@@ -265,13 +267,16 @@ impl<P: Platform> Asking<'_, P> {
                 model,
                 chain: &[],
                 tenant: 0,
+                prefix: &Prefix::default(),
+                random: 0,
                 last_resort: false,
                 explore: false,
                 now,
             },
         };
         let random = first_eight(&platform.random());
-        let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random).await;
+        let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random, trail).await;
+        trail.took(now, platform.now());
         // Taking a sandbox apart costs time that the upstream can already work in.
         platform.spawn(async move { drop(session) });
         let took = platform.now().saturating_duration_since(now);
@@ -287,6 +292,7 @@ impl<P: Platform> Asking<'_, P> {
             request: Arc::new(Request::passing(model, stream, sent.original())),
             cache_salt: String::new(),
             hints: Vec::new(),
+            places: Places::default(),
             headers: passed_on(&self.identity.secret, Wire::Embeddings, self.head, ticket),
             deadline,
             prefix: Prefix::default(),
@@ -295,6 +301,7 @@ impl<P: Platform> Asking<'_, P> {
             tenants: !self.gateway.is_open(),
             sent: Some(Arc::new(sent)),
             unread: false,
+            trail: ticket.trail.clone(),
         }
     }
 
@@ -325,8 +332,8 @@ impl<P: Platform> Asking<'_, P> {
             headers::rate_limits(&mut out, levels);
         }
         if let Some(head) = &ticket.head {
-            if headers::flag(self.head, &headers::EXPLAIN) {
-                headers::put(&mut out, headers::ROUTE, &head.route);
+            if ticket.explain {
+                headers::put_text(&mut out, headers::ROUTE, &ticket.trail.told());
             }
             if let Some(id) = &head.request_id {
                 headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
