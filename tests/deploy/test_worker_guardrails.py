@@ -1,20 +1,29 @@
-"""examples/worker-guardrails under wrangler dev: another app's Worker with Forebay's rules and masks."""
+"""examples/worker-guardrails: its component in Node, and its Worker under wrangler dev.
+
+`wrangler dev` is run with FOREBAY_FULL=1 alone."""
 
 import http.server
 import json
+import os
 import re
+import shutil
+import subprocess
 import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
-from wrangler import Dev, copied, missing
+from wrangler import ROOT, Dev, copied, missing, surroundings
 
 pytestmark = pytest.mark.skipif(
     missing("cloudflare-worker"), reason="MISSING wrangler: npm ci in examples/cloudflare-worker brings it"
 )
+in_full = pytest.mark.skipif(
+    os.environ.get("FOREBAY_FULL") != "1", reason="NOT RUN: wrangler dev is started by .ci/run --full (FOREBAY_FULL=1)"
+)
 ADDRESS = "ann@example.org"
+LIMIT = 120
 
 
 class Model(http.server.BaseHTTPRequestHandler):
@@ -47,14 +56,18 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory):
+def project(tmp_path_factory):
     # Its packages are those of the other example.
-    folder = copied("worker-guardrails", tmp_path_factory.mktemp("worker") / "project", "cloudflare-worker")
+    return copied("worker-guardrails", tmp_path_factory.mktemp("worker") / "project", "cloudflare-worker")
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory, project):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model) as model:
         threading.Thread(target=model.serve_forever, daemon=True).start()
         upstream = f"http://127.0.0.1:{model.server_port}"
         state = tmp_path_factory.mktemp("state")
-        with Dev(folder, state, upstream=upstream, mask_secret="sixteen bytes or more") as dev:
+        with Dev(project, state, upstream=upstream, mask_secret="sixteen bytes or more") as dev:
             yield dev
         model.shutdown()
 
@@ -69,6 +82,17 @@ def ask(worker, content, **more):
         return error.code, error.read().decode()
 
 
+def test_the_component_keeps_its_contract_in_node(project):
+    subprocess.run([shutil.which("node"), "build.mjs"], cwd=project, env=surroundings(project), check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        [shutil.which("node"), "--test", "--test-reporter=spec", ROOT / "tests/node/mask.test.mjs"],
+        env={**os.environ, "FOREBAY_MASK": str(project / "build")}, capture_output=True, text=True, timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tests 0" not in done.stdout, "no test ran"
+
+
+@in_full
 def test_private_values_stay_and_come_back(worker):
     status, text = ask(worker, f"write to {ADDRESS} twice: {ADDRESS}")
     assert status == 200, text
@@ -78,6 +102,7 @@ def test_private_values_stay_and_come_back(worker):
     assert ADDRESS not in Model.seen[-1]
 
 
+@in_full
 def test_a_stream_that_cuts_placeholders_gives_them_back_whole(worker):
     status, text = ask(worker, f"to {ADDRESS} [x", stream=True)
     assert status == 200, text
@@ -87,6 +112,7 @@ def test_a_stream_that_cuts_placeholders_gives_them_back_whole(worker):
     assert ADDRESS not in Model.seen[-1]
 
 
+@in_full
 def test_rules_turn_prompts_and_answers_away(worker):
     before = len(Model.seen)
     status, text = ask(worker, "my key is ghp_16C7e42F292c6912E7710c838347Ae178B4a")

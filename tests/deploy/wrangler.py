@@ -26,10 +26,15 @@ def copied(example, folder, modules=None):
     """The project without what was built in it; `modules` names another with the same packages."""
     left_out = shutil.ignore_patterns("node_modules", "build", "dist", "release", ".wrangler", ".dev.vars", "keys.toml*")
     shutil.copytree(ROOT / "examples" / example, folder, ignore=left_out)
-    shutil.copytree(ROOT / "examples" / (modules or example) / "node_modules", folder / "node_modules", symlinks=True)
+    (folder / "node_modules").mkdir()
+    for package in (ROOT / "examples" / (modules or example) / "node_modules").iterdir():
+        if package.name != "forebay-worker":
+            (folder / "node_modules" / package.name).symlink_to(package)
     # The gateway's part as it is now, not as it was when npm copied it.
-    for file in [*WORKER.glob("*.js"), *WORKER.glob("*.mjs")]:
-        shutil.copy(file, folder / "node_modules/forebay-worker" / file.name)
+    own = folder / "node_modules/forebay-worker"
+    own.mkdir()
+    for file in [*WORKER.glob("*.js"), *WORKER.glob("*.mjs"), WORKER / "package.json"]:
+        shutil.copy(file, own / file.name)
     return folder
 
 
