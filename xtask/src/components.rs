@@ -55,6 +55,8 @@ pub(crate) fn run_verb(places: &Places, args: &Args) -> Result<()> {
         bake.arg("--compose")
             .arg(places.components().join(format!("edge-{edge}.wasm")));
     }
+    bake.arg("--compose")
+        .arg(places.components().join("mask.wasm"));
     if args.open {
         bake.arg("--open");
     }
@@ -99,7 +101,7 @@ pub(crate) fn policies(places: &Places) -> Result<()> {
     fs::write(&stamp, "").with_context(|| format!("could not write {}", stamp.display()))
 }
 
-/// Builds the edges, one for each platform, and copies them to `target/components`.
+/// Builds the edges, one for each platform, and the masks for other apps, and copies them to `target/components`.
 pub(crate) fn edges(places: &Places) -> Result<()> {
     let folder = places.components();
     fs::create_dir_all(&folder)
@@ -113,6 +115,9 @@ pub(crate) fn edges(places: &Places) -> Result<()> {
             &folder.join(format!("edge-{edge}.wasm")),
         )?;
     }
+    // For apps that are not Forebay.
+    shell::run(guest(places).args(["--package", "forebay-mask"]))?;
+    replace(&built.join("forebay_mask.wasm"), &folder.join("mask.wasm"))?;
     shell::say(format!("components are in {}", places.short(&folder)));
     Ok(())
 }

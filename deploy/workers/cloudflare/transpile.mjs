@@ -9,11 +9,14 @@ const here = dirname(fileURLToPath(import.meta.url));
 // Wherever npm has put it: beside this folder's own packages or those of a Worker that depends on it.
 const shim = join(dirname(fileURLToPath(import.meta.resolve("@bytecodealliance/preview2-shim"))), "../browser");
 
-/** Transpiles a release's edge into a folder; gives the names of its modules. */
-export async function build(release, out) {
+/**
+ * Transpiles a component into a folder: NAME.js, its core modules, modules.js that imports them, and
+ * wasi.js with what it imports. Gives the names of all.
+ */
+export async function modulesOf(component, name, out) {
   await mkdir(out, { recursive: true });
-  const { files } = await transpile(join(release, "edge-worker.wasm"), {
-    name: "edge",
+  const { files } = await transpile(component, {
+    name,
     instantiation: "sync",
     noNodejsCompat: true,
     noTypescript: true,
@@ -26,9 +29,9 @@ export async function build(release, out) {
     await writeFile(join(out, name), bytes);
   };
   for (const [path, bytes] of Object.entries(files)) {
-    const name = basename(path);
-    if (name.endsWith(".wasm")) await write(name, bytes);
-    if (!name.endsWith(".js")) continue;
+    const file = basename(path);
+    if (file.endsWith(".wasm")) await write(file, bytes);
+    if (!file.endsWith(".js")) continue;
     // Helpers that jco compiles from bytes in its script become modules like the others.
     const inline = [];
     const text = new TextDecoder()
@@ -37,25 +40,33 @@ export async function build(release, out) {
       .replace(/const _debugLog = \(\.\.\.args\) => \{[^}]*\}[^}]*\};/, "const _debugLog = () => {};")
       .replace(/new WebAssembly\.Module\(new Uint8Array\(\[([^\]]*)\]\)\)/g, (_, list) => {
         inline.push(Uint8Array.from(list.split(",").filter((n) => n.trim()), Number));
-        return `getCoreModule("edge.inline${inline.length}.wasm")`;
+        return `getCoreModule("${name}.inline${inline.length}.wasm")`;
       });
-    for (const [n, module] of inline.entries()) await write(`edge.inline${n + 1}.wasm`, module);
-    await write(name, text);
+    for (const [n, module] of inline.entries()) await write(`${name}.inline${n + 1}.wasm`, module);
+    await write(file, text);
   }
   modules.sort();
   // Code can't be compiled at run time there: every core module is imported.
-  const lines = modules.map((name, n) => `import m${n} from "./${name}";`);
-  const table = modules.map((name, n) => `${JSON.stringify(name)}: m${n}`);
+  const lines = modules.map((file, n) => `import m${n} from "./${file}";`);
+  const table = modules.map((file, n) => `${JSON.stringify(file)}: m${n}`);
   lines.push(`export default { ${table.join(", ")} };`);
   await writeFile(join(out, "modules.js"), lines.join("\n") + "\n");
   scripts.push("modules.js");
-  for (const name of ["cli", "clocks", "common", "config", "environment", "io", "random"]) {
-    await copyFile(join(shim, `${name}.js`), join(out, `${name}.js`));
-    scripts.push(`${name}.js`);
+  for (const file of ["cli", "clocks", "common", "config", "environment", "io", "random"]) {
+    await copyFile(join(shim, `${file}.js`), join(out, `${file}.js`));
+    scripts.push(`${file}.js`);
   }
-  for (const name of ["stores.js", "worker.js"]) {
-    await copyFile(join(here, name), join(out, name));
-    scripts.unshift(name);
+  await copyFile(join(here, "wasi.js"), join(out, "wasi.js"));
+  scripts.push("wasi.js");
+  return { scripts, modules };
+}
+
+/** Makes modules of a release's edge, the Worker first; gives their names. */
+export async function build(release, out) {
+  const { scripts, modules } = await modulesOf(join(release, "edge-worker.wasm"), "edge", out);
+  for (const file of ["stores.js", "worker.js"]) {
+    await copyFile(join(here, file), join(out, file));
+    scripts.unshift(file);
   }
   return { scripts, modules };
 }

@@ -5,11 +5,8 @@
 // thrown away with the exchanges in it, and the next request gets a new one.
 import { instantiate } from "./edge.js";
 import modules from "./modules.js";
-import * as cli from "./cli.js";
-import * as clocks from "./clocks.js";
-import * as io from "./io.js";
-import * as random from "./random.js";
 import { Stores } from "./stores.js";
+import { wasi } from "./wasi.js";
 
 /** A client's body up to this size is read at once, which costs less than a stream of it. */
 const SMALL = 64 * 1024;
@@ -29,23 +26,7 @@ function component() {
     "forebay:shell/variables": {
       get: variable,
     },
-    "wasi:cli/environment": cli.environment,
-    "wasi:cli/exit": cli.exit,
-    "wasi:cli/stderr": cli.stderr,
-    "wasi:cli/stdin": cli.stdin,
-    "wasi:cli/stdout": cli.stdout,
-    "wasi:cli/terminal-input": cli.terminalInput,
-    "wasi:cli/terminal-output": cli.terminalOutput,
-    "wasi:cli/terminal-stderr": cli.terminalStderr,
-    "wasi:cli/terminal-stdin": cli.terminalStdin,
-    "wasi:cli/terminal-stdout": cli.terminalStdout,
-    "wasi:clocks/monotonic-clock": clocks.monotonicClock,
-    "wasi:clocks/wall-clock": clocks.wallClock,
-    "wasi:io/error": io.error,
-    "wasi:io/poll": io.poll,
-    "wasi:io/streams": io.streams,
-    "wasi:random/insecure-seed": random.insecureSeed,
-    "wasi:random/random": random.random,
+    ...wasi,
   }) };
   return edge;
 }

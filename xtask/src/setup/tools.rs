@@ -129,6 +129,16 @@ pub(crate) fn ensure_worker_template(places: &Places) -> Option<Missing> {
     )
 }
 
+/// Installs Fastly's CLI, beside its project.
+pub(crate) fn ensure_fastly_cli(places: &Places) -> Option<Missing> {
+    ensure_node_modules(
+        places,
+        "deploy/workers/fastly",
+        "@fastly/cli",
+        "the package for Fastly",
+    )
+}
+
 /// Installs the vendors' Node clients that the tests drive the gateway with.
 pub(crate) fn ensure_node_clients(places: &Places) -> Option<Missing> {
     ensure_node_modules(places, "tests/node", "openai", "the vendors' Node clients")
