@@ -10,6 +10,7 @@ mod flights;
 mod guardrails;
 mod guests;
 mod lifecycle;
+mod objects;
 mod rates;
 mod requests;
 mod routing;

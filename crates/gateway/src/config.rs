@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 mod through;
 mod upstream;
 
-pub use through::{Judging, ThroughConfig};
+pub use through::{Judging, RawConfig, ThroughConfig};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
     Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
@@ -295,6 +295,8 @@ pub struct GatewayConfig {
     pub media: MediaConfig,
     /// `[[through]]`.
     pub through: Vec<ThroughConfig>,
+    /// `[[raw]]`.
+    pub raw: Vec<RawConfig>,
     /// How much one request may have of what costs more than its bytes.
     pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.

@@ -161,6 +161,7 @@ pub fn resolve(
             upstreams,
             media: config.media.clone(),
             through: config.through.clone(),
+            raw: config.raw.clone(),
             bounds: RequestBounds {
                 members: config.limits.members,
                 parts: config.limits.parts,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig,
-    ThroughConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, RawConfig, RequestBounds, Retries, Secret, Span, Streams,
+    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// What is different at single endpoints that pass through: audio, images, rerank and others.
     pub through: Vec<ThroughConfig>,
+    /// Paths of providers' own APIs that requests may go to as they are, each listed exactly.
+    pub raw: Vec<RawConfig>,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.

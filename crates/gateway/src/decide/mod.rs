@@ -46,6 +46,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) plan: Arc<CachePlan>,
     pub(crate) key: CacheKey,
     pub(crate) masks: MaskTable,
+    /// The only upstream that may be asked: it keeps a file that the request refers to.
+    pub(crate) only: Option<String>,
     /// Its answer is stored in parts, by input: not as a whole.
     pub(crate) by_input: bool,
     /// The parsed request, masks in place; none when the decision was remembered.
@@ -129,6 +131,7 @@ pub(crate) async fn decide<P: Platform>(
         request,
         session: None,
         by_input: false,
+        only: None,
     };
     if remembered.is_none() {
         let began = gateway.platform().now();

@@ -7,6 +7,7 @@ use super::form::Form;
 use super::routes::{Kind, nearest, rows};
 use crate::error::{ErrorKind, GatewayError};
 use crate::through::Passage;
+use crate::through::objects::{Thing, Verb};
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum Endpoint {
     Models(Option<String>),
     /// What passes through as it is, and the model where the path names it.
     Through(&'static Passage, Option<String>),
+    /// A file or a batch that an upstream keeps, and its name where the path has it.
+    Object(Thing, Verb, Option<String>),
 }
 
 /// A path as it was understood.
@@ -79,6 +82,7 @@ fn ingress(kind: Kind, model: Option<String>, query: Option<&str>) -> Ingress {
     let (endpoint, form) = match kind {
         Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
         Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
+        Kind::Object(thing, verb) => (Endpoint::Object(thing, verb, model), Form::Own),
         Kind::MessagesCount | Kind::GeminiCount | Kind::PredictCount => {
             let (target, form) = kind.target(model);
             (Endpoint::Count(target), form)

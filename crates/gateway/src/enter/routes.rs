@@ -5,6 +5,7 @@ use forebay_dialect::{Target, Wire};
 use http::Method;
 
 use super::form::Form;
+use crate::through::objects::{Thing, Verb};
 use crate::through::{self, Passage};
 
 /// What stands behind a path.
@@ -34,6 +35,8 @@ pub(super) enum Kind {
     Model,
     /// What passes through as it is.
     Through(&'static Passage),
+    /// A file or a batch that an upstream keeps.
+    Object(Thing, Verb),
 }
 
 /// A path, under each of its homes.
@@ -193,6 +196,35 @@ const ROWS: &[Row] = &[
         "/{model}/images/edits",
         Kind::Through(&through::IMAGE_EDITS),
     ),
+    row(OPENAI, "/files", Kind::Object(Thing::File, Verb::Create)),
+    row(OPENAI, "/files", Kind::Object(Thing::File, Verb::List)),
+    row(
+        OPENAI,
+        "/files/{model}/content",
+        Kind::Object(Thing::File, Verb::Content),
+    ),
+    row(
+        OPENAI,
+        "/files/{model}",
+        Kind::Object(Thing::File, Verb::Get),
+    ),
+    row(
+        OPENAI,
+        "/files/{model}",
+        Kind::Object(Thing::File, Verb::Delete),
+    ),
+    row(OPENAI, "/batches", Kind::Object(Thing::Batch, Verb::Create)),
+    row(OPENAI, "/batches", Kind::Object(Thing::Batch, Verb::List)),
+    row(
+        OPENAI,
+        "/batches/{model}/cancel",
+        Kind::Object(Thing::Batch, Verb::Cancel),
+    ),
+    row(
+        OPENAI,
+        "/batches/{model}",
+        Kind::Object(Thing::Batch, Verb::Get),
+    ),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -251,6 +283,7 @@ impl Kind {
     pub(super) fn method(self) -> Method {
         match self {
             Kind::Models | Kind::Model => Method::GET,
+            Kind::Object(_, verb) => verb.method(),
             _ => Method::POST,
         }
     }
@@ -262,7 +295,7 @@ impl Kind {
             Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
             Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
             Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
-            Kind::Models | Kind::Model | Kind::Through(_) => Wire::Chat,
+            Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => Wire::Chat,
         }
     }
 
@@ -286,6 +319,7 @@ impl Kind {
             Kind::Converse { stream: true } => "/model/converse-stream",
             Kind::Models | Kind::Model => "/v1/models",
             Kind::Through(passage) => passage.path,
+            Kind::Object(thing, _) => thing.passage().path,
         }
     }
 
@@ -317,7 +351,9 @@ impl Kind {
                 let (model, stream) = (None, None);
                 (target, Form::Anthropic { model, stream })
             }
-            Kind::Body(_) | Kind::Models | Kind::Model | Kind::Through(_) => own(model, None),
+            Kind::Body(_) | Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => {
+                own(model, None)
+            }
         }
     }
 }

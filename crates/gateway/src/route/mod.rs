@@ -26,7 +26,7 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::{Answer, timed_out, transport_error};
 pub(crate) use health::run_health_checks;
 pub(crate) use prepare::dialect_headers;
-pub(crate) use provider::{Framing, Route, has_dot_segment};
+pub(crate) use provider::{Framing, Route, encode, has_dot_segment};
 pub(crate) use rank::{Ranked, Wish, rank};
 pub use upstream::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
 pub(crate) use upstream::{Listed, Upstream, View};
