@@ -117,7 +117,7 @@ fn usable(folder: &Path, sources: &[PathBuf]) -> bool {
 
 /// What the policies are made from.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let mut sources = vec![root.join("wit")];
+    let mut sources = vec![root.join("wit"), root.join("crates").join("routing")];
     sources.extend(
         POLICIES
             .iter()

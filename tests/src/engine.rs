@@ -35,6 +35,24 @@ impl Engine {
         self.0.url()
     }
 
+    /// Where it publishes KV events.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn kv_events(&self) -> &str {
+        self.0.kv_events().expect("it publishes KV events")
+    }
+
+    /// Where it replays them.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn kv_replay(&self) -> &str {
+        self.0.kv_replay().expect("it replays KV events")
+    }
+
     /// What it has done.
     #[must_use]
     pub fn stats(&self) -> SimStats {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod admin;
+mod artefacts;
 mod cache;
 mod commands;
 mod configuration;
@@ -11,6 +12,7 @@ mod guardrails;
 mod guests;
 mod lifecycle;
 mod objects;
+mod prefixes;
 mod rates;
 mod requests;
 mod routing;

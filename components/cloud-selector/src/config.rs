@@ -1,5 +1,6 @@
 //! The selector's configuration: one JSON object, every field optional.
 
+use forebay_routing::ExpectedCost;
 use serde::Deserialize;
 
 /// How the candidates that pass the constraints are ordered.
@@ -55,6 +56,68 @@ impl Default for Weights {
     }
 }
 
+/// How one of an upstream's workers is chosen.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    /// The rule: `forebay` (default), another that needs no memory, or `host`, which leaves the choice to
+    /// the host.
+    pub rule: String,
+    /// What a token costs that is computed although another worker holds it, in computed tokens.
+    /// For `forebay`. Default 10.
+    pub lambda: f64,
+    /// A session stays where it was unless another worker is better by this much, in seconds. For
+    /// `forebay`. Default 0.1.
+    pub hysteresis: f64,
+}
+
+/// The rules that need no memory between requests: a policy has none.
+pub(crate) const RULES: [&str; 9] = [
+    "forebay",
+    "host",
+    "estimated-ttft",
+    "least-loaded",
+    "longest-match",
+    "dynamo-cost",
+    "llm-d-blend",
+    "llm-d-sticky",
+    "lmetric",
+];
+
+impl Default for Workers {
+    fn default() -> Self {
+        let rule = ExpectedCost::default();
+        Self {
+            rule: "forebay".to_owned(),
+            lambda: rule.lambda,
+            hysteresis: rule.hysteresis,
+        }
+    }
+}
+
+impl Workers {
+    fn check(&self) -> Result<(), String> {
+        if !RULES.contains(&self.rule.as_str()) {
+            let rules = RULES.join(", ");
+            return Err(format!(
+                "cloud-selector configuration: workers.rule is \"{}\", but the rules are {rules}",
+                self.rule
+            ));
+        }
+        for (name, value, least) in [
+            ("lambda", self.lambda, 1.0),
+            ("hysteresis", self.hysteresis, 0.0),
+        ] {
+            if !value.is_finite() || value < least {
+                return Err(format!(
+                    "cloud-selector configuration: workers.{name} is {value}, but it is a number of at least {least}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The whole configuration. `{}` gives the defaults.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +128,8 @@ pub struct Config {
     pub unknown_price: UnknownPrice,
     /// The weights of the score.
     pub weights: Weights,
+    /// How one of an upstream's workers is chosen.
+    pub workers: Workers,
 }
 
 impl Config {
@@ -91,6 +156,7 @@ impl Config {
                 ));
             }
         }
+        config.workers.check()?;
         Ok(config)
     }
 }
@@ -110,6 +176,13 @@ mod tests {
         assert!(unknown.contains("stratgy"), "{unknown}");
         let negative = Config::parse(r#"{"weights":{"price":-1}}"#).unwrap_err();
         assert!(negative.contains("weights.price"), "{negative}");
+        let rule = Config::parse(r#"{"workers":{"rule":"round-robin"}}"#).unwrap_err();
+        assert!(
+            rule.contains("workers.rule") && rule.contains("longest-match"),
+            "{rule}"
+        );
+        let lambda = Config::parse(r#"{"workers":{"lambda":0.5}}"#).unwrap_err();
+        assert!(lambda.contains("workers.lambda"), "{lambda}");
         let not_an_object = Config::parse("7").unwrap_err();
         assert!(not_an_object.contains("cloud-selector"), "{not_an_object}");
     }

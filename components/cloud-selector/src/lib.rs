@@ -25,11 +25,18 @@
 //! the lower `order`, then to the lower index. By default (`strategy = "ordered"`) the configured
 //! order alone decides and the parts are only reported; the score decides with
 //! `strategy = "score"`.
+//!
+//! # Workers
+//!
+//! Of an upstream with several workers one is chosen by `workers.rule`, by default the rule of
+//! `forebay-routing` that `forebay simulate` calls `forebay`: what the worker holds of the prompt
+//! against what waits there, and what a second copy costs later.
 
 mod config;
 mod constraints;
 mod rank;
 mod score;
+mod worker;
 
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all)]
 mod bindings {

@@ -8,6 +8,7 @@ use crate::bindings::exports::forebay::cloud_selector::cloud_selector::{
 use crate::config::{Config, Strategy};
 use crate::constraints::broken;
 use crate::score::{Scale, cost_micro_usd};
+use crate::worker::choose;
 
 /// Ranks the candidates for a demand. The same arguments always give the same ranking.
 pub fn rank(config: &Config, demand: &Demand, candidates: &[Candidate]) -> Ranking {
@@ -32,7 +33,12 @@ pub fn rank(config: &Config, demand: &Demand, candidates: &[Candidate]) -> Ranki
                 score: parts.iter().map(|part| part.value).sum(),
                 parts,
                 cost_micro_usd: cost_micro_usd(demand, c),
-                worker: None,
+                worker: choose(
+                    &config.workers,
+                    demand.input_tokens,
+                    demand.output_tokens,
+                    &c.workers,
+                ),
             };
             (c.order, choice)
         })

@@ -51,6 +51,7 @@ pub mod openai;
 pub mod passing;
 mod payload;
 pub mod place;
+mod prompt_cache;
 mod request;
 mod responses;
 mod rewrite;
@@ -71,5 +72,9 @@ pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embe
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };
+pub use prompt_cache::{
+    CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
+};
 pub use request::{Extent, Request, RequestError};
+pub use responses::kept;
 pub use wire::{Framing, Target, Terminal, Wire};

@@ -19,7 +19,8 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::reply::{ReplyBody, error_reply};
 use crate::route::{
-    RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, run_health_checks,
+    KvSource, RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, first_eight,
+    run_health_checks,
 };
 
 /// The pipeline with all that it needs.
@@ -65,6 +66,7 @@ impl<P: Platform> Gateway<P> {
                 upstream.clone(),
                 config.timeouts.connect.0,
                 old.map(|old| &**old),
+                first_eight(&platform.random()),
             )?));
         }
         let shared = carry.map_or_else(Arc::default, |old| old.shared.clone());
@@ -125,7 +127,8 @@ impl<P: Platform> Gateway<P> {
         self.keys
             .identify_any(headers::api_keys(head), self.platform.wall())?;
         match asked.endpoint {
-            crate::enter::ingress::Endpoint::Models(_) => Ok(()),
+            crate::enter::ingress::Endpoint::Models(_)
+            | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
             crate::enter::ingress::Endpoint::Through(passage, _) => {
                 passage.check_head(&head.headers)
             }
@@ -197,6 +200,8 @@ impl<P: Platform> Gateway<P> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
         let mut ticket = Ticket::new(permit, head.uri.path(), id);
         ticket.wire = crate::enter::ingress::wire_of(head);
+        ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
+        ticket.passed("enter");
         error_reply(ticket, error)
     }
 
@@ -244,6 +249,15 @@ impl<P: Platform> Gateway<P> {
     pub fn upstreams(&self) -> Vec<UpstreamStatus> {
         let now = self.platform.now();
         self.upstreams.iter().map(|u| u.status(now)).collect()
+    }
+
+    /// Where the KV events of the upstreams' replicas come from. A host that has sockets follows
+    /// them; what they say is used from the first event on.
+    pub fn kv_sources(&self) -> Vec<KvSource> {
+        let upstreams = self.upstreams.iter();
+        upstreams
+            .flat_map(|upstream| upstream.kv_sources())
+            .collect()
     }
 
     /// Requests in flight.
@@ -299,7 +313,7 @@ impl<P: Platform> Gateway<P> {
     pub(crate) fn account(&self, identity: &Identity) -> Option<Account> {
         let now = self.platform.now();
         let limits = &self.shared.limits;
-        limits.account(&identity.key, &self.config.rate, now)
+        limits.account(&identity.key, &identity.tenant, &self.config.rate, now)
     }
 
     pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {

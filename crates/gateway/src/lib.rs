@@ -36,11 +36,15 @@ pub mod settings;
 pub mod store;
 mod through;
 mod time;
+mod trail;
 
 pub use decide::memo;
 pub use enter::{headers, identity};
 
+pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};
-pub use route::{EndpointStatus, UpstreamConfigError, UpstreamStatus};
+pub use route::{
+    EndpointStatus, KvSource, PrefixStatus, SharedIndex, UpstreamConfigError, UpstreamStatus,
+};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use forebay_dialect::Request;
 use forebay_dialect::exchange::Fetched;
 use futures_core::Stream;
 
@@ -103,6 +104,20 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     ) -> impl Future<Output = Result<Fetched, String>> + MaybeSend + 'static {
         let _ = (url, rules);
         std::future::ready(Err("this platform fetches nothing for prompts".to_owned()))
+    }
+
+    /// The tokens of a prompt, as the engines of an upstream will read it; `model` is the name
+    /// that the upstream knows. None where they are not known exactly: then the prompt is compared
+    /// in blocks of text. It is asked once for each upstream whose engines' caches are followed,
+    /// before one is ranked. Never for token ids: those are the prompt.
+    fn prompt_tokens(
+        &self,
+        upstream: &Arc<str>,
+        model: &str,
+        request: &Arc<Request>,
+    ) -> impl Future<Output = Option<Arc<[u32]>>> + MaybeSend + 'static {
+        let _ = (upstream, model, request);
+        std::future::ready(None)
     }
 
     /// Does work that keeps a core busy for long, apart from what must answer soon. Where a platform
@@ -219,6 +234,9 @@ pub enum TransportFailure {
     Body,
     /// What came is no HTTP.
     Protocol,
+    /// The gateway's own side is not in order, such as a certificate's file. The detail is for the
+    /// operator alone.
+    Setup,
 }
 
 /// The transport failed.

@@ -29,7 +29,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use forebay_prefix_index::{Index, WorkerId};
-use zeromq::{Socket as _, SocketRecv as _, SubSocket};
+use futures_util::StreamExt as _;
+use zeromq::{Socket as _, SocketEvent, SocketRecv as _, SubSocket};
 
 pub use message::{Message, MessageError};
 use stream::Stream;
@@ -72,8 +73,14 @@ pub async fn follow(source: Source, index: Arc<RwLock<Index>>, worker: WorkerId)
                 pause = BACKOFF.0;
                 receive(socket, &source, &index, &mut stream).await;
             }
-            Ok(Err(error)) => tracing::debug!(endpoint = source.events, %error, "no KV events"),
-            Err(_) => tracing::debug!(endpoint = source.events, "no KV events: timed out"),
+            Ok(Err(error)) => {
+                tracing::debug!(endpoint = source.events, %error, "no KV events");
+                write(&index).unreachable(worker);
+            }
+            Err(_) => {
+                tracing::debug!(endpoint = source.events, "no KV events: timed out");
+                write(&index).unreachable(worker);
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(BACKOFF.1);
@@ -94,8 +101,17 @@ async fn receive(
     index: &RwLock<Index>,
     stream: &mut Stream,
 ) {
+    // The socket connects again by itself: only its monitor tells that it had to.
+    let mut monitor = socket.monitor();
     loop {
-        let frames = match tokio::time::timeout(source.idle, socket.recv()).await {
+        let received = tokio::select! {
+            received = tokio::time::timeout(source.idle, socket.recv()) => received,
+            Some(event) = monitor.next() => {
+                told(&event, stream, index);
+                continue;
+            }
+        };
+        let frames = match received {
             Err(_) => return,
             Ok(Ok(message)) => message.into_vec(),
             Ok(Err(error)) => {
@@ -129,6 +145,13 @@ async fn receive(
             }
         }
         stream.replayed(missing, replayed, message, &mut write(index));
+    }
+}
+
+/// Takes note of a connection that was lost.
+fn told(event: &SocketEvent, stream: &Stream, index: &RwLock<Index>) {
+    if matches!(event, SocketEvent::Disconnected(_)) {
+        write(index).unreachable(stream.worker());
     }
 }
 

@@ -60,6 +60,7 @@ impl Stream {
         };
         self.last = Some((message.number, message.batch.timestamp));
         if missing.is_empty() {
+            index.continues(self.worker);
             index.apply(self.worker, &message.batch);
             return None;
         }
@@ -91,7 +92,9 @@ impl Stream {
             self.begins(index);
         }
         let lacking = (missing.end - missing.start).saturating_sub(found);
-        if lacking > 0 {
+        if lacking == 0 {
+            index.continues(self.worker);
+        } else {
             let why = match self.joined {
                 true => {
                     self.lost = self.lost.saturating_add(lacking);
@@ -253,6 +256,25 @@ mod tests {
         assert!(!is_another_engine(stream.last(), &same));
         assert!(is_another_engine(stream.last(), &other));
         assert!(!is_another_engine(None, &other));
+    }
+
+    #[test]
+    fn an_engine_that_was_out_of_reach_is_exact_again_if_nothing_was_missed() {
+        let (mut index, mut stream) = index();
+        stream.arrived(&message(0, 1.0), &mut index);
+        index.unreachable(stream.worker);
+        let state = index.state(stream.worker);
+        assert_eq!(state, (State::Degraded, Some(&Why::Unreachable)));
+        assert!(holds(&index, 0));
+        stream.arrived(&message(1, 2.0), &mut index);
+        assert_eq!(index.state(stream.worker), (State::Exact, None));
+        // What was lost meanwhile is not forgiven.
+        index.unreachable(stream.worker);
+        let late = message(3, 4.0);
+        let missing = stream.arrived(&late, &mut index).unwrap();
+        stream.replayed(missing, Vec::new(), late, &mut index);
+        let state = index.state(stream.worker);
+        assert_eq!(state, (State::Degraded, Some(&Why::Lost { batches: 1 })));
     }
 
     #[test]

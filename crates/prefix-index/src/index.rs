@@ -133,6 +133,18 @@ impl Index {
         Ok(WorkerId(index as u32))
     }
 
+    /// A worker's cache has room for so many blocks: what it is assumed to hold while it is in
+    /// fallback. What no longer fits is forgotten, all at once.
+    pub fn set_capacity(&mut self, worker: WorkerId, blocks: usize) {
+        let lru = &mut self.workers[worker.index()].lru;
+        if !lru.set_capacity(blocks) {
+            if self.workers[worker.index()].state == State::Fallback {
+                self.forget(worker);
+            }
+            self.workers[worker.index()].lru = Lru::new(blocks);
+        }
+    }
+
     /// Workers so far.
     #[must_use]
     pub fn workers(&self) -> usize {
@@ -187,6 +199,22 @@ impl Index {
         if state >= was || worker.why == Some(Why::NoEvents) {
             worker.state = state;
             worker.why = Some(why);
+        }
+    }
+
+    /// A worker's events can't be received. What is known of it stays: it may be stale.
+    pub fn unreachable(&mut self, worker: WorkerId) {
+        if self.workers[worker.index()].state == State::Exact {
+            self.degrade(worker, State::Degraded, Why::Unreachable);
+        }
+    }
+
+    /// An event has come with nothing missing before it: being unreachable lost nothing.
+    pub fn continues(&mut self, worker: WorkerId) {
+        let worker = &mut self.workers[worker.index()];
+        if worker.why == Some(Why::Unreachable) {
+            worker.state = State::Exact;
+            worker.why = None;
         }
     }
 

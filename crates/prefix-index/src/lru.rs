@@ -39,6 +39,17 @@ impl Lru {
         self.capacity
     }
 
+    /// Makes room for so many keys. Returns whether those that it has still fit; if not, nothing
+    /// changes.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) -> bool {
+        let capacity = capacity.clamp(1, NONE as usize - 1);
+        let fits = self.nodes.len() <= capacity;
+        if fits {
+            self.capacity = capacity;
+        }
+        fits
+    }
+
     /// Makes a key the newest. If it is new and there was no room for it, gives the key that left.
     pub(crate) fn touch(&mut self, key: u64) -> Option<u64> {
         if let Some(&place) = self.places.get(&key) {

@@ -38,6 +38,9 @@ pub enum Why {
     /// No events have arrived yet.
     #[error("no KV events yet")]
     NoEvents,
+    /// Events can't be received now; until then every one was applied.
+    #[error("the socket of KV events is not reachable")]
+    Unreachable,
     /// The subscription began after the engine had cached blocks.
     #[error("joined at batch {first}: blocks stored before are unknown")]
     LateJoin {

@@ -379,3 +379,20 @@ fn events_in_the_form_of_arrays_decode() {
     assert_eq!(batch.events[2], Event::Cleared);
     assert_eq!(batch.events[3], Event::Unknown("BlockMoved".to_owned()));
 }
+
+#[test]
+fn a_cache_that_turns_out_larger_keeps_what_it_has_and_a_smaller_one_starts_anew() {
+    let mut index = Index::new(Naming::Routed {
+        block_size: 4,
+        scope: 7,
+    });
+    let worker = index.add_worker(Some(4)).unwrap();
+    index.predict(worker, &[1, 2, 3, 4], Duration::ZERO);
+    index.set_capacity(worker, 8);
+    index.predict(worker, &[5, 6], Duration::ZERO);
+    assert_eq!(index.blocks(worker), 6);
+    index.set_capacity(worker, 2);
+    assert_eq!(index.blocks(worker), 0);
+    index.predict(worker, &[1, 2, 3], Duration::ZERO);
+    assert_eq!(index.blocks(worker), 2);
+}

@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
+use super::labelled::prefix_gauges;
 use super::state::Surface;
 use crate::operate::{Lifecycle, PolicyLoader};
 
@@ -100,12 +101,13 @@ async fn metrics<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Res
         ),
     ];
     match front.metrics().encode(&gauges) {
+        // Before the registry's text, which ends with the end-of-file mark.
         Ok(text) => (
             [(
                 header::CONTENT_TYPE,
                 "text/plain; version=0.0.4; charset=utf-8",
             )],
-            text,
+            prefix_gauges(&upstreams) + &text,
         )
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -8,9 +8,11 @@ mod doctor;
 mod generate;
 mod init;
 mod keys;
+mod policies;
 mod prefix;
 mod remote;
 mod serve;
+mod why;
 
 use clap::{Parser, Subcommand};
 
@@ -38,16 +40,20 @@ enum Command {
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
+    /// Show how a request came to its answer.
+    Why(why::WhyArgs),
     /// Have a running gateway read its configuration again.
     Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
+    /// Sign policy components, check them, and keep them in an OCI registry.
+    Policies(policies::PoliciesArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
     /// Check block hashes of prompts against an engine's.
     Prefix(prefix::PrefixArgs),
     /// Route a recorded trace through simulated engines, and compare rules.
-    Simulate(forebay_simulate::SimulateArgs),
+    Simulate(forebay_simulate::SimulateCommand),
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
     /// Left the product: Spin's own program serves Spin apps.
@@ -79,10 +85,12 @@ impl Cli {
             Command::Upstreams(args) => args.run(),
             Command::Cache(args) => args.run(),
             Command::Purge(args) => args.run(),
+            Command::Why(args) => args.run(),
             Command::Reload(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
             Command::Keys(args) => args.run(),
+            Command::Policies(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Prefix(args) => args.run(),
             Command::Simulate(args) => {

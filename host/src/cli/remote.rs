@@ -178,9 +178,27 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         .join("\n")
 }
 
+/// A query's value (RFC 3986, section 2.3): everything but unreserved bytes is escaped.
+pub(super) fn encoded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::table;
+    use super::{encoded, table};
+
+    #[test]
+    fn a_query_is_escaped() {
+        assert_eq!(encoded("a b&c=ä"), "a%20b%26c%3D%C3%A4");
+    }
 
     #[test]
     fn columns_line_up_and_lines_end_without_blanks() {

@@ -23,7 +23,7 @@ pub(super) fn fill(
     catalogue: &Catalogue,
 ) -> BTreeMap<String, OfferFacts> {
     let seller = upstream.provider.name();
-    let Some(seller) = catalogue.seller(&seller).map(|seller| &seller.name) else {
+    let Some(seller) = catalogue.seller(seller).map(|seller| &seller.name) else {
         return BTreeMap::new();
     };
     if upstream.models.is_empty() && !upstream.provider.is_own_engine() {
@@ -116,6 +116,10 @@ fn facts_of(placed: &Placed<'_>) -> OfferFacts {
             cached_input: price.cached_read.unwrap_or(price.input).0,
             output: price.output.0,
         }),
+        cache_write: placed
+            .price()
+            .and_then(|price| price.cache_write)
+            .map(|write| write.0),
         context_tokens: placed.offer.context.0,
         capabilities: Capabilities {
             streaming: can(Capability::Streaming),

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RawConfig, RequestBounds, Retries, Secret, Span, Streams,
-    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, RawConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span,
+    Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::LoginConfig;
 use super::size::Size;
 
 /// The whole of `forebay.toml`. Every section may be left out.
@@ -37,6 +38,8 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// API keys.
     pub keys: KeysConfig,
+    /// Logins besides API keys.
+    pub auth: LoginConfig,
     /// Who sells which model where, at what price: files that lie over the built-in catalogue.
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
@@ -45,6 +48,8 @@ pub struct Config {
     pub through: Vec<ThroughConfig>,
     /// Paths of providers' own APIs that requests may go to as they are, each listed exactly.
     pub raw: Vec<RawConfig>,
+    /// What is kept of answers to OpenAI's responses.
+    pub responses: ResponsesConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
@@ -311,8 +316,27 @@ impl Default for PoliciesConfig {
 pub struct ComponentConfig {
     /// The component's file. Absent: the one that comes with Forebay.
     pub component: Option<PathBuf>,
+    /// What the component's file must be: its digest, who signed it. Absent: any file is taken.
+    pub verify: Option<VerifyConfig>,
     /// Its configuration, handed to it as JSON.
     pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `[policies.guardrails.verify]` and so on: a component that is not this is refused, at the start
+/// and at a reload. Nothing is asked over the network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifyConfig {
+    /// `sha256:` and the digest of the component's file. Checked first.
+    pub digest: Option<String>,
+    /// Files with a public key each, in PEM: Ed25519, or ECDSA on P-256. One of them must have
+    /// signed the component.
+    pub keys: Vec<PathBuf>,
+    /// The signature's file. Default: the component's name with `.dsse` after it.
+    pub signature: Option<PathBuf>,
+    /// The lowest version that is accepted, as it was signed. Default 0. A reload never accepts an
+    /// older version than the one that was loaded before.
+    pub min_version: u64,
 }
 
 /// How log lines look.
@@ -359,6 +383,10 @@ pub struct TelemetryConfig {
     /// How many models that are not configured, but listed and served by an upstream, have a label of their
     /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
     pub models: usize,
+    /// How many keys have labels of their own in metrics, over all tenants. The others are `other`. Default 1000.
+    pub keys: usize,
+    /// How many of the last requests `forebay why` knows, at about 1 KB each. Default 2048; 0 keeps none.
+    pub recent: usize,
 }
 
 impl Default for TelemetryConfig {
@@ -367,6 +395,8 @@ impl Default for TelemetryConfig {
             otlp: None,
             headers: BTreeMap::new(),
             models: 256,
+            keys: 1000,
+            recent: 2048,
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
         upstreams(config, source, &mut problems);
     }
     tenants(config, source, &mut problems);
+    super::auth::problems(config, source, &mut problems);
+    components(config, source, &mut problems);
     through(config, source, &mut problems);
     raw(config, source, &mut problems);
     limits(config, source, &mut problems);
@@ -27,7 +29,10 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
 fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
-    if !config.server.listen.ip().is_loopback() && config.keys.file.is_none() {
+    if !config.server.listen.ip().is_loopback()
+        && config.keys.file.is_none()
+        && config.auth.oidc.is_none()
+    {
         let span = overrides
             .listen
             .is_none()
@@ -146,6 +151,51 @@ fn leads_to(url: &str, address: std::net::SocketAddr) -> bool {
     })
 }
 
+/// What is to be verified of components can be.
+fn components(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let policies = [
+        ("prefix_cache", &config.policies.prefix_cache),
+        ("guardrails", &config.policies.guardrails),
+        ("cloud_selector", &config.policies.cloud_selector),
+    ];
+    for (name, component) in policies {
+        let Some(verify) = &component.verify else {
+            continue;
+        };
+        let at = |field: &str| {
+            source
+                .locate(&["policies", name, "verify", field])
+                .or_else(|| source.locate(&["policies", name, "verify"]))
+        };
+        if component.component.is_none() {
+            let message = format!("policies.{name}.verify verifies a file that is not named");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint(format!("name the file in policies.{name}.component")),
+            );
+        }
+        if verify.digest.is_none() && verify.keys.is_empty() {
+            let message = format!("policies.{name}.verify has neither a digest nor keys");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint("set digest = \"sha256:…\", keys = [\"policies.pub\"], or both"),
+            );
+        }
+        if let Some(Err(error)) = verify
+            .digest
+            .as_deref()
+            .map(str::parse::<forebay_artefact::Digest>)
+        {
+            problems.push(Problem::at(at("digest"), error.to_string()));
+        }
+        let needs_keys = verify.min_version > 0 || verify.signature.is_some();
+        if verify.keys.is_empty() && needs_keys {
+            let message = format!("policies.{name}.verify has no keys to check a signature with");
+            problems.push(Problem::at(at("keys"), message).hint("set keys = [\"policies.pub\"]"));
+        }
+    }
+}
+
 /// Names and origins as requests have them.
 fn sites(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
     for (i, host) in config.server.hosts.iter().enumerate() {
@@ -220,6 +270,13 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .locate(&["upstreams", &i, "options", field])
                 .or_else(|| at(field))
                 .or_else(|| at("name"));
+            problems.push(Problem::at(span, why));
+        }
+        let events = upstream.kv_events.as_ref();
+        for (field, why) in events.map_or_else(Vec::new, |e| e.problems(upstream.urls.len())) {
+            let span = source
+                .locate(&["upstreams", &i, "kv_events", field])
+                .or_else(|| at("kv_events"));
             problems.push(Problem::at(span, why));
         }
         for (n, url) in upstream.urls.iter().enumerate() {

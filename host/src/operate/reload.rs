@@ -10,6 +10,7 @@ use forebay_gateway::Gateway;
 use tokio::sync::Mutex;
 
 use super::embedded::{Embedded, EmbeddedError};
+use super::feeds::Feeds;
 use super::front::{Front, Generation};
 use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
@@ -58,6 +59,7 @@ pub struct Control<L: PolicyLoader> {
     /// The secret that serves where none is configured: the process's own, so that a reload keeps the cache.
     master: [u8; 32],
     embedded: Embedded,
+    pub(super) feeds: Feeds,
     bound: OnceLock<Bound>,
     turn: Mutex<()>,
 }
@@ -79,6 +81,7 @@ impl<L: PolicyLoader> Control<L> {
             loader,
             master: rand::random(),
             embedded: Embedded::default(),
+            feeds: Feeds::default(),
             bound: OnceLock::new(),
             turn: Mutex::new(()),
         }
@@ -119,7 +122,10 @@ impl<L: PolicyLoader> Control<L> {
             Some(old) if old.config.policies == config.policies && !own_files => {
                 old.policies.clone()
             }
-            _ => Arc::new(self.loader.load(&config.policies, &source.base).await?),
+            _ => {
+                let loaded = self.loader.load(&config.policies, &source.base).await;
+                Arc::new(loaded.map_err(|e| refused(&source, &config, e))?)
+            }
         };
         Ok(Prepared {
             config,
@@ -177,6 +183,7 @@ impl<L: PolicyLoader> Control<L> {
         front.replace(Generation {
             gateway,
             policies: old.policies.clone(),
+            oidc: old.oidc.clone(),
             config: old.config.clone(),
             loaded: old.loaded,
         });
@@ -192,7 +199,7 @@ impl<L: PolicyLoader> Control<L> {
             return less(format!("{} is empty", source.name()));
         }
         if !bound.clients.ip().is_loopback() {
-            if new.keys.file.is_none() {
+            if new.keys.file.is_none() && new.auth.oidc.is_none() {
                 return less(format!(
                     "no keys are configured (keys.file), and it listens on {}",
                     bound.clients
@@ -230,6 +237,10 @@ impl<L: PolicyLoader> Control<L> {
             self.keep_safe(&old.config, &read.0, &read.2)?;
             self.prepare(read, Some(&old)).await?
         };
+        let oidc = resolved.oidc.clone();
+        if let (Some(new), Some(old)) = (&oidc, &old.oidc) {
+            new.adopt(old);
+        }
         let gateway = make_gateway(
             front.platform(),
             front.store(),
@@ -245,15 +256,17 @@ impl<L: PolicyLoader> Control<L> {
             tracing::warn!("{setting} has changed and takes effect with a restart");
         }
         front.store().set_quotas(quotas(&config));
-        apply_labels(front.metrics(), &config);
+        apply_labels(front.platform().observers(), &config);
         front
             .platform()
             .observers()
             .set_access_log(config.log.access);
         gateway.start_health_checks();
+        self.feeds.follow(gateway.kv_sources());
         front.replace(Generation {
             gateway,
             policies,
+            oidc,
             config: Arc::new(config),
             loaded: SystemTime::now(),
         });
@@ -283,13 +296,34 @@ impl<L: PolicyLoader> Control<L> {
             config.policies.prefix_cache.component.as_ref(),
             config.policies.guardrails.component.as_ref(),
             config.policies.cloud_selector.component.as_ref(),
+            config
+                .auth
+                .oidc
+                .as_ref()
+                .and_then(|oidc| oidc.ca_file.as_ref()),
         ];
         let named = named.into_iter().flatten().chain(&config.catalogue.files);
+        let verified = [
+            &config.policies.prefix_cache,
+            &config.policies.guardrails,
+            &config.policies.cloud_selector,
+        ]
+        .into_iter()
+        .flat_map(|component| super::verify::files(component, &source.base));
         let files = secrets
             .filter_map(|reference| reference.strip_prefix("file:"))
             .map(|file| source.base.join(file))
-            .chain(named.map(|file| source.base.join(file)));
+            .chain(named.map(|file| source.base.join(file)))
+            .chain(verified);
         source.path.iter().cloned().chain(files).collect()
+    }
+}
+
+/// A policy's refusal, at the line that it is about where it names one.
+pub(crate) fn refused(source: &Source, config: &Config, error: PolicyLoadError) -> ReloadError {
+    match config::refused_policy(source, &config.policies, &error.0) {
+        Some(error) => ReloadError::Config(error),
+        None => ReloadError::Policies(error),
     }
 }
 
@@ -319,13 +353,16 @@ pub(super) fn quotas(config: &Config) -> impl Iterator<Item = (&str, u64)> {
         .filter_map(|tenant| Some((tenant.name.as_str(), tenant.cache_quota?)))
 }
 
-/// Models that the configuration names get a label of their own.
-pub(super) fn apply_labels(metrics: &crate::telemetry::Metrics, config: &Config) {
+/// What is told of requests: models that the configuration names get a label of their own.
+pub(super) fn apply_labels(observers: &crate::telemetry::Observers, config: &Config) {
+    let metrics = &observers.metrics;
+    observers.recent.set_limit(config.telemetry.recent);
     let names = config
         .upstreams
         .iter()
         .flat_map(|upstream| upstream.models.keys());
     metrics.set_served_limit(config.telemetry.models);
+    metrics.set_key_limit(config.telemetry.keys);
     metrics.set_models(names.map(|name| Arc::from(name.as_str())));
 }
 

@@ -131,6 +131,9 @@ impl<P: NativePolicies> Platform for Native<P> {
 
     fn observe(&self, observation: Observation) {
         self.observers.observe(&observation);
+        if let Observation::Finished(summary) = observation {
+            self.observers.recent.keep(summary);
+        }
     }
 
     fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
@@ -147,6 +150,7 @@ impl<P: NativePolicies> Platform for Native<P> {
 fn weigh(decision: &Remembered) -> u32 {
     let plan = decision.plan.as_ref().map_or(0, |plan| {
         size_of_val(plan.chain.as_slice())
+            + size_of_val(plan.breakpoints.as_slice())
             + plan
                 .hints
                 .iter()

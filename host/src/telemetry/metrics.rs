@@ -12,6 +12,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::labels::{self, Answerer, Known, Lost};
+use super::prompt_cache::PromptCache;
+use super::spenders::Spenders;
 
 /// From 1 ms to 10 min: a whole request.
 const SECONDS: [f64; 17] = [
@@ -118,6 +120,7 @@ const MAX_RULES: usize = 512;
 pub struct Metrics {
     registry: Registry,
     known: Known,
+    spenders: Spenders,
     rules: std::sync::Mutex<std::collections::HashSet<String>>,
     requests: Family<Request, Counter>,
     duration: Histogram,
@@ -132,6 +135,7 @@ pub struct Metrics {
     attempts: Family<Upstream, Counter>,
     losses: Family<Lost, Counter>,
     unknown_finishes: Family<Answerer, Counter>,
+    prompt_cache: PromptCache,
     retries: Counter,
     clients_gone: Counter,
     bytes_out: Counter,
@@ -159,6 +163,7 @@ impl Metrics {
         let new = Self {
             registry: Registry::default(),
             known: Known::default(),
+            spenders: Spenders::default(),
             rules: std::sync::Mutex::default(),
             requests: Family::default(),
             duration: seconds(),
@@ -173,6 +178,7 @@ impl Metrics {
             attempts: Family::default(),
             losses: Family::default(),
             unknown_finishes: Family::default(),
+            prompt_cache: PromptCache::default(),
             retries: Counter::default(),
             clients_gone: Counter::default(),
             bytes_out: Counter::default(),
@@ -192,6 +198,7 @@ impl Metrics {
 
     fn registered(mut self) -> Self {
         let r = &mut self.registry;
+        self.spenders.register(r);
         r.register(
             "gen_ai_client_token_usage",
             "Tokens per request, as counted by the upstream or estimated",
@@ -272,6 +279,7 @@ impl Metrics {
             "Answers that ended for a reason in a word that is not known",
             self.unknown_finishes.clone(),
         );
+        self.prompt_cache.register(r);
         r.register(
             "forebay_upstream_retries",
             "Tries that were followed by another",
@@ -313,6 +321,11 @@ impl Metrics {
     /// How many models that are not configured may get a label of their own.
     pub fn set_served_limit(&self, limit: usize) {
         self.known.set_served_limit(limit);
+    }
+
+    /// How many keys get labels of their own.
+    pub fn set_key_limit(&self, limit: usize) {
+        self.spenders.set_limit(limit);
     }
 
     /// The models that get a label of their own.
@@ -373,6 +386,9 @@ impl Metrics {
                     .get_or_create(&Answerer { upstream })
                     .inc();
             }
+            Observation::PromptCache { upstream, saving } => {
+                self.prompt_cache.count(upstream.clone(), saving);
+            }
             Observation::Health { .. } | Observation::Warning(_) => {}
         }
     }
@@ -385,6 +401,7 @@ impl Metrics {
                 status: labels::status_class(summary.status),
             })
             .inc();
+        self.spenders.finished(summary);
         self.duration.observe(summary.duration.as_secs_f64());
         self.policy.observe(summary.policy_time.as_secs_f64());
         self.overhead.observe(summary.overhead.as_secs_f64());

@@ -17,8 +17,9 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
+use crate::route::{Outgoing, Places, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 /// What becomes of a miss.
 pub(crate) enum Boarded {
@@ -41,7 +42,7 @@ pub(crate) fn board<P: Platform>(
     decision: &mut Decision<P>,
     body: &Bytes,
     asked: &Asked<'_>,
-    ticket: &Ticket<P>,
+    ticket: &mut Ticket<P>,
 ) -> Result<Boarded, GatewayError> {
     let head = &asked.head.headers;
     let directives = decision.directives;
@@ -56,8 +57,11 @@ pub(crate) fn board<P: Platform>(
         && decision.deadline.is_none();
     let resumable = headers::flag(head, &headers::EVENT_IDS);
     let keep = shares || may_store || resumable || !decision.facts.stream;
-    let reader = match seat(gateway, decision, shares, keep)? {
-        Boarding::Joined(reader) => return Ok(Boarded::Flight(reader, true)),
+    let reader = match seat(gateway, decision, shares, keep, &ticket.trail)? {
+        Boarding::Joined(reader) => {
+            ticket.trail = reader.flight().trail.clone();
+            return Ok(Boarded::Flight(reader, true));
+        }
         Boarding::Leads(reader) => reader,
     };
     let flight = reader.flight().clone();
@@ -80,6 +84,7 @@ pub(crate) fn board<P: Platform>(
         && !may_store
         && !resumable
         && asked.form.passes_answers()
+        && !asked.reads
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);
@@ -104,13 +109,17 @@ fn seat<P: Platform>(
     decision: &Decision<P>,
     shares: bool,
     keep: bool,
+    trail: &Arc<Trail>,
 ) -> Result<Boarding, GatewayError> {
     let id = first_eight(&gateway.platform().random());
     let bounds = gateway.flight_bounds();
     let boarding = if shares {
-        gateway.shared().flights.board(decision.key, id, bounds)
+        gateway
+            .shared()
+            .flights
+            .board(decision.key, id, bounds, trail)
     } else {
-        let flight = Flight::new(id, decision.key, keep, bounds);
+        let flight = Flight::new(id, decision.key, keep, bounds, trail);
         flight.join(0).map(Boarding::Leads)
     };
     boarding
@@ -151,8 +160,15 @@ pub(crate) fn errand<P: Platform>(
     let tenant_hash = first_eight(&keyed(secret, &[b"forebay warmth v1"]));
     let mut key = DefaultHasher::new();
     decision.identity.key.id.hash(&mut key);
+    let places = Places::new(
+        &decision.plan,
+        &request.prompt,
+        decision.facts.input_tokens,
+        secret,
+    );
     let outgoing = Outgoing {
         request: Arc::new(request),
+        places,
         cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
         hints: decision.plan.hints.clone(),
         headers: passed_on(secret, decision.target.wire, head, ticket),
@@ -172,6 +188,7 @@ pub(crate) fn errand<P: Platform>(
         tenants: !gateway.is_open(),
         sent: None,
         unread: false,
+        trail: ticket.trail.clone(),
     };
     let errand = Errand {
         caller: decision.caller.clone(),

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, request};
 use super::board::{Boarded, Relay, board};
 use super::count::count;
 use super::flight::{FlightReader, Head};
+use super::kept;
 use super::lead::relay;
 use super::models;
 use super::stored::{Found, find, resumed};
@@ -45,6 +46,8 @@ pub(crate) async fn handle<P: Platform>(
     let id = headers::request_id(&**gateway.platform(), Some(&head.headers));
     let mut ticket = Ticket::new(permit, head.uri.path(), id);
     ticket.wire = ingress::wire_of(&head);
+    ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
+    ticket.passed("enter");
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
@@ -83,11 +86,19 @@ async fn serve<P: Platform>(
         Endpoint::Through(passage, model) => {
             return through::serve(gateway, passage, model, head, body, ticket).await;
         }
+        Endpoint::Kept(id, wanted) => {
+            return kept::fetch(gateway, head, &id, &wanted, ticket).await;
+        }
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),
     };
     let body = compose(gateway, &asked.form, head, body).await?;
-    let (body, only) = refer(gateway, head, body).await?;
+    let (mut body, only) = refer(gateway, head, body).await?;
+    let mut keeper = None;
+    if target.wire == Wire::Responses {
+        let prepared = kept::prepare(gateway, head, body, ticket).await?;
+        (body, keeper) = (prepared.body, prepared.keeper);
+    }
     let asked = Asked {
         frame: match asked.chunks {
             true => EventFrame::Chunks,
@@ -96,14 +107,18 @@ async fn serve<P: Platform>(
         target,
         route: asked.route,
         form: asked.form,
+        reads: keeper.is_some(),
         head,
         only,
     };
     if counts {
-        count(gateway, &asked, body, ticket).await
-    } else {
-        generate(gateway, &asked, body, ticket).await
+        return count(gateway, &asked, body, ticket).await;
     }
+    let ready = generate(gateway, &asked, body, ticket).await?;
+    Ok(match keeper {
+        Some(keeper) => keeper.attach(ready).await,
+        None => ready,
+    })
 }
 
 /// The request in the format's own form, for whoever may come in. What it says in headers already
@@ -171,6 +186,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) route: &'static str,
     pub(crate) form: Form,
     pub(crate) frame: EventFrame,
+    /// The answer is read on its way to the client, whatever else there is to do with it.
+    pub(crate) reads: bool,
     pub(crate) head: &'a request::Parts,
     /// The only upstream that may be asked.
     pub(crate) only: Option<String>,
@@ -202,7 +219,7 @@ async fn generate<P: Platform>(
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
-    let mut decision = decide(
+    let decided = decide(
         gateway,
         &asked.target,
         asked.route,
@@ -210,7 +227,9 @@ async fn generate<P: Platform>(
         &body,
         ticket,
     )
-    .await?;
+    .await;
+    ticket.passed("decide");
+    let mut decision = decided?;
     decision.only.clone_from(&asked.only);
     ticket.summary.cache_why.clone_from(&decision.plan.why);
     let out = Out {
@@ -230,7 +249,9 @@ async fn generate<P: Platform>(
     }
     let mut stale = None;
     if decision.plan.lookup {
-        match find(gateway, &decision).await {
+        let found = find(gateway, &decision).await;
+        ticket.passed("store");
+        match found {
             Found::Fresh(entry, tier) => {
                 ticket.summary.overhead = ticket.elapsed();
                 ticket.summary.cache = CacheResult::Hit;

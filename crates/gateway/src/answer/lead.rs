@@ -20,7 +20,7 @@ use crate::platform::Platform;
 use crate::policy::{CachePlan, Caller, Demand, Policies};
 use crate::receive::guard::policy_failed;
 use crate::receive::{Broken, Receiver, Spare};
-use crate::route::{Answer, Attempts, Outgoing, Ranked, View, Wish, first_eight, rank};
+use crate::route::{Answer, Attempts, Outgoing, Ranked, View, Wish, first_eight, rank, resolve};
 use crate::time::Deadline;
 
 /// What a flight is for: all that is decided before an upstream is chosen.
@@ -77,9 +77,9 @@ impl<P: Platform> Leader<P> {
             gateway,
             flight,
             errand,
-            outgoing,
+            mut outgoing,
         } = self;
-        let ranked = match ranked(&gateway, &errand, &outgoing, session).await {
+        let ranked = match ranked(&gateway, &errand, &mut outgoing, session).await {
             Ok(ranked) => ranked,
             Err(error) => return flight.finish(End::Failed(error)),
         };
@@ -130,10 +130,10 @@ impl<P: Platform> Leader<P> {
 pub(crate) async fn relay<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     errand: &Errand,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     session: Option<SessionOf<P>>,
 ) -> Result<(Head, Answer), GatewayError> {
-    let ranked = ranked(gateway, errand, &outgoing, session).await?;
+    let ranked = ranked(gateway, errand, &mut outgoing, session).await?;
     let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
     let answer = attempts.next().await?;
     attempts.answered(&answer);
@@ -150,10 +150,11 @@ pub(crate) async fn relay<P: Platform>(
 async fn ranked<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     errand: &Errand,
-    outgoing: &Outgoing,
+    outgoing: &mut Outgoing,
     session: Option<SessionOf<P>>,
 ) -> Result<Arc<Ranked>, GatewayError> {
     let platform = gateway.platform();
+    resolve(&**platform, gateway.all_upstreams(), outgoing).await;
     let began = platform.now();
     let mut session = match session {
         Some(session) => session,
@@ -173,7 +174,7 @@ async fn ranked<P: Platform>(
         only: errand.only.as_deref(),
         demand: Demand {
             model: facts.model.to_string(),
-            input_tokens: facts.input_tokens,
+            input_tokens: outgoing.prefix.counted().unwrap_or(facts.input_tokens),
             output_tokens: facts.max_tokens.unwrap_or(0).saturating_mul(facts.n.into()),
             needs: facts.needs,
             residency: errand.residency.clone(),
@@ -186,13 +187,17 @@ async fn ranked<P: Platform>(
             model: &facts.model,
             chain: &errand.plan.chain,
             tenant: errand.tenant_hash,
+            prefix: &outgoing.prefix,
             last_resort: false,
             explore: false,
+            random: 0,
             now: began,
         },
     };
     let random = first_eight(&platform.random());
-    let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random).await;
+    let (all, trail) = (gateway.all_upstreams(), &outgoing.trail);
+    let ranked = rank(&mut session, &wish, all, random, trail).await;
+    trail.took(began, platform.now());
     // Taking a sandbox apart costs time that the upstream can already work in.
     platform.spawn(async move { drop(session) });
     let took = platform.now().saturating_duration_since(began);
@@ -202,7 +207,6 @@ async fn ranked<P: Platform>(
 pub(crate) fn head(ranked: &Ranked, answer: &Answer) -> Head {
     Head {
         upstream: answer.upstream.name.clone(),
-        route: ranked.route.clone(),
         rank: ranked.took,
         waited: Duration::ZERO,
         lost: told(&answer.lost).into(),

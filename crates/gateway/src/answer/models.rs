@@ -13,7 +13,7 @@ use crate::enter::identity::Identity;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Listed, Prefix, Upstream, first_eight};
+use crate::route::{Listed, Need, Prefix, Upstream, first_eight};
 use crate::time::timeout;
 
 /// How long an upstream may take to list its models, and how much it may say.
@@ -97,10 +97,15 @@ async fn ask<P: Platform>(
     upstream: &Upstream,
 ) -> Option<Vec<ModelEntry>> {
     let platform = gateway.platform();
-    let random = first_eight(&platform.random());
-    let endpoint = upstream
-        .pick("", &[], true, &Prefix::default(), random, platform.now())?
-        .endpoint;
+    let need = Need {
+        model: "",
+        tried: &[],
+        prefix: &Prefix::default(),
+        advised: None,
+        random: first_eight(&platform.random()),
+        now: platform.now(),
+    };
+    let endpoint = upstream.pick(&need, true)?.endpoint;
     let request = upstream.get(&endpoint, "/v1/models")?;
     let body = timeout(&**platform, PATIENCE, async {
         let response = platform.send(request, &upstream.transport).await.ok()?;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span, seconds};
+use super::provider::{Provider, ProviderOptions};
+use super::{KvEvents, Secret, Span, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -67,87 +68,15 @@ impl Default for Capabilities {
     }
 }
 
-/// Who an upstream is: what it speaks, where, and how it is authenticated to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Whether the gateway asks for a provider's prompt cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// Any server that speaks as OpenAI does. The default.
-    #[default]
-    Compatible,
-    /// OpenAI.
-    Openai,
-    /// Azure OpenAI and AI Foundry.
-    Azure,
-    /// AWS Bedrock.
-    Bedrock,
-    /// An AWS SageMaker endpoint with a container that speaks as OpenAI does (vLLM, TGI, DJL).
-    Sagemaker,
-    /// Google Vertex AI.
-    Vertex,
-    /// Google's Gemini API.
-    Gemini,
-    /// Oracle OCI Generative AI.
-    Oci,
-    /// Anthropic.
-    Anthropic,
-    /// Cohere.
-    Cohere,
-    /// Mistral.
-    Mistral,
-    /// vLLM.
-    Vllm,
-    /// SGLang.
-    Sglang,
-    /// Text Generation Inference.
-    Tgi,
-    /// llama.cpp's server.
-    Llamacpp,
-    /// Ollama.
-    Ollama,
-    /// NVIDIA NIM.
-    Nim,
-    /// Ray Serve LLM.
-    Ray,
-}
-
-impl Provider {
-    /// Its name in configurations.
-    pub fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|name| name.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    }
-}
-
-/// `[upstreams.options]`: what only some providers know. A provider ignores none of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ProviderOptions {
-    /// Azure: `v1` (default), `deployments`, `foundry` or `anthropic`. Bedrock: `converse`
-    /// (default), `invoke` (Anthropic's models) or `openai`.
-    pub api: Option<String>,
-    /// Azure: the version of the `deployments` and `foundry` forms.
-    pub api_version: Option<String>,
-    /// Vertex: the project.
-    pub project: Option<String>,
-    /// Vertex: the location; `global` where absent.
-    pub location: Option<String>,
-    /// Vertex: the models' maker (`google`, `anthropic`, `mistralai`, `openapi`); by the model's name where absent.
-    pub publisher: Option<String>,
-    /// OCI: the compartment's OCID.
-    pub compartment: Option<String>,
-    /// OCI: `generic` or `cohere`; by the model's name where absent.
-    pub format: Option<String>,
-}
-
-impl ProviderOptions {
-    /// `api`, or nothing.
-    pub(crate) fn api(&self) -> &str {
-        self.api.as_deref().unwrap_or_default()
-    }
+pub enum PromptCaching {
+    /// Where it is expected to save money.
+    Auto,
+    /// Never. What clients ask for themselves is passed on.
+    Off,
 }
 
 /// What becomes of a request's fields that an upstream can't take.
@@ -287,6 +216,11 @@ pub struct UpstreamConfig {
     /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
+    /// Whether the gateway asks for the provider's prompt cache: markers for Anthropic's models and
+    /// Bedrock where a prefix comes again, a `prompt_cache_key` for OpenAI, Azure and Mistral.
+    /// Default `auto` for Anthropic, Azure, Bedrock, Mistral, OpenAI and Vertex, `off` for others.
+    #[serde(default)]
+    pub prompt_cache: Option<PromptCaching>,
     /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
     /// On platforms that can, what is neither stored nor screened here is then passed on unread.
     #[serde(default)]
@@ -330,6 +264,14 @@ pub struct UpstreamConfig {
     /// Between two health checks. Default 5s.
     #[serde(default = "five_seconds")]
     pub health_interval: Span,
+    /// Its replicas' KV events, by which the gateway knows what each of them holds. Absent: it is
+    /// taken to hold what was sent there last.
+    #[serde(default)]
+    pub kv_events: Option<KvEvents>,
+    /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
+    /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
+    #[serde(default)]
+    pub engine_metrics: Option<bool>,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -368,6 +310,31 @@ impl UpstreamConfig {
             .unwrap_or(matches!(self.provider, Provider::Vllm | Provider::Sglang))
     }
 
+    /// Whether it is asked to cache prompts.
+    pub fn caches_prompts(&self) -> bool {
+        let usual = matches!(
+            self.provider,
+            Provider::Anthropic
+                | Provider::Azure
+                | Provider::Bedrock
+                | Provider::Mistral
+                | Provider::Openai
+                | Provider::Vertex
+        );
+        match self.prompt_cache {
+            Some(set) => set == PromptCaching::Auto,
+            // Another Forebay asks for it itself.
+            None => usual && !self.relay,
+        }
+    }
+
+    /// Whether its replicas' metrics are read with their health checks.
+    pub fn reads_metrics(&self) -> bool {
+        let engine = matches!(self.provider, Provider::Vllm | Provider::Sglang);
+        self.engine_metrics
+            .unwrap_or(engine || self.kv_events.is_some())
+    }
+
     /// The path of its health check, if it has one.
     pub fn health_path(&self) -> Option<&str> {
         match &self.health_path {
@@ -378,40 +345,7 @@ impl UpstreamConfig {
 
     /// What its provider can't do with these options: the field, and why.
     pub fn provider_problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        let options = &self.options;
-        let apis: &[&str] = match self.provider {
-            Provider::Azure => &["v1", "deployments", "foundry", "anthropic"],
-            Provider::Bedrock => &["converse", "invoke", "openai"],
-            _ => &[],
-        };
-        let only = |set: bool, field: &'static str, who: &[Provider]| {
-            (set && !who.contains(&self.provider)).then(|| {
-                let names: Vec<String> = who.iter().map(|p| p.name()).collect();
-                (field, format!("only {} has `{field}`", names.join(" and ")))
-            })
-        };
-        use Provider::{Azure, Bedrock, Oci, Vertex};
-        problems.extend(only(options.api.is_some(), "api", &[Azure, Bedrock]));
-        problems.extend(only(options.api_version.is_some(), "api_version", &[Azure]));
-        problems.extend(only(options.project.is_some(), "project", &[Vertex]));
-        problems.extend(only(options.location.is_some(), "location", &[Vertex]));
-        problems.extend(only(options.publisher.is_some(), "publisher", &[Vertex]));
-        problems.extend(only(options.compartment.is_some(), "compartment", &[Oci]));
-        problems.extend(only(options.format.is_some(), "format", &[Oci]));
-        if let Some(api) = &options.api
-            && !apis.is_empty()
-            && !apis.contains(&api.as_str())
-        {
-            let why = format!("\"{api}\" is none of {}", apis.join(", "));
-            problems.push(("api", why));
-        }
-        if self.provider == Vertex && options.project.is_none() {
-            problems.push(("provider", "Vertex needs options.project".to_owned()));
-        }
-        if self.provider == Oci && options.compartment.is_none() {
-            problems.push(("provider", "OCI needs options.compartment".to_owned()));
-        }
+        let mut problems = self.provider.problems(&self.options);
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is no format")));
@@ -473,6 +407,9 @@ impl ConfiguredUpstream {
 pub struct OfferFacts {
     /// What it costs.
     pub price: Option<Price>,
+    /// What a token costs that is written into the provider's prompt cache, in millionths of a US
+    /// dollar per million tokens.
+    pub cache_write: Option<u64>,
     /// Tokens of prompt and answer together; 0 is unknown.
     pub context_tokens: u64,
     /// What it can do there.
@@ -493,6 +430,10 @@ pub struct PriceConfig {
     /// Tokens of the prompt out of the upstream's cache; as `input` where absent.
     #[serde(default)]
     pub cached_input: Option<u64>,
+    /// Tokens of the prompt that are written into the upstream's cache; absent: what the provider
+    /// usually asks for them.
+    #[serde(default)]
+    pub cache_write: Option<u64>,
     /// Tokens of the completion.
     pub output: u64,
 }

@@ -29,6 +29,14 @@ pub(super) enum Kind {
     PredictCount,
     /// AWS's Converse.
     Converse { stream: bool },
+    /// A kept response of OpenAI's form.
+    Response,
+    /// Its deletion.
+    ResponseDeletion,
+    /// The list of its input.
+    ResponseInput,
+    /// The end of its computation.
+    ResponseCancel,
     /// The list of models in OpenAI's form, or in Anthropic's where its client asks.
     Models,
     /// One model of it.
@@ -43,7 +51,7 @@ pub(super) enum Kind {
 pub(super) struct Row {
     /// What may stand before `path`. A star is anything.
     homes: &'static [&'static str],
-    /// The path from there on. `{model}` may have slashes.
+    /// The path from there on. `{model}`, which may have slashes, is a model's name or an id.
     path: &'static str,
     pub(super) kind: Kind,
 }
@@ -77,6 +85,14 @@ const ROWS: &[Row] = &[
     row(OPENAI, "/chat/completions", Kind::Body(Wire::Chat)),
     row(OPENAI, "/completions", Kind::Body(Wire::Completions)),
     row(OPENAI, "/responses", Kind::Body(Wire::Responses)),
+    row(
+        OPENAI,
+        "/responses/{model}/input_items",
+        Kind::ResponseInput,
+    ),
+    row(OPENAI, "/responses/{model}/cancel", Kind::ResponseCancel),
+    row(OPENAI, "/responses/{model}", Kind::Response),
+    row(OPENAI, "/responses/{model}", Kind::ResponseDeletion),
     row(OPENAI, "/embeddings", Kind::Body(Wire::Embeddings)),
     row(ANTHROPIC, "/messages", Kind::Body(Wire::Messages)),
     row(ANTHROPIC, "/messages/count_tokens", Kind::MessagesCount),
@@ -282,7 +298,8 @@ impl Kind {
     /// How it is asked.
     pub(super) fn method(self) -> Method {
         match self {
-            Kind::Models | Kind::Model => Method::GET,
+            Kind::Models | Kind::Model | Kind::Response | Kind::ResponseInput => Method::GET,
+            Kind::ResponseDeletion => Method::DELETE,
             Kind::Object(_, verb) => verb.method(),
             _ => Method::POST,
         }
@@ -295,6 +312,10 @@ impl Kind {
             Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
             Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
             Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
+            Kind::Response
+            | Kind::ResponseDeletion
+            | Kind::ResponseInput
+            | Kind::ResponseCancel => Wire::Responses,
             Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => Wire::Chat,
         }
     }
@@ -317,6 +338,9 @@ impl Kind {
             Kind::GeminiCount => "/v1beta/models:countTokens",
             Kind::Converse { stream: false } => "/model/converse",
             Kind::Converse { stream: true } => "/model/converse-stream",
+            Kind::Response | Kind::ResponseDeletion => "/v1/responses/ID",
+            Kind::ResponseInput => "/v1/responses/ID/input_items",
+            Kind::ResponseCancel => "/v1/responses/ID/cancel",
             Kind::Models | Kind::Model => "/v1/models",
             Kind::Through(passage) => passage.path,
             Kind::Object(thing, _) => thing.passage().path,
@@ -351,9 +375,15 @@ impl Kind {
                 let (model, stream) = (None, None);
                 (target, Form::Anthropic { model, stream })
             }
-            Kind::Body(_) | Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => {
-                own(model, None)
-            }
+            Kind::Body(_)
+            | Kind::Models
+            | Kind::Model
+            | Kind::Through(_)
+            | Kind::Object(..)
+            | Kind::Response
+            | Kind::ResponseDeletion
+            | Kind::ResponseInput
+            | Kind::ResponseCancel => own(model, None),
         }
     }
 }

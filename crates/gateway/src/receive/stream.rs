@@ -98,7 +98,7 @@ impl<P: Platform> Receiver<'_, P> {
                 }
                 let step = self.event(event, &mut passing).await?;
                 if passing.begun {
-                    answer.begun();
+                    answer.begun(|| self.gateway.platform().now());
                 }
                 if step == Step::End {
                     return self.end_stream(answer, passing).await;

@@ -13,16 +13,18 @@ use http::HeaderMap;
 
 use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
+use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
+use super::upstream::Need;
 use super::verdict::Verdict;
-use super::workers::Prefix;
-use super::{Answer, Endpoint, Ranked, RetryBudget, Upstream};
+use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
 use crate::through::Sent;
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 /// The pause before a replica is asked again: doubled each time, and jittered so that those who
 /// failed together don't come back together.
@@ -62,6 +64,8 @@ pub(crate) struct Outgoing {
     pub(crate) cache_salt: String,
     /// Fields for the provider's own prompt cache.
     pub(crate) hints: Vec<Field>,
+    /// Where the provider's prompt cache could cut.
+    pub(crate) places: Places,
     /// `x-request-id`, the trace, and what belongs to the client's dialect.
     pub(crate) headers: HeaderMap,
     /// When the client's time is up.
@@ -78,6 +82,8 @@ pub(crate) struct Outgoing {
     pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
+    /// Where it is noted what happens.
+    pub(crate) trail: Arc<Trail>,
 }
 
 /// One request's way through its ranked upstreams.
@@ -98,6 +104,8 @@ pub(super) struct State {
     /// Those that failed in passing and may be asked again, and when.
     again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
+    /// What was decided about markers, by upstream: a prompt counts once.
+    pub(super) marks: Vec<(Arc<str>, Marks)>,
     /// Media fetched for upstreams that take bytes only.
     pub(super) media: Vec<Fetched>,
 }
@@ -220,7 +228,7 @@ impl<P: Platform> Attempts<P> {
         let again = Chosen {
             upstream: answer.upstream.clone(),
             endpoint: answer.lease.endpoint.clone(),
-            uncached_tokens: self.outgoing.prefix.tokens(),
+            uncached_tokens: answer.upstream.prompt_tokens(&self.outgoing.prefix),
             again: true,
         };
         self.state.again.push_back((again, ready));
@@ -277,10 +285,16 @@ impl<P: Platform> Attempts<P> {
         let now = platform.now();
         while let Some(upstream) = self.ranked.order.get(self.state.at) {
             let random = first_eight(&platform.random());
-            let pick = |last_resort| {
-                let (tried, prefix) = (&self.state.tried, &self.outgoing.prefix);
-                upstream.pick(model, tried, last_resort, prefix, random, now)
+            let advised = self.ranked.advised.get(self.state.at);
+            let need = Need {
+                model,
+                tried: &self.state.tried,
+                prefix: &self.outgoing.prefix,
+                advised: advised.and_then(Option::as_ref),
+                random,
+                now,
             };
+            let pick = |last_resort| upstream.pick(&need, last_resort);
             let picked = pick(false).or_else(|| {
                 // The first try of a request is free; that a second goes to whom nobody trusts
                 // would be a storm while all are down.
@@ -391,14 +405,37 @@ impl<P: Platform> Attempts<P> {
         sent: Instant,
         retried: bool,
     ) {
-        let platform = &self.sender.platform;
-        platform.observe(Observation::Attempt(Attempt {
+        self.note_attempt(upstream, status, failure, sent, retried, None);
+    }
+
+    /// Notes a try whose failure only the operator may know all of.
+    pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
+        let detail = error.detail.clone();
+        self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
+    }
+
+    fn note_attempt(
+        &self,
+        upstream: &Upstream,
+        status: Option<u16>,
+        failure: Option<ErrorKind>,
+        sent: Instant,
+        retried: bool,
+        detail: Option<String>,
+    ) {
+        let (platform, trail) = (&self.sender.platform, &self.outgoing.trail);
+        let attempt = Attempt {
+            request_id: trail.request_id.clone(),
+            start: trail.offset(sent),
             upstream: upstream.name.clone(),
+            detail,
             status,
             failure,
             head: platform.now().saturating_duration_since(sent),
             retried,
-        }));
+        };
+        trail.tried(&attempt);
+        platform.observe(Observation::Attempt(attempt));
     }
 }
 

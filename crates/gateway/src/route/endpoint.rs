@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::prefill::PrefillRate;
+use super::silence::Silence;
 use crate::config::Retries;
 
 /// The most answers with errors that are remembered, of all keys: far more than eject a replica.
@@ -17,6 +19,9 @@ const SHARED_WITHIN: Duration = Duration::from_secs(300);
 /// An ejection that follows a failed trial lasts twice as long as the one before, at most this often.
 const MAX_DOUBLINGS: u32 = 3;
 
+/// How long what a replica's metrics said counts: two of the usual health checks and a bit.
+const REPORT_LIFE: Duration = Duration::from_secs(12);
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -25,9 +30,14 @@ pub(crate) struct Endpoint {
     in_flight: AtomicU32,
     /// Prompt tokens sent to it whose answers have not begun.
     queued_tokens: AtomicU64,
+    /// How fast it computes prompts.
+    pub(super) prefill: PrefillRate,
+    /// Requests that others have there, by its own metrics, and when it said so.
+    others: Mutex<Option<(u32, Instant)>>,
     /// Set by the active checks.
     up: AtomicBool,
     state: Mutex<State>,
+    silence: Silence,
     /// Wakes those who wait for a whole answer of it when it goes out of use.
     down: Notify,
 }
@@ -98,8 +108,11 @@ impl Endpoint {
             base: base.into(),
             in_flight: AtomicU32::new(0),
             queued_tokens: AtomicU64::new(0),
+            prefill: PrefillRate::default(),
+            others: Mutex::default(),
             up: AtomicBool::new(true),
             state: Mutex::default(),
+            silence: Silence::default(),
             down: Notify::new(),
         }
     }
@@ -112,6 +125,19 @@ impl Endpoint {
     /// Prompt tokens sent to it that it has to compute before their answers begin.
     pub(crate) fn queued_tokens(&self) -> u64 {
         self.queued_tokens.load(Relaxed)
+    }
+
+    /// It says that so many requests run or wait there.
+    pub(super) fn reports(&self, requests: u32, now: Instant) {
+        let others = requests.saturating_sub(self.in_flight());
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Some((others, now));
+    }
+
+    /// Requests that others have there, as far as that is known now.
+    pub(super) fn others_in_flight(&self, now: Instant) -> u32 {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = others.filter(|(_, at)| now.saturating_duration_since(*at) <= REPORT_LIFE);
+        recent.map_or(0, |(others, _)| others)
     }
 
     /// Whether it may be asked for a model now.
@@ -131,8 +157,13 @@ impl Endpoint {
             Some(_) => return Standing::Trial,
             None => {}
         }
-        match state.rest(model, now) {
-            Some(rest) => Standing::Shy(rest.until),
+        if let Some(rest) = state.rest(model, now) {
+            return Standing::Shy(rest.until);
+        }
+        drop(state);
+        // It may speak again at any moment.
+        match self.silence.since(now) {
+            Some(_) => Standing::Shy(now),
             None => Standing::Good,
         }
     }
@@ -209,6 +240,11 @@ impl Endpoint {
         });
     }
 
+    /// A piece of a stream came from it.
+    pub(crate) fn heard(&self, now: Instant) {
+        self.silence.heard(now);
+    }
+
     /// Resolves when it goes out of use: its health check fails, or it is ejected.
     pub(crate) async fn goes_down(&self) {
         self.down.notified().await;
@@ -274,6 +310,10 @@ pub(crate) struct Lease {
     on_trial: bool,
     /// Tokens that it counts as queued until the answer begins.
     queued_tokens: u64,
+    /// It is a stream that waits for its first byte.
+    awaits: bool,
+    /// Tokens that were queued before it.
+    ahead: u64,
 }
 
 impl Lease {
@@ -289,18 +329,38 @@ impl Lease {
             endpoint: endpoint.clone(),
             on_trial,
             queued_tokens: 0,
+            awaits: false,
+            ahead: 0,
         }
     }
 
     /// The replica has to compute so many prompt tokens before the answer begins.
     pub(super) fn waits_for(&mut self, tokens: u64) {
         self.begun();
-        self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
+        self.ahead = self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
         self.queued_tokens = tokens;
+    }
+
+    /// It is a stream, and may wait so long for its first byte.
+    pub(super) fn awaits(&mut self, limit: Duration, now: Instant) {
+        self.endpoint.silence.waits(limit, now);
+        self.awaits = true;
+    }
+
+    /// The first token of the answer has come, so long after the request was sent.
+    pub(super) fn first_token(&mut self, took: impl FnOnce() -> Duration) {
+        if self.queued_tokens > 0 {
+            let computed = self.ahead.saturating_add(self.queued_tokens);
+            self.endpoint.prefill.note(computed, took());
+        }
+        self.begun();
     }
 
     /// The answer has begun: its prompt is computed.
     pub(super) fn begun(&mut self) {
+        if std::mem::take(&mut self.awaits) {
+            self.endpoint.silence.waits_no_longer();
+        }
         let tokens = std::mem::take(&mut self.queued_tokens);
         self.endpoint.queued_tokens.fetch_sub(tokens, Relaxed);
     }

@@ -14,6 +14,7 @@ use http::{Extensions, Response};
 use super::attempt::Chosen;
 use super::endpoint::{Blame, Lease};
 use super::prepare::Prepared;
+use super::prompt_cache::is_about_marks;
 use super::verdict::Verdict;
 use super::{Attempts, Endpoint, Framing, Upstream, refusal, wait};
 use crate::authorize::Rejection;
@@ -45,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) framing: Framing,
     /// Fields of the request that it was not told.
     pub(crate) lost: Vec<Lost>,
+    /// The share of the prompt that the provider's cache is expected to hold.
+    pub(crate) expected_cached: f64,
     /// What has to be undone in its answer.
     pub(crate) back: Arc<Back>,
     pub(super) lease: Lease,
@@ -52,8 +55,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The first content has come: the prompt is computed.
-    pub(crate) fn begun(&mut self) {
-        self.lease.begun();
+    pub(crate) fn begun(&mut self, now: impl FnOnce() -> Instant) {
+        let sent = self.sent;
+        self.lease
+            .first_token(|| now().saturating_duration_since(sent));
     }
 
     /// The replica that answers.
@@ -101,9 +106,12 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
+        if self.outgoing.request.stream {
+            lease.awaits(limit, sent);
+        }
         chosen
             .upstream
-            .sent(&chosen.endpoint, &self.outgoing.prefix);
+            .sent(&chosen.endpoint, &self.outgoing.prefix, sent);
         let mut prepared = prepared;
         let mut renewed = false;
         loop {
@@ -137,6 +145,7 @@ impl<P: Platform> Attempts<P> {
                     wire: prepared.route.wire,
                     framing: prepared.route.framing,
                     lost: prepared.lost,
+                    expected_cached: prepared.expected_cached,
                     back: prepared.back,
                     lease,
                 });
@@ -186,10 +195,10 @@ impl<P: Platform> Attempts<P> {
         match timeout(&*self.sender.platform, limit, authorizing).await {
             Some(Ok(request)) => Ok(request),
             Some(Err(error)) => {
-                let message = format!("upstream \"{name}\": {error}");
-                let mut failed = GatewayError::new(ErrorKind::UpstreamAuth, message);
+                let mut failed = not_in_order(ErrorKind::UpstreamAuth, name, &error.message);
                 failed.retry_after = error.retry_after;
-                self.observe(&chosen.upstream, None, Some(failed.kind), sent, true);
+                self.observe_own(&chosen.upstream, &failed, sent);
+                self.warn_of_own(&chosen.upstream, &failed);
                 Err(Failed {
                     error: failed,
                     why: Some(Verdict::Account),
@@ -234,7 +243,12 @@ impl<P: Platform> Attempts<P> {
         };
         // A client that gave no more time says nothing about the upstream.
         let late = error.kind == ErrorKind::DeadlineExceeded;
-        self.observe(upstream, None, Some(error.kind), sent, !late);
+        if error.detail.is_some() {
+            self.observe_own(upstream, &error, sent);
+            self.warn_of_own(upstream, &error);
+        } else {
+            self.observe(upstream, None, Some(error.kind), sent, !late);
+        }
         if late {
             return Err(Failed { error, why: None });
         }
@@ -258,6 +272,10 @@ impl<P: Platform> Attempts<P> {
             .await
             .unwrap_or_default();
         let code = head.status.as_u16();
+        if prepared.marked && is_about_marks(code, &text) {
+            upstream.prompt_cache().refuse(&prepared.model);
+            return Refused::Without;
+        }
         let named = || prepared.added.iter().find(|field| names(&text, field));
         if matches!(code, 400 | 422)
             && let Some(field) = named()
@@ -305,6 +323,16 @@ impl<P: Platform> Attempts<P> {
 }
 
 impl<P: Platform> Attempts<P> {
+    /// Tells the operator now and then what only the operator may know.
+    fn warn_of_own(&self, upstream: &Upstream, error: &GatewayError) {
+        let platform = &self.sender.platform;
+        if let Some(detail) = &error.detail
+            && upstream.warning_is_due(platform.now())
+        {
+            platform.observe(Observation::Warning(detail.clone()));
+        }
+    }
+
     /// An upstream refuses what keeps tenants apart: none of their requests goes there any more.
     fn shares(&self, upstream: &Upstream, code: u16, sent: Instant) -> Refused {
         let message = format!(
@@ -383,11 +411,23 @@ pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> Gateway
         ),
         TransportFailure::Body => (ErrorKind::UpstreamReset, "broke off its answer"),
         TransportFailure::Protocol => (ErrorKind::UpstreamInvalid, "did not answer in HTTP"),
+        TransportFailure::Setup => {
+            return not_in_order(ErrorKind::UpstreamUnreachable, upstream, &error.detail);
+        }
     };
     GatewayError::new(
         kind,
         format!("upstream \"{upstream}\" {what}: {}", error.detail),
     )
+}
+
+/// An upstream that can't be asked because of the gateway's own configuration. Which file or
+/// variable is at fault is no client's business.
+fn not_in_order(kind: ErrorKind, upstream: &str, detail: &str) -> GatewayError {
+    let message = format!(
+        "the gateway can't use upstream \"{upstream}\" as it is configured; its operator finds the reason in the log"
+    );
+    GatewayError::new(kind, message).with_detail(format!("upstream \"{upstream}\": {detail}"))
 }
 
 /// An upstream that took too long: for `timeouts`, or (`own`) for the client's own deadline.

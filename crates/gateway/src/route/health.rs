@@ -3,6 +3,10 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
+
+use super::report::{EngineReport, MAX_PAGE};
 use super::{Endpoint, Upstream};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
@@ -55,6 +59,12 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
                 healthy,
             });
         }
+        if ok && upstream.config.reads_metrics() {
+            let read = read_metrics(&*platform, &upstream, &endpoint);
+            if let Some(Some(report)) = timeout(&*platform, interval, read).await {
+                upstream.reported(&endpoint, &report, platform.now());
+            }
+        }
         platform.sleep(interval).await;
     }
 }
@@ -77,4 +87,26 @@ async fn check<P: Platform>(
     };
     response.status().is_success()
         || matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 501)
+}
+
+/// What a replica's own metrics tell, if it has any.
+async fn read_metrics<P: Platform>(
+    platform: &P,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+) -> Option<EngineReport> {
+    let request = upstream.get(endpoint, "/metrics")?;
+    let response = platform.send(request, &upstream.transport).await.ok()?;
+    if !response.status().is_success() {
+        return None;
+    }
+    let mut body = response.into_body();
+    let mut page = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        page.extend_from_slice(&piece.ok()?);
+        if page.len() > MAX_PAGE {
+            return None;
+        }
+    }
+    EngineReport::read(&String::from_utf8_lossy(&page))
 }

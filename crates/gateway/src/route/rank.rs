@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use forebay_dialect::Wire;
 
-use super::{Upstream, View};
+use super::{Endpoint, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
 use crate::receive::guard::policy_failed;
 use crate::through::Sent;
+use crate::trail::Trail;
 
 /// One request in so many shows an upstream that was idle as it is expected to be, so that one
 /// that was slow once is measured again.
@@ -21,8 +22,8 @@ const EXPLORE: u64 = 16;
 pub(crate) struct Ranked {
     /// Best first; at least one.
     pub(crate) order: Vec<Arc<Upstream>>,
-    /// Who was ranked how and who was excluded why.
-    pub(crate) route: Arc<str>,
+    /// The replica that the selector chose in each, where it did.
+    pub(crate) advised: Vec<Option<Arc<Endpoint>>>,
     /// Time the ranking took.
     pub(crate) took: Duration,
     /// Nobody is well: those that are ejected are asked all the same.
@@ -64,6 +65,7 @@ pub(crate) async fn rank<S: PolicySession>(
     wish: &Wish<'_>,
     all: &[Arc<Upstream>],
     random: u64,
+    trail: &Trail,
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
     let serves = |upstream: &&Arc<Upstream>| match wish.passage {
@@ -87,6 +89,7 @@ pub(crate) async fn rank<S: PolicySession>(
     upstreams.sort_by_key(|upstream| !upstream.names(model));
     let mut view = View {
         explore: random.is_multiple_of(EXPLORE),
+        random,
         ..wish.view
     };
     let mut demand = Cow::Borrowed(&wish.demand);
@@ -99,16 +102,22 @@ pub(crate) async fn rank<S: PolicySession>(
             .rank(wish.caller, &demand, &candidates)
             .await
             .map_err(|e| policy_failed(&e))?;
-        let order: Vec<_> = ranking
-            .order
-            .iter()
-            .filter_map(|c| upstreams.get(c.candidate as usize).copied().cloned())
-            .collect();
-        let route = route_of(&ranking, &candidates);
+        let chosen = ranking.order.iter().filter_map(|choice| {
+            let place = choice.candidate as usize;
+            let upstream = *upstreams.get(place)?;
+            let workers = &candidates.get(place)?.workers;
+            let worker = choice
+                .worker
+                .and_then(|worker| workers.get(worker as usize));
+            let advised = worker.and_then(|worker| upstream.endpoint(&worker.id));
+            Some((upstream.clone(), advised))
+        });
+        let (order, advised): (Vec<_>, Vec<_>) = chosen.unzip();
+        trail.ranked(&ranking, &candidates);
         if !order.is_empty() {
             return Ok(Ranked {
                 order,
-                route: route.into(),
+                advised,
                 took: Duration::ZERO,
                 last_resort: view.last_resort,
             });
@@ -131,6 +140,7 @@ pub(crate) async fn rank<S: PolicySession>(
                 .filter_map(|u| u.rests_until(model, view.now));
             until.min()
         });
+        let route = route_of(&ranking, &candidates);
         return Err(nobody(&ranking, &route, rests.flatten(), view.now));
     }
 }

@@ -12,13 +12,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Route;
 use super::endpoint::{Endpoint, Standing};
+use super::prefix::Prefix;
+use super::prompt_cache::{PromptCache, Terms};
+use super::report::EngineReport;
 use super::speed::Speed;
+use super::token_index::{KvSource, TokenIndex};
 use super::warmth::Warmth;
-use super::workers::{Prefix, Workers};
+use super::workers::{Scene, Seen, Workers};
 use crate::authorize::Authorizer;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Candidate, IndexState, Worker};
+use crate::policy::{Block, Candidate, Price, Worker};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -36,7 +40,9 @@ pub(crate) struct Upstream {
     offers: BTreeMap<String, OfferFacts>,
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// What its replicas hold block by block, where their KV events are followed.
+    tokens: Option<Arc<TokenIndex>>,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
     shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
@@ -60,6 +66,7 @@ struct Measured {
     speed: Speed,
     warmth: Warmth,
     workers: Workers,
+    prompt_cache: PromptCache,
     /// Fields that the gateway adds by itself and that this upstream refuses.
     refuses: Mutex<Vec<String>>,
     /// When an operator was last told that it does not accept the gateway's account.
@@ -85,6 +92,19 @@ pub(crate) struct Picked {
     pub(crate) uncached_tokens: u64,
 }
 
+/// What a replica is picked for.
+pub(crate) struct Need<'a> {
+    /// The model, as the client named it.
+    pub(crate) model: &'a str,
+    /// Who was asked already.
+    pub(crate) tried: &'a [Arc<Endpoint>],
+    pub(crate) prefix: &'a Prefix,
+    /// Whom the selector chose, when it looked.
+    pub(crate) advised: Option<&'a Arc<Endpoint>>,
+    pub(crate) random: u64,
+    pub(crate) now: Instant,
+}
+
 /// How a selector sees an upstream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -94,10 +114,15 @@ pub(crate) struct View<'a> {
     pub(crate) chain: &'a [Block],
     /// Separates the tenants' prefixes.
     pub(crate) tenant: u64,
+    /// The prompt, as the choice of a replica sees it.
+    pub(crate) prefix: &'a Prefix,
     /// What is ejected counts as healthy: nobody else is left.
     pub(crate) last_resort: bool,
     /// An upstream that was not measured for a while is shown as it is expected to be.
     pub(crate) explore: bool,
+    /// Replicas are listed from another one on for each request: a policy has no randomness of its
+    /// own with which to spread what costs the same.
+    pub(crate) random: u64,
     /// When.
     pub(crate) now: Instant,
 }
@@ -124,6 +149,21 @@ pub struct EndpointStatus {
     pub healthy: bool,
     /// Requests in flight from here.
     pub in_flight: u32,
+    /// What is known of its prefix cache, where its KV events are followed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<PrefixStatus>,
+}
+
+/// A replica's prefix cache as probes and the admin page show it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PrefixStatus {
+    /// How well it is known: `exact`, `degraded` or `fallback`.
+    pub prefix_state: &'static str,
+    /// Why not exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_why: Option<String>,
+    /// Blocks that it holds as far as known.
+    pub prefix_blocks: u64,
 }
 
 /// A configured upstream that can't be used.
@@ -170,11 +210,13 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Makes the runtime form of a configured upstream.
+    /// Makes the runtime form of a configured upstream. `scope` is a secret number, from which
+    /// names of blocks are made.
     pub(crate) fn new(
         configured: ConfiguredUpstream,
         connect_timeout: Duration,
         carry: Option<&Upstream>,
+        scope: u64,
     ) -> Result<Self, UpstreamConfigError> {
         let ConfiguredUpstream {
             mut config,
@@ -241,6 +283,11 @@ impl Upstream {
             client_tls: config.tls.clone(),
         };
         let measured = carry.map_or_else(Arc::default, |old| old.measured.clone());
+        let tokens = config.kv_events.as_ref().map(|events| {
+            let known = carry.and_then(|old| old.tokens.clone());
+            let known = known.filter(|known| known.serves(events));
+            known.unwrap_or_else(|| Arc::new(TokenIndex::new(events, scope)))
+        });
         // Another Forebay speaks as its clients do.
         if config.relay && speaks.is_empty() {
             speaks = Wire::CLIENTS.to_vec();
@@ -254,6 +301,7 @@ impl Upstream {
             offers,
             speaks,
             endpoints,
+            tokens,
             shares: AtomicBool::new(false),
             measured,
         })
@@ -302,6 +350,40 @@ impl Upstream {
         named.or_else(offered).filter(|tokens| *tokens > 0)
     }
 
+    /// What a model costs here, where that is known.
+    pub(crate) fn price(&self, model: &str) -> Option<Price> {
+        let offered = || self.offers.get(model).and_then(|offer| offer.price);
+        self.config.price.map(Into::into).or_else(offered)
+    }
+
+    /// What it was sent that its provider's prompt cache may hold.
+    pub(super) fn prompt_cache(&self) -> &PromptCache {
+        &self.measured.prompt_cache
+    }
+
+    /// What a model's tokens cost there, where that is known: a price, and that of a token that is
+    /// written into the prompt cache.
+    pub(crate) fn full_price(&self, model: &str) -> Option<(Price, Option<u64>)> {
+        if let Some(price) = self.config.price {
+            return Some((price.into(), price.cache_write));
+        }
+        let offer = self.offers.get(model)?;
+        Some((offer.price?, offer.cache_write))
+    }
+
+    /// What markers cost and save for this model.
+    pub(super) fn cache_terms(&self, model: &str) -> Terms {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0)
+        else {
+            return Terms::default();
+        };
+        let share = |amount: u64| amount as f64 / price.input as f64;
+        Terms {
+            premium: write.map(|write| (share(write) - 1.0).max(0.0)),
+            discount: (price.cached_input < price.input).then(|| 1.0 - share(price.cached_input)),
+        }
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -316,6 +398,8 @@ impl Upstream {
             .expected_tokens_per_second
             .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
             .unwrap_or(USUAL_TOKENS_PER_SECOND);
+        let workers = self.workers(view);
+        let held = workers.iter().map(|worker| worker.held_tokens).max();
         let explored = view.explore && speed.idle(view.now).is_some_and(|idle| idle >= IDLE);
         Candidate {
             name: config.name.clone(),
@@ -327,10 +411,7 @@ impl Upstream {
                 None => config.capabilities.into(),
             },
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
-            price: config
-                .price
-                .map(Into::into)
-                .or_else(|| offer.and_then(|offer| offer.price)),
+            price: self.price(view.model),
             ttft_ms: if explored {
                 ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
             } else {
@@ -343,9 +424,12 @@ impl Upstream {
             },
             in_flight: self.in_flight(),
             capacity: config.capacity,
-            warm_tokens: self.measured.warmth.tokens(view.chain, view.tenant),
+            warm_tokens: match held.filter(|_| view.prefix.chain(&self.name).is_some()) {
+                Some(held) => held,
+                None => self.measured.warmth.tokens(view.chain, view.tenant),
+            },
             order,
-            workers: self.workers(view.model, view.now),
+            workers,
         }
     }
 
@@ -376,24 +460,40 @@ impl Upstream {
         first
     }
 
-    /// Its replicas as the selector sees them. What each of them holds and computes is not
-    /// measured one by one yet: those figures are 0, unknown.
-    fn workers(&self, model: &str, now: Instant) -> Vec<Worker> {
-        let worker = |endpoint: &Arc<Endpoint>| Worker {
+    /// Its replicas as the selector sees them.
+    fn workers(&self, view: View<'_>) -> Vec<Worker> {
+        let endpoints: Vec<&Arc<Endpoint>> = self.endpoints.iter().collect();
+        let scene = self.scene(view.prefix, view.now);
+        let seen = self.measured.workers.seen(&endpoints, &scene);
+        let worker = |(endpoint, seen): (&Arc<Endpoint>, Seen)| Worker {
             id: endpoint.base.to_string(),
             healthy: matches!(
-                endpoint.standing(model, now),
+                endpoint.standing(view.model, view.now),
                 Standing::Good | Standing::Trial
             ),
-            in_flight: endpoint.in_flight(),
-            queued_tokens: 0,
-            prefill_rate: 0.0,
-            decode_rate: 0.0,
-            held_tokens: 0,
-            index: IndexState::Fallback,
-            has_affinity: false,
+            in_flight: seen.worker.in_flight,
+            queued_tokens: seen.worker.queued_tokens,
+            prefill_rate: seen.worker.prefill_rate,
+            decode_rate: seen.worker.decode_rate,
+            held_tokens: seen.worker.held_tokens,
+            index: seen.index,
+            has_affinity: seen.worker.has_affinity,
         };
-        self.endpoints.iter().map(worker).collect()
+        let mut workers: Vec<Worker> = self.endpoints.iter().zip(seen).map(worker).collect();
+        let places = workers.len().max(1) as u64;
+        workers.rotate_left((view.random % places) as usize);
+        // Whichever is first, any other is second: two neighbours would always go together.
+        if places > 2 {
+            let second = 1 + (view.random >> 32) % (places - 1);
+            workers.swap(1, second as usize);
+        }
+        workers
+    }
+
+    /// The replica with this base URL.
+    pub(super) fn endpoint(&self, base: &str) -> Option<Arc<Endpoint>> {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.find(|endpoint| *endpoint.base == *base).cloned()
     }
 
     /// Takes note that it now has these blocks of a tenant warm.
@@ -494,26 +594,19 @@ impl Upstream {
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
     /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
     /// else one that is ejected.
-    pub(crate) fn pick(
-        &self,
-        model: &str,
-        tried: &[Arc<Endpoint>],
-        last_resort: bool,
-        prefix: &Prefix,
-        random: u64,
-        now: Instant,
-    ) -> Option<Picked> {
+    pub(crate) fn pick(&self, need: &Need<'_>, last_resort: bool) -> Option<Picked> {
+        let Need { prefix, now, .. } = *need;
         let plain = |endpoint: &Arc<Endpoint>| Picked {
             endpoint: endpoint.clone(),
-            uncached_tokens: prefix.tokens(),
+            uncached_tokens: self.prompt_tokens(prefix),
         };
         let mut good = Vec::with_capacity(self.endpoints.len());
         let mut rest: Option<(Instant, &Arc<Endpoint>)> = None;
         for endpoint in &self.endpoints {
-            if tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
+            if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
                 continue;
             }
-            match endpoint.standing(model, now) {
+            match endpoint.standing(need.model, now) {
                 Standing::Good => good.push(endpoint),
                 Standing::Trial => return Some(plain(endpoint)),
                 Standing::Shy(until) | Standing::Ejected(until)
@@ -528,12 +621,15 @@ impl Upstream {
             [] => rest.map(|(_, endpoint)| plain(endpoint)),
             [one] => Some(plain(one)),
             _ => {
-                let tokens_per_second = self
-                    .measured
-                    .speed
-                    .tokens_per_second(USUAL_TOKENS_PER_SECOND, now);
                 let workers = &self.measured.workers;
-                let picked = workers.pick(&good, prefix, tokens_per_second, random);
+                let scene = self.scene(prefix, now);
+                let advised = need
+                    .advised
+                    .and_then(|advised| good.iter().position(|one| Arc::ptr_eq(one, advised)));
+                let picked = match advised {
+                    Some(place) => Some((place, workers.uncached(good[place], &scene))),
+                    None => workers.pick(&good, &scene, need.random),
+                };
                 let (place, uncached_tokens) = picked?;
                 Some(Picked {
                     endpoint: good[place].clone(),
@@ -544,11 +640,69 @@ impl Upstream {
     }
 
     /// A prompt goes to one of its replicas.
-    pub(super) fn sent(&self, endpoint: &Endpoint, prefix: &Prefix) {
+    pub(super) fn sent(&self, endpoint: &Endpoint, prefix: &Prefix, now: Instant) {
         // One replica is no choice: nothing is to be remembered.
         if self.endpoints.len() > 1 {
-            self.measured.workers.sent(endpoint, prefix);
+            self.measured
+                .workers
+                .sent(endpoint, &self.scene(prefix, now));
         }
+    }
+
+    /// A replica's own metrics tell how large its cache is and how many requests it has.
+    pub(super) fn reported(&self, endpoint: &Endpoint, report: &EngineReport, now: Instant) {
+        endpoint.reports(report.running.saturating_add(report.waiting), now);
+        if let Some(tokens) = report.tokens() {
+            self.measured.workers.resize(&endpoint.base, tokens);
+            if let Some(index) = &self.tokens {
+                index.resize(&endpoint.base, tokens);
+            }
+        }
+    }
+
+    /// What the choice of a replica for a prompt goes by.
+    fn scene<'a>(&'a self, prefix: &'a Prefix, now: Instant) -> Scene<'a> {
+        let speed = &self.measured.speed;
+        Scene {
+            upstream: &self.name,
+            prefix,
+            tokens: self.tokens.as_deref(),
+            tokens_per_second: speed.tokens_per_second(USUAL_TOKENS_PER_SECOND, now),
+            now,
+        }
+    }
+
+    /// Tokens of a prompt: counted where its tokens are known here, else estimated.
+    pub(super) fn prompt_tokens(&self, prefix: &Prefix) -> u64 {
+        prefix.tokens(prefix.chain(&self.name))
+    }
+
+    /// What its replicas hold block by block, where that is followed.
+    pub(super) fn token_index(&self) -> Option<&Arc<TokenIndex>> {
+        self.tokens.as_ref()
+    }
+
+    /// Whether requests to it carry a salt that separates tenants in its prefix cache.
+    pub(super) fn salts(&self) -> bool {
+        self.config.salts_caches() && !self.refuses("cache_salt")
+    }
+
+    /// Where the KV events of its replicas come from.
+    pub(crate) fn kv_sources(&self) -> impl Iterator<Item = KvSource> {
+        let endpoints = self.endpoints.iter().enumerate();
+        endpoints.filter_map(|(place, endpoint)| {
+            let tokens = self.tokens.as_ref()?;
+            tokens.source(&self.name, place, &endpoint.base)
+        })
+    }
+
+    fn prefix_status(&self, endpoint: &Endpoint) -> Option<PrefixStatus> {
+        let known = self.tokens.as_ref()?.known(&endpoint.base)?;
+        Some(PrefixStatus {
+            prefix_state: known.state.name(),
+            prefix_why: known.why,
+            prefix_blocks: known.blocks,
+        })
     }
 
     /// As probes and the admin page show it.
@@ -563,6 +717,7 @@ impl Upstream {
                     url: e.base.to_string(),
                     healthy: e.is_usable(now),
                     in_flight: e.in_flight(),
+                    prefix: self.prefix_status(e),
                 })
                 .collect(),
             ttft_ms,
@@ -596,12 +751,42 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
         let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
-        Upstream::new(configured, Duration::from_secs(1), None).unwrap()
+        Upstream::new(configured, Duration::from_secs(1), None, 7).unwrap()
     }
 
     fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Endpoint>> {
-        let picked = upstream.pick("m", &[], false, &Prefix::default(), random, Instant::now());
+        let now = Instant::now();
+        let picked = upstream.pick(&need(&Prefix::default(), random, now), false);
         picked.map(|picked| picked.endpoint)
+    }
+
+    fn need(prefix: &Prefix, random: u64, now: Instant) -> Need<'_> {
+        Need {
+            model: "m",
+            tried: &[],
+            prefix,
+            advised: None,
+            random,
+            now,
+        }
+    }
+
+    #[test]
+    fn the_selectors_choice_is_taken_unless_it_may_not_be_asked() {
+        let upstream = upstream(&["http://a", "http://b"]);
+        let (prefix, now) = (Prefix::default(), Instant::now());
+        let _busy = Lease::new(&upstream.endpoints[0], 1, now);
+        let advised = |tried| Need {
+            advised: Some(&upstream.endpoints[0]),
+            tried,
+            ..need(&prefix, 0, now)
+        };
+        let pick = |need: &Need<'_>| upstream.pick(need, false).unwrap().endpoint;
+        assert_eq!(&*pick(&advised(&[])).base, "http://a");
+        let tried = [upstream.endpoints[0].clone()];
+        assert_eq!(&*pick(&advised(&tried)).base, "http://b");
+        upstream.endpoints[0].set_up(false);
+        assert_eq!(&*pick(&advised(&[])).base, "http://b");
     }
 
     #[test]
@@ -625,12 +810,12 @@ mod tests {
         }
         assert!(
             upstream
-                .pick("m", &[], false, &Prefix::default(), 0, now)
+                .pick(&need(&Prefix::default(), 0, now), false)
                 .is_none()
         );
         assert!(
             upstream
-                .pick("m", &[], true, &Prefix::default(), 0, now)
+                .pick(&need(&Prefix::default(), 0, now), true)
                 .is_some()
         );
         endpoint.succeeded();
@@ -647,7 +832,7 @@ mod tests {
         let config: UpstreamConfig =
             serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
         let configured = ConfiguredUpstream::plain(config, None);
-        let error = Upstream::new(configured, Duration::ZERO, None).unwrap_err();
+        let error = Upstream::new(configured, Duration::ZERO, None, 7).unwrap_err();
         assert!(error.to_string().contains("ftp://x"));
     }
 }

@@ -2,60 +2,28 @@
 //! work that waits there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use forebay_prefix_index::{Index, Naming, WorkerId};
+use forebay_prefix_index::{Index, Naming, State, WorkerId};
 use forebay_routing::{ExpectedCost, Request, Rule as _, Worker};
 
 use super::endpoint::Endpoint;
-use crate::policy::Block;
-
-/// Bytes of text that stand for a token where no tokenizer is known.
-const BYTES_A_TOKEN: u64 = 3;
+use super::prefix::{BYTES_A_TOKEN, Prefix};
+use super::token_index::TokenIndex;
+use crate::policy::IndexState;
 
 /// Blocks that a replica is assumed to hold: as many as for an upstream as a whole (`warmth.rs`).
 const BLOCKS: usize = 16_384;
 
+/// Bytes of text in a block: what the prefix-cache policy cuts where nothing else is configured.
+const BYTES_A_BLOCK: u64 = 1024;
+
+/// The most blocks of text that are remembered for a replica, however large its cache is: 28 MB.
+const MOST_BLOCKS: usize = 1 << 20;
+
 /// A running answer slows each step by this share: 0.6 to 1.1 % on H100 for models of 8B to 70B
 /// (`crates/engine-model/profiles`).
 const SHARE_OF_A_STEP: f64 = 0.01;
-
-/// A prompt as the choice of a replica sees it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Prefix {
-    keys: Vec<u64>,
-    /// Tokens up to each block's end.
-    ends: Vec<u64>,
-    tokens: u64,
-    output_tokens: u64,
-}
-
-impl Prefix {
-    /// A tenant's prompt of about so many tokens, in blocks of text.
-    pub(crate) fn new(chain: &[Block], tenant: u64, tokens: u64, output_tokens: u64) -> Self {
-        Self {
-            keys: chain.iter().map(|block| block.hash ^ tenant).collect(),
-            ends: chain
-                .iter()
-                .map(|block| u64::from(block.end) / BYTES_A_TOKEN)
-                .collect(),
-            tokens,
-            output_tokens,
-        }
-    }
-
-    /// Tokens of the prompt.
-    pub(super) fn tokens(&self) -> u64 {
-        self.tokens
-    }
-
-    fn tokens_of(&self, blocks: u32) -> u64 {
-        let last = (blocks as usize).checked_sub(1);
-        last.and_then(|last| self.ends.get(last))
-            .copied()
-            .unwrap_or(0)
-    }
-}
 
 /// What an upstream's replicas hold. Outlives a reload: replicas are known by their base URL.
 #[derive(Debug)]
@@ -100,47 +68,125 @@ impl Known {
     }
 }
 
+/// A replica as it is now, for one prompt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) worker: Worker,
+    /// How well it is known what it holds of the prompt.
+    pub(super) index: IndexState,
+}
+
+/// What the choice of a replica goes by.
+pub(super) struct Scene<'a> {
+    /// The upstream's name.
+    pub(super) upstream: &'a str,
+    pub(super) prefix: &'a Prefix,
+    /// What its engines hold block by block, where that is followed.
+    pub(super) tokens: Option<&'a TokenIndex>,
+    /// Tokens of output a second that one request alone gets.
+    pub(super) tokens_per_second: f64,
+    pub(super) now: Instant,
+}
+
+impl Scene<'_> {
+    fn request(&self, random: u64) -> Request {
+        Request {
+            tokens: self.prefix.tokens(self.prefix.chain(self.upstream)),
+            output_tokens: self.prefix.output_tokens,
+            random,
+            ..Request::default()
+        }
+    }
+}
+
 impl Workers {
+    /// The replicas as they are for a prompt.
+    pub(super) fn seen(&self, replicas: &[&Arc<Endpoint>], scene: &Scene<'_>) -> Vec<Seen> {
+        let prefix = scene.prefix;
+        let chain = scene.tokens.zip(prefix.chain(scene.upstream));
+        let exact = chain.map(|(index, chain)| (index, chain, index.held(chain, scene.now)));
+        let mut known = self.lock();
+        let Known { index, held, .. } = &mut *known;
+        index.lookup(&prefix.keys, Duration::ZERO, held);
+        let mut seen = Vec::with_capacity(replicas.len());
+        for replica in replicas {
+            let (held_tokens, state) = match &exact {
+                Some((index, chain, held)) => {
+                    let id = index.id(&replica.base);
+                    let blocks = id.and_then(|id| held.get(id.index())).copied();
+                    let tokens = u64::from(blocks.unwrap_or(0)) * chain.block_size;
+                    (tokens, id.map_or(State::Fallback, |id| index.state(id)))
+                }
+                None => {
+                    let id = known.id(&replica.base);
+                    let held = id.and_then(|id| known.held.get(id.index()));
+                    let tokens = held.map_or(0, |blocks| prefix.tokens_of(*blocks));
+                    (tokens, State::Fallback)
+                }
+            };
+            let in_flight = replica.in_flight() + replica.others_in_flight(scene.now);
+            let slowed = 1.0 + SHARE_OF_A_STEP * f64::from(in_flight);
+            seen.push(Seen {
+                worker: Worker {
+                    in_flight,
+                    queued_tokens: replica.queued_tokens(),
+                    held_tokens,
+                    prefill_rate: replica.prefill.get(),
+                    decode_rate: scene.tokens_per_second / slowed,
+                    ..Worker::default()
+                },
+                index: match state {
+                    State::Exact => IndexState::Exact,
+                    State::Degraded => IndexState::Degraded,
+                    State::Fallback => IndexState::Fallback,
+                },
+            });
+        }
+        seen
+    }
+
+    /// Tokens of a prompt that a replica will have to compute.
+    pub(super) fn uncached(&self, replica: &Arc<Endpoint>, scene: &Scene<'_>) -> u64 {
+        let request = scene.request(0);
+        let seen = self.seen(&[replica], scene);
+        seen.first()
+            .map_or(request.tokens, |seen| request.uncached(&seen.worker))
+    }
+
     /// The place of the replica that is to get a prompt, and the tokens that it will have to
     /// compute. None only if there is no replica.
     pub(super) fn pick(
         &self,
         replicas: &[&Arc<Endpoint>],
-        prefix: &Prefix,
-        tokens_per_second: f64,
+        scene: &Scene<'_>,
         random: u64,
     ) -> Option<(usize, u64)> {
-        let mut known = self.lock();
-        let Known { index, held, .. } = &mut *known;
-        index.lookup(&prefix.keys, Duration::ZERO, held);
-        let mut workers = Vec::with_capacity(replicas.len());
-        for replica in replicas {
-            let id = known.id(&replica.base);
-            let held = id.and_then(|id| known.held.get(id.index()));
-            let in_flight = replica.in_flight();
-            workers.push(Worker {
-                in_flight,
-                queued_tokens: replica.queued_tokens(),
-                held_tokens: held.map_or(0, |blocks| prefix.tokens_of(*blocks)),
-                decode_rate: tokens_per_second / (1.0 + SHARE_OF_A_STEP * f64::from(in_flight)),
-                ..Worker::default()
-            });
-        }
-        let request = Request {
-            tokens: prefix.tokens,
-            output_tokens: prefix.output_tokens,
-            random,
-            ..Request::default()
-        };
+        let seen = self.seen(replicas, scene);
+        let workers: Vec<Worker> = seen.iter().map(|seen| seen.worker).collect();
+        let request = scene.request(random);
         let place = ExpectedCost::default().pick(&request, &workers)?;
         Some((place, request.uncached(&workers[place])))
     }
 
+    /// A replica's cache has room for so many tokens.
+    pub(super) fn resize(&self, base: &Arc<str>, tokens: u64) {
+        let blocks = tokens.saturating_mul(BYTES_A_TOKEN) / BYTES_A_BLOCK;
+        let blocks = usize::try_from(blocks).unwrap_or(usize::MAX);
+        let mut known = self.lock();
+        if let Some(id) = known.id(base) {
+            known.index.set_capacity(id, blocks.min(MOST_BLOCKS));
+        }
+    }
+
     /// A prompt goes to a replica: it will hold it.
-    pub(super) fn sent(&self, replica: &Endpoint, prefix: &Prefix) {
+    pub(super) fn sent(&self, replica: &Endpoint, scene: &Scene<'_>) {
+        if let (Some(index), Some(chain)) = (scene.tokens, scene.prefix.chain(scene.upstream)) {
+            index.sent(&replica.base, chain, scene.now);
+        }
+        // In blocks of text as well: the next turn's tokens may not be known.
         let mut known = self.lock();
         if let Some(id) = known.id(&replica.base) {
-            known.index.predict(id, &prefix.keys, Duration::ZERO);
+            known.index.predict(id, &scene.prefix.keys, Duration::ZERO);
         }
     }
 
@@ -152,9 +198,10 @@ impl Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use forebay_prefix_index::PromptKeys;
 
     use super::*;
+    use crate::policy::Block;
     use crate::route::endpoint::Lease;
 
     fn prefix(blocks: u64, tenant: u64) -> Prefix {
@@ -169,7 +216,22 @@ mod tests {
 
     fn pick(workers: &Workers, replicas: &[Arc<Endpoint>], prefix: &Prefix, random: u64) -> usize {
         let replicas: Vec<&Arc<Endpoint>> = replicas.iter().collect();
-        workers.pick(&replicas, prefix, 50.0, random).unwrap().0
+        let scene = scene(prefix, None, Instant::now());
+        workers.pick(&replicas, &scene, random).unwrap().0
+    }
+
+    fn scene<'a>(prefix: &'a Prefix, tokens: Option<&'a TokenIndex>, now: Instant) -> Scene<'a> {
+        Scene {
+            upstream: "a",
+            prefix,
+            tokens,
+            tokens_per_second: 50.0,
+            now,
+        }
+    }
+
+    fn sent(workers: &Workers, replica: &Endpoint, prefix: &Prefix) {
+        workers.sent(replica, &scene(prefix, None, Instant::now()));
     }
 
     #[test]
@@ -177,7 +239,7 @@ mod tests {
         let replicas =
             ["http://a", "http://b", "http://c"].map(|base| Arc::new(Endpoint::new(base)));
         let (workers, prefix) = (Workers::default(), prefix(4, 1));
-        workers.sent(&replicas[1], &prefix);
+        sent(&workers, &replicas[1], &prefix);
         for random in 0..50 {
             assert_eq!(pick(&workers, &replicas, &prefix, random << 32 | random), 1);
         }
@@ -193,7 +255,7 @@ mod tests {
     fn another_tenants_prefix_draws_nobody() {
         let replicas = ["http://a", "http://b"].map(|base| Arc::new(Endpoint::new(base)));
         let workers = Workers::default();
-        workers.sent(&replicas[1], &prefix(4, 1));
+        sent(&workers, &replicas[1], &prefix(4, 1));
         let picked: Vec<usize> = (0..2)
             .map(|random| pick(&workers, &replicas, &prefix(4, 2), random))
             .collect();
@@ -208,8 +270,60 @@ mod tests {
         let workers = Workers::default();
         replicas
             .iter()
-            .for_each(|replica| workers.sent(replica, &prefix(1, 1)));
+            .for_each(|replica| sent(&workers, replica, &prefix(1, 1)));
         let place = pick(&workers, &replicas[replicas.len() - 1..], &prefix(1, 1), 0);
         assert_eq!(place, 0);
+    }
+
+    fn followed() -> (TokenIndex, [Arc<Endpoint>; 2]) {
+        let events = serde_json::json!({"endpoint": "tcp://{host}:5557", "block_size": 4});
+        let index = TokenIndex::new(&serde_json::from_value(events).unwrap(), 9);
+        (
+            index,
+            ["http://a", "http://b"].map(|base| Arc::new(Endpoint::new(base))),
+        )
+    }
+
+    fn tokens(count: u32, index: &TokenIndex, salt: &str) -> Prefix {
+        let tokens: Vec<u32> = (0..count).collect();
+        let keys = PromptKeys {
+            cache_salt: Some(salt.to_owned()),
+            ..PromptKeys::default()
+        };
+        Prefix::default().with_chain("a", index.chain(&tokens, &keys))
+    }
+
+    #[test]
+    fn known_tokens_are_looked_up_as_the_engine_names_them_and_apart_by_salt() {
+        let (index, replicas) = followed();
+        let (workers, now) = (Workers::default(), Instant::now());
+        let seen = |prefix: &Prefix, now| {
+            let replicas: Vec<&Arc<Endpoint>> = replicas.iter().collect();
+            let seen = workers.seen(&replicas, &scene(prefix, Some(&index), now));
+            [0, 1].map(|place| seen[place].worker.held_tokens)
+        };
+        let prompt = tokens(4_000, &index, "s");
+        workers.sent(&replicas[1], &scene(&prompt, Some(&index), now));
+        // The last token is computed always, so a prompt of whole blocks computes its last block.
+        assert_eq!(seen(&prompt, now), [0, 3_996]);
+        assert_eq!(seen(&tokens(4_002, &index, "s"), now), [0, 4_000]);
+        assert_eq!(seen(&tokens(4_000, &index, "t"), now), [0, 0]);
+    }
+
+    #[test]
+    fn a_prediction_that_no_event_confirms_is_forgotten() {
+        let (index, replicas) = followed();
+        let (workers, now) = (Workers::default(), Instant::now());
+        let source = index.source(&"a".into(), 0, &replicas[0].base).unwrap();
+        source.index.write().unwrap().begins(source.worker);
+        let prompt = tokens(4_002, &index, "s");
+        let seen = |after| {
+            let scene = scene(&prompt, Some(&index), now + Duration::from_secs(after));
+            workers.seen(&[&replicas[0]], &scene)[0]
+        };
+        workers.sent(&replicas[0], &scene(&prompt, Some(&index), now));
+        assert_eq!(seen(1).worker.held_tokens, 4_000);
+        assert_eq!(seen(1).index, IndexState::Exact);
+        assert_eq!(seen(11).worker.held_tokens, 0);
     }
 }

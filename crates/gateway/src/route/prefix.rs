@@ -1,0 +1,155 @@
+//! A prompt as the choice of a replica sees it: in blocks of text always, and in the blocks of an
+//! upstream's engines where its tokens are known.
+
+use std::sync::Arc;
+
+use forebay_dialect::canonical::{Operation, Part, Prompt};
+use forebay_prefix_index::PromptKeys;
+
+use super::{Outgoing, Upstream};
+use crate::platform::Platform;
+use crate::policy::Block;
+
+/// Bytes of text that stand for a token where no tokenizer is known.
+pub(super) const BYTES_A_TOKEN: u64 = 3;
+
+/// What the dialects call a part that is token ids.
+const TOKEN_IDS: &str = "token_ids";
+
+/// A prompt as the choice of a replica sees it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prefix {
+    /// Names of its blocks of text, a tenant's own.
+    pub(super) keys: Vec<u64>,
+    /// Tokens up to each block's end.
+    pub(super) ends: Vec<u64>,
+    tokens: u64,
+    pub(super) output_tokens: u64,
+    /// As engines name it, by upstream: few entries.
+    chains: Vec<(Arc<str>, TokenChain)>,
+}
+
+/// A prompt in the blocks of one upstream's engines.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenChain {
+    /// Names of its full blocks.
+    pub(super) keys: Vec<u64>,
+    /// Tokens in a block.
+    pub(super) block_size: u64,
+    /// Tokens of the prompt.
+    pub(super) tokens: u64,
+}
+
+impl TokenChain {
+    /// The blocks that can be hits. An engine computes one token at least, so a prompt that ends
+    /// with a block computes that block again.
+    pub(super) fn usable(&self) -> &[u64] {
+        let most = self.tokens.saturating_sub(1) / self.block_size.max(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        &self.keys[..self.keys.len().min(most)]
+    }
+}
+
+impl Prefix {
+    /// A tenant's prompt of about so many tokens, in blocks of text.
+    pub(crate) fn new(chain: &[Block], tenant: u64, tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            keys: chain.iter().map(|block| block.hash ^ tenant).collect(),
+            ends: chain
+                .iter()
+                .map(|block| u64::from(block.end) / BYTES_A_TOKEN)
+                .collect(),
+            tokens,
+            output_tokens,
+            chains: Vec::new(),
+        }
+    }
+
+    /// Tokens of the prompt: counted where an upstream's are known, else estimated.
+    pub(super) fn tokens(&self, chain: Option<&TokenChain>) -> u64 {
+        chain.map_or(self.tokens, |chain| chain.tokens)
+    }
+
+    /// Tokens of the prompt, where they were counted: the most that any upstream's engines count.
+    pub(crate) fn counted(&self) -> Option<u64> {
+        self.chains.iter().map(|(_, chain)| chain.tokens).max()
+    }
+
+    /// The prompt as the engines of an upstream name it, where that is known.
+    pub(super) fn chain(&self, upstream: &str) -> Option<&TokenChain> {
+        let mut chains = self.chains.iter();
+        chains
+            .find(|(name, _)| **name == *upstream)
+            .map(|(_, chain)| chain)
+    }
+
+    /// Tokens in so many leading blocks of text.
+    pub(super) fn tokens_of(&self, blocks: u32) -> u64 {
+        let last = (blocks as usize).checked_sub(1);
+        last.and_then(|last| self.ends.get(last))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_chain(mut self, upstream: &str, chain: TokenChain) -> Self {
+        self.chains.push((upstream.into(), chain));
+        self
+    }
+}
+
+/// Names the prompt's blocks for every upstream that may get it and whose engines' caches are
+/// followed.
+pub(crate) async fn resolve<P: Platform>(
+    platform: &P,
+    upstreams: &[Arc<Upstream>],
+    outgoing: &mut Outgoing,
+) {
+    let request = outgoing.request.clone();
+    let given: Option<Arc<[u32]>> = token_ids(&request.prompt).map(Into::into);
+    for upstream in upstreams {
+        let Some(index) = upstream.token_index() else {
+            continue;
+        };
+        let model = &request.prompt.model;
+        if !upstream.takes(request.wire(), model) {
+            continue;
+        }
+        let tokens = match &given {
+            Some(tokens) => Some(tokens.clone()),
+            None => {
+                let model = upstream.model_name(model).unwrap_or(model);
+                platform
+                    .prompt_tokens(&upstream.name, model, &request)
+                    .await
+            }
+        };
+        let Some(tokens) = tokens else { continue };
+        let keys = PromptKeys {
+            cache_salt: upstream.salts().then(|| outgoing.cache_salt.clone()),
+            ..PromptKeys::default()
+        };
+        // Hashing keeps a core busy: some ten milliseconds for a million tokens.
+        let index = index.clone();
+        let work = async move { index.chain(&tokens, &keys) };
+        let chain = platform.aside(work).await;
+        outgoing.prefix.chains.push((upstream.name.clone(), chain));
+    }
+}
+
+/// The token ids that a completion's prompt consists of. None for texts, and for several prompts.
+fn token_ids(prompt: &Prompt) -> Option<Vec<u32>> {
+    let [message] = &prompt.messages[..] else {
+        return None;
+    };
+    if prompt.operation != Operation::Completion {
+        return None;
+    }
+    let [Part::Opaque(part)] = &message.parts[..] else {
+        return None;
+    };
+    if part.kind != TOKEN_IDS {
+        return None;
+    }
+    serde_json::from_str(&part.json).ok()
+}

@@ -1,0 +1,94 @@
+//! What an engine's own metrics tell: the size of its prefix cache, and the load that others put on it.
+
+/// Bytes of a metrics page that are read: vLLM's has some 100 KB.
+pub(super) const MAX_PAGE: usize = 4 << 20;
+
+/// The largest cache that is believed, in blocks.
+const MAX_BLOCKS: u64 = 1 << 32;
+
+/// What one page told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct EngineReport {
+    /// Blocks of its prefix cache.
+    pub(super) blocks: Option<u64>,
+    /// Tokens in a block.
+    pub(super) block_size: Option<u64>,
+    /// Requests that run, whoever sent them.
+    pub(super) running: u32,
+    /// Requests that wait.
+    pub(super) waiting: u32,
+}
+
+impl EngineReport {
+    /// Reads a page in Prometheus' text format. None where it is not an engine's.
+    pub(super) fn read(page: &str) -> Option<Self> {
+        let mut report = Self::default();
+        let mut known = false;
+        for line in page.lines() {
+            let Some((series, value)) = line.rsplit_once(' ') else {
+                continue;
+            };
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            let count = || value.parse::<f64>().ok().map(|value| value as u32);
+            match name {
+                "vllm:cache_config_info" => {
+                    report.blocks = label(labels, "num_gpu_blocks");
+                    report.block_size = label(labels, "block_size");
+                }
+                // Sums over an engine's data-parallel ranks.
+                "vllm:num_requests_running" | "sglang:num_running_reqs" => {
+                    report.running = report.running.saturating_add(count()?);
+                }
+                "vllm:num_requests_waiting" | "sglang:num_queue_reqs" => {
+                    report.waiting = report.waiting.saturating_add(count()?);
+                }
+                _ => continue,
+            }
+            known = true;
+        }
+        known.then_some(report)
+    }
+
+    /// Tokens that its prefix cache has room for.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        let blocks = self
+            .blocks
+            .filter(|blocks| (1..MAX_BLOCKS).contains(blocks))?;
+        self.block_size.map(|size| size.saturating_mul(blocks))
+    }
+}
+
+/// A label's value as a number.
+fn label(labels: &str, name: &str) -> Option<u64> {
+    let mut pairs = labels.trim_end_matches('}').split(',');
+    let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    value.trim_matches('"').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_tells_the_caches_size_and_the_load() {
+        let page = "# HELP vllm:cache_config_info Information\n\
+            vllm:cache_config_info{block_size=\"16\",cache_dtype=\"auto\",engine=\"0\",num_gpu_blocks=\"96000\"} 1.0\n\
+            vllm:num_requests_running{engine=\"0\",model_name=\"a b\"} 3.0\n\
+            vllm:num_requests_running{engine=\"1\",model_name=\"a b\"} 4.0\n\
+            vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 2.0\n";
+        let report = EngineReport::read(page).unwrap();
+        assert_eq!((report.running, report.waiting), (7, 2));
+        assert_eq!(report.tokens(), Some(1_536_000));
+    }
+
+    #[test]
+    fn a_page_that_is_no_engines_tells_nothing_and_a_strange_one_harms_nobody() {
+        assert_eq!(EngineReport::read("<html>not found</html>"), None);
+        assert_eq!(EngineReport::read("up 1\n"), None);
+        let none = "vllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n";
+        assert_eq!(EngineReport::read(none).unwrap().tokens(), None);
+        let odd = "vllm:num_requests_running{} NaN\nvllm:num_requests_waiting -5\n";
+        let report = EngineReport::read(odd).unwrap();
+        assert_eq!((report.running, report.waiting), (0, 0));
+    }
+}
