@@ -410,7 +410,7 @@ impl<P: Platform> Attempts<P> {
 
     /// Notes a try whose failure only the operator may know all of.
     pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
-        let detail = error.detail.clone();
+        let detail = error.detail.as_deref().map(str::to_owned);
         self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
     }
 

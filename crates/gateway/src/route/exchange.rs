@@ -329,7 +329,7 @@ impl<P: Platform> Attempts<P> {
         if let Some(detail) = &error.detail
             && upstream.warning_is_due(platform.now())
         {
-            platform.observe(Observation::Warning(detail.clone()));
+            platform.observe(Observation::Warning(detail.to_string()));
         }
     }
 

@@ -147,6 +147,9 @@ impl<P: Platform> Attempts<P> {
             lost: Vec::new(),
             back: Arc::new(Back::default()),
             added: Vec::new(),
+            model: model.unwrap_or_default().to_owned(),
+            marked: false,
+            expected_cached: 0.0,
         })
     }
 

@@ -26,9 +26,11 @@ use crate::policy::{Caller, Demand, Policies, Reason};
 use crate::receive::guard::policy_failed;
 use crate::reply::Ready;
 use crate::route::{
-    Answer, Attempts, Outgoing, Prefix, Ranked, View, Wish, first_eight, has_dot_segment, rank,
+    Answer, Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment,
+    rank,
 };
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 type SessionOf<P> = <<P as Platform>::Policies as Policies>::Session;
 
@@ -212,7 +214,7 @@ impl<P: Platform> Asking<'_, P> {
         ticket: &mut Ticket<P>,
     ) -> Result<Answer, GatewayError> {
         let gateway = self.gateway;
-        let ranked = self.ranked(&sent, session, deadline).await?;
+        let ranked = self.ranked(&sent, session, deadline, &ticket.trail).await?;
         let outgoing = self.outgoing(sent, deadline, ticket);
         ticket.summary.overhead = ticket.elapsed();
         let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
@@ -248,6 +250,7 @@ impl<P: Platform> Asking<'_, P> {
         sent: &Sent,
         mut session: SessionOf<P>,
         deadline: Deadline,
+        trail: &Trail,
     ) -> Result<Arc<Ranked>, GatewayError> {
         let gateway = self.gateway;
         let platform = gateway.platform();
@@ -276,13 +279,16 @@ impl<P: Platform> Asking<'_, P> {
                 model,
                 chain: &[],
                 tenant: 0,
+                prefix: &Prefix::default(),
+                random: 0,
                 last_resort: false,
                 explore: false,
                 now,
             },
         };
         let random = first_eight(&platform.random());
-        let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random).await;
+        let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random, trail).await;
+        trail.took(now, platform.now());
         // Taking a sandbox apart costs time that the upstream can already work in.
         platform.spawn(async move { drop(session) });
         let took = platform.now().saturating_duration_since(now);
@@ -298,6 +304,7 @@ impl<P: Platform> Asking<'_, P> {
             request: Arc::new(Request::passing(model, stream, sent.original())),
             cache_salt: String::new(),
             hints: Vec::new(),
+            places: Places::default(),
             headers: passed_on(&self.identity.secret, Wire::Embeddings, self.head, ticket),
             deadline,
             prefix: Prefix::default(),
@@ -306,6 +313,7 @@ impl<P: Platform> Asking<'_, P> {
             tenants: !self.gateway.is_open(),
             sent: Some(Arc::new(sent)),
             unread: false,
+            trail: ticket.trail.clone(),
         }
     }
 
@@ -336,8 +344,8 @@ impl<P: Platform> Asking<'_, P> {
             headers::rate_limits(&mut out, levels);
         }
         if let Some(head) = &ticket.head {
-            if headers::flag(self.head, &headers::EXPLAIN) {
-                headers::put(&mut out, headers::ROUTE, &head.route);
+            if ticket.explain {
+                headers::put_text(&mut out, headers::ROUTE, &ticket.trail.told());
             }
             if let Some(id) = &head.request_id {
                 headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
