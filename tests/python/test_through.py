@@ -87,3 +87,24 @@ def test_what_is_wrong_is_told_as_openai_does(client):
     assert refused.value.body["param"] == "model"
     with pytest.raises(openai.NotFoundError):
         client.post("/fine_tuning/jobs", body={}, cast_to=object)
+
+
+def test_files_and_batches_are_their_tenants_own(gateway, keys, client):
+    line = b'{"custom_id":"1","method":"POST","url":"/v1/embeddings","body":{"model":"m","input":"hello"}}\n'
+    file = client.files.create(file=("in.jsonl", line), purpose="batch")
+    assert (file.filename, file.id[:7]) == ("in.jsonl", "file-fb")
+    assert client.files.content(file.id).content == line
+    batch = client.batches.create(input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h")
+    assert client.batches.retrieve(batch.id).input_file_id == file.id
+    assert b"custom_id" in client.files.content(batch.output_file_id).content
+    assert [one.id for one in client.files.list()] == [file.id]
+    assert [one.id for one in client.batches.list()] == [batch.id]
+    with openai.OpenAI(base_url=gateway.api, api_key=keys[2], max_retries=0) as other:
+        assert not list(other.files.list()) and not list(other.batches.list())
+        for ask in (other.files.retrieve, other.files.content, other.files.delete):
+            with pytest.raises(openai.NotFoundError):
+                ask(file.id)
+        with pytest.raises(openai.NotFoundError):
+            other.batches.cancel(batch.id)
+    assert client.batches.cancel(batch.id).status == "cancelling"
+    assert client.files.delete(file.id).deleted

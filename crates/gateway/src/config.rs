@@ -14,7 +14,7 @@ mod upstream;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};
-pub use through::{Judging, ThroughConfig};
+pub use through::{Judging, RawConfig, ThroughConfig};
 pub use tokenizer::TokenizerConfig;
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
@@ -331,6 +331,8 @@ pub struct GatewayConfig {
     pub media: MediaConfig,
     /// `[[through]]`.
     pub through: Vec<ThroughConfig>,
+    /// `[[raw]]`.
+    pub raw: Vec<RawConfig>,
     /// How much one request may have of what costs more than its bytes.
     pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.

@@ -117,7 +117,16 @@ impl<P: Platform> Gateway<P> {
     ///
     /// As [`Gateway::handle`] would answer; hand it to [`Gateway::refuse`].
     pub fn check_head(&self, head: &http::request::Parts) -> Result<(), GatewayError> {
-        let asked = crate::enter::ingress::read(head)?;
+        let asked = crate::enter::ingress::read(head);
+        let raw = crate::through::raw::find(&self.config.raw, head);
+        if asked.is_err() && raw.is_some() {
+            let keys = headers::api_keys(head);
+            return self
+                .keys
+                .identify_any(keys, self.platform.wall())
+                .map(|_| ());
+        }
+        let asked = asked?;
         self.keys
             .identify_any(headers::api_keys(head), self.platform.wall())?;
         match asked.endpoint {
@@ -125,6 +134,9 @@ impl<P: Platform> Gateway<P> {
             | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
             crate::enter::ingress::Endpoint::Through(passage, _) => {
                 passage.check_head(&head.headers)
+            }
+            crate::enter::ingress::Endpoint::Object(thing, verb, _) => {
+                crate::through::objects::check_head(verb, thing, &head.headers)
             }
             _ => headers::require_json(&head.headers),
         }
@@ -134,6 +146,9 @@ impl<P: Platform> Gateway<P> {
     pub fn takes_form(&self, head: &http::request::Parts) -> bool {
         match crate::enter::ingress::read(head).map(|asked| asked.endpoint) {
             Ok(crate::enter::ingress::Endpoint::Through(passage, _)) => passage.takes_form(),
+            Ok(crate::enter::ingress::Endpoint::Object(thing, verb, _)) => {
+                verb == crate::through::objects::Verb::Create && thing.passage().takes_form()
+            }
             _ => false,
         }
     }

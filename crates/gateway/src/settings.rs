@@ -247,6 +247,7 @@ impl Settings {
         Ok(Resolved {
             gateway: GatewayConfig {
                 through: Vec::new(),
+                raw: Vec::new(),
                 media: crate::config::MediaConfig::default(),
                 bounds: crate::config::RequestBounds::default(),
                 timeouts: self.timeouts.clone(),

@@ -169,6 +169,7 @@ pub fn resolve(
             responses: config.responses.clone(),
             media: config.media.clone(),
             through: config.through.clone(),
+            raw: config.raw.clone(),
             bounds: RequestBounds {
                 members: config.limits.members,
                 parts: config.limits.parts,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span, Streams,
-    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, RawConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span,
+    Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// What is different at single endpoints that pass through: audio, images, rerank and others.
     pub through: Vec<ThroughConfig>,
+    /// Paths of providers' own APIs that requests may go to as they are, each listed exactly.
+    pub raw: Vec<RawConfig>,
     /// What is kept of answers to OpenAI's responses.
     pub responses: ResponsesConfig,
     /// The memory tier of the token store.

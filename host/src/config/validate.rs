@@ -21,6 +21,7 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
     super::auth::problems(config, source, &mut problems);
     components(config, source, &mut problems);
     through(config, source, &mut problems);
+    raw(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
     problems
@@ -390,6 +391,29 @@ fn through(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .push(Problem::at(at(), message).hint(format!("there are {}", known.join(", "))));
         } else if !named.insert(endpoint) {
             problems.push(Problem::at(at(), bad_name("endpoint", endpoint)));
+        }
+    }
+}
+
+/// Paths of providers' own APIs: exact, once each, at upstreams that there are.
+fn raw(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let mut listed = HashSet::new();
+    for (i, raw) in config.raw.iter().enumerate() {
+        let at = |field: &str| source.locate(&["raw", &i.to_string(), field]);
+        if let Some((field, why)) = raw.problem() {
+            problems.push(Problem::at(at(field), why));
+        }
+        if !listed.insert((&raw.method, &raw.path)) {
+            let what = format!("{} {} is listed already", raw.method, raw.path);
+            problems.push(Problem::at(at("path"), what));
+        }
+        if !config
+            .upstreams
+            .iter()
+            .any(|upstream| upstream.name == raw.upstream)
+        {
+            let what = format!("there is no upstream \"{}\"", raw.upstream);
+            problems.push(Problem::at(at("upstream"), what));
         }
     }
 }

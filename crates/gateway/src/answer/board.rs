@@ -236,6 +236,7 @@ pub(crate) fn errand<P: Platform>(
         deadline,
         tenant_hash,
         may_store,
+        only: decision.only.clone(),
     };
     (errand, outgoing)
 }

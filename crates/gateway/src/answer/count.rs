@@ -36,6 +36,7 @@ pub(crate) async fn count<P: Platform>(
 ) -> Result<Ready<P>, GatewayError> {
     let (target, route, head) = (&asked.target, asked.route, asked.head);
     let mut decision = decide(gateway, target, route, head, &body, ticket).await?;
+    decision.only.clone_from(&asked.only);
     ticket.charge.settle();
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);

@@ -33,7 +33,7 @@ use crate::reply::describe::describe;
 use crate::reply::frame::EventFrame;
 use crate::reply::{Content, Ready, ReplyBody, error_reply, reply, resume};
 use crate::store::Entry;
-use crate::through;
+use crate::through::{self, objects, raw};
 use crate::time::timeout;
 
 /// Handles one request.
@@ -51,7 +51,10 @@ pub(crate) async fn handle<P: Platform>(
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
-        Err(error) => Err(error),
+        Err(error) => match raw::find(&gateway.config().raw, &head) {
+            Some(listed) => raw::serve_raw(&gateway, listed, &head, body, &mut ticket).await,
+            None => Err(error),
+        },
     };
     match ready {
         Ok(ready) => reply(ready, ticket),
@@ -70,6 +73,16 @@ async fn serve<P: Platform>(
         Endpoint::Models(wanted) => {
             return list_models(gateway, head, wanted.as_deref(), ticket).await;
         }
+        Endpoint::Object(thing, verb, name) => {
+            let asked = objects::Request {
+                thing,
+                verb,
+                name,
+                head,
+                body,
+            };
+            return objects::serve_object(gateway, asked, ticket).await;
+        }
         Endpoint::Through(passage, model) => {
             return through::serve(gateway, passage, model, head, body, ticket).await;
         }
@@ -79,7 +92,8 @@ async fn serve<P: Platform>(
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),
     };
-    let mut body = compose(gateway, &asked.form, head, body).await?;
+    let body = compose(gateway, &asked.form, head, body).await?;
+    let (mut body, only) = refer(gateway, head, body).await?;
     let mut keeper = None;
     if target.wire == Wire::Responses {
         let prepared = kept::prepare(gateway, head, body, ticket).await?;
@@ -95,6 +109,7 @@ async fn serve<P: Platform>(
         form: asked.form,
         reads: keeper.is_some(),
         head,
+        only,
     };
     if counts {
         return count(gateway, &asked, body, ticket).await;
@@ -140,6 +155,31 @@ async fn compose<P: Platform>(
     Ok(body)
 }
 
+/// The request with the files that it refers to as their upstream knows them, and that upstream.
+async fn refer<P: Platform>(
+    gateway: &Gateway<P>,
+    head: &request::Parts,
+    body: Bytes,
+) -> Result<(Bytes, Option<String>), GatewayError> {
+    if !objects::references(&body) {
+        return Ok((body, None));
+    }
+    let platform = gateway.platform();
+    let identity = gateway
+        .keys()
+        .identify_any(headers::api_keys(head), platform.wall())?;
+    let (large, open) = (body.len() >= LARGE, gateway.is_open());
+    let work = async move {
+        let (body, only) = objects::resolve(&body, &identity.secret, open)?;
+        Ok((body.into_owned(), only))
+    };
+    if large {
+        platform.aside(work).await
+    } else {
+        work.await
+    }
+}
+
 /// A request for tokens or vectors, before its body is read.
 pub(crate) struct Asked<'a> {
     pub(crate) target: Target,
@@ -149,6 +189,8 @@ pub(crate) struct Asked<'a> {
     /// The answer is read on its way to the client, whatever else there is to do with it.
     pub(crate) reads: bool,
     pub(crate) head: &'a request::Parts,
+    /// The only upstream that may be asked.
+    pub(crate) only: Option<String>,
 }
 
 async fn list_models<P: Platform>(
@@ -188,6 +230,7 @@ async fn generate<P: Platform>(
     .await;
     ticket.passed("decide");
     let mut decision = decided?;
+    decision.only.clone_from(&asked.only);
     ticket.summary.cache_why.clone_from(&decision.plan.why);
     let out = Out {
         gateway,

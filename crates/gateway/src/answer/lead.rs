@@ -39,6 +39,8 @@ pub(crate) struct Errand {
     pub(crate) tenant_hash: u64,
     /// The answer may become an entry.
     pub(crate) may_store: bool,
+    /// The only upstream that may be asked.
+    pub(crate) only: Option<String>,
 }
 
 /// A flight with its errand and its request.
@@ -171,6 +173,7 @@ async fn ranked<P: Platform>(
         wire: errand.wire,
         tenants: outgoing.tenants,
         passage: None,
+        only: errand.only.as_deref(),
         demand: Demand {
             model: facts.model.to_string(),
             input_tokens: outgoing.prefix.counted().unwrap_or(facts.input_tokens),

@@ -50,6 +50,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) masks: MaskTable,
     /// What keeps its beginning from being the one of the prompt before.
     pub(crate) unstable: Option<Cause>,
+    /// The only upstream that may be asked: it keeps a file that the request refers to.
+    pub(crate) only: Option<String>,
     /// Its answer is stored in parts, by input: not as a whole.
     pub(crate) by_input: bool,
     /// The parsed request, masks in place; none when the decision was remembered.
@@ -133,6 +135,7 @@ pub(crate) async fn decide<P: Platform>(
         session: None,
         by_input: false,
         unstable: None,
+        only: None,
     };
     if remembered.is_none() {
         let began = gateway.platform().now();

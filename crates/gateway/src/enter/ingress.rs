@@ -9,6 +9,7 @@ use super::routes::{Kind, nearest, rows};
 use crate::answer::kept::Wanted;
 use crate::error::{ErrorKind, GatewayError};
 use crate::through::Passage;
+use crate::through::objects::{Thing, Verb};
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Endpoint {
     Models(Option<String>),
     /// What passes through as it is, and the model where the path names it.
     Through(&'static Passage, Option<String>),
+    /// A file or a batch that an upstream keeps, and its name where the path has it.
+    Object(Thing, Verb, Option<String>),
     /// A kept response of this id, and what is wanted of it.
     Kept(String, Wanted),
 }
@@ -87,6 +90,7 @@ fn ingress(
     let (endpoint, form) = match kind {
         Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
         Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
+        Kind::Object(thing, verb) => (Endpoint::Object(thing, verb, model), Form::Own),
         Kind::Response | Kind::ResponseDeletion | Kind::ResponseInput | Kind::ResponseCancel => {
             let wanted = match kind {
                 Kind::ResponseDeletion => Wanted::Deletion,

@@ -5,6 +5,7 @@ use forebay_dialect::{Target, Wire};
 use http::Method;
 
 use super::form::Form;
+use crate::through::objects::{Thing, Verb};
 use crate::through::{self, Passage};
 
 /// What stands behind a path.
@@ -42,6 +43,8 @@ pub(super) enum Kind {
     Model,
     /// What passes through as it is.
     Through(&'static Passage),
+    /// A file or a batch that an upstream keeps.
+    Object(Thing, Verb),
 }
 
 /// A path, under each of its homes.
@@ -209,6 +212,35 @@ const ROWS: &[Row] = &[
         "/{model}/images/edits",
         Kind::Through(&through::IMAGE_EDITS),
     ),
+    row(OPENAI, "/files", Kind::Object(Thing::File, Verb::Create)),
+    row(OPENAI, "/files", Kind::Object(Thing::File, Verb::List)),
+    row(
+        OPENAI,
+        "/files/{model}/content",
+        Kind::Object(Thing::File, Verb::Content),
+    ),
+    row(
+        OPENAI,
+        "/files/{model}",
+        Kind::Object(Thing::File, Verb::Get),
+    ),
+    row(
+        OPENAI,
+        "/files/{model}",
+        Kind::Object(Thing::File, Verb::Delete),
+    ),
+    row(OPENAI, "/batches", Kind::Object(Thing::Batch, Verb::Create)),
+    row(OPENAI, "/batches", Kind::Object(Thing::Batch, Verb::List)),
+    row(
+        OPENAI,
+        "/batches/{model}/cancel",
+        Kind::Object(Thing::Batch, Verb::Cancel),
+    ),
+    row(
+        OPENAI,
+        "/batches/{model}",
+        Kind::Object(Thing::Batch, Verb::Get),
+    ),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -268,6 +300,7 @@ impl Kind {
         match self {
             Kind::Models | Kind::Model | Kind::Response | Kind::ResponseInput => Method::GET,
             Kind::ResponseDeletion => Method::DELETE,
+            Kind::Object(_, verb) => verb.method(),
             _ => Method::POST,
         }
     }
@@ -283,7 +316,7 @@ impl Kind {
             | Kind::ResponseDeletion
             | Kind::ResponseInput
             | Kind::ResponseCancel => Wire::Responses,
-            Kind::Models | Kind::Model | Kind::Through(_) => Wire::Chat,
+            Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => Wire::Chat,
         }
     }
 
@@ -310,6 +343,7 @@ impl Kind {
             Kind::ResponseCancel => "/v1/responses/ID/cancel",
             Kind::Models | Kind::Model => "/v1/models",
             Kind::Through(passage) => passage.path,
+            Kind::Object(thing, _) => thing.passage().path,
         }
     }
 
@@ -345,6 +379,7 @@ impl Kind {
             | Kind::Models
             | Kind::Model
             | Kind::Through(_)
+            | Kind::Object(..)
             | Kind::Response
             | Kind::ResponseDeletion
             | Kind::ResponseInput

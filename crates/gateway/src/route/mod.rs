@@ -36,7 +36,7 @@ pub(crate) use health::run_health_checks;
 pub(crate) use prefix::{Prefix, counted, resolve};
 pub(crate) use prepare::dialect_headers;
 pub(crate) use prompt_cache::Places;
-pub(crate) use provider::{Framing, Route, has_dot_segment};
+pub(crate) use provider::{Framing, Route, encode, has_dot_segment};
 pub(crate) use rank::{Ranked, Wish, rank};
 pub use token_index::{KvSource, SharedIndex};
 pub use upstream::{EndpointStatus, PrefixStatus, UpstreamConfigError, UpstreamStatus};

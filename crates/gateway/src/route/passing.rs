@@ -25,6 +25,8 @@ const OPENAI: &[&str] = &[
     "audio.speech",
     "audio.transcriptions",
     "audio.translations",
+    "files",
+    "batches",
 ];
 const AZURE: &[&str] = &[
     "images.generations",
@@ -32,6 +34,8 @@ const AZURE: &[&str] = &[
     "audio.speech",
     "audio.transcriptions",
     "audio.translations",
+    "files",
+    "batches",
 ];
 /// vLLM 0.32: `vllm/entrypoints`.
 const VLLM: &[&str] = &[
@@ -97,6 +101,9 @@ impl Provider {
 impl Upstream {
     /// Whether it has this endpoint, for this model where one is named.
     pub(crate) fn passes(&self, passage: &Passage, model: Option<&str>) -> bool {
+        if passage == &crate::through::RAW {
+            return true;
+        }
         let config = &self.config;
         let has = match &config.passes {
             Some(named) => named.iter().any(|name| name == passage.name),
@@ -125,9 +132,9 @@ impl<P: Platform> Attempts<P> {
             .and_then(|model| upstream.model_name(model));
         let path = config
             .provider
-            .passage_path(&config.options, sent.passage.path, model);
+            .passage_path(&config.options, sent.path(), model);
         let mut out = http::Request::builder()
-            .method(Method::POST)
+            .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
             .uri(format!("{}{path}", endpoint.base))
             .body(sent.body(model)?)
             .map_err(|_| {

@@ -10,7 +10,7 @@ use super::{Endpoint, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
 use crate::receive::guard::policy_failed;
-use crate::through::Passage;
+use crate::through::Sent;
 use crate::trail::Trail;
 
 /// One request in so many shows an upstream that was idle as it is expected to be, so that one
@@ -41,7 +41,9 @@ pub(crate) struct Wish<'a> {
     /// out whose only fault is that the client allowed a long answer.
     pub(crate) demand: Demand,
     /// The endpoint that the request passes through to, where it is none of a format.
-    pub(crate) passage: Option<&'a Passage>,
+    pub(crate) passage: Option<&'a Sent>,
+    /// The only upstream that may be asked: it keeps what the request refers to.
+    pub(crate) only: Option<&'a str>,
     /// Tenants share the upstreams: one that can't keep them apart is not asked.
     pub(crate) tenants: bool,
     /// How upstreams are looked at.
@@ -67,10 +69,14 @@ pub(crate) async fn rank<S: PolicySession>(
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
     let serves = |upstream: &&Arc<Upstream>| match wish.passage {
-        Some(passage) => upstream.passes(passage, Some(model).filter(|m| !m.is_empty())),
+        Some(sent) => {
+            let same = |model: &String| upstream.model_name(model) == Some(model);
+            upstream.passes(sent.passage, sent.model.as_deref()) && sent.models.iter().all(same)
+        }
         None => upstream.takes(wish.wire, model),
     };
-    let mut upstreams: Vec<_> = all.iter().filter(serves).collect();
+    let kept = |upstream: &&Arc<Upstream>| wish.only.is_none_or(|only| *upstream.name == *only);
+    let mut upstreams: Vec<_> = all.iter().filter(kept).filter(serves).collect();
     if wish.tenants && upstreams.iter().any(|upstream| upstream.shares()) {
         upstreams.retain(|upstream| !upstream.shares());
         if upstreams.is_empty() {

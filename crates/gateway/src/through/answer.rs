@@ -82,14 +82,19 @@ pub(super) async fn read<P: Platform>(
     match form {
         Form::Json => {
             let body = collect(&ruled, answer).await?;
-            let body = judged(&mut ruled, body, ticket).await?;
+            match usage(&body) {
+                Some(usage) => ticket.counted(usage, false),
+                None => ticket.estimated(0, false),
+            }
+            let body = judged(&mut ruled, body).await?;
             Ok(Content::Typed(body, media))
         }
         Form::Text if text && ruled.sees() => {
             let body = collect(&ruled, answer).await?;
             let quoted = std::str::from_utf8(&body).map_err(|_| unreadable(&ruled))?;
             let quoted = Bytes::from(forebay_dialect::json_string(quoted));
-            let body = judged(&mut ruled, quoted, ticket).await?;
+            ticket.estimated(0, false);
+            let body = judged(&mut ruled, quoted).await?;
             let text: String = serde_json::from_slice(&body).map_err(|_| unreadable(&ruled))?;
             Ok(Content::Typed(text.into(), media))
         }
@@ -112,15 +117,7 @@ fn unreadable<P: Platform>(ruled: &Ruled<'_, P>) -> GatewayError {
 }
 
 /// An answer in JSON with its text judged and its masks undone.
-async fn judged<P: Platform>(
-    ruled: &mut Ruled<'_, P>,
-    body: Bytes,
-    ticket: &mut Ticket<P>,
-) -> Result<Bytes, GatewayError> {
-    match usage(&body) {
-        Some(usage) => ticket.counted(usage, false),
-        None => ticket.estimated(0, false),
-    }
+async fn judged<P: Platform>(ruled: &mut Ruled<'_, P>, body: Bytes) -> Result<Bytes, GatewayError> {
     if !ruled.sees() {
         return Ok(body);
     }
@@ -154,8 +151,43 @@ async fn judged<P: Platform>(
     Ok(answer.with(&released?, None))
 }
 
+/// The lines of an answer that are JSON each, judged; whatever else it is can't be.
+pub(super) async fn passed<P: Platform>(
+    mut ruled: Ruled<'_, P>,
+    answer: Answer,
+) -> Result<Content<P>, GatewayError> {
+    let media = answer.head.headers.get(CONTENT_TYPE).cloned();
+    let body = collect(&ruled, answer).await?;
+    let lines: Vec<&[u8]> = body
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect();
+    // As one list they are judged at once, and a line's end stands in no string of it.
+    let list = [&b"["[..], &lines.join(&b",\n"[..]), b"]"].concat();
+    let list = judged(&mut ruled, list.into()).await?;
+    let list = list
+        .strip_prefix(b"[")
+        .and_then(|list| list.strip_suffix(b"]"));
+    let list = list.ok_or_else(|| unreadable(&ruled))?;
+    let mut out = Vec::with_capacity(list.len() + 1);
+    for line in list.split(|byte| *byte == b'\n') {
+        out.extend_from_slice(line.strip_suffix(b",").unwrap_or(line));
+        out.push(b'\n');
+    }
+    let media = media.unwrap_or(HeaderValue::from_static("application/jsonl"));
+    Ok(Content::Typed(out.into(), media))
+}
+
+/// An answer that nobody here reads.
+pub(super) fn unseen<P: Platform>(ruled: &Ruled<'_, P>, answer: Answer) -> Content<P> {
+    let media = answer.head.headers.get(CONTENT_TYPE).cloned();
+    let media = media.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    Content::Unread(flow(ruled, answer), media)
+}
+
 /// All of an answer, within its bounds.
-async fn collect<P: Platform>(
+pub(super) async fn collect<P: Platform>(
     ruled: &Ruled<'_, P>,
     mut answer: Answer,
 ) -> Result<Bytes, GatewayError> {

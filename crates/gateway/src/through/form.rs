@@ -26,6 +26,30 @@ pub(super) struct Form {
     boundary: String,
     fields: Vec<Field>,
     said: Vec<Said>,
+    /// The name under which the first file goes on.
+    renamed: Option<String>,
+}
+
+/// A file of a form.
+pub(super) struct File<'f> {
+    form: &'f Form,
+    pub(super) name: String,
+}
+
+impl File<'_> {
+    /// What is in the form's first file.
+    pub(super) fn content(&self) -> Result<Bytes, GatewayError> {
+        let mut out = BytesMut::new();
+        let mut found = false;
+        each(self.form.body.clone(), &self.form.boundary, |part| {
+            if part.file.is_none() || found {
+                return Ok(());
+            }
+            found = true;
+            copy(part.field, &mut out)
+        })?;
+        Ok(out.freeze())
+    }
 }
 
 struct Field {
@@ -70,6 +94,7 @@ impl Form {
             boundary,
             fields: Vec::new(),
             said: Vec::new(),
+            renamed: None,
         };
         let (body, boundary) = (form.body.clone(), form.boundary.clone());
         each(body, &boundary, |part| {
@@ -120,6 +145,32 @@ impl Form {
         field.text.as_deref()
     }
 
+    /// The one file that it has; none where it has several.
+    pub(super) fn file(&self) -> Option<File<'_>> {
+        let named = |said: &&Said| said.path.ends_with(".filename");
+        let mut files = self.said.iter().filter(named);
+        let name = files
+            .next()
+            .filter(|_| files.next().is_none())?
+            .text
+            .clone();
+        Some(File { form: self, name })
+    }
+
+    /// The file goes on under this name.
+    pub(super) fn rename_file(&mut self, name: String) {
+        self.renamed = Some(name);
+    }
+
+    /// The file is text that somebody has read, line by line.
+    pub(super) fn file_is_read(&mut self) {
+        for (said, field) in self.said.iter_mut().zip(&self.fields) {
+            if field.name == "file" && field.text.is_none() {
+                said.member = Member::Word;
+            }
+        }
+    }
+
     /// The body as it came.
     pub(super) fn body(&self) -> &Bytes {
         &self.body
@@ -146,16 +197,22 @@ impl Form {
             };
             (new != old).then_some(new)
         };
-        if !(0..self.fields.len()).any(|at| instead(at).is_some()) {
+        let differs = (0..self.fields.len()).any(|at| instead(at).is_some());
+        if !differs && self.renamed.is_none() {
             return Ok(self.body.clone());
         }
         let mut out = BytesMut::with_capacity(self.body.len() + 1024);
         let mut at = 0;
-        each(self.body.clone(), &self.boundary, |part| {
+        each(self.body.clone(), &self.boundary, |mut part| {
+            let named = part.file.as_ref().is_some_and(|file| !file.is_empty());
+            if part.file.is_some()
+                && let Some(name) = &self.renamed
+            {
+                part.file = Some(name.clone());
+            }
             put_head(&mut out, &self.boundary, &part);
-            at += usize::from(part.file.as_ref().is_some_and(|file| !file.is_empty()));
             let place = at;
-            at += 1;
+            at += 1 + usize::from(named);
             match instead(place).filter(|_| part.file.is_none()) {
                 Some(new) if new.contains(&self.boundary) => {
                     return Err(invalid("a field has the form\'s boundary in it".to_owned()));

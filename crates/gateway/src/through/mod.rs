@@ -7,10 +7,12 @@
 mod answer;
 mod form;
 mod judge;
+pub(crate) mod objects;
+pub(crate) mod raw;
 mod sent;
 mod serve;
 mod table;
 
-pub(crate) use sent::Sent;
+pub(crate) use sent::{At, Sent};
 pub(crate) use serve::serve;
 pub(crate) use table::*;

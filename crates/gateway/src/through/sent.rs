@@ -2,11 +2,11 @@
 //! as each upstream knows it.
 
 use bytes::Bytes;
-use forebay_dialect::passing::{Passing, Said};
-use http::{HeaderMap, HeaderValue};
+use forebay_dialect::passing::{Member, Passing, Said};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::Passage;
-use super::form::Form;
+use super::form::{File, Form};
 use super::table::Body;
 use crate::config::RequestBounds;
 use crate::decide::invalid_request;
@@ -21,12 +21,30 @@ pub(crate) struct Sent {
     pub(crate) model: Option<String>,
     /// Its body's media type.
     pub(crate) media: HeaderValue,
+    /// Where it goes, where that is not where its endpoint is.
+    pub(crate) at: Option<At>,
+    /// The only upstream that may be asked.
+    pub(crate) only: Option<String>,
+    /// Models that the upstream has to know by these very names.
+    pub(crate) models: Vec<String>,
     content: Content,
     /// What stands in the places of some texts.
     pub(super) texts: Vec<(usize, String)>,
 }
 
+/// Where a request goes that is about something an upstream keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) method: Method,
+    /// The path, as the endpoint's maker has it.
+    pub(crate) path: String,
+}
+
 enum Content {
+    /// No body.
+    Nothing,
+    /// What nobody here reads.
+    Raw(Bytes, Vec<Said>),
     Json(Passing),
     Form(Form),
 }
@@ -63,14 +81,87 @@ impl Sent {
         let named = match &content {
             Content::Json(passing) => passing.model().map(str::to_owned),
             Content::Form(form) => form.get("model").map(str::to_owned),
+            Content::Nothing | Content::Raw(..) => None,
         };
         Ok(Self {
             passage,
             model: in_path.or(named).filter(|model| !model.is_empty()),
             media,
+            at: None,
+            only: None,
+            models: Vec::new(),
             content,
             texts: Vec::new(),
         })
+    }
+
+    /// A request about something that this upstream keeps.
+    pub(super) fn about(passage: &'static Passage, at: At, upstream: String) -> Self {
+        Self {
+            passage,
+            model: None,
+            media: HeaderValue::from_static("application/json"),
+            at: Some(at),
+            only: Some(upstream),
+            models: Vec::new(),
+            content: Content::Nothing,
+            texts: Vec::new(),
+        }
+    }
+
+    /// A request for a provider's own API.
+    pub(super) fn raw(
+        passage: &'static Passage,
+        at: At,
+        upstream: String,
+        body: Bytes,
+        media: Option<HeaderValue>,
+    ) -> Self {
+        let query = at.path.contains('?').then_some("query");
+        let said = query
+            .into_iter()
+            .chain((!body.is_empty()).then_some("body"));
+        let said = said.map(|path| Said::new(path.to_owned(), Member::Media, String::new()));
+        let said = said.collect();
+        let mut sent = Self::about(passage, at, upstream);
+        sent.media = media.unwrap_or(sent.media);
+        sent.content = Content::Raw(body, said);
+        sent
+    }
+
+    /// Its file, where it has one.
+    pub(super) fn file(&self) -> Option<File<'_>> {
+        match &self.content {
+            Content::Form(form) => form.file(),
+            _ => None,
+        }
+    }
+
+    /// A field's text.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        match &self.content {
+            Content::Form(form) => form.get(name),
+            _ => None,
+        }
+    }
+
+    /// The file is known under another name.
+    pub(super) fn rename_file(&mut self, name: String) {
+        if let Content::Form(form) = &mut self.content {
+            form.rename_file(name);
+        }
+    }
+
+    /// Somebody has read the file.
+    pub(super) fn file_is_read(&mut self) {
+        if let Content::Form(form) = &mut self.content {
+            form.file_is_read();
+        }
+    }
+
+    /// Where it goes.
+    pub(crate) fn path(&self) -> &str {
+        self.at.as_ref().map_or(self.passage.path, |at| &at.path)
     }
 
     /// All that it says.
@@ -78,6 +169,8 @@ impl Sent {
         match &self.content {
             Content::Json(passing) => passing.said(),
             Content::Form(form) => form.said(),
+            Content::Nothing => &[],
+            Content::Raw(_, said) => said,
         }
     }
 
@@ -91,6 +184,7 @@ impl Sent {
         match &self.content {
             Content::Json(passing) => passing.stream(),
             Content::Form(form) => form.get("stream") == Some("true"),
+            Content::Nothing | Content::Raw(..) => false,
         }
     }
 
@@ -99,6 +193,8 @@ impl Sent {
         match &self.content {
             Content::Json(passing) => passing.body().clone(),
             Content::Form(form) => form.body().clone(),
+            Content::Nothing => Bytes::new(),
+            Content::Raw(body, _) => body.clone(),
         }
     }
 
@@ -107,6 +203,8 @@ impl Sent {
         match &self.content {
             Content::Json(passing) => Ok(passing.with(&self.texts, model)),
             Content::Form(form) => form.with(&self.texts, model),
+            Content::Nothing => Ok(Bytes::new()),
+            Content::Raw(body, _) => Ok(body.clone()),
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use forebay_dialect::{Request, Wire};
 use http::{HeaderMap, HeaderValue, request};
 
-use super::answer::{Ruled, read};
+use super::answer::{self, Ruled};
 use super::judge::{Judged, judge};
 use super::{Passage, Sent};
 use crate::answer::board::passed_on;
@@ -26,7 +26,8 @@ use crate::policy::{Caller, Demand, Policies, Reason};
 use crate::receive::guard::policy_failed;
 use crate::reply::Ready;
 use crate::route::{
-    Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment, rank,
+    Answer, Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment,
+    rank,
 };
 use crate::time::Deadline;
 use crate::trail::Trail;
@@ -53,13 +54,8 @@ pub(crate) async fn serve<P: Platform>(
     ticket.summary.caller = Some(caller.clone());
     ticket.summary.passage = Some(passage.name);
     ticket.charge.begin(gateway.account(&identity))?;
-    let sent = Sent::read(
-        passage,
-        in_path,
-        &head.headers,
-        body,
-        &gateway.config().bounds,
-    )?;
+    let bounds = &gateway.config().bounds;
+    let sent = Sent::read(passage, in_path, &head.headers, body, bounds)?;
     ticket.summary.model = sent.model.clone().unwrap_or_default();
     ticket.summary.stream = sent.stream();
     check(gateway, &identity, &sent)?;
@@ -87,7 +83,7 @@ pub(crate) async fn serve<P: Platform>(
 }
 
 /// Whether the key may use the model, and anybody has it.
-fn check<P: Platform>(
+pub(super) fn check<P: Platform>(
     gateway: &Gateway<P>,
     identity: &Identity,
     sent: &Sent,
@@ -150,11 +146,7 @@ async fn decide<P: Platform>(
     mut sent: Sent,
 ) -> Result<Decided<P>, GatewayError> {
     let size = sent.size();
-    let off = gateway
-        .config()
-        .through
-        .iter()
-        .any(|through| through.endpoint == sent.passage.name && through.guard == Judging::Off);
+    let off = is_off(gateway, sent.passage);
     let (own, caller, secret) = (gateway.clone(), caller.clone(), identity.secret.clone());
     let work = async move {
         let session = own.policies().session(&caller, size).await;
@@ -172,12 +164,18 @@ async fn decide<P: Platform>(
     }
 }
 
+/// Whether the guardrails are off at an endpoint.
+pub(super) fn is_off<P: Platform>(gateway: &Gateway<P>, passage: &Passage) -> bool {
+    let mut through = gateway.config().through.iter();
+    through.any(|through| through.endpoint == passage.name && through.guard == Judging::Off)
+}
+
 /// A request that may go.
-struct Asking<'a, P: Platform> {
-    gateway: &'a Arc<Gateway<P>>,
-    identity: &'a Identity,
-    caller: &'a Caller,
-    head: &'a HeaderMap,
+pub(super) struct Asking<'a, P: Platform> {
+    pub(super) gateway: &'a Arc<Gateway<P>>,
+    pub(super) identity: &'a Identity,
+    pub(super) caller: &'a Caller,
+    pub(super) head: &'a HeaderMap,
 }
 
 impl<P: Platform> Asking<'_, P> {
@@ -191,6 +189,31 @@ impl<P: Platform> Asking<'_, P> {
         let gateway = self.gateway;
         let passage = sent.passage;
         let deadline = self.deadline(ticket);
+        let begun = self.begin(sent, session, deadline, ticket).await?;
+        let ruled = Ruled {
+            gateway,
+            caller: self.caller,
+            passage,
+            judged,
+            deadline,
+        };
+        let content = answer::read(ruled, begun, ticket).await?;
+        ticket.charge.settle();
+        Ok(Ready {
+            headers: self.describe(ticket),
+            content,
+        })
+    }
+
+    /// The first upstream that begins to answer with success.
+    pub(super) async fn begin(
+        &self,
+        sent: Sent,
+        session: SessionOf<P>,
+        deadline: Deadline,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Answer, GatewayError> {
+        let gateway = self.gateway;
         let ranked = self.ranked(&sent, session, deadline, &ticket.trail).await?;
         let outgoing = self.outgoing(sent, deadline, ticket);
         ticket.summary.overhead = ticket.elapsed();
@@ -209,22 +232,10 @@ impl<P: Platform> Asking<'_, P> {
         begun.waited = now.saturating_duration_since(answer.sent);
         ticket.answered_by(&begun);
         ticket.head = Some(begun);
-        let ruled = Ruled {
-            gateway,
-            caller: self.caller,
-            passage,
-            judged,
-            deadline,
-        };
-        let content = read(ruled, answer, ticket).await?;
-        ticket.charge.settle();
-        Ok(Ready {
-            headers: self.describe(ticket),
-            content,
-        })
+        Ok(answer)
     }
 
-    fn deadline(&self, ticket: &Ticket<P>) -> Deadline {
+    pub(super) fn deadline(&self, ticket: &Ticket<P>) -> Deadline {
         let total = self.gateway.config().timeouts.total.0;
         let own = headers::deadline(self.head).filter(|own| *own < total);
         Deadline {
@@ -250,7 +261,8 @@ impl<P: Platform> Asking<'_, P> {
             caller: self.caller,
             wire: Wire::Chat,
             tenants: !gateway.is_open(),
-            passage: Some(sent.passage),
+            passage: Some(sent),
+            only: sent.only.as_deref(),
             demand: Demand {
                 model: model.to_owned(),
                 // Texts of one request are read one by one: none has to fit with the others.
@@ -306,7 +318,7 @@ impl<P: Platform> Asking<'_, P> {
     }
 
     /// The headers of the answer.
-    fn describe(&self, ticket: &Ticket<P>) -> HeaderMap {
+    pub(super) fn describe(&self, ticket: &Ticket<P>) -> HeaderMap {
         let mut out = HeaderMap::with_capacity(12);
         let summary = &ticket.summary;
         headers::put(&mut out, headers::REQUEST_ID, &summary.request_id);

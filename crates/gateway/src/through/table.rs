@@ -271,6 +271,34 @@ pub(crate) static IMAGE_VARIATIONS: Passage = form(
     Answer::Media,
 );
 
+pub(crate) static FILES: Passage = form(
+    "files",
+    "/v1/files",
+    &[
+        ("purpose", Word),
+        ("file", Media),
+        ("expires_after[anchor]", Word),
+        ("expires_after[seconds]", Word),
+    ],
+    Answer::Text(&[]),
+);
+
+pub(crate) static BATCHES: Passage = json(
+    "batches",
+    "/v1/batches",
+    &[
+        ("input_file_id", Word),
+        ("endpoint", Word),
+        ("completion_window", Word),
+        ("metadata", forebay_dialect::passing::Member::Tree),
+        ("output_expires_after.anchor", Word),
+    ],
+    Answer::Text(&[]),
+);
+
+/// What the configuration lists of a provider's own API.
+pub(crate) static RAW: Passage = json("raw", "/raw", &[], Answer::Media);
+
 /// Every name that the configuration may use.
 pub(crate) const NAMES: &[&str] = &[
     "rerank",
@@ -286,4 +314,6 @@ pub(crate) const NAMES: &[&str] = &[
     "detokenize",
     "classify",
     "pooling",
+    "files",
+    "batches",
 ];

@@ -17,7 +17,7 @@ mod vertex;
 
 use forebay_dialect::Wire;
 
-pub(super) use self::route::encode;
+pub(crate) use self::route::encode;
 use self::route::standard;
 pub(crate) use self::route::{Framing, Route, has_dot_segment};
 use crate::config::{Provider, ProviderOptions};

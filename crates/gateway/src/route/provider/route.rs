@@ -108,7 +108,7 @@ pub(crate) fn has_dot_segment(model: &str) -> bool {
 }
 
 /// A model's name as one segment of a path (RFC 3986): Bedrock's have colons and slashes.
-pub(in crate::route) fn encode(model: &str) -> String {
+pub(crate) fn encode(model: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(model.len());
     for byte in model.bytes() {

@@ -1,0 +1,167 @@
+//! The file of a batch: each of its lines is a request, and is judged like one.
+
+use bytes::Bytes;
+use forebay_dialect::{Request, Wire};
+
+use crate::decide::places::{Places, outline};
+use crate::enter::identity::Identity;
+use crate::error::{ErrorKind, GatewayError};
+use crate::policy::{Action, Caller, Place, PlaceKind, PolicySession, Reason};
+use crate::receive::guard::policy_failed;
+
+/// The most lines: as many as OpenAI takes.
+const MAX_LINES: usize = 50_000;
+
+/// The endpoints that a line may name.
+const URLS: &[(&str, Wire)] = &[
+    ("/v1/chat/completions", Wire::Chat),
+    ("/v1/completions", Wire::Completions),
+    ("/v1/embeddings", Wire::Embeddings),
+    ("/v1/responses", Wire::Responses),
+];
+
+/// The requests of a batch.
+pub(crate) struct Lines {
+    requests: Vec<Asked>,
+}
+
+struct Asked {
+    line: usize,
+    id: String,
+    request: Request,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'l> {
+    custom_id: String,
+    method: String,
+    url: String,
+    #[serde(borrow)]
+    body: &'l serde_json::value::RawValue,
+}
+
+impl Lines {
+    /// Reads the lines, each a request that this key may send.
+    pub(super) fn read(file: &Bytes, identity: &Identity) -> Result<Self, GatewayError> {
+        let mut requests = Vec::new();
+        for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+            let line = line.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            if requests.len() >= MAX_LINES {
+                let why = format!("it has more than {MAX_LINES} lines");
+                return Err(invalid(number, &why));
+            }
+            requests.push(request(number, line, file, identity)?);
+        }
+        Ok(Self { requests })
+    }
+
+    /// An estimate of the tokens of all its prompts.
+    pub(super) fn tokens(&self) -> u64 {
+        let tokens = self.requests.iter();
+        tokens
+            .map(|asked| asked.request.estimated_input_tokens())
+            .sum()
+    }
+
+    /// The models that it asks for, each once.
+    pub(super) fn models(&self) -> Vec<String> {
+        let requests = self.requests.iter();
+        let mut models: Vec<String> = requests
+            .map(|asked| asked.request.prompt.model.clone())
+            .collect();
+        models.sort_unstable();
+        models.dedup();
+        models
+    }
+
+    /// Why a rule refuses it, if one does. A mask's value could not be put back: the answers come
+    /// hours later.
+    pub(super) async fn judge<S: PolicySession>(
+        &self,
+        session: &mut S,
+        caller: &Caller,
+    ) -> Result<Option<Reason>, GatewayError> {
+        for Asked { line, id, request } in &self.requests {
+            let mut places = Places::of(&request.prompt).list;
+            places.push(Place {
+                kind: PlaceKind::Vocabulary,
+                role: "",
+                path: "custom_id".to_owned(),
+                text: id.into(),
+                joins_next: false,
+            });
+            let verdict = session
+                .check_prompt(caller, &outline(&request.prompt), &places, &[])
+                .await
+                .map_err(|error| policy_failed(&error))?;
+            let reason = match verdict.action {
+                Action::Allow => continue,
+                Action::Edit(edits) if edits.is_empty() => continue,
+                Action::Deny(reason) => reason,
+                Action::Ask(question) => crate::decide::no_opinion(&question),
+                Action::Edit(_) => Reason {
+                    code: "unmaskable".to_owned(),
+                    detail:
+                        "a rule masks a value, which can't be put back in the answers of a batch"
+                            .to_owned(),
+                },
+            };
+            return Ok(Some(Reason {
+                code: reason.code,
+                detail: format!("line {line}: {}", reason.detail),
+            }));
+        }
+        Ok(None)
+    }
+}
+
+fn request(
+    number: usize,
+    line: &[u8],
+    file: &Bytes,
+    identity: &Identity,
+) -> Result<Asked, GatewayError> {
+    let read: Line<'_> = serde_json::from_slice(line)
+        .map_err(|error| invalid(number, &format!("it is no request of a batch ({error})")))?;
+    let wire = URLS.iter().find(|(url, _)| *url == read.url);
+    let Some((_, wire)) = wire.filter(|_| read.method == "POST" && !read.custom_id.is_empty())
+    else {
+        let urls: Vec<&str> = URLS.iter().map(|(url, _)| *url).collect();
+        let why = format!(
+            "a line has a custom_id, the method POST and one of the URLs {}",
+            urls.join(", ")
+        );
+        return Err(invalid(number, &why));
+    };
+    let body = file.slice_ref(read.body.get().as_bytes());
+    if super::references(&body) {
+        return Err(invalid(
+            number,
+            "the requests of a batch can't refer to files",
+        ));
+    }
+    let request =
+        Request::parse(*wire, body).map_err(|error| invalid(number, &error.to_string()))?;
+    if !identity.may_use(&request.prompt.model) {
+        return Err(GatewayError::new(
+            ErrorKind::ModelNotAllowed,
+            format!("line {number}: this API key may not use the model it asked for"),
+        )
+        .with_param(Some("file")));
+    }
+    Ok(Asked {
+        line: number,
+        id: read.custom_id,
+        request,
+    })
+}
+
+fn invalid(number: usize, why: &str) -> GatewayError {
+    GatewayError::new(ErrorKind::InvalidRequest, format!("line {number}: {why}"))
+        .with_param(Some("file"))
+        .with_code("invalid_batch")
+}

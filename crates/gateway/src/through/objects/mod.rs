@@ -1,0 +1,14 @@
+//! Files and batches: what upstreams keep for a client. All tenants share an upstream's account, so
+//! a name is bound to the tenant that made the thing: another's is a 404, and lists show a tenant
+//! its own alone.
+
+mod batch;
+mod id;
+mod list;
+mod names;
+mod refer;
+mod serve;
+
+pub(crate) use id::Thing;
+pub(crate) use refer::{references, resolve};
+pub(crate) use serve::{Request, Verb, check_head, serve_object};

@@ -1,0 +1,412 @@
+//! The way of a request about files or batches.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, request};
+use serde_json::Value;
+
+use super::batch::Lines;
+use super::id::{Thing, open};
+use super::list::{self, MAX_PAGES, Page, Query};
+use super::names::{Names, bad, batch_body};
+use crate::decide::LARGE;
+use crate::enter::headers;
+use crate::enter::identity::Identity;
+use crate::enter::ticket::Ticket;
+use crate::error::{ErrorKind, GatewayError};
+use crate::gateway::Gateway;
+use crate::platform::Platform;
+use crate::policy::{Caller, Policies, Reason};
+use crate::receive::guard::policy_failed;
+use crate::reply::{Content, Ready};
+use crate::through::answer::{Ruled, collect, passed, unseen};
+use crate::through::judge::{Judged, judge};
+use crate::through::serve::{Asking, check, is_off};
+use crate::through::table::{self, Passage};
+use crate::through::{At, Sent};
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Make one.
+    Create,
+    /// Tell all.
+    List,
+    /// Tell one.
+    Get,
+    /// What is in one.
+    Content,
+    /// Take one away.
+    Delete,
+    /// Stop one.
+    Cancel,
+}
+
+impl Verb {
+    /// How it is asked.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Verb::Create | Verb::Cancel => Method::POST,
+            Verb::List | Verb::Get | Verb::Content => Method::GET,
+            Verb::Delete => Method::DELETE,
+        }
+    }
+
+    fn behind(self) -> &'static str {
+        match self {
+            Verb::Content => "/content",
+            Verb::Cancel => "/cancel",
+            _ => "",
+        }
+    }
+}
+
+impl Thing {
+    /// The endpoint that makes one.
+    pub(crate) fn passage(self) -> &'static Passage {
+        match self {
+            Thing::File => &table::FILES,
+            Thing::Batch => &table::BATCHES,
+        }
+    }
+}
+
+/// The error for a name that the tenant was not given.
+pub(super) fn unknown(thing: Thing, name: &str) -> GatewayError {
+    let what = match thing {
+        Thing::File => "File",
+        Thing::Batch => "Batch",
+    };
+    // 80: a name is no place for a payload.
+    let shown: String = name.chars().take(80).collect();
+    GatewayError::new(
+        ErrorKind::NotFound,
+        format!("No such {what} object: {shown}"),
+    )
+    .with_code("not_found")
+    .with_param(Some("id"))
+}
+
+/// What a request is about.
+pub(crate) struct Request<'r> {
+    pub(crate) thing: Thing,
+    pub(crate) verb: Verb,
+    /// The name in its path.
+    pub(crate) name: Option<String>,
+    pub(crate) head: &'r request::Parts,
+    pub(crate) body: Bytes,
+}
+
+/// Serves one request about files or batches.
+pub(crate) async fn serve_object<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    asked: Request<'_>,
+    ticket: &mut Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let identity = gateway
+        .keys()
+        .identify_any(headers::api_keys(asked.head), gateway.platform().wall())?;
+    let passage = asked.thing.passage();
+    let caller = Caller {
+        tenant: identity.key.tenant.clone(),
+        key: identity.key.id.clone(),
+        route: passage.path,
+    };
+    ticket.summary.caller = Some(caller.clone());
+    ticket.summary.passage = Some(passage.name);
+    ticket.charge.begin(gateway.account(&identity))?;
+    let keeper = Keeper {
+        asking: Asking {
+            gateway,
+            identity: &identity,
+            caller: &caller,
+            head: &asked.head.headers,
+        },
+        thing: asked.thing,
+        passage,
+    };
+    let content = match (asked.verb, asked.thing) {
+        (Verb::Create, Thing::File) => keeper.upload(asked.body, ticket).await?,
+        (Verb::Create, Thing::Batch) => keeper.begin_batch(asked.body, ticket).await?,
+        (Verb::List, _) => keeper.list(asked.head.uri.query(), ticket).await?,
+        (verb, thing) => {
+            let name = asked.name.unwrap_or_default();
+            let (upstream, own) =
+                open(&identity.secret, thing, &name).ok_or_else(|| unknown(thing, &name))?;
+            keeper.one(verb, upstream, &own, ticket).await?
+        }
+    };
+    Ok(Ready {
+        headers: keeper.asking.describe(ticket),
+        content,
+    })
+}
+
+/// One tenant's dealings with what upstreams keep.
+struct Keeper<'k, P: Platform> {
+    asking: Asking<'k, P>,
+    thing: Thing,
+    passage: &'static Passage,
+}
+
+impl<P: Platform> Keeper<'_, P> {
+    fn identity(&self) -> &Identity {
+        self.asking.identity
+    }
+
+    fn names<'n>(&'n self, upstream: &'n str) -> Names<'n> {
+        Names {
+            secret: &self.identity().secret,
+            upstream,
+            thing: self.thing,
+        }
+    }
+
+    /// Keeps a file at an upstream.
+    async fn upload(
+        &self,
+        body: Bytes,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let gateway = self.asking.gateway;
+        let bounds = &gateway.config().bounds;
+        let sent = Sent::read(self.passage, None, self.asking.head, body, bounds)?;
+        check(gateway, self.identity(), &sent)?;
+        let large = sent.size() >= LARGE;
+        let (own, caller) = (gateway.clone(), self.asking.caller.clone());
+        let identity = self.identity().clone();
+        let work = async move { judged_upload(&own, &caller, &identity, sent).await };
+        let (sent, tokens, denied) = if large {
+            gateway.platform().aside(work).await?
+        } else {
+            work.await?
+        };
+        ticket.input_tokens = tokens;
+        ticket.charge.reserve(tokens, 0)?;
+        if let Some(Reason { code, detail }) = denied {
+            return Err(GatewayError::new(ErrorKind::PromptDenied, detail).with_code(code));
+        }
+        self.ask(sent, ticket).await
+    }
+
+    /// Begins a batch where its file is.
+    async fn begin_batch(
+        &self,
+        body: Bytes,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let gateway = self.asking.gateway;
+        let (head, bounds) = (self.asking.head, &gateway.config().bounds);
+        let mut sent = Sent::read(self.passage, None, head, body.clone(), bounds)?;
+        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let name = said.get("input_file_id").and_then(Value::as_str);
+        let name = name.ok_or_else(|| {
+            bad(
+                "missing required parameter: 'input_file_id'",
+                Some("input_file_id"),
+            )
+        })?;
+        let (upstream, own) = open(&self.identity().secret, Thing::File, name)
+            .ok_or_else(|| unknown(Thing::File, name).with_param(Some("input_file_id")))?;
+        let caller = self.asking.caller;
+        if !is_off(gateway, self.passage) {
+            let session = gateway.policies().session(caller, body.len()).await;
+            let mut session = session.map_err(|error| policy_failed(&error))?;
+            let secret = &self.identity().secret;
+            let (judged, denied) = judge(&mut session, caller, secret, &mut sent).await?;
+            ticket.summary.guard_hits.clone_from(&judged.hits);
+            // The metadata is told again whenever the batch is: nobody would put values back.
+            let masked = (!judged.masks.is_empty()).then(|| Reason {
+                code: "unmaskable".to_owned(),
+                detail: "a rule masks a value in the metadata of a batch".to_owned(),
+            });
+            if let Some(Reason { code, detail }) = denied.or(masked) {
+                return Err(GatewayError::new(ErrorKind::PromptDenied, detail).with_code(code));
+            }
+        }
+        let body = batch_body(&body, &own, &self.identity().secret)?;
+        let mut sent = Sent::read(self.passage, None, head, body, bounds)?;
+        sent.only = Some(upstream);
+        self.ask(sent, ticket).await
+    }
+
+    /// Does something with one thing.
+    async fn one(
+        &self,
+        verb: Verb,
+        upstream: String,
+        own: &str,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let path = format!(
+            "{}/{}{}",
+            self.passage.path,
+            crate::route::encode(own),
+            verb.behind()
+        );
+        let at = At {
+            method: verb.method(),
+            path,
+        };
+        let sent = Sent::about(self.passage, at, upstream);
+        if verb == Verb::Content {
+            return self.content(sent, ticket).await;
+        }
+        self.ask(sent, ticket).await
+    }
+
+    /// Asks, and tells the answer in the tenant's names.
+    async fn ask(&self, sent: Sent, ticket: &mut Ticket<P>) -> Result<Content<P>, GatewayError> {
+        let (upstream, body) = self.exchange(sent, ticket).await?;
+        let value: Value = serde_json::from_slice(&body).map_err(|_| list::nonsense())?;
+        let told = self.names(&upstream).told(value);
+        ticket.estimated(0, false);
+        ticket.charge.settle();
+        Ok(Content::Whole(told.to_string().into()))
+    }
+
+    async fn exchange(
+        &self,
+        sent: Sent,
+        ticket: &mut Ticket<P>,
+    ) -> Result<(Arc<str>, Bytes), GatewayError> {
+        let gateway = self.asking.gateway;
+        let session = gateway.policies().session(self.asking.caller, 0).await;
+        let session = session.map_err(|error| policy_failed(&error))?;
+        let deadline = self.asking.deadline(ticket);
+        let answer = self.asking.begin(sent, session, deadline, ticket).await?;
+        let upstream = answer.upstream.name.clone();
+        let ruled = self.ruled(Judged::default(), ticket);
+        Ok((upstream, collect(&ruled, answer).await?))
+    }
+
+    fn ruled(&self, judged: Judged, ticket: &Ticket<P>) -> Ruled<'_, P> {
+        Ruled {
+            gateway: self.asking.gateway,
+            caller: self.asking.caller,
+            passage: self.passage,
+            judged,
+            deadline: self.asking.deadline(ticket),
+        }
+    }
+
+    /// What is in a file: judged line by line where rules apply to what models say.
+    async fn content(
+        &self,
+        mut sent: Sent,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let gateway = self.asking.gateway;
+        let caller = self.asking.caller;
+        let session = gateway.policies().session(caller, 0).await;
+        let mut session = session.map_err(|error| policy_failed(&error))?;
+        let judged = match is_off(gateway, self.passage) {
+            true => Judged::default(),
+            false => {
+                let secret = &self.identity().secret;
+                judge(&mut session, caller, secret, &mut sent).await?.0
+            }
+        };
+        let deadline = self.asking.deadline(ticket);
+        let answer = self.asking.begin(sent, session, deadline, ticket).await?;
+        let ruled = self.ruled(judged, ticket);
+        ticket.estimated(0, false);
+        match ruled.judged.guard_output {
+            true => passed(ruled, answer).await,
+            false => Ok(unseen(&ruled, answer)),
+        }
+    }
+
+    /// Tells the tenant's own of all upstreams, in their order.
+    async fn list(
+        &self,
+        query: Option<&str>,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let query = Query::read(self.thing, query, &self.identity().secret)?;
+        let upstreams = self.asking.gateway.all_upstreams().iter();
+        let names: Vec<String> = upstreams
+            .filter(|upstream| upstream.passes(self.passage, None))
+            .map(|upstream| upstream.name.to_string())
+            .collect();
+        let (mut at, mut after) = (0, None);
+        if let Some((upstream, own)) = query.after.clone() {
+            at = names.iter().position(|name| *name == upstream).unwrap_or(0);
+            after = Some(own);
+        }
+        let mut things = Vec::new();
+        let mut pages = 0;
+        while let Some(name) = names.get(at) {
+            if pages >= MAX_PAGES || things.len() > query.limit {
+                break;
+            }
+            pages += 1;
+            let place = At {
+                method: Method::GET,
+                path: query.path(self.passage.path, after.as_deref()),
+            };
+            let sent = Sent::about(self.passage, place, name.clone());
+            let (_, body) = self.exchange(sent, ticket).await?;
+            let page = Page::read(&body)?;
+            after.clone_from(&page.next);
+            if after.is_none() {
+                at += 1;
+            }
+            things.extend(page.own(&self.names(name)));
+        }
+        let more = things.len() > query.limit;
+        things.truncate(query.limit);
+        ticket.nothing();
+        Ok(Content::Whole(list::told(things, more).to_string().into()))
+    }
+}
+
+/// A file, its lines read and judged where it is a batch, and the tokens of its prompts. It goes on
+/// under a name that carries its tenant's mark.
+async fn judged_upload<P: Platform>(
+    gateway: &Gateway<P>,
+    caller: &Caller,
+    identity: &Identity,
+    mut sent: Sent,
+) -> Result<(Sent, u64, Option<Reason>), GatewayError> {
+    let missing = || bad("one file is missing", Some("file"));
+    let (name, content) = {
+        let file = sent.file().ok_or_else(missing)?;
+        let batch = sent.field("purpose") == Some("batch");
+        let content = batch.then(|| file.content()).transpose()?;
+        (Names::marked(&identity.secret, &file.name), content)
+    };
+    let lines = content.map(|content| Lines::read(&content, identity));
+    let lines = lines.transpose()?;
+    let mut tokens = 0;
+    if let Some(lines) = &lines {
+        tokens = lines.tokens();
+        sent.models = lines.models();
+    }
+    if !is_off(gateway, sent.passage) {
+        let session = gateway.policies().session(caller, sent.size()).await;
+        let mut session = session.map_err(|error| policy_failed(&error))?;
+        if let Some(lines) = &lines {
+            sent.file_is_read();
+            let denied = lines.judge(&mut session, caller).await?;
+            if denied.is_some() {
+                return Ok((sent, tokens, denied));
+            }
+        }
+        let (_, denied) = judge(&mut session, caller, &identity.secret, &mut sent).await?;
+        if denied.is_some() {
+            return Ok((sent, tokens, denied));
+        }
+    }
+    sent.rename_file(name);
+    Ok((sent, tokens, None))
+}
+
+/// Nothing is said in the headers of such a request.
+pub(crate) fn check_head(verb: Verb, thing: Thing, head: &HeaderMap) -> Result<(), GatewayError> {
+    match verb {
+        Verb::Create => thing.passage().check_head(head),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,366 @@
+//! Files and batches: a tenant's own alone, at the upstream that keeps them, judged line by line.
+
+use std::sync::{Arc, Mutex};
+
+use forebay_tests::client::Reply;
+use forebay_tests::{Client, Config, Forebay, Key, Scripted};
+use http::Method;
+use serde_json::{Value, json};
+
+/// An upstream that keeps files and batches for whoever has its key, and tells all of them.
+async fn keeper() -> (Scripted, Arc<Mutex<Vec<Value>>>) {
+    let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let things = kept.clone();
+    let upstream = Scripted::start(move |mut call| {
+        let things = things.clone();
+        async move {
+            let (status, answer) = answer(&call.request, &mut things.lock().unwrap());
+            call.answer(status, "application/json", &answer.to_string())
+                .await;
+        }
+    })
+    .await;
+    (upstream, kept)
+}
+
+fn answer(
+    request: &forebay_tests::upstream::Received,
+    things: &mut Vec<Value>,
+) -> (&'static str, Value) {
+    let line = request.head.lines().next().unwrap_or_default();
+    let mut words = line.split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let path = path.split('?').next().unwrap();
+    let number = things.len();
+    let list = |kind: &str| {
+        let things = things.iter().filter(|thing| thing["object"] == kind);
+        json!({"object": "list", "data": things.collect::<Vec<_>>(), "has_more": false})
+    };
+    let made = match (method, path) {
+        ("post", "/v1/files") => {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let name = body.split("filename=\"").nth(1).unwrap();
+            let name = name.split('"').next().unwrap();
+            json!({"id": format!("file-{number}"), "object": "file", "filename": name})
+        }
+        ("post", "/v1/batches") => {
+            let mut body = request.json();
+            body["id"] = format!("batch_{number}").into();
+            body["object"] = "batch".into();
+            body["output_file_id"] = "file-out".into();
+            body
+        }
+        ("post", "/v1/chat/completions") => {
+            let told = json!({"index": 0, "message": {"role": "assistant", "content": "read"}, "finish_reason": "stop"});
+            return ("200 OK", json!({"choices": [told]}));
+        }
+        ("get", "/v1/files") => return ("200 OK", list("file")),
+        ("get", "/v1/batches") => return ("200 OK", list("batch")),
+        (_, path) if path.ends_with("/content") => {
+            return (
+                "200 OK",
+                json!({"custom_id": "1", "said": "quite forbidden"}),
+            );
+        }
+        (_, path) => {
+            let id = path.trim_end_matches("/cancel").rsplit('/').next().unwrap();
+            let found = things.iter().find(|thing| thing["id"] == id).cloned();
+            return found.map_or(("404 Not Found", json!({})), |thing| ("200 OK", thing));
+        }
+    };
+    things.push(made.clone());
+    ("200 OK", made)
+}
+
+fn line(text: &str) -> String {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+    json!({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body})
+        .to_string()
+}
+
+async fn upload(client: &Client, purpose: &str, content: &str) -> Reply {
+    let part = |head: &str, text: &str| {
+        format!("--edge\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n")
+    };
+    let body = part("name=\"purpose\"", purpose)
+        + &part("name=\"file\"; filename=\"mine.jsonl\"", content)
+        + "--edge--\r\n";
+    let client = client.with_header("content-type", "multipart/form-data; boundary=edge");
+    client.post_bytes("/v1/files", body).await
+}
+
+fn id(reply: &Reply) -> String {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn begin(file: &str) -> Value {
+    json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {"mine": "yes"}})
+}
+
+async fn delete(client: &Client, path: &str) -> Reply {
+    let response = client.send(Method::DELETE, path, "").await.unwrap();
+    Reply::read(response).await
+}
+
+#[tokio::test]
+async fn what_an_upstream_keeps_is_its_tenants_alone() {
+    let (upstream, kept) = keeper().await;
+    let (mine, theirs) = (Key::of("acme"), Key::of("other"));
+    let config = Config::new("")
+        .keys(&[&mine, &theirs])
+        .upstream("kept", &upstream.url(), "");
+    let forebay = Forebay::start(config).await;
+    let (mine, theirs) = (forebay.client_of(&mine), forebay.client_of(&theirs));
+
+    let reply = upload(&mine, "batch", &line("hello")).await;
+    let file = id(&reply);
+    assert_eq!(reply.json()["filename"], "mine.jsonl");
+    let batch = mine.post("/v1/batches", &begin(&file)).await;
+    let name = id(&batch);
+    assert_eq!(batch.json()["input_file_id"], file.as_str());
+    assert_eq!(batch.json()["metadata"], json!({"mine": "yes"}));
+    assert_eq!(kept.lock().unwrap()[1]["input_file_id"], "file-0");
+    let output = batch.json()["output_file_id"].as_str().unwrap().to_owned();
+
+    for (path, status) in [
+        (format!("/v1/files/{file}"), 200),
+        (format!("/v1/files/{output}/content"), 200),
+        (format!("/v1/batches/{name}"), 200),
+        // An upstream's own names open nothing.
+        ("/v1/files/file-0".to_owned(), 404),
+        ("/v1/batches/batch_1".to_owned(), 404),
+        (format!("/v1/files/{name}"), 404),
+    ] {
+        assert_eq!(mine.get(&path).await.status, status, "{path}");
+        let other = theirs.get(&path).await;
+        other.is_error(404, "not_found");
+    }
+    let asked = upstream.calls();
+    assert_eq!(
+        delete(&theirs, &format!("/v1/files/{file}")).await.status,
+        404
+    );
+    let stolen = theirs.post("/v1/batches", &begin(&file)).await;
+    stolen.is_error(404, "not_found");
+    let cancel = format!("/v1/batches/{name}/cancel");
+    theirs
+        .post(&cancel, &json!({}))
+        .await
+        .is_error(404, "not_found");
+    assert_eq!(upstream.calls(), asked);
+    assert_eq!(mine.post(&cancel, &json!({})).await.status, 200);
+
+    for path in ["/v1/files", "/v1/batches?limit=5"] {
+        let list = mine.get(path).await.json();
+        assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{list}");
+        let first = list["data"][0]["id"].as_str().unwrap();
+        assert!(first == file || first == name, "{list}");
+        assert_eq!(theirs.get(path).await.json()["data"], json!([]));
+    }
+    let beyond = theirs.get(&format!("/v1/files?after={file}")).await;
+    beyond.is_error(404, "not_found");
+    mine.get("/v1/files?limit=0")
+        .await
+        .is_error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_request_may_name_only_files_of_its_tenant_and_goes_where_they_are() {
+    let (elsewhere, _) = keeper().await;
+    let (upstream, _) = keeper().await;
+    let (mine, theirs) = (Key::of("acme"), Key::of("other"));
+    let config = Config::new("")
+        .keys(&[&mine, &theirs])
+        .upstream("elsewhere", &elsewhere.url(), "passes = []")
+        .upstream("kept", &upstream.url(), "");
+    let forebay = Forebay::start(config).await;
+    let (mine, theirs) = (forebay.client_of(&mine), forebay.client_of(&theirs));
+    let file = id(&upload(&mine, "user_data", "text").await);
+    let asking = |name: &str| {
+        let content = json!([{"type": "text", "text": "what is in it"}, {"type": "file", "file": {"file_id": name}}]);
+        json!({"model": "m", "messages": [{"role": "user", "content": content}]})
+    };
+    let reply = mine.chat(&asking(&file)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("x-forebay-upstream"), "kept");
+    let sent = upstream.received().pop().unwrap().json();
+    assert_eq!(
+        sent["messages"][0]["content"][1]["file"]["file_id"],
+        "file-0"
+    );
+    for (client, name) in [
+        (&theirs, file.as_str()),
+        (&theirs, "file-0"),
+        (&mine, "file-0"),
+    ] {
+        client
+            .chat(&asking(name))
+            .await
+            .is_error(404, "file_not_found");
+    }
+    let escaped = asking("file-0")
+        .to_string()
+        .replace("file_id", "f\\u0069le_id");
+    let reply = mine.post_bytes("/v1/chat/completions", escaped).await;
+    reply.is_error(404, "file_not_found");
+    let plain = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
+    let reply = mine.chat(&plain).await;
+    assert_eq!(reply.header("x-forebay-upstream"), "elsewhere");
+}
+
+#[tokio::test]
+async fn each_line_of_a_batch_is_judged_like_a_request() {
+    let (upstream, _) = keeper().await;
+    let rules = "[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"deny\"\napply = [\"input\"]\n\n[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]\n";
+    let bound = Key::of("acme").with("models = [\"m\"]");
+    let config = Config::new(rules)
+        .keys(&[&bound])
+        .upstream("kept", &upstream.url(), "");
+    let forebay = Forebay::start(config).await;
+    let client = forebay.client_of(&bound);
+    let good = line("hello");
+    for (purpose, content, status, code) in [
+        (
+            "batch",
+            format!("{good}\n{}", line("so forbidden")),
+            400,
+            "rule-denied",
+        ),
+        (
+            "batch",
+            format!("{good}\n{}", line("to ann@example.org")),
+            400,
+            "unmaskable",
+        ),
+        ("batch", format!("{good}\n{{}}"), 400, "invalid_batch"),
+        (
+            "batch",
+            good.replace("\"m\"", "\"other\""),
+            403,
+            "model_not_allowed",
+        ),
+        (
+            "batch",
+            good.replace("chat/completions", "files"),
+            400,
+            "invalid_batch",
+        ),
+        (
+            "batch",
+            good.replace("\"method\"", "\"hidden\":\"x\",\"method\""),
+            400,
+            "invalid_batch",
+        ),
+        (
+            "batch",
+            good.replace(
+                "\"hello\"",
+                "[{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}]",
+            ),
+            400,
+            "invalid_batch",
+        ),
+        // What is not a batch can't be read.
+        ("user_data", "text".to_owned(), 400, "unreadable"),
+    ] {
+        let reply = upload(&client, purpose, &content).await;
+        let message = reply.is_error(status, code);
+        assert!(purpose != "batch" || message.contains("line "), "{message}");
+        assert!(!message.contains("ann@"), "{message}");
+    }
+    assert_eq!(upstream.calls(), 0);
+    id(&upload(&client, "batch", &format!("{good}\n\n{good}\n")).await);
+}
+
+#[tokio::test]
+async fn what_a_batch_answered_is_judged_when_it_is_read() {
+    let (upstream, _) = keeper().await;
+    let rules = "[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"mask\"\napply = [\"output\"]\n";
+    let forebay = Forebay::start(upstream.behind(rules)).await;
+    let file = id(&upload(&forebay.client, "batch", &line("hello")).await);
+    let reply = forebay
+        .client
+        .get(&format!("/v1/files/{file}/content"))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let line = reply.json();
+    assert_eq!(line["custom_id"], "1");
+    assert!(!reply.text().contains("forbidden"), "{line}");
+}
+
+const RAW: &str = "[[raw]]\nmethod = \"POST\"\npath = \"/v1/fine_tuning/jobs\"\nupstream = \"kept\"\ntenants = [\"acme\"]\n";
+
+#[tokio::test]
+async fn a_providers_own_api_is_reached_where_it_is_listed_exactly() {
+    let upstream = Scripted::saying(forebay_tests::upstream::response(
+        "200 OK",
+        "application/json",
+        "{\"object\":\"fine_tuning.job\"}",
+    ))
+    .await;
+    let (mine, theirs) = (Key::of("acme"), Key::of("other"));
+    let config = |raw: &str| {
+        Config::new("")
+            .keys(&[&mine, &theirs])
+            .upstream("kept", &upstream.url(), "key = \"env:KEPT_KEY\"")
+            .env("KEPT_KEY", "sk-kept")
+            .table(raw)
+    };
+    let forebay = Forebay::start(config(RAW)).await;
+    let (own, other) = (forebay.client_of(&mine), forebay.client_of(&theirs));
+    let path = "/v1/fine_tuning/jobs";
+    let reply = own.post_bytes(&format!("{path}?x=1"), "as it is").await;
+    assert_eq!(reply.json()["object"], "fine_tuning.job");
+    let sent = upstream.received().pop().unwrap();
+    assert!(
+        sent.head.starts_with("post /v1/fine_tuning/jobs?x=1 "),
+        "{}",
+        sent.head
+    );
+    assert_eq!(sent.header("authorization"), Some("bearer sk-kept"));
+    assert_eq!(sent.body, b"as it is");
+    other
+        .post(path, &json!({}))
+        .await
+        .is_error(404, "not_found");
+    forebay
+        .client
+        .post(path, &json!({}))
+        .await
+        .is_error(401, "missing_api_key");
+    assert_eq!(own.get(path).await.status, 404);
+    for near in [
+        "/v1/fine_tuning/jobs/",
+        "/v1//fine_tuning/jobs",
+        "/v1/fine_tuning/jobs/x",
+    ] {
+        own.post(near, &json!({})).await.is_error(404, "not_found");
+    }
+    assert_eq!(upstream.calls(), 1);
+
+    let rule = "\n[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"deny\"\n";
+    let forebay = Forebay::start(config(&format!("{RAW}{rule}"))).await;
+    let own = forebay.client_of(&mine);
+    own.post(path, &json!({})).await.is_error(400, "unreadable");
+    assert_eq!(upstream.calls(), 1);
+    let off = format!("{RAW}guard = \"off\"\n{rule}");
+    let forebay = Forebay::start(config(&off)).await;
+    let reply = forebay.client_of(&mine).post(path, &json!({})).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+
+    for (wrong, said) in [
+        (RAW.replace("/jobs", "/*"), "no exact path"),
+        (RAW.replace("/jobs", "/../x"), "no exact path"),
+        (RAW.replace("POST", "post"), "is none of"),
+        (RAW.replace("\"kept\"", "\"nobody\""), "no upstream"),
+        (format!("{RAW}\n{RAW}"), "listed already"),
+        (
+            "[[through]]\nendpoint = \"none\"\n".to_owned(),
+            "no endpoint",
+        ),
+    ] {
+        let refusal = Forebay::refuses(config(&wrong)).await;
+        assert!(refusal.said.contains(said), "{said}: {}", refusal.said);
+    }
+}
