@@ -45,7 +45,7 @@ def test_toml_is_toml_and_configurations_are_good(text, tmp_path):
         return
     for name in re.findall(r'"([\w-]+\.(?:pem|key|toml|json))"', text):
         (tmp_path / name).touch()
-    if "catalogue" in read or "tls" in text or "auth" in text:
+    if "catalogue" in read or "tls" in text or ("auth" in text and "[auth." not in text):
         return
     done = check(text, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod affinity;
 mod kv_events;
+mod provider;
+mod services;
 mod upstream;
 
+pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
+pub use provider::{Provider, ProviderOptions, UnknownProvider};
+pub use services::{SERVICES, Service};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Provider, ProviderOptions, UpstreamConfig, UpstreamTimeouts,
+    UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.
@@ -213,6 +219,10 @@ pub struct TenantConfig {
     pub residency: Vec<String>,
     /// The most one request may cost, in millionths of a US dollar.
     pub budget_micro_usd: Option<u64>,
+    /// Requests per minute of all its keys together, besides each key's own limit. Absent: no limit.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens per minute, input and output, of all its keys together. Absent: no limit.
+    pub tokens_per_minute: Option<u32>,
 }
 
 /// `[rate]`: limits of a key that names none itself.

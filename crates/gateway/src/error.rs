@@ -106,6 +106,24 @@ kinds! {
     Internal => "internal_error", 500, "internal_error", Internal, true;
 }
 
+impl ErrorKind {
+    /// The stage that ends a request with it: `enter`, `decide`, `store`, `route`, `upstream` or
+    /// `reply`.
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Self::PromptDenied | Self::PolicyFailed => "decide",
+            Self::NotCached | Self::NotResumable => "store",
+            Self::NotExpressible | Self::Budget | Self::NoUpstream => "route",
+            Self::OutputDenied | Self::ClientTooSlow => "reply",
+            Self::DeadlineExceeded => "upstream",
+            _ => match self.source() {
+                ErrorSource::Upstream => "upstream",
+                ErrorSource::Client | ErrorSource::Policy | ErrorSource::Internal => "enter",
+            },
+        }
+    }
+}
+
 /// An error on its way to a client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -124,6 +142,8 @@ pub struct GatewayError {
     pub status: Option<u16>,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// What only an operator may know of it, such as the name of a file that can't be read.
+    pub detail: Option<String>,
 }
 
 impl GatewayError {
@@ -137,6 +157,7 @@ impl GatewayError {
             error_type: None,
             status: None,
             retry_after: None,
+            detail: None,
         }
     }
 
@@ -151,6 +172,13 @@ impl GatewayError {
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// Says what only an operator may know.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
         self
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
+use crate::answer::explain::{Explanation, explain};
 use crate::answer::flight::{FlightBounds, Flights};
 use crate::answer::generate;
 use crate::config::GatewayConfig;
@@ -173,6 +174,8 @@ impl<P: Platform> Gateway<P> {
         let id = headers::request_id(&*permit.gateway.platform.clone(), Some(&head.headers));
         let mut ticket = Ticket::new(permit, head.uri.path(), id);
         ticket.wire = crate::enter::ingress::wire_of(head);
+        ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
+        ticket.passed("enter");
         error_reply(ticket, error)
     }
 
@@ -231,6 +234,21 @@ impl<P: Platform> Gateway<P> {
             .collect()
     }
 
+    /// What the prompt of a request to `path` is to the engines that may get it, as if it came from
+    /// this tenant; none is needed where there is only one. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::handle`] would answer, and where no key belongs to the tenant.
+    pub async fn explain_prefix(
+        self: &Arc<Self>,
+        path: &str,
+        body: Bytes,
+        tenant: Option<&str>,
+    ) -> Result<Explanation, GatewayError> {
+        explain(self, path, body, tenant).await
+    }
+
     /// Requests in flight.
     pub fn in_flight(&self) -> u32 {
         self.shared.in_flight.load(Relaxed)
@@ -284,7 +302,7 @@ impl<P: Platform> Gateway<P> {
     pub(crate) fn account(&self, identity: &Identity) -> Option<Account> {
         let now = self.platform.now();
         let limits = &self.shared.limits;
-        limits.account(&identity.key, &self.config.rate, now)
+        limits.account(&identity.key, &identity.tenant, &self.config.rate, now)
     }
 
     pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {

@@ -35,13 +35,17 @@ mod route;
 pub mod settings;
 pub mod store;
 mod time;
+mod trail;
 
+pub use answer::explain::Explanation;
 pub use decide::memo;
 pub use enter::{headers, identity};
 
+pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};
 pub use route::{
-    EndpointStatus, KvSource, PrefixStatus, SharedIndex, UpstreamConfigError, UpstreamStatus,
+    EndpointStatus, ExplainedSeconds, ExplainedUpstream, ExplainedWorker, KvSource, PrefixStatus,
+    SharedIndex, UpstreamConfigError, UpstreamStatus,
 };

@@ -152,6 +152,16 @@ pub struct Summary {
     pub policy_time: Duration,
     /// Spent in the gateway itself before the upstream was asked or the answer was found.
     pub overhead: Duration,
+    /// The code of the error as the client got it, where it says more than `error`: a rule's.
+    pub code: Option<String>,
+    /// How the request came to its answer.
+    pub way: Way,
+    /// What the answer cost, in millionths of a US dollar, where the price is known.
+    pub cost_micro_usd: u64,
+    /// What it would have cost if nothing stored had answered, in millionths of a US dollar.
+    pub saved_by_cache_micro_usd: u64,
+    /// What the upstream's prefix cache saved, in millionths of a US dollar.
+    pub saved_by_prefix_micro_usd: u64,
     /// Whether the client left before the end.
     pub client_gone: bool,
     /// Bytes of body out.
@@ -187,17 +197,77 @@ impl Default for Summary {
             first_token: None,
             policy_time: Duration::ZERO,
             overhead: Duration::ZERO,
+            code: None,
+            way: Way::default(),
+            cost_micro_usd: 0,
+            saved_by_cache_micro_usd: 0,
+            saved_by_prefix_micro_usd: 0,
             client_gone: false,
             bytes_out: 0,
         }
     }
 }
 
+/// How a request came to its answer: names, reasons and times, never what the prompt or the answer
+/// says.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// The request that the flight was started for, where it was another one.
+    pub led_by: Option<Arc<str>>,
+    /// Stages with their beginnings, counted from the request's head.
+    pub stages: Vec<Stage>,
+    /// Upstreams that were to be asked, best first, at most 16.
+    pub order: Vec<Placed>,
+    /// Upstreams that were left out, at most 16.
+    pub excluded: Vec<Excluded>,
+    /// Upstreams that were asked, at most 16.
+    pub attempts: Vec<Attempt>,
+    /// Output rules that matched, at most 32.
+    pub output_hits: Vec<Hit>,
+}
+
+/// A stage of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// `enter`, `decide`, `store`, `route`, `upstream` or `reply`.
+    pub name: &'static str,
+    /// When it began, counted from the request's head.
+    pub start: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// An upstream's place in the order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The selector's score; lower is better.
+    pub score: f64,
+    /// What the selector expects it to cost, in millionths of a US dollar.
+    pub cost_micro_usd: Option<u64>,
+}
+
+/// An upstream that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The reason.
+    pub why: Reason,
+}
+
 /// One try of an upstream.
 #[derive(Debug, Clone)]
 pub struct Attempt {
+    /// The request that it was made for.
+    pub request_id: Arc<str>,
+    /// When it began, counted from that request's head.
+    pub start: Duration,
     /// The upstream's name.
     pub upstream: Arc<str>,
+    /// What only an operator may know of the failure, such as a file that can't be read.
+    pub detail: Option<String>,
     /// Its status; none when the transport failed.
     pub status: Option<u16>,
     /// The failure.

@@ -234,6 +234,9 @@ pub enum TransportFailure {
     Body,
     /// What came is no HTTP.
     Protocol,
+    /// The gateway's own side is not in order, such as a certificate's file. The detail is for the
+    /// operator alone.
+    Setup,
 }
 
 /// The transport failed.

@@ -317,6 +317,34 @@ pub struct Price {
     pub output: u64,
 }
 
+impl Price {
+    /// What these tokens cost, in millionths of a US dollar, rounded up.
+    pub fn of(&self, usage: Usage) -> u64 {
+        let cached = usage.cached_input.min(usage.input);
+        let parts = [
+            (usage.input - cached, self.input),
+            (cached, self.cached_input),
+            (usage.output, self.output),
+        ];
+        micro_usd(parts.into_iter())
+    }
+
+    /// What the upstream's prefix cache saved, in millionths of a US dollar.
+    pub fn saved(&self, usage: Usage) -> u64 {
+        let cached = usage.cached_input.min(usage.input);
+        let each = self.input.saturating_sub(self.cached_input);
+        micro_usd([(cached, each)].into_iter())
+    }
+}
+
+/// Tokens at prices for a million.
+fn micro_usd(parts: impl Iterator<Item = (u64, u64)>) -> u64 {
+    let sum: u128 = parts
+        .map(|(tokens, price)| u128::from(tokens) * u128::from(price))
+        .sum();
+    u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 /// How well it is known what a worker holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IndexState {

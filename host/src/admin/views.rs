@@ -44,6 +44,12 @@ pub(super) async fn upstreams<L: PolicyLoader>(State(surface): State<Arc<Surface
 pub(super) async fn reload<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Response {
     match surface.reload().await {
         Ok(()) => "reloaded\n".into_response(),
-        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response(),
+        Err(error) => {
+            tracing::error!(
+                why = "the admin surface was asked to",
+                "the reload was rejected, the old configuration stays: {error}"
+            );
+            (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response()
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use forebay_catalogue::{Catalogue, Date, File};
 
+use super::remote::Output;
 use super::say;
 
 /// Check the catalogue of models and prices, or list it.
@@ -34,6 +35,9 @@ enum What {
         /// As JSON, prices in micro-US-dollars a million tokens.
         #[arg(long)]
         json: bool,
+        /// Print a table for people or JSON for programs, as `--json` does.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
     },
 }
 
@@ -47,11 +51,16 @@ impl CatalogueArgs {
                 anyhow::ensure!(report.is_good(), "{report}");
                 say(&report.to_string());
             }
-            What::List { model, files, json } => {
+            What::List {
+                model,
+                files,
+                json,
+                output,
+            } => {
                 let texts = read(&files)?;
                 let catalogue = Catalogue::builtin()?.overlay(&named(&texts), today)?;
                 let rows = catalogue.rows(model.as_deref())?;
-                say(&match json {
+                say(&match json || output == Output::Json {
                     true => serde_json::to_string_pretty(&rows)?,
                     false => forebay_catalogue::table(&rows),
                 });

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::remote::Output;
 use super::say;
 use crate::config::{self, Config, Overrides, Source};
-use crate::operate::{Components, PolicyLoader as _};
+use crate::operate::{Components, PolicyLoader as _, refused};
 
 /// Check a configuration, or print its schema.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,9 @@ pub(super) struct CheckArgs {
     /// Print the JSON schema of the configuration instead.
     #[arg(long)]
     schema: bool,
+    /// Print lines for people or JSON for programs.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
 }
 
 impl CheckArgs {
@@ -36,8 +40,17 @@ impl CheckArgs {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        runtime.block_on(Components.load(&config.policies, &source.base))?;
-        for finding in config::findings(&config, &source) {
+        runtime
+            .block_on(Components.load(&config.policies, &source.base))
+            .map_err(|e| refused(&source, &config, e))?;
+        let findings = config::findings(&config, &source);
+        if self.output == Output::Json {
+            let told =
+                serde_json::json!({ "file": source.name(), "good": true, "warnings": findings });
+            say(&format!("{told:#}"));
+            return Ok(());
+        }
+        for finding in findings {
             say(&format!("warning: {finding}"));
         }
         say(&format!("{} is good", source.name()));

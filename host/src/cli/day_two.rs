@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::remote::{Output, Remote, table};
+use super::remote::{Output, Remote, encoded, table};
 use super::say;
 
 /// Show upstreams: health, load, measured speed.
@@ -191,27 +191,9 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A query's value (RFC 3986, section 2.3): everything but unreserved bytes is escaped.
-fn encoded(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_query_is_escaped() {
-        assert_eq!(encoded("a b&c=ä"), "a%20b%26c%3D%C3%A4");
-    }
 
     #[test]
     fn objects_become_rows() {

@@ -2,16 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use forebay_gateway::{Gateway, Trial};
+use forebay_sandbox::Sandbox;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::remote::Output;
 use super::say;
-use crate::config::{self, Config, Overrides, Source};
-use crate::operate::{Components, PolicyLoader as _};
+use crate::config::{self, Config, Overrides, Resolved, Source};
+use crate::operate::{Components, PolicyLoader as _, refused};
+use crate::platform::Native;
+use crate::store::{MemoryLimits, MemoryStore};
+use crate::telemetry::Observers;
 
 /// How long an upstream may take to let us connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -127,12 +133,22 @@ impl DoctorArgs {
             report.add("configuration", State::Doubtful, finding);
         }
         // Keys, secrets, certificates and the catalogue. Nothing is kept that depends on the master secret.
-        let resolved =
-            config::resolve(&config, &source, &[0; 32]).map(|_| "can be read".to_owned());
-        report.outcome(
-            "keys, secrets and files",
-            resolved.map_err(|e| e.to_string()),
-        );
+        let resolved = config::resolve(&config, &source, &[0; 32]);
+        let (resolved, said) = match resolved {
+            Ok(resolved) => (Some(resolved), Ok("can be read".to_owned())),
+            Err(error) => (None, Err(error.to_string())),
+        };
+        report.outcome("keys, secrets and files", said);
+        if let Some(oidc) = resolved
+            .as_ref()
+            .and_then(|resolved| resolved.oidc.as_ref())
+        {
+            let fetched = oidc.fetch().await;
+            report.outcome(
+                "auth.oidc",
+                fetched.map(|()| "the issuer's keys can be fetched and read".to_owned()),
+            );
+        }
         if let Some(tls) = &config.server.tls {
             let loaded = crate::listener::TlsKeys::load(tls, &source.base);
             report.outcome(
@@ -143,14 +159,20 @@ impl DoctorArgs {
             );
         }
         let policies = Components.load(&config.policies, &source.base).await;
-        report.outcome(
-            "policies",
-            policies
-                .map(|_| "load and take their configuration".to_owned())
-                .map_err(|e| e.to_string()),
-        );
+        let (policies, said) = match policies {
+            Ok(policies) => (
+                Some(policies),
+                Ok("load and take their configuration".to_owned()),
+            ),
+            Err(error) => (None, Err(refused(&source, &config, error).to_string())),
+        };
+        report.outcome("policies", said);
         addresses(&config, report).await;
-        upstreams(&config, report).await.context("upstreams")
+        upstreams(&config, report).await.context("upstreams")?;
+        if let (Some(resolved), Some(policies)) = (resolved, policies) {
+            credentials(resolved, policies, report).await;
+        }
+        Ok(())
     }
 }
 
@@ -208,6 +230,44 @@ async fn upstreams(config: &Config, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Asks each upstream for its models, with the credentials that it gets from the gateway.
+async fn credentials(resolved: Resolved, policies: Sandbox, report: &mut Report) {
+    let platform = Arc::new(Native::<Sandbox>::new(0, Arc::new(Observers::new(None))));
+    let store = Arc::new(MemoryStore::new(MemoryLimits {
+        bytes: 1 << 20,
+        max_entry: 1 << 20,
+    }));
+    let gateway = Gateway::new(
+        platform,
+        Arc::new(policies),
+        store,
+        resolved.gateway,
+        resolved.keys,
+        None,
+    );
+    let gateway = match gateway {
+        Ok(gateway) => gateway,
+        Err(error) => return report.add("upstreams", State::Bad, error.to_string()),
+    };
+    for (name, url, trial) in gateway.try_credentials().await {
+        let (state, said) = match trial {
+            Trial::Accepted => (State::Good, format!("{url} lists its models")),
+            Trial::Refused(status) => (
+                State::Bad,
+                format!("{url} refuses the credentials with status {status}"),
+            ),
+            Trial::Unknown(status) => (
+                State::Good,
+                format!(
+                    "{url} has no list of models ({status}), so its credentials were not tried"
+                ),
+            ),
+            Trial::Failed(why) => (State::Bad, format!("{url}: {why}")),
+        };
+        report.add(format!("credentials of upstream {name}"), state, said);
+    }
 }
 
 /// Resolves the name and connects. Whether it answers is for the gateway's own health checks to say.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 
+use super::remote::Output;
 use super::say;
 use crate::config::{self, Overrides, Source};
 use crate::keys::{KeyFile, NewKey, mint};
@@ -23,6 +25,9 @@ pub(super) struct KeysArgs {
     /// The configuration that names the keys file. Default: forebay.toml here.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print text for people or JSON for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -68,7 +73,7 @@ enum What {
 impl KeysArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let file = self.file()?;
-        let now = SystemTime::now();
+        let (now, output) = (SystemTime::now(), self.output);
         match self.what {
             What::Create {
                 tenant,
@@ -91,15 +96,19 @@ impl KeysArgs {
                     lifetime: expires_in,
                 };
                 let (secret, stored) = mint(new, now);
+                let id = stored.id.clone();
                 KeyFile::change(&file, |keys| {
                     keys.records.push(stored);
                     Ok(())
                 })?;
-                show(&secret, &file);
+                show(&id, &secret, &file, output);
             }
-            What::List => list(&KeyFile::read(&file)?, now),
+            What::List => match output {
+                Output::Table => list(&KeyFile::read(&file)?, now),
+                Output::Json => list_json(&KeyFile::read(&file)?, now),
+            },
             What::Rotate { id, overlap } => {
-                let secret = KeyFile::change(&file, |keys| {
+                let (new, secret) = KeyFile::change(&file, |keys| {
                     let old = keys.find(&id)?;
                     let lifetime = old
                         .expires
@@ -115,16 +124,28 @@ impl KeysArgs {
                         now,
                     );
                     end(&mut old.expires, now, Some(overlap));
+                    let id = stored.id.clone();
                     keys.records.push(stored);
-                    Ok(secret)
+                    Ok((id, secret))
                 })?;
-                show(&secret, &file);
+                show(&new, &secret, &file, output);
+                if output == Output::Table && !overlap.is_zero() {
+                    eprintln!(
+                        "The key {id} works for {} more.",
+                        humantime::format_duration(overlap)
+                    );
+                }
             }
             What::Expire { id, after } => {
                 KeyFile::change(&file, |keys| {
                     end(&mut keys.find(&id)?.expires, now, after);
                     Ok(())
                 })?;
+                if output == Output::Json {
+                    let seconds = after.unwrap_or_default().as_secs();
+                    say(&json!({ "id": id, "ends_in_seconds": seconds }).to_string());
+                    return Ok(());
+                }
                 say(&format!(
                     "the key {id} ends {}",
                     after.map_or("now".to_owned(), |after| format!(
@@ -158,12 +179,40 @@ fn end(expires: &mut Option<SystemTime>, now: SystemTime, after: Option<Duration
     *expires = Some(expires.map_or(at, |already| already.min(at)));
 }
 
-fn show(secret: &str, file: &Path) {
+fn show(id: &str, secret: &str, file: &Path, output: Output) {
+    if output == Output::Json {
+        let file = file.display().to_string();
+        return say(&format!(
+            "{:#}",
+            json!({ "id": id, "key": secret, "file": file })
+        ));
+    }
     say(secret);
     eprintln!(
         "This is the only time it is shown; {} keeps a digest. Clients send it as `Authorization: Bearer <key>`.",
         file.display()
     );
+}
+
+fn list_json(keys: &KeyFile, now: SystemTime) {
+    let time = |at: SystemTime| humantime::format_rfc3339_seconds(at).to_string();
+    let keys: Vec<_> = keys
+        .records
+        .iter()
+        .map(|key| {
+            json!({
+                "id": key.id,
+                "tenant": key.tenant,
+                "created": time(key.created),
+                "expires": key.expires.map(time),
+                "expired": key.is_expired(now),
+                "requests_per_minute": key.requests_per_minute,
+                "tokens_per_minute": key.tokens_per_minute,
+                "models": key.models,
+            })
+        })
+        .collect();
+    say(&format!("{:#}", json!({ "keys": keys })));
 }
 
 fn list(keys: &KeyFile, now: SystemTime) {

@@ -9,8 +9,10 @@ mod generate;
 mod init;
 mod keys;
 mod prefix;
+mod prefix_explain;
 mod remote;
 mod serve;
+mod why;
 
 use clap::{Parser, Subcommand};
 
@@ -38,13 +40,15 @@ enum Command {
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
+    /// Show how a request came to its answer.
+    Why(why::WhyArgs),
     /// Have a running gateway read its configuration again.
     Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
-    /// Check block hashes of prompts against an engine's.
+    /// Check block hashes of prompts against an engine's; show who holds a prompt.
     Prefix(prefix::PrefixArgs),
     /// Route a recorded trace through simulated engines, and compare rules.
     Simulate(forebay_simulate::SimulateArgs),
@@ -79,6 +83,7 @@ impl Cli {
             Command::Upstreams(args) => args.run(),
             Command::Cache(args) => args.run(),
             Command::Purge(args) => args.run(),
+            Command::Why(args) => args.run(),
             Command::Reload(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),

@@ -48,6 +48,16 @@ pub(super) struct Gateway {
 }
 
 impl Remote {
+    /// Whether a running gateway was named.
+    pub(super) fn is_named(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// The configuration's file, where one was named.
+    pub(super) fn file(&self) -> Option<&std::path::Path> {
+        self.config.as_deref()
+    }
+
     /// Finds the gateway's address and its token: `FOREBAY_ADMIN_TOKEN`, admin.token, or the file that the gateway
     /// wrote at start.
     pub(super) fn gateway(&self) -> anyhow::Result<Gateway> {
@@ -94,6 +104,16 @@ impl Gateway {
     /// `POST path`, as text.
     pub(super) fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<String> {
         self.ask(http::Method::POST, path, Bytes::from(body.to_string()))
+    }
+
+    /// `POST path` with a body that is sent as it is, as JSON.
+    pub(super) fn post_bytes(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<serde_json::Value> {
+        let text = self.ask(http::Method::POST, path, Bytes::from(body))?;
+        serde_json::from_str(&text).with_context(|| format!("the gateway's {path} is not JSON"))
     }
 
     fn ask(&self, method: http::Method, path: &str, body: Bytes) -> anyhow::Result<String> {
@@ -178,9 +198,27 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         .join("\n")
 }
 
+/// A query's value (RFC 3986, section 2.3): everything but unreserved bytes is escaped.
+pub(super) fn encoded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::table;
+    use super::{encoded, table};
+
+    #[test]
+    fn a_query_is_escaped() {
+        assert_eq!(encoded("a b&c=ä"), "a%20b%26c%3D%C3%A4");
+    }
 
     #[test]
     fn columns_line_up_and_lines_end_without_blanks() {

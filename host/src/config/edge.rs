@@ -65,6 +65,10 @@ pub fn edge_settings(
     if !reachable(config.secrets.master.as_ref()) {
         problems.push(Problem::at(source.locate(&["secrets", "master"]), NO_FILES));
     }
+    if config.auth.oidc.is_some() && !open {
+        let message = "an edge verifies no tokens of an issuer: it takes API keys only";
+        problems.push(Problem::at(source.locate(&["auth", "oidc"]), message));
+    }
     let keys = match &config.keys.file {
         Some(file) if !open => match KeyFile::read(&source.base.join(file)) {
             Ok(file) => file.records,

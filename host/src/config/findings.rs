@@ -30,7 +30,7 @@ fn regions(config: &Config, source: &Source, catalogue: &Catalogue, found: &mut 
     for (i, upstream) in config.upstreams.iter().enumerate() {
         let i = i.to_string();
         let name = upstream.provider.name();
-        if let Some(seller) = catalogue.seller(&name)
+        if let Some(seller) = catalogue.seller(name)
             && !upstream.provider.is_own_engine()
             && !upstream.region.is_empty()
             && !seller.regions.keys().any(|r| r.as_str() == upstream.region)

@@ -3,21 +3,26 @@
 //! Unknown keys are errors, secrets are references (`env:NAME`, `file:PATH`), sizes are
 //! integers of bytes or `"8 MiB"`, durations `"30s"`. Relative paths count from the file's folder.
 
+mod auth;
 mod diagnose;
 mod edge;
 mod findings;
 mod load;
 mod offers;
+mod refused;
 mod resolve;
 mod secret;
 mod sections;
 mod size;
 mod validate;
 
+pub(crate) use auth::is_safe_url;
+pub use auth::{LoginConfig, OidcConfig, TokenAlgorithm};
 pub use diagnose::{ConfigError, Problem};
 pub use edge::edge_settings;
 pub use findings::findings;
 pub use load::{Overrides, Source, load};
+pub use refused::refused_policy;
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};
 pub use sections::{

@@ -23,7 +23,7 @@ pub(super) fn fill(
     catalogue: &Catalogue,
 ) -> BTreeMap<String, OfferFacts> {
     let seller = upstream.provider.name();
-    let Some(seller) = catalogue.seller(&seller).map(|seller| &seller.name) else {
+    let Some(seller) = catalogue.seller(seller).map(|seller| &seller.name) else {
         return BTreeMap::new();
     };
     if upstream.models.is_empty() && !upstream.provider.is_own_engine() {

@@ -13,7 +13,7 @@ use super::load::Source;
 use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
-use crate::keys::KeyFile;
+use crate::keys::{KeyFile, Oidc};
 use crate::platform::{Transport, UpstreamCredentials};
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
@@ -22,6 +22,8 @@ pub struct Resolved {
     pub gateway: GatewayConfig,
     /// Who may come in.
     pub keys: Arc<KeyRing>,
+    /// The login with tokens, where one is configured.
+    pub oidc: Option<Arc<Oidc>>,
     /// The admin token, where one is configured.
     pub admin_token: Option<String>,
     /// Headers for the trace collector.
@@ -82,10 +84,15 @@ pub fn resolve(
         }
     };
     let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());
-    let keys = Arc::new(KeyRing::new(records, &config.tenants, master));
+    let transport = Arc::new(Transport::default());
+    let mut keys = KeyRing::new(records, &config.tenants, master);
+    let oidc = oidc(config, source, &transport)?;
+    if let Some(oidc) = &oidc {
+        keys = keys.with_login(oidc.clone(), &config.tenants, master);
+    }
+    let keys = Arc::new(keys);
 
     let catalogue = catalogue(config, source)?;
-    let transport = Arc::new(Transport::default());
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     for (i, upstream) in config.upstreams.iter().enumerate() {
         let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
@@ -170,9 +177,26 @@ pub fn resolve(
             cache_name: config.cache.name.clone(),
         },
         keys,
+        oidc,
         admin_token: secret(config.admin.token.as_ref(), &["admin", "token"])?,
         telemetry_headers,
     })
+}
+
+/// The login with tokens, with its file of certificates found.
+fn oidc(
+    config: &Config,
+    source: &Source,
+    transport: &Arc<Transport>,
+) -> Result<Option<Arc<Oidc>>, ConfigError> {
+    let Some(mut oidc) = config.auth.oidc.clone() else {
+        return Ok(None);
+    };
+    if let Some(file) = &mut oidc.ca_file {
+        let name = file.display().to_string();
+        *file = readable(source, &name, &["auth", "oidc", "ca_file"])?.into();
+    }
+    Ok(Some(Arc::new(Oidc::new(oidc, transport.clone()))))
 }
 
 /// The path of a file that an upstream needs, which must be readable: its absence is ours to mend, and

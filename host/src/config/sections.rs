@@ -11,6 +11,7 @@ use forebay_gateway::config::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::LoginConfig;
 use super::size::Size;
 
 /// The whole of `forebay.toml`. Every section may be left out.
@@ -37,6 +38,8 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// API keys.
     pub keys: KeysConfig,
+    /// Logins besides API keys.
+    pub auth: LoginConfig,
     /// Who sells which model where, at what price: files that lie over the built-in catalogue.
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
@@ -352,6 +355,10 @@ pub struct TelemetryConfig {
     /// How many models that are not configured, but listed and served by an upstream, have a label of their
     /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
     pub models: usize,
+    /// How many keys have labels of their own in metrics, over all tenants. The others are `other`. Default 1000.
+    pub keys: usize,
+    /// How many of the last requests `forebay why` knows, at about 1 KB each. Default 2048; 0 keeps none.
+    pub recent: usize,
 }
 
 impl Default for TelemetryConfig {
@@ -360,6 +367,8 @@ impl Default for TelemetryConfig {
             otlp: None,
             headers: BTreeMap::new(),
             models: 256,
+            keys: 1000,
+            recent: 2048,
         }
     }
 }

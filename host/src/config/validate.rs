@@ -18,6 +18,7 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
         upstreams(config, source, &mut problems);
     }
     tenants(config, source, &mut problems);
+    super::auth::problems(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
     problems
@@ -25,7 +26,10 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
 fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &mut Vec<Problem>) {
-    if !config.server.listen.ip().is_loopback() && config.keys.file.is_none() {
+    if !config.server.listen.ip().is_loopback()
+        && config.keys.file.is_none()
+        && config.auth.oidc.is_none()
+    {
         let span = overrides
             .listen
             .is_none()

@@ -56,6 +56,9 @@ async fn answer<P: NativePolicies>(
     };
     let generation = front.current();
     let (head, body) = request.into_parts();
+    if let Some(oidc) = &generation.oidc {
+        oidc.prepare(&head).await;
+    }
     let page = site::allowed_origin(&head.headers, &generation.config.server).cloned();
     let mut response = match &page {
         Some(origin) if site::is_preflight(&head) => {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use forebay_gateway::Gateway;
 
 use crate::config::Config;
+use crate::keys::Oidc;
 use crate::listener::{Held, Peers};
 use crate::platform::{Native, NativePolicies};
 use crate::store::MemoryStore;
@@ -19,6 +20,8 @@ pub struct Generation<P: NativePolicies> {
     pub gateway: Arc<Gateway<Native<P>>>,
     /// The policies it asks.
     pub policies: Arc<P>,
+    /// The login with tokens, where one is configured.
+    pub oidc: Option<Arc<Oidc>>,
     /// As loaded, secrets as references.
     pub config: Arc<Config>,
     /// When it was loaded.

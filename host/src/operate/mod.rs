@@ -3,6 +3,7 @@
 mod embedded;
 mod feeds;
 mod front;
+mod offline;
 mod policies;
 mod reload;
 mod serve;
@@ -10,7 +11,9 @@ mod signals;
 mod watch;
 
 pub use front::{Front, Generation, Lifecycle};
+pub use offline::explain_prefix;
 pub use policies::{Components, PolicyLoadError, PolicyLoader, bake};
+pub(crate) use reload::refused;
 pub use reload::{Control, ReloadError};
 pub use serve::{Options, Running, StartError, start};
 pub use signals::{Signals, run_until_told_to_stop};

@@ -122,7 +122,10 @@ impl<L: PolicyLoader> Control<L> {
             Some(old) if old.config.policies == config.policies && !own_files => {
                 old.policies.clone()
             }
-            _ => Arc::new(self.loader.load(&config.policies, &source.base).await?),
+            _ => {
+                let loaded = self.loader.load(&config.policies, &source.base).await;
+                Arc::new(loaded.map_err(|e| refused(&source, &config, e))?)
+            }
         };
         Ok(Prepared {
             config,
@@ -180,6 +183,7 @@ impl<L: PolicyLoader> Control<L> {
         front.replace(Generation {
             gateway,
             policies: old.policies.clone(),
+            oidc: old.oidc.clone(),
             config: old.config.clone(),
             loaded: old.loaded,
         });
@@ -195,7 +199,7 @@ impl<L: PolicyLoader> Control<L> {
             return less(format!("{} is empty", source.name()));
         }
         if !bound.clients.ip().is_loopback() {
-            if new.keys.file.is_none() {
+            if new.keys.file.is_none() && new.auth.oidc.is_none() {
                 return less(format!(
                     "no keys are configured (keys.file), and it listens on {}",
                     bound.clients
@@ -233,6 +237,10 @@ impl<L: PolicyLoader> Control<L> {
             self.keep_safe(&old.config, &read.0, &read.2)?;
             self.prepare(read, Some(&old)).await?
         };
+        let oidc = resolved.oidc.clone();
+        if let (Some(new), Some(old)) = (&oidc, &old.oidc) {
+            new.adopt(old);
+        }
         let gateway = make_gateway(
             front.platform(),
             front.store(),
@@ -248,7 +256,7 @@ impl<L: PolicyLoader> Control<L> {
             tracing::warn!("{setting} has changed and takes effect with a restart");
         }
         front.store().set_quotas(quotas(&config));
-        apply_labels(front.metrics(), &config);
+        apply_labels(front.platform().observers(), &config);
         front
             .platform()
             .observers()
@@ -258,6 +266,7 @@ impl<L: PolicyLoader> Control<L> {
         front.replace(Generation {
             gateway,
             policies,
+            oidc,
             config: Arc::new(config),
             loaded: SystemTime::now(),
         });
@@ -287,6 +296,11 @@ impl<L: PolicyLoader> Control<L> {
             config.policies.prefix_cache.component.as_ref(),
             config.policies.guardrails.component.as_ref(),
             config.policies.cloud_selector.component.as_ref(),
+            config
+                .auth
+                .oidc
+                .as_ref()
+                .and_then(|oidc| oidc.ca_file.as_ref()),
         ];
         let named = named.into_iter().flatten().chain(&config.catalogue.files);
         let files = secrets
@@ -294,6 +308,14 @@ impl<L: PolicyLoader> Control<L> {
             .map(|file| source.base.join(file))
             .chain(named.map(|file| source.base.join(file)));
         source.path.iter().cloned().chain(files).collect()
+    }
+}
+
+/// A policy's refusal, at the line that it is about where it names one.
+pub(crate) fn refused(source: &Source, config: &Config, error: PolicyLoadError) -> ReloadError {
+    match config::refused_policy(source, &config.policies, &error.0) {
+        Some(error) => ReloadError::Config(error),
+        None => ReloadError::Policies(error),
     }
 }
 
@@ -323,13 +345,16 @@ pub(super) fn quotas(config: &Config) -> impl Iterator<Item = (&str, u64)> {
         .filter_map(|tenant| Some((tenant.name.as_str(), tenant.cache_quota?)))
 }
 
-/// Models that the configuration names get a label of their own.
-pub(super) fn apply_labels(metrics: &crate::telemetry::Metrics, config: &Config) {
+/// What is told of requests: models that the configuration names get a label of their own.
+pub(super) fn apply_labels(observers: &crate::telemetry::Observers, config: &Config) {
+    let metrics = &observers.metrics;
+    observers.recent.set_limit(config.telemetry.recent);
     let names = config
         .upstreams
         .iter()
         .flat_map(|upstream| upstream.models.keys());
     metrics.set_served_limit(config.telemetry.models);
+    metrics.set_key_limit(config.telemetry.keys);
     metrics.set_models(names.map(|name| Arc::from(name.as_str())));
 }
 

@@ -99,7 +99,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     };
     let observers = Arc::new(Observers::new(traces));
     observers.set_access_log(config.log.access);
-    apply_labels(&observers.metrics, &config);
+    apply_labels(&observers, &config);
     let platform = Arc::new(Native::new(config.memo.memory.0, observers));
     let store = Arc::new(MemoryStore::new(MemoryLimits {
         bytes: config.cache.memory.0,
@@ -107,6 +107,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     }));
     store.set_quotas(quotas(&config));
     let token = resolved.admin_token.take();
+    let oidc = resolved.oidc.clone();
     let gateway = make_gateway(&platform, &store, &policies, resolved, None)?;
     gateway.start_health_checks();
     control.feeds.follow(gateway.kv_sources());
@@ -116,6 +117,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
     let first = Generation {
         gateway,
         policies,
+        oidc: oidc.clone(),
         config: config.clone(),
         loaded: SystemTime::now(),
     };
@@ -152,6 +154,10 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         connections,
     ));
     front.enter(Lifecycle::Serving);
+    if let Some(oidc) = oidc {
+        // The first request need not wait for the issuer.
+        tokio::spawn(async move { oidc.warm().await });
+    }
     Ok(Running {
         address,
         admin: admin_address,

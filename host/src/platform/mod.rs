@@ -131,6 +131,9 @@ impl<P: NativePolicies> Platform for Native<P> {
 
     fn observe(&self, observation: Observation) {
         self.observers.observe(&observation);
+        if let Observation::Finished(summary) = observation {
+            self.observers.recent.keep(summary);
+        }
     }
 
     fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use forebay_gateway::platform::{TransportError, TransportFailure, UpstreamTransport};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -64,6 +64,32 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// The answer to one `GET`, of at most so many bytes.
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        way: &UpstreamTransport,
+        max: usize,
+    ) -> Result<(http::StatusCode, Bytes), String> {
+        let client = self.client(way, false).map_err(|e| e.to_string())?;
+        let request = http::Request::get(url)
+            .header(http::header::ACCEPT, "application/json")
+            .body(Full::default())
+            .map_err(|e| e.to_string())?;
+        let response = client
+            .request(request)
+            .await
+            .map_err(|e| super::failure::of_request(&e).to_string())?;
+        let (head, body) = response.into_parts();
+        let body = http_body_util::Limited::new(body, max)
+            .collect()
+            .await
+            .map_err(|e| format!("its answer can't be read, or has more than {max} bytes: {e}"))?;
+        Ok((head.status, body.to_bytes()))
+    }
+}
+
 fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportError> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
@@ -97,7 +123,7 @@ fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportErro
 
 fn failed(detail: String) -> TransportError {
     TransportError {
-        failure: TransportFailure::Connect,
+        failure: TransportFailure::Setup,
         detail,
     }
 }

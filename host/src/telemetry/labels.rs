@@ -43,7 +43,7 @@ pub(super) fn operation(operation: Option<Operation>) -> &'static str {
     }
 }
 
-pub(super) fn cache(result: CacheResult) -> &'static str {
+pub(crate) fn cache(result: CacheResult) -> &'static str {
     match result {
         CacheResult::Hit => "hit",
         CacheResult::Joined => "joined",

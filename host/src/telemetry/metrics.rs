@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::labels::{self, Answerer, Known, Lost};
+use super::spenders::Spenders;
 
 /// From 1 ms to 10 min: a whole request.
 const SECONDS: [f64; 17] = [
@@ -118,6 +119,7 @@ const MAX_RULES: usize = 512;
 pub struct Metrics {
     registry: Registry,
     known: Known,
+    spenders: Spenders,
     rules: std::sync::Mutex<std::collections::HashSet<String>>,
     requests: Family<Request, Counter>,
     duration: Histogram,
@@ -159,6 +161,7 @@ impl Metrics {
         let new = Self {
             registry: Registry::default(),
             known: Known::default(),
+            spenders: Spenders::default(),
             rules: std::sync::Mutex::default(),
             requests: Family::default(),
             duration: seconds(),
@@ -192,6 +195,7 @@ impl Metrics {
 
     fn registered(mut self) -> Self {
         let r = &mut self.registry;
+        self.spenders.register(r);
         r.register(
             "gen_ai_client_token_usage",
             "Tokens per request, as counted by the upstream or estimated",
@@ -315,6 +319,11 @@ impl Metrics {
         self.known.set_served_limit(limit);
     }
 
+    /// How many keys get labels of their own.
+    pub fn set_key_limit(&self, limit: usize) {
+        self.spenders.set_limit(limit);
+    }
+
     /// The models that get a label of their own.
     pub fn set_models(&self, models: impl Iterator<Item = Arc<str>>) {
         self.known.set_models(models);
@@ -385,6 +394,7 @@ impl Metrics {
                 status: labels::status_class(summary.status),
             })
             .inc();
+        self.spenders.finished(summary);
         self.duration.observe(summary.duration.as_secs_f64());
         self.policy.observe(summary.policy_time.as_secs_f64());
         self.overhead.observe(summary.overhead.as_secs_f64());

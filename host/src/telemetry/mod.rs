@@ -4,14 +4,21 @@ mod access;
 mod labels;
 mod log;
 mod metrics;
+mod notices;
+mod recent;
+mod spenders;
 mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
-use forebay_gateway::observe::Observation;
+use forebay_gateway::observe::{Attempt, Observation, Summary};
 
+pub(crate) use labels::cache as cache_word;
 pub use log::start_logging;
 pub use metrics::Metrics;
+use notices::Notices;
+pub use recent::Recent;
 pub use traces::{TraceError, Traces};
 
 /// Everything that observations go to.
@@ -20,6 +27,9 @@ pub struct Observers {
     pub metrics: Metrics,
     /// Spans for a collector, where one is configured.
     pub traces: Option<Traces>,
+    /// The last requests that ended.
+    pub recent: Recent,
+    notices: Notices,
     access: AtomicBool,
 }
 
@@ -29,6 +39,8 @@ impl Observers {
         Self {
             metrics: Metrics::new(),
             traces,
+            recent: Recent::new(0),
+            notices: Notices::default(),
             access: AtomicBool::new(false),
         }
     }
@@ -45,6 +57,9 @@ impl Observers {
             Observation::Finished(summary) => {
                 if self.access.load(Relaxed) {
                     access::line(summary);
+                }
+                if summary.denied {
+                    self.denied(summary);
                 }
                 if let Some(traces) = &self.traces {
                     traces.record(summary);
@@ -66,7 +81,10 @@ impl Observers {
             }
             Observation::Attempt(attempt) if attempt.failure.is_some() => {
                 let failure = attempt.failure.map(|kind| kind.code());
-                tracing::debug!(upstream = %attempt.upstream, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
+                tracing::debug!(request_id = %attempt.request_id, upstream = %attempt.upstream, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
+                if attempt.retried {
+                    self.failed_over(attempt);
+                }
             }
             Observation::Warning(warning) => tracing::warn!("{warning}"),
             Observation::UnknownFinish { upstream, word } => {
@@ -76,6 +94,42 @@ impl Observers {
             | Observation::Lost { .. }
             | Observation::FlightEnded { .. }
             | Observation::GuardHits { .. } => {}
+        }
+    }
+
+    /// An upstream failed a request and another one is asked: once for each way of failing.
+    fn failed_over(&self, attempt: &Attempt) {
+        let failure = attempt.failure.map_or("none", |kind| kind.code());
+        let upstream = &attempt.upstream;
+        let what = format!("failover {upstream} {failure} {:?}", attempt.status);
+        if let Some(due) = self.notices.due(&what, Instant::now()) {
+            tracing::warn!(
+                %upstream,
+                request_id = %attempt.request_id,
+                status = attempt.status,
+                failure,
+                times = due.times,
+                per_minute = due.per_minute,
+                "failover: the upstream failed, and the next one is asked"
+            );
+        }
+    }
+
+    /// A rule turned a prompt or an answer away: once for each rule and tenant.
+    fn denied(&self, summary: &Summary) {
+        let rule = summary.code.as_deref().unwrap_or("unnamed");
+        let tenant = summary.caller.as_ref().map_or("", |caller| &*caller.tenant);
+        let what = format!("denied {rule} {tenant}");
+        if let Some(due) = self.notices.due(&what, Instant::now()) {
+            tracing::info!(
+                rule,
+                tenant,
+                key = summary.caller.as_ref().map(|caller| &*caller.key),
+                request_id = summary.request_id,
+                times = due.times,
+                per_minute = due.per_minute,
+                "a guardrail rule denied a request"
+            );
         }
     }
 }

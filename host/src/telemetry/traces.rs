@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use forebay_gateway::observe::Summary;
+use forebay_gateway::observe::{Stage, Summary};
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _,
@@ -109,7 +109,50 @@ impl Traces {
         if let Some(kind) = summary.error {
             span.set_status(Status::error(kind.code()));
         }
+        let below = Context::new().with_remote_span_context(span.span_context().clone());
+        self.stages(summary, &below);
         span.end_with_timestamp(summary.started + summary.duration);
+    }
+
+    /// A span for each stage, under the request's.
+    fn stages(&self, summary: &Summary, below: &Context) {
+        // Stages of upstreams are in the order of the tries.
+        let mut tries = summary.way.attempts.iter();
+        for Stage { name, start, took } in &summary.way.stages {
+            let mut attributes = Vec::new();
+            let upstream = *name == "upstream";
+            let tried = upstream.then(|| tries.next()).flatten();
+            if let Some(tried) = tried {
+                attributes.push(KeyValue::new(
+                    "gen_ai.provider.name",
+                    tried.upstream.to_string(),
+                ));
+                if let Some(status) = tried.status {
+                    attributes.push(KeyValue::new(
+                        "http.response.status_code",
+                        i64::from(status),
+                    ));
+                }
+            }
+            let begins = summary.started + *start;
+            let kind = if upstream {
+                SpanKind::Client
+            } else {
+                SpanKind::Internal
+            };
+            let builder = self
+                .tracer
+                .span_builder(*name)
+                .with_kind(kind)
+                .with_start_time(begins)
+                .with_attributes(attributes);
+            let mut span = builder.start_with_context(&self.tracer, below);
+            if let Some(failure) = tried.and_then(|tried| tried.failure) {
+                span.set_attribute(KeyValue::new("error.type", failure.code()));
+                span.set_status(Status::error(failure.code()));
+            }
+            span.end_with_timestamp(begins + *took);
+        }
     }
 
     /// Sends what is queued and ends. Gives up after five seconds: a collector that does not answer

@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::platform::Platform;
 use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 /// What becomes of a miss.
 pub(crate) enum Boarded {
@@ -41,7 +42,7 @@ pub(crate) fn board<P: Platform>(
     decision: &mut Decision<P>,
     body: &Bytes,
     asked: &Asked<'_>,
-    ticket: &Ticket<P>,
+    ticket: &mut Ticket<P>,
 ) -> Result<Boarded, GatewayError> {
     let head = &asked.head.headers;
     let directives = decision.directives;
@@ -56,8 +57,11 @@ pub(crate) fn board<P: Platform>(
         && decision.deadline.is_none();
     let resumable = headers::flag(head, &headers::EVENT_IDS);
     let keep = shares || may_store || resumable || !decision.facts.stream;
-    let reader = match seat(gateway, decision, shares, keep)? {
-        Boarding::Joined(reader) => return Ok(Boarded::Flight(reader, true)),
+    let reader = match seat(gateway, decision, shares, keep, &ticket.trail)? {
+        Boarding::Joined(reader) => {
+            ticket.trail = reader.flight().trail.clone();
+            return Ok(Boarded::Flight(reader, true));
+        }
         Boarding::Leads(reader) => reader,
     };
     let flight = reader.flight().clone();
@@ -104,13 +108,17 @@ fn seat<P: Platform>(
     decision: &Decision<P>,
     shares: bool,
     keep: bool,
+    trail: &Arc<Trail>,
 ) -> Result<Boarding, GatewayError> {
     let id = first_eight(&gateway.platform().random());
     let bounds = gateway.flight_bounds();
     let boarding = if shares {
-        gateway.shared().flights.board(decision.key, id, bounds)
+        gateway
+            .shared()
+            .flights
+            .board(decision.key, id, bounds, trail)
     } else {
-        let flight = Flight::new(id, decision.key, keep, bounds);
+        let flight = Flight::new(id, decision.key, keep, bounds, trail);
         flight.join(0).map(Boarding::Leads)
     };
     boarding
@@ -130,7 +138,7 @@ pub(crate) fn taken<P: Platform>(
 }
 
 /// Tokens of an answer where the request names no lower limit: what a chat's answer usually has.
-const USUAL_ANSWER: u64 = 300;
+pub(super) const USUAL_ANSWER: u64 = 300;
 
 /// What is to be done for a request, and the request itself.
 pub(crate) fn errand<P: Platform>(
@@ -148,29 +156,36 @@ pub(crate) fn errand<P: Platform>(
         own: own.is_some(),
     };
     let secret = &*decision.identity.secret;
-    let tenant_hash = first_eight(&keyed(secret, &[b"forebay warmth v1"]));
+    let tenant_hash = tenant_hash(secret);
     let mut key = DefaultHasher::new();
     decision.identity.key.id.hash(&mut key);
+    let mut prefix = Prefix::new(
+        &decision.plan.chain,
+        tenant_hash,
+        decision.facts.input_tokens,
+        decision
+            .facts
+            .max_tokens
+            .unwrap_or(USUAL_ANSWER)
+            .min(USUAL_ANSWER),
+    );
+    for upstream in gateway.all_upstreams() {
+        if let Some(session) = upstream.session(head, &decision.identity.key.id, secret) {
+            prefix.belongs(&upstream.name, session);
+        }
+    }
     let outgoing = Outgoing {
         request: Arc::new(request),
-        cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
+        cache_salt: cache_salt(secret),
         hints: decision.plan.hints.clone(),
         headers: passed_on(decision, head, ticket),
         deadline,
-        prefix: Prefix::new(
-            &decision.plan.chain,
-            tenant_hash,
-            decision.facts.input_tokens,
-            decision
-                .facts
-                .max_tokens
-                .unwrap_or(USUAL_ANSWER)
-                .min(USUAL_ANSWER),
-        ),
+        prefix,
         key: key.finish(),
         count: false,
         tenants: !gateway.is_open(),
         unread: false,
+        trail: ticket.trail.clone(),
     };
     let errand = Errand {
         caller: decision.caller.clone(),
@@ -184,6 +199,16 @@ pub(crate) fn errand<P: Platform>(
         may_store,
     };
     (errand, outgoing)
+}
+
+/// Separates a tenant's prefixes in what upstreams have warm.
+pub(super) fn tenant_hash(secret: &[u8; 32]) -> u64 {
+    first_eight(&keyed(secret, &[b"forebay warmth v1"]))
+}
+
+/// A tenant's salt for engines that take one.
+pub(super) fn cache_salt(secret: &[u8; 32]) -> String {
+    hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16])
 }
 
 /// The headers that go upstream whoever answers.

@@ -44,6 +44,8 @@ pub(crate) async fn handle<P: Platform>(
     let id = headers::request_id(&**gateway.platform(), Some(&head.headers));
     let mut ticket = Ticket::new(permit, head.uri.path(), id);
     ticket.wire = ingress::wire_of(&head);
+    ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
+    ticket.passed("enter");
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
@@ -156,7 +158,7 @@ async fn generate<P: Platform>(
     body: Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
-    let mut decision = decide(
+    let decided = decide(
         gateway,
         &asked.target,
         asked.route,
@@ -164,7 +166,9 @@ async fn generate<P: Platform>(
         &body,
         ticket,
     )
-    .await?;
+    .await;
+    ticket.passed("decide");
+    let mut decision = decided?;
     ticket.summary.cache_why.clone_from(&decision.plan.why);
     let out = Out {
         gateway,
@@ -183,7 +187,9 @@ async fn generate<P: Platform>(
     }
     let mut stale = None;
     if decision.plan.lookup {
-        match find(gateway, &decision).await {
+        let found = find(gateway, &decision).await;
+        ticket.passed("store");
+        match found {
             Found::Fresh(entry, tier) => {
                 ticket.summary.overhead = ticket.elapsed();
                 ticket.summary.cache = CacheResult::Hit;

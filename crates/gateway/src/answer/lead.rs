@@ -152,7 +152,14 @@ async fn ranked<P: Platform>(
     session: Option<SessionOf<P>>,
 ) -> Result<Arc<Ranked>, GatewayError> {
     let platform = gateway.platform();
-    resolve(&**platform, gateway.all_upstreams(), outgoing).await;
+    resolve(
+        &**platform,
+        gateway.all_upstreams(),
+        &outgoing.request,
+        &outgoing.cache_salt,
+        &mut outgoing.prefix,
+    )
+    .await;
     let began = platform.now();
     let mut session = match session {
         Some(session) => session,
@@ -191,7 +198,9 @@ async fn ranked<P: Platform>(
         },
     };
     let random = first_eight(&platform.random());
-    let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random).await;
+    let (all, trail) = (gateway.all_upstreams(), &outgoing.trail);
+    let ranked = rank(&mut session, &wish, all, random, trail).await;
+    trail.took(began, platform.now());
     // Taking a sandbox apart costs time that the upstream can already work in.
     platform.spawn(async move { drop(session) });
     let took = platform.now().saturating_duration_since(began);
@@ -201,7 +210,6 @@ async fn ranked<P: Platform>(
 fn head(ranked: &Ranked, answer: &Answer) -> Head {
     Head {
         upstream: answer.upstream.name.clone(),
-        route: ranked.route.clone(),
         rank: ranked.took,
         waited: Duration::ZERO,
         lost: told(&answer.lost).into(),

@@ -2,10 +2,12 @@
 
 pub(crate) mod board;
 pub(crate) mod count;
+pub(crate) mod explain;
 pub(crate) mod flight;
 pub(crate) mod generate;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;
+pub(crate) mod trial;
 #[cfg(not(target_family = "wasm"))]
 mod vectors;

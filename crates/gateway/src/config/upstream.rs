@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
-use super::{KvEvents, Secret, Span, seconds};
+use super::provider::{Provider, ProviderOptions};
+use super::{Affinity, KvEvents, Secret, Span, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -64,89 +65,6 @@ impl Default for Capabilities {
             multiple_choices: true,
             token_ids: true,
         }
-    }
-}
-
-/// Who an upstream is: what it speaks, where, and how it is authenticated to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// Any server that speaks as OpenAI does. The default.
-    #[default]
-    Compatible,
-    /// OpenAI.
-    Openai,
-    /// Azure OpenAI and AI Foundry.
-    Azure,
-    /// AWS Bedrock.
-    Bedrock,
-    /// An AWS SageMaker endpoint with a container that speaks as OpenAI does (vLLM, TGI, DJL).
-    Sagemaker,
-    /// Google Vertex AI.
-    Vertex,
-    /// Google's Gemini API.
-    Gemini,
-    /// Oracle OCI Generative AI.
-    Oci,
-    /// Anthropic.
-    Anthropic,
-    /// Cohere.
-    Cohere,
-    /// Mistral.
-    Mistral,
-    /// vLLM.
-    Vllm,
-    /// SGLang.
-    Sglang,
-    /// Text Generation Inference.
-    Tgi,
-    /// llama.cpp's server.
-    Llamacpp,
-    /// Ollama.
-    Ollama,
-    /// NVIDIA NIM.
-    Nim,
-    /// Ray Serve LLM.
-    Ray,
-}
-
-impl Provider {
-    /// Its name in configurations.
-    pub fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|name| name.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    }
-}
-
-/// `[upstreams.options]`: what only some providers know. A provider ignores none of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ProviderOptions {
-    /// Azure: `v1` (default), `deployments`, `foundry` or `anthropic`. Bedrock: `converse`
-    /// (default), `invoke` (Anthropic's models) or `openai`.
-    pub api: Option<String>,
-    /// Azure: the version of the `deployments` and `foundry` forms.
-    pub api_version: Option<String>,
-    /// Vertex: the project.
-    pub project: Option<String>,
-    /// Vertex: the location; `global` where absent.
-    pub location: Option<String>,
-    /// Vertex: the models' maker (`google`, `anthropic`, `mistralai`, `openapi`); by the model's name where absent.
-    pub publisher: Option<String>,
-    /// OCI: the compartment's OCID.
-    pub compartment: Option<String>,
-    /// OCI: `generic` or `cohere`; by the model's name where absent.
-    pub format: Option<String>,
-}
-
-impl ProviderOptions {
-    /// `api`, or nothing.
-    pub(crate) fn api(&self) -> &str {
-        self.api.as_deref().unwrap_or_default()
     }
 }
 
@@ -330,6 +248,10 @@ pub struct UpstreamConfig {
     /// taken to hold what was sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// What makes requests one session: `"key"` or `"header:NAME"`. A session stays at its replica
+    /// unless another one is better by more than the selector's `workers.hysteresis`. Default: none.
+    #[serde(default)]
+    pub affinity: Option<Affinity>,
     /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
     /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
     #[serde(default)]
@@ -389,40 +311,7 @@ impl UpstreamConfig {
 
     /// What its provider can't do with these options: the field, and why.
     pub fn provider_problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        let options = &self.options;
-        let apis: &[&str] = match self.provider {
-            Provider::Azure => &["v1", "deployments", "foundry", "anthropic"],
-            Provider::Bedrock => &["converse", "invoke", "openai"],
-            _ => &[],
-        };
-        let only = |set: bool, field: &'static str, who: &[Provider]| {
-            (set && !who.contains(&self.provider)).then(|| {
-                let names: Vec<String> = who.iter().map(|p| p.name()).collect();
-                (field, format!("only {} has `{field}`", names.join(" and ")))
-            })
-        };
-        use Provider::{Azure, Bedrock, Oci, Vertex};
-        problems.extend(only(options.api.is_some(), "api", &[Azure, Bedrock]));
-        problems.extend(only(options.api_version.is_some(), "api_version", &[Azure]));
-        problems.extend(only(options.project.is_some(), "project", &[Vertex]));
-        problems.extend(only(options.location.is_some(), "location", &[Vertex]));
-        problems.extend(only(options.publisher.is_some(), "publisher", &[Vertex]));
-        problems.extend(only(options.compartment.is_some(), "compartment", &[Oci]));
-        problems.extend(only(options.format.is_some(), "format", &[Oci]));
-        if let Some(api) = &options.api
-            && !apis.is_empty()
-            && !apis.contains(&api.as_str())
-        {
-            let why = format!("\"{api}\" is none of {}", apis.join(", "));
-            problems.push(("api", why));
-        }
-        if self.provider == Vertex && options.project.is_none() {
-            problems.push(("provider", "Vertex needs options.project".to_owned()));
-        }
-        if self.provider == Oci && options.compartment.is_none() {
-            problems.push(("provider", "OCI needs options.compartment".to_owned()));
-        }
+        let mut problems = self.provider.problems(&self.options);
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is no format")));

@@ -40,8 +40,6 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) residency: Vec<String>,
     /// The client's own deadline, from the request's arrival.
     pub(crate) deadline: Option<std::time::Duration>,
-    /// The client wants to know how its upstream was chosen.
-    pub(crate) explain: bool,
     pub(crate) facts: Arc<Remembered>,
     pub(crate) plan: Arc<CachePlan>,
     pub(crate) key: CacheKey,
@@ -123,7 +121,6 @@ pub(crate) async fn decide<P: Platform>(
         directives,
         residency,
         deadline: headers::deadline(head),
-        explain: headers::flag(head, &headers::EXPLAIN),
         facts,
         masks: MaskTable::default(),
         request,

@@ -26,7 +26,8 @@ pub const RESIDENCY: HeaderName = HeaderName::from_static("x-forebay-residency")
 pub const EVENT_IDS: HeaderName = HeaderName::from_static("x-forebay-event-ids");
 /// `true` asks for `x-forebay-route`: who was ranked how, and who was excluded by which rule.
 pub const EXPLAIN: HeaderName = HeaderName::from_static("x-forebay-explain");
-/// The answer to [`EXPLAIN`].
+/// The answer to [`EXPLAIN`]: who was ranked how, who was left out and who failed. On a failure
+/// [`EXPLAIN`] itself comes back as well, with the stage that ended the request.
 pub const ROUTE: HeaderName = HeaderName::from_static("x-forebay-route");
 /// Fields of the request that the upstream could not be told and was not.
 pub const LOST: HeaderName = HeaderName::from_static("x-forebay-lost");
@@ -74,7 +75,7 @@ fn is_plain(byte: u8) -> bool {
 /// Every key that a request carries: `Authorization: Bearer`, or under the names that vendors'
 /// clients give it, Azure's, Anthropic's, Google's (which may put it into the query). Clients send
 /// several, some stale or empty; whichever is valid counts.
-pub(crate) fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
+pub fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
     let headers = &head.headers;
     let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
@@ -206,6 +207,35 @@ fn is_json(value: &str) -> bool {
 pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+/// A text of any kind as a header: what a header can't carry becomes a question mark.
+pub(crate) fn put_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    // 4096: whole heads of 8 KiB are refused by common proxies.
+    let plain = text.chars().take(4096);
+    let plain: String = plain
+        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
+        .collect();
+    put(headers, name, &plain);
+}
+
+/// Why a request failed, for the client that asks: the stage that ended it, and its error.
+pub(crate) fn explain(
+    headers: &mut HeaderMap,
+    summary: &Summary,
+    error: &GatewayError,
+    route: &str,
+) {
+    let code = error.code.as_deref().unwrap_or(error.kind.code());
+    let stage = error.kind.stage();
+    put_text(
+        headers,
+        EXPLAIN,
+        &format!("stage={stage}; code={code}; request={}", summary.request_id),
+    );
+    if !route.is_empty() {
+        put_text(headers, ROUTE, route);
     }
 }
 

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::TenantConfig;
 use crate::error::{ErrorKind, GatewayError};
+use crate::platform::{MaybeSend, MaybeSync};
 
 /// An API key as it is kept: never the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +57,57 @@ impl Identity {
     }
 }
 
+/// A login that is not an API key: tokens of an issuer.
+pub trait Login: MaybeSend + MaybeSync + std::fmt::Debug {
+    /// Under which record the bearer of this token comes in; none where it is no token of this login.
+    fn record(&self, token: &str, now: SystemTime) -> Option<Result<Arc<KeyRecord>, GatewayError>>;
+}
+
 /// All keys and tenants, as one immutable value that a reload replaces.
 #[derive(Debug)]
 pub struct KeyRing {
     keys: HashMap<Arc<str>, Identity>,
     /// Set when no keys are configured: everyone is this.
     anonymous: Option<Identity>,
+    login: Option<Tokens>,
+}
+
+/// A login with what makes identities of its records.
+#[derive(Clone)]
+struct Tokens {
+    login: Arc<dyn Login>,
+    tenants: Arc<HashMap<String, Arc<TenantConfig>>>,
+    master: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the master secret.
+        f.debug_tuple("Tokens").field(&self.login).finish()
+    }
+}
+
+impl Tokens {
+    fn identify(&self, token: &str, now: SystemTime) -> Option<Result<Identity, GatewayError>> {
+        let key = match self.login.record(token, now)? {
+            Ok(key) => key,
+            Err(error) => return Some(Err(error)),
+        };
+        let tenant = self.tenants.get(&*key.tenant).cloned();
+        Some(Ok(Identity {
+            tenant: tenant.unwrap_or_else(|| bare_tenant(&key.tenant)),
+            secret: Arc::new(tenant_secret(&self.master, &key.tenant)),
+            key,
+        }))
+    }
+}
+
+/// A tenant of which nothing is configured but its name.
+fn bare_tenant(name: &str) -> Arc<TenantConfig> {
+    Arc::new(TenantConfig {
+        name: name.to_owned(),
+        ..TenantConfig::default()
+    })
 }
 
 /// The tenant of requests when no keys are configured.
@@ -76,12 +122,10 @@ impl KeyRing {
             .map(|t| (t.name.as_str(), Arc::new(t.clone())))
             .collect();
         let tenant_of = |name: &str| {
-            known.get(name).cloned().unwrap_or_else(|| {
-                Arc::new(TenantConfig {
-                    name: name.to_owned(),
-                    ..TenantConfig::default()
-                })
-            })
+            known
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| bare_tenant(name))
         };
         let anonymous = keys.is_empty().then(|| Identity {
             key: Arc::new(KeyRecord {
@@ -107,7 +151,33 @@ impl KeyRing {
                 (identity.key.id.clone(), identity)
             })
             .collect();
-        Self { keys, anonymous }
+        Self {
+            keys,
+            anonymous,
+            login: None,
+        }
+    }
+
+    /// The same ring, which also lets in whoever has a token of this login. Without keys it is
+    /// closed to all others.
+    #[must_use]
+    pub fn with_login(
+        mut self,
+        login: Arc<dyn Login>,
+        tenants: &[TenantConfig],
+        master: &[u8],
+    ) -> Self {
+        let tenants = tenants
+            .iter()
+            .map(|tenant| (tenant.name.clone(), Arc::new(tenant.clone())))
+            .collect();
+        self.anonymous = None;
+        self.login = Some(Tokens {
+            login,
+            tenants: Arc::new(tenants),
+            master: master.into(),
+        });
+        self
     }
 
     /// The ring with only those of its keys that `keep` gives a record of, under that record, and the
@@ -138,6 +208,7 @@ impl KeyRing {
             let ring = Self {
                 keys,
                 anonymous: self.anonymous.clone(),
+                login: self.login.clone(),
             };
             (ring, revoked)
         })
@@ -145,12 +216,21 @@ impl KeyRing {
 
     /// Whether it lets nobody in.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.anonymous.is_none()
+        self.keys.is_empty() && self.anonymous.is_none() && self.login.is_none()
     }
 
     /// Whether everybody may come in: no key is configured.
     pub fn is_open(&self) -> bool {
         self.anonymous.is_some()
+    }
+
+    /// Somebody of a tenant; without a name of the only one there is.
+    pub(crate) fn of_tenant(&self, tenant: Option<&str>) -> Option<&Identity> {
+        let of = |identity: &&Identity| tenant.is_none_or(|name| *identity.key.tenant == *name);
+        let mut all = self.anonymous.iter().chain(self.keys.values()).filter(of);
+        let first = all.next()?;
+        let others = all.any(|other| other.key.tenant != first.key.tenant);
+        (!others).then_some(first)
     }
 
     /// Who the first valid one of several keys belongs to. Without any it is as with none; where
@@ -192,6 +272,11 @@ impl KeyRing {
             )
         };
         // An identifier is no secret; whether it exists may take a different time than whether it fits.
+        if let Some(tokens) = &self.login
+            && let Some(outcome) = tokens.identify(presented, now)
+        {
+            return outcome;
+        }
         let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
         let id = key_id(presented).ok_or_else(invalid)?;
         let identity = self.keys.get(id).ok_or_else(invalid)?;

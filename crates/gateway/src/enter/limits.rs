@@ -1,17 +1,38 @@
 //! Requests and tokens per minute: reserved before the work, settled after it, so that bursts can't overspend.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::RateConfig;
+use lru::LruCache;
+
+use crate::config::{RateConfig, TenantConfig};
 use crate::error::{ErrorKind, GatewayError};
 use crate::identity::KeyRecord;
 
-/// All buckets, one pair for each key that has limits. Bounded by the number of keys.
-#[derive(Debug, Default)]
+/// Keys and tenants whose buckets are kept. Keys are few, but tokens of an issuer bring as many
+/// subjects as it has; one that was silent longest begins with full buckets again.
+const KEPT: usize = 65_536;
+
+/// All buckets, one pair for each key and each tenant that has limits.
+#[derive(Debug)]
 pub(crate) struct Limits {
-    buckets: Mutex<HashMap<Arc<str>, Arc<Mutex<Buckets>>>>,
+    buckets: Mutex<LruCache<Holder, Arc<Mutex<Buckets>>>>,
+}
+
+/// Whose buckets they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Key(Arc<str>),
+    Tenant(Arc<str>),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // It grows as needed; `holder` bounds it.
+            buckets: Mutex::new(LruCache::unbounded()),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,12 +67,18 @@ impl Bucket {
         self.at = now;
     }
 
-    fn take(&mut self, amount: f64, unit: &str, now: Instant) -> Result<(), GatewayError> {
+    fn take(
+        &mut self,
+        amount: f64,
+        who: &str,
+        unit: &str,
+        now: Instant,
+    ) -> Result<(), GatewayError> {
         self.refill(now);
         if self.level < amount {
             let (limit, wait) = (self.limit, self.wait_for(amount));
             let message = format!(
-                "the key's limit of {limit} {unit} per minute is used up; try again in {:.1} s",
+                "the {who}'s limit of {limit} {unit} per minute is used up; try again in {:.1} s",
                 wait.as_secs_f64()
             );
             return Err(GatewayError::new(ErrorKind::RateLimited, message).with_retry_after(wait));
@@ -91,94 +118,170 @@ pub(crate) struct Levels {
     pub(crate) tokens: Option<Level>,
 }
 
-/// A key's limits, and what it has spent of them.
+/// What a request is counted against: its key's limits and its tenant's, where they have any.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
-    buckets: Arc<Mutex<Buckets>>,
+    holders: Vec<(&'static str, Arc<Mutex<Buckets>>)>,
 }
 
 impl Account {
     /// Counts one request.
     pub(crate) fn request(&self, now: Instant) -> Result<(), GatewayError> {
-        let mut buckets = lock(&self.buckets);
-        match &mut buckets.requests {
-            Some(bucket) => bucket.take(1.0, "requests", now),
-            None => Ok(()),
+        for (n, (who, buckets)) in self.holders.iter().enumerate() {
+            let mut held = lock(buckets);
+            let Some(bucket) = &mut held.requests else {
+                continue;
+            };
+            if let Err(error) = bucket.take(1.0, who, "requests", now) {
+                drop(held);
+                // What one limit refuses costs nothing of another.
+                self.give_back(n, |buckets| &mut buckets.requests, 1.0, now);
+                return Err(error);
+            }
         }
+        Ok(())
     }
 
-    /// Sets tokens aside, at most as many as the key has in a minute, and says how many. Only a
-    /// prompt that alone is over the limit can never be served.
+    /// Sets tokens aside, at most as many as the limits allow in a minute, and says how many. Only a
+    /// prompt that alone is over a limit can never be served.
     pub(crate) fn reserve(
         &self,
         input: u64,
         output: u64,
         now: Instant,
     ) -> Result<u64, GatewayError> {
-        let mut buckets = lock(&self.buckets);
-        let Some(bucket) = &mut buckets.tokens else {
+        let limits = self.holders.iter().filter_map(|(who, buckets)| {
+            let limit = lock(buckets).tokens.map(|bucket| bucket.limit as u64)?;
+            Some((limit, *who))
+        });
+        let Some((limit, who)) = limits.min() else {
             return Ok(0);
         };
-        let limit = bucket.limit as u64;
         if input > limit {
             return Err(GatewayError::new(
                 ErrorKind::RateLimited,
                 format!(
-                    "the prompt has about {input} tokens (its bytes / 3), over the key's limit of {limit} tokens per minute"
+                    "the prompt has about {input} tokens (its bytes / 3), over the {who}'s limit of {limit} tokens per minute"
                 ),
             ));
         }
         let reserved = input.saturating_add(output).min(limit);
-        bucket.take(reserved as f64, "tokens", now)?;
+        for (n, (who, buckets)) in self.holders.iter().enumerate() {
+            let mut held = lock(buckets);
+            let Some(bucket) = &mut held.tokens else {
+                continue;
+            };
+            if let Err(error) = bucket.take(reserved as f64, who, "tokens", now) {
+                drop(held);
+                self.give_back(n, |buckets| &mut buckets.tokens, reserved as f64, now);
+                return Err(error);
+            }
+        }
         Ok(reserved)
     }
 
     /// Replaces what was reserved by what was used.
     pub(crate) fn correct(&self, reserved: u64, used: u64, now: Instant) {
-        if let Some(tokens) = &mut lock(&self.buckets).tokens {
-            tokens.refill(now);
-            tokens.level = (tokens.level + reserved as f64 - used as f64).min(tokens.limit);
+        let amount = reserved as f64 - used as f64;
+        self.give_back(
+            self.holders.len(),
+            |buckets| &mut buckets.tokens,
+            amount,
+            now,
+        );
+    }
+
+    /// Gives so much back to the first holders; a negative amount is taken.
+    fn give_back(
+        &self,
+        first: usize,
+        which: fn(&mut Buckets) -> &mut Option<Bucket>,
+        amount: f64,
+        now: Instant,
+    ) {
+        for (_, buckets) in self.holders.iter().take(first) {
+            if let Some(bucket) = which(&mut lock(buckets)) {
+                bucket.refill(now);
+                bucket.level = (bucket.level + amount).min(bucket.limit);
+            }
         }
     }
 
-    /// What the limits stand at.
+    /// What the limits stand at: of two the one with less left.
     pub(crate) fn levels(&self) -> Levels {
-        lock(&self.buckets).levels()
+        let mut levels = Levels {
+            requests: None,
+            tokens: None,
+        };
+        for (_, buckets) in &self.holders {
+            let held = lock(buckets);
+            levels.requests = tighter(levels.requests, level(held.requests));
+            levels.tokens = tighter(levels.tokens, level(held.tokens));
+        }
+        levels
     }
 }
 
-impl Buckets {
-    fn levels(&self) -> Levels {
-        Levels {
-            requests: level(self.requests),
-            tokens: level(self.tokens),
-        }
+fn tighter(a: Option<Level>, b: Option<Level>) -> Option<Level> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.remaining < a.remaining { b } else { a }),
+        (a, b) => a.or(b),
     }
 }
 
 impl Limits {
-    /// The account of a key; none where it has no limits.
+    /// The account of a key and its tenant; none where neither has limits.
     pub(crate) fn account(
         &self,
         key: &KeyRecord,
+        tenant: &TenantConfig,
         defaults: &RateConfig,
         now: Instant,
     ) -> Option<Account> {
-        let requests = key.requests_per_minute.or(defaults.requests_per_minute);
-        let tokens = key.tokens_per_minute.or(defaults.tokens_per_minute);
+        let of_key = self.holder(
+            Holder::Key(key.id.clone()),
+            key.requests_per_minute.or(defaults.requests_per_minute),
+            key.tokens_per_minute.or(defaults.tokens_per_minute),
+            now,
+        );
+        let of_tenant = self.holder(
+            Holder::Tenant(key.tenant.clone()),
+            tenant.requests_per_minute,
+            tenant.tokens_per_minute,
+            now,
+        );
+        let holders: Vec<_> = [("key", of_key), ("tenant", of_tenant)]
+            .into_iter()
+            .filter_map(|(who, buckets)| Some((who, buckets?)))
+            .collect();
+        (!holders.is_empty()).then_some(Account { holders })
+    }
+
+    /// The buckets of one holder, brought to these limits; none where it has none.
+    fn holder(
+        &self,
+        holder: Holder,
+        requests: Option<u32>,
+        tokens: Option<u32>,
+        now: Instant,
+    ) -> Option<Arc<Mutex<Buckets>>> {
         if requests.is_none() && tokens.is_none() {
             return None;
         }
-        let buckets = lock(&self.buckets)
-            .entry(key.id.clone())
-            .or_default()
-            .clone();
+        let buckets = {
+            let mut all = lock(&self.buckets);
+            let buckets = all.get_or_insert_mut(holder, Arc::default).clone();
+            if all.len() > KEPT {
+                all.pop_lru();
+            }
+            buckets
+        };
         {
             let mut buckets = lock(&buckets);
             adopt(&mut buckets.requests, requests, now);
             adopt(&mut buckets.tokens, tokens, now);
         }
-        Some(Account { buckets })
+        Some(buckets)
     }
 }
 
@@ -228,7 +331,9 @@ mod tests {
     }
 
     fn account(limits: &Limits, key: &KeyRecord, now: Instant) -> Account {
-        limits.account(key, &RateConfig::default(), now).unwrap()
+        limits
+            .account(key, &TenantConfig::default(), &RateConfig::default(), now)
+            .unwrap()
     }
 
     #[test]
@@ -282,5 +387,51 @@ mod tests {
         let error = account.reserve(11, 0, now).unwrap_err();
         assert_eq!(error.retry_after, None);
         assert!(error.message.contains("11 tokens"));
+    }
+
+    #[test]
+    fn keys_of_one_tenant_share_its_limit_and_what_it_refuses_costs_the_key_nothing() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        let tenant = TenantConfig {
+            requests_per_minute: Some(3),
+            tokens_per_minute: Some(1000),
+            ..TenantConfig::default()
+        };
+        let account = |id: &str| {
+            let key = KeyRecord {
+                id: id.into(),
+                ..key(Some(10), Some(10_000))
+            };
+            let defaults = RateConfig::default();
+            limits.account(&key, &tenant, &defaults, now).unwrap()
+        };
+        let (a, b) = (account("a"), account("b"));
+        for account in [&a, &b, &a] {
+            account.request(now).unwrap();
+        }
+        let error = b.request(now).unwrap_err();
+        assert!(error.message.contains("tenant's limit of 3"), "{error}");
+        let of_key = &b.holders[0].1;
+        assert_eq!(lock(of_key).requests.unwrap().level, 9.0);
+
+        assert_eq!(a.reserve(400, 500, now).unwrap(), 900);
+        assert_eq!(a.levels().tokens.unwrap().remaining, 100);
+        assert!(b.reserve(50, 100, now).is_err());
+        assert_eq!(lock(of_key).tokens.unwrap().level, 10_000.0);
+        a.correct(900, 100, now);
+        assert!(b.reserve(50, 100, now).is_ok());
+        let error = a.reserve(1001, 0, now).unwrap_err();
+        assert!(error.message.contains("tenant's limit of 1000"), "{error}");
+    }
+
+    #[test]
+    fn silent_holders_make_room() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        for n in 0..KEPT + 10 {
+            let id = format!("k{n}");
+            let holder = Holder::Key(id.as_str().into());
+            limits.holder(holder, Some(1), None, now).unwrap();
+        }
+        assert_eq!(lock(&limits.buckets).len(), KEPT);
     }
 }

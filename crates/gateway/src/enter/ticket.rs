@@ -13,8 +13,9 @@ use crate::answer::models::is_listed;
 use crate::enter::charge::Charge;
 use crate::error::ErrorKind;
 use crate::gateway::Gateway;
-use crate::observe::{Observation, Summary};
+use crate::observe::{CacheResult, Observation, Stage, Summary};
 use crate::platform::Platform;
+use crate::trail::Trail;
 
 /// What a token of an answer has in bytes, where nobody counted: English has four, and so has
 /// code; other scripts have fewer, and are estimated too low rather than too high.
@@ -89,6 +90,12 @@ pub(crate) struct Ticket<P: Platform> {
     pub(crate) charge: Charge<P>,
     /// The prompt's tokens, as estimated.
     pub(crate) input_tokens: u64,
+    /// The client wants to know how its request was decided.
+    pub(crate) explain: bool,
+    /// What happens to it; of a request that joined a flight, what happened to that.
+    pub(crate) trail: Arc<Trail>,
+    /// Nothing was computed for it.
+    free: bool,
     complete: bool,
     /// It counts as in flight.
     in_flight: bool,
@@ -103,6 +110,7 @@ impl<P: Platform> Ticket<P> {
             .rev()
             .find(|&i| path.is_char_boundary(i))
             .unwrap_or(0);
+        let trail = Trail::new(&request_id, arrival.started);
         let summary = Box::new(Summary {
             request_id,
             path: path[..cut].to_owned(),
@@ -115,6 +123,9 @@ impl<P: Platform> Ticket<P> {
             summary,
             charge: Charge::new(permit.gateway.platform().clone()),
             input_tokens: 0,
+            explain: false,
+            trail,
+            free: false,
             wire: Wire::Chat,
             head: None,
             complete: false,
@@ -136,6 +147,7 @@ impl<P: Platform> Ticket<P> {
     /// The tokens of an answer, as counted. `free`: nothing was computed for this request.
     pub(crate) fn counted(&mut self, usage: Usage, free: bool) {
         self.summary.usage = Some(usage);
+        self.free = free;
         let used = usage.input.saturating_add(usage.output);
         self.charge.owe(if free { 0 } else { used });
     }
@@ -162,6 +174,17 @@ impl<P: Platform> Ticket<P> {
         now.saturating_duration_since(self.started)
     }
 
+    /// A stage of this name ends now; it began where the one before it ended.
+    pub(crate) fn passed(&mut self, name: &'static str) {
+        let now = self.elapsed();
+        let stages = &mut self.summary.way.stages;
+        let start = stages
+            .last()
+            .map_or(Duration::ZERO, |last| last.start + last.took);
+        let took = now.saturating_sub(start);
+        stages.push(Stage { name, start, took });
+    }
+
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
         self.summary.error = Some(kind);
         self.summary.denied |= matches!(kind, ErrorKind::PromptDenied | ErrorKind::OutputDenied);
@@ -179,6 +202,47 @@ impl<P: Platform> Ticket<P> {
     }
 }
 
+impl<P: Platform> Ticket<P> {
+    /// Adds what was noted since the decision, and the reply as the last stage.
+    fn finish_way(&self, summary: &mut Summary) {
+        let own = std::mem::take(&mut summary.way.stages);
+        let mut way = self.trail.way();
+        if *self.trail.request_id != *summary.request_id {
+            way.led_by = Some(self.trail.request_id.clone());
+            // The times of another request's stages are counted from its own beginning.
+            way.stages.clear();
+        }
+        way.stages.splice(0..0, own);
+        let ends = way.stages.iter().map(|stage| stage.start + stage.took);
+        let start = ends.max().unwrap_or_default();
+        way.stages.push(Stage {
+            name: "reply",
+            start,
+            took: summary.duration.saturating_sub(start),
+        });
+        summary.way = way;
+    }
+
+    /// What the answer cost, or would have cost.
+    fn price(&self, summary: &mut Summary) {
+        let (Some(usage), Some(upstream)) = (summary.usage, &summary.upstream) else {
+            return;
+        };
+        let upstream = self.gateway.upstream(upstream);
+        let Some(price) = upstream.and_then(|upstream| upstream.price(&summary.model)) else {
+            return;
+        };
+        let cost = price.of(usage);
+        let stored = matches!(summary.cache, CacheResult::Hit | CacheResult::Stale);
+        if self.free || stored {
+            summary.saved_by_cache_micro_usd = cost;
+        } else {
+            summary.cost_micro_usd = cost;
+            summary.saved_by_prefix_micro_usd = price.saved(usage);
+        }
+    }
+}
+
 impl<P: Platform> Drop for Ticket<P> {
     fn drop(&mut self) {
         self.summary.duration = self.elapsed();
@@ -187,6 +251,8 @@ impl<P: Platform> Drop for Ticket<P> {
             self.gateway.shared().in_flight.fetch_sub(1, Relaxed);
         }
         let mut summary = std::mem::take(&mut self.summary);
+        self.finish_way(&mut summary);
+        self.price(&mut summary);
         if let (200, Some(upstream)) = (summary.status, &summary.upstream) {
             summary.model_listed = is_listed(&self.gateway, upstream, &summary.model);
         }

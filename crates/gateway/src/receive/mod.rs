@@ -155,13 +155,20 @@ impl<'a, P: Platform> Receiver<'a, P> {
         match self.silence.within(platform, limit, piece).await {
             None => Err(timed_out(&name, limit, own)),
             Some(None) => Ok(None),
-            Some(Some(Ok(bytes))) => Ok(Some(bytes)),
+            Some(Some(Ok(bytes))) => {
+                // That whole answers come says nothing about streams.
+                if !guarded {
+                    endpoint.heard(platform.now());
+                }
+                Ok(Some(bytes))
+            }
             Some(Some(Err(error))) => Err(transport_error(&name, &error)),
         }
     }
 
     fn report_hits(&self, hits: Vec<Hit>) {
         if !hits.is_empty() {
+            self.flight.trail.hits(&hits);
             let caller = self.errand.caller.clone();
             let platform = self.gateway.platform();
             platform.observe(Observation::GuardHits { caller, hits });

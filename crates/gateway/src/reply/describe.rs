@@ -43,8 +43,8 @@ pub(crate) fn describe<P: Platform>(
     let Some(head) = &ticket.head else {
         return out;
     };
-    if decision.explain {
-        headers::put(&mut out, headers::ROUTE, &head.route);
+    if ticket.explain {
+        headers::put_text(&mut out, headers::ROUTE, &ticket.trail.told());
     }
     if !head.lost.is_empty() {
         headers::put(&mut out, headers::LOST, &head.lost);

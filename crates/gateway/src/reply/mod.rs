@@ -72,6 +72,7 @@ pub(crate) fn error_reply<P: Platform>(
 ) -> Response<ReplyBody<P>> {
     let status = error.status();
     ticket.failed(error.kind);
+    ticket.summary.code.clone_from(&error.code);
     ticket.summary.status = status;
     ticket.charge.settle();
     let mut out = HeaderMap::with_capacity(8);
@@ -90,6 +91,10 @@ pub(crate) fn error_reply<P: Platform>(
     }
     if let Some(levels) = ticket.charge.levels() {
         headers::rate_limits(&mut out, levels);
+    }
+    if ticket.explain {
+        let route = ticket.trail.told();
+        headers::explain(&mut out, &ticket.summary, &error, &route);
     }
     let wire = ticket.wire;
     if let Some((name, value)) = error_header(wire, status) {

@@ -22,6 +22,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
 use crate::time::Deadline;
+use crate::trail::Trail;
 
 /// The pause before a replica is asked again: doubled each time, and jittered so that those who
 /// failed together don't come back together.
@@ -75,6 +76,8 @@ pub(crate) struct Outgoing {
     pub(crate) tenants: bool,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
+    /// Where it is noted what happens.
+    pub(crate) trail: Arc<Trail>,
 }
 
 /// One request's way through its ranked upstreams.
@@ -394,14 +397,37 @@ impl<P: Platform> Attempts<P> {
         sent: Instant,
         retried: bool,
     ) {
-        let platform = &self.sender.platform;
-        platform.observe(Observation::Attempt(Attempt {
+        self.note_attempt(upstream, status, failure, sent, retried, None);
+    }
+
+    /// Notes a try whose failure only the operator may know all of.
+    pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
+        let detail = error.detail.clone();
+        self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
+    }
+
+    fn note_attempt(
+        &self,
+        upstream: &Upstream,
+        status: Option<u16>,
+        failure: Option<ErrorKind>,
+        sent: Instant,
+        retried: bool,
+        detail: Option<String>,
+    ) {
+        let (platform, trail) = (&self.sender.platform, &self.outgoing.trail);
+        let attempt = Attempt {
+            request_id: trail.request_id.clone(),
+            start: trail.offset(sent),
             upstream: upstream.name.clone(),
+            detail,
             status,
             failure,
             head: platform.now().saturating_duration_since(sent),
             retried,
-        }));
+        };
+        trail.tried(&attempt);
+        platform.observe(Observation::Attempt(attempt));
     }
 }
 

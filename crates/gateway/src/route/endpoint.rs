@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::prefill::PrefillRate;
+use super::silence::Silence;
 use crate::config::Retries;
 
 /// The most answers with errors that are remembered, of all keys: far more than eject a replica.
@@ -36,6 +37,7 @@ pub(crate) struct Endpoint {
     /// Set by the active checks.
     up: AtomicBool,
     state: Mutex<State>,
+    silence: Silence,
     /// Wakes those who wait for a whole answer of it when it goes out of use.
     down: Notify,
 }
@@ -110,6 +112,7 @@ impl Endpoint {
             others: Mutex::default(),
             up: AtomicBool::new(true),
             state: Mutex::default(),
+            silence: Silence::default(),
             down: Notify::new(),
         }
     }
@@ -154,8 +157,13 @@ impl Endpoint {
             Some(_) => return Standing::Trial,
             None => {}
         }
-        match state.rest(model, now) {
-            Some(rest) => Standing::Shy(rest.until),
+        if let Some(rest) = state.rest(model, now) {
+            return Standing::Shy(rest.until);
+        }
+        drop(state);
+        // It may speak again at any moment.
+        match self.silence.since(now) {
+            Some(_) => Standing::Shy(now),
             None => Standing::Good,
         }
     }
@@ -232,6 +240,11 @@ impl Endpoint {
         });
     }
 
+    /// A piece of a stream came from it.
+    pub(crate) fn heard(&self, now: Instant) {
+        self.silence.heard(now);
+    }
+
     /// Resolves when it goes out of use: its health check fails, or it is ejected.
     pub(crate) async fn goes_down(&self) {
         self.down.notified().await;
@@ -299,6 +312,8 @@ pub(crate) struct Lease {
     queued_tokens: u64,
     /// Tokens that were queued before it.
     ahead: u64,
+    /// It is a stream that waits for its first byte.
+    awaits: bool,
 }
 
 impl Lease {
@@ -315,6 +330,7 @@ impl Lease {
             on_trial,
             queued_tokens: 0,
             ahead: 0,
+            awaits: false,
         }
     }
 
@@ -334,8 +350,17 @@ impl Lease {
         self.begun();
     }
 
+    /// It is a stream, and may wait so long for its first byte.
+    pub(super) fn awaits(&mut self, limit: Duration, now: Instant) {
+        self.endpoint.silence.waits(limit, now);
+        self.awaits = true;
+    }
+
     /// The answer has begun: its prompt is computed.
     pub(super) fn begun(&mut self) {
+        if std::mem::take(&mut self.awaits) {
+            self.endpoint.silence.waits_no_longer();
+        }
         let tokens = std::mem::take(&mut self.queued_tokens);
         self.endpoint.queued_tokens.fetch_sub(tokens, Relaxed);
     }

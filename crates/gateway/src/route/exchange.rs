@@ -103,6 +103,9 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
+        if self.outgoing.request.stream {
+            lease.awaits(limit, sent);
+        }
         chosen
             .upstream
             .sent(&chosen.endpoint, &self.outgoing.prefix, sent);
@@ -188,10 +191,10 @@ impl<P: Platform> Attempts<P> {
         match timeout(&*self.sender.platform, limit, authorizing).await {
             Some(Ok(request)) => Ok(request),
             Some(Err(error)) => {
-                let message = format!("upstream \"{name}\": {error}");
-                let mut failed = GatewayError::new(ErrorKind::UpstreamAuth, message);
+                let mut failed = not_in_order(ErrorKind::UpstreamAuth, name, &error.message);
                 failed.retry_after = error.retry_after;
-                self.observe(&chosen.upstream, None, Some(failed.kind), sent, true);
+                self.observe_own(&chosen.upstream, &failed, sent);
+                self.warn_of_own(&chosen.upstream, &failed);
                 Err(Failed {
                     error: failed,
                     why: Some(Verdict::Account),
@@ -236,7 +239,12 @@ impl<P: Platform> Attempts<P> {
         };
         // A client that gave no more time says nothing about the upstream.
         let late = error.kind == ErrorKind::DeadlineExceeded;
-        self.observe(upstream, None, Some(error.kind), sent, !late);
+        if error.detail.is_some() {
+            self.observe_own(upstream, &error, sent);
+            self.warn_of_own(upstream, &error);
+        } else {
+            self.observe(upstream, None, Some(error.kind), sent, !late);
+        }
         if late {
             return Err(Failed { error, why: None });
         }
@@ -307,6 +315,16 @@ impl<P: Platform> Attempts<P> {
 }
 
 impl<P: Platform> Attempts<P> {
+    /// Tells the operator now and then what only the operator may know.
+    fn warn_of_own(&self, upstream: &Upstream, error: &GatewayError) {
+        let platform = &self.sender.platform;
+        if let Some(detail) = &error.detail
+            && upstream.warning_is_due(platform.now())
+        {
+            platform.observe(Observation::Warning(detail.clone()));
+        }
+    }
+
     /// An upstream refuses what keeps tenants apart: none of their requests goes there any more.
     fn shares(&self, upstream: &Upstream, code: u16, sent: Instant) -> Refused {
         let message = format!(
@@ -385,11 +403,23 @@ pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> Gateway
         ),
         TransportFailure::Body => (ErrorKind::UpstreamReset, "broke off its answer"),
         TransportFailure::Protocol => (ErrorKind::UpstreamInvalid, "did not answer in HTTP"),
+        TransportFailure::Setup => {
+            return not_in_order(ErrorKind::UpstreamUnreachable, upstream, &error.detail);
+        }
     };
     GatewayError::new(
         kind,
         format!("upstream \"{upstream}\" {what}: {}", error.detail),
     )
+}
+
+/// An upstream that can't be asked because of the gateway's own configuration. Which file or
+/// variable is at fault is no client's business.
+fn not_in_order(kind: ErrorKind, upstream: &str, detail: &str) -> GatewayError {
+    let message = format!(
+        "the gateway can't use upstream \"{upstream}\" as it is configured; its operator finds the reason in the log"
+    );
+    GatewayError::new(kind, message).with_detail(format!("upstream \"{upstream}\": {detail}"))
 }
 
 /// An upstream that took too long: for `timeouts`, or (`own`) for the client's own deadline.

@@ -10,6 +10,7 @@ use super::{Endpoint, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
 use crate::receive::guard::policy_failed;
+use crate::trail::Trail;
 
 /// One request in so many shows an upstream that was idle as it is expected to be, so that one
 /// that was slow once is measured again.
@@ -22,8 +23,6 @@ pub(crate) struct Ranked {
     pub(crate) order: Vec<Arc<Upstream>>,
     /// The replica that the selector chose in each, where it did.
     pub(crate) advised: Vec<Option<Arc<Endpoint>>>,
-    /// Who was ranked how and who was excluded why.
-    pub(crate) route: Arc<str>,
     /// Time the ranking took.
     pub(crate) took: Duration,
     /// Nobody is well: those that are ejected are asked all the same.
@@ -61,6 +60,7 @@ pub(crate) async fn rank<S: PolicySession>(
     wish: &Wish<'_>,
     all: &[Arc<Upstream>],
     random: u64,
+    trail: &Trail,
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
     let mut upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
@@ -100,12 +100,11 @@ pub(crate) async fn rank<S: PolicySession>(
             Some((upstream.clone(), advised))
         });
         let (order, advised): (Vec<_>, Vec<_>) = chosen.unzip();
-        let route = route_of(&ranking, &candidates);
+        trail.ranked(&ranking, &candidates);
         if !order.is_empty() {
             return Ok(Ranked {
                 order,
                 advised,
-                route: route.into(),
                 took: Duration::ZERO,
                 last_resort: view.last_resort,
             });
@@ -128,6 +127,7 @@ pub(crate) async fn rank<S: PolicySession>(
                 .filter_map(|u| u.rests_until(model, view.now));
             until.min()
         });
+        let route = route_of(&ranking, &candidates);
         return Err(nobody(&ranking, &route, rests.flatten(), view.now));
     }
 }

@@ -19,9 +19,11 @@ use super::token_index::{KvSource, TokenIndex};
 use super::warmth::Warmth;
 use super::workers::{Scene, Seen, Workers};
 use crate::authorize::Authorizer;
+use crate::config::Affinity;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
+use crate::enter::identity::keyed;
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Candidate, Worker};
+use crate::policy::{Block, Candidate, Price, Worker};
 
 /// An upstream and its state.
 pub(crate) struct Upstream {
@@ -39,7 +41,7 @@ pub(crate) struct Upstream {
     offers: BTreeMap<String, OfferFacts>,
     /// The formats it is said to speak; empty: its provider's.
     speaks: Vec<Wire>,
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
     /// What its replicas hold block by block, where their KV events are followed.
     tokens: Option<Arc<TokenIndex>>,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
@@ -348,6 +350,12 @@ impl Upstream {
         named.or_else(offered).filter(|tokens| *tokens > 0)
     }
 
+    /// What a model costs here, where that is known.
+    pub(crate) fn price(&self, model: &str) -> Option<Price> {
+        let offered = || self.offers.get(model).and_then(|offer| offer.price);
+        self.config.price.map(Into::into).or_else(offered)
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -375,10 +383,7 @@ impl Upstream {
                 None => config.capabilities.into(),
             },
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
-            price: config
-                .price
-                .map(Into::into)
-                .or_else(|| offer.and_then(|offer| offer.price)),
+            price: self.price(view.model),
             ttft_ms: if explored {
                 ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
             } else {
@@ -428,7 +433,7 @@ impl Upstream {
     }
 
     /// Its replicas as the selector sees them.
-    fn workers(&self, view: View<'_>) -> Vec<Worker> {
+    pub(super) fn workers(&self, view: View<'_>) -> Vec<Worker> {
         let endpoints: Vec<&Arc<Endpoint>> = self.endpoints.iter().collect();
         let scene = self.scene(view.prefix, view.now);
         let seen = self.measured.workers.seen(&endpoints, &scene);
@@ -639,9 +644,28 @@ impl Upstream {
         }
     }
 
+    /// A prompt as the rule for replicas sees it.
+    pub(super) fn request(&self, prefix: &Prefix) -> forebay_routing::Request {
+        forebay_routing::Request {
+            tokens: self.prompt_tokens(prefix),
+            output_tokens: prefix.output_tokens,
+            ..forebay_routing::Request::default()
+        }
+    }
+
     /// Tokens of a prompt: counted where its tokens are known here, else estimated.
     pub(super) fn prompt_tokens(&self, prefix: &Prefix) -> u64 {
         prefix.tokens(prefix.chain(&self.name))
+    }
+
+    /// The session that a request with these headers belongs to, of a tenant with this secret.
+    pub(crate) fn session(&self, head: &HeaderMap, key: &str, secret: &[u8]) -> Option<u64> {
+        let name = match self.config.affinity.as_ref()? {
+            Affinity::Key => key.as_bytes(),
+            Affinity::Header(name) => head.get(name)?.as_bytes(),
+        };
+        let session = keyed(secret, &[b"forebay session v1", name]);
+        Some(super::first_eight(&session))
     }
 
     /// What its replicas hold block by block, where that is followed.

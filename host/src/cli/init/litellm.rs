@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
+use forebay_gateway::config::Service;
 use serde_json::Value;
 
 use super::{Plan, Upstream, without_v1};
 
 /// LiteLLM's provider prefixes and ours. The rest speaks OpenAI's API at its `api_base`.
-const PROVIDERS: [(&str, &str); 16] = [
+const PROVIDERS: [(&str, &str); 18] = [
     ("openai", "openai"),
     ("azure", "azure"),
     ("azure_ai", "azure"),
@@ -25,17 +26,44 @@ const PROVIDERS: [(&str, &str); 16] = [
     ("vllm", "vllm"),
     ("ollama", "ollama"),
     ("ollama_chat", "ollama"),
+    ("together_ai", "together"),
+    ("fireworks_ai", "fireworks"),
 ];
 
 /// The variables that LiteLLM reads where a model names no key.
-const USUAL_KEYS: [(&str, &str); 6] = [
+const USUAL_KEYS: [(&str, &str); 9] = [
     ("openai", "OPENAI_API_KEY"),
     ("azure", "AZURE_API_KEY"),
     ("anthropic", "ANTHROPIC_API_KEY"),
     ("gemini", "GEMINI_API_KEY"),
     ("cohere", "COHERE_API_KEY"),
     ("mistral", "MISTRAL_API_KEY"),
+    ("together", "TOGETHERAI_API_KEY"),
+    ("fireworks", "FIREWORKS_AI_API_KEY"),
+    ("perplexity", "PERPLEXITYAI_API_KEY"),
 ];
+
+/// Our name of LiteLLM's provider.
+fn provider_of(prefix: &str) -> Option<&'static str> {
+    let known = PROVIDERS.iter().find(|(theirs, _)| *theirs == prefix);
+    known
+        .map(|(_, ours)| *ours)
+        .or_else(|| Service::named(prefix).map(|service| service.name))
+}
+
+/// Whether that is the address that the provider has anyway.
+fn is_public(provider: Option<&str>, base: &str) -> bool {
+    let service = provider.and_then(Service::named);
+    service.is_some_and(|service| base.starts_with(service.url))
+}
+
+/// The variable that LiteLLM reads the key of that provider from.
+fn usual_key(provider: &str) -> Option<String> {
+    let usual = USUAL_KEYS.iter().find(|(ours, _)| *ours == provider);
+    usual
+        .map(|(_, variable)| (*variable).to_owned())
+        .or_else(|| Service::named(provider).map(|it| format!("{}_API_KEY", screaming(it.name))))
+}
 
 /// What a model's parameters may say that is taken over.
 const TAKEN: [&str; 9] = [
@@ -80,11 +108,7 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
     };
     let (prefix, id) = model.split_once('/').unwrap_or(("openai", model));
     let base = text("api_base").or_else(|| text("base_url"));
-    let provider = PROVIDERS
-        .iter()
-        .find(|(theirs, _)| *theirs == prefix)
-        .map(|(_, ours)| *ours);
-    let provider = match (provider, base) {
+    let provider = match (provider_of(prefix), base) {
         // LiteLLM writes openai/ for any server that speaks OpenAI's API.
         (Some("openai"), Some(_)) => None,
         (Some(provider), _) => Some(provider),
@@ -117,16 +141,17 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
                 Some(variable)
             }
         },
-        None => USUAL_KEYS
-            .iter()
-            .find(|(ours, _)| Some(*ours) == provider)
-            .map(|(_, variable)| (*variable).to_owned()),
+        None => provider.and_then(usual_key),
     };
     let region = text("aws_region_name").or_else(|| text("region_name"));
     let upstream = Upstream {
         name: String::new(),
         provider: provider.map(str::to_owned),
-        urls: base.map(without_v1).into_iter().collect(),
+        urls: base
+            .filter(|base| !is_public(provider, base))
+            .map(without_v1)
+            .into_iter()
+            .collect(),
         key,
         models: vec![(name.to_owned(), id.to_owned())],
         region: region
@@ -353,6 +378,34 @@ general_settings:
             !lost.contains("hunter2") && !lost.contains("sk-1234567890"),
             "{lost}"
         );
+    }
+
+    #[test]
+    fn clouds_that_are_known_by_name_need_no_address() {
+        let plan = plan(
+            r#"
+model_list:
+  - model_name: fast
+    litellm_params: { model: groq/llama-3.3-70b-versatile, api_base: "https://api.groq.com/openai/v1" }
+  - model_name: kimi
+    litellm_params: { model: together_ai/moonshotai/Kimi-K2 }
+"#,
+        )
+        .unwrap();
+        let all: Vec<_> = plan
+            .upstreams
+            .iter()
+            .map(|it| (it.provider.as_deref(), it.urls.len(), it.key.as_deref()))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                (Some("groq"), 0, Some("GROQ_API_KEY")),
+                (Some("together"), 0, Some("TOGETHERAI_API_KEY")),
+            ]
+        );
+        assert_eq!(plan.upstreams[1].models[0].1, "moonshotai/Kimi-K2");
+        assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
     }
 
     #[test]

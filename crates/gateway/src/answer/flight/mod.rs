@@ -22,6 +22,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::observe::LostField;
 use crate::recording::Recording;
 use crate::store::CacheKey;
+use crate::trail::Trail;
 
 pub(crate) use reader::{FlightReader, Item};
 pub(crate) use registry::{Boarding, Flights};
@@ -44,8 +45,6 @@ pub(crate) struct FlightBounds {
 pub(crate) struct Head {
     /// The upstream's name.
     pub upstream: Arc<str>,
-    /// Who was ranked how and who was excluded why, for the client that asks.
-    pub route: Arc<str>,
     /// Time the ranking took.
     pub rank: Duration,
     /// From the request to the upstream to its first event.
@@ -88,6 +87,8 @@ pub(crate) struct Flight {
     /// The key under which it can be joined or resumed.
     pub key: CacheKey,
     bounds: FlightBounds,
+    /// What happens to it, noted under the request that it was started for.
+    pub trail: Arc<Trail>,
     /// Where it counts while it goes on without clients.
     in_flight: OnceLock<Arc<AtomicU32>>,
     state: Mutex<State>,
@@ -126,11 +127,18 @@ struct ReaderState {
 
 impl Flight {
     /// A flight without readers. With `keep` the whole log stays, for late joiners and the recording.
-    pub(crate) fn new(id: u64, key: CacheKey, keep: bool, bounds: FlightBounds) -> Arc<Self> {
+    pub(crate) fn new(
+        id: u64,
+        key: CacheKey,
+        keep: bool,
+        bounds: FlightBounds,
+        trail: &Arc<Trail>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             key,
             bounds,
+            trail: trail.clone(),
             in_flight: OnceLock::new(),
             state: Mutex::new(State {
                 head: None,

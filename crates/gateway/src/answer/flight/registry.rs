@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Flight, FlightBounds, FlightReader};
 use crate::store::CacheKey;
+use crate::trail::Trail;
 
 /// All flights of a gateway. Bounded by the requests in flight and the streams that linger.
 #[derive(Debug, Default)]
@@ -29,7 +30,13 @@ pub(crate) enum Boarding {
 
 impl Flights {
     /// Joins the flight of this key, or starts one.
-    pub(crate) fn board(&self, key: CacheKey, id: u64, bounds: FlightBounds) -> Option<Boarding> {
+    pub(crate) fn board(
+        &self,
+        key: CacheKey,
+        id: u64,
+        bounds: FlightBounds,
+        trail: &Arc<Trail>,
+    ) -> Option<Boarding> {
         let mut maps = self.lock();
         if let Some(flight) = maps.by_key.get(&key)
             && flight.is_kept()
@@ -38,7 +45,7 @@ impl Flights {
         {
             return Some(Boarding::Joined(reader));
         }
-        let flight = Flight::new(id, key, true, bounds);
+        let flight = Flight::new(id, key, true, bounds, trail);
         let reader = flight.join(0)?;
         maps.by_key.insert(key, flight);
         Some(Boarding::Leads(reader))

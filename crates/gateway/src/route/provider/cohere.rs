@@ -1,0 +1,25 @@
+//! Cohere itself.
+
+use forebay_dialect::Wire;
+
+use super::{Asked, ProviderOptions, Route, Seller};
+
+#[derive(Debug)]
+pub(super) struct Cohere;
+
+impl Seller for Cohere {
+    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+        &[Wire::Cohere, Wire::Embeddings]
+    }
+
+    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+        Some("https://api.cohere.com".to_owned())
+    }
+
+    fn route(&self, asked: &Asked<'_>) -> Route {
+        match asked.wire {
+            Wire::Embeddings => Route::new(Wire::Cohere, "/v2/embed"),
+            wire => Route::new(wire, "/v2/chat"),
+        }
+    }
+}

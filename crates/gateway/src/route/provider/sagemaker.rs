@@ -1,0 +1,38 @@
+//! An AWS SageMaker endpoint with a container that speaks as OpenAI does.
+
+use forebay_dialect::Wire;
+use forebay_dialect::exchange::Profile;
+
+use super::{Asked, Framing, ProviderOptions, Route, Seller};
+
+#[derive(Debug)]
+pub(super) struct Sagemaker;
+
+impl Seller for Sagemaker {
+    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+        &[Wire::Chat]
+    }
+
+    fn is_own_engine(&self) -> bool {
+        true
+    }
+
+    fn names_model_in_path(&self) -> bool {
+        true
+    }
+
+    fn public_url(&self, _: &ProviderOptions, region: Option<&str>) -> Option<String> {
+        region.map(|region| format!("https://runtime.sagemaker.{region}.amazonaws.com"))
+    }
+
+    fn route(&self, asked: &Asked<'_>) -> Route {
+        let verb = if asked.stream {
+            "invocations-response-stream"
+        } else {
+            "invocations"
+        };
+        Route::new(Wire::Chat, format!("/endpoints/{}/{verb}", asked.model))
+            .profile(Profile::Engine)
+            .framing(Framing::Pieces)
+    }
+}
