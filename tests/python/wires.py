@@ -126,7 +126,7 @@ CHAT = Wire(
 RESPONSES = Wire(
     "responses",
     ("/v1/responses",) * 2,
-    lambda model, text: {"model": model, "input": text, "temperature": 0},
+    lambda model, text: {"model": model, "input": text, "temperature": 0, "store": False},
     _openai,
     lambda content: _last(content, _responses_stream),
 )

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod admin;
+mod artefacts;
 mod cache;
 mod commands;
 mod configuration;
@@ -14,5 +15,6 @@ mod prefixes;
 mod rates;
 mod requests;
 mod routing;
+mod through;
 mod transport;
 mod upstreams;

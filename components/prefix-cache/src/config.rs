@@ -97,6 +97,18 @@ pub struct Config {
     pub max_blocks: u32,
     /// Add `prompt_cache_key` for the provider's own prompt cache. Default `false`.
     pub provider_hints: bool,
+    /// Tell the host where providers' prompt caches could cut. Default `true`; an upstream with
+    /// `prompt_cache = "off"` gets no markers all the same.
+    pub provider_breakpoints: bool,
+    /// The least text before such a place, in bytes. Default 4096: about 1,024 tokens, the least
+    /// that providers cache of most models.
+    pub breakpoint_bytes: u32,
+    /// How often a prefix must have come before, within the provider's time to live, until it is
+    /// marked; 0 marks it at once. Default 1.
+    pub breakpoint_after_uses: u32,
+    /// The time to live to ask for, in seconds: 0, the default, is the provider's own of five
+    /// minutes; 3600 is the hour, which costs more to write.
+    pub breakpoint_ttl: u32,
 }
 
 impl Default for Config {
@@ -118,6 +130,10 @@ impl Default for Config {
             block_bytes: 1_024,
             max_blocks: 128,
             provider_hints: false,
+            provider_breakpoints: true,
+            breakpoint_bytes: 4_096,
+            breakpoint_after_uses: 1,
+            breakpoint_ttl: 0,
         }
     }
 }
@@ -141,6 +157,12 @@ impl Config {
             return Err(format!(
                 "prefix-cache configuration: max_blocks is {}, over the limit of 4096",
                 config.max_blocks
+            ));
+        }
+        if !matches!(config.breakpoint_ttl, 0 | 300 | 3_600) {
+            return Err(format!(
+                "prefix-cache configuration: breakpoint_ttl is {}, but providers know 300 and 3600 seconds (0 leaves it to them)",
+                config.breakpoint_ttl
             ));
         }
         if config.ignore.iter().any(String::is_empty) {
@@ -177,6 +199,7 @@ mod tests {
             (r#"{"max_blocks":5000}"#, "max_blocks"),
             (r#"{"models":{"gpt":{"tl":1}}}"#, "tl"),
             (r#"{"ignore":[""]}"#, "ignore"),
+            (r#"{"breakpoint_ttl":60}"#, "breakpoint_ttl"),
         ] {
             let error = Config::parse(json).unwrap_err();
             assert!(error.contains(field), "{error}");

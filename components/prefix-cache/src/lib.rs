@@ -18,6 +18,7 @@
 //! Several choices (`n` above 1) are one entry that holds them all.
 
 mod admission;
+mod breakpoints;
 mod chain;
 mod config;
 mod digest;

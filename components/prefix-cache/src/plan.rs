@@ -4,6 +4,7 @@ use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{
     CachePlan, Caller, Directives, Freshness, Prompt, Reason, Scope as WitScope,
 };
 use crate::bindings::forebay::types::prompts::{Field, Part};
+use crate::breakpoints::breakpoints;
 use crate::chain::chain;
 use crate::config::{Config, Media, ModelRule, Scope, Tools};
 use crate::digest::{digest, inputs};
@@ -49,7 +50,7 @@ pub(crate) fn plan(
         chain,
         hints,
         inputs: inputs(config, prompt),
-        breakpoints: Vec::new(),
+        breakpoints: breakpoints(config, prompt),
     }
 }
 

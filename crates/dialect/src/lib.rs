@@ -24,6 +24,7 @@
 //! - [`sse`]: the framing of event streams
 //! - [`event_stream`]: AWS's framing of them
 //! - [`openai`], and beside it the other dialects' own rooms
+//! - [`passing`]: bodies that no dialect is read from: they pass through as they are
 //! - [`exchange`]: what crosses from one dialect to another, and `cross` that brings it over
 //! - [`error`]: errors in each dialect's shape
 
@@ -47,8 +48,10 @@ mod members;
 mod naming;
 mod oci;
 pub mod openai;
+pub mod passing;
 mod payload;
 pub mod place;
+mod prompt_cache;
 mod request;
 mod responses;
 mod rewrite;
@@ -69,5 +72,9 @@ pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embe
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };
+pub use prompt_cache::{
+    CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
+};
 pub use request::{Extent, Request, RequestError};
+pub use responses::kept;
 pub use wire::{Framing, Target, Terminal, Wire};

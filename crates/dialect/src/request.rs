@@ -178,6 +178,28 @@ impl Request {
         })
     }
 
+    /// A request whose body is nobody's to read here: it passes as it is, to whoever has the model.
+    pub fn passing(model: String, stream: bool, body: Bytes) -> Self {
+        Self {
+            body,
+            prompt: Prompt {
+                operation: crate::canonical::Operation::Chat,
+                model,
+                messages: Vec::new(),
+                tools: Vec::new(),
+                sampling: crate::canonical::Sampling::default(),
+                extra: Vec::new(),
+            },
+            stream,
+            include_usage: false,
+            target: Target::new(Wire::Chat),
+            needs: Needs::default(),
+            places: Vec::new(),
+            members: Vec::new(),
+            extent: Extent::default(),
+        }
+    }
+
     /// How much there is of what costs more than its bytes.
     pub fn extent(&self) -> Extent {
         self.extent

@@ -8,15 +8,17 @@ mod affinity;
 mod kv_events;
 mod provider;
 mod services;
+mod through;
 mod upstream;
 
 pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};
+pub use through::{Judging, ThroughConfig};
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    UpstreamConfig, UpstreamTimeouts,
+    PromptCaching, UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.
@@ -166,6 +168,28 @@ impl Default for Retries {
     }
 }
 
+/// `[responses]`: what is kept of answers to OpenAI's responses, for requests that go on from them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ResponsesConfig {
+    /// Keep answers whose request does not say `store: false`, in the cache's memory or the edge's
+    /// store, encrypted under the tenant's secret. Default true.
+    pub store: bool,
+    /// How long they are kept. Default 24h. They leave earlier where the cache's memory is full.
+    pub ttl: Span,
+}
+
+impl Default for ResponsesConfig {
+    fn default() -> Self {
+        Self {
+            store: true,
+            // A day: agents pause overnight at most, and the cache's memory bounds it all anyway.
+            ttl: seconds(24 * 3600),
+        }
+    }
+}
+
 /// A secret by reference: `env:NAME` or `file:PATH`. The host resolves it; it never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -301,8 +325,12 @@ pub struct GatewayConfig {
     pub tenants: Vec<TenantConfig>,
     /// Upstreams with their secrets resolved, in order of preference.
     pub upstreams: Vec<ConfiguredUpstream>,
+    /// `[responses]`.
+    pub responses: ResponsesConfig,
     /// `[media]`.
     pub media: MediaConfig,
+    /// `[[through]]`.
+    pub through: Vec<ThroughConfig>,
     /// How much one request may have of what costs more than its bytes.
     pub bounds: RequestBounds,
     /// The most requests in flight; beyond it 503.

@@ -133,17 +133,17 @@ pub struct GatewayError {
     /// The sentence the client reads.
     pub message: String,
     /// The field that is at fault, such as `messages[0].role`.
-    pub param: Option<String>,
+    pub param: Option<Box<str>>,
     /// A more precise code than the kind's, such as a guardrail rule's.
     pub code: Option<String>,
     /// The `type` of the dialect's shape, where an upstream's is passed on.
-    pub error_type: Option<String>,
+    pub error_type: Option<Box<str>>,
     /// The status, where it is not the kind's own.
     pub status: Option<u16>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// What only an operator may know of it, such as the name of a file that can't be read.
-    pub detail: Option<String>,
+    pub detail: Option<Box<str>>,
 }
 
 impl GatewayError {
@@ -164,7 +164,7 @@ impl GatewayError {
     /// Names the field at fault.
     #[must_use]
     pub fn with_param(mut self, param: Option<&str>) -> Self {
-        self.param = param.map(str::to_owned);
+        self.param = param.map(Into::into);
         self
     }
 
@@ -178,7 +178,7 @@ impl GatewayError {
     /// Says what only an operator may know.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into_boxed_str());
         self
     }
 

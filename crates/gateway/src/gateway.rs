@@ -119,8 +119,20 @@ impl<P: Platform> Gateway<P> {
         self.keys
             .identify_any(headers::api_keys(head), self.platform.wall())?;
         match asked.endpoint {
-            crate::enter::ingress::Endpoint::Models(_) => Ok(()),
+            crate::enter::ingress::Endpoint::Models(_)
+            | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
+            crate::enter::ingress::Endpoint::Through(passage, _) => {
+                passage.check_head(&head.headers)
+            }
             _ => headers::require_json(&head.headers),
+        }
+    }
+
+    /// Whether a request's body is a form with files, which may be larger than others.
+    pub fn takes_form(&self, head: &http::request::Parts) -> bool {
+        match crate::enter::ingress::read(head).map(|asked| asked.endpoint) {
+            Ok(crate::enter::ingress::Endpoint::Through(passage, _)) => passage.takes_form(),
+            _ => false,
         }
     }
 

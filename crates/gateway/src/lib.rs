@@ -34,6 +34,7 @@ mod reply;
 mod route;
 pub mod settings;
 pub mod store;
+mod through;
 mod time;
 mod trail;
 

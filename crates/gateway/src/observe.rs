@@ -46,6 +46,13 @@ pub enum Observation {
         /// The fields.
         fields: Arc<[LostField]>,
     },
+    /// What a provider's prompt cache did for an answer.
+    PromptCache {
+        /// The upstream's name.
+        upstream: Arc<str>,
+        /// What it did.
+        saving: CacheSaving,
+    },
     /// An answer ended for a reason in a word that nobody knows; clients got the nearest one.
     UnknownFinish {
         /// The upstream's name.
@@ -55,6 +62,22 @@ pub enum Observation {
     },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
+}
+
+/// What a provider's prompt cache did for one answer: tokens as the provider counted them, money in
+/// US dollars where the model's prices are known, else 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CacheSaving {
+    /// Tokens read from the cache.
+    pub read_tokens: u64,
+    /// Tokens written into it.
+    pub written_tokens: u64,
+    /// What the tokens read would have cost more as plain ones.
+    pub saved_usd: f64,
+    /// What the tokens written cost more than plain ones.
+    pub premium_usd: f64,
+    /// What was expected to be saved when the request was sent.
+    pub predicted_usd: f64,
 }
 
 /// A field of a request that its upstream was not told. Its name, never its value.
@@ -110,6 +133,8 @@ pub struct Summary {
     pub caller: Option<Caller>,
     /// The endpoint; none for an unknown path.
     pub operation: Option<Operation>,
+    /// The endpoint that it passed through, where it is none of a format.
+    pub passage: Option<&'static str>,
     /// The path as requested, cut at 64 bytes.
     pub path: String,
     /// The model as the client named it; empty where unknown.
@@ -176,6 +201,7 @@ impl Default for Summary {
             span: None,
             caller: None,
             operation: None,
+            passage: None,
             path: String::new(),
             model: String::new(),
             model_listed: false,

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    ConfiguredUpstream, GatewayConfig, RateConfig, Retries, Secret, Streams, TenantConfig,
-    Timeouts, UpstreamConfig,
+    ConfiguredUpstream, GatewayConfig, RateConfig, ResponsesConfig, Retries, Secret, Streams,
+    TenantConfig, Timeouts, UpstreamConfig,
 };
 use crate::identity::{KeyRecord, KeyRing};
 
@@ -30,6 +30,9 @@ pub struct Settings {
     pub retries: Retries,
     /// `[rate]`.
     pub rate: RateConfig,
+    /// `[responses]`.
+    #[serde(default)]
+    pub responses: ResponsesConfig,
     /// `[[tenants]]`.
     pub tenants: Vec<TenantConfig>,
     /// `[[upstreams]]`.
@@ -243,12 +246,14 @@ impl Settings {
         let secret = master.as_ref().map_or(random.as_slice(), |m| m.as_bytes());
         Ok(Resolved {
             gateway: GatewayConfig {
+                through: Vec::new(),
                 media: crate::config::MediaConfig::default(),
                 bounds: crate::config::RequestBounds::default(),
                 timeouts: self.timeouts.clone(),
                 streams: self.streams.clone(),
                 retries: self.retries.clone(),
                 rate: self.rate,
+                responses: self.responses.clone(),
                 tenants: self.tenants.clone(),
                 upstreams,
                 max_in_flight: self.max_in_flight,
@@ -310,6 +315,7 @@ mod tests {
             streams: Streams::default(),
             retries: Retries::default(),
             rate: RateConfig::default(),
+            responses: ResponsesConfig::default(),
             tenants: Vec::new(),
             upstreams: vec![upstream],
             keys: Vec::new(),

@@ -70,7 +70,7 @@ pub(crate) fn interface(policy: &str) -> String {
 }
 
 /// The version of all contracts.
-pub(crate) const VERSION: &str = "0.2.0";
+pub const VERSION: &str = "0.2.0";
 
 /// The one package that all contracts were in before 0.2.0, with its version.
 const OUTDATED: &str = "forebay:edge/";

@@ -47,7 +47,7 @@ mod snapshot;
 mod wasi;
 
 pub use bake::{Baked, bake};
-pub use compose::plug_into;
+pub use compose::{VERSION as CONTRACT_VERSION, plug_into};
 pub use error::LoadError;
 pub use guard::Guard;
 pub use options::{ComponentSource, Isolation, PagemapScan, PolicySources, SandboxOptions};

@@ -1,16 +1,16 @@
 //! `forebay simulate` by itself: builds without the gateway.
 
 use clap::Parser;
-use forebay_simulate::SimulateArgs;
+use forebay_simulate::SimulateCommand;
 
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
-    args: SimulateArgs,
+    command: SimulateCommand,
 }
 
 fn main() -> std::process::ExitCode {
-    match Cli::parse().args.run() {
+    match Cli::parse().command.run() {
         Ok(text) => {
             println!("{text}");
             std::process::ExitCode::SUCCESS

@@ -74,6 +74,7 @@ mod tests {
             input: chain.len() * 10 + 1,
             output: 1,
             chain: chain.into(),
+            prompt: 0,
         }
     }
 

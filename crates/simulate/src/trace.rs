@@ -1,5 +1,6 @@
 //! Traces: Mooncake's JSON lines, and Forebay's own request log.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::BufRead;
 
 use serde::Deserialize;
@@ -72,6 +73,8 @@ pub struct Arrival {
     pub output: usize,
     /// The names of the prompt's full blocks.
     pub chain: Box<[u64]>,
+    /// A name of the whole prompt: two prompts of one name are the same prompt.
+    pub prompt: u64,
 }
 
 /// Requests in the order of their arrival.
@@ -197,6 +200,7 @@ impl Trace {
             return Err(out_of_range("output tokens"));
         }
         let mut chain = logged.prefix;
+        let prompt = self.prompt(&chain, input);
         if let Some(size) = logged.prefix_block.filter(|_| !chain.is_empty()) {
             if size == 0 || size > MAX_TOKENS {
                 return Err(out_of_range("block size"));
@@ -216,8 +220,19 @@ impl Trace {
             input: input.max(1),
             output: output.max(1),
             chain: chain.into(),
+            prompt,
         });
         Ok(())
+    }
+
+    /// A prompt is known by all its blocks and its length. One without blocks is like no other.
+    fn prompt(&self, chain: &[u64], input: usize) -> u64 {
+        let mut name = DefaultHasher::new();
+        match chain {
+            [] => self.requests.len().hash(&mut name),
+            blocks => (blocks, input).hash(&mut name),
+        }
+        name.finish()
     }
 
     /// Tokens of all prompts.

@@ -41,6 +41,7 @@ fn conversations(seed: u64) -> Trace {
             input: chain.len() * BLOCK + 1 + random(BLOCK as u64 - 1) as usize,
             output: 1 + random(400) as usize,
             chain: chain.clone().into(),
+            prompt: next_block,
         });
     }
     Trace {

@@ -1,12 +1,13 @@
 // Makes modules for workerd of a release's edge-worker.wasm: what jco makes of the component, and
 // the shim of WASI that it imports. Run `node transpile.mjs RELEASE OUT`.
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transpile } from "@bytecodealliance/jco-transpile";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const shim = join(here, "node_modules/@bytecodealliance/preview2-shim/dist/browser");
+// Wherever npm has put it: beside this folder's own packages or those of a Worker that depends on it.
+const shim = join(dirname(fileURLToPath(import.meta.resolve("@bytecodealliance/preview2-shim"))), "../browser");
 
 /** Transpiles a release's edge into a folder; gives the names of its modules. */
 export async function build(release, out) {
@@ -52,8 +53,10 @@ export async function build(release, out) {
     await copyFile(join(shim, `${name}.js`), join(out, `${name}.js`));
     scripts.push(`${name}.js`);
   }
-  await writeFile(join(out, "worker.js"), await readFile(join(here, "worker.js")));
-  scripts.unshift("worker.js");
+  for (const name of ["stores.js", "worker.js"]) {
+    await copyFile(join(here, name), join(out, name));
+    scripts.unshift(name);
+  }
   return { scripts, modules };
 }
 

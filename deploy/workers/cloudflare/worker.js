@@ -1,5 +1,5 @@
 // Forebay as a Worker. The component decides; this performs what it asks for: it fetches, reads,
-// keeps values in the KV namespace FOREBAY, and writes the answer piece by piece.
+// keeps values (stores.js), and writes the answer piece by piece.
 //
 // One instance serves many requests at a time, in turns that never wait. After a trap it is
 // thrown away with the exchanges in it, and the next request gets a new one.
@@ -9,6 +9,7 @@ import * as cli from "./cli.js";
 import * as clocks from "./clocks.js";
 import * as io from "./io.js";
 import * as random from "./random.js";
+import { Stores } from "./stores.js";
 
 /** A client's body up to this size is read at once, which costs less than a stream of it. */
 const SMALL = 64 * 1024;
@@ -63,7 +64,7 @@ function respond(head, body) {
 class Exchange {
   constructor(request, env) {
     this.edge = component();
-    this.env = env;
+    this.stores = new Stores(env.FOREBAY, variable, () => caches.default);
     this.bodies = new Map([[0, request.body]]);
     this.small = Number(request.headers.get("content-length") ?? Infinity) <= SMALL ? request : undefined;
     this.readers = new Map();
@@ -221,25 +222,19 @@ class Exchange {
   }
 
   async get([id, key]) {
-    const store = this.env.FOREBAY;
-    if (!store) return this.later({ tag: "got", val: [id, err("no KV namespace is bound as FOREBAY")] });
     try {
-      const value = await store.get(key, "arrayBuffer");
-      this.happen({ tag: "got", val: [id, ok(value ? new Uint8Array(value) : undefined)] });
+      this.happen({ tag: "got", val: [id, ok(await this.stores.get(key))] });
     } catch (error) {
-      this.happen({ tag: "got", val: [id, err(`KV: ${error?.message}`)] });
+      this.happen({ tag: "got", val: [id, err(String(error?.message ?? error))] });
     }
   }
 
   async put({ id, key, value, keep }) {
-    const store = this.env.FOREBAY;
-    if (!store) return this.later({ tag: "written", val: [id, err("no KV namespace is bound as FOREBAY")] });
     try {
-      // KV keeps nothing for less than a minute; the entry knows its own end.
-      await store.put(key, value, { expirationTtl: Math.max(60, keep) });
+      await this.stores.put(key, value, keep);
       this.happen({ tag: "written", val: [id, ok()] });
     } catch (error) {
-      this.happen({ tag: "written", val: [id, err(`KV: ${error?.message}`)] });
+      this.happen({ tag: "written", val: [id, err(String(error?.message ?? error))] });
     }
   }
 

@@ -41,7 +41,7 @@ impl CheckArgs {
             .enable_all()
             .build()?;
         runtime
-            .block_on(Components.load(&config.policies, &source.base))
+            .block_on(Components::default().load(&config.policies, &source.base))
             .map_err(|e| refused(&source, &config, e))?;
         let findings = config::findings(&config, &source);
         if self.output == Output::Json {

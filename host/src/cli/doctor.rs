@@ -158,7 +158,9 @@ impl DoctorArgs {
                     .map_err(|e| e.to_string()),
             );
         }
-        let policies = Components.load(&config.policies, &source.base).await;
+        let policies = Components::default()
+            .load(&config.policies, &source.base)
+            .await;
         let (policies, said) = match policies {
             Ok(policies) => (
                 Some(policies),

@@ -8,6 +8,7 @@ mod doctor;
 mod generate;
 mod init;
 mod keys;
+mod policies;
 mod prefix;
 mod prefix_explain;
 mod remote;
@@ -46,12 +47,14 @@ enum Command {
     Reload(day_two::ReloadArgs),
     /// Make, list and end API keys.
     Keys(keys::KeysArgs),
+    /// Sign policy components, check them, and keep them in an OCI registry.
+    Policies(policies::PoliciesArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
     /// Check block hashes of prompts against an engine's; show who holds a prompt.
     Prefix(prefix::PrefixArgs),
     /// Route a recorded trace through simulated engines, and compare rules.
-    Simulate(forebay_simulate::SimulateArgs),
+    Simulate(forebay_simulate::SimulateCommand),
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
     /// Left the product: Spin's own program serves Spin apps.
@@ -88,6 +91,7 @@ impl Cli {
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
             Command::Keys(args) => args.run(),
+            Command::Policies(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Prefix(args) => args.run(),
             Command::Simulate(args) => {

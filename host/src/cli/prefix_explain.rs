@@ -42,7 +42,7 @@ impl ExplainArgs {
                 .build()?;
             let explained = runtime.block_on(operate::explain_prefix(
                 self.remote.file().map(PathBuf::from),
-                Components,
+                Components::default(),
                 &self.path,
                 body.into(),
                 self.tenant.as_deref(),

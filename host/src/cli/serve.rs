@@ -50,7 +50,7 @@ impl ServeArgs {
                     file: self.config,
                     overrides,
                 },
-                Components,
+                Components::default(),
             )
             .await?;
             let scheme = if running.tls { "https" } else { "http" };

@@ -98,6 +98,7 @@ pub fn edge_settings(
         streams: config.streams.clone(),
         retries: config.retries.clone(),
         rate: config.rate,
+        responses: config.responses.clone(),
         tenants: config.tenants.clone(),
         upstreams: config.upstreams.clone(),
         open,

@@ -28,7 +28,7 @@ pub use secret::{SecretError, resolve_secret};
 pub use sections::{
     AdminConfig, CacheConfig, ComponentConfig, Config, EdgeConfig, Isolation, KeysConfig, Limits,
     LogConfig, LogFormat, MemoConfig, PoliciesConfig, SecretsConfig, ServerConfig, TelemetryConfig,
-    TlsConfig,
+    TlsConfig, VerifyConfig,
 };
 pub use size::Size;
 pub(crate) use validate::unusable_tenant;

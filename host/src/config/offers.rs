@@ -116,6 +116,10 @@ fn facts_of(placed: &Placed<'_>) -> OfferFacts {
             cached_input: price.cached_read.unwrap_or(price.input).0,
             output: price.output.0,
         }),
+        cache_write: placed
+            .price()
+            .and_then(|price| price.cache_write)
+            .map(|write| write.0),
         context_tokens: placed.offer.context.0,
         capabilities: Capabilities {
             streaming: can(Capability::Streaming),

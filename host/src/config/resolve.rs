@@ -166,7 +166,9 @@ pub fn resolve(
             rate: config.rate,
             tenants: config.tenants.clone(),
             upstreams,
+            responses: config.responses.clone(),
             media: config.media.clone(),
+            through: config.through.clone(),
             bounds: RequestBounds {
                 members: config.limits.members,
                 parts: config.limits.parts,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RequestBounds, Retries, Secret, Span, Streams, TenantConfig, Timeouts,
-    UpstreamConfig,
+    MediaConfig, RateConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span, Streams,
+    TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,10 @@ pub struct Config {
     pub catalogue: CatalogueConfig,
     /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
     pub media: MediaConfig,
+    /// What is different at single endpoints that pass through: audio, images, rerank and others.
+    pub through: Vec<ThroughConfig>,
+    /// What is kept of answers to OpenAI's responses.
+    pub responses: ResponsesConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
@@ -142,6 +146,8 @@ impl Default for AdminConfig {
 pub struct Limits {
     /// The largest request body. Default 8 MiB: a million tokens of text are about 4 MiB.
     pub body: Size,
+    /// The largest form with files (audio, images). Default 64 MiB. Its bytes count against `memory`.
+    pub upload: Size,
     /// The largest request head. Default 64 KiB.
     pub headers: Size,
     /// The most header fields. Default 100.
@@ -179,6 +185,7 @@ impl Default for Limits {
         let bounds = RequestBounds::default();
         Self {
             body: Size::mib(8),
+            upload: Size::mib(64),
             headers: Size::kib(64),
             header_fields: 100,
             connections: 10_000,
@@ -307,8 +314,27 @@ impl Default for PoliciesConfig {
 pub struct ComponentConfig {
     /// The component's file. Absent: the one that comes with Forebay.
     pub component: Option<PathBuf>,
+    /// What the component's file must be: its digest, who signed it. Absent: any file is taken.
+    pub verify: Option<VerifyConfig>,
     /// Its configuration, handed to it as JSON.
     pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `[policies.guardrails.verify]` and so on: a component that is not this is refused, at the start
+/// and at a reload. Nothing is asked over the network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifyConfig {
+    /// `sha256:` and the digest of the component's file. Checked first.
+    pub digest: Option<String>,
+    /// Files with a public key each, in PEM: Ed25519, or ECDSA on P-256. One of them must have
+    /// signed the component.
+    pub keys: Vec<PathBuf>,
+    /// The signature's file. Default: the component's name with `.dsse` after it.
+    pub signature: Option<PathBuf>,
+    /// The lowest version that is accepted, as it was signed. Default 0. A reload never accepts an
+    /// older version than the one that was loaded before.
+    pub min_version: u64,
 }
 
 /// How log lines look.

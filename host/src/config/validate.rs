@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use forebay_gateway::config::Secret;
+use forebay_gateway::config::{Secret, ThroughConfig};
 
 use super::diagnose::Problem;
 use super::load::{Overrides, Source};
@@ -19,6 +19,8 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
     }
     tenants(config, source, &mut problems);
     super::auth::problems(config, source, &mut problems);
+    components(config, source, &mut problems);
+    through(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
     problems
@@ -146,6 +148,51 @@ fn leads_to(url: &str, address: std::net::SocketAddr) -> bool {
                 || (ip.is_loopback()
                     && (address.ip().is_unspecified() || address.ip().is_loopback())))
     })
+}
+
+/// What is to be verified of components can be.
+fn components(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let policies = [
+        ("prefix_cache", &config.policies.prefix_cache),
+        ("guardrails", &config.policies.guardrails),
+        ("cloud_selector", &config.policies.cloud_selector),
+    ];
+    for (name, component) in policies {
+        let Some(verify) = &component.verify else {
+            continue;
+        };
+        let at = |field: &str| {
+            source
+                .locate(&["policies", name, "verify", field])
+                .or_else(|| source.locate(&["policies", name, "verify"]))
+        };
+        if component.component.is_none() {
+            let message = format!("policies.{name}.verify verifies a file that is not named");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint(format!("name the file in policies.{name}.component")),
+            );
+        }
+        if verify.digest.is_none() && verify.keys.is_empty() {
+            let message = format!("policies.{name}.verify has neither a digest nor keys");
+            problems.push(
+                Problem::at(at(""), message)
+                    .hint("set digest = \"sha256:…\", keys = [\"policies.pub\"], or both"),
+            );
+        }
+        if let Some(Err(error)) = verify
+            .digest
+            .as_deref()
+            .map(str::parse::<forebay_artefact::Digest>)
+        {
+            problems.push(Problem::at(at("digest"), error.to_string()));
+        }
+        let needs_keys = verify.min_version > 0 || verify.signature.is_some();
+        if verify.keys.is_empty() && needs_keys {
+            let message = format!("policies.{name}.verify has no keys to check a signature with");
+            problems.push(Problem::at(at("keys"), message).hint("set keys = [\"policies.pub\"]"));
+        }
+    }
 }
 
 /// Names and origins as requests have them.
@@ -327,6 +374,22 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                     config.cache.memory
                 ),
             ));
+        }
+    }
+}
+
+/// Endpoints that pass through, by names that there are.
+fn through(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    let mut named = HashSet::new();
+    for (i, through) in config.through.iter().enumerate() {
+        let at = || source.locate(&["through", &i.to_string(), "endpoint"]);
+        let (endpoint, known) = (through.endpoint.as_str(), ThroughConfig::names());
+        if !known.contains(&endpoint) {
+            let message = format!("\"{endpoint}\" is no endpoint that passes through");
+            problems
+                .push(Problem::at(at(), message).hint(format!("there are {}", known.join(", "))));
+        } else if !named.insert(endpoint) {
+            problems.push(Problem::at(at(), bad_name("endpoint", endpoint)));
         }
     }
 }

@@ -21,6 +21,8 @@ use crate::config::Size;
 pub(super) struct BodyLimits {
     /// Bytes.
     pub(super) size: Size,
+    /// What sets it.
+    pub(super) setting: &'static str,
     /// From the head to the last byte.
     pub(super) time: Duration,
     /// Bytes of all bodies together.
@@ -177,9 +179,10 @@ async fn collect(
     let announced = body.size_hint().exact();
     if let Some(size) = announced.filter(|size| *size > limits.size.0) {
         let message = format!(
-            "request body is {}, over the limit of {} (limits.body)",
+            "request body is {}, over the limit of {} ({})",
             Size(size),
-            limits.size
+            limits.size,
+            limits.setting
         );
         // A client that waits for our word has sent nothing yet, so nothing needs to be discarded.
         return Err(too_large(if expects { None } else { Some(body) }, limits, message).await);
@@ -209,8 +212,8 @@ async fn collect(
         let len = whole.len() + piece.len();
         if len as u64 > limits.size.0 {
             let message = format!(
-                "request body is over the limit of {} (limits.body)",
-                limits.size
+                "request body is over the limit of {} ({})",
+                limits.size, limits.setting
             );
             return Err(too_large(Some(body), limits, message).await);
         }
@@ -232,9 +235,10 @@ const FIRST: usize = 64 << 10;
 fn check_size(whole: Bytes, limits: BodyLimits) -> Result<Bytes, GatewayError> {
     if whole.len() as u64 > limits.size.0 {
         let message = format!(
-            "request body is {}, over the limit of {} (limits.body)",
+            "request body is {}, over the limit of {} ({})",
             Size(whole.len() as u64),
-            limits.size
+            limits.size,
+            limits.setting
         );
         return Err(GatewayError::new(ErrorKind::BodyTooLarge, message));
     }

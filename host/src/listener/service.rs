@@ -113,8 +113,13 @@ async fn respond<P: NativePolicies>(
             return (full, None);
         }
     };
+    let (size, setting) = match gateway.takes_form(&head) {
+        true => (limits.upload.min(limits.memory), "limits.upload"),
+        false => (limits.body, "limits.body"),
+    };
     let limits = BodyLimits {
-        size: limits.body,
+        size,
+        setting,
         time: generation.config.timeouts.request.0,
         together: limits.memory,
         address: share(Kind::Bytes),

@@ -8,6 +8,7 @@ mod policies;
 mod reload;
 mod serve;
 mod signals;
+mod verify;
 mod watch;
 
 pub use front::{Front, Generation, Lifecycle};

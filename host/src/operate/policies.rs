@@ -3,9 +3,11 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use forebay_sandbox::{Baked, ComponentSource, LoadError, PolicySources, Sandbox, SandboxOptions};
 
+use super::verify::{self, Versions};
 use crate::config::{ComponentConfig, Isolation, PoliciesConfig};
 use crate::platform::NativePolicies;
 
@@ -27,21 +29,28 @@ pub trait PolicyLoader: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Policies, PolicyLoadError>> + Send;
 }
 
-/// Loads components into wasmtime.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Components;
+/// Loads components into wasmtime, and never a signed one that is older than one it loaded before.
+#[derive(Debug, Clone, Default)]
+pub struct Components {
+    loaded: Arc<Mutex<Versions>>,
+}
 
 impl PolicyLoader for Components {
     type Policies = Sandbox;
 
     async fn load(&self, config: &PoliciesConfig, base: &Path) -> Result<Sandbox, PolicyLoadError> {
-        let (sources, options) = (sources(config, base)?, options(config, base));
+        let loaded = || self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = loaded().clone();
+        let ((sources, versions), options) =
+            (sources(config, base, &before)?, options(config, base));
         let (config, base) = (config.clone(), base.to_owned());
-        in_a_thread_that_ends(move || async move {
+        let sandbox = in_a_thread_that_ends(move || async move {
             let loaded = Sandbox::load(sources, options).await;
             loaded.map_err(|e| unusable(&config, &base, &e))
         })
-        .await
+        .await?;
+        loaded().extend(versions);
+        Ok(sandbox)
     }
 }
 
@@ -81,7 +90,8 @@ where
 
 /// Configures and freezes the policies without running them, for edges that compose by themselves.
 pub async fn bake(config: &PoliciesConfig, base: &Path) -> Result<Baked, PolicyLoadError> {
-    forebay_sandbox::bake(sources(config, base)?, options(config, base))
+    let (sources, _) = sources(config, base, &Versions::new())?;
+    forebay_sandbox::bake(sources, options(config, base))
         .await
         .map_err(|e| unusable(config, base, &e))
 }
@@ -134,25 +144,33 @@ fn own_cache() -> Option<PathBuf> {
     Some(caches.join("forebay").join("compiled"))
 }
 
-fn sources(config: &PoliciesConfig, base: &Path) -> Result<PolicySources, PolicyLoadError> {
-    Ok(PolicySources {
-        prefix_cache: source("prefix-cache", "prefix_cache", &config.prefix_cache, base)?,
-        guardrails: source("guardrails", "guardrails", &config.guardrails, base)?,
-        cloud_selector: source(
-            "cloud-selector",
-            "cloud_selector",
-            &config.cloud_selector,
-            base,
-        )?,
-    })
+/// The three components, and the versions of those that are signed.
+fn sources(
+    config: &PoliciesConfig,
+    base: &Path,
+    loaded: &Versions,
+) -> Result<(PolicySources, Versions), PolicyLoadError> {
+    let mut versions = Versions::new();
+    let mut source = |name: &'static str, section: &str, config: &ComponentConfig| {
+        let (source, version) = source((name, section), config, base, loaded)?;
+        versions.extend(version.map(|version| (name, version)));
+        Ok::<_, PolicyLoadError>(source)
+    };
+    let sources = PolicySources {
+        prefix_cache: source("prefix-cache", "prefix_cache", &config.prefix_cache)?,
+        guardrails: source("guardrails", "guardrails", &config.guardrails)?,
+        cloud_selector: source("cloud-selector", "cloud_selector", &config.cloud_selector)?,
+    };
+    Ok((sources, versions))
 }
 
+/// A component, verified where the configuration asks for that, and its version where it is signed.
 fn source(
-    name: &str,
-    section: &str,
+    (name, section): (&'static str, &str),
     config: &ComponentConfig,
     base: &Path,
-) -> Result<ComponentSource, PolicyLoadError> {
+    loaded: &Versions,
+) -> Result<(ComponentSource, Option<u64>), PolicyLoadError> {
     let file = match &config.component {
         Some(file) => Some((
             base.join(file),
@@ -160,8 +178,8 @@ fn source(
         )),
         None => given(name).map(|file| (file, "FOREBAY_COMPONENTS names its folder".to_owned())),
     };
-    let bytes = match file {
-        Some((file, why)) => std::fs::read(&file).map_err(|e| {
+    let bytes = match &file {
+        Some((file, why)) => std::fs::read(file).map_err(|e| {
             PolicyLoadError(format!(
                 "the {name} component {} can't be read: {e}; {why}",
                 file.display()
@@ -171,10 +189,17 @@ fn source(
             .ok_or_else(|| PolicyLoadError(format!("there is no policy {name}")))?
             .to_vec(),
     };
-    Ok(ComponentSource {
+    let version = match (&config.verify, &file) {
+        (Some(config), Some((file, _))) => {
+            verify::check(name, (config, file), base, &bytes, loaded)?
+        }
+        _ => None,
+    };
+    let source = ComponentSource {
         bytes,
         config: serde_json::Value::Object(config.config.clone()),
-    })
+    };
+    Ok((source, version))
 }
 
 /// A component's file in the folder that `FOREBAY_COMPONENTS` names, instead of the one inside the program.

@@ -303,10 +303,18 @@ impl<L: PolicyLoader> Control<L> {
                 .and_then(|oidc| oidc.ca_file.as_ref()),
         ];
         let named = named.into_iter().flatten().chain(&config.catalogue.files);
+        let verified = [
+            &config.policies.prefix_cache,
+            &config.policies.guardrails,
+            &config.policies.cloud_selector,
+        ]
+        .into_iter()
+        .flat_map(|component| super::verify::files(component, &source.base));
         let files = secrets
             .filter_map(|reference| reference.strip_prefix("file:"))
             .map(|file| source.base.join(file))
-            .chain(named.map(|file| source.base.join(file)));
+            .chain(named.map(|file| source.base.join(file)))
+            .chain(verified);
         source.path.iter().cloned().chain(files).collect()
     }
 }

@@ -150,6 +150,7 @@ impl<P: NativePolicies> Platform for Native<P> {
 fn weigh(decision: &Remembered) -> u32 {
     let plan = decision.plan.as_ref().map_or(0, |plan| {
         size_of_val(plan.chain.as_slice())
+            + size_of_val(plan.breakpoints.as_slice())
             + plan
                 .hints
                 .iter()

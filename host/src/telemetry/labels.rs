@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use forebay_dialect::canonical::Operation;
-use forebay_gateway::observe::CacheResult;
+use forebay_gateway::observe::{CacheResult, Summary};
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// Labels of the fields that an upstream was not told.
@@ -29,7 +29,14 @@ pub(super) const OTHER: &str = "other";
 /// The most models that are told apart: a dashboard's worth.
 const MAX_MODELS: usize = 256;
 
-pub(super) fn operation(operation: Option<Operation>) -> &'static str {
+/// What was asked for: an operation, or the endpoint that a request passed through.
+pub(super) fn asked(summary: &Summary) -> &'static str {
+    summary
+        .passage
+        .unwrap_or_else(|| operation(summary.operation))
+}
+
+fn operation(operation: Option<Operation>) -> &'static str {
     match operation {
         Some(Operation::Chat) => "chat",
         Some(Operation::Completion) => "text_completion",

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::labels::{self, Answerer, Known, Lost};
+use super::prompt_cache::PromptCache;
 use super::spenders::Spenders;
 
 /// From 1 ms to 10 min: a whole request.
@@ -134,6 +135,7 @@ pub struct Metrics {
     attempts: Family<Upstream, Counter>,
     losses: Family<Lost, Counter>,
     unknown_finishes: Family<Answerer, Counter>,
+    prompt_cache: PromptCache,
     retries: Counter,
     clients_gone: Counter,
     bytes_out: Counter,
@@ -176,6 +178,7 @@ impl Metrics {
             attempts: Family::default(),
             losses: Family::default(),
             unknown_finishes: Family::default(),
+            prompt_cache: PromptCache::default(),
             retries: Counter::default(),
             clients_gone: Counter::default(),
             bytes_out: Counter::default(),
@@ -276,6 +279,7 @@ impl Metrics {
             "Answers that ended for a reason in a word that is not known",
             self.unknown_finishes.clone(),
         );
+        self.prompt_cache.register(r);
         r.register(
             "forebay_upstream_retries",
             "Tries that were followed by another",
@@ -382,12 +386,15 @@ impl Metrics {
                     .get_or_create(&Answerer { upstream })
                     .inc();
             }
+            Observation::PromptCache { upstream, saving } => {
+                self.prompt_cache.count(upstream.clone(), saving);
+            }
             Observation::Health { .. } | Observation::Warning(_) => {}
         }
     }
 
     fn finished(&self, summary: &Summary) {
-        let operation = labels::operation(summary.operation);
+        let operation = labels::asked(summary);
         self.requests
             .get_or_create(&Request {
                 operation,
@@ -407,7 +414,7 @@ impl Metrics {
         for hit in &summary.guard_hits {
             self.guard_hit(hit);
         }
-        if summary.operation.is_none() {
+        if summary.operation.is_none() && summary.passage.is_none() {
             return;
         }
         let tier = match summary.cache {

@@ -5,6 +5,7 @@ mod labels;
 mod log;
 mod metrics;
 mod notices;
+mod prompt_cache;
 mod recent;
 mod spenders;
 mod traces;
@@ -92,6 +93,7 @@ impl Observers {
             }
             Observation::Attempt(_)
             | Observation::Lost { .. }
+            | Observation::PromptCache { .. }
             | Observation::FlightEnded { .. }
             | Observation::GuardHits { .. } => {}
         }

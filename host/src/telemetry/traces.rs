@@ -88,7 +88,7 @@ impl Traces {
 
     /// Records a request that ended, under the client's trace where it sent one.
     pub fn record(&self, summary: &Summary) {
-        let operation = labels::operation(summary.operation);
+        let operation = labels::asked(summary);
         let name = if summary.model.is_empty() {
             operation.to_owned()
         } else {

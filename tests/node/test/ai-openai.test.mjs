@@ -7,9 +7,10 @@ import { claims } from '../lib/claims.mjs';
 import { key, models, url } from '../lib/gateway.mjs';
 
 const provider = createOpenAI({ baseURL: `${url}/v1`, apiKey: key });
-// Else it refers to what the API keeps, and the gateway keeps no conversations.
+// With it the SDK sends whole conversations; without, it refers to what the gateway keeps.
 const middleware = defaultSettingsMiddleware({ settings: { providerOptions: { openai: { store: false } } } });
 for (const model of models) {
   claims(`chat before ${model}`, provider.chat(model));
-  claims(`responses before ${model}`, wrapLanguageModel({ model: provider.responses(model), middleware }));
+  claims(`responses before ${model}`, provider.responses(model));
+  claims(`responses that keep nothing before ${model}`, wrapLanguageModel({ model: provider.responses(model), middleware }));
 }

@@ -83,6 +83,7 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     .ok();
     missing.extend(tools::ensure(places));
     missing.extend(tools::ensure_node_clients(places));
+    missing.extend(tools::ensure_worker_template(places));
     missing.extend(tools::ensure_agents(places));
     Equipment {
         python,

@@ -119,6 +119,16 @@ pub(crate) fn ensure_worker_modules(places: &Places) -> Option<Missing> {
     )
 }
 
+/// Installs wrangler, beside the template of a Worker.
+pub(crate) fn ensure_worker_template(places: &Places) -> Option<Missing> {
+    ensure_node_modules(
+        places,
+        "examples/cloudflare-worker",
+        "wrangler",
+        "the template of a Worker under wrangler",
+    )
+}
+
 /// Installs the vendors' Node clients that the tests drive the gateway with.
 pub(crate) fn ensure_node_clients(places: &Places) -> Option<Missing> {
     ensure_node_modules(places, "tests/node", "openai", "the vendors' Node clients")

@@ -54,8 +54,8 @@ impl Request {
     }
 }
 
-/// Members of a response object, each with a comma before it. State is never kept here, so
-/// `store` is false whatever the client asked for.
+/// Members of a response object, each with a comma before it. What keeps the answer says so itself
+/// (see [`super::kept`]): here `store` is false whatever the client asked for.
 pub(super) fn members(echo: &str) -> String {
     let document = Document::parse(echo.as_bytes()).ok();
     let root = document.as_ref().map(Document::root);

@@ -1,7 +1,8 @@
 //! OpenAI's responses, as its official SDK types them (3.57) and as vLLM extends them.
 //!
-//! The format can keep conversations at the server. Nothing here does: what refers to kept
-//! state passes to an upstream that speaks the format too, and is refused elsewhere.
+//! The format can keep conversations at the server: see [`kept`]. What refers to kept state and
+//! was not put into the request passes to an upstream that speaks the format too, and is refused
+//! elsewhere.
 
 mod answer;
 mod content;
@@ -9,6 +10,7 @@ mod echo;
 mod error;
 mod items;
 mod json_out;
+pub mod kept;
 mod listed;
 mod object;
 mod parts_out;

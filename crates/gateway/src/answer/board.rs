@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_dialect::Request;
+use forebay_dialect::{Request, Wire};
 use http::{HeaderMap, HeaderValue};
 
 use super::flight::{Boarding, End, Flight, FlightReader};
@@ -17,7 +17,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Outgoing, Prefix, dialect_headers, first_eight};
+use crate::route::{Outgoing, Places, Prefix, dialect_headers, first_eight};
 use crate::time::Deadline;
 use crate::trail::Trail;
 
@@ -84,6 +84,7 @@ pub(crate) fn board<P: Platform>(
         && !may_store
         && !resumable
         && asked.form.passes_answers()
+        && !asked.reads
         && !decision.facts.guard_output
         && decision.masks.is_empty()
         && gateway.all_upstreams().iter().all(|u| u.config.relay);
@@ -174,16 +175,24 @@ pub(crate) fn errand<P: Platform>(
             prefix.belongs(&upstream.name, session);
         }
     }
+    let places = Places::new(
+        &decision.plan,
+        &request.prompt,
+        decision.facts.input_tokens,
+        secret,
+    );
     let outgoing = Outgoing {
         request: Arc::new(request),
+        places,
         cache_salt: cache_salt(secret),
         hints: decision.plan.hints.clone(),
-        headers: passed_on(decision, head, ticket),
+        headers: passed_on(secret, decision.target.wire, head, ticket),
         deadline,
         prefix,
         key: key.finish(),
         count: false,
         tenants: !gateway.is_open(),
+        sent: None,
         unread: false,
         trail: ticket.trail.clone(),
     };
@@ -212,13 +221,14 @@ pub(super) fn cache_salt(secret: &[u8; 32]) -> String {
 }
 
 /// The headers that go upstream whoever answers.
-fn passed_on<P: Platform>(
-    decision: &Decision<P>,
+pub(crate) fn passed_on<P: Platform>(
+    secret: &[u8; 32],
+    wire: Wire,
     head: &HeaderMap,
     ticket: &Ticket<P>,
 ) -> HeaderMap {
     let mut out = HeaderMap::new();
-    let own = dialect_headers(decision.target.wire).iter();
+    let own = dialect_headers(wire).iter();
     for name in own.chain([&headers::TRACESTATE]) {
         for value in head.get_all(name) {
             out.append(name.clone(), value.clone());
@@ -228,7 +238,7 @@ fn passed_on<P: Platform>(
     // get each other's answers.
     for value in head.get_all(&headers::IDEMPOTENCY_KEY) {
         let parts = [&b"forebay idempotency key v1"[..], value.as_bytes()];
-        let name = hex::encode(&keyed(&*decision.identity.secret, &parts)[..16]);
+        let name = hex::encode(&keyed(secret, &parts)[..16]);
         if let Ok(value) = HeaderValue::from_str(&name) {
             out.append(headers::IDEMPOTENCY_KEY, value);
         }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, request};
 use super::board::{Boarded, Relay, board};
 use super::count::count;
 use super::flight::{FlightReader, Head};
+use super::kept;
 use super::lead::relay;
 use super::models;
 use super::stored::{Found, find, resumed};
@@ -32,6 +33,7 @@ use crate::reply::describe::describe;
 use crate::reply::frame::EventFrame;
 use crate::reply::{Content, Ready, ReplyBody, error_reply, reply, resume};
 use crate::store::Entry;
+use crate::through;
 use crate::time::timeout;
 
 /// Handles one request.
@@ -68,10 +70,21 @@ async fn serve<P: Platform>(
         Endpoint::Models(wanted) => {
             return list_models(gateway, head, wanted.as_deref(), ticket).await;
         }
+        Endpoint::Through(passage, model) => {
+            return through::serve(gateway, passage, model, head, body, ticket).await;
+        }
+        Endpoint::Kept(id, wanted) => {
+            return kept::fetch(gateway, head, &id, &wanted, ticket).await;
+        }
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),
     };
-    let body = compose(gateway, &asked.form, head, body).await?;
+    let mut body = compose(gateway, &asked.form, head, body).await?;
+    let mut keeper = None;
+    if target.wire == Wire::Responses {
+        let prepared = kept::prepare(gateway, head, body, ticket).await?;
+        (body, keeper) = (prepared.body, prepared.keeper);
+    }
     let asked = Asked {
         frame: match asked.chunks {
             true => EventFrame::Chunks,
@@ -80,13 +93,17 @@ async fn serve<P: Platform>(
         target,
         route: asked.route,
         form: asked.form,
+        reads: keeper.is_some(),
         head,
     };
     if counts {
-        count(gateway, &asked, body, ticket).await
-    } else {
-        generate(gateway, &asked, body, ticket).await
+        return count(gateway, &asked, body, ticket).await;
     }
+    let ready = generate(gateway, &asked, body, ticket).await?;
+    Ok(match keeper {
+        Some(keeper) => keeper.attach(ready).await,
+        None => ready,
+    })
 }
 
 /// The request in the format's own form, for whoever may come in. What it says in headers already
@@ -129,6 +146,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) route: &'static str,
     pub(crate) form: Form,
     pub(crate) frame: EventFrame,
+    /// The answer is read on its way to the client, whatever else there is to do with it.
+    pub(crate) reads: bool,
     pub(crate) head: &'a request::Parts,
 }
 

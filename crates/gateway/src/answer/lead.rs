@@ -175,6 +175,7 @@ async fn ranked<P: Platform>(
         caller: &errand.caller,
         wire: errand.wire,
         tenants: outgoing.tenants,
+        passage: None,
         demand: Demand {
             model: facts.model.to_string(),
             input_tokens: outgoing.prefix.counted().unwrap_or(facts.input_tokens),
@@ -207,7 +208,7 @@ async fn ranked<P: Platform>(
     Ok(Arc::new(Ranked { took, ..ranked? }))
 }
 
-fn head(ranked: &Ranked, answer: &Answer) -> Head {
+pub(crate) fn head(ranked: &Ranked, answer: &Answer) -> Head {
     Head {
         upstream: answer.upstream.name.clone(),
         rank: ranked.took,

@@ -5,6 +5,7 @@ pub(crate) mod count;
 pub(crate) mod explain;
 pub(crate) mod flight;
 pub(crate) mod generate;
+pub(crate) mod kept;
 pub(crate) mod lead;
 pub(crate) mod models;
 pub(crate) mod stored;

@@ -68,6 +68,17 @@ impl Default for Capabilities {
     }
 }
 
+/// Whether the gateway asks for a provider's prompt cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum PromptCaching {
+    /// Where it is expected to save money.
+    Auto,
+    /// Never. What clients ask for themselves is passed on.
+    Off,
+}
+
 /// What becomes of a request's fields that an upstream can't take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -178,6 +189,10 @@ pub struct UpstreamConfig {
     /// another are translated into the first.
     #[serde(default)]
     pub speaks: Vec<String>,
+    /// The endpoints that pass through to it (`rerank`, `moderations`, `audio.speech`, …), where
+    /// they are not its provider's usual ones.
+    #[serde(default)]
+    pub passes: Option<Vec<String>>,
     /// What becomes of fields that it can't take. Default `tolerant`.
     #[serde(default)]
     pub losses: Losses,
@@ -201,6 +216,11 @@ pub struct UpstreamConfig {
     /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
+    /// Whether the gateway asks for the provider's prompt cache: markers for Anthropic's models and
+    /// Bedrock where a prefix comes again, a `prompt_cache_key` for OpenAI, Azure and Mistral.
+    /// Default `auto` for Anthropic, Azure, Bedrock, Mistral, OpenAI and Vertex, `off` for others.
+    #[serde(default)]
+    pub prompt_cache: Option<PromptCaching>,
     /// It is a Forebay gateway itself: it ends broken streams with an error event and counts tokens.
     /// On platforms that can, what is neither stored nor screened here is then passed on unread.
     #[serde(default)]
@@ -294,6 +314,24 @@ impl UpstreamConfig {
             .unwrap_or(matches!(self.provider, Provider::Vllm | Provider::Sglang))
     }
 
+    /// Whether it is asked to cache prompts.
+    pub fn caches_prompts(&self) -> bool {
+        let usual = matches!(
+            self.provider,
+            Provider::Anthropic
+                | Provider::Azure
+                | Provider::Bedrock
+                | Provider::Mistral
+                | Provider::Openai
+                | Provider::Vertex
+        );
+        match self.prompt_cache {
+            Some(set) => set == PromptCaching::Auto,
+            // Another Forebay asks for it itself.
+            None => usual && !self.relay,
+        }
+    }
+
     /// Whether its replicas' metrics are read with their health checks.
     pub fn reads_metrics(&self) -> bool {
         let engine = matches!(self.provider, Provider::Vllm | Provider::Sglang);
@@ -315,6 +353,15 @@ impl UpstreamConfig {
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is no format")));
+            }
+        }
+        for name in self.passes.iter().flatten() {
+            if !crate::through::NAMES.contains(&name.as_str()) {
+                let why = format!(
+                    "\"{name}\" is no endpoint that passes through; there are {}",
+                    crate::through::NAMES.join(", ")
+                );
+                problems.push(("passes", why));
             }
         }
         if self.key.is_some() && self.auth.is_some() {
@@ -364,6 +411,9 @@ impl ConfiguredUpstream {
 pub struct OfferFacts {
     /// What it costs.
     pub price: Option<Price>,
+    /// What a token costs that is written into the provider's prompt cache, in millionths of a US
+    /// dollar per million tokens.
+    pub cache_write: Option<u64>,
     /// Tokens of prompt and answer together; 0 is unknown.
     pub context_tokens: u64,
     /// What it can do there.
@@ -384,6 +434,10 @@ pub struct PriceConfig {
     /// Tokens of the prompt out of the upstream's cache; as `input` where absent.
     #[serde(default)]
     pub cached_input: Option<u64>,
+    /// Tokens of the prompt that are written into the upstream's cache; absent: what the provider
+    /// usually asks for them.
+    #[serde(default)]
+    pub cache_write: Option<u64>,
     /// Tokens of the completion.
     pub output: u64,
 }

@@ -3,7 +3,7 @@
 pub(crate) mod directives;
 pub(crate) mod masks;
 pub mod memo;
-mod places;
+pub(crate) mod places;
 
 use std::sync::Arc;
 
@@ -398,7 +398,7 @@ fn no_plan() -> CachePlan {
 }
 
 /// A guardrail asks a service that this host does not have: the prompt is not judged, so it fails.
-fn no_opinion(question: &Question) -> Reason {
+pub(crate) fn no_opinion(question: &Question) -> Reason {
     Reason {
         code: "opinion-missing".into(),
         detail: format!(

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use forebay_dialect::canonical::{Field, Message, Part, Prompt};
+use forebay_dialect::passing::{Member, Said};
 
 use crate::policy::{Edit, Outline, Place, PlaceKind, Reason};
 
@@ -59,6 +60,24 @@ impl<'a> Places<'a> {
         }
         for field in &prompt.extra {
             places.field("", "", field);
+        }
+        places
+    }
+
+    /// The places of a request that passes through. An edit's part is the place itself.
+    pub(crate) fn passing(said: &'a [Said]) -> Self {
+        let mut places = Self {
+            list: Vec::with_capacity(said.len()),
+            parts: Vec::with_capacity(said.len()),
+        };
+        for (at, said) in said.iter().enumerate() {
+            let (kind, role) = match said.member {
+                Member::Text | Member::Tree => (PlaceKind::Text, "user"),
+                Member::Word => (PlaceKind::Vocabulary, ""),
+                Member::Media => (PlaceKind::Unreadable, "user"),
+            };
+            let part = index(at).map(|at| (0, at));
+            places.push(kind, role, said.path.clone(), &said.text, part);
         }
         places
     }

@@ -1,11 +1,14 @@
 //! The door: which endpoint a request is for, in which format, and what its path says.
 
+use forebay_dialect::kept::Page;
 use forebay_dialect::{Target, Wire};
 use http::request;
 
 use super::form::Form;
 use super::routes::{Kind, nearest, rows};
+use crate::answer::kept::Wanted;
 use crate::error::{ErrorKind, GatewayError};
+use crate::through::Passage;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,10 @@ pub(crate) enum Endpoint {
     Count(Target),
     /// The list of models, or one of it.
     Models(Option<String>),
+    /// What passes through as it is, and the model where the path names it.
+    Through(&'static Passage, Option<String>),
+    /// A kept response of this id, and what is wanted of it.
+    Kept(String, Wanted),
 }
 
 /// A path as it was understood.
@@ -52,7 +59,7 @@ pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
                 Some(Some(model)) if !model.is_empty() => Some(model),
                 Some(_) => return Err(not_found()),
             };
-            return Ok(ingress(row.kind, model, head.uri.query()));
+            return ingress(row.kind, model, head.uri.query());
         }
         // A verb that Google has not is no model's name.
         let verb = row.kind == Kind::Model && model.is_some_and(|model| model.contains(':'));
@@ -70,11 +77,25 @@ pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
     })
 }
 
-fn ingress(kind: Kind, model: Option<String>, query: Option<&str>) -> Ingress {
+fn ingress(
+    kind: Kind,
+    model: Option<String>,
+    query: Option<&str>,
+) -> Result<Ingress, GatewayError> {
     let events = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
     let array = kind == Kind::Gemini { stream: true } && !events;
     let (endpoint, form) = match kind {
         Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
+        Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
+        Kind::Response | Kind::ResponseDeletion | Kind::ResponseInput | Kind::ResponseCancel => {
+            let wanted = match kind {
+                Kind::ResponseDeletion => Wanted::Deletion,
+                Kind::ResponseInput => Wanted::Input(page(query)?),
+                Kind::ResponseCancel => Wanted::Cancellation,
+                _ => Wanted::Whole,
+            };
+            (Endpoint::Kept(model.unwrap_or_default(), wanted), Form::Own)
+        }
         Kind::MessagesCount | Kind::GeminiCount | Kind::PredictCount => {
             let (target, form) = kind.target(model);
             (Endpoint::Count(target), form)
@@ -84,20 +105,53 @@ fn ingress(kind: Kind, model: Option<String>, query: Option<&str>) -> Ingress {
             (Endpoint::Generate(target), form)
         }
     };
-    Ingress {
+    Ok(Ingress {
         endpoint,
         route: kind.route(),
         form,
         array,
         chunks: kind == Kind::Invoke { stream: true },
+    })
+}
+
+/// The page of a list that a query asks for, in OpenAI's words.
+fn page(query: Option<&str>) -> Result<Page, GatewayError> {
+    let mut page = Page::default();
+    let wrong = |name: &str, must: &str| {
+        GatewayError::new(
+            ErrorKind::InvalidRequest,
+            format!("invalid value for '{name}': {must}"),
+        )
+        .with_param(Some(name))
+        .with_code("invalid_value")
+    };
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
+                page.limit = limit.ok_or_else(|| wrong(name, "must be 1 to 100"))?;
+            }
+            "order" => {
+                page.ascending = match value {
+                    "asc" => true,
+                    "desc" => false,
+                    _ => return Err(wrong(name, "must be asc or desc")),
+                }
+            }
+            "after" => page.after = decode(value),
+            _ => {}
+        }
     }
+    Ok(page)
 }
 
 fn not_found() -> GatewayError {
     GatewayError::new(
         ErrorKind::NotFound,
         "no such endpoint; there are /v1/chat/completions, /v1/completions, /v1/responses, \
-         /v1/embeddings, /v1/models, /v1/messages, /v1/messages/count_tokens, \
+         /v1/responses/ID, /v1/embeddings, /v1/models, /v1/rerank, /v1/moderations, /v1/images, \
+         /v1/audio, /v1/messages, /v1/messages/count_tokens, \
          /openai/deployments/MODEL/chat/completions, \
          /v1beta/models/MODEL:generateContent and :streamGenerateContent, \
          /model/MODEL/converse, /converse-stream, /invoke and /invoke-with-response-stream",

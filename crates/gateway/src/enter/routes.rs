@@ -5,6 +5,7 @@ use forebay_dialect::{Target, Wire};
 use http::Method;
 
 use super::form::Form;
+use crate::through::{self, Passage};
 
 /// What stands behind a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +28,27 @@ pub(super) enum Kind {
     PredictCount,
     /// AWS's Converse.
     Converse { stream: bool },
+    /// A kept response of OpenAI's form.
+    Response,
+    /// Its deletion.
+    ResponseDeletion,
+    /// The list of its input.
+    ResponseInput,
+    /// The end of its computation.
+    ResponseCancel,
     /// The list of models in OpenAI's form, or in Anthropic's where its client asks.
     Models,
     /// One model of it.
     Model,
+    /// What passes through as it is.
+    Through(&'static Passage),
 }
 
 /// A path, under each of its homes.
 pub(super) struct Row {
     /// What may stand before `path`. A star is anything.
     homes: &'static [&'static str],
-    /// The path from there on. `{model}` may have slashes.
+    /// The path from there on. `{model}`, which may have slashes, is a model's name or an id.
     path: &'static str,
     pub(super) kind: Kind,
 }
@@ -56,6 +67,8 @@ const OPENAI: &[&str] = &[
 const ANTHROPIC: &[&str] = &["/v1", "", "/anthropic/v1", "/api/v1"];
 /// Google's: the Gemini API's versions, and the vendor's client in its Vertex mode.
 const GOOGLE: &[&str] = &["/v1beta", "/v1", "*/publishers/google"];
+/// What only engines have.
+const ENGINES: &[&str] = &["/v1", ""];
 const AZURE: &[&str] = &["/openai/deployments"];
 const AWS: &[&str] = &[""];
 const VERTEX: &[&str] = &["*/publishers/anthropic"];
@@ -69,6 +82,14 @@ const ROWS: &[Row] = &[
     row(OPENAI, "/chat/completions", Kind::Body(Wire::Chat)),
     row(OPENAI, "/completions", Kind::Body(Wire::Completions)),
     row(OPENAI, "/responses", Kind::Body(Wire::Responses)),
+    row(
+        OPENAI,
+        "/responses/{model}/input_items",
+        Kind::ResponseInput,
+    ),
+    row(OPENAI, "/responses/{model}/cancel", Kind::ResponseCancel),
+    row(OPENAI, "/responses/{model}", Kind::Response),
+    row(OPENAI, "/responses/{model}", Kind::ResponseDeletion),
     row(OPENAI, "/embeddings", Kind::Body(Wire::Embeddings)),
     row(ANTHROPIC, "/messages", Kind::Body(Wire::Messages)),
     row(ANTHROPIC, "/messages/count_tokens", Kind::MessagesCount),
@@ -129,6 +150,65 @@ const ROWS: &[Row] = &[
         "/models/{model}:streamRawPredict",
         Kind::Predict { stream: true },
     ),
+    row(OPENAI, "/rerank", Kind::Through(&through::RERANK)),
+    row(&["/v2"], "/rerank", Kind::Through(&through::RERANK_V2)),
+    row(OPENAI, "/moderations", Kind::Through(&through::MODERATIONS)),
+    row(
+        OPENAI,
+        "/images/generations",
+        Kind::Through(&through::IMAGES),
+    ),
+    row(OPENAI, "/audio/speech", Kind::Through(&through::SPEECH)),
+    row(
+        OPENAI,
+        "/audio/transcriptions",
+        Kind::Through(&through::TRANSCRIPTIONS),
+    ),
+    row(
+        OPENAI,
+        "/audio/translations",
+        Kind::Through(&through::TRANSLATIONS),
+    ),
+    row(
+        OPENAI,
+        "/images/edits",
+        Kind::Through(&through::IMAGE_EDITS),
+    ),
+    row(
+        OPENAI,
+        "/images/variations",
+        Kind::Through(&through::IMAGE_VARIATIONS),
+    ),
+    row(ENGINES, "/score", Kind::Through(&through::SCORE)),
+    row(ENGINES, "/tokenize", Kind::Through(&through::TOKENIZE)),
+    row(ENGINES, "/detokenize", Kind::Through(&through::DETOKENIZE)),
+    row(ENGINES, "/classify", Kind::Through(&through::CLASSIFY)),
+    row(ENGINES, "/pooling", Kind::Through(&through::POOLING)),
+    row(
+        AZURE,
+        "/{model}/images/generations",
+        Kind::Through(&through::IMAGES),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/speech",
+        Kind::Through(&through::SPEECH),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/transcriptions",
+        Kind::Through(&through::TRANSCRIPTIONS),
+    ),
+    row(
+        AZURE,
+        "/{model}/audio/translations",
+        Kind::Through(&through::TRANSLATIONS),
+    ),
+    row(
+        AZURE,
+        "/{model}/images/edits",
+        Kind::Through(&through::IMAGE_EDITS),
+    ),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -186,7 +266,8 @@ impl Kind {
     /// How it is asked.
     pub(super) fn method(self) -> Method {
         match self {
-            Kind::Models | Kind::Model => Method::GET,
+            Kind::Models | Kind::Model | Kind::Response | Kind::ResponseInput => Method::GET,
+            Kind::ResponseDeletion => Method::DELETE,
             _ => Method::POST,
         }
     }
@@ -198,7 +279,11 @@ impl Kind {
             Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
             Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
             Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
-            Kind::Models | Kind::Model => Wire::Chat,
+            Kind::Response
+            | Kind::ResponseDeletion
+            | Kind::ResponseInput
+            | Kind::ResponseCancel => Wire::Responses,
+            Kind::Models | Kind::Model | Kind::Through(_) => Wire::Chat,
         }
     }
 
@@ -220,7 +305,11 @@ impl Kind {
             Kind::GeminiCount => "/v1beta/models:countTokens",
             Kind::Converse { stream: false } => "/model/converse",
             Kind::Converse { stream: true } => "/model/converse-stream",
+            Kind::Response | Kind::ResponseDeletion => "/v1/responses/ID",
+            Kind::ResponseInput => "/v1/responses/ID/input_items",
+            Kind::ResponseCancel => "/v1/responses/ID/cancel",
             Kind::Models | Kind::Model => "/v1/models",
+            Kind::Through(passage) => passage.path,
         }
     }
 
@@ -252,7 +341,14 @@ impl Kind {
                 let (model, stream) = (None, None);
                 (target, Form::Anthropic { model, stream })
             }
-            Kind::Body(_) | Kind::Models | Kind::Model => own(model, None),
+            Kind::Body(_)
+            | Kind::Models
+            | Kind::Model
+            | Kind::Through(_)
+            | Kind::Response
+            | Kind::ResponseDeletion
+            | Kind::ResponseInput
+            | Kind::ResponseCancel => own(model, None),
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use forebay_dialect::Wire;
+use forebay_dialect::canonical::Usage;
 
 use super::Receiver;
 use super::meter::Meter;
 use crate::answer::flight::{End, Flight, Head, Landing};
+use crate::observe::{CacheSaving, Observation};
 use crate::platform::Platform;
-use crate::policy::{Ending, Outcome, Policies};
+use crate::policy::{Ending, Outcome, Policies, Price};
 use crate::recording::{Form, Recording};
 use crate::route::Answer;
 use crate::store::{Entry, Store};
@@ -24,6 +26,7 @@ impl<P: Platform> Receiver<'_, P> {
         fallback: Ending,
     ) {
         let ending = meter.ending.unwrap_or(fallback);
+        self.report_saving(answer, &meter);
         let recording = form.map(|form| {
             Arc::new(self.recording(form, ending, &meter, answer.upstream.name.clone()))
         });
@@ -50,6 +53,20 @@ impl<P: Platform> Receiver<'_, P> {
             usage: meter.usage.filter(|_| self.errand.wire != Wire::Embeddings),
         };
         self.keep(recording, &outcome).await;
+    }
+
+    /// Counts what the provider's prompt cache did, from the provider's own usage.
+    fn report_saving(&self, answer: &Answer, meter: &Meter) {
+        let Some(usage) = meter.usage else {
+            return;
+        };
+        let price = answer.upstream.full_price(&self.errand.facts.model);
+        let saving = saving(&usage, price, answer.expected_cached);
+        if saving != CacheSaving::default() {
+            let upstream = answer.upstream.name.clone();
+            let platform = self.gateway.platform();
+            platform.observe(Observation::PromptCache { upstream, saving });
+        }
     }
 
     /// What came, as released by the guard.
@@ -98,6 +115,31 @@ impl<P: Platform> Receiver<'_, P> {
         if let Err(error) = self.gateway.store().put(entry).await {
             self.warn(format!("an answer was not stored: {error}"));
         }
+    }
+}
+
+/// What a write costs more than a plain token where no price is known: a quarter of its price.
+const USUAL_PREMIUM: f64 = 0.25;
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "tokens and prices are far below 2^53"
+)]
+fn saving(usage: &Usage, price: Option<(Price, Option<u64>)>, expected: f64) -> CacheSaving {
+    let (price, write) = price.unwrap_or((Price::default(), None));
+    // Prices are millionths of a dollar for a million tokens.
+    let usd = |tokens: f64, price: f64| tokens * price / 1e12;
+    let input = price.input as f64;
+    let discount = (input - price.cached_input as f64).max(0.0);
+    let premium = write.map_or(input * USUAL_PREMIUM, |write| {
+        (write as f64 - input).max(0.0)
+    });
+    CacheSaving {
+        read_tokens: usage.cached_input,
+        written_tokens: usage.cache_write,
+        saved_usd: usd(usage.cached_input as f64, discount),
+        premium_usd: usd(usage.cache_write as f64, premium),
+        predicted_usd: usd(usage.input as f64 * expected, discount),
     }
 }
 

@@ -40,7 +40,7 @@ impl Meter {
                     told.message
                 ),
             );
-            error.error_type = told.kind.clone();
+            error.error_type = told.kind.clone().map(Into::into);
             error.code = told.code.clone();
             if is_too_long(told) {
                 error.code = Some(CONTEXT_EXCEEDED.to_owned());

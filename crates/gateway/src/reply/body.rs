@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::frame::EventFrame;
 use crate::answer::flight::{FlightReader, Item, Landing};
+use crate::answer::kept::Keeping;
 use crate::decide::masks::Restorer;
 use crate::enter::ticket::Ticket;
 use crate::error::GatewayError;
@@ -52,6 +53,8 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) frame: EventFrame,
     /// Nothing is computed for this client: an entry of the store, or another's flight.
     pub(crate) free: bool,
+    /// Gives the answer ids of its own, and keeps it.
+    pub(crate) keeping: Option<Keeping<P>>,
     /// Events that have gone out.
     events: u64,
     state: State,
@@ -155,6 +158,7 @@ impl<P: Platform> Events<P> {
             frame,
             events: 0,
             free: true,
+            keeping: None,
             state: State::Flowing,
             keep_alive: Timer::default(),
             quiet: None,
@@ -194,6 +198,11 @@ impl<P: Platform> Events<P> {
     fn poll_frame(&mut self, ticket: &mut Ticket<P>, cx: &mut Context<'_>) -> Poll<Bytes> {
         let mut out = BytesMut::new();
         while out.len() < FRAME && self.state == State::Flowing {
+            if let Some(keeping) = &mut self.keeping
+                && keeping.poll(&mut out, cx).is_pending()
+            {
+                break;
+            }
             match self.poll_next(cx) {
                 Poll::Ready(Ok(Item::Event {
                     index,
@@ -298,7 +307,14 @@ impl<P: Platform> Events<P> {
     }
 
     fn write(&mut self, data: &Bytes, id: Option<&str>, out: &mut BytesMut) {
-        self.frame.put(data, id, self.events == 0, out);
+        let first = self.events == 0;
+        match &mut self.keeping {
+            Some(keeping) => {
+                let data = keeping.event(data);
+                self.frame.put(&data, id, first, keeping.place(out));
+            }
+            None => self.frame.put(data, id, first, out),
+        }
         self.events += 1;
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Ready<P: Platform> {
 
 pub(crate) enum Content<P: Platform> {
     Whole(Bytes),
+    /// A body in one piece of this media type.
+    Typed(Bytes, HeaderValue),
     Events(Box<Events<P>>),
     /// An upstream's body as it comes, and its media type.
     Unread(UpstreamBody, HeaderValue),
@@ -39,6 +41,7 @@ pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Resp
             HeaderValue::from_static("application/json"),
             ReplyBody::whole(body, ticket),
         ),
+        Content::Typed(body, media) => (media, ReplyBody::whole(body, ticket)),
         Content::Events(events) => (events.frame.media_type(), ReplyBody::events(events, ticket)),
         Content::Unread(body, media) => (media, ReplyBody::unread(body, ticket)),
     };

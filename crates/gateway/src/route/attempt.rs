@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 use super::endpoint::{Blame, Evidence};
 use super::exchange::{Failed, timed_out};
+use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
 use super::upstream::Need;
 use super::verdict::Verdict;
@@ -21,6 +22,7 @@ use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
 use crate::platform::Platform;
+use crate::through::Sent;
 use crate::time::Deadline;
 use crate::trail::Trail;
 
@@ -62,6 +64,8 @@ pub(crate) struct Outgoing {
     pub(crate) cache_salt: String,
     /// Fields for the provider's own prompt cache.
     pub(crate) hints: Vec<Field>,
+    /// Where the provider's prompt cache could cut.
+    pub(crate) places: Places,
     /// `x-request-id`, the trace, and what belongs to the client's dialect.
     pub(crate) headers: HeaderMap,
     /// When the client's time is up.
@@ -74,6 +78,8 @@ pub(crate) struct Outgoing {
     pub(crate) count: bool,
     /// Tenants share the upstreams: what keeps them apart may not be left out.
     pub(crate) tenants: bool,
+    /// It passes through to an endpoint of its own, as it is.
+    pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
     /// Where it is noted what happens.
@@ -98,6 +104,8 @@ pub(super) struct State {
     /// Those that failed in passing and may be asked again, and when.
     again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
+    /// What was decided about markers, by upstream: a prompt counts once.
+    pub(super) marks: Vec<(Arc<str>, Marks)>,
     /// Media fetched for upstreams that take bytes only.
     pub(super) media: Vec<Fetched>,
 }
@@ -402,7 +410,7 @@ impl<P: Platform> Attempts<P> {
 
     /// Notes a try whose failure only the operator may know all of.
     pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
-        let detail = error.detail.clone();
+        let detail = error.detail.as_deref().map(str::to_owned);
         self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
     }
 

@@ -310,10 +310,10 @@ pub(crate) struct Lease {
     on_trial: bool,
     /// Tokens that it counts as queued until the answer begins.
     queued_tokens: u64,
-    /// Tokens that were queued before it.
-    ahead: u64,
     /// It is a stream that waits for its first byte.
     awaits: bool,
+    /// Tokens that were queued before it.
+    ahead: u64,
 }
 
 impl Lease {
@@ -329,8 +329,8 @@ impl Lease {
             endpoint: endpoint.clone(),
             on_trial,
             queued_tokens: 0,
-            ahead: 0,
             awaits: false,
+            ahead: 0,
         }
     }
 
@@ -341,6 +341,12 @@ impl Lease {
         self.queued_tokens = tokens;
     }
 
+    /// It is a stream, and may wait so long for its first byte.
+    pub(super) fn awaits(&mut self, limit: Duration, now: Instant) {
+        self.endpoint.silence.waits(limit, now);
+        self.awaits = true;
+    }
+
     /// The first token of the answer has come, so long after the request was sent.
     pub(super) fn first_token(&mut self, took: impl FnOnce() -> Duration) {
         if self.queued_tokens > 0 {
@@ -348,12 +354,6 @@ impl Lease {
             self.endpoint.prefill.note(computed, took());
         }
         self.begun();
-    }
-
-    /// It is a stream, and may wait so long for its first byte.
-    pub(super) fn awaits(&mut self, limit: Duration, now: Instant) {
-        self.endpoint.silence.waits(limit, now);
-        self.awaits = true;
     }
 
     /// The answer has begun: its prompt is computed.

@@ -14,6 +14,7 @@ use http::{Extensions, Response};
 use super::attempt::Chosen;
 use super::endpoint::{Blame, Lease};
 use super::prepare::Prepared;
+use super::prompt_cache::is_about_marks;
 use super::verdict::Verdict;
 use super::{Attempts, Endpoint, Framing, Upstream, refusal, wait};
 use crate::authorize::Rejection;
@@ -45,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) framing: Framing,
     /// Fields of the request that it was not told.
     pub(crate) lost: Vec<Lost>,
+    /// The share of the prompt that the provider's cache is expected to hold.
+    pub(crate) expected_cached: f64,
     /// What has to be undone in its answer.
     pub(crate) back: Arc<Back>,
     pub(super) lease: Lease,
@@ -142,6 +145,7 @@ impl<P: Platform> Attempts<P> {
                     wire: prepared.route.wire,
                     framing: prepared.route.framing,
                     lost: prepared.lost,
+                    expected_cached: prepared.expected_cached,
                     back: prepared.back,
                     lease,
                 });
@@ -268,6 +272,10 @@ impl<P: Platform> Attempts<P> {
             .await
             .unwrap_or_default();
         let code = head.status.as_u16();
+        if prepared.marked && is_about_marks(code, &text) {
+            upstream.prompt_cache().refuse(&prepared.model);
+            return Refused::Without;
+        }
         let named = || prepared.added.iter().find(|field| names(&text, field));
         if matches!(code, 400 | 422)
             && let Some(field) = named()
@@ -321,7 +329,7 @@ impl<P: Platform> Attempts<P> {
         if let Some(detail) = &error.detail
             && upstream.warning_is_due(platform.now())
         {
-            platform.observe(Observation::Warning(detail.clone()));
+            platform.observe(Observation::Warning(detail.to_string()));
         }
     }
 

@@ -7,17 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
-    BodyChange, TranslateError, Wire, json_string, media_urls, translate_request,
+    BodyChange, CacheMark, TranslateError, Wire, json_string, mark_prefixes, media_urls,
+    translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::attempt::Attempts;
+use super::prompt_cache::{can_mark, takes_key};
 use super::{Endpoint, Framing, Route, Upstream};
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::time::timeout;
 
+/// The field that steers requests with a common prefix to one cache of OpenAI's.
+const PROMPT_CACHE_KEY: &str = "prompt_cache_key";
 /// Media that one prompt may have fetched: as many as Bedrock takes images.
 const MAX_MEDIA: usize = 20;
 
@@ -32,6 +36,12 @@ pub(super) struct Prepared {
     /// Members of the body that the client did not send: an upstream that refuses one is asked
     /// without it.
     pub(super) added: Vec<String>,
+    /// The model's name there.
+    pub(super) model: String,
+    /// It has markers for the provider's prompt cache that the client did not set.
+    pub(super) marked: bool,
+    /// The share of the prompt that the provider's cache is expected to hold.
+    pub(super) expected_cached: f64,
 }
 
 /// A body as one upstream gets it.
@@ -64,6 +74,9 @@ impl<P: Platform> Attempts<P> {
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
+        if let Some(sent) = &self.outgoing.sent {
+            return self.pass(sent, upstream, endpoint, limit);
+        }
         let request = self.outgoing.request.clone();
         let asked = &*request.prompt.model;
         let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
@@ -79,6 +92,7 @@ impl<P: Platform> Attempts<P> {
             back,
             added,
         } = self.body(upstream, &route, &model)?;
+        let (body, marked, expected_cached) = self.marked(body, upstream, &route, &model);
         let path = if self.outgoing.count {
             count_path(request.wire(), &route).ok_or_else(|| cannot_take(upstream, route.wire))?
         } else {
@@ -96,6 +110,9 @@ impl<P: Platform> Attempts<P> {
             lost,
             back: Arc::new(back),
             added,
+            model,
+            marked,
+            expected_cached,
         })
     }
 
@@ -139,6 +156,42 @@ impl<P: Platform> Attempts<P> {
         Ok(())
     }
 
+    /// The body with markers for the provider's prompt cache, where they are expected to pay.
+    fn marked(
+        &mut self,
+        body: Bytes,
+        upstream: &Upstream,
+        route: &Route,
+        model: &str,
+    ) -> (Bytes, bool, f64) {
+        let cache = upstream.prompt_cache();
+        let may = matches!(route.wire, Wire::Messages | Wire::Converse)
+            && upstream.config.caches_prompts()
+            && !self.outgoing.count
+            && cache.takes(model);
+        if !may {
+            return (body, false, 0.0);
+        }
+        let known = self.state.marks.iter();
+        let known = known.clone().find(|(name, _)| *name == upstream.name);
+        let decided = match known {
+            Some((_, decided)) => decided.clone(),
+            None => {
+                let terms = upstream.cache_terms(&self.outgoing.request.prompt.model);
+                let now = self.sender.platform.now();
+                let decided = cache.decide(&self.outgoing.places, terms, now);
+                let entry = (upstream.name.clone(), decided.clone());
+                self.state.marks.push(entry);
+                decided
+            }
+        };
+        let fits = |mark: &CacheMark| can_mark(route.wire, model, mark.place);
+        let marks: Vec<CacheMark> = decided.marks.into_iter().filter(fits).collect();
+        let prompt = &self.outgoing.request.prompt;
+        let marked = mark_prefixes(body, route.wire, prompt, &marks);
+        (marked.body, !marked.placed.is_empty(), decided.expected)
+    }
+
     fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
         let request = &self.outgoing.request;
         let salt = json_string(&self.outgoing.cache_salt);
@@ -148,6 +201,13 @@ impl<P: Platform> Attempts<P> {
             let hints = self.outgoing.hints.iter();
             let absent = hints.filter(|hint| !has(&hint.name) && !upstream.refuses(&hint.name));
             set.extend(absent.map(|hint| (hint.name.as_str(), hint.value.as_str())));
+        }
+        let keyed =
+            upstream.config.caches_prompts() && takes_key(upstream.config.provider, route.wire);
+        let keyed = keyed && !has(PROMPT_CACHE_KEY) && !upstream.refuses(PROMPT_CACHE_KEY);
+        if let Some(key) = self.outgoing.places.key.as_ref().filter(|_| keyed) {
+            set.retain(|(name, _)| *name != PROMPT_CACHE_KEY);
+            set.push((PROMPT_CACHE_KEY, key));
         }
         // Engines know no salt where they compute vectors.
         if route.wire != Wire::Embeddings && upstream.salts() {

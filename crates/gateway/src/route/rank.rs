@@ -10,6 +10,7 @@ use super::{Endpoint, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
 use crate::receive::guard::policy_failed;
+use crate::through::Passage;
 use crate::trail::Trail;
 
 /// One request in so many shows an upstream that was idle as it is expected to be, so that one
@@ -39,6 +40,8 @@ pub(crate) struct Wish<'a> {
     /// `timeouts.total` is a safety net, not a wish, and excluding by it would take a slow engine
     /// out whose only fault is that the client allowed a long answer.
     pub(crate) demand: Demand,
+    /// The endpoint that the request passes through to, where it is none of a format.
+    pub(crate) passage: Option<&'a Passage>,
     /// Tenants share the upstreams: one that can't keep them apart is not asked.
     pub(crate) tenants: bool,
     /// How upstreams are looked at.
@@ -63,7 +66,11 @@ pub(crate) async fn rank<S: PolicySession>(
     trail: &Trail,
 ) -> Result<Ranked, GatewayError> {
     let model = wish.view.model;
-    let mut upstreams: Vec<_> = all.iter().filter(|u| u.takes(wish.wire, model)).collect();
+    let serves = |upstream: &&Arc<Upstream>| match wish.passage {
+        Some(passage) => upstream.passes(passage, Some(model).filter(|m| !m.is_empty())),
+        None => upstream.takes(wish.wire, model),
+    };
+    let mut upstreams: Vec<_> = all.iter().filter(serves).collect();
     if wish.tenants && upstreams.iter().any(|upstream| upstream.shares()) {
         upstreams.retain(|upstream| !upstream.shares());
         if upstreams.is_empty() {

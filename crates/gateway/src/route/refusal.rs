@@ -39,8 +39,8 @@ pub(super) fn read(upstream: &str, wire: Wire, status: StatusCode, body: Bytes) 
             // Some engines fail with a 500 where the prompt is at fault.
             error.status = Some(if code == 500 { 400 } else { code });
         }
-        error.error_type = told.kind;
-        error.param = told.param;
+        error.error_type = told.kind.map(Into::into);
+        error.param = told.param.map(Into::into);
         error.code = match too_long {
             true => Some(CONTEXT_EXCEEDED.to_owned()),
             false => told.code,

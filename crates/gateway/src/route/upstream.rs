@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use super::Route;
 use super::endpoint::{Endpoint, Standing};
 use super::prefix::Prefix;
+use super::prompt_cache::{PromptCache, Terms};
 use super::report::EngineReport;
 use super::speed::Speed;
 use super::token_index::{KvSource, TokenIndex};
@@ -67,6 +68,7 @@ struct Measured {
     speed: Speed,
     warmth: Warmth,
     workers: Workers,
+    prompt_cache: PromptCache,
     /// Fields that the gateway adds by itself and that this upstream refuses.
     refuses: Mutex<Vec<String>>,
     /// When an operator was last told that it does not accept the gateway's account.
@@ -354,6 +356,34 @@ impl Upstream {
     pub(crate) fn price(&self, model: &str) -> Option<Price> {
         let offered = || self.offers.get(model).and_then(|offer| offer.price);
         self.config.price.map(Into::into).or_else(offered)
+    }
+
+    /// What it was sent that its provider's prompt cache may hold.
+    pub(super) fn prompt_cache(&self) -> &PromptCache {
+        &self.measured.prompt_cache
+    }
+
+    /// What a model's tokens cost there, where that is known: a price, and that of a token that is
+    /// written into the prompt cache.
+    pub(crate) fn full_price(&self, model: &str) -> Option<(Price, Option<u64>)> {
+        if let Some(price) = self.config.price {
+            return Some((price.into(), price.cache_write));
+        }
+        let offer = self.offers.get(model)?;
+        Some((offer.price?, offer.cache_write))
+    }
+
+    /// What markers cost and save for this model.
+    pub(super) fn cache_terms(&self, model: &str) -> Terms {
+        let Some((price, write)) = self.full_price(model).filter(|(price, _)| price.input > 0)
+        else {
+            return Terms::default();
+        };
+        let share = |amount: u64| amount as f64 / price.input as f64;
+        Terms {
+            premium: write.map(|write| (share(write) - 1.0).max(0.0)),
+            discount: (price.cached_input < price.input).then(|| 1.0 - share(price.cached_input)),
+        }
     }
 
     /// What the selector sees of it now, in this place of the order.

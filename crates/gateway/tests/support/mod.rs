@@ -347,7 +347,7 @@ impl PolicySession for TestSession {
             chain: blocks(&format!("{:?}", prompt.messages)),
             hints: vec![],
             inputs: vec![],
-            breakpoints: vec![],
+            breakpoints: breakpoints(prompt),
         })
     }
     async fn rank(
@@ -536,6 +536,32 @@ pub fn chat(text: &str, stream: bool) -> http::request::Builder {
     Request::post("/v1/chat/completions")
         .header("content-type", "application/json")
         .extension(Bytes::from(body.to_string()))
+}
+
+/// Places behind the tools, the system prompt and the user's messages, marked when they come again.
+fn breakpoints(prompt: &Prompt) -> Vec<Breakpoint> {
+    let point = |after, text: String| Breakpoint {
+        after,
+        prefix: u64::from_be_bytes(Sha256::digest(&text)[..8].try_into().unwrap()),
+        bytes: text.len() as u32,
+        after_uses: 1,
+        ttl: 0,
+    };
+    let mut points = Vec::new();
+    if !prompt.tools.is_empty() {
+        points.push(point(Anchor::Tools, format!("{:?}", prompt.tools)));
+    }
+    for (at, message) in prompt.messages.iter().enumerate() {
+        if message.role != "assistant" && !message.parts.is_empty() {
+            let text = format!("{:?}{:?}", prompt.tools, &prompt.messages[..=at]);
+            let after = Anchor::Part {
+                message: at as u32,
+                part: message.parts.len() as u32 - 1,
+            };
+            points.push(point(after, text));
+        }
+    }
+    points
 }
 
 /// Chained blocks of 64 bytes.

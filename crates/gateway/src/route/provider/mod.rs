@@ -17,8 +17,9 @@ mod vertex;
 
 use forebay_dialect::Wire;
 
+pub(super) use self::route::encode;
+use self::route::standard;
 pub(crate) use self::route::{Framing, Route, has_dot_segment};
-use self::route::{encode, standard};
 use crate::config::{Provider, ProviderOptions};
 
 /// The formats of OpenAI's house.

@@ -38,7 +38,7 @@ pub(crate) struct Route {
 
 impl Route {
     /// A route in the format's standard profile, with streams as server-sent events.
-    pub(super) fn new(wire: Wire, path: impl Into<String>) -> Self {
+    pub(in crate::route) fn new(wire: Wire, path: impl Into<String>) -> Self {
         Self {
             wire,
             path: path.into(),
@@ -108,7 +108,7 @@ pub(crate) fn has_dot_segment(model: &str) -> bool {
 }
 
 /// A model's name as one segment of a path (RFC 3986): Bedrock's have colons and slashes.
-pub(super) fn encode(model: &str) -> String {
+pub(in crate::route) fn encode(model: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(model.len());
     for byte in model.bytes() {

@@ -1,0 +1,50 @@
+//! Conversations that the gateway keeps for clients of OpenAI's responses: what a request refers
+//! to, the request with all of it in its input, the answer under ids of the gateway's own, and
+//! the list of a response's input.
+
+mod asked;
+mod list;
+mod stamp;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use asked::{Asked, Composed, compose, read};
+pub use list::{Page, input_items};
+pub use stamp::{Stamp, Stamped};
+pub use state::{Item, State, token_of};
+
+/// Hexadecimal digits of the token that a response's id and the ids of its items share: 128
+/// random bits.
+pub const TOKEN: usize = 32;
+
+/// The id of the response with this token.
+pub fn response_id(token: &str) -> String {
+    format!("resp_{token}")
+}
+
+/// The id of the item at a place: its kind's prefix, the response's token, the place.
+fn item_id(prefix: &str, token: &str, place: usize) -> String {
+    format!("{prefix}_{token}{place:04x}")
+}
+
+/// What an item's id begins with, by the item's type (OpenAI's own prefixes).
+fn prefix_of(kind: &str) -> &'static str {
+    match kind {
+        "message" | "" => "msg",
+        "reasoning" => "rs",
+        "function_call" => "fc",
+        "function_call_output" => "fco",
+        "custom_tool_call" => "ctc",
+        "custom_tool_call_output" => "ctco",
+        _ => "item",
+    }
+}
+
+/// The prefix of an id that somebody else gave, where it has a plain one.
+fn prefix_in(id: &str) -> Option<&str> {
+    let (prefix, _) = id.split_once('_')?;
+    // 16: longer ones are no prefixes.
+    let plain = (1..=16).contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_lowercase());
+    plain.then_some(prefix)
+}

@@ -1,0 +1,339 @@
+//! A form with files, read piece by piece: its fields are kept, of its files only names and sizes.
+//! The body goes on as it came, unless a field has to say something else.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::passing::{Member, Said, Table};
+use futures_util::{FutureExt as _, stream};
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::error::{ErrorKind, GatewayError};
+
+/// The pieces in which a body is read: a file is never in memory a second time.
+const PIECE: usize = 64 << 10;
+/// The most parts of a form: OpenAI takes 16 pictures, and has some twenty fields.
+const MAX_PARTS: usize = 64;
+/// The most bytes of a field that is no file: a prompt, in the largest case.
+const MAX_FIELD: usize = 1 << 20;
+/// The most bytes of a name.
+const MAX_NAME: usize = 256;
+
+/// A form.
+pub(super) struct Form {
+    body: Bytes,
+    boundary: String,
+    fields: Vec<Field>,
+    said: Vec<Said>,
+}
+
+struct Field {
+    name: String,
+    /// Its text; none where it is a file.
+    text: Option<String>,
+}
+
+/// A part as it is read.
+struct Part<'p> {
+    name: String,
+    file: Option<String>,
+    media: Option<String>,
+    field: multer::Field<'p>,
+}
+
+impl Form {
+    /// The form's boundary, as the head tells it.
+    ///
+    /// # Errors
+    ///
+    /// When the head does not say that it is a form.
+    pub(super) fn boundary(head: &HeaderMap) -> Result<(String, HeaderValue), GatewayError> {
+        let mut claims = head.get_all(header::CONTENT_TYPE).iter();
+        let claim = claims.next().filter(|_| claims.next().is_none());
+        let boundary = claim
+            .and_then(|claim| claim.to_str().ok())
+            .and_then(|claim| multer::parse_boundary(claim).ok());
+        match (boundary, claim) {
+            (Some(boundary), Some(claim)) => Ok((boundary, claim.clone())),
+            _ => Err(GatewayError::new(
+                ErrorKind::UnsupportedMedia,
+                "the body must be a form: send it with content-type multipart/form-data and a boundary",
+            )),
+        }
+    }
+
+    /// Reads a form. What `table` does not list can't be read by any rule.
+    pub(super) fn read(body: Bytes, boundary: String, table: Table) -> Result<Self, GatewayError> {
+        let mut form = Self {
+            body,
+            boundary,
+            fields: Vec::new(),
+            said: Vec::new(),
+        };
+        let (body, boundary) = (form.body.clone(), form.boundary.clone());
+        each(body, &boundary, |part| {
+            let text = match &part.file {
+                Some(_) => None,
+                None => Some(text(part.field, &part.name)?),
+            };
+            form.field(part.name, part.file, text, table)
+        })?;
+        Ok(form)
+    }
+
+    fn field(
+        &mut self,
+        name: String,
+        file: Option<String>,
+        text: Option<String>,
+        table: Table,
+    ) -> Result<(), GatewayError> {
+        let listed = table.iter().find(|(row, _)| *row == name);
+        let again = self.fields.iter().any(|known| known.name == name);
+        // What comes twice is read once by some, and twice or last by others.
+        if again && !name.ends_with("[]") && file.is_none() {
+            return Err(invalid("a field comes twice".to_owned()).with_param(listed.map(|l| l.0)));
+        }
+        let shown = listed.map_or("(unnamed)", |(row, _)| row);
+        let (member, said) = match (&text, listed) {
+            (Some(text), Some((_, member))) => (*member, text.clone()),
+            _ => (Member::Media, String::new()),
+        };
+        // The same positions as the fields.
+        self.said.push(Said::new(shown.to_owned(), member, said));
+        self.fields.push(Field { name, text });
+        if let Some(file) = file.filter(|file| !file.is_empty()) {
+            let path = format!("{shown}.filename");
+            self.said.push(Said::new(path, Member::Word, file));
+            self.fields.push(Field {
+                name: String::new(),
+                text: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// A field's text.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|field| field.name == name)?;
+        field.text.as_deref()
+    }
+
+    /// The body as it came.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// All that it says.
+    pub(super) fn said(&self) -> &[Said] {
+        &self.said
+    }
+
+    /// The body with other texts in the places of some, given by their position in
+    /// [`Self::said`], and with another model. It is a copy only where something differs.
+    pub(super) fn with(
+        &self,
+        texts: &[(usize, String)],
+        model: Option<&str>,
+    ) -> Result<Bytes, GatewayError> {
+        let instead = |at: usize| {
+            let field = self.fields.get(at)?;
+            let old = field.text.as_deref()?;
+            let new = match (field.name.as_str(), model) {
+                ("model", Some(model)) => model,
+                _ => texts.iter().find(|(of, _)| *of == at)?.1.as_str(),
+            };
+            (new != old).then_some(new)
+        };
+        if !(0..self.fields.len()).any(|at| instead(at).is_some()) {
+            return Ok(self.body.clone());
+        }
+        let mut out = BytesMut::with_capacity(self.body.len() + 1024);
+        let mut at = 0;
+        each(self.body.clone(), &self.boundary, |part| {
+            put_head(&mut out, &self.boundary, &part);
+            at += usize::from(part.file.as_ref().is_some_and(|file| !file.is_empty()));
+            let place = at;
+            at += 1;
+            match instead(place).filter(|_| part.file.is_none()) {
+                Some(new) if new.contains(&self.boundary) => {
+                    return Err(invalid("a field has the form\'s boundary in it".to_owned()));
+                }
+                Some(new) => out.extend_from_slice(new.as_bytes()),
+                None => copy(part.field, &mut out)?,
+            }
+            out.extend_from_slice(b"\r\n");
+            Ok(())
+        })?;
+        out.extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
+        Ok(out.freeze())
+    }
+}
+
+/// Reads a form part by part. Nothing waits: the body is all there.
+fn each(
+    body: Bytes,
+    boundary: &str,
+    mut take: impl FnMut(Part<'_>) -> Result<(), GatewayError>,
+) -> Result<(), GatewayError> {
+    let pieces = (0..body.len().div_ceil(PIECE)).map(move |n| {
+        let end = body.len().min((n + 1) * PIECE);
+        Ok::<Bytes, Infallible>(body.slice(n * PIECE..end))
+    });
+    let mut form = multer::Multipart::new(stream::iter(pieces), boundary);
+    let mut parts = 0;
+    while let Some(field) = now(form.next_field())? {
+        parts += 1;
+        if parts > MAX_PARTS {
+            return Err(invalid(format!("it has more than {MAX_PARTS} parts")));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        let file = field.file_name().map(str::to_owned);
+        let long = file.as_ref().is_some_and(|file| file.len() > MAX_NAME);
+        if name.is_empty() || name.len() > MAX_NAME || long {
+            return Err(invalid(format!(
+                "a part has no name, or one of more than {MAX_NAME} bytes"
+            )));
+        }
+        let media = field.content_type().map(|media| media.to_string());
+        take(Part {
+            name,
+            file,
+            media,
+            field,
+        })?;
+    }
+    Ok(())
+}
+
+/// A step of reading, which never waits.
+fn now<T>(step: impl Future<Output = Result<T, multer::Error>>) -> Result<T, GatewayError> {
+    match step.now_or_never() {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(invalid(error.to_string())),
+        None => Err(GatewayError::new(
+            ErrorKind::Internal,
+            "a form that was all there had to be waited for",
+        )),
+    }
+}
+
+fn text(mut field: multer::Field<'_>, name: &str) -> Result<String, GatewayError> {
+    let mut out = Vec::new();
+    while let Some(piece) = now(field.chunk())? {
+        if out.len() + piece.len() > MAX_FIELD {
+            let error = format!("the field \"{name}\" has more than {MAX_FIELD} bytes");
+            return Err(invalid(error));
+        }
+        out.extend_from_slice(&piece);
+    }
+    String::from_utf8(out).map_err(|_| invalid(format!("the field \"{name}\" is not UTF-8")))
+}
+
+fn copy(mut field: multer::Field<'_>, out: &mut BytesMut) -> Result<(), GatewayError> {
+    while let Some(piece) = now(field.chunk())? {
+        out.extend_from_slice(&piece);
+    }
+    Ok(())
+}
+
+fn put_head(out: &mut BytesMut, boundary: &str, part: &Part<'_>) {
+    let mut head = format!(
+        "--{boundary}\r\ncontent-disposition: form-data; name=\"{}\"",
+        quoted(&part.name)
+    );
+    if let Some(file) = &part.file {
+        let _ = write!(head, "; filename=\"{}\"", quoted(file));
+    }
+    head.push_str("\r\n");
+    if let Some(media) = &part.media {
+        let _ = write!(head, "content-type: {media}\r\n");
+    }
+    head.push_str("\r\n");
+    out.extend_from_slice(head.as_bytes());
+}
+
+/// A name within quotes, as browsers write it (the HTML standard, "multipart form data").
+fn quoted(name: &str) -> String {
+    name.replace('"', "%22")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn invalid(what: String) -> GatewayError {
+    GatewayError::new(
+        ErrorKind::InvalidRequest,
+        format!("could not read the form: {what}"),
+    )
+    .with_code("invalid_form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = &[("model", Member::Word), ("prompt", Member::Text)];
+
+    fn form(parts: &[(&str, &str)]) -> Bytes {
+        let mut out = String::new();
+        for (head, text) in parts {
+            let _ = write!(
+                out,
+                "--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n"
+            );
+        }
+        (out + "--b--\r\n").into()
+    }
+
+    fn read(body: Bytes) -> Result<Form, GatewayError> {
+        Form::read(body, "b".to_owned(), TABLE)
+    }
+
+    #[test]
+    fn fields_are_read_and_files_are_not() {
+        let large = "x".repeat(200_000);
+        let body = form(&[
+            ("name=\"file\"; filename=\"a.wav\"", &large),
+            ("name=\"model\"", "whisper-1"),
+            ("name=\"prompt\"", "say hello"),
+        ]);
+        let read = read(body.clone()).unwrap();
+        assert_eq!(read.get("model"), Some("whisper-1"));
+        let said: Vec<_> = read.said().iter().map(|s| (s.member, &*s.text)).collect();
+        assert_eq!(
+            said,
+            [
+                (Member::Media, ""),
+                (Member::Word, "a.wav"),
+                (Member::Word, "whisper-1"),
+                (Member::Text, "say hello")
+            ]
+        );
+        assert_eq!(read.with(&[], Some("whisper-1")).unwrap(), body);
+        let other = read
+            .with(&[(3, "hi".to_owned())], Some("large-v3"))
+            .unwrap();
+        let again = super::tests::read(other).unwrap();
+        assert_eq!(again.get("model"), Some("large-v3"));
+        assert_eq!(again.get("prompt"), Some("hi"));
+        assert!(
+            again
+                .body()
+                .windows(large.len())
+                .any(|w| w == large.as_bytes())
+        );
+    }
+
+    #[test]
+    fn a_form_that_can_be_read_in_two_ways_is_refused() {
+        let twice = form(&[("name=\"model\"", "a"), ("name=\"model\"", "b")]);
+        let unnamed = form(&[("filename=\"x\"", "a")]);
+        let many: Vec<_> = (0..=MAX_PARTS).map(|_| ("name=\"i[]\"", "x")).collect();
+        let cut = form(&[("name=\"model\"", "a")]).slice(..40);
+        for body in [twice, unnamed, form(&many), cut, Bytes::from_static(b"{}")] {
+            let error = read(body).err().unwrap();
+            assert_eq!(error.code.as_deref(), Some("invalid_form"), "{error}");
+        }
+    }
+}

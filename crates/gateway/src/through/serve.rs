@@ -1,0 +1,345 @@
+//! The way of a request that passes through: who asks, may it, who has it, and the answer.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_dialect::{Request, Wire};
+use http::{HeaderMap, HeaderValue, request};
+
+use super::answer::{Ruled, read};
+use super::judge::{Judged, judge};
+use super::{Passage, Sent};
+use crate::answer::board::passed_on;
+use crate::answer::lead;
+use crate::answer::models::unknown_model;
+use crate::config::Judging;
+use crate::decide::LARGE;
+use crate::enter::headers;
+use crate::enter::identity::Identity;
+use crate::enter::ticket::Ticket;
+use crate::error::{ErrorKind, GatewayError};
+use crate::gateway::Gateway;
+use crate::platform::Platform;
+use crate::policy::{Caller, Demand, Policies, Reason};
+use crate::receive::guard::policy_failed;
+use crate::reply::Ready;
+use crate::route::{
+    Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment, rank,
+};
+use crate::time::Deadline;
+use crate::trail::Trail;
+
+type SessionOf<P> = <<P as Platform>::Policies as Policies>::Session;
+
+/// Serves one request. `in_path`: the model, where the path names it.
+pub(crate) async fn serve<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    passage: &'static Passage,
+    in_path: Option<String>,
+    head: &request::Parts,
+    body: Bytes,
+    ticket: &mut Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let identity = gateway
+        .keys()
+        .identify_any(headers::api_keys(head), gateway.platform().wall())?;
+    let caller = Caller {
+        tenant: identity.key.tenant.clone(),
+        key: identity.key.id.clone(),
+        route: passage.path,
+    };
+    ticket.summary.caller = Some(caller.clone());
+    ticket.summary.passage = Some(passage.name);
+    ticket.charge.begin(gateway.account(&identity))?;
+    let sent = Sent::read(
+        passage,
+        in_path,
+        &head.headers,
+        body,
+        &gateway.config().bounds,
+    )?;
+    ticket.summary.model = sent.model.clone().unwrap_or_default();
+    ticket.summary.stream = sent.stream();
+    check(gateway, &identity, &sent)?;
+    ticket.input_tokens = sent.tokens();
+    ticket.charge.reserve(ticket.input_tokens, 0)?;
+
+    let began = gateway.platform().now();
+    let (sent, session, judged) = decide(gateway, &caller, &identity, sent).await?;
+    let now = gateway.platform().now();
+    ticket.summary.policy_time = now.saturating_duration_since(began);
+    ticket.summary.guard_hits.clone_from(&judged.0.hits);
+    let (judged, denied) = judged;
+    if let Some(reason) = denied {
+        return Err(
+            GatewayError::new(ErrorKind::PromptDenied, reason.detail).with_code(reason.code)
+        );
+    }
+    let asking = Asking {
+        gateway,
+        identity: &identity,
+        caller: &caller,
+        head: &head.headers,
+    };
+    asking.ask(sent, session, judged, ticket).await
+}
+
+/// Whether the key may use the model, and anybody has it.
+fn check<P: Platform>(
+    gateway: &Gateway<P>,
+    identity: &Identity,
+    sent: &Sent,
+) -> Result<(), GatewayError> {
+    let passage = sent.passage;
+    let model = sent.model.as_deref();
+    match model {
+        Some(model) if !identity.may_use(model) => {
+            return Err(GatewayError::new(
+                ErrorKind::ModelNotAllowed,
+                "this API key may not use the model it asked for",
+            )
+            .with_param(Some("model")));
+        }
+        Some(model) if has_dot_segment(model) => {
+            return Err(GatewayError::new(
+                ErrorKind::InvalidRequest,
+                "the model's name has a segment of dots, which a path can't carry",
+            )
+            .with_param(Some("model")));
+        }
+        None if !identity.key.models.is_empty() => {
+            return Err(GatewayError::new(
+                ErrorKind::ModelNotAllowed,
+                "this API key is for certain models, so the request has to name one",
+            )
+            .with_param(Some("model")));
+        }
+        _ => {}
+    }
+    let mut upstreams = gateway.all_upstreams().iter();
+    if !upstreams
+        .clone()
+        .any(|upstream| upstream.passes(passage, None))
+    {
+        return Err(GatewayError::new(
+            ErrorKind::NotFound,
+            format!(
+                "no upstream here has the endpoint \"{}\" ({})",
+                passage.name, passage.path
+            ),
+        )
+        .with_code("endpoint_not_available"));
+    }
+    match model {
+        Some(model) if !upstreams.any(|upstream| upstream.passes(passage, Some(model))) => {
+            Err(unknown_model(model))
+        }
+        _ => Ok(()),
+    }
+}
+
+type Decided<P> = (Sent, SessionOf<P>, (Judged, Option<Reason>));
+
+/// Asks the guardrails, unless they are off at this endpoint.
+async fn decide<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    caller: &Caller,
+    identity: &Identity,
+    mut sent: Sent,
+) -> Result<Decided<P>, GatewayError> {
+    let size = sent.size();
+    let off = gateway
+        .config()
+        .through
+        .iter()
+        .any(|through| through.endpoint == sent.passage.name && through.guard == Judging::Off);
+    let (own, caller, secret) = (gateway.clone(), caller.clone(), identity.secret.clone());
+    let work = async move {
+        let session = own.policies().session(&caller, size).await;
+        let mut session = session.map_err(|error| policy_failed(&error))?;
+        let judged = match off {
+            true => (Judged::default(), None),
+            false => judge(&mut session, &caller, &secret, &mut sent).await?,
+        };
+        Ok((sent, session, judged))
+    };
+    if size < LARGE {
+        work.await
+    } else {
+        gateway.platform().aside(work).await
+    }
+}
+
+/// A request that may go.
+struct Asking<'a, P: Platform> {
+    gateway: &'a Arc<Gateway<P>>,
+    identity: &'a Identity,
+    caller: &'a Caller,
+    head: &'a HeaderMap,
+}
+
+impl<P: Platform> Asking<'_, P> {
+    async fn ask(
+        &self,
+        sent: Sent,
+        session: SessionOf<P>,
+        judged: Judged,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Ready<P>, GatewayError> {
+        let gateway = self.gateway;
+        let passage = sent.passage;
+        let deadline = self.deadline(ticket);
+        let ranked = self.ranked(&sent, session, deadline, &ticket.trail).await?;
+        let outgoing = self.outgoing(sent, deadline, ticket);
+        ticket.summary.overhead = ticket.elapsed();
+        let mut attempts = Attempts::new(gateway.sender(), outgoing, ranked.clone());
+        ticket.asked();
+        let answer = match attempts.next().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                ticket.nothing();
+                return Err(error);
+            }
+        };
+        attempts.answered(&answer);
+        let mut begun = lead::head(&ranked, &answer);
+        let now = gateway.platform().now();
+        begun.waited = now.saturating_duration_since(answer.sent);
+        ticket.answered_by(&begun);
+        ticket.head = Some(begun);
+        let ruled = Ruled {
+            gateway,
+            caller: self.caller,
+            passage,
+            judged,
+            deadline,
+        };
+        let content = read(ruled, answer, ticket).await?;
+        ticket.charge.settle();
+        Ok(Ready {
+            headers: self.describe(ticket),
+            content,
+        })
+    }
+
+    fn deadline(&self, ticket: &Ticket<P>) -> Deadline {
+        let total = self.gateway.config().timeouts.total.0;
+        let own = headers::deadline(self.head).filter(|own| *own < total);
+        Deadline {
+            at: ticket.started + own.unwrap_or(total),
+            own: own.is_some(),
+        }
+    }
+
+    /// Who is to be asked.
+    async fn ranked(
+        &self,
+        sent: &Sent,
+        mut session: SessionOf<P>,
+        deadline: Deadline,
+        trail: &Trail,
+    ) -> Result<Arc<Ranked>, GatewayError> {
+        let gateway = self.gateway;
+        let platform = gateway.platform();
+        let now = platform.now();
+        let model = sent.model.as_deref().unwrap_or_default();
+        let left = deadline.left(now);
+        let wish = Wish {
+            caller: self.caller,
+            wire: Wire::Chat,
+            tenants: !gateway.is_open(),
+            passage: Some(sent.passage),
+            demand: Demand {
+                model: model.to_owned(),
+                // Texts of one request are read one by one: none has to fit with the others.
+                input_tokens: 0,
+                output_tokens: 0,
+                needs: forebay_dialect::canonical::Needs::default(),
+                residency: headers::residency(&self.identity.tenant.residency, self.head),
+                budget_micro_usd: self.identity.tenant.budget_micro_usd,
+                deadline_ms: u64::try_from(left.as_millis())
+                    .ok()
+                    .filter(|_| deadline.own),
+            },
+            view: View {
+                model,
+                chain: &[],
+                tenant: 0,
+                prefix: &Prefix::default(),
+                random: 0,
+                last_resort: false,
+                explore: false,
+                now,
+            },
+        };
+        let random = first_eight(&platform.random());
+        let ranked = rank(&mut session, &wish, gateway.all_upstreams(), random, trail).await;
+        trail.took(now, platform.now());
+        // Taking a sandbox apart costs time that the upstream can already work in.
+        platform.spawn(async move { drop(session) });
+        let took = platform.now().saturating_duration_since(now);
+        Ok(Arc::new(Ranked { took, ..ranked? }))
+    }
+
+    fn outgoing(&self, sent: Sent, deadline: Deadline, ticket: &Ticket<P>) -> Outgoing {
+        let mut key = DefaultHasher::new();
+        self.identity.key.id.hash(&mut key);
+        let model = sent.model.clone().unwrap_or_default();
+        let stream = sent.stream();
+        Outgoing {
+            request: Arc::new(Request::passing(model, stream, sent.original())),
+            cache_salt: String::new(),
+            hints: Vec::new(),
+            places: Places::default(),
+            headers: passed_on(&self.identity.secret, Wire::Embeddings, self.head, ticket),
+            deadline,
+            prefix: Prefix::default(),
+            key: key.finish(),
+            count: false,
+            tenants: !self.gateway.is_open(),
+            sent: Some(Arc::new(sent)),
+            unread: false,
+            trail: ticket.trail.clone(),
+        }
+    }
+
+    /// The headers of the answer.
+    fn describe(&self, ticket: &Ticket<P>) -> HeaderMap {
+        let mut out = HeaderMap::with_capacity(12);
+        let summary = &ticket.summary;
+        headers::put(&mut out, headers::REQUEST_ID, &summary.request_id);
+        if let Some(upstream) = &summary.upstream {
+            headers::put(&mut out, headers::UPSTREAM, upstream);
+        }
+        if summary.usage_estimated {
+            out.insert(headers::ESTIMATE, HeaderValue::from_static("true"));
+        }
+        let (rank, waited) = ticket.head.as_ref().map_or_else(
+            || (Duration::ZERO, Duration::ZERO),
+            |head| (head.rank, head.waited),
+        );
+        headers::timing(
+            &mut out,
+            &[
+                ("policy", summary.policy_time),
+                ("rank", rank),
+                ("upstream", waited),
+            ],
+        );
+        if let Some(levels) = ticket.charge.levels() {
+            headers::rate_limits(&mut out, levels);
+        }
+        if let Some(head) = &ticket.head {
+            if ticket.explain {
+                headers::put_text(&mut out, headers::ROUTE, &ticket.trail.told());
+            }
+            if let Some(id) = &head.request_id {
+                headers::put(&mut out, headers::UPSTREAM_REQUEST_ID, id);
+            }
+            headers::upstream_rate_limits(&mut out, &head.rate_limits);
+        }
+        out
+    }
+}

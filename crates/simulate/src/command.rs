@@ -1,0 +1,40 @@
+//! `forebay simulate` and its second question, `forebay simulate edges`.
+
+use clap::error::ErrorKind;
+
+use crate::args::{SimulateArgs, SimulateError};
+use crate::edges::EdgesArgs;
+
+/// Route a recorded trace through simulated engines, and compare rules.
+#[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct SimulateCommand {
+    #[command(flatten)]
+    routing: Option<SimulateArgs>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Other {
+    /// Send a recorded trace to edge locations, and tell what reaches the engines.
+    Edges(EdgesArgs),
+}
+
+impl SimulateCommand {
+    /// Simulates, and gives what is to be printed.
+    ///
+    /// # Errors
+    /// [`SimulateError`], in words for a person at a terminal.
+    pub fn run(&self) -> Result<String, SimulateError> {
+        match (&self.other, &self.routing) {
+            (Some(Other::Edges(args)), _) => args.run(),
+            (None, Some(args)) => args.run(),
+            (None, None) => clap::Error::raw(
+                ErrorKind::MissingRequiredArgument,
+                "forebay simulate needs --trace FILE\n",
+            )
+            .exit(),
+        }
+    }
+}
