@@ -332,3 +332,85 @@ async fn a_reload_keeps_what_is_known_and_a_mistake_is_named() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_prompt_is_explained_by_the_running_gateway_and_by_the_configuration_alone() {
+    let engines = [replica().await, replica().await];
+    let urls = engines.each_ref().map(Engine::url);
+    let events = engines
+        .each_ref()
+        .map(|engine| engine.kv_events().to_owned());
+    let replay = engines
+        .each_ref()
+        .map(|engine| engine.kv_replay().to_owned());
+    let forebay = Forebay::start(upstream(&urls, &followed(&events, &replay))).await;
+    until_exact(&forebay, &urls[0], 0).await;
+    let tokens = prompt(3, 1);
+    ask(&Client::new(&urls[0]), &tokens).await;
+    let administrator = forebay.administrator();
+    let path = "/prefix/explain?path=/v1/completions";
+    let said = eventually("the prompt on the first replica", || async {
+        let said = administrator.post(path, &completion(&tokens)).await.json();
+        (said["upstreams"][0]["workers"][0]["held_tokens"] != 0).then_some(said)
+    })
+    .await;
+    let engine = &said["upstreams"][0];
+    let blocks = tokens.len() / 16;
+    assert_eq!(engine["compared_in"], "tokens", "{said}");
+    assert_eq!(engine["blocks"], blocks, "{said}");
+    assert_eq!(engine["prompt_tokens"], tokens.len(), "{said}");
+    let workers = engine["workers"].as_array().unwrap();
+    let of = |url: &str| workers.iter().find(|worker| worker["url"] == url).unwrap();
+    let (first, second) = (of(&urls[0]), of(&urls[1]));
+    // The last block is computed always.
+    assert_eq!(first["held_tokens"], (blocks - 1) * 16, "{said}");
+    assert_eq!(
+        (&first["state"], &first["chosen"]),
+        (&json!("exact"), &json!(true))
+    );
+    assert_eq!(
+        (&second["held_tokens"], &second["chosen"]),
+        (&json!(0), &json!(false))
+    );
+    assert!(second["seconds"]["copy"].as_f64().unwrap() > 0.0, "{said}");
+
+    // A command asks the same, or the configuration alone.
+    let folder = forebay.folder().to_owned();
+    std::fs::write(folder.join("request.json"), completion(&tokens).to_string()).unwrap();
+    let explain = |more: &[&str]| {
+        let mut command = std::process::Command::new(forebay_tests::binary());
+        command
+            .current_dir(&folder)
+            .args(["prefix", "explain", "request.json"]);
+        command.args(["--path", "/v1/completions"]).args(more);
+        command.env("FOREBAY_ADMIN_TOKEN", forebay_tests::config::ADMIN_TOKEN);
+        command.env(
+            "FOREBAY_TEST_ADMIN_TOKEN",
+            forebay_tests::config::ADMIN_TOKEN,
+        );
+        let out = command.output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(
+            out.status.success(),
+            "{said}{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        said
+    };
+    let admin = forebay.admin.to_string();
+    let live = explain(&["--admin", &admin]);
+    assert!(live.contains(&format!("{}*", urls[0])), "{live}");
+    let offline = explain(&[]);
+    assert!(
+        offline.contains(&format!("{blocks} blocks of tokens")),
+        "{offline}"
+    );
+    assert!(
+        offline.contains("fallback") && !offline.contains("exact"),
+        "{offline}"
+    );
+    let refused = administrator
+        .post("/prefix/explain?path=/v1/models", &json!({}))
+        .await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod affinity;
 mod kv_events;
 mod provider;
 mod services;
@@ -11,6 +12,7 @@ mod through;
 mod tokenizer;
 mod upstream;
 
+pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};

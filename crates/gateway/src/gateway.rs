@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
+use crate::answer::explain::{Explanation, explain};
 use crate::answer::flight::{FlightBounds, Flights};
 use crate::answer::generate;
 use crate::answer::stability::Stability;
@@ -262,6 +263,21 @@ impl<P: Platform> Gateway<P> {
         upstreams
             .flat_map(|upstream| upstream.kv_sources())
             .collect()
+    }
+
+    /// What the prompt of a request to `path` is to the engines that may get it, as if it came from
+    /// this tenant; none is needed where there is only one. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::handle`] would answer, and where no key belongs to the tenant.
+    pub async fn explain_prefix(
+        self: &Arc<Self>,
+        path: &str,
+        body: Bytes,
+        tenant: Option<&str>,
+    ) -> Result<Explanation, GatewayError> {
+        explain(self, path, body, tenant).await
     }
 
     /// Requests in flight.

@@ -38,6 +38,7 @@ mod through;
 mod time;
 mod trail;
 
+pub use answer::explain::Explanation;
 pub use decide::memo;
 pub use enter::{headers, identity};
 
@@ -46,5 +47,6 @@ pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
 pub use reply::{Cut, ReplyBody};
 pub use route::{
-    EndpointStatus, KvSource, PrefixStatus, SharedIndex, UpstreamConfigError, UpstreamStatus,
+    EndpointStatus, ExplainedSeconds, ExplainedUpstream, ExplainedWorker, KvSource, PrefixStatus,
+    SharedIndex, UpstreamConfigError, UpstreamStatus,
 };

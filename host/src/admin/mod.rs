@@ -3,6 +3,7 @@
 mod cache;
 mod guard;
 mod labelled;
+mod prefix;
 mod probes;
 mod state;
 mod token;
@@ -29,6 +30,7 @@ pub async fn serve<L: PolicyLoader>(listener: TcpListener, surface: Arc<Surface<
         .route("/cache", get(cache::list))
         .route("/cache/purge", post(cache::purge))
         .route("/config", get(views::config))
+        .route("/prefix/explain", post(prefix::explain))
         .route("/upstreams", get(views::upstreams))
         .route("/why", get(why::list))
         .route("/why/{id}", get(why::one))
@@ -62,6 +64,6 @@ pub async fn serve_probes<L: PolicyLoader>(listener: TcpListener, surface: Arc<S
 async fn not_found() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
-        "there are /healthz, /readyz, /metrics, /cache, /cache/purge (POST), /config, /upstreams, /why, /why/ID and /reload (POST)\n",
+        "there are /healthz, /readyz, /metrics, /cache, /cache/purge (POST), /config, /prefix/explain (POST), /upstreams, /why, /why/ID and /reload (POST)\n",
     )
 }

@@ -10,6 +10,7 @@ mod init;
 mod keys;
 mod policies;
 mod prefix;
+mod prefix_explain;
 mod remote;
 mod serve;
 mod why;
@@ -50,7 +51,7 @@ enum Command {
     Policies(policies::PoliciesArgs),
     /// Check the catalogue of models and prices, or list it.
     Catalogue(catalogue::CatalogueArgs),
-    /// Check block hashes of prompts against an engine's.
+    /// Check block hashes of prompts against an engine's; show who holds a prompt.
     Prefix(prefix::PrefixArgs),
     /// Route a recorded trace through simulated engines, and compare rules.
     Simulate(forebay_simulate::SimulateCommand),

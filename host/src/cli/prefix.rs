@@ -1,4 +1,4 @@
-//! `forebay prefix`: block chains of prompts.
+//! `forebay prefix`: block chains of prompts, and who holds them.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use forebay_prefix::vectors;
 
+use super::prefix_explain::ExplainArgs;
 use super::say;
 
 /// Check block hashes against an engine's.
@@ -24,6 +25,8 @@ enum What {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Show a prompt's blocks, who holds them, and the seconds that each replica is expected to take.
+    Explain(ExplainArgs),
 }
 
 impl PrefixArgs {
@@ -39,6 +42,7 @@ impl PrefixArgs {
                 ));
                 Ok(())
             }
+            What::Explain(args) => args.run(),
         }
     }
 }

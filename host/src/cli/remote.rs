@@ -48,6 +48,16 @@ pub(super) struct Gateway {
 }
 
 impl Remote {
+    /// Whether a running gateway was named.
+    pub(super) fn is_named(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// The configuration's file, where one was named.
+    pub(super) fn file(&self) -> Option<&std::path::Path> {
+        self.config.as_deref()
+    }
+
     /// Finds the gateway's address and its token: `FOREBAY_ADMIN_TOKEN`, admin.token, or the file that the gateway
     /// wrote at start.
     pub(super) fn gateway(&self) -> anyhow::Result<Gateway> {
@@ -94,6 +104,16 @@ impl Gateway {
     /// `POST path`, as text.
     pub(super) fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<String> {
         self.ask(http::Method::POST, path, Bytes::from(body.to_string()))
+    }
+
+    /// `POST path` with a body that is sent as it is, as JSON.
+    pub(super) fn post_bytes(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<serde_json::Value> {
+        let text = self.ask(http::Method::POST, path, Bytes::from(body))?;
+        serde_json::from_str(&text).with_context(|| format!("the gateway's {path} is not JSON"))
     }
 
     fn ask(&self, method: http::Method, path: &str, body: Bytes) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 mod embedded;
 mod feeds;
 mod front;
+mod offline;
 mod policies;
 mod reload;
 mod serve;
@@ -11,6 +12,7 @@ mod verify;
 mod watch;
 
 pub use front::{Front, Generation, Lifecycle};
+pub use offline::explain_prefix;
 pub use policies::{Components, PolicyLoadError, PolicyLoader, bake};
 pub(crate) use reload::refused;
 pub use reload::{Control, ReloadError};

@@ -175,7 +175,7 @@ pub(crate) fn taken<P: Platform>(
 }
 
 /// Tokens of an answer where the request names no lower limit: what a chat's answer usually has.
-const USUAL_ANSWER: u64 = 300;
+pub(super) const USUAL_ANSWER: u64 = 300;
 
 /// What is to be done for a request, and the request itself.
 pub(crate) fn errand<P: Platform>(
@@ -193,9 +193,24 @@ pub(crate) fn errand<P: Platform>(
         own: own.is_some(),
     };
     let secret = &*decision.identity.secret;
-    let tenant_hash = first_eight(&keyed(secret, &[b"forebay warmth v1"]));
+    let tenant_hash = tenant_hash(secret);
     let mut key = DefaultHasher::new();
     decision.identity.key.id.hash(&mut key);
+    let mut prefix = Prefix::new(
+        &decision.plan.chain,
+        tenant_hash,
+        decision.facts.input_tokens,
+        decision
+            .facts
+            .max_tokens
+            .unwrap_or(USUAL_ANSWER)
+            .min(USUAL_ANSWER),
+    );
+    for upstream in gateway.all_upstreams() {
+        if let Some(session) = upstream.session(head, &decision.identity.key.id, secret) {
+            prefix.belongs(&upstream.name, session);
+        }
+    }
     let places = Places::new(
         &decision.plan,
         &request.prompt,
@@ -205,20 +220,11 @@ pub(crate) fn errand<P: Platform>(
     let outgoing = Outgoing {
         request,
         places,
-        cache_salt: hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16]),
+        cache_salt: cache_salt(secret),
         hints: decision.plan.hints.clone(),
         headers: passed_on(secret, decision.target.wire, head, ticket),
         deadline,
-        prefix: Prefix::new(
-            &decision.plan.chain,
-            tenant_hash,
-            decision.facts.input_tokens,
-            decision
-                .facts
-                .max_tokens
-                .unwrap_or(USUAL_ANSWER)
-                .min(USUAL_ANSWER),
-        ),
+        prefix,
         key: key.finish(),
         count: false,
         tenants: !gateway.is_open(),
@@ -239,6 +245,16 @@ pub(crate) fn errand<P: Platform>(
         only: decision.only.clone(),
     };
     (errand, outgoing)
+}
+
+/// Separates a tenant's prefixes in what upstreams have warm.
+pub(super) fn tenant_hash(secret: &[u8; 32]) -> u64 {
+    first_eight(&keyed(secret, &[b"forebay warmth v1"]))
+}
+
+/// A tenant's salt for engines that take one.
+pub(super) fn cache_salt(secret: &[u8; 32]) -> String {
+    hex::encode(&keyed(secret, &[b"forebay cache salt v1"])[..16])
 }
 
 /// The headers that go upstream whoever answers.

@@ -156,7 +156,14 @@ async fn ranked<P: Platform>(
     session: Option<SessionOf<P>>,
 ) -> Result<Arc<Ranked>, GatewayError> {
     let platform = gateway.platform();
-    resolve(platform, gateway.all_upstreams(), outgoing).await;
+    resolve(
+        platform,
+        gateway.all_upstreams(),
+        &outgoing.request,
+        &outgoing.cache_salt,
+        &mut outgoing.prefix,
+    )
+    .await;
     let began = platform.now();
     let mut session = match session {
         Some(session) => session,

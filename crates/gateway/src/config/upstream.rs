@@ -6,7 +6,7 @@ use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
 use super::provider::{Provider, ProviderOptions};
-use super::{KvEvents, Secret, Span, TokenizerConfig, seconds};
+use super::{Affinity, KvEvents, Secret, Span, TokenizerConfig, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -272,6 +272,10 @@ pub struct UpstreamConfig {
     /// taken to hold what was sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// What makes requests one session: `"key"` or `"header:NAME"`. A session stays at its replica
+    /// unless another one is better by more than the selector's `workers.hysteresis`. Default: none.
+    #[serde(default)]
+    pub affinity: Option<Affinity>,
     /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
     /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
     #[serde(default)]

@@ -224,6 +224,15 @@ impl KeyRing {
         self.anonymous.is_some()
     }
 
+    /// Somebody of a tenant; without a name of the only one there is.
+    pub(crate) fn of_tenant(&self, tenant: Option<&str>) -> Option<&Identity> {
+        let of = |identity: &&Identity| tenant.is_none_or(|name| *identity.key.tenant == *name);
+        let mut all = self.anonymous.iter().chain(self.keys.values()).filter(of);
+        let first = all.next()?;
+        let others = all.any(|other| other.key.tenant != first.key.tenant);
+        (!others).then_some(first)
+    }
+
     /// Who the first valid one of several keys belongs to. Without any it is as with none; where
     /// none is valid, as with the last.
     pub fn identify_any<'a>(

@@ -6,6 +6,7 @@ mod attempt;
 mod budget;
 mod endpoint;
 mod exchange;
+mod explain;
 mod health;
 #[cfg(test)]
 mod matrix;
@@ -32,6 +33,7 @@ pub(crate) use attempt::{Attempts, Outgoing, Sender, first_eight};
 pub(crate) use budget::RetryBudget;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::{Answer, timed_out, transport_error};
+pub use explain::{ExplainedSeconds, ExplainedUpstream, ExplainedWorker};
 pub(crate) use health::run_health_checks;
 pub(crate) use prefix::{Prefix, counted, resolve};
 pub(crate) use prepare::dialect_headers;

@@ -7,8 +7,8 @@ use forebay_dialect::Request;
 use forebay_dialect::canonical::{Operation, Part, Prompt};
 use forebay_prefix_index::PromptKeys;
 
+use super::Upstream;
 use super::agreement::compare;
-use super::{Outgoing, Upstream};
 use crate::platform::Platform;
 use crate::policy::Block;
 
@@ -31,6 +31,8 @@ pub(crate) struct Prefix {
     chains: Vec<(Arc<str>, TokenChain)>,
     /// Its tokens, by upstream, where they are known exactly.
     exact: Vec<(Arc<str>, Arc<[u32]>)>,
+    /// The session it belongs to, by upstream.
+    sessions: Vec<(Arc<str>, u64)>,
 }
 
 /// A prompt in the blocks of one upstream's engines.
@@ -67,7 +69,21 @@ impl Prefix {
             output_tokens,
             chains: Vec::new(),
             exact: Vec::new(),
+            sessions: Vec::new(),
         }
+    }
+
+    /// It belongs to a session at an upstream.
+    pub(crate) fn belongs(&mut self, upstream: &Arc<str>, session: u64) {
+        self.sessions.push((upstream.clone(), session));
+    }
+
+    /// The session that it belongs to at an upstream.
+    pub(super) fn session(&self, upstream: &str) -> Option<u64> {
+        let mut sessions = self.sessions.iter();
+        sessions
+            .find(|(name, _)| **name == *upstream)
+            .map(|(_, session)| *session)
     }
 
     /// Tokens of the prompt: counted where an upstream's are known, else estimated.
@@ -113,14 +129,15 @@ impl Prefix {
     }
 }
 
-/// Names the prompt's blocks for every upstream that may get it and whose engines' caches are
-/// followed.
+/// Names a prompt's blocks for every upstream that may get it and whose engines' caches are
+/// followed. `cache_salt` is the tenant's.
 pub(crate) async fn resolve<P: Platform>(
     platform: &Arc<P>,
     upstreams: &[Arc<Upstream>],
-    outgoing: &mut Outgoing,
+    request: &Arc<Request>,
+    cache_salt: &str,
+    prefix: &mut Prefix,
 ) {
-    let request = outgoing.request.clone();
     let given: Option<Arc<[u32]>> = token_ids(&request.prompt).map(Into::into);
     for upstream in upstreams {
         let index = upstream.token_index();
@@ -132,21 +149,21 @@ pub(crate) async fn resolve<P: Platform>(
         }
         let tokens = match &given {
             Some(tokens) => Some(tokens.clone()),
-            None => prompt_tokens(platform, upstream, &request).await,
+            None => prompt_tokens(platform, upstream, request).await,
         };
         let Some(tokens) = tokens else { continue };
         let name = upstream.name.clone();
-        outgoing.prefix.exact.push((name, tokens.clone()));
+        prefix.exact.push((name, tokens.clone()));
         let Some(index) = index else { continue };
         let keys = PromptKeys {
-            cache_salt: upstream.salts().then(|| outgoing.cache_salt.clone()),
+            cache_salt: upstream.salts().then(|| cache_salt.to_owned()),
             ..PromptKeys::default()
         };
         // Hashing keeps a core busy: some ten milliseconds for a million tokens.
         let index = index.clone();
         let work = async move { index.chain(&tokens, &keys) };
         let chain = platform.aside(work).await;
-        outgoing.prefix.chains.push((upstream.name.clone(), chain));
+        prefix.chains.push((upstream.name.clone(), chain));
     }
 }
 

@@ -21,7 +21,9 @@ use super::token_index::{KvSource, TokenIndex};
 use super::warmth::Warmth;
 use super::workers::{Scene, Seen, Workers};
 use crate::authorize::Authorizer;
+use crate::config::Affinity;
 use crate::config::{Capabilities, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
+use crate::enter::identity::keyed;
 use crate::platform::UpstreamTransport;
 use crate::policy::{Block, Candidate, Price, Worker};
 
@@ -465,7 +467,7 @@ impl Upstream {
     }
 
     /// Its replicas as the selector sees them.
-    fn workers(&self, view: View<'_>) -> Vec<Worker> {
+    pub(super) fn workers(&self, view: View<'_>) -> Vec<Worker> {
         let endpoints: Vec<&Arc<Endpoint>> = self.endpoints.iter().collect();
         let scene = self.scene(view.prefix, view.now);
         let seen = self.measured.workers.seen(&endpoints, &scene);
@@ -676,9 +678,28 @@ impl Upstream {
         }
     }
 
+    /// A prompt as the rule for replicas sees it.
+    pub(super) fn request(&self, prefix: &Prefix) -> forebay_routing::Request {
+        forebay_routing::Request {
+            tokens: self.prompt_tokens(prefix),
+            output_tokens: prefix.output_tokens,
+            ..forebay_routing::Request::default()
+        }
+    }
+
     /// Tokens of a prompt: counted where its tokens are known here, else estimated.
     pub(super) fn prompt_tokens(&self, prefix: &Prefix) -> u64 {
         prefix.tokens(prefix.chain(&self.name))
+    }
+
+    /// The session that a request with these headers belongs to, of a tenant with this secret.
+    pub(crate) fn session(&self, head: &HeaderMap, key: &str, secret: &[u8]) -> Option<u64> {
+        let name = match self.config.affinity.as_ref()? {
+            Affinity::Key => key.as_bytes(),
+            Affinity::Header(name) => head.get(name)?.as_bytes(),
+        };
+        let session = keyed(secret, &[b"forebay session v1", name]);
+        Some(super::first_eight(&session))
     }
 
     /// What its replicas hold block by block, where that is followed.
