@@ -2,6 +2,7 @@
 
 pub(crate) mod board;
 pub(crate) mod count;
+pub(crate) mod door;
 pub(crate) mod flight;
 pub(crate) mod generate;
 pub(crate) mod kept;
