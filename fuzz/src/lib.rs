@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod door;
 mod frames;
 mod payload;
 mod request;
@@ -21,9 +22,10 @@ mod stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name. `corpus/NAME` holds what each begins with.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("answer", answer::answer),
     ("catalogue", stored::catalogue),
+    ("door", door::door),
     ("entry", stored::entry),
     ("frames", frames::frames),
     ("payload", payload::payload),
