@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod door;
 mod files;
 mod frames;
 mod payload;
@@ -22,10 +23,11 @@ mod stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name. `corpus/NAME` holds what each begins with.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("answer", answer::answer),
     ("catalogue", stored::catalogue),
     ("configuration", files::configuration),
+    ("door", door::door),
     ("entry", stored::entry),
     ("frames", frames::frames),
     ("keys", files::keys),

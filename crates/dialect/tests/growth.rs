@@ -429,3 +429,45 @@ fn twice_the_input_is_about_twice_the_work() {
     }
     assert!(bad.is_empty(), "{bad:#?}");
 }
+
+#[test]
+fn twice_the_input_is_about_twice_the_work_at_the_doors() {
+    use forebay_dialect::door::{Door, Told};
+    let calls = |n: usize| {
+        let call =
+            r#"{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]},"#;
+        let result = r#"{"role":"tool","tool_name":"g","content":"1"},"#;
+        format!(
+            r#"{{"model":"m","messages":[{}{}{{"role":"user","content":"x"}}]}}"#,
+            call.repeat(n),
+            result.repeat(n)
+        )
+    };
+    let documents = |n: usize| {
+        let documents = r#"{"data":{"a":1}},"#.repeat(n);
+        format!(
+            r#"{{"model":"m","documents":[{documents}"x"],"messages":[{{"role":"user","content":"x"}}]}}"#
+        )
+    };
+    let requests = |n: usize| {
+        let request = r#"{"content":{"parts":[{"text":"x"}]}},"#.repeat(n);
+        let last = r#"{"content":{"parts":[{"text":"x"}]}}"#;
+        format!(r#"{{"requests":[{request}{last}]}}"#)
+    };
+    let cost = |door: Door, body: String| {
+        let before = (COUNT.get(), BYTES.get());
+        door.enter(&body.into(), &mut Told::default()).unwrap();
+        (COUNT.get() - before.0, BYTES.get() - before.1)
+    };
+    type Body<'b> = &'b dyn Fn(usize) -> String;
+    let shapes: [(Door, Body<'_>); 3] = [
+        (Door::OllamaChat, &calls),
+        (Door::CohereChat, &documents),
+        (Door::GeminiBatchEmbed, &requests),
+    ];
+    for (door, body) in shapes {
+        let (a, b) = (cost(door, body(500)), cost(door, body(2000)));
+        assert!(b.0 <= 6 * a.0 + 2_000, "{door:?}: {a:?} then {b:?}");
+        assert!(b.1 <= 6 * a.1 + 500_000, "{door:?}: {a:?} then {b:?}");
+    }
+}

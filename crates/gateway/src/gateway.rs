@@ -206,6 +206,7 @@ impl<P: Platform> Gateway<P> {
         ticket.wire = crate::enter::ingress::wire_of(head);
         ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
         ticket.passed("enter");
+        ticket.door = crate::enter::ingress::door_of(head);
         error_reply(ticket, error)
     }
 

@@ -62,3 +62,13 @@ def test_an_error_has_anthropics_shape(gateway, key):
     headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
     said = httpx.post(f"{gateway.url}/v1/messages", json=body, headers=headers).json()
     assert (said["type"], said["error"]["type"]) == ("error", "rate_limit_error")
+
+
+def test_models_are_listed_page_by_page(gateway, key):
+    with anthropic.Anthropic(base_url=gateway.url, api_key=key) as client:
+        names = [model.id for model in client.models.list(limit=2)]
+        assert "at-anthropic" in names
+        assert len(set(names)) == len(names) > 4
+        assert client.models.retrieve("at-anthropic").type == "model"
+        with pytest.raises(anthropic.NotFoundError):
+            client.models.retrieve("nowhere")

@@ -39,3 +39,23 @@ def test_failures_have_googles_names(at, model, marker, status):
     with pytest.raises(errors.APIError) as caught:
         at(model).say(marker)
     assert caught.value.status == status
+
+
+def test_texts_are_embedded(gateway, key):
+    http = types.HttpOptions(base_url=gateway.url)
+    with genai.Client(api_key=key, http_options=http) as client:
+        two = client.models.embed_content(model="at-openai", contents=["a", "b"])
+        assert len(two.embeddings) == 2
+        assert two.embeddings[0].values
+        with pytest.raises(errors.ClientError) as caught:
+            client.models.embed_content(model="nowhere", contents="a")
+        assert caught.value.code == 404
+
+
+def test_models_are_listed_page_by_page(gateway, key):
+    http = types.HttpOptions(base_url=gateway.url)
+    with genai.Client(api_key=key, http_options=http) as client:
+        names = [model.name for model in client.models.list(config={"page_size": 2})]
+        assert "models/at-gemini" in names
+        assert len(set(names)) == len(names) > 4
+        assert client.models.get(model="at-gemini").name == "models/at-gemini"

@@ -9,6 +9,7 @@ from .cohere import CohereSpeaker
 from .common import PNG, Image, Results, Said, User
 from .genai import GenaiSpeaker
 from .mistral import MistralSpeaker
+from .ollama import OllamaSpeaker
 from .openai_chat import OpenAISpeaker
 from .openai_responses import ResponsesSpeaker
 
@@ -20,6 +21,7 @@ __all__ = [
     "GenaiSpeaker",
     "Image",
     "MistralSpeaker",
+    "OllamaSpeaker",
     "OpenAISpeaker",
     "ResponsesSpeaker",
     "Results",

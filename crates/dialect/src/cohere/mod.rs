@@ -1,7 +1,9 @@
-//! Cohere's chat, version 2, as its Python SDK's types have it (`cohere` 7.3.1). Upstreams only.
+//! Cohere's chat, version 2, as its Python SDK's types have it (`cohere` 7.3.1). What clients speak
+//! is in [`client`].
 
 mod answer;
 mod calls;
+pub(crate) mod client;
 mod loss;
 mod media;
 mod message;

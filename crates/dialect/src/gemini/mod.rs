@@ -7,6 +7,7 @@ mod answer;
 mod base64;
 mod candidate;
 mod contents;
+pub(crate) mod embed;
 mod emit;
 mod error;
 mod fold;
@@ -35,6 +36,7 @@ pub(crate) use fold::fold;
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
+pub(crate) use time::write as write_time;
 pub(crate) use write::write_request;
 pub(crate) use write_tools::is_own_tool;
 

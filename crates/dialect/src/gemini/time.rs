@@ -15,7 +15,7 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
 }
 
 /// Appends the time of these seconds; nothing beyond the year 9999.
-pub(super) fn write(seconds: u64, out: &mut String) {
+pub(crate) fn write(seconds: u64, out: &mut String) {
     let days = (seconds / 86_400).min(2_932_896) as i64;
     let mut year = 1970 + days / 366;
     while days_before(year + 1, 1) <= days {

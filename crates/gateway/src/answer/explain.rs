@@ -76,7 +76,7 @@ pub(crate) async fn explain<P: Platform>(
         request.estimated_input_tokens(),
         output.min(USUAL_ANSWER),
     );
-    let platform = &**gateway.platform();
+    let platform = gateway.platform();
     let upstreams = gateway.all_upstreams();
     let salt = cache_salt(&identity.secret);
     resolve(platform, upstreams, &request, &salt, &mut prefix).await;

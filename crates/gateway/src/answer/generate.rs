@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, request};
 
 use super::board::{Boarded, Relay, board};
 use super::count::count;
+use super::door::{self, Through};
 use super::flight::{FlightReader, Head};
 use super::kept;
 use super::lead::relay;
@@ -21,7 +22,7 @@ use crate::decide::masks::{MaskTable, Restorer};
 use crate::decide::{Decision, LARGE, decide};
 use crate::enter::form::{BETA, Composed, Form};
 use crate::enter::headers;
-use crate::enter::ingress::{self, Endpoint, Ingress};
+use crate::enter::ingress::{self, Endpoint, Ingress, Shelf};
 use crate::enter::ticket::{Permit, Ticket};
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::gateway::Gateway;
@@ -48,6 +49,7 @@ pub(crate) async fn handle<P: Platform>(
     ticket.wire = ingress::wire_of(&head);
     ticket.explain = headers::flag(&head.headers, &headers::EXPLAIN);
     ticket.passed("enter");
+    ticket.door = ingress::door_of(&head);
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
@@ -70,8 +72,8 @@ async fn serve<P: Platform>(
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
     let (target, counts) = match asked.endpoint {
-        Endpoint::Models(wanted) => {
-            return list_models(gateway, head, wanted.as_deref(), ticket).await;
+        Endpoint::Models(shelf) => {
+            return list_models(gateway, head, &shelf, &body, ticket).await;
         }
         Endpoint::Object(thing, verb, name) => {
             let asked = objects::Request {
@@ -92,7 +94,20 @@ async fn serve<P: Platform>(
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),
     };
-    let body = compose(gateway, &asked.form, head, body).await?;
+    let mut exit = None;
+    let body = match &asked.form {
+        Form::Door { door, model } => {
+            let (door, model) = (*door, model.as_deref());
+            match door::enter(gateway, door, model, head, body, ticket).await? {
+                Through::Request(body, way) => {
+                    exit = Some(way);
+                    body
+                }
+                Through::Answer(ready) => return Ok(ready),
+            }
+        }
+        form => compose(gateway, form, head, body).await?,
+    };
     let (mut body, only) = refer(gateway, head, body).await?;
     let mut keeper = None;
     if target.wire == Wire::Responses {
@@ -115,10 +130,14 @@ async fn serve<P: Platform>(
         return count(gateway, &asked, body, ticket).await;
     }
     let ready = generate(gateway, &asked, body, ticket).await?;
-    Ok(match keeper {
+    let ready = match keeper {
         Some(keeper) => keeper.attach(ready).await,
         None => ready,
-    })
+    };
+    match exit {
+        Some(exit) => exit.leave(ready),
+        None => Ok(ready),
+    }
 }
 
 /// The request in the format's own form, for whoever may come in. What it says in headers already
@@ -196,7 +215,8 @@ pub(crate) struct Asked<'a> {
 async fn list_models<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     head: &request::Parts,
-    wanted: Option<&str>,
+    shelf: &Shelf,
+    body: &Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
     let platform = gateway.platform();
@@ -204,7 +224,7 @@ async fn list_models<P: Platform>(
         .keys()
         .identify_any(headers::api_keys(head), platform.wall())?;
     ticket.charge.begin(gateway.account(&identity))?;
-    let body = models::answer(gateway, &identity, wanted).await?;
+    let body = models::answer(gateway, &identity, head, shelf, body).await?;
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
     Ok(Ready {

@@ -2,6 +2,7 @@
 
 pub(crate) mod board;
 pub(crate) mod count;
+pub(crate) mod door;
 pub(crate) mod explain;
 pub(crate) mod flight;
 pub(crate) mod generate;

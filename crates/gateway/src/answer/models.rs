@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use forebay_dialect::ollama::{self, ModelDetails};
 use forebay_dialect::openai::models::{ModelEntry, list, one};
+use forebay_dialect::shelf::{self, Window};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use http::request;
 
+use crate::enter::headers;
 use crate::enter::identity::Identity;
+use crate::enter::ingress::Shelf;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::Platform;
@@ -26,8 +31,69 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) async fn answer<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     identity: &Identity,
-    wanted: Option<&str>,
+    head: &request::Parts,
+    shelf: &Shelf,
+    body: &Bytes,
 ) -> Result<Bytes, GatewayError> {
+    if *shelf == Shelf::OllamaVersion {
+        return Ok(ollama::version());
+    }
+    let found = all(gateway, identity).await;
+    let get = |id: &str| found.get(id).ok_or_else(|| unknown_model(id));
+    let models = || found.values().cloned().collect::<Vec<_>>();
+    let window = Window::read(head.uri.query().unwrap_or_default());
+    // Google's client asks for version 1 of its API, whose path is OpenAI's.
+    let googles = ["x-goog-api-client", "x-goog-api-key"];
+    let googles = googles.iter().any(|name| head.headers.contains_key(*name));
+    let anthropics = head.headers.contains_key(headers::ANTHROPIC_VERSION)
+        || head.uri.path().starts_with("/anthropic/");
+    Ok(match shelf {
+        Shelf::OpenAi(None) if googles => shelf::gemini_list(&models(), &window),
+        Shelf::OpenAi(Some(id)) if googles => shelf::gemini_one(get(id)?),
+        Shelf::OpenAi(None) if anthropics => shelf::anthropic_list(&models(), &window),
+        Shelf::OpenAi(Some(id)) if anthropics => shelf::anthropic_one(get(id)?),
+        Shelf::OpenAi(None) => list(&models()),
+        Shelf::OpenAi(Some(id)) => one(get(id)?),
+        Shelf::Gemini(None) => shelf::gemini_list(&models(), &window),
+        Shelf::Gemini(Some(id)) => shelf::gemini_one(get(id)?),
+        Shelf::OllamaTags => ollama::tags(&models()),
+        Shelf::OllamaVersion => ollama::version(),
+        Shelf::OllamaShow => {
+            let id = shown_model(body)?;
+            ollama::show(get(&id)?, details(gateway, &id))
+        }
+    })
+}
+
+/// The model that a body names: `model`, or as older clients have it `name`.
+fn shown_model(body: &Bytes) -> Result<String, GatewayError> {
+    let named: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = |name: &str| Some(named.as_ref()?.get(name)?.as_str()?.to_owned());
+    text("model").or_else(|| text("name")).ok_or_else(|| {
+        GatewayError::new(ErrorKind::InvalidRequest, "the body must name a 'model'")
+            .with_param(Some("model"))
+    })
+}
+
+/// What is known of a model: of the first upstream that has it.
+fn details<P: Platform>(gateway: &Gateway<P>, model: &str) -> ModelDetails {
+    let mut upstreams = gateway.all_upstreams().iter();
+    let first = upstreams.find(|u| u.model_name(model).is_some());
+    first.map_or_else(ModelDetails::default, |upstream| {
+        let config = &upstream.config;
+        ModelDetails {
+            tools: config.capabilities.tools,
+            vision: config.capabilities.vision,
+            context: config.context_tokens,
+        }
+    })
+}
+
+/// Every model that the key may use, by name.
+async fn all<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    identity: &Identity,
+) -> BTreeMap<String, ModelEntry> {
     let upstreams = gateway.all_upstreams();
     let lists = join_all(upstreams.iter().map(|u| models_of(gateway, u))).await;
     let mut found: BTreeMap<String, ModelEntry> = BTreeMap::new();
@@ -38,10 +104,7 @@ pub(crate) async fn answer<P: Platform>(
                 .or_insert_with(|| entry.clone());
         }
     }
-    match wanted {
-        None => Ok(list(&found.into_values().collect::<Vec<_>>())),
-        Some(id) => found.get(id).map(one).ok_or_else(|| unknown_model(id)),
-    }
+    found
 }
 
 /// Whether the upstream of this name has this model by the configuration's word, or by its own

@@ -3,6 +3,7 @@
 //! that came by the main path.
 
 use bytes::Bytes;
+use forebay_dialect::door::Door;
 use forebay_dialect::{json_string, set_members, string_list};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -14,6 +15,13 @@ pub(crate) enum Form {
     /// What the path says stands in the body by the main path.
     InPath {
         /// The model's name.
+        model: Option<String>,
+    },
+    /// A format that only clients speak: it is another one's from the door on.
+    Door {
+        /// Which one.
+        door: Door,
+        /// The model's name, where the path has it.
         model: Option<String>,
     },
     /// Anthropic's messages as AWS and Google take them: the path says model and stream, the
@@ -58,7 +66,7 @@ impl Form {
     pub(crate) fn compose(&self, body: Bytes) -> Composed {
         let mut headers = HeaderMap::new();
         let body = match self {
-            Form::Own => body,
+            Form::Own | Form::Door { .. } => body,
             Form::InPath { model } => with(&body, model.as_deref(), None, &[]).unwrap_or(body),
             Form::Anthropic { model, stream } => {
                 headers.insert(VERSION, version(&body));

@@ -43,6 +43,8 @@ pub const ESTIMATE: HeaderName = HeaderName::from_static("x-forebay-estimate");
 /// The milliseconds within which the client wants the whole answer: upstreams that are not
 /// expected to make it are excluded, and at the deadline the upstream is given up.
 pub const DEADLINE: HeaderName = HeaderName::from_static("x-forebay-deadline-ms");
+/// The version of Anthropic's API, which its clients always name.
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The standard header of a resumed event stream.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// What a tracing system adds to the W3C trace context.

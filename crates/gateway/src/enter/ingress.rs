@@ -1,5 +1,6 @@
 //! The door: which endpoint a request is for, in which format, and what its path says.
 
+use forebay_dialect::door::Door;
 use forebay_dialect::kept::Page;
 use forebay_dialect::{Target, Wire};
 use http::request;
@@ -19,13 +20,28 @@ pub(crate) enum Endpoint {
     /// How many tokens a prompt has.
     Count(Target),
     /// The list of models, or one of it.
-    Models(Option<String>),
+    Models(Shelf),
     /// What passes through as it is, and the model where the path names it.
     Through(&'static Passage, Option<String>),
     /// A file or a batch that an upstream keeps, and its name where the path has it.
     Object(Thing, Verb, Option<String>),
     /// A kept response of this id, and what is wanted of it.
     Kept(String, Wanted),
+}
+
+/// Which models are wanted, in whose form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    /// OpenAI's list, or one of it; Anthropic's where its client asks.
+    OpenAi(Option<String>),
+    /// Google's.
+    Gemini(Option<String>),
+    /// Ollama's list.
+    OllamaTags,
+    /// One of it, which the body names.
+    OllamaShow,
+    /// The version of Ollama's API.
+    OllamaVersion,
 }
 
 /// A path as it was understood.
@@ -50,6 +66,21 @@ pub(crate) fn wire_of(head: &request::Parts) -> Wire {
     found.map_or_else(|| nearest(path), |(row, _)| row.kind.wire())
 }
 
+/// The door whose format errors about a request are told in, as far as its path shows.
+pub(crate) fn door_of(head: &request::Parts) -> Option<Door> {
+    let path = head.uri.path();
+    match rows(path).next() {
+        Some((row, _)) => row.kind.door(),
+        None => {
+            let named = path.strip_prefix("/api/").unwrap_or_default();
+            OLLAMAS.contains(&named).then_some(Door::OllamaChat)
+        }
+    }
+}
+
+/// What else Ollama has below `/api`: its clients are told in its words that there is no such thing.
+const OLLAMAS: [&str; 6] = ["copy", "create", "delete", "ps", "pull", "push"];
+
 /// Reads a request's method and path.
 pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
     let path = head.uri.path();
@@ -65,7 +96,7 @@ pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
             return ingress(row.kind, model, head.uri.query());
         }
         // A verb that Google has not is no model's name.
-        let verb = row.kind == Kind::Model && model.is_some_and(|model| model.contains(':'));
+        let verb = row.kind.is_model() && model.is_some_and(|model| model.contains(':'));
         if !verb {
             takes.get_or_insert(method);
         }
@@ -88,9 +119,15 @@ fn ingress(
     let events = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
     let array = kind == Kind::Gemini { stream: true } && !events;
     let (endpoint, form) = match kind {
-        Kind::Models | Kind::Model => (Endpoint::Models(model), Form::Own),
         Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
         Kind::Object(thing, verb) => (Endpoint::Object(thing, verb, model), Form::Own),
+        Kind::Models | Kind::Model => (Endpoint::Models(Shelf::OpenAi(model)), Form::Own),
+        Kind::GeminiModels | Kind::GeminiModel => {
+            (Endpoint::Models(Shelf::Gemini(model)), Form::Own)
+        }
+        Kind::OllamaTags => (Endpoint::Models(Shelf::OllamaTags), Form::Own),
+        Kind::OllamaShow => (Endpoint::Models(Shelf::OllamaShow), Form::Own),
+        Kind::OllamaVersion => (Endpoint::Models(Shelf::OllamaVersion), Form::Own),
         Kind::Response | Kind::ResponseDeletion | Kind::ResponseInput | Kind::ResponseCancel => {
             let wanted = match kind {
                 Kind::ResponseDeletion => Wanted::Deletion,
@@ -158,6 +195,7 @@ fn not_found() -> GatewayError {
          /v1/audio, /v1/messages, /v1/messages/count_tokens, \
          /openai/deployments/MODEL/chat/completions, \
          /v1beta/models/MODEL:generateContent and :streamGenerateContent, \
+         /api/chat, /api/generate, /api/embed, /v2/chat, /v2/embed, \
          /model/MODEL/converse, /converse-stream, /invoke and /invoke-with-response-stream",
     )
 }
@@ -228,7 +266,7 @@ mod tests {
         let found = ask(Method::GET, "/v1/models/meta/llama:8b").unwrap();
         assert_eq!(
             found.endpoint,
-            Endpoint::Models(Some("meta/llama:8b".into()))
+            Endpoint::Models(Shelf::OpenAi(Some("meta/llama:8b".into())))
         );
         let found = ask(Method::POST, "/model/arn%3Aaws%3Ax%2Fy/converse-stream").unwrap();
         assert_eq!(found.route, "/model/converse-stream");

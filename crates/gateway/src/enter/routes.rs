@@ -1,6 +1,7 @@
 //! The table of endpoints: which paths there are, in which vendor's words, and where the model's
 //! name stands. Nothing else knows a client's path; every platform serves this table.
 
+use forebay_dialect::door::Door;
 use forebay_dialect::{Target, Wire};
 use http::Method;
 
@@ -29,6 +30,18 @@ pub(super) enum Kind {
     PredictCount,
     /// AWS's Converse.
     Converse { stream: bool },
+    /// A format that only clients speak.
+    Door(Door),
+    /// The models in Google's form.
+    GeminiModels,
+    /// One of them.
+    GeminiModel,
+    /// The models in Ollama's form.
+    OllamaTags,
+    /// One of them, which the body names.
+    OllamaShow,
+    /// The version of Ollama's API.
+    OllamaVersion,
     /// A kept response of OpenAI's form.
     Response,
     /// Its deletion.
@@ -74,6 +87,8 @@ const GOOGLE: &[&str] = &["/v1beta", "/v1", "*/publishers/google"];
 const ENGINES: &[&str] = &["/v1", ""];
 const AZURE: &[&str] = &["/openai/deployments"];
 const AWS: &[&str] = &[""];
+const OLLAMA: &[&str] = &["/api"];
+const COHERE: &[&str] = &["/v2"];
 const VERTEX: &[&str] = &["*/publishers/anthropic"];
 
 const fn row(homes: &'static [&'static str], path: &'static str, kind: Kind) -> Row {
@@ -122,6 +137,27 @@ const ROWS: &[Row] = &[
         Kind::Gemini { stream: true },
     ),
     row(GOOGLE, "/models/{model}:countTokens", Kind::GeminiCount),
+    row(
+        GOOGLE,
+        "/models/{model}:embedContent",
+        Kind::Door(Door::GeminiEmbed),
+    ),
+    row(
+        GOOGLE,
+        "/models/{model}:batchEmbedContents",
+        Kind::Door(Door::GeminiBatchEmbed),
+    ),
+    row(&["/v1beta"], "/models", Kind::GeminiModels),
+    row(&["/v1beta"], "/models/{model}", Kind::GeminiModel),
+    row(OLLAMA, "/chat", Kind::Door(Door::OllamaChat)),
+    row(OLLAMA, "/generate", Kind::Door(Door::OllamaGenerate)),
+    row(OLLAMA, "/embed", Kind::Door(Door::OllamaEmbed)),
+    row(OLLAMA, "/embeddings", Kind::Door(Door::OllamaEmbeddings)),
+    row(OLLAMA, "/tags", Kind::OllamaTags),
+    row(OLLAMA, "/show", Kind::OllamaShow),
+    row(OLLAMA, "/version", Kind::OllamaVersion),
+    row(COHERE, "/chat", Kind::Door(Door::CohereChat)),
+    row(COHERE, "/embed", Kind::Door(Door::CohereEmbed)),
     row(
         AWS,
         "/model/{model}/converse",
@@ -295,10 +331,31 @@ impl Row {
 }
 
 impl Kind {
+    /// Whether it is one model, by name.
+    pub(super) fn is_model(self) -> bool {
+        matches!(self, Kind::Model | Kind::GeminiModel)
+    }
+
+    /// The door whose format errors are told in.
+    pub(super) fn door(self) -> Option<Door> {
+        match self {
+            Kind::Door(door) => Some(door),
+            Kind::OllamaTags | Kind::OllamaShow | Kind::OllamaVersion => Some(Door::OllamaChat),
+            _ => None,
+        }
+    }
+
     /// How it is asked.
     pub(super) fn method(self) -> Method {
         match self {
-            Kind::Models | Kind::Model | Kind::Response | Kind::ResponseInput => Method::GET,
+            Kind::Models
+            | Kind::Model
+            | Kind::GeminiModels
+            | Kind::GeminiModel
+            | Kind::OllamaTags
+            | Kind::OllamaVersion
+            | Kind::Response
+            | Kind::ResponseInput => Method::GET,
             Kind::ResponseDeletion => Method::DELETE,
             Kind::Object(_, verb) => verb.method(),
             _ => Method::POST,
@@ -310,7 +367,12 @@ impl Kind {
         match self {
             Kind::Body(wire) | Kind::Deployment(wire) => wire,
             Kind::MessagesCount | Kind::Predict { .. } | Kind::PredictCount => Wire::Messages,
-            Kind::Gemini { .. } | Kind::GeminiCount => Wire::Gemini,
+            Kind::Gemini { .. } | Kind::GeminiCount | Kind::GeminiModels | Kind::GeminiModel => {
+                Wire::Gemini
+            }
+            Kind::Door(Door::GeminiEmbed | Door::GeminiBatchEmbed) => Wire::Gemini,
+            Kind::Door(door) => door.wire(),
+            Kind::OllamaTags | Kind::OllamaShow | Kind::OllamaVersion => Wire::Chat,
             Kind::Converse { .. } | Kind::Invoke { .. } => Wire::Converse,
             Kind::Response
             | Kind::ResponseDeletion
@@ -341,6 +403,10 @@ impl Kind {
             Kind::Response | Kind::ResponseDeletion => "/v1/responses/ID",
             Kind::ResponseInput => "/v1/responses/ID/input_items",
             Kind::ResponseCancel => "/v1/responses/ID/cancel",
+            Kind::Door(door) => door.path(),
+            Kind::OllamaVersion => "/api/version",
+            Kind::OllamaTags | Kind::OllamaShow => "/v1/models",
+            Kind::GeminiModels | Kind::GeminiModel => "/v1/models",
             Kind::Models | Kind::Model => "/v1/models",
             Kind::Through(passage) => passage.path,
             Kind::Object(thing, _) => thing.passage().path,
@@ -375,7 +441,13 @@ impl Kind {
                 let (model, stream) = (None, None);
                 (target, Form::Anthropic { model, stream })
             }
+            Kind::Door(door) => (Target::new(door.wire()), Form::Door { door, model }),
             Kind::Body(_)
+            | Kind::GeminiModels
+            | Kind::GeminiModel
+            | Kind::OllamaTags
+            | Kind::OllamaShow
+            | Kind::OllamaVersion
             | Kind::Models
             | Kind::Model
             | Kind::Through(_)

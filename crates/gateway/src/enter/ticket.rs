@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use forebay_dialect::Wire;
 use forebay_dialect::canonical::{Operation, Usage};
+use forebay_dialect::door::Door;
 
 use crate::answer::flight::Head;
 use crate::answer::models::is_listed;
@@ -84,6 +85,8 @@ pub(crate) struct Ticket<P: Platform> {
     pub(crate) summary: Box<Summary>,
     /// The format in which the client is told of errors. OpenAI's, until its path is known.
     pub(crate) wire: Wire,
+    /// The door that it came through, whose format errors are told in.
+    pub(crate) door: Option<Door>,
     /// The flight's beginning, where the answer comes from one.
     pub(crate) head: Option<Head>,
     /// What it costs its key.
@@ -127,6 +130,7 @@ impl<P: Platform> Ticket<P> {
             trail,
             free: false,
             wire: Wire::Chat,
+            door: None,
             head: None,
             complete: false,
             in_flight: counted,

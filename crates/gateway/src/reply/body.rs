@@ -7,12 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use forebay_dialect::door::Door;
 use forebay_dialect::error::{ErrorParts, error_body, error_event};
 use forebay_dialect::{Payload, Wire};
 use futures_core::Stream as _;
 use http_body::{Body, Frame, SizeHint};
 
 use super::frame::EventFrame;
+use crate::answer::door::Leaving;
 use crate::answer::flight::{FlightReader, Item, Landing};
 use crate::answer::kept::Keeping;
 use crate::decide::masks::Restorer;
@@ -55,6 +57,8 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) free: bool,
     /// Gives the answer ids of its own, and keeps it.
     pub(crate) keeping: Option<Keeping<P>>,
+    /// Gives events the form of a client whose format is none of an upstream.
+    pub(crate) leaving: Option<Leaving>,
     /// Events that have gone out.
     events: u64,
     state: State,
@@ -159,6 +163,7 @@ impl<P: Platform> Events<P> {
             events: 0,
             free: true,
             keeping: None,
+            leaving: None,
             state: State::Flowing,
             keep_alive: Timer::default(),
             quiet: None,
@@ -250,6 +255,15 @@ impl<P: Platform> Events<P> {
         if matches!(self.feed, Feed::Live(_)) {
             self.account(ticket, &landing);
         }
+        for data in self
+            .leaving
+            .as_mut()
+            .map(Leaving::end)
+            .into_iter()
+            .flatten()
+        {
+            self.frame.put(&data, None, false, out);
+        }
         self.frame.end(self.wire, self.events == 0, out);
         self.feed = Feed::Spent;
         self.state = State::Ended;
@@ -307,6 +321,13 @@ impl<P: Platform> Events<P> {
     }
 
     fn write(&mut self, data: &Bytes, id: Option<&str>, out: &mut BytesMut) {
+        if let Some(leaving) = &mut self.leaving {
+            for data in leaving.event(data) {
+                self.frame.put(&data, id, false, out);
+            }
+            self.events += 1;
+            return;
+        }
         let first = self.events == 0;
         match &mut self.keeping {
             Some(keeping) => {
@@ -324,7 +345,11 @@ impl<P: Platform> Events<P> {
         let mut parts = parts_of(error);
         parts.sequence = self.events;
         let (frame, wire) = self.frame.of_error(self.wire);
-        frame.put(&error_event(wire, &parts), None, self.events == 0, out);
+        let event = match &self.leaving {
+            Some(leaving) => leaving.error(&parts),
+            None => error_event(wire, &parts),
+        };
+        frame.put(&event, None, self.events == 0, out);
         self.events += 1;
         if self.frame == EventFrame::Array {
             self.frame.end(self.wire, false, out);
@@ -359,8 +384,12 @@ fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
 }
 
 /// An error in the client's dialect.
-pub(crate) fn body_of(wire: Wire, error: &GatewayError) -> Bytes {
-    error_body(wire, &parts_of(error))
+pub(crate) fn body_of(wire: Wire, door: Option<Door>, error: &GatewayError) -> Bytes {
+    let parts = parts_of(error);
+    match door {
+        Some(door) => door.error(&parts),
+        None => error_body(wire, &parts),
+    }
 }
 
 fn parts_of(error: &GatewayError) -> ErrorParts<'_> {

@@ -15,6 +15,8 @@ pub(crate) enum EventFrame {
     EventStream,
     /// AWS event-stream frames that carry the format's own events (InvokeModelWithResponseStream).
     Chunks,
+    /// Lines of JSON.
+    Lines,
     /// One JSON array, element by element: Google's form without `alt=sse`.
     Array,
 }
@@ -35,6 +37,7 @@ impl EventFrame {
         HeaderValue::from_static(match self {
             EventFrame::Sse | EventFrame::NamedSse => "text/event-stream; charset=utf-8",
             EventFrame::EventStream | EventFrame::Chunks => "application/vnd.amazon.eventstream",
+            EventFrame::Lines => "application/x-ndjson",
             EventFrame::Array => "application/json",
         })
     }
@@ -47,7 +50,10 @@ impl EventFrame {
                 Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
             }
             EventFrame::Sse | EventFrame::NamedSse => Some(b": keep-alive\n\n"),
-            EventFrame::EventStream | EventFrame::Chunks | EventFrame::Array => None,
+            EventFrame::EventStream
+            | EventFrame::Chunks
+            | EventFrame::Lines
+            | EventFrame::Array => None,
         }
     }
 
@@ -62,6 +68,10 @@ impl EventFrame {
             }
             EventFrame::Chunks => {
                 let _ = event_stream::encode_chunk(data, out);
+            }
+            EventFrame::Lines => {
+                out.put_slice(data);
+                out.put_u8(b'\n');
             }
             EventFrame::Array => {
                 out.put_slice(if first { b"[" } else { b",\r\n" });

@@ -103,7 +103,7 @@ pub(crate) fn error_reply<P: Platform>(
     if let Some((name, value)) = error_header(wire, status) {
         out.insert(name, HeaderValue::from_static(value));
     }
-    let mut response = Response::new(ReplyBody::whole(body_of(wire, &error), ticket));
+    let mut response = Response::new(ReplyBody::whole(body_of(wire, ticket.door, &error), ticket));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = out;

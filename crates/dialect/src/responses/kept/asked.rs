@@ -1,6 +1,7 @@
 //! What a request says of what is kept, and the request that says all of it by itself.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
@@ -82,6 +83,7 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
     let root = document.root();
     let input = root.get("input").filter(|input| !input.is_null());
     let refers = items_of(root).any(is_reference);
+    let found: HashMap<&str, &Item> = found.iter().map(|item| (&*item.id, item)).collect();
     let mut items = before;
     let history = items.len();
     match input {
@@ -96,7 +98,7 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
             for item in list.items() {
                 let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
                 items.push(match is_reference(item) {
-                    true => found.iter().find(|found| *found.id == *id)?.clone(),
+                    true => (*found.get(&*id)?).clone(),
                     false => Item {
                         id: id.into_owned(),
                         json: item.raw().to_owned(),

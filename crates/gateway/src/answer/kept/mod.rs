@@ -6,6 +6,7 @@ mod fetch;
 mod keep;
 mod seal;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -162,11 +163,15 @@ async fn referred<P: Platform>(
     asked: &Asked,
     before: &[Item],
 ) -> Result<Vec<Item>, GatewayError> {
-    let wanted = |item: &Item| asked.references.contains(&item.id);
-    let mut found: Vec<Item> = before.iter().filter(|item| wanted(item)).cloned().collect();
+    let wanted: HashSet<&str> = asked.references.iter().map(String::as_str).collect();
+    let pick = |items: Vec<Item>| {
+        let items = items.into_iter().filter(|item| wanted.contains(&*item.id));
+        items.map(|item| (item.id.clone(), item))
+    };
+    let mut found: HashMap<String, Item> = pick(before.to_vec()).collect();
     let mut read = 0;
     for id in asked.references.iter().rev() {
-        if found.iter().any(|item| item.id == *id) {
+        if found.contains_key(id) {
             continue;
         }
         read += 1;
@@ -180,13 +185,13 @@ async fn referred<P: Platform>(
         }
         let state = load(gateway, identity, id).await?;
         let items = state.map(|state| state.conversation()).unwrap_or_default();
-        found.extend(items.into_iter().filter(|item| wanted(item)));
-        if !found.iter().any(|item| item.id == *id) {
+        found.extend(pick(items));
+        if !found.contains_key(id) {
             let message = format!("Item with id '{}' not found.", shown(id));
             return Err(GatewayError::new(ErrorKind::NotFound, message).with_param(Some("input")));
         }
     }
-    Ok(found)
+    Ok(found.into_values().collect())
 }
 
 /// What is kept under the token in this id, for this tenant. None where nothing is, or its time

@@ -4,7 +4,7 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
 use super::anthropic::VERSION;
-use super::{Asked, OLDER_ENGINE, OPENAI, ProviderOptions, Route, Seller};
+use super::{Asked, OLDER_ENGINE, OPENAI, OTHERS_HINTS, ProviderOptions, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Azure;
@@ -60,6 +60,10 @@ impl Seller for Azure {
             "foundry" => format!("/models/{verb}?api-version={version}"),
             _ => format!("/openai/v1/{verb}"),
         };
-        Route::new(asked.wire, path).profile(Profile::Azure)
+        let mut route = Route::new(asked.wire, path);
+        if asked.wire == Wire::Embeddings {
+            route.remove = OTHERS_HINTS;
+        }
+        route.profile(Profile::Azure)
     }
 }

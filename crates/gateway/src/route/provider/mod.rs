@@ -29,6 +29,8 @@ const OPENAI: &[Wire] = &[
     Wire::Responses,
     Wire::Embeddings,
 ];
+/// What Cohere's and Google's clients say of texts to be embedded, which OpenAI refuses to be told.
+const OTHERS_HINTS: &[&str] = &["input_type", "task_type", "title", "truncate"];
 const OLDER_ENGINE: &[Wire] = &[Wire::Chat, Wire::Completions, Wire::Embeddings];
 
 /// What a provider is asked.

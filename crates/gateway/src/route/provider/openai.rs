@@ -4,7 +4,7 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
 use super::route::standard;
-use super::{Asked, OPENAI, ProviderOptions, Route, Seller};
+use super::{Asked, OPENAI, OTHERS_HINTS, ProviderOptions, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct OpenAi;
@@ -19,6 +19,10 @@ impl Seller for OpenAi {
     }
 
     fn route(&self, asked: &Asked<'_>) -> Route {
-        standard(asked.wire, asked.model, asked.stream).profile(Profile::OpenAi)
+        let mut route = standard(asked.wire, asked.model, asked.stream);
+        if asked.wire == Wire::Embeddings {
+            route.remove = OTHERS_HINTS;
+        }
+        route.profile(Profile::OpenAi)
     }
 }

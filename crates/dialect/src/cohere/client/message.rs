@@ -1,0 +1,191 @@
+//! Cohere's messages as OpenAI's. Its documents become text: OpenAI's form has no place for them.
+
+use crate::cohere::{List, Object};
+use crate::fields::{invalid, name_of, string};
+use crate::json::{Kind, Value, json_string};
+use crate::request::RequestError;
+
+/// Documents beside the messages, each as text.
+pub(super) fn documents(list: Value<'_>) -> Result<Vec<String>, RequestError> {
+    if list.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("documents", "an array", list));
+    }
+    let documents = list.items().enumerate();
+    documents
+        .map(|(at, document)| text_of(document, &format!("documents[{at}]")))
+        .collect()
+}
+
+/// A document's text: it is a string, or has its content in `data`.
+fn text_of(document: Value<'_>, path: &str) -> Result<String, RequestError> {
+    match document.kind() {
+        Kind::String => Ok(string(document, || path.to_owned())?.into_owned()),
+        Kind::Object => {
+            let data = document.get("data").unwrap_or(document);
+            Ok(match data.as_str() {
+                Some(text) => text.into_owned(),
+                None => data.raw().to_owned(),
+            })
+        }
+        _ => Err(RequestError::wrong_type(
+            path,
+            "a string or an object",
+            document,
+        )),
+    }
+}
+
+/// The messages; the last of the user's has the documents ahead of what it says.
+pub(super) fn write_messages(
+    messages: Value<'_>,
+    documents: &[String],
+    out: &mut String,
+) -> Result<(), RequestError> {
+    if messages.kind() != Kind::Array {
+        return Err(RequestError::wrong_type("messages", "an array", messages));
+    }
+    let is_users = |message: Value<'_>| message.get("role").is_some_and(|role| role.is_str("user"));
+    let last = messages.items().enumerate();
+    let last = last
+        .filter(|(_, message)| is_users(*message))
+        .map(|(at, _)| at)
+        .last();
+    if !documents.is_empty() && last.is_none() {
+        return Err(invalid("documents", "need a message of the user's"));
+    }
+    let mut list = List::open(out);
+    for (at, message) in messages.items().enumerate() {
+        let ahead = if Some(at) == last { documents } else { &[] };
+        write_message(at, message, ahead, list.next())?;
+    }
+    list.close();
+    Ok(())
+}
+
+fn write_message(
+    at: usize,
+    message: Value<'_>,
+    documents: &[String],
+    out: &mut String,
+) -> Result<(), RequestError> {
+    let path = |rest: &str| format!("messages[{at}]{rest}");
+    if message.kind() != Kind::Object {
+        return Err(RequestError::wrong_type(path(""), "an object", message));
+    }
+    let mut written = Object::open(out);
+    let mut thought = String::new();
+    let content = message.get("content").filter(|content| !content.is_null());
+    match content {
+        Some(text) if text.kind() == Kind::String && documents.is_empty() => {
+            written.raw("content", text.raw());
+        }
+        Some(said) => {
+            let spoken = message
+                .get("role")
+                .is_some_and(|role| role.is_str("assistant"));
+            let blocks = Blocks {
+                path: path(".content"),
+                spoken,
+            };
+            blocks.write(said, documents, &mut thought, &mut written)?;
+        }
+        None => written.raw("content", "null"),
+    }
+    for (key, value) in message.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            "content" => {}
+            "tool_plan" => thought.push_str(&string(value, || path(".tool_plan"))?),
+            // What was cited stands in the text.
+            "citations" => {}
+            "tool_calls" if value.items().next().is_none() => {}
+            name => {
+                let quoted = json_string(name);
+                written.raw(&quoted[1..quoted.len() - 1], value.raw());
+            }
+        }
+    }
+    if !thought.is_empty() {
+        written.text("reasoning_content", &thought);
+    }
+    written.close();
+    Ok(())
+}
+
+/// The content of a message, in blocks.
+struct Blocks {
+    path: String,
+    /// The assistant said it: what it thought stands beside.
+    spoken: bool,
+}
+
+impl Blocks {
+    fn write(
+        &self,
+        said: Value<'_>,
+        documents: &[String],
+        thought: &mut String,
+        message: &mut Object<'_>,
+    ) -> Result<(), RequestError> {
+        let Some(out) = message.begin("content") else {
+            return Ok(());
+        };
+        let mut list = List::open(out);
+        for document in documents {
+            text(&mut list, &format!("Document:\n{document}"));
+        }
+        match said.kind() {
+            Kind::String => text(&mut list, &string(said, || self.path.clone())?),
+            Kind::Array => {
+                for (at, block) in said.items().enumerate() {
+                    let path = format!("{}[{at}]", self.path);
+                    self.block(block, &path, thought, &mut list)?;
+                }
+            }
+            _ => {
+                let expected = "a string or an array of content blocks";
+                return Err(RequestError::wrong_type(&*self.path, expected, said));
+            }
+        }
+        if list.is_empty() {
+            text(&mut list, "");
+        }
+        list.close();
+        Ok(())
+    }
+
+    fn block(
+        &self,
+        block: Value<'_>,
+        path: &str,
+        thought: &mut String,
+        list: &mut List<'_>,
+    ) -> Result<(), RequestError> {
+        let need = |name: &str| {
+            let value = block.get(name).filter(|value| !value.is_null());
+            value.ok_or_else(|| RequestError::Missing {
+                param: format!("{path}.{name}"),
+            })
+        };
+        let kind = string(need("type")?, || format!("{path}.type"))?;
+        match kind.as_ref() {
+            "thinking" if self.spoken => {
+                let said = string(need("thinking")?, || format!("{path}.thinking"))?;
+                thought.push_str(&said);
+            }
+            "document" => {
+                let path = format!("{path}.document");
+                text(list, &text_of(need("document")?, &path)?);
+            }
+            // OpenAI's blocks are the same; what neither knows is left to their reader.
+            _ => list.next().push_str(block.raw()),
+        }
+        Ok(())
+    }
+}
+
+fn text(list: &mut List<'_>, text: &str) {
+    list.object(|block| {
+        block.text("type", "text");
+        block.text("text", text);
+    });
+}

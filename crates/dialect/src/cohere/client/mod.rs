@@ -1,0 +1,39 @@
+//! Cohere's chat and embeddings (version 2) as clients speak them, after the types of its Python
+//! SDK (7.3): a door to OpenAI's chat completions and embeddings.
+
+mod answer;
+mod embed;
+mod message;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use super::Object;
+use crate::error::ErrorParts;
+use crate::json::json_string;
+
+pub(crate) use answer::answer;
+pub(crate) use embed::{embed, embedded};
+pub(crate) use request::chat;
+pub(crate) use stream::Events;
+
+/// The body of a refusal.
+pub(crate) fn error(error: &ErrorParts<'_>) -> Bytes {
+    format!("{{\"message\":{}}}", json_string(error.message)).into()
+}
+
+/// The event that ends a stream which fails.
+pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
+    let mut out = String::new();
+    let mut object = Object::open(&mut out);
+    object.text("type", "message-end");
+    object.object("delta", |delta| {
+        delta.text("finish_reason", "ERROR");
+        delta.text("error", error.message);
+    });
+    object.close();
+    out.into()
+}

@@ -1,0 +1,133 @@
+//! Requests to `/v2/chat` as OpenAI's chat completions.
+
+use bytes::Bytes;
+
+use super::message::{documents, write_messages};
+use crate::cohere::Object;
+use crate::door::{Entered, Told};
+use crate::fields::{boolean, invalid, name_of, string};
+use crate::json::{Document, Kind, Value, json_string};
+use crate::request::RequestError;
+
+/// Members under OpenAI's names.
+const NAMES: [(&str, &str); 11] = [
+    ("model", "model"),
+    ("max_tokens", "max_tokens"),
+    ("temperature", "temperature"),
+    ("seed", "seed"),
+    ("frequency_penalty", "frequency_penalty"),
+    ("presence_penalty", "presence_penalty"),
+    ("stop_sequences", "stop"),
+    ("k", "top_k"),
+    ("p", "top_p"),
+    ("logprobs", "logprobs"),
+    ("tools", "tools"),
+];
+
+/// How Cohere's own service treats a request: it says nothing to a model.
+const SERVICE: [&str; 3] = ["priority", "safety_mode", "citation_options"];
+
+pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
+    let document = Document::parse(body)?;
+    let root = document.root();
+    if root.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("body", "an object", root));
+    }
+    let missing = |name: &str| RequestError::Missing {
+        param: name.to_owned(),
+    };
+    let model = root.get("model").ok_or_else(|| missing("model"))?;
+    told.model = string(model, || "model".to_owned())?.into_owned();
+    let messages = root.get("messages").filter(|list| !list.is_null());
+    let messages = messages.ok_or_else(|| missing("messages"))?;
+    let beside = root.get("documents").filter(|list| !list.is_null());
+    let beside = beside.map(documents).transpose()?.unwrap_or_default();
+
+    let mut out = String::with_capacity(body.len() + 256);
+    let mut object = Object::open(&mut out);
+    if let Some(out) = object.begin("messages") {
+        write_messages(messages, &beside, out)?;
+    }
+    let mut streams = false;
+    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        match name.as_ref() {
+            "messages" | "documents" => {}
+            "stream" => streams = boolean(value, "stream")?,
+            "tool_choice" => tool_choice(value, &mut object)?,
+            "response_format" => format(value, &mut object)?,
+            "thinking" => thinking(value, &mut object)?,
+            // Functions say so each for itself.
+            "strict_tools" => {}
+            name if SERVICE.contains(&name) => {}
+            name => write_member(name, value, &mut object),
+        }
+    }
+    object.raw("stream", if streams { "true" } else { "false" });
+    if streams {
+        object.raw("stream_options", "{\"include_usage\":true}");
+    }
+    object.close();
+    Ok(Entered::Request(out.into()))
+}
+
+fn write_member(name: &str, value: Value<'_>, object: &mut Object<'_>) {
+    let empty = value.kind() == Kind::Array && value.items().next().is_none();
+    match NAMES.iter().find(|(theirs, _)| *theirs == name) {
+        Some(("tools" | "stop_sequences", _)) if empty => {}
+        Some((_, ours)) => object.raw(ours, value.raw()),
+        None => {
+            let quoted = json_string(name);
+            object.raw(&quoted[1..quoted.len() - 1], value.raw());
+        }
+    }
+}
+
+fn tool_choice(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+    let word = string(value, || "tool_choice".to_owned())?;
+    let word = match word.as_ref() {
+        "REQUIRED" => "required",
+        "NONE" => "none",
+        _ => return Err(invalid("tool_choice", "must be REQUIRED or NONE")),
+    };
+    object.text("tool_choice", word);
+    Ok(())
+}
+
+fn format(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+    let kind = value.get("type");
+    if kind.is_some_and(|kind| kind.is_str("text")) {
+        return Ok(());
+    }
+    if !kind.is_some_and(|kind| kind.is_str("json_object")) {
+        return Err(invalid(
+            "response_format.type",
+            "must be text or json_object",
+        ));
+    }
+    let some = |name: &str| value.get(name).filter(|value| !value.is_null());
+    match some("json_schema").or_else(|| some("schema")) {
+        None => object.raw("response_format", "{\"type\":\"json_object\"}"),
+        Some(schema) => object.object("response_format", |format| {
+            format.text("type", "json_schema");
+            format.object("json_schema", |named| {
+                named.text("name", "answer");
+                named.raw("schema", schema.raw());
+            });
+        }),
+    }
+    Ok(())
+}
+
+fn thinking(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+    let kind = value.get("type").and_then(Value::as_str);
+    match kind.as_deref() {
+        Some("enabled") => match value.get("token_budget").filter(|budget| !budget.is_null()) {
+            Some(budget) => object.raw("thinking_token_budget", budget.raw()),
+            None => object.text("reasoning_effort", "medium"),
+        },
+        Some("disabled") => object.text("reasoning_effort", "none"),
+        _ => return Err(invalid("thinking.type", "must be enabled or disabled")),
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Streams of `/v2/chat`: events that name themselves in `type`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::answer::{block_of, finish_reason, write_call, write_usage};
+use crate::cohere::Object;
+use crate::door::{Call, DoorStream, Piece, Tokens, Told, pieces};
+use crate::json::write_json_string;
+
+/// Writes a stream.
+pub(crate) struct Events {
+    told: Told,
+    started: bool,
+    /// The type of the block of content that is open, and how many there are.
+    block: Option<&'static str>,
+    blocks: u64,
+    /// The call that is told as it comes, by the upstream's number, and those that wait for its
+    /// end: Cohere tells one after another, and elsewhere pieces of several may come in turns.
+    live: Option<u64>,
+    waiting: BTreeMap<u64, Call>,
+    calls: u64,
+    finish: String,
+    tokens: Option<Tokens>,
+}
+
+impl Events {
+    pub(crate) fn new(told: Told) -> Self {
+        Self {
+            told,
+            started: false,
+            block: None,
+            blocks: 0,
+            live: None,
+            waiting: BTreeMap::new(),
+            calls: 0,
+            finish: String::new(),
+            tokens: None,
+        }
+    }
+
+    fn start(&mut self, out: &mut Vec<Bytes>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let id = &self.told.id;
+        out.push(event("message-start", None, |event| {
+            event.text("id", id);
+            event.object("delta", |delta| {
+                delta.object("message", |message| {
+                    message.text("role", "assistant");
+                    for list in ["content", "tool_calls", "citations"] {
+                        message.raw(list, "[]");
+                    }
+                    message.text("tool_plan", "");
+                });
+            });
+        }));
+    }
+
+    fn close(&mut self, out: &mut Vec<Bytes>) {
+        if self.block.take().is_some() {
+            out.push(event("content-end", Some(self.blocks - 1), |_| {}));
+        }
+        if self.live.take().is_some() {
+            self.end_call(out);
+        }
+        for call in std::mem::take(&mut self.waiting).into_values() {
+            self.start_call(&call, out);
+            self.arguments(&call.arguments, out);
+            self.end_call(out);
+        }
+    }
+
+    fn text(&mut self, kind: &'static str, text: &str, out: &mut Vec<Bytes>) {
+        if self.block != Some(kind) {
+            self.close(out);
+            self.block = Some(kind);
+            self.blocks += 1;
+            out.push(event("content-start", Some(self.blocks - 1), |event| {
+                content(event, |block| block_of(kind, "", block));
+            }));
+        }
+        out.push(event("content-delta", Some(self.blocks - 1), |event| {
+            content(event, |block| block.text(kind, text));
+        }));
+    }
+
+    fn call(&mut self, number: u64, piece: Call, out: &mut Vec<Bytes>) {
+        if self.live.is_none() {
+            self.close(out);
+            self.live = Some(number);
+            self.start_call(&piece, out);
+        }
+        match self.live == Some(number) {
+            true => self.arguments(&piece.arguments, out),
+            false => self.waiting.entry(number).or_default().add(piece),
+        }
+    }
+
+    fn start_call(&mut self, call: &Call, out: &mut Vec<Bytes>) {
+        self.calls += 1;
+        let begun = Call {
+            arguments: String::new(),
+            ..call.clone()
+        };
+        out.push(event("tool-call-start", Some(self.calls - 1), |event| {
+            inside(event, "tool_calls", |out| write_call(&begun, out));
+        }));
+    }
+
+    fn arguments(&self, piece: &str, out: &mut Vec<Bytes>) {
+        if piece.is_empty() {
+            return;
+        }
+        out.push(event("tool-call-delta", Some(self.calls - 1), |event| {
+            inside(event, "tool_calls", |out| {
+                out.push_str("{\"function\":{\"arguments\":");
+                write_json_string(piece, out);
+                out.push_str("}}");
+            });
+        }));
+    }
+
+    fn end_call(&self, out: &mut Vec<Bytes>) {
+        out.push(event("tool-call-end", Some(self.calls - 1), |_| {}));
+    }
+}
+
+impl DoorStream for Events {
+    fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>) {
+        self.start(out);
+        for piece in pieces(data) {
+            match piece {
+                Piece::Text(text) => self.text("text", &text, out),
+                Piece::Reasoning(text) => self.text("thinking", &text, out),
+                Piece::Call(number, piece) => self.call(number, piece, out),
+                Piece::Finish(finish) => self.finish = finish,
+                Piece::Tokens(tokens) => self.tokens = Some(tokens),
+                // Its own are numbers beside token ids, which nobody else tells.
+                Piece::Logprobs(_) => {}
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Bytes>) {
+        self.start(out);
+        self.close(out);
+        let reason = finish_reason(&self.finish, self.calls > 0);
+        let (id, tokens) = (&self.told.id, self.tokens);
+        out.push(event("message-end", None, |event| {
+            event.text("id", id);
+            event.object("delta", |delta| {
+                delta.text("finish_reason", reason);
+                write_usage(tokens, delta);
+            });
+        }));
+    }
+}
+
+fn event(kind: &str, index: Option<u64>, more: impl FnOnce(&mut Object<'_>)) -> Bytes {
+    let mut out = String::with_capacity(128);
+    let mut object = Object::open(&mut out);
+    object.text("type", kind);
+    object.plain("index", index);
+    more(&mut object);
+    object.close();
+    out.into()
+}
+
+/// A member of `delta.message`.
+fn inside(event: &mut Object<'_>, name: &str, write: impl FnOnce(&mut String)) {
+    event.object("delta", |delta| {
+        delta.object("message", |message| {
+            if let Some(out) = message.begin(name) {
+                write(out);
+            }
+        });
+    });
+}
+
+fn content(event: &mut Object<'_>, block: impl FnOnce(&mut Object<'_>)) {
+    inside(event, "content", |out| {
+        let mut object = Object::open(out);
+        block(&mut object);
+        object.close();
+    });
+}

@@ -1,0 +1,150 @@
+//! Google's `embedContent` and `batchEmbedContents` as clients speak them: a door to OpenAI's
+//! embeddings.
+
+use bytes::Bytes;
+
+use crate::cohere::{List, Object};
+use crate::door::{Entered, Told, Vectors};
+use crate::fields::{invalid, name_of, string};
+use crate::json::{Document, Kind, Value, json_string};
+use crate::request::RequestError;
+
+/// Members of one request under the names that the upstreams' writers know, in either spelling.
+const NAMES: [(&str, &str); 6] = [
+    ("taskType", "task_type"),
+    ("task_type", "task_type"),
+    ("title", "title"),
+    ("outputDimensionality", "dimensions"),
+    ("output_dimensionality", "dimensions"),
+    ("autoTruncate", ""),
+];
+
+/// A request for one vector.
+pub(crate) fn one(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
+    let document = Document::parse(body)?;
+    let asked = asked(document.root(), "")?;
+    entered(&[asked], told)
+}
+
+/// A request for several, which must want the same of each.
+pub(crate) fn batch(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
+    let document = Document::parse(body)?;
+    let root = document.root();
+    if root.kind() != Kind::Object {
+        return Err(RequestError::wrong_type("body", "an object", root));
+    }
+    let requests = root.get("requests").ok_or_else(|| RequestError::Missing {
+        param: "requests".to_owned(),
+    })?;
+    let requests = requests.items().enumerate();
+    let all: Vec<Asked> = requests
+        .map(|(at, request)| asked(request, &format!("requests[{at}].")))
+        .collect::<Result<_, _>>()?;
+    let Some(first) = all.first() else {
+        return Err(invalid("requests", "must have at least one request"));
+    };
+    if all.iter().any(|asked| asked.more != first.more) {
+        let reason = "must all have the same settings; send the others in a batch of their own";
+        return Err(invalid("requests", reason));
+    }
+    // Nothing else is known here, and what is not known could not be judged.
+    for (key, _) in root.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        if name != "requests" && name != "model" {
+            return Err(invalid(&name, "is not known"));
+        }
+    }
+    entered(&all, told)
+}
+
+/// One text, and what is wanted of its vector.
+struct Asked {
+    text: String,
+    more: Vec<(String, String)>,
+}
+
+fn asked(request: Value<'_>, path: &str) -> Result<Asked, RequestError> {
+    if request.kind() != Kind::Object {
+        let path = if path.is_empty() { "body" } else { path };
+        return Err(RequestError::wrong_type(path, "an object", request));
+    }
+    let mut asked = Asked {
+        text: String::new(),
+        more: Vec::new(),
+    };
+    let mut has_content = false;
+    for (key, value) in request.members().filter(|(_, value)| !value.is_null()) {
+        match name_of(key).as_ref() {
+            // The path names it, and in a batch each request does again.
+            "model" => {}
+            "content" => {
+                has_content = true;
+                asked.text = content(value, &format!("{path}content"))?;
+            }
+            name => match NAMES.iter().find(|(theirs, _)| *theirs == name) {
+                Some((_, "")) => {}
+                Some((_, ours)) => asked
+                    .more
+                    .push(((*ours).to_owned(), value.raw().to_owned())),
+                None => asked.more.push((name.to_owned(), value.raw().to_owned())),
+            },
+        }
+    }
+    if !has_content {
+        return Err(RequestError::Missing {
+            param: format!("{path}content"),
+        });
+    }
+    asked.more.sort();
+    Ok(asked)
+}
+
+fn content(content: Value<'_>, path: &str) -> Result<String, RequestError> {
+    let mut text = String::new();
+    let parts = content.get("parts");
+    for (at, part) in parts.into_iter().flat_map(Value::items).enumerate() {
+        let path = format!("{path}.parts[{at}]");
+        let said = part.get("text").filter(|text| !text.is_null());
+        let said = said.ok_or_else(|| invalid(&path, "only texts are embedded here"))?;
+        text.push_str(&string(said, || format!("{path}.text"))?);
+    }
+    match parts {
+        Some(_) => Ok(text),
+        None => Err(RequestError::Missing {
+            param: format!("{path}.parts"),
+        }),
+    }
+}
+
+fn entered(all: &[Asked], told: &Told) -> Result<Entered, RequestError> {
+    let mut out = String::new();
+    let mut object = Object::open(&mut out);
+    object.text("model", &told.model);
+    let texts: Vec<&str> = all.iter().map(|asked| asked.text.as_str()).collect();
+    object.texts("input", &texts);
+    for (name, value) in all.first().into_iter().flat_map(|asked| &asked.more) {
+        let quoted = json_string(name);
+        object.raw(&quoted[1..quoted.len() - 1], value);
+    }
+    object.text("encoding_format", "float");
+    object.close();
+    Ok(Entered::Request(out.into()))
+}
+
+/// The vectors: all of them, or the one.
+pub(crate) fn embedded(vectors: &Vectors, batch: bool) -> Option<Bytes> {
+    let mut out = String::new();
+    let mut object = Object::open(&mut out);
+    if batch {
+        let mut list = List::open(object.begin("embeddings")?);
+        for vector in &vectors.list {
+            list.object(|item| item.raw("values", vector));
+        }
+        list.close();
+    } else {
+        let vector = vectors.list.first()?;
+        object.object("embedding", |item| item.raw("values", vector));
+    }
+    object.close();
+    Some(out.into())
+}

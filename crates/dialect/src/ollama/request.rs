@@ -1,0 +1,182 @@
+//! Requests to `/api/chat` and `/api/generate` as OpenAI's chat completions.
+
+use bytes::Bytes;
+
+use super::answer::loaded;
+use super::message::{Calls, picture, write_message};
+use super::options;
+use crate::cohere::{List, Object};
+use crate::door::{Entered, Told};
+use crate::fields::{boolean, invalid, name_of, string};
+use crate::json::{Document, Kind, Value, json_string};
+use crate::request::RequestError;
+
+/// What concerns a server that holds models, and no model.
+const SERVER: [&str; 3] = ["keep_alive", "truncate", "shift"];
+
+pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
+    let document = parsed(body)?;
+    let root = object(document.root(), "body")?;
+    model(root, told)?;
+    let messages = root.get("messages").filter(|value| !value.is_null());
+    let messages = messages.map(|list| array(list, "messages")).transpose()?;
+    let Some(messages) = messages.filter(|list| list.items().next().is_some()) else {
+        return Ok(Entered::Answer(loaded(told, root, false)));
+    };
+    let mut out = String::with_capacity(body.len() + 256);
+    let mut object = Object::open(&mut out);
+    if let Some(out) = object.begin("messages") {
+        let mut list = List::open(out);
+        let mut calls = Calls::default();
+        for (at, message) in messages.items().enumerate() {
+            write_message(at, message, &mut calls, list.next())?;
+        }
+        list.close();
+    }
+    members(root, &["messages"], &mut object)?;
+    object.close();
+    Ok(Entered::Request(out.into()))
+}
+
+pub(crate) fn generate(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
+    let document = parsed(body)?;
+    let root = object(document.root(), "body")?;
+    model(root, told)?;
+    let text = |name: &str| {
+        let value = root.get(name).filter(|value| !value.is_null());
+        value.map_or(Ok("".into()), |value| string(value, || name.to_owned()))
+    };
+    for (name, reason) in [
+        ("suffix", "text can't be filled in before a suffix here"),
+        ("template", "the template is the model's own here"),
+    ] {
+        if !text(name)?.is_empty() {
+            return Err(invalid(name, reason));
+        }
+    }
+    let some = |name: &str| root.get(name).filter(|value| !value.is_null());
+    if some("context").is_some_and(|context| context.items().next().is_some()) {
+        let reason =
+            "token ids mean nothing to another server; use /api/chat and send the messages";
+        return Err(invalid("context", reason));
+    }
+    if some("raw").map_or(Ok(false), |raw| boolean(raw, "raw"))? {
+        return Err(invalid(
+            "raw",
+            "prompts go through the model's template here",
+        ));
+    }
+    let prompt = text("prompt")?;
+    let images = some("images").filter(|images| images.items().next().is_some());
+    if prompt.is_empty() && images.is_none() {
+        return Ok(Entered::Answer(loaded(told, root, true)));
+    }
+    let mut out = String::with_capacity(body.len() + 256);
+    let mut object = Object::open(&mut out);
+    if let Some(out) = object.begin("messages") {
+        let mut list = List::open(out);
+        let system = text("system")?;
+        if !system.is_empty() {
+            list.object(|message| {
+                message.text("role", "system");
+                message.text("content", &system);
+            });
+        }
+        let mut message = Object::open(list.next());
+        message.text("role", "user");
+        match images {
+            None => message.text("content", &prompt),
+            Some(images) => content(&prompt, images, "images", &mut message)?,
+        }
+        message.close();
+        list.close();
+    }
+    let known = [
+        "prompt", "system", "images", "suffix", "template", "context", "raw",
+    ];
+    members(root, &known, &mut object)?;
+    object.close();
+    Ok(Entered::Request(out.into()))
+}
+
+/// A text with pictures, as OpenAI's parts.
+pub(super) fn content(
+    text: &str,
+    images: Value<'_>,
+    path: &str,
+    message: &mut Object<'_>,
+) -> Result<(), RequestError> {
+    let Some(out) = message.begin("content") else {
+        return Ok(());
+    };
+    let mut list = List::open(out);
+    if !text.is_empty() {
+        list.object(|part| {
+            part.text("type", "text");
+            part.text("text", text);
+        });
+    }
+    for (at, image) in array(images, path)?.items().enumerate() {
+        let url = picture(&string(image, || format!("{path}[{at}]"))?);
+        list.object(|part| {
+            part.text("type", "image_url");
+            part.object("image_url", |image| image.text("url", &url));
+        });
+    }
+    list.close();
+    Ok(())
+}
+
+/// All but the conversation.
+fn members(root: Value<'_>, known: &[&str], object: &mut Object<'_>) -> Result<(), RequestError> {
+    let mut streams = true;
+    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        let name = name_of(key);
+        match name.as_ref() {
+            name if known.contains(&name) || SERVER.contains(&name) => {}
+            "stream" => streams = boolean(value, "stream")?,
+            "options" => options::write(value, object)?,
+            "format" => options::format(value, object)?,
+            "think" => options::think(value, object)?,
+            "tools" if value.items().next().is_none() && value.kind() == Kind::Array => {}
+            _ => copy(&name, value, object),
+        }
+    }
+    object.raw("stream", if streams { "true" } else { "false" });
+    if streams {
+        object.raw("stream_options", "{\"include_usage\":true}");
+    }
+    Ok(())
+}
+
+/// A member as it is. Its name is the client's.
+pub(super) fn copy(name: &str, value: Value<'_>, object: &mut Object<'_>) {
+    let quoted = json_string(name);
+    object.raw(&quoted[1..quoted.len() - 1], value.raw());
+}
+
+pub(super) fn model(root: Value<'_>, told: &mut Told) -> Result<(), RequestError> {
+    let model = root.get("model").ok_or_else(|| RequestError::Missing {
+        param: "model".to_owned(),
+    })?;
+    told.model = string(model, || "model".to_owned())?.into_owned();
+    Ok(())
+}
+
+pub(super) fn parsed(body: &Bytes) -> Result<Document<'_>, RequestError> {
+    Ok(Document::parse(body)?)
+}
+
+pub(super) fn object<'d>(value: Value<'d>, path: &str) -> Result<Value<'d>, RequestError> {
+    match value.kind() {
+        Kind::Object => Ok(value),
+        _ => Err(RequestError::wrong_type(path, "an object", value)),
+    }
+}
+
+pub(super) fn array<'d>(value: Value<'d>, path: &str) -> Result<Value<'d>, RequestError> {
+    match value.kind() {
+        Kind::Array => Ok(value),
+        _ => Err(RequestError::wrong_type(path, "an array", value)),
+    }
+}

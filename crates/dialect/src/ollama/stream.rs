@@ -1,0 +1,79 @@
+//! Streams: lines of JSON. A call is told whole, once its arguments are.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::answer::{done_reason, end, head, speak};
+use crate::door::{Call, DoorStream, Piece, Said, Tokens, Told, pieces};
+
+/// Writes a stream.
+pub(crate) struct Lines {
+    told: Told,
+    generates: bool,
+    calls: BTreeMap<u64, Call>,
+    finish: String,
+    tokens: Option<Tokens>,
+}
+
+impl Lines {
+    pub(crate) fn new(told: Told, generates: bool) -> Self {
+        Self {
+            told,
+            generates,
+            calls: BTreeMap::new(),
+            finish: String::new(),
+            tokens: None,
+        }
+    }
+
+    fn line(&self, said: &Said) -> Bytes {
+        let mut out = String::with_capacity(192 + said.text.len());
+        let mut object = head(&mut out, &self.told);
+        speak(said, self.generates, &mut object);
+        object.raw("done", "false");
+        object.close();
+        out.into()
+    }
+
+    /// The calls that have been gathered.
+    fn flush(&mut self, out: &mut Vec<Bytes>) {
+        let calls: Vec<Call> = std::mem::take(&mut self.calls).into_values().collect();
+        if !calls.is_empty() {
+            let said = Said {
+                calls,
+                ..Said::default()
+            };
+            out.push(self.line(&said));
+        }
+    }
+}
+
+impl DoorStream for Lines {
+    fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>) {
+        let mut said = Said::default();
+        for piece in pieces(data) {
+            match piece {
+                Piece::Text(text) => said.text.push_str(&text),
+                Piece::Reasoning(text) => said.reasoning.push_str(&text),
+                Piece::Logprobs(items) => said.logprobs = Some(items),
+                Piece::Call(index, piece) => self.calls.entry(index).or_default().add(piece),
+                Piece::Finish(finish) => self.finish = finish,
+                Piece::Tokens(tokens) => self.tokens = Some(tokens),
+            }
+        }
+        if !said.text.is_empty() || !said.reasoning.is_empty() {
+            out.push(self.line(&said));
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Bytes>) {
+        self.flush(out);
+        let mut last = String::with_capacity(256);
+        let mut object = head(&mut last, &self.told);
+        speak(&Said::default(), self.generates, &mut object);
+        end(done_reason(&self.finish), self.tokens, &mut object);
+        object.close();
+        out.push(last.into());
+    }
+}
