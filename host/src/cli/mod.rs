@@ -13,6 +13,7 @@ mod prefix;
 mod prefix_explain;
 mod remote;
 mod serve;
+mod top;
 mod why;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +42,8 @@ enum Command {
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
+    /// Show what a running gateway does, live.
+    Top(top::TopArgs),
     /// Show how a request came to its answer.
     Why(why::WhyArgs),
     /// Have a running gateway read its configuration again.
@@ -86,6 +89,7 @@ impl Cli {
             Command::Upstreams(args) => args.run(),
             Command::Cache(args) => args.run(),
             Command::Purge(args) => args.run(),
+            Command::Top(args) => args.run(),
             Command::Why(args) => args.run(),
             Command::Reload(args) => args.run(),
             Command::Completions(args) => args.run(),

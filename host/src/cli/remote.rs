@@ -90,6 +90,11 @@ impl Remote {
 }
 
 impl Gateway {
+    /// Its admin address.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `GET path`, as text.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<String> {
         self.ask(http::Method::GET, path, Bytes::new())

@@ -91,6 +91,16 @@ async fn a_failover_is_told_with_order_tries_and_outcome() {
     assert_eq!(two["outcome"]["saved_usd"], one["outcome"]["cost_usd"]);
     assert!(!told.to_string().contains("secret prompt"));
 
+    let (_, metrics) = whole(http().request(get(&host.admin("/metrics"))).await.unwrap()).await;
+    for series in [
+        "forebay_key_requests_total{tenant=\"local\",key=\"local\",status=\"2xx\"} 2",
+        "forebay_key_tokens_total{tenant=\"local\",key=\"local\",kind=\"output\"}",
+        "forebay_cost_usd_total{tenant=\"local\",key=\"local\",upstream=\"up\"}",
+        "forebay_saved_usd_total{tenant=\"local\",key=\"local\",by=\"cache\"}",
+    ] {
+        assert!(metrics.contains(series), "{series}\n{metrics}");
+    }
+
     assert_eq!(why(&host, "/why/three").await.0, 404);
     let (_, listed) = why(&host, "/why?limit=1").await;
     assert_eq!(listed["requests"].as_array().unwrap().len(), 1);
