@@ -105,7 +105,8 @@ pub(super) fn check<P: Platform>(
             )
             .with_param(Some("model")));
         }
-        None if !identity.key.models.is_empty() => {
+        // The lines of an uploaded batch are checked one by one.
+        None if !identity.key.models.is_empty() && *passage != super::table::FILES => {
             return Err(GatewayError::new(
                 ErrorKind::ModelNotAllowed,
                 "this API key is for certain models, so the request has to name one",
