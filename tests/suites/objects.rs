@@ -54,6 +54,9 @@ fn answer(
             let told = json!({"index": 0, "message": {"role": "assistant", "content": "read"}, "finish_reason": "stop"});
             return ("200 OK", json!({"choices": [told]}));
         }
+        ("post", "/v1/moderations") => {
+            return ("200 OK", json!({"id": "m", "model": "m", "results": []}));
+        }
         ("get", "/v1/files") => return ("200 OK", list("file")),
         ("get", "/v1/batches") => return ("200 OK", list("batch")),
         (_, path) if path.ends_with("/content") => {
@@ -204,6 +207,16 @@ async fn a_request_may_name_only_files_of_its_tenant_and_goes_where_they_are() {
         .replace("file_id", "f\\u0069le_id");
     let reply = mine.post_bytes("/v1/chat/completions", escaped).await;
     reply.is_error(404, "file_not_found");
+    for name in [file.as_str(), "file-0"] {
+        let passed = json!({"input": "a", "file_id": name});
+        let reply = theirs.post("/v1/moderations", &passed).await;
+        reply.is_error(404, "file_not_found");
+    }
+    let passed = json!({"input": "a", "file_id": file});
+    let reply = mine.post("/v1/moderations", &passed).await;
+    assert_eq!(reply.header("x-forebay-upstream"), "kept");
+    let sent = upstream.received().pop().unwrap().json();
+    assert_eq!(sent["file_id"], "file-0");
     let plain = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
     let reply = mine.chat(&plain).await;
     assert_eq!(reply.header("x-forebay-upstream"), "elsewhere");
@@ -330,6 +343,9 @@ async fn a_providers_own_api_is_reached_where_it_is_listed_exactly() {
         .await
         .is_error(401, "missing_api_key");
     assert_eq!(own.get(path).await.status, 404);
+    own.post(path, &json!({"training_file": "file-of-another"}))
+        .await
+        .is_error(404, "file_not_found");
     for near in [
         "/v1/fine_tuning/jobs/",
         "/v1//fine_tuning/jobs",

@@ -175,7 +175,7 @@ async fn compose<P: Platform>(
 }
 
 /// The request with the files that it refers to as their upstream knows them, and that upstream.
-async fn refer<P: Platform>(
+pub(crate) async fn refer<P: Platform>(
     gateway: &Gateway<P>,
     head: &request::Parts,
     body: Bytes,

@@ -8,6 +8,7 @@ use http::{Method, header, request};
 use super::judge::judge;
 use super::serve::{Asking, check};
 use super::{At, Sent, answer, table};
+use crate::answer::generate::refer;
 use crate::config::{Judging, RawConfig};
 use crate::enter::headers;
 use crate::enter::ticket::Ticket;
@@ -55,6 +56,14 @@ pub(crate) async fn serve_raw<P: Platform>(
         path: format!("{}{}", raw.path, query.unwrap_or_default()),
     };
     let media = head.headers.get(header::CONTENT_TYPE).cloned();
+    let (body, keeps) = refer(gateway, head, body).await?;
+    if keeps.is_some_and(|keeps| keeps != raw.upstream) {
+        let error = format!(
+            "the request names a file that \"{}\" does not keep",
+            raw.upstream
+        );
+        return Err(GatewayError::new(ErrorKind::NotFound, error).with_code("file_not_found"));
+    }
     let mut sent = Sent::raw(passage, at, raw.upstream.clone(), body, media);
     check(gateway, &identity, &sent)?;
     let session = gateway.policies().session(&caller, sent.size()).await;

@@ -9,7 +9,13 @@ use super::id::{FILE, Thing, open};
 use crate::error::{ErrorKind, GatewayError};
 
 /// The members that name a file, in any format.
-const NAMING: [&str; 2] = ["file_id", "file_ids"];
+const NAMING: [&str; 5] = [
+    "file_id",
+    "file_ids",
+    "input_file_id",
+    "training_file",
+    "validation_file",
+];
 /// Nothing is listed: every string is read.
 const ALL: Table = &[("", Member::Tree)];
 
@@ -17,7 +23,7 @@ const ALL: Table = &[("", Member::Tree)];
 pub(crate) fn references(body: &[u8]) -> bool {
     let has = |text: &str| memchr::memmem::find(body, text.as_bytes()).is_some();
     // ASCII is escaped by nobody but who has something to hide.
-    has("file_id") || has(FILE) || has("\\u00")
+    has("file_id") || has("ing_file") || has("ion_file") || has(FILE) || has("\\u00")
 }
 
 /// A body with the upstream's own names of the files that it refers to, and the upstream.
