@@ -32,6 +32,8 @@ def check(text, folder):
     file = folder / "forebay.toml"
     file.write_text(text)
     if "keys.toml" in text:
+        # An empty file is not a keys file.
+        (folder / "keys.toml").unlink(missing_ok=True)
         create = [BINARY, "keys", "create", "--file", folder / "keys.toml", "--tenant", "acme"]
         subprocess.run(create, check=True, capture_output=True)
     secrets = {name: "http://127.0.0.1:9" if "UPSTREAM" in name or "URL" in name else "a-value-for-a-test" for name in re.findall(r'"env:(\w+)"', text)}
