@@ -48,6 +48,8 @@ pub struct Step {
     /// Answers are stored behind the response: the request is sent again, for a bounded time, as long
     /// as nothing is stored for it (504).
     pub until_stored: bool,
+    /// Ask again until the upstream is asked: the answer before may still be open to whoever joins.
+    pub until_asked: bool,
     /// The client leaves after so many events.
     pub hang_up_after: Option<usize>,
     /// What the upstream plays, in the order of the calls it gets.
@@ -70,6 +72,7 @@ impl Default for Step {
             pad: 0,
             together: 1,
             until_stored: false,
+            until_asked: false,
             hang_up_after: None,
             upstream: Vec::new(),
             expect: Expect::default(),

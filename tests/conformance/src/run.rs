@@ -121,14 +121,22 @@ async fn one(stage: &Stage, base: &str, case: &Case) -> Result<Vec<String>> {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let asking = (0..step.together.max(1))
-            .map(|_| Ok(answer::ask(&client, sent()?, &gates, step.hang_up_after)))
-            .collect::<Result<Vec<_>>>()?;
+        let answered = loop {
+            let asking = (0..step.together.max(1))
+                .map(|_| Ok(answer::ask(&client, sent()?, &gates, step.hang_up_after)))
+                .collect::<Result<Vec<_>>>()?;
+            let answered = futures_util::future::join_all(asking).await;
+            let joined = step.until_asked && stage.seen(&case.name).0.is_empty();
+            if !joined || began.elapsed() >= NOTICED {
+                break answered;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         let mut at_step = |differences: Vec<String>| {
             wrong.extend(differences.iter().map(|d| format!("step {n}: {d}")));
         };
         let mut last = Answer::default();
-        for answer in futures_util::future::join_all(asking).await {
+        for answer in answered {
             match answer {
                 Ok(answer) => {
                     at_step(judge::answer(&answer, &step.expect, &answers));
