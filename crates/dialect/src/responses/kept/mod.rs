@@ -41,6 +41,23 @@ fn prefix_of(kind: &str) -> &'static str {
     }
 }
 
+/// The same of the item that an event of this type is about.
+fn prefix_of_event(kind: &str) -> &'static str {
+    let kind = kind.strip_prefix("response.").unwrap_or(kind);
+    let about = |words: &[&str]| words.iter().any(|word| kind.starts_with(word));
+    if about(&["output_text", "content_part", "refusal"]) {
+        prefix_of("message")
+    } else if about(&["reasoning"]) {
+        prefix_of("reasoning")
+    } else if about(&["function_call"]) {
+        prefix_of("function_call")
+    } else if about(&["custom_tool_call"]) {
+        prefix_of("custom_tool_call")
+    } else {
+        prefix_of(kind)
+    }
+}
+
 /// The prefix of an id that somebody else gave, where it has a plain one.
 fn prefix_in(id: &str) -> Option<&str> {
     let (prefix, _) = id.split_once('_')?;

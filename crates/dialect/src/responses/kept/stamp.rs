@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{item_id, prefix_in, prefix_of, response_id};
+use super::{item_id, prefix_in, prefix_of, prefix_of_event, response_id};
 use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
 
 /// What is put into an answer.
@@ -65,7 +65,9 @@ impl Stamp {
             }
             if let Some(id) = root.get("item_id").filter(|id| id.kind() == Kind::String) {
                 let said = id.as_str().unwrap_or_default();
-                let new = item_id(prefix_in(&said).unwrap_or("item"), token, place);
+                let kind = root.get("type").and_then(Value::as_str).unwrap_or_default();
+                let prefix = prefix_in(&said).unwrap_or(prefix_of_event(&kind));
+                let new = item_id(prefix, token, place);
                 splices.push(Splice::new(id.span(), json_string(&new)));
             }
         }

@@ -155,6 +155,44 @@ fn a_response_and_its_events_get_the_same_ids() {
     assert_eq!(parsed(&ended.response.unwrap()), whole);
 }
 
+/// Upstreams, and masks, give ids without the prefixes of OpenAI's.
+#[test]
+fn every_event_about_an_item_has_the_items_id_whatever_an_upstream_called_it() {
+    let about = [
+        ("message", "response.output_text.delta"),
+        ("message", "response.output_text.done"),
+        ("message", "response.output_text.annotation.added"),
+        ("message", "response.content_part.added"),
+        ("message", "response.content_part.done"),
+        ("message", "response.refusal.delta"),
+        ("reasoning", "response.reasoning_text.delta"),
+        ("reasoning", "response.reasoning_summary_part.added"),
+        ("reasoning", "response.reasoning_summary_text.done"),
+        ("function_call", "response.function_call_arguments.delta"),
+        ("function_call", "response.function_call_arguments.done"),
+        ("custom_tool_call", "response.custom_tool_call_input.delta"),
+        ("web_search_call", "response.web_search_call.searching"),
+        ("mcp_call", "response.mcp_call_arguments.delta"),
+        (
+            "code_interpreter_call",
+            "response.code_interpreter_call_code.delta",
+        ),
+        (
+            "image_generation_call",
+            "response.image_generation_call.partial_image",
+        ),
+    ];
+    for (kind, event) in about {
+        for id in ["item-1", "X", "Fc_1", "fc_1", "msg_1"] {
+            let added = json!({"type": "response.output_item.added", "output_index": 2, "item": {"type": kind, "id": id}});
+            let told = json!({"type": event, "output_index": 2, "item_id": id});
+            let added = parsed(&stamp().event(&body(added)).data);
+            let told = parsed(&stamp().event(&body(told)).data);
+            assert_eq!(told["item_id"], added["item"]["id"], "{event}, {id}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_that_is_not_kept_keeps_its_ids() {
     let stamp = Stamp {
