@@ -10,3 +10,4 @@ mod reloads;
 mod resources;
 mod secrets;
 mod sharing;
+mod through;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
 use crate::request::RequestError;
+use crate::vocabulary::{is_grammar_name, is_grammar_word};
 
 /// What a member of a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub struct Said {
     pub member: Member,
     /// What it says, unescaped; empty for media.
     pub text: String,
-    /// The string in the body; none for the name of a member, and for media.
+    /// The string in the body; none for media, and for the name of a request's member.
     span: Option<Span>,
+    /// Whether it is the name of a member.
+    pub is_name: bool,
 }
 
 impl Said {
@@ -44,6 +47,7 @@ impl Said {
             member,
             text,
             span: None,
+            is_name: false,
         }
     }
 }
@@ -95,6 +99,7 @@ impl Passing {
     }
 
     /// Reads an answer: each of its strings is text, but for those that the table lists otherwise.
+    /// Words and names out of the formats' own lists are left out: no upstream chooses them.
     ///
     /// # Errors
     ///
@@ -208,6 +213,8 @@ struct Reader {
     said: Vec<Said>,
     /// What is not listed is text.
     open: bool,
+    /// The name of the member that is read, in an answer.
+    member: String,
 }
 
 impl Reader {
@@ -249,9 +256,12 @@ impl Reader {
                 self.items(value, |reader, item| reader.value(item, &below));
             }
             Kind::Object => self.members(value, |reader, name, member| {
-                let below = rows.member(name);
-                if below.0.is_empty() && !reader.open {
+                let below = rows.member(&name.as_str().unwrap_or_default());
+                let unknown = below.0.is_empty();
+                if unknown {
                     reader.name(name);
+                }
+                if unknown && !reader.open {
                     reader.unlisted(member);
                 } else {
                     reader.value(member, &below);
@@ -281,14 +291,29 @@ impl Reader {
     }
 
     fn string(&mut self, value: Value<'_>, member: Member) {
+        if self.open
+            && value
+                .as_str()
+                .is_some_and(|text| is_grammar_word(&self.member, &text))
+        {
+            return;
+        }
         match value.as_str().filter(|_| member != Member::Media) {
             Some(text) => self.push(member, text.into_owned(), Some(value.span())),
             None => self.push(Member::Media, String::new(), None),
         }
     }
 
-    fn name(&mut self, name: &str) {
-        self.push(Member::Word, name.to_owned(), None);
+    fn name(&mut self, key: Value<'_>) {
+        let name = key.as_str().unwrap_or_default();
+        if self.open && is_grammar_name(&name) {
+            return;
+        }
+        let span = self.open.then(|| key.span());
+        self.push(Member::Word, name.into_owned(), span);
+        if let Some(said) = self.said.last_mut() {
+            said.is_name = true;
+        }
     }
 
     fn push(&mut self, member: Member, text: String, span: Option<Span>) {
@@ -297,6 +322,7 @@ impl Reader {
             member,
             text,
             span,
+            is_name: false,
         });
     }
 
@@ -313,15 +339,19 @@ impl Reader {
         }
     }
 
-    fn members(&mut self, value: Value<'_>, mut each: impl FnMut(&mut Self, &str, Value<'_>)) {
+    fn members(&mut self, value: Value<'_>, mut each: impl FnMut(&mut Self, Value<'_>, Value<'_>)) {
         let length = self.path.len();
-        for (name, member) in value.members() {
-            let name = name.as_str().unwrap_or_default();
+        for (key, member) in value.members() {
+            let name = key.as_str().unwrap_or_default();
             if length > 0 {
                 self.path.push('.');
             }
             self.path.push_str(shown(&name));
-            each(self, &name, member);
+            if self.open {
+                self.member.clear();
+                self.member.push_str(&name);
+            }
+            each(self, key, member);
             self.path.truncate(length);
         }
     }

@@ -110,6 +110,11 @@ impl<G: OutputGuard> Guarded<G> {
         self.last.as_ref()
     }
 
+    /// The guard itself, and the rules that have matched.
+    pub(crate) fn into_parts(self) -> (G, Vec<Hit>) {
+        (self.guard, self.hits)
+    }
+
     /// Judges strings that stand outside of payloads: what became of each, none where nothing did.
     pub(crate) async fn words(
         &mut self,

@@ -4,12 +4,12 @@
 mod empty;
 mod events;
 pub(crate) mod guard;
-mod labels;
+pub(crate) mod labels;
 mod land;
 pub(crate) mod meter;
 mod stream;
 mod whole;
-mod words;
+pub(crate) mod words;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -35,34 +35,11 @@ impl<P: Platform> Receiver<'_, P> {
         guard: &mut GuardOf<P>,
         head: &mut Head,
     ) -> Result<(), GatewayError> {
-        let id = head.request_id.iter().map(|id| id.to_string());
-        let limits = head.rate_limits.iter().map(told);
-        let strings: Vec<_> = (0..)
-            .zip(id.chain(limits))
-            .map(|(at, text)| (Channel::Annotation(at), text))
-            .collect();
-        if strings.is_empty() {
-            return Ok(());
-        }
-        let judged = guard.words(strings).await.map_err(|e| policy_failed(&e))?;
-        let judged = judged.map_err(|reason| {
+        let judged = judge_head(guard, head).await;
+        if judged.is_err() {
             self.report_hits(std::mem::take(&mut guard.hits));
-            denied(&reason)
-        })?;
-        let mut clean = judged.iter().map(Option::is_none);
-        head.request_id = head
-            .request_id
-            .take()
-            .filter(|_| clean.next() == Some(true));
-        let limits: Arc<[_]> = head
-            .rate_limits
-            .iter()
-            .zip(clean)
-            .filter(|(_, clean)| *clean)
-            .map(|(limit, _)| limit.clone())
-            .collect();
-        head.rate_limits = limits;
-        Ok(())
+        }
+        judged
     }
 
     /// An upstream's error as its client may read it. It stays the error that it is, with its status:
@@ -82,6 +59,38 @@ impl<P: Platform> Receiver<'_, P> {
     }
 }
 
+/// A head as its client may read it: a value in which a rule finds something is left out.
+pub(crate) async fn judge_head<G: crate::policy::OutputGuard>(
+    guard: &mut Guarded<G>,
+    head: &mut Head,
+) -> Result<(), GatewayError> {
+    let id = head.request_id.iter().map(|id| id.to_string());
+    let limits = head.rate_limits.iter().map(told);
+    let strings: Vec<_> = (0..)
+        .zip(id.chain(limits))
+        .map(|(at, text)| (Channel::Annotation(at), text))
+        .collect();
+    if strings.is_empty() {
+        return Ok(());
+    }
+    let judged = guard.words(strings).await.map_err(|e| policy_failed(&e))?;
+    let judged = judged.map_err(|reason| denied(&reason))?;
+    let mut clean = judged.iter().map(Option::is_none);
+    head.request_id = head
+        .request_id
+        .take()
+        .filter(|_| clean.next() == Some(true));
+    let limits: Arc<[_]> = head
+        .rate_limits
+        .iter()
+        .zip(clean)
+        .filter(|(_, clean)| *clean)
+        .map(|(limit, _)| limit.clone())
+        .collect();
+    head.rate_limits = limits;
+    Ok(())
+}
+
 /// The members of an error that may hold an upstream's words, in the order in which they are judged.
 fn members_of(error: &GatewayError) -> [Option<&str>; 3] {
     [
@@ -91,7 +100,8 @@ fn members_of(error: &GatewayError) -> [Option<&str>; 3] {
     ]
 }
 
-async fn words_of<G: crate::policy::OutputGuard>(
+/// An upstream's error with its words judged.
+pub(crate) async fn words_of<G: crate::policy::OutputGuard>(
     mut error: GatewayError,
     guard: &mut Guarded<G>,
 ) -> GatewayError {

@@ -15,7 +15,7 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::Passage;
-use super::judge::{Judged, release};
+use super::judge::{Judged, guarded, release};
 use super::table::Answer as Kind;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -86,7 +86,13 @@ pub(super) async fn read<P: Platform>(
                 Some(usage) => ticket.counted(usage, false),
                 None => ticket.estimated(0, false),
             }
+            let guarded = ruled.judged.guard_output;
             let body = judged(&mut ruled, body).await?;
+            // The parameters of a media type are an upstream's words as well.
+            let media = match guarded {
+                true => HeaderValue::from_static("application/json"),
+                false => media,
+            };
             Ok(Content::Typed(body, media))
         }
         Form::Text if text && ruled.sees() => {
@@ -117,7 +123,10 @@ fn unreadable<P: Platform>(ruled: &Ruled<'_, P>) -> GatewayError {
 }
 
 /// An answer in JSON with its text judged and its masks undone.
-async fn judged<P: Platform>(ruled: &mut Ruled<'_, P>, body: Bytes) -> Result<Bytes, GatewayError> {
+pub(super) async fn judged<P: Platform>(
+    ruled: &mut Ruled<'_, P>,
+    body: Bytes,
+) -> Result<Bytes, GatewayError> {
     if !ruled.sees() {
         return Ok(body);
     }
@@ -137,7 +146,8 @@ async fn judged<P: Platform>(ruled: &mut Ruled<'_, P>, body: Bytes) -> Result<By
     let guard = match ruled.judged.guard_output {
         true => {
             let guard = ruled.gateway.policies().guard(ruled.caller).await;
-            Some(guard.map_err(|error| policy_failed(&error))?)
+            let guard = guard.map_err(|error| policy_failed(&error))?;
+            Some(guarded(guard, ruled.gateway.platform().random()))
         }
         false => None,
     };
@@ -156,7 +166,6 @@ pub(super) async fn passed<P: Platform>(
     mut ruled: Ruled<'_, P>,
     answer: Answer,
 ) -> Result<Content<P>, GatewayError> {
-    let media = answer.head.headers.get(CONTENT_TYPE).cloned();
     let body = collect(&ruled, answer).await?;
     let lines: Vec<&[u8]> = body
         .split(|byte| *byte == b'\n')
@@ -175,7 +184,7 @@ pub(super) async fn passed<P: Platform>(
         out.extend_from_slice(line.strip_suffix(b",").unwrap_or(line));
         out.push(b'\n');
     }
-    let media = media.unwrap_or(HeaderValue::from_static("application/jsonl"));
+    let media = HeaderValue::from_static("application/jsonl");
     Ok(Content::Typed(out.into(), media))
 }
 

@@ -1,5 +1,8 @@
 //! What the guardrails say about a request that passes through, and about its answer's text.
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use forebay_dialect::canonical::{Channel, Message, Operation, Part, Prompt, Sampling};
 use forebay_dialect::passing::{Member, Passing, Said};
 
@@ -11,7 +14,8 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{
     Action, Caller, Delta, Hit, Outline, OutputGuard, PolicyError, PolicySession, Reason, Releases,
 };
-use crate::receive::guard::{denied, policy_failed};
+use crate::receive::guard::{Guarded, denied, policy_failed};
+use crate::receive::labels::{Labels, Sent as Known};
 
 /// What was decided about a request.
 #[derive(Default)]
@@ -94,6 +98,33 @@ pub(super) async fn judge<S: PolicySession>(
     Ok((judged, None))
 }
 
+/// Whether rules for the output apply to what an endpoint answers, where no request is judged.
+pub(super) async fn guards_output<S: PolicySession>(
+    session: &mut S,
+    caller: &Caller,
+    operation: &'static str,
+) -> Result<bool, GatewayError> {
+    let outline = Outline {
+        operation,
+        model: "",
+        messages: 0,
+        tools: 0,
+        largest_message: 0,
+        bytes: 0,
+    };
+    let verdict = session.check_prompt(caller, &outline, &[], &[]).await;
+    Ok(verdict.map_err(|error| policy_failed(&error))?.guard_output)
+}
+
+/// A guard for the labels of an answer, an error or a head.
+pub(super) fn guarded<G: OutputGuard>(guard: G, secret: [u8; 16]) -> Guarded<G> {
+    let sent = Known {
+        model: "".into(),
+        body: Bytes::new(),
+    };
+    Guarded::new(guard, Labels::new(secret, sent))
+}
+
 /// The request's texts as the parts of one message: what masks are made for.
 fn prompt(said: &[Said]) -> Prompt {
     let parts = said.iter().map(|said| Part::Text(said.text.clone()));
@@ -130,7 +161,7 @@ fn unreadable(sent: &Sent) -> Reason {
 /// The text of an answer, as it is let go: judged where rules apply, with values back in the
 /// places of their masks.
 pub(super) async fn release<G: OutputGuard>(
-    guard: Option<G>,
+    guard: Option<Guarded<G>>,
     masks: &MaskTable,
     answer: &Passing,
     hits: &mut Vec<Hit>,
@@ -142,19 +173,66 @@ pub(super) async fn release<G: OutputGuard>(
         .filter(|(_, said)| said.member == Member::Text)
         .map(|(at, said)| (at, said.text.as_str()))
         .collect();
+    let mut relabelled = Vec::new();
     let mut out = match guard {
         None => texts
             .iter()
             .map(|(at, text)| (*at, (*text).to_owned()))
             .collect(),
-        Some(guard) => pass(guard, &texts, hits).await?,
+        Some(mut guard) => {
+            let labels = judge_labels(&mut guard, answer).await;
+            let (guard, found) = guard.into_parts();
+            hits.extend(found);
+            relabelled = labels?;
+            pass(guard, &texts, hits).await?
+        }
     };
     if !masks.is_empty() {
         for (_, text) in &mut out {
             *text = masks.restore(Channel::Content, text);
         }
     }
+    out.append(&mut relabelled);
     Ok(out)
+}
+
+/// The labels of an answer that a rule has masked: ids, models, names of members. Each is judged once,
+/// however often it stands there.
+async fn judge_labels<G: OutputGuard>(
+    guard: &mut Guarded<G>,
+    answer: &Passing,
+) -> Result<Vec<(usize, String)>, GatewayError> {
+    let labels = || {
+        let said = answer.said().iter().enumerate();
+        said.filter(|(_, said)| said.member == Member::Word && !said.text.is_empty())
+    };
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut strings = Vec::new();
+    for (_, label) in labels() {
+        numbers.entry(&label.text).or_insert_with(|| {
+            let at = strings.len();
+            let channel = Channel::Annotation(u32::try_from(at).unwrap_or(u32::MAX));
+            strings.push((channel, label.text.clone()));
+            at
+        });
+    }
+    if strings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let judged = guard.words(strings).await;
+    let judged = judged.map_err(|error| policy_failed(&error))?;
+    let judged = judged.map_err(|reason| denied(&reason))?;
+    let changed = labels().filter_map(|(at, label)| {
+        let number = *numbers.get(label.text.as_str())?;
+        let words = judged.get(number)?.as_deref()?;
+        // Two members of an object keep two names.
+        let words = match label.is_name {
+            true => format!("{words}_{number}"),
+            false => words.to_owned(),
+        };
+        Some((at, words))
+    });
+    Ok(changed.collect())
 }
 
 /// Each text is a choice of its own: none goes on in the next.

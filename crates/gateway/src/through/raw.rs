@@ -88,7 +88,9 @@ pub(crate) async fn serve_raw<P: Platform>(
         head: &head.headers,
     };
     let deadline = asking.deadline(ticket);
-    let begun = asking.begin(sent, session, deadline, ticket).await?;
+    let begun = asking
+        .begin(sent, (session, judged.guard_output), deadline, ticket)
+        .await?;
     let ruled = answer::Ruled {
         gateway,
         caller: &caller,

@@ -9,7 +9,7 @@ use forebay_dialect::{Request, Wire};
 use http::{HeaderMap, HeaderValue, request};
 
 use super::answer::{self, Ruled};
-use super::judge::{Judged, judge};
+use super::judge::{Judged, guarded, judge};
 use super::{Passage, Sent};
 use crate::answer::board::passed_on;
 use crate::answer::generate::refer;
@@ -20,11 +20,13 @@ use crate::decide::LARGE;
 use crate::enter::headers;
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
-use crate::error::{ErrorKind, GatewayError};
+use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::gateway::Gateway;
+use crate::observe::Observation;
 use crate::platform::Platform;
-use crate::policy::{Caller, Demand, Policies, Reason};
-use crate::receive::guard::policy_failed;
+use crate::policy::{Caller, Demand, Hit, Policies, Reason};
+use crate::receive::guard::{Guarded, policy_failed};
+use crate::receive::words::{judge_head, words_of};
 use crate::reply::Ready;
 use crate::route::{
     Answer, Attempts, Outgoing, Places, Prefix, Ranked, View, Wish, first_eight, has_dot_segment,
@@ -33,6 +35,7 @@ use crate::route::{
 use crate::time::Deadline;
 use crate::trail::Trail;
 
+type GuardedOf<P> = Guarded<<<P as Platform>::Policies as Policies>::Guard>;
 type SessionOf<P> = <<P as Platform>::Policies as Policies>::Session;
 
 /// Serves one request. `in_path`: the model, where the path names it.
@@ -193,7 +196,9 @@ impl<P: Platform> Asking<'_, P> {
         let gateway = self.gateway;
         let passage = sent.passage;
         let deadline = self.deadline(ticket);
-        let begun = self.begin(sent, session, deadline, ticket).await?;
+        let begun = self
+            .begin(sent, (session, judged.guard_output), deadline, ticket)
+            .await?;
         let ruled = Ruled {
             gateway,
             caller: self.caller,
@@ -209,11 +214,12 @@ impl<P: Platform> Asking<'_, P> {
         })
     }
 
-    /// The first upstream that begins to answer with success.
+    /// The first upstream that begins to answer with success. Where rules for the output apply, the words
+    /// of its error or of its head are judged.
     pub(super) async fn begin(
         &self,
         sent: Sent,
-        session: SessionOf<P>,
+        (session, guard_output): (SessionOf<P>, bool),
         deadline: Deadline,
         ticket: &mut Ticket<P>,
     ) -> Result<Answer, GatewayError> {
@@ -227,16 +233,53 @@ impl<P: Platform> Asking<'_, P> {
             Ok(answer) => answer,
             Err(error) => {
                 ticket.nothing();
-                return Err(error);
+                return Err(match guard_output {
+                    true => self.judge_error(error).await,
+                    false => error,
+                });
             }
         };
         attempts.answered(&answer);
         let mut begun = lead::head(&ranked, &answer);
         let now = gateway.platform().now();
+        if guard_output {
+            let mut guard = self.guard().await?;
+            let judged = judge_head(&mut guard, &mut begun).await;
+            self.report(guard.hits);
+            judged?;
+        }
         begun.waited = now.saturating_duration_since(answer.sent);
         ticket.answered_by(&begun);
         ticket.head = Some(begun);
         Ok(answer)
+    }
+
+    async fn guard(&self) -> Result<GuardedOf<P>, GatewayError> {
+        let guard = self.gateway.policies().guard(self.caller).await;
+        let guard = guard.map_err(|error| policy_failed(&error))?;
+        Ok(guarded(guard, self.gateway.platform().random()))
+    }
+
+    /// An upstream's error as its client may read it.
+    async fn judge_error(&self, error: GatewayError) -> GatewayError {
+        if error.kind.source() != ErrorSource::Upstream {
+            return error;
+        }
+        let mut guard = match self.guard().await {
+            Ok(guard) => guard,
+            Err(failed) => return failed,
+        };
+        let judged = words_of(error, &mut guard).await;
+        self.report(guard.hits);
+        judged
+    }
+
+    fn report(&self, hits: Vec<Hit>) {
+        if !hits.is_empty() {
+            let caller = self.caller.clone();
+            let platform = self.gateway.platform();
+            platform.observe(Observation::GuardHits { caller, hits });
+        }
     }
 
     pub(super) fn deadline(&self, ticket: &Ticket<P>) -> Deadline {

@@ -20,8 +20,8 @@ use crate::platform::Platform;
 use crate::policy::{Caller, Policies, Reason};
 use crate::receive::guard::policy_failed;
 use crate::reply::{Content, Ready};
-use crate::through::answer::{Ruled, collect, passed, unseen};
-use crate::through::judge::{Judged, judge};
+use crate::through::answer::{Ruled, collect, judged, passed, unseen};
+use crate::through::judge::{Judged, guards_output, judge};
 use crate::through::serve::{Asking, check, is_off};
 use crate::through::table::{self, Passage};
 use crate::through::{At, Sent};
@@ -258,24 +258,56 @@ impl<P: Platform> Keeper<'_, P> {
 
     /// Asks, and tells the answer in the tenant's names.
     async fn ask(&self, sent: Sent, ticket: &mut Ticket<P>) -> Result<Content<P>, GatewayError> {
-        let (upstream, body) = self.exchange(sent, ticket).await?;
+        let guard_output = self.guards_output().await?;
+        let (upstream, body) = self.exchange(sent, guard_output, ticket).await?;
         let value: Value = serde_json::from_slice(&body).map_err(|_| list::nonsense())?;
         let told = self.names(&upstream).told(value);
         ticket.estimated(0, false);
         ticket.charge.settle();
-        Ok(Content::Whole(told.to_string().into()))
+        self.released(told.to_string().into(), guard_output, ticket)
+            .await
+    }
+
+    async fn guards_output(&self) -> Result<bool, GatewayError> {
+        let gateway = self.asking.gateway;
+        if is_off(gateway, self.passage) {
+            return Ok(false);
+        }
+        let caller = self.asking.caller;
+        let session = gateway.policies().session(caller, 0).await;
+        let mut session = session.map_err(|error| policy_failed(&error))?;
+        guards_output(&mut session, caller, self.passage.name).await
+    }
+
+    /// What is told, judged where rules for the output apply.
+    async fn released(
+        &self,
+        told: Bytes,
+        guard_output: bool,
+        ticket: &Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let rules = Judged {
+            guard_output,
+            ..Judged::default()
+        };
+        let mut ruled = self.ruled(rules, ticket);
+        Ok(Content::Whole(judged(&mut ruled, told).await?))
     }
 
     async fn exchange(
         &self,
         sent: Sent,
+        guard_output: bool,
         ticket: &mut Ticket<P>,
     ) -> Result<(Arc<str>, Bytes), GatewayError> {
         let gateway = self.asking.gateway;
         let session = gateway.policies().session(self.asking.caller, 0).await;
         let session = session.map_err(|error| policy_failed(&error))?;
         let deadline = self.asking.deadline(ticket);
-        let answer = self.asking.begin(sent, session, deadline, ticket).await?;
+        let answer = self
+            .asking
+            .begin(sent, (session, guard_output), deadline, ticket)
+            .await?;
         let upstream = answer.upstream.name.clone();
         let ruled = self.ruled(Judged::default(), ticket);
         Ok((upstream, collect(&ruled, answer).await?))
@@ -309,7 +341,10 @@ impl<P: Platform> Keeper<'_, P> {
             }
         };
         let deadline = self.asking.deadline(ticket);
-        let answer = self.asking.begin(sent, session, deadline, ticket).await?;
+        let answer = self
+            .asking
+            .begin(sent, (session, judged.guard_output), deadline, ticket)
+            .await?;
         let ruled = self.ruled(judged, ticket);
         ticket.estimated(0, false);
         match ruled.judged.guard_output {
@@ -335,6 +370,7 @@ impl<P: Platform> Keeper<'_, P> {
             at = names.iter().position(|name| *name == upstream).unwrap_or(0);
             after = Some(own);
         }
+        let guard_output = self.guards_output().await?;
         let mut things = Vec::new();
         let mut pages = 0;
         while let Some(name) = names.get(at) {
@@ -347,7 +383,7 @@ impl<P: Platform> Keeper<'_, P> {
                 path: query.path(self.passage.path, after.as_deref()),
             };
             let sent = Sent::about(self.passage, place, name.clone());
-            let (_, body) = self.exchange(sent, ticket).await?;
+            let (_, body) = self.exchange(sent, guard_output, ticket).await?;
             let page = Page::read(&body)?;
             after.clone_from(&page.next);
             if after.is_none() {
@@ -358,7 +394,8 @@ impl<P: Platform> Keeper<'_, P> {
         let more = things.len() > query.limit;
         things.truncate(query.limit);
         ticket.nothing();
-        Ok(Content::Whole(list::told(things, more).to_string().into()))
+        let told = list::told(things, more).to_string().into();
+        self.released(told, guard_output, ticket).await
     }
 }
 
