@@ -20,6 +20,8 @@ const MARK: &[u8] = &[0];
 
 /// A message's side: none for the operator's, true for the model's.
 fn side(message: &Message) -> Option<bool> {
+    #[cfg(test)]
+    crate::growth::work(1);
     match message.role.as_str() {
         "system" | "developer" => None,
         "assistant" | "model" => Some(true),
@@ -72,8 +74,14 @@ pub(crate) fn breakpoints(config: &Config, prompt: &Prompt) -> Vec<Breakpoint> {
 /// Whether the user, or a tool, has spoken here and the model is next.
 fn ends_users_turn(messages: &[Message], index: usize) -> bool {
     let users = |message: &Message| side(message) == Some(false);
-    let next = messages.iter().skip(index + 1).find(|m| side(m).is_some());
-    messages.get(index).is_some_and(users) && !next.is_some_and(users)
+    // What comes next is looked for behind a user's message alone: behind each message of a long row
+    // of the operator's, the search would go through all the rest of the row.
+    messages.get(index).is_some_and(users)
+        && !messages
+            .iter()
+            .skip(index + 1)
+            .find(|m| side(m).is_some())
+            .is_some_and(users)
 }
 
 /// The text so far, hashed.
@@ -84,6 +92,8 @@ struct Text {
 
 impl Text {
     fn add(&mut self, text: &[u8]) {
+        #[cfg(test)]
+        crate::growth::work(text.len() + 1);
         self.state.update(text);
         self.state.update(MARK);
         self.bytes = self.bytes.saturating_add(text.len() as u64);

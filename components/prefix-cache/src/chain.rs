@@ -73,6 +73,8 @@ impl Blocks {
     fn bytes(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.full() {
             let (now, rest) = bytes.split_at(bytes.len().min(self.size - self.filled));
+            #[cfg(test)]
+            crate::growth::work(now.len());
             self.state.update(now);
             self.filled += now.len();
             bytes = rest;

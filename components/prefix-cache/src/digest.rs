@@ -18,14 +18,18 @@ const VERSION: &[u8] = b"forebay prompt 1";
 const IGNORED: [&str; 4] = ["stream", "stream_options", "user", "metadata"];
 
 /// Names the encoding of one input of an embeddings request.
-const INPUT_VERSION: &[u8] = b"forebay input 1";
+const INPUT_VERSION: &[u8] = b"forebay input 2";
 
 /// The field that holds the form of an embeddings request's inputs: one string, or a list.
 const INPUT: &str = "input";
 
 /// The digest of a prompt.
 pub(crate) fn digest(config: &Config, prompt: &Prompt) -> [u8; 32] {
-    encoded(config, prompt, VERSION, &prompt.messages, None)
+    let mut out = Encoder(Sha256::new());
+    out.head(VERSION, prompt);
+    out.messages(&prompt.messages);
+    out.settings(config, prompt, None);
+    out.0.finalize().into()
 }
 
 /// The digest of each input of an embeddings request: the same whichever inputs stand beside it,
@@ -34,67 +38,77 @@ pub(crate) fn inputs(config: &Config, prompt: &Prompt) -> Vec<Vec<u8>> {
     if prompt.operation != "embedding" {
         return Vec::new();
     }
-    let one = |input| encoded(config, prompt, INPUT_VERSION, input, Some(INPUT)).to_vec();
+    // What the inputs have in common comes first and is hashed once: a request may hold many inputs
+    // and large fields.
+    let mut common = Encoder(Sha256::new());
+    common.head(INPUT_VERSION, prompt);
+    common.settings(config, prompt, Some(INPUT));
+    let one = |input| {
+        let mut out = common.clone();
+        out.messages(input);
+        out.0.finalize().to_vec()
+    };
     prompt.messages.chunks(1).map(one).collect()
 }
 
-/// The digest over these messages and what else the prompt says, but for one field.
-fn encoded(
-    config: &Config,
-    prompt: &Prompt,
-    version: &[u8],
-    messages: &[Message],
-    without: Option<&str>,
-) -> [u8; 32] {
-    let mut out = Encoder(Sha256::new());
-    out.item(b'v', version);
-    out.item(b'o', prompt.operation.as_bytes());
-    out.item(b'm', prompt.model.as_bytes());
-    out.list(b'M', messages.len());
-    for message in messages {
-        out.item(b'r', message.role.as_bytes());
-        out.list(b'P', message.parts.len());
-        for part in &message.parts {
-            match part {
-                Part::Text(text) => out.item(b't', text.as_bytes()),
-                Part::ToolCall(call) => {
-                    out.item(b'i', call.id.as_bytes());
-                    out.item(b'n', call.name.as_bytes());
-                    out.item(b'a', call.arguments.as_bytes());
-                }
-                Part::Opaque(opaque) => {
-                    out.item(b'k', opaque.kind.as_bytes());
-                    out.item(b'j', opaque.json.as_bytes());
-                }
-            }
-        }
-        out.fields(message.extra.iter());
-    }
-    out.list(b'T', prompt.tools.len());
-    for tool in &prompt.tools {
-        out.item(b'd', tool.as_bytes());
-    }
-    let s = &prompt.sampling;
-    out.number(b'0', s.temperature.map(f64::to_bits));
-    out.number(b'1', s.top_p.map(f64::to_bits));
-    out.number(b'2', Some(u64::from(s.n)));
-    out.number(b'3', s.max_tokens);
-    out.number(b'4', s.seed.map(i64::cast_unsigned));
-    out.fields(prompt.extra.iter().filter(|field| {
-        let name = field.name.as_str();
-        Some(name) != without
-            && !IGNORED.contains(&name)
-            && !config.ignore.iter().any(|ignored| ignored == name)
-    }));
-    out.0.finalize().into()
-}
-
 /// Writes tagged, length-prefixed items into the hash.
+#[derive(Clone)]
 struct Encoder(Sha256);
 
 impl Encoder {
+    fn head(&mut self, version: &[u8], prompt: &Prompt) {
+        self.item(b'v', version);
+        self.item(b'o', prompt.operation.as_bytes());
+        self.item(b'm', prompt.model.as_bytes());
+    }
+
+    fn messages(&mut self, messages: &[Message]) {
+        self.list(b'M', messages.len());
+        for message in messages {
+            self.item(b'r', message.role.as_bytes());
+            self.list(b'P', message.parts.len());
+            for part in &message.parts {
+                match part {
+                    Part::Text(text) => self.item(b't', text.as_bytes()),
+                    Part::ToolCall(call) => {
+                        self.item(b'i', call.id.as_bytes());
+                        self.item(b'n', call.name.as_bytes());
+                        self.item(b'a', call.arguments.as_bytes());
+                    }
+                    Part::Opaque(opaque) => {
+                        self.item(b'k', opaque.kind.as_bytes());
+                        self.item(b'j', opaque.json.as_bytes());
+                    }
+                }
+            }
+            self.fields(message.extra.iter());
+        }
+    }
+
+    /// What holds for all messages, but for one field.
+    fn settings(&mut self, config: &Config, prompt: &Prompt, without: Option<&str>) {
+        self.list(b'T', prompt.tools.len());
+        for tool in &prompt.tools {
+            self.item(b'd', tool.as_bytes());
+        }
+        let s = &prompt.sampling;
+        self.number(b'0', s.temperature.map(f64::to_bits));
+        self.number(b'1', s.top_p.map(f64::to_bits));
+        self.number(b'2', Some(u64::from(s.n)));
+        self.number(b'3', s.max_tokens);
+        self.number(b'4', s.seed.map(i64::cast_unsigned));
+        self.fields(prompt.extra.iter().filter(|field| {
+            let name = field.name.as_str();
+            Some(name) != without
+                && !IGNORED.contains(&name)
+                && !config.ignore.iter().any(|ignored| ignored == name)
+        }));
+    }
+
     fn item(&mut self, tag: u8, bytes: &[u8]) {
         self.list(tag, bytes.len());
+        #[cfg(test)]
+        crate::growth::work(bytes.len());
         self.0.update(bytes);
     }
 

@@ -22,6 +22,8 @@ mod breakpoints;
 mod chain;
 mod config;
 mod digest;
+#[cfg(test)]
+mod growth;
 mod plan;
 
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all)]
