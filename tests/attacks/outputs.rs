@@ -9,9 +9,9 @@ use forebay_tests::{Config, Forebay, Scripted};
 use serde_json::{Value, json};
 
 /// An address that one rule masks, and a word that another one denies.
-const ADDRESS: &str = "bob.smith@mail.example.org";
-const WORD: &str = "pomegranate";
-const RULES: &str = r#"
+pub(crate) const ADDRESS: &str = "bob.smith@mail.example.org";
+pub(crate) const WORD: &str = "pomegranate";
+pub(crate) const RULES: &str = r#"
 [[policies.guardrails.config.rules]]
 name = "addresses"
 kind = "pii"

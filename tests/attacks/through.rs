@@ -7,25 +7,7 @@ use forebay_tests::upstream::response;
 use forebay_tests::{Forebay, Scripted};
 use serde_json::{Value, json};
 
-/// An address that one rule masks, and a word that another one denies.
-const ADDRESS: &str = "bob.smith@mail.example.org";
-const WORD: &str = "pomegranate";
-const RULES: &str = r#"
-[[policies.guardrails.config.rules]]
-name = "addresses"
-kind = "pii"
-entities = ["EMAIL"]
-action = "mask"
-apply = ["output"]
-[[policies.guardrails.config.rules]]
-name = "word"
-kind = "dictionary"
-terms = ["pomegranate"]
-action = "deny"
-apply = ["output"]
-[retries]
-attempts = 1
-"#;
+use crate::outputs::{ADDRESS, RULES, WORD};
 
 /// The gateway with these rules before an upstream that says what it is told to.
 async fn stage(rules: &str) -> (Forebay, Scripted, Arc<Mutex<String>>) {
@@ -36,7 +18,13 @@ async fn stage(rules: &str) -> (Forebay, Scripted, Arc<Mutex<String>>) {
         async move { call.send(says.into_bytes()).await }
     })
     .await;
-    (Forebay::start(upstream.behind(rules)).await, upstream, says)
+    // An answer that is refused is not asked for again.
+    let rules = format!("{rules}\n[retries]\nattempts = 1\n");
+    (
+        Forebay::start(upstream.behind(&rules)).await,
+        upstream,
+        says,
+    )
 }
 
 fn asked() -> [(&'static str, Value); 2] {

@@ -366,14 +366,14 @@ async fn a_providers_own_api_is_reached_where_it_is_listed_exactly() {
     assert_eq!(reply.status, 200, "{}", reply.text());
 
     for (wrong, said) in [
-        (RAW.replace("/jobs", "/*"), "no exact path"),
-        (RAW.replace("/jobs", "/../x"), "no exact path"),
-        (RAW.replace("POST", "post"), "is none of"),
+        (RAW.replace("/jobs", "/*"), "not an exact path"),
+        (RAW.replace("/jobs", "/../x"), "not an exact path"),
+        (RAW.replace("POST", "post"), "is not one of"),
         (RAW.replace("\"kept\"", "\"nobody\""), "no upstream"),
         (format!("{RAW}\n{RAW}"), "listed already"),
         (
             "[[through]]\nendpoint = \"none\"\n".to_owned(),
-            "no endpoint",
+            "not a pass-through endpoint",
         ),
     ] {
         let refusal = Forebay::refuses(config(&wrong)).await;

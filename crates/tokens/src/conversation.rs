@@ -164,7 +164,7 @@ impl Conversation {
 /// Whether a message is one that is rendered here as the engine does it.
 fn check(message: &Json) -> Result<(), TokensError> {
     let Json::Object(_) = message else {
-        return Err(TokensError::Unsupported("a message is no object"));
+        return Err(TokensError::Unsupported("a message is not an object"));
     };
     if message.get("role").and_then(Json::as_str).is_none() {
         return Err(TokensError::Unsupported("a message has no role"));

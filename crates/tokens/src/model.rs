@@ -152,7 +152,7 @@ fn templates(files: &ModelFiles, folder: &Path, config: &Json) -> Result<Templat
         .or_else(|| own.exists().then_some(own));
     if let Some(file) = file {
         let source = String::from_utf8(read(&file)?);
-        let source = source.map_err(|_| TokensError::Template("it is no UTF-8".to_owned()))?;
+        let source = source.map_err(|_| TokensError::Template("it is not UTF-8".to_owned()))?;
         return Ok((Some(ChatTemplate::new(&source)?), None));
     }
     let (mut usual, mut tools) = (None, None);

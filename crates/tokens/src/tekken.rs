@@ -75,7 +75,7 @@ pub(crate) fn to_json(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let room = file.config.default_vocab_size.saturating_sub(first);
     let mut ranks = Vec::with_capacity(file.vocab.len());
     for entry in file.vocab.into_iter().filter(|entry| entry.rank < room) {
-        let bad = |_| format!("token {} is no base64", entry.rank);
+        let bad = |_| format!("token {} is not base64", entry.rank);
         let token = BASE64_STANDARD.decode(&entry.token_bytes).map_err(bad)?;
         ranks.push((token, entry.rank + first));
     }

@@ -30,14 +30,14 @@ pub(crate) fn to_json(
             ));
         }
     };
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
     let mut ranks = Vec::new();
     for (at, line) in text
         .lines()
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
     {
-        let bad = || format!("line {} is no base64 and rank", at + 1);
+        let bad = || format!("line {} is not a base64 token and a rank", at + 1);
         let (token, rank) = line.split_once(' ').ok_or_else(bad)?;
         let token = BASE64_STANDARD.decode(token).map_err(|_| bad())?;
         ranks.push((token, rank.trim().parse().map_err(|_| bad())?));

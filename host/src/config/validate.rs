@@ -386,7 +386,7 @@ fn through(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         let at = || source.locate(&["through", &i.to_string(), "endpoint"]);
         let (endpoint, known) = (through.endpoint.as_str(), ThroughConfig::names());
         if !known.contains(&endpoint) {
-            let message = format!("\"{endpoint}\" is no endpoint that passes through");
+            let message = format!("\"{endpoint}\" is not a pass-through endpoint");
             problems
                 .push(Problem::at(at(), message).hint(format!("there are {}", known.join(", "))));
         } else if !named.insert(endpoint) {

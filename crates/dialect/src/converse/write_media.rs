@@ -189,7 +189,7 @@ impl Writer<'_> {
     fn check_bytes(&self, medium: Medium, text: &str) -> Result<(), Inexpressible> {
         let what = medium.member();
         let Some(bytes) = decoded_len(text) else {
-            return refuse((self.path)(), format!("the {what} is no base64"));
+            return refuse((self.path)(), format!("the {what} is not base64"));
         };
         match medium.limit() {
             Some((limit, said)) if bytes > limit => refuse(

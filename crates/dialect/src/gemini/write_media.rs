@@ -89,7 +89,7 @@ fn inline(
         return Err(inexpressible(&at.to_string(), "its media type is not told"));
     }
     let Some(bytes) = base64::decoded_len(data) else {
-        return Err(inexpressible(&at.to_string(), "its data is no base64"));
+        return Err(inexpressible(&at.to_string(), "its data is not base64"));
     };
     let limit = match media_type {
         "application/pdf" => MAX_INLINE_PDF,

@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Affinity {
             .and_then(|name| name.parse().ok());
         name.map(Self::Header).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "\"{text}\" is no affinity; write \"key\" or \"header:x-session-id\""
+                "\"{text}\" is not a valid affinity; write \"key\" or \"header:x-session-id\""
             ))
         })
     }

@@ -53,7 +53,7 @@ impl RawConfig {
     pub fn problem(&self) -> Option<(&'static str, String)> {
         const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
         if !METHODS.contains(&self.method.as_str()) {
-            let why = format!("\"{}\" is none of {}", self.method, METHODS.join(", "));
+            let why = format!("\"{}\" is not one of {}", self.method, METHODS.join(", "));
             return Some(("method", why));
         }
         let segments = || self.path.split('/').skip(1);
@@ -61,7 +61,7 @@ impl RawConfig {
         let walks = segments().any(|part| part.is_empty() || part == "." || part == "..");
         if !self.path.starts_with('/') || walks || !self.path.bytes().all(plain) {
             let why = format!(
-                "\"{}\" is no exact path: letters, digits and -._~: between single slashes",
+                "\"{}\" is not an exact path: letters, digits and -._~: between single slashes",
                 self.path
             );
             return Some(("path", why));

@@ -356,7 +356,7 @@ impl UpstreamConfig {
         let mut problems = self.provider.problems(&self.options);
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
-                problems.push(("speaks", format!("\"{wire}\" is no format")));
+                problems.push(("speaks", format!("\"{wire}\" is not a known format")));
             }
         }
         if let Some(problem) = self.tokenizer.as_ref().and_then(|t| t.problem()) {
@@ -365,7 +365,7 @@ impl UpstreamConfig {
         for name in self.passes.iter().flatten() {
             if !crate::through::NAMES.contains(&name.as_str()) {
                 let why = format!(
-                    "\"{name}\" is no endpoint that passes through; there are {}",
+                    "\"{name}\" is not a pass-through endpoint; there are {}",
                     crate::through::NAMES.join(", ")
                 );
                 problems.push(("passes", why));

@@ -138,7 +138,7 @@ impl<P: Platform> Attempts<P> {
             .uri(format!("{}{path}", endpoint.base))
             .body(sent.body(model)?)
             .map_err(|_| {
-                GatewayError::new(ErrorKind::Internal, "the upstream's URL can't be asked")
+                GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
         self.passing_headers(upstream, sent, limit, out.headers_mut());
         Ok(Prepared {

@@ -111,7 +111,7 @@ impl<P: Platform> Attempts<P> {
         let mut out = http::Request::post(format!("{}{path}", endpoint.base))
             .body(body)
             .map_err(|_| {
-                GatewayError::new(ErrorKind::Internal, "the upstream's URL can't be asked")
+                GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
         self.headers(upstream, &route, limit, out.headers_mut());
         Ok(Prepared {

@@ -176,7 +176,7 @@ pub struct PrefixStatus {
 pub enum UpstreamConfigError {
     /// A format that is none.
     #[error(
-        "upstream \"{name}\": \"{wire}\" is no format; there are chat, completions, responses, messages, embeddings, gemini, converse, cohere and oci (upstreams.speaks)"
+        "upstream \"{name}\": \"{wire}\" is not a known format; there are chat, completions, responses, messages, embeddings, gemini, converse, cohere and oci (upstreams.speaks)"
     )]
     Wire {
         /// The upstream.

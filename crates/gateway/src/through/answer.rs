@@ -138,7 +138,7 @@ pub(super) async fn judged<P: Platform>(
         GatewayError::new(
             ErrorKind::UpstreamInvalid,
             format!(
-                "the answer of \"{}\" is no JSON: {error}",
+                "the answer of \"{}\" is not JSON: {error}",
                 ruled.passage.name
             ),
         )

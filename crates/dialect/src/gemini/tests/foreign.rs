@@ -313,7 +313,7 @@ fn what_has_no_sensible_body_is_refused_by_name() {
         (
             ask(vec![image(Source::Url("data:image/png;base64,a?".into()))]),
             "messages[0].content[0]",
-            "no base64",
+            "not base64",
         ),
         (
             ask(vec![image(Source::Base64("aGk=".into()))]),

@@ -174,7 +174,7 @@ impl Provider {
             && !seller.apis().contains(&api.as_str())
         {
             let known = seller.apis().join(", ");
-            problems.push(("api", format!("\"{api}\" is none of {known}")));
+            problems.push(("api", format!("\"{api}\" is not one of {known}")));
         }
         if let Some(missing) = seller.missing(options) {
             problems.push(("provider", missing.to_owned()));
@@ -384,7 +384,7 @@ mod tests {
             all,
             [
                 "project: only vertex has `project`",
-                "api: \"v2\" is none of converse, invoke, openai",
+                "api: \"v2\" is not one of converse, invoke, openai",
             ]
         );
     }

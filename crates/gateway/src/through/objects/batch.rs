@@ -126,7 +126,7 @@ fn request(
     identity: &Identity,
 ) -> Result<Asked, GatewayError> {
     let read: Line<'_> = serde_json::from_slice(line)
-        .map_err(|error| invalid(number, &format!("it is no request of a batch ({error})")))?;
+        .map_err(|error| invalid(number, &format!("it is not a batch request ({error})")))?;
     let wire = URLS.iter().find(|(url, _)| *url == read.url);
     let Some((_, wire)) = wire.filter(|_| read.method == "POST" && !read.custom_id.is_empty())
     else {

@@ -60,7 +60,7 @@ impl Query {
                 "purpose" | "order" if plain(value) => {
                     read.rest.push_str(&format!("&{name}={value}"));
                 }
-                "purpose" | "order" => return Err(bad("it is no word", Some(name))),
+                "purpose" | "order" => return Err(bad("it is not a plain word", Some(name))),
                 // Azure's and others' own.
                 _ => {}
             }
