@@ -1,57 +1,8 @@
 //! A request's messages and tools, in the form in which vLLM hands them to a chat template.
 
+use crate::content::Content;
 use crate::error::TokensError;
 use crate::json::Json;
-
-/// How a template wants a message's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// As one string: several parts are joined by line breaks.
-    String,
-    /// As a list of parts.
-    Parts,
-}
-
-impl Content {
-    /// What a template asks for: one that loops over a message's content wants parts.
-    pub(crate) fn of_template(source: &str) -> Self {
-        let is_content = |expression: &str| {
-            let expression = expression.split('|').next().unwrap_or_default().trim();
-            [".content", "['content']", "[\"content\"]"]
-                .iter()
-                .any(|end| expression.ends_with(end))
-        };
-        let mut names: Vec<&str> = Vec::new();
-        let mut parts = false;
-        for tag in tags(source) {
-            if let Some((name, value)) = tag.strip_prefix("set ").and_then(|s| s.split_once('=')) {
-                let value = value.split(" if ").next().unwrap_or_default();
-                if is_content(value) {
-                    names.push(name.trim());
-                }
-            } else if let Some((_, over)) = tag
-                .strip_prefix("for ")
-                .and_then(|rest| rest.split_once(" in "))
-            {
-                let over = over.split(" if ").next().unwrap_or_default().trim();
-                parts |= is_content(over) || names.contains(&over);
-            }
-        }
-        if parts {
-            Content::Parts
-        } else {
-            Content::String
-        }
-    }
-}
-
-/// The statements of a template, without their braces.
-fn tags(source: &str) -> impl Iterator<Item = &str> {
-    source.split("{%").skip(1).filter_map(|rest| {
-        let (tag, _) = rest.split_once("%}")?;
-        Some(tag.trim_matches(['-', '+']).trim())
-    })
-}
 
 /// A conversation to render.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,23 +44,13 @@ impl Conversation {
             _ => None,
         };
         let tools = list("tools").filter(|tools| !tools.is_empty());
-        let no_tools = body.get("tool_choice").and_then(Json::as_str) == Some("none");
-        let mut arguments = Vec::new();
-        if let Some(effort) = body
-            .get("reasoning_effort")
-            .filter(|effort| !effort.is_null())
-        {
-            arguments.push(("reasoning_effort".to_owned(), effort.clone()));
-        }
-        if let Some(Json::Object(members)) = body.get("chat_template_kwargs") {
-            arguments.extend(members.iter().cloned());
-        }
+        let arguments = arguments(&body);
         if body.get("chat_template").is_some_and(|own| !own.is_null()) {
             return Err(TokensError::Unsupported(
                 "the request brings a template of its own",
             ));
         }
-        let tools = tools.filter(|_| !no_tools);
+        // Also with `tool_choice: "none"`: the engine shows them to the model all the same.
         let tools = tools.map(|tools| tools.iter().map(tool).collect());
         Ok(Self {
             bytes: messages.iter().map(size).sum::<usize>()
@@ -129,9 +70,16 @@ impl Conversation {
     }
 
     /// The messages for a template that wants its content so.
-    pub(crate) fn messages(&self, content: Content) -> Vec<Json> {
+    ///
+    /// A template that knows no `developer` gets such messages as the system's, and all of the
+    /// system's as one, in the first place: many templates take none elsewhere.
+    pub(crate) fn messages(&self, content: Content, knows_developer: bool) -> Vec<Json> {
         let said = self.said.iter();
-        said.map(|message| shown(message, content)).collect()
+        let messages: Vec<Json> = said.map(|message| shown(message, content)).collect();
+        if knows_developer || !messages.iter().any(|message| role(message) == "developer") {
+            return messages;
+        }
+        as_system(messages)
     }
 
     /// Cuts what the template wrote after the last message, where the model is to continue it.
@@ -159,6 +107,26 @@ impl Conversation {
         text.truncate(at + kept);
         Ok(text)
     }
+}
+
+/// What templates see of a request beside its messages and tools: its `chat_template_kwargs`, and
+/// over them the members that OpenAI's API has for the same. An effort switches thinking on or off
+/// where the request does not say itself.
+fn arguments(body: &Json) -> Vec<(String, Json)> {
+    let mut arguments = match body.get("chat_template_kwargs") {
+        Some(Json::Object(members)) => members.clone(),
+        _ => Vec::new(),
+    };
+    let effort = body.get("reasoning_effort");
+    if let Some(effort) = effort.filter(|effort| !effort.is_null()) {
+        if !arguments.iter().any(|(name, _)| name == "enable_thinking") {
+            let thinks = effort.as_str() != Some("none");
+            arguments.push(("enable_thinking".to_owned(), Json::Bool(thinks)));
+        }
+        arguments.retain(|(name, _)| name != "reasoning_effort");
+        arguments.push(("reasoning_effort".to_owned(), effort.clone()));
+    }
+    arguments
 }
 
 /// Whether a message is one that is rendered here as the engine does it.
@@ -207,14 +175,74 @@ fn joined(content: Option<&Json>) -> String {
     }
 }
 
+fn role(message: &Json) -> &str {
+    let role = message.get("role").and_then(Json::as_str);
+    role.unwrap_or_default()
+}
+
+fn as_system(mut messages: Vec<Json>) -> Vec<Json> {
+    for message in &mut messages {
+        if role(message) == "developer" {
+            message.set("role", "system".into());
+            message.remove("tools");
+        }
+    }
+    let late = |(at, message): (usize, &Json)| at > 0 && role(message) == "system";
+    if !messages.iter().enumerate().any(late) {
+        return messages;
+    }
+    let (system, others): (Vec<Json>, Vec<Json>) = messages
+        .into_iter()
+        .partition(|message| role(message) == "system");
+    let texts = system.iter().map(|message| joined(message.get("content")));
+    let texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
+    let one = Json::Object(vec![
+        ("role".to_owned(), "system".into()),
+        ("content".to_owned(), texts.join("\n\n").as_str().into()),
+    ]);
+    std::iter::once(one).chain(others).collect()
+}
+
+/// Begins the line with which Claude Code tells of itself in a system prompt. It differs with every
+/// request; the engine leaves it out.
+const BILLING: &str = "x-anthropic-billing-header";
+
+/// A system message without that line.
+fn without_billing(content: &Json) -> Json {
+    let rest = |text: &str| -> Option<String> {
+        if !text.starts_with(BILLING) {
+            return Some(text.to_owned());
+        }
+        let (_, rest) = text.split_once('\n')?;
+        (!rest.is_empty()).then(|| rest.to_owned())
+    };
+    let text = |text: &str| rest(text).map(|text| Json::from(text.as_str()));
+    match content {
+        Json::String(said) => text(said).unwrap_or_else(|| Json::Array(Vec::new())),
+        Json::Array(parts) => {
+            let parts = parts.iter().filter_map(|part| match part {
+                Json::String(said) => text(said),
+                Json::Object(_) if part.get("type").and_then(Json::as_str) == Some("text") => {
+                    let said = part.get("text").and_then(Json::as_str);
+                    let mut part = part.clone();
+                    part.set("text", text(said.unwrap_or_default())?);
+                    Some(part)
+                }
+                _ => Some(part.clone()),
+            });
+            Json::Array(parts.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 /// A message as vLLM gives it to the template: role and content first, and of the rest what it
 /// passes on.
 fn shown(message: &Json, content: Content) -> Json {
-    let role = message
-        .get("role")
-        .and_then(Json::as_str)
-        .unwrap_or_default();
+    let role = role(message);
     let said = message.get("content");
+    let told = said.filter(|_| role == "system").map(without_billing);
+    let said = told.as_ref().or(said);
     let wrap = |text: &str| {
         Json::Object(vec![
             ("type".to_owned(), "text".into()),
@@ -243,16 +271,17 @@ fn shown(message: &Json, content: Content) -> Json {
         if !calls.is_empty() {
             out.set("tool_calls", Json::Array(calls.iter().map(call).collect()));
         }
-        let reasoning = message.get("reasoning").filter(|said| !said.is_null());
+        let said = |name: &str| message.get(name).filter(|said| !said.is_null());
+        let reasoning = said("reasoning").or_else(|| said("reasoning_content"));
         if let Some(reasoning) = reasoning {
             out.set("reasoning", reasoning.clone());
             out.set("reasoning_content", reasoning.clone());
         }
     }
     let own: &[&str] = match role {
-        "tool" => &["tool_call_id", "name"],
-        "developer" => &["name", "tools"],
-        _ => &["name"],
+        "tool" => &["tool_call_id", "name", "task"],
+        "developer" => &["name", "task", "tools"],
+        _ => &["name", "task"],
     };
     for name in own {
         if let Some(value) = message.get(name).filter(|value| !value.is_null()) {
@@ -262,20 +291,32 @@ fn shown(message: &Json, content: Content) -> Json {
     out
 }
 
-/// A call with its arguments as an object, which is what templates expect.
+/// A call as the engine's types write it: the members in their order, the arguments as an object,
+/// which is what templates expect.
 fn call(call: &Json) -> Json {
-    let mut call = call.clone();
-    let Some(mut function) = call.get("function").cloned() else {
-        return call;
+    let Some(function) = call.get("function") else {
+        return call.clone();
     };
     let arguments = match function.get("arguments") {
         Some(Json::String(text)) => Json::parse(text.as_bytes()).unwrap_or(Json::Object(vec![])),
         Some(given @ (Json::Object(_) | Json::Array(_))) => given.clone(),
         _ => Json::Object(Vec::new()),
     };
-    function.set("arguments", arguments);
-    call.set("function", function);
-    call
+    let given = |name: &str| {
+        function
+            .get(name)
+            .map(|value| (name.to_owned(), value.clone()))
+    };
+    let function = std::iter::once(("arguments".to_owned(), arguments)).chain(given("name"));
+    let mut written = Vec::new();
+    if let Some(id) = call.get("id") {
+        written.push(("id".to_owned(), id.clone()));
+    }
+    written.push(("function".to_owned(), Json::Object(function.collect())));
+    if let Some(kind) = call.get("type") {
+        written.push(("type".to_owned(), kind.clone()));
+    }
+    Json::Object(written)
 }
 
 /// A tool as vLLM's types write it: the members in their order, absent ones as null.

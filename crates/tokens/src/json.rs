@@ -72,6 +72,13 @@ impl Json {
             }
         }
     }
+
+    /// Takes an object's member away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Json::Object(members) = self {
+            members.retain(|(key, _)| key != name);
+        }
+    }
 }
 
 impl From<&str> for Json {

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod content;
 mod conversation;
 mod error;
 mod functions;
@@ -30,7 +31,8 @@ mod template;
 mod tiktoken;
 mod tokenizer;
 
-pub use conversation::{Content, Conversation};
+pub use content::Content;
+pub use conversation::Conversation;
 pub use error::TokensError;
 pub use json::Json;
 pub use model::{Model, ModelFiles};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Value};
 
-use crate::conversation::{Content, Conversation};
+use crate::content::Content;
+use crate::conversation::Conversation;
 use crate::error::TokensError;
 use crate::functions::{NOW, RAISED, install, without_generation};
 use crate::json::Json;
@@ -110,7 +111,10 @@ impl ChatTemplate {
         conversation: &Conversation,
         rendering: Rendering<'_>,
     ) -> Result<String, TokensError> {
-        let messages = conversation.messages(self.content);
+        let knows_developer = ["\"developer\"", "'developer'"]
+            .iter()
+            .any(|name| self.source.contains(name));
+        let messages = conversation.messages(self.content, knows_developer);
         let bytes = conversation.bytes();
         let context = context(conversation, &messages, rendering);
         let limit = MAX_OUTPUT.saturating_add(bytes.saturating_mul(TIMES));

@@ -56,11 +56,11 @@ fn how_a_template_wants_content_is_read_from_it() {
             Content::String,
         ),
         (
-            "{%- for part in message.content %}x{% endfor %}",
+            "{% for message in messages %}{%- for part in message.content %}x{% endfor %}{% endfor %}",
             Content::Parts,
         ),
         (
-            "{% for part in message['content'] if part.type == 'text' %}x{% endfor %}",
+            "{% for message in messages %}{% for part in message['content'] if part.type == 'text' %}x{% endfor %}{% endfor %}",
             Content::Parts,
         ),
         (
@@ -91,7 +91,7 @@ fn messages_reach_the_template_as_vllm_hands_them_on() {
     let text = strings.render(&conversation, Rendering::default()).unwrap();
     assert_eq!(
         text,
-        r#"[{"role": "user", "content": "one\ntwo", "name": "ann"}, {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": {"b": 1, "a": 2}}}], "reasoning": "hm", "reasoning_content": "hm"}, {"role": "assistant", "content": "x"}, {"role": "tool", "content": "r", "tool_call_id": "c"}][{"type": "function", "function": {"name": "f", "description": null, "parameters": {}}}]"#
+        r#"[{"role": "user", "content": "one\ntwo", "name": "ann"}, {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "function": {"arguments": {"b": 1, "a": 2}, "name": "f"}, "type": "function"}], "reasoning": "hm", "reasoning_content": "hm"}, {"role": "assistant", "content": "x"}, {"role": "tool", "content": "r", "tool_call_id": "c"}][{"type": "function", "function": {"name": "f", "description": null, "parameters": {}}}]"#
     );
     let text = parts.render(&conversation, Rendering::default()).unwrap();
     assert!(text.starts_with(r#"[{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}], "name": "ann"}, {"role": "assistant", "content": [], "#), "{text}");

@@ -84,6 +84,48 @@ fn conversations_become_the_text_that_transformers_renders() {
     }
 }
 
+#[derive(Deserialize)]
+struct Engine<'a> {
+    template: String,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    special: std::collections::BTreeMap<String, String>,
+    now: i64,
+    text: Option<String>,
+    content: Option<String>,
+}
+
+#[test]
+fn conversations_become_the_text_that_vllm_0_32_renders() {
+    let rows = lines("vllm-renderings.jsonl");
+    let (mut rendered, mut refused) = (0, 0);
+    for row in &rows {
+        let row: Engine<'_> = serde_json::from_str(row).unwrap();
+        let file = fixtures().join(format!("templates/{}.jinja", row.template));
+        let template = ChatTemplate::new(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let special: Vec<_> = row.special.into_iter().collect();
+        let rendering = Rendering {
+            special: &special,
+            now: row.now,
+        };
+        let conversation = Conversation::of_chat(row.body.get().as_bytes());
+        let text = conversation.and_then(|said| template.render(&said, rendering));
+        let Some(expected) = row.text else {
+            refused += 1;
+            assert!(text.is_err(), "{}: {}", row.template, row.body);
+            continue;
+        };
+        rendered += 1;
+        let content = match template.content() {
+            forebay_tokens::Content::Parts => "openai",
+            forebay_tokens::Content::String => "string",
+        };
+        assert_eq!(Some(content), row.content.as_deref(), "{}", row.template);
+        assert_eq!(text.unwrap(), expected, "{}: {}", row.template, row.body);
+    }
+    assert!(rendered >= 100 && refused >= 1, "{rendered}, {refused}");
+}
+
 #[test]
 fn a_conversation_has_the_tokens_that_vllm_0_32_counted() {
     let files = ModelFiles {
