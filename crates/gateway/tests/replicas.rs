@@ -86,3 +86,58 @@ async fn a_replica_whose_queue_outweighs_the_copy_is_left() {
     exchange.whole(200, completion("well"));
     answer.await.unwrap();
 }
+
+/// The data-parallel rank that a request names.
+fn rank(exchange: &Exchange) -> String {
+    let rank = exchange.request.headers().get("x-data-parallel-rank");
+    rank.expect("a rank is named").to_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_data_parallel_ranks_of_an_engine_are_chosen_like_replicas() {
+    let mut rig = RigBuilder {
+        upstreams: vec![
+            serde_json::json!({"name": "engines", "urls": ["http://a", "http://b"], "data_parallel": 2}),
+        ],
+        ..RigBuilder::default()
+    }
+    .build();
+    let mut begun = Vec::new();
+    for conversation in 0..16 {
+        // Which rank computes is not the client's choice.
+        let request = chat(&turn(conversation, 0), false).header("x-data-parallel-rank", "7");
+        let answer = rig.send(request);
+        begun.push((answer, rig.exchange().await));
+    }
+    let mut homes = Vec::new();
+    for (answer, exchange) in begun {
+        homes.push((exchange.host().to_owned(), rank(&exchange)));
+        exchange.whole(200, completion("well"));
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+    let places: BTreeSet<_> = homes.iter().cloned().collect();
+    assert_eq!(places.len(), 4, "{places:?}");
+    assert!(places.iter().all(|(_, rank)| rank == "0" || rank == "1"));
+    for (conversation, home) in homes.iter().enumerate() {
+        let answer = rig.send(chat(&turn(conversation, 1), false));
+        let exchange = rig.exchange().await;
+        assert_eq!((exchange.host().to_owned(), rank(&exchange)), *home);
+        exchange.whole(200, completion("well"));
+        assert_eq!(answer.await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_of_one_rank_is_not_told_any() {
+    let mut rig = replicas();
+    let answer = rig.send(chat("hi", false).header("x-data-parallel-rank", "7"));
+    let exchange = rig.exchange().await;
+    assert!(
+        !exchange
+            .request
+            .headers()
+            .contains_key("x-data-parallel-rank")
+    );
+    exchange.whole(200, completion("well"));
+    assert_eq!(answer.await.unwrap().status(), 200);
+}

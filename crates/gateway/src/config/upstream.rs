@@ -280,6 +280,11 @@ pub struct UpstreamConfig {
     /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
     #[serde(default)]
     pub engine_metrics: Option<bool>,
+    /// Data-parallel ranks behind each URL (vLLM: `--data-parallel-size`). Each rank has a prefix
+    /// cache of its own and is chosen like a replica, by the header `x-data-parallel-rank`. Default
+    /// 1: the engine is one replica.
+    #[serde(default = "one")]
+    pub data_parallel: u16,
     /// Speak HTTP/2 without TLS from the first byte.
     #[serde(default)]
     pub h2c: bool,
@@ -288,8 +293,14 @@ pub struct UpstreamConfig {
     pub ca_file: Option<String>,
 }
 
+/// The most data-parallel ranks of an engine: more than any deployment has.
+const MAX_RANKS: u16 = 1024;
+
 fn yes() -> bool {
     true
+}
+fn one() -> u16 {
+    1
 }
 fn five_seconds() -> Span {
     seconds(5)
@@ -354,6 +365,13 @@ impl UpstreamConfig {
     /// What its provider can't do with these options: the field, and why.
     pub fn provider_problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = self.provider.problems(&self.options);
+        if !(1..=MAX_RANKS).contains(&self.data_parallel) {
+            let why = format!(
+                "an engine has 1 to {MAX_RANKS} data-parallel ranks, not {}",
+                self.data_parallel
+            );
+            problems.push(("data_parallel", why));
+        }
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
                 problems.push(("speaks", format!("\"{wire}\" is not a known format")));

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, HeaderName};
 use tokio::sync::Notify;
 
 use super::prefill::PrefillRate;
@@ -19,14 +20,21 @@ const SHARED_WITHIN: Duration = Duration::from_secs(300);
 /// An ejection that follows a failed trial lasts twice as long as the one before, at most this often.
 const MAX_DOUBLINGS: u32 = 3;
 
+/// By which vLLM is told the data-parallel rank that is to compute a request.
+const RANK: HeaderName = HeaderName::from_static("x-data-parallel-rank");
+
 /// How long what a replica's metrics said counts: two of the usual health checks and a bit.
 const REPORT_LIFE: Duration = Duration::from_secs(12);
 
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    /// Its base URL, without a trailing slash.
+    /// Its name: its base URL, without a trailing slash, and `#N` where it is the data-parallel
+    /// rank N of an engine.
     pub(crate) base: Arc<str>,
+    /// Its base URL alone.
+    address: Arc<str>,
+    rank: Option<u16>,
     in_flight: AtomicU32,
     /// Prompt tokens sent to it whose answers have not begun.
     queued_tokens: AtomicU64,
@@ -106,6 +114,8 @@ impl Endpoint {
     pub(super) fn new(base: &str) -> Self {
         Self {
             base: base.into(),
+            address: base.into(),
+            rank: None,
             in_flight: AtomicU32::new(0),
             queued_tokens: AtomicU64::new(0),
             prefill: PrefillRate::default(),
@@ -114,6 +124,41 @@ impl Endpoint {
             state: Mutex::default(),
             silence: Silence::default(),
             down: Notify::new(),
+        }
+    }
+
+    /// A data-parallel rank of the engine at a base URL.
+    pub(super) fn of_rank(address: &str, rank: u16) -> Self {
+        Self {
+            address: address.into(),
+            rank: Some(rank),
+            ..Self::new(&Self::name_of(address, Some(rank)))
+        }
+    }
+
+    /// The name of a replica.
+    pub(super) fn name_of(address: &str, rank: Option<u16>) -> String {
+        match rank {
+            None => address.to_owned(),
+            Some(rank) => format!("{address}#{rank}"),
+        }
+    }
+
+    /// The data-parallel rank that it is; none where the engine is one replica.
+    pub(super) fn rank(&self) -> Option<u16> {
+        self.rank
+    }
+
+    /// The URL of a path there.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    /// Says in a request which data-parallel rank is to compute it.
+    pub(super) fn address_rank(&self, headers: &mut HeaderMap) {
+        headers.remove(&RANK);
+        if let Some(rank) = self.rank {
+            headers.insert(RANK, rank.into());
         }
     }
 

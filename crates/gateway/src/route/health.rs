@@ -4,7 +4,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use forebay_prefix::Lora;
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 
 use super::report::{EngineReport, MAX_PAGE};
 use super::{Endpoint, Upstream};
@@ -15,6 +17,9 @@ use crate::time::timeout;
 
 /// Failed checks in a row that take a replica out: one may be a lost packet.
 const FAILURES: u32 = 2;
+
+/// Health checks from one look at the list of models to the next: adapters come and go rarely.
+const BETWEEN_LISTS: u32 = 6;
 
 /// Starts a loop for each replica that has a health path. The loops end with the gateway.
 pub(crate) fn run_health_checks<P: Platform>(gateway: &Arc<Gateway<P>>) {
@@ -43,6 +48,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
         .0
         .max(Duration::from_millis(10));
     let mut failures = 0;
+    let mut round = 0_u32;
     loop {
         let Some(live) = gateway.upgrade() else {
             return;
@@ -65,6 +71,13 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
                 upstream.reported(&endpoint, &report, platform.now());
             }
         }
+        if ok && round % BETWEEN_LISTS == 0 && upstream.token_index().is_some() {
+            let read = read_adapters(&*platform, &upstream, &endpoint);
+            if let Some(Some(adapters)) = timeout(&*platform, interval, read).await {
+                upstream.lists(adapters);
+            }
+        }
+        round = round.wrapping_add(1);
         platform.sleep(interval).await;
     }
 }
@@ -89,13 +102,54 @@ async fn check<P: Platform>(
         || matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 501)
 }
 
+/// The LoRA adapters that a replica lists among its models: those with a parent.
+async fn read_adapters<P: Platform>(
+    platform: &P,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+) -> Option<Vec<Lora>> {
+    #[derive(Deserialize)]
+    struct Models {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+        #[serde(default)]
+        root: Option<String>,
+        #[serde(default)]
+        parent: Option<String>,
+    }
+    let page = read_page(platform, upstream, endpoint, "/v1/models").await?;
+    let models: Models = serde_json::from_slice(&page).ok()?;
+    let adapters = models.data.into_iter().filter_map(|model| {
+        model.parent?;
+        Some(Lora {
+            name: model.id,
+            path: model.root.unwrap_or_default(),
+        })
+    });
+    Some(adapters.collect())
+}
+
 /// What a replica's own metrics tell, if it has any.
 async fn read_metrics<P: Platform>(
     platform: &P,
     upstream: &Upstream,
     endpoint: &Endpoint,
 ) -> Option<EngineReport> {
-    let request = upstream.get(endpoint, "/metrics")?;
+    let page = read_page(platform, upstream, endpoint, "/metrics").await?;
+    EngineReport::read(&String::from_utf8_lossy(&page), endpoint.rank())
+}
+
+/// A page of a replica, if it has it.
+async fn read_page<P: Platform>(
+    platform: &P,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+    path: &str,
+) -> Option<BytesMut> {
+    let request = upstream.get(endpoint, path)?;
     let response = platform.send(request, &upstream.transport).await.ok()?;
     if !response.status().is_success() {
         return None;
@@ -108,5 +162,5 @@ async fn read_metrics<P: Platform>(
             return None;
         }
     }
-    EngineReport::read(&String::from_utf8_lossy(&page))
+    Some(page)
 }

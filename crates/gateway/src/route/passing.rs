@@ -135,12 +135,13 @@ impl<P: Platform> Attempts<P> {
             .passage_path(&config.options, sent.path(), model);
         let mut out = http::Request::builder()
             .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
-            .uri(format!("{}{path}", endpoint.base))
+            .uri(endpoint.url(&path))
             .body(sent.body(model)?)
             .map_err(|_| {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
         self.passing_headers(upstream, sent, limit, out.headers_mut());
+        endpoint.address_rank(out.headers_mut());
         Ok(Prepared {
             request: out,
             route: Route::new(Wire::Chat, path),

@@ -156,6 +156,9 @@ pub(crate) async fn resolve<P: Platform>(
         prefix.exact.push((name, tokens.clone()));
         let Some(index) = index else { continue };
         let keys = PromptKeys {
+            lora: upstream
+                .model_name(&request.prompt.model)
+                .and_then(|model| index.adapter(model)),
             cache_salt: upstream.salts().then(|| cache_salt.to_owned()),
             ..PromptKeys::default()
         };

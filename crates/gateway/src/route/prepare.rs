@@ -108,12 +108,13 @@ impl<P: Platform> Attempts<P> {
         } else {
             route.path.clone()
         };
-        let mut out = http::Request::post(format!("{}{path}", endpoint.base))
+        let mut out = http::Request::post(endpoint.url(&path))
             .body(body)
             .map_err(|_| {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
         self.headers(upstream, &route, limit, out.headers_mut());
+        endpoint.address_rank(out.headers_mut());
         Ok(Prepared {
             request: out,
             route,

@@ -20,8 +20,9 @@ pub(super) struct EngineReport {
 }
 
 impl EngineReport {
-    /// Reads a page in Prometheus' text format. None where it is not an engine's.
-    pub(super) fn read(page: &str) -> Option<Self> {
+    /// Reads a page in Prometheus' text format: what it tells of one data-parallel rank, or of all.
+    /// None where it is not an engine's.
+    pub(super) fn read(page: &str, rank: Option<u16>) -> Option<Self> {
         let mut report = Self::default();
         let mut known = false;
         for line in page.lines() {
@@ -29,6 +30,10 @@ impl EngineReport {
                 continue;
             };
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            let told = label(labels, "engine");
+            if rank.is_some() && told.is_some() && told != rank.map(u64::from) {
+                continue;
+            }
             let count = || value.parse::<f64>().ok().map(|value| value as u32);
             match name {
                 "vllm:cache_config_info" => {
@@ -76,19 +81,21 @@ mod tests {
             vllm:num_requests_running{engine=\"0\",model_name=\"a b\"} 3.0\n\
             vllm:num_requests_running{engine=\"1\",model_name=\"a b\"} 4.0\n\
             vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 2.0\n";
-        let report = EngineReport::read(page).unwrap();
+        let report = EngineReport::read(page, None).unwrap();
         assert_eq!((report.running, report.waiting), (7, 2));
+        let second = EngineReport::read(page, Some(1)).unwrap();
+        assert_eq!((second.running, second.waiting), (4, 0));
         assert_eq!(report.tokens(), Some(1_536_000));
     }
 
     #[test]
     fn a_page_that_is_no_engines_tells_nothing_and_a_strange_one_harms_nobody() {
-        assert_eq!(EngineReport::read("<html>not found</html>"), None);
-        assert_eq!(EngineReport::read("up 1\n"), None);
+        assert_eq!(EngineReport::read("<html>not found</html>", None), None);
+        assert_eq!(EngineReport::read("up 1\n", None), None);
         let none = "vllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n";
-        assert_eq!(EngineReport::read(none).unwrap().tokens(), None);
+        assert_eq!(EngineReport::read(none, None).unwrap().tokens(), None);
         let odd = "vllm:num_requests_running{} NaN\nvllm:num_requests_waiting -5\n";
-        let report = EngineReport::read(odd).unwrap();
+        let report = EngineReport::read(odd, None).unwrap();
         assert_eq!((report.running, report.waiting), (0, 0));
     }
 }

@@ -1,14 +1,16 @@
 //! What an upstream's replicas hold in their prefix caches, block by block as the engines name
 //! them: from their KV events where they publish any, else from what was sent there.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use forebay_prefix::{Algorithm, ChainSpec};
+use forebay_prefix::{Algorithm, ChainSpec, Lora};
 use forebay_prefix_index::{Index, Naming, PromptKeys, State, WorkerId};
 
+use super::Endpoint;
 use super::prefix::TokenChain;
-use crate::config::{KvEvents, KvHash};
+use crate::config::{KvAddress, KvEvents, KvHash};
 
 /// An index that feeds of KV events and the choice of a replica share.
 pub type SharedIndex = Arc<RwLock<Index>>;
@@ -49,6 +51,22 @@ pub(super) struct TokenIndex {
     ids: Mutex<Vec<(Arc<str>, WorkerId)>>,
     /// What times are counted from: the first that was asked for.
     epoch: OnceLock<Instant>,
+    /// The LoRA adapters that the engines list, and where they were loaded from: blocks that one
+    /// computed are its own.
+    adapters: Mutex<BTreeMap<String, String>>,
+}
+
+/// The most adapters that are remembered.
+const MAX_ADAPTERS: usize = 4096;
+
+/// An address at which the data-parallel rank publishes.
+fn at_rank(address: &str, rank: u16) -> Option<String> {
+    if rank == 0 {
+        return Some(address.to_owned());
+    }
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse::<u16>().ok()?.checked_add(rank)?;
+    Some(format!("{host}:{port}"))
 }
 
 impl TokenIndex {
@@ -75,6 +93,7 @@ impl TokenIndex {
             index: Arc::new(RwLock::new(Index::new(naming))),
             ids: Mutex::default(),
             epoch: OnceLock::new(),
+            adapters: Mutex::default(),
         }
     }
 
@@ -146,24 +165,49 @@ impl TokenIndex {
         })
     }
 
-    /// The events of the replica in this place of the upstream's URLs.
+    /// The events of a replica whose URL is in this place of the upstream's.
     pub(super) fn source(
         &self,
         upstream: &Arc<str>,
         place: usize,
-        base: &Arc<str>,
+        replica: &Endpoint,
     ) -> Option<KvSource> {
-        let events = &self.events;
+        let (events, base) = (&self.events, &replica.base);
         let replay = events.replay.as_ref();
+        // An engine's data-parallel ranks publish at ports that follow each other.
+        let rank = replica.rank().unwrap_or(0);
+        let of_rank = |address: &KvAddress| at_rank(&address.of(place, base)?, rank);
         Some(KvSource {
             upstream: upstream.clone(),
             endpoint: base.clone(),
-            events: events.endpoint.of(place, base)?,
-            replay: replay.and_then(|replay| replay.of(place, base)),
+            events: of_rank(&events.endpoint)?,
+            replay: replay.and_then(of_rank),
             topic: events.topic.clone(),
             index: self.index.clone(),
             worker: self.id(base)?,
         })
+    }
+
+    /// The adapter that a model's name stands for, if it is one.
+    pub(super) fn adapter(&self, model: &str) -> Option<Lora> {
+        let adapters = self.adapters.lock();
+        let adapters = adapters.unwrap_or_else(PoisonError::into_inner);
+        let path = adapters.get(model)?;
+        Some(Lora {
+            name: model.to_owned(),
+            path: path.clone(),
+        })
+    }
+
+    /// Takes note of the adapters that an engine lists.
+    pub(super) fn lists(&self, adapters: impl IntoIterator<Item = Lora>) {
+        let known = self.adapters.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        for adapter in adapters {
+            if known.len() < MAX_ADAPTERS || known.contains_key(&adapter.name) {
+                known.insert(adapter.name, adapter.path);
+            }
+        }
     }
 
     fn since(&self, now: Instant) -> Duration {
@@ -177,5 +221,70 @@ impl TokenIndex {
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(hash: Option<KvHash>) -> TokenIndex {
+        let events = KvEvents {
+            endpoint: KvAddress::Template("tcp://{host}:5557".to_owned()),
+            replay: Some(KvAddress::Template("tcp://{host}:65535".to_owned())),
+            topic: String::new(),
+            block_size: 16,
+            hash,
+            seed: None,
+        };
+        TokenIndex::new(&events, 7)
+    }
+
+    #[test]
+    fn ranks_publish_at_ports_that_follow_each_other() {
+        let index = index(None);
+        let first = Endpoint::of_rank("http://a:8000", 0);
+        let source = index.source(&"u".into(), 0, &first).unwrap();
+        assert_eq!(source.events, "tcp://a:5557");
+        assert_eq!(source.replay.as_deref(), Some("tcp://a:65535"));
+        let third = Endpoint::of_rank("http://a:8000", 2);
+        let other = index.source(&"u".into(), 0, &third).unwrap();
+        assert_eq!(other.events, "tcp://a:5559");
+        // No port follows the last one.
+        assert_eq!(other.replay, None);
+        assert_ne!(source.worker, other.worker);
+        assert_eq!(&*other.endpoint, "http://a:8000#2");
+    }
+
+    #[test]
+    fn what_an_adapter_computed_is_its_own() {
+        for hash in [None, Some(KvHash::Sha256Cbor), Some(KvHash::XxhashCbor)] {
+            let index = index(hash);
+            index.lists([Lora {
+                name: "sql".to_owned(),
+                path: "/adapters/sql".to_owned(),
+            }]);
+            let chain = |model: &str| {
+                let keys = PromptKeys {
+                    lora: index.adapter(model),
+                    ..PromptKeys::default()
+                };
+                index.chain(&(0..64).collect::<Vec<u32>>(), &keys).keys
+            };
+            assert_eq!(chain("base"), chain("other"), "{hash:?}");
+            assert!(chain("base").iter().all(|key| !chain("sql").contains(key)));
+        }
+    }
+
+    #[test]
+    fn so_many_adapters_are_remembered_and_no_more() {
+        let index = index(None);
+        let adapter = |n: usize| Lora {
+            name: n.to_string(),
+            path: String::new(),
+        };
+        index.lists((0..MAX_ADAPTERS + 10).map(adapter));
+        assert!(index.adapter("0").is_some());
+        assert!(index.adapter(&MAX_ADAPTERS.to_string()).is_none());
     }
 }

@@ -270,10 +270,18 @@ impl Upstream {
                     url: url.clone(),
                 });
             }
-            let known = carry
-                .and_then(|old| old.endpoints.iter().find(|e| *e.base == *base))
-                .cloned();
-            endpoints.push(known.unwrap_or_else(|| Arc::new(Endpoint::new(base))));
+            let ranks = (config.data_parallel > 1).then_some(0..config.data_parallel);
+            let ranks = ranks.map_or_else(|| vec![None], |ranks| ranks.map(Some).collect());
+            for rank in ranks {
+                let name = Endpoint::name_of(base, rank);
+                let known = carry.and_then(|old| old.endpoint(&name));
+                endpoints.push(known.unwrap_or_else(|| {
+                    Arc::new(match rank {
+                        Some(rank) => Endpoint::of_rank(base, rank),
+                        None => Endpoint::new(base),
+                    })
+                }));
+            }
         }
         if endpoints.is_empty() {
             return Err(UpstreamConfigError::Url {
@@ -590,7 +598,7 @@ impl Upstream {
         endpoint: &Endpoint,
         path: &str,
     ) -> Option<http::Request<bytes::Bytes>> {
-        let mut request = http::Request::get(format!("{}{path}", endpoint.base))
+        let mut request = http::Request::get(endpoint.url(path))
             .body(bytes::Bytes::new())
             .ok()?;
         request.headers_mut().extend(self.headers.clone());
@@ -666,6 +674,13 @@ impl Upstream {
         }
     }
 
+    /// A replica lists these adapters.
+    pub(super) fn lists(&self, adapters: Vec<forebay_prefix::Lora>) {
+        if let Some(index) = &self.tokens {
+            index.lists(adapters);
+        }
+    }
+
     /// What the choice of a replica for a prompt goes by.
     fn scene<'a>(&'a self, prefix: &'a Prefix, now: Instant) -> Scene<'a> {
         let speed = &self.measured.speed;
@@ -717,7 +732,8 @@ impl Upstream {
         let endpoints = self.endpoints.iter().enumerate();
         endpoints.filter_map(|(place, endpoint)| {
             let tokens = self.tokens.as_ref()?;
-            tokens.source(&self.name, place, &endpoint.base)
+            let url = place / usize::from(self.config.data_parallel.max(1));
+            tokens.source(&self.name, url, endpoint)
         })
     }
 

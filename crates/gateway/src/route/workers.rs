@@ -349,7 +349,7 @@ mod tests {
     fn a_prediction_that_no_event_confirms_is_forgotten() {
         let (index, replicas) = followed();
         let (workers, now) = (Workers::default(), Instant::now());
-        let source = index.source(&"a".into(), 0, &replicas[0].base).unwrap();
+        let source = index.source(&"a".into(), 0, &replicas[0]).unwrap();
         source.index.write().unwrap().begins(source.worker);
         let prompt = tokens(4_002, &index, "s");
         let seen = |after| {
