@@ -37,10 +37,12 @@ pub(super) fn requests<P: NativePolicies>(
     service_fn(move |request: Request<Incoming>| {
         let busy = phase.busy(request.body().size_hint().exact());
         let (front, guest) = (front.clone(), guest.clone());
-        async move {
+        // Boxed: a connection keeps a place for this future as long as it lives, also while an
+        // answer streams and while nobody asks for anything.
+        Box::pin(async move {
             let (response, holding) = answer(&front, &guest, request).await;
             Ok(response.map(|body| Answer::new(body, busy, holding)))
-        }
+        })
     })
 }
 
