@@ -143,6 +143,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
         let deadline = self.errand.deadline;
         let left = deadline.left(platform.now());
         let own = deadline.own && limit.is_none_or(|limit| left <= limit);
+        let streams = limit.is_some();
         let limit = limit.map_or(left, |limit| limit.min(left));
         let name = answer.upstream.name.clone();
         let endpoint = answer.endpoint().clone();
@@ -164,7 +165,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
             Some(None) => Ok(None),
             Some(Some(Ok(bytes))) => {
                 // That whole answers come says nothing about streams.
-                if !guarded {
+                if streams {
                     endpoint.heard(platform.now());
                 }
                 Ok(Some(bytes))

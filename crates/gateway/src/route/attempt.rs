@@ -182,7 +182,7 @@ impl<P: Platform> Attempts<P> {
     fn limit(&self, upstream: &Upstream) -> Duration {
         let left = self.outgoing.deadline.left(self.sender.platform.now());
         let request = &self.outgoing.request;
-        if request.stream {
+        if self.outgoing.streams(upstream) {
             let timeouts = &self.sender.config.timeouts;
             left.min(upstream.first_byte(&request.prompt.model, timeouts))
         } else {

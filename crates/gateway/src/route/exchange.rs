@@ -50,6 +50,8 @@ pub(crate) struct Answer {
     pub(crate) expected_cached: f64,
     /// What has to be undone in its answer.
     pub(crate) back: Arc<Back>,
+    /// Its client wants one body: what comes as a stream is put together first.
+    pub(crate) folds: bool,
     pub(super) lease: Lease,
 }
 
@@ -106,7 +108,7 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
-        if self.outgoing.request.stream {
+        if self.outgoing.streams(&chosen.upstream) {
             lease.awaits(limit, sent);
         }
         chosen
@@ -138,6 +140,7 @@ impl<P: Platform> Attempts<P> {
                     false,
                 );
                 return Ok(Answer {
+                    folds: self.outgoing.folds(&chosen.upstream),
                     upstream: chosen.upstream,
                     head,
                     body,

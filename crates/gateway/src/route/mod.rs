@@ -14,6 +14,7 @@ mod passing;
 mod prefill;
 mod prefix;
 mod prepare;
+mod progress;
 mod prompt_cache;
 mod provider;
 mod rank;

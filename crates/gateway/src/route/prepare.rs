@@ -91,7 +91,7 @@ impl<P: Platform> Attempts<P> {
         let asked = &*request.prompt.model;
         let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
         let route = upstream
-            .route(request.wire(), &model, request.stream)
+            .route(request.wire(), &model, self.outgoing.streams(upstream))
             .ok_or_else(|| cannot_take(upstream, request.wire()))?;
         if route.wire != request.wire() {
             self.fetch_media(upstream, &route).await?;
@@ -235,7 +235,8 @@ impl<P: Platform> Attempts<P> {
             set.push(("anthropic_beta", betas));
         }
         set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
-        let include_usage = request.stream
+        let streams = self.outgoing.streams(upstream);
+        let include_usage = streams
             && upstream.config.include_usage
             && !self.outgoing.unread
             && !upstream.refuses("stream_options")
@@ -248,7 +249,7 @@ impl<P: Platform> Attempts<P> {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,
-                stream: None,
+                stream: (streams != request.stream).then_some(streams),
                 include_usage,
                 set: &set,
                 remove: route.remove,
@@ -262,7 +263,7 @@ impl<P: Platform> Attempts<P> {
         }
         let options = WriteOptions {
             model: model.to_owned(),
-            stream: request.stream,
+            stream: streams,
             include_usage,
             default_max_tokens: upstream.config.default_max_tokens,
             room: upstream
@@ -341,7 +342,7 @@ impl<P: Platform> Attempts<P> {
 
     fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
         out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = match (self.outgoing.request.stream, route.framing) {
+        let accept = match (self.outgoing.streams(upstream), route.framing) {
             (false, _) => "application/json",
             (true, Framing::Sse) => "text/event-stream",
             (true, _) => "application/vnd.amazon.eventstream",
