@@ -222,12 +222,19 @@ impl Endpoint {
         true
     }
 
-    /// It is not to be asked for a model until then. `told`: it said so itself.
+    /// It is not to be asked for a model until then. `told`: it said so itself. A later word does not
+    /// shorten an earlier one: requests that were out together are refused one after another, and not
+    /// each refusal says for how long.
     pub(crate) fn rest(&self, model: &Arc<str>, until: Instant, told: bool, now: Instant) {
         let mut state = self.lock();
         state.on_trial = false;
         let rests = &mut state.rests;
-        rests.retain(|rest| rest.until > now && rest.model != *model);
+        rests.retain(|rest| rest.until > now);
+        let known = |rest: &&mut Rest| rest.model == *model && rest.told == told;
+        if let Some(known) = rests.iter_mut().find(known) {
+            known.until = known.until.max(until);
+            return;
+        }
         if rests.len() >= MAX_RESTS
             && let Some(first) = (0..rests.len()).min_by_key(|&i| rests[i].until)
         {
@@ -258,9 +265,9 @@ impl Endpoint {
 
 impl State {
     fn rest(&self, model: &str, now: Instant) -> Option<&Rest> {
-        self.rests
-            .iter()
-            .find(|rest| *rest.model == *model && rest.until > now)
+        let of_model = |rest: &&Rest| *rest.model == *model && rest.until > now;
+        let rests = self.rests.iter().filter(of_model);
+        rests.max_by_key(|rest| (rest.told, rest.until))
     }
 
     /// Takes note of an answer with an error: each request once, and no key more often than matters.
@@ -454,5 +461,21 @@ mod tests {
         assert_eq!(endpoint.standing("m", now), Standing::Resting(until));
         assert_eq!(endpoint.standing("n", now), Standing::Good);
         assert_eq!(endpoint.standing("m", until), Standing::Good);
+    }
+
+    #[test]
+    fn a_later_word_shortens_no_rest() {
+        let (endpoint, now) = (Endpoint::new("http://a"), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let rest = |seconds, told| endpoint.rest(&"m".into(), after(seconds), told, now);
+        rest(30, true);
+        rest(1, false);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+        rest(2, true);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+        rest(60, false);
+        rest(40, true);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(40)));
+        assert_eq!(endpoint.standing("m", after(40)), Standing::Shy(after(60)));
     }
 }
