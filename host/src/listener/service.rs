@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use forebay_gateway::error::{ErrorKind, GatewayError};
 use forebay_gateway::{Arrival, Gateway, ReplyBody};
@@ -20,6 +20,7 @@ use super::peers::{self, Holding, Kind};
 use super::site;
 use crate::config::{Limits, Size};
 use crate::operate::{Front, Generation};
+use crate::platform::clock;
 use crate::platform::{Native, NativePolicies};
 
 /// What answers the requests of one connection.
@@ -53,8 +54,8 @@ async fn answer<P: NativePolicies>(
 ) -> Answered<P> {
     let arrival = Arrival {
         peer: Some(guest.address),
-        started: Instant::now(),
-        started_at: SystemTime::now(),
+        started: clock::now(),
+        started_at: clock::wall(),
     };
     let generation = front.current();
     let (head, body) = request.into_parts();

@@ -28,7 +28,7 @@ use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::{Platform, TransportError, TransportFailure};
 use crate::policy::{Hit, Policies};
-use crate::route::{Answer, Framing, timed_out, transport_error};
+use crate::route::{Answer, Envelope, timed_out, transport_error};
 use crate::time::Timer;
 use guard::Guarded;
 use labels::Sent;
@@ -190,11 +190,11 @@ impl<'a, P: Platform> Receiver<'a, P> {
 }
 
 /// How the answer is framed as a stream; none where it is whole.
-fn framing_of(answer: &Answer) -> Option<Framing> {
+fn framing_of(answer: &Answer) -> Option<Envelope> {
     let media = answer.head.headers.get(CONTENT_TYPE)?;
     let media = media.as_bytes().to_ascii_lowercase();
     if media.starts_with(b"text/event-stream") {
-        Some(Framing::Sse)
+        Some(Envelope::Sse)
     } else if media.starts_with(b"application/vnd.amazon.eventstream") {
         Some(answer.framing)
     } else {

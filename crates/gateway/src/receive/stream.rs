@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::policy::Ending;
 use crate::recording::Form;
-use crate::route::{Answer, Framing};
+use crate::route::{Answer, Envelope};
 use crate::time::timeout;
 
 /// What may come before the first content and is held back until then, so that a stream that
@@ -57,7 +57,7 @@ impl<P: Platform> Receiver<'_, P> {
     pub(super) async fn receive_stream(
         &mut self,
         answer: &mut Answer,
-        framing: Framing,
+        framing: Envelope,
         guard: Option<GuardOf<P>>,
         head: Head,
         context: &AnswerContext,

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod describe;
+mod error;
 pub(crate) mod frame;
 pub(crate) mod resume;
 
@@ -15,8 +16,9 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::{Platform, UpstreamBody};
 
+use body::Events;
 pub use body::{Cut, ReplyBody};
-use body::{Events, body_of};
+use error::body_of;
 
 /// Whether a proxy between here and the client may gather the body first.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

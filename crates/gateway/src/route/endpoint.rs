@@ -24,7 +24,7 @@ const REPORT_LIFE: Duration = Duration::from_secs(12);
 
 /// One replica.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct Replica {
     /// Its base URL, without a trailing slash.
     pub(crate) base: Arc<str>,
     in_flight: AtomicU32,
@@ -102,7 +102,7 @@ pub(crate) enum Standing {
     Down,
 }
 
-impl Endpoint {
+impl Replica {
     pub(super) fn new(base: &str) -> Self {
         Self {
             base: base.into(),
@@ -313,7 +313,7 @@ impl State {
 /// Counts a request in flight at a replica for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Replica>,
     on_trial: bool,
     /// Tokens that it counts as queued until the answer begins.
     queued_tokens: u64,
@@ -325,7 +325,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A place at a replica, which a caller of this key takes now.
-    pub(super) fn new(endpoint: &Arc<Endpoint>, key: u64, now: Instant) -> Self {
+    pub(super) fn new(endpoint: &Arc<Replica>, key: u64, now: Instant) -> Self {
         endpoint.in_flight.fetch_add(1, Relaxed);
         let mut state = endpoint.lock();
         state.used(key, now);
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn failures_eject_a_replica_and_one_trial_at_a_time_brings_it_back() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(2);
         assert!(!endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
         assert!(endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_failed_trial_ejects_for_twice_as_long() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(1);
         endpoint.failed(Blame::Transport, seen(1, 1), &retries, now);
         let later = now + retries.eject_for.0;
@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn one_prompt_or_one_key_among_several_ejects_nobody() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(3);
         for _ in 0..10 {
             assert!(!endpoint.failed(Blame::Answer, seen(1, 1), &retries, now));
@@ -445,7 +445,7 @@ mod tests {
 
     #[test]
     fn the_only_user_of_a_replica_is_believed() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let _own = Lease::new(&endpoint, 1, now);
         let ejected: Vec<bool> = (0..3)
             .map(|prompt| endpoint.failed(Blame::Answer, seen(1, prompt), &retries(3), now))
@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_model_rests_and_the_others_go_on() {
-        let (endpoint, now) = (Endpoint::new("http://a"), Instant::now());
+        let (endpoint, now) = (Replica::new("http://a"), Instant::now());
         let until = now + Duration::from_secs(30);
         endpoint.rest(&"m".into(), until, true, now);
         assert_eq!(endpoint.standing("m", now), Standing::Resting(until));
@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_later_word_shortens_no_rest() {
-        let (endpoint, now) = (Endpoint::new("http://a"), Instant::now());
+        let (endpoint, now) = (Replica::new("http://a"), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
         let rest = |seconds, told| endpoint.rest(&"m".into(), after(seconds), told, now);
         rest(30, true);

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use futures_util::StreamExt as _;
 
 use super::report::{EngineReport, MAX_PAGE};
-use super::{Endpoint, Upstream};
+use super::{Replica, Upstream};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::Platform;
@@ -74,7 +74,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
 async fn check<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
     limit: Duration,
 ) -> bool {
     let path = upstream.config.health_path().unwrap_or_default();
@@ -93,7 +93,7 @@ async fn check<P: Platform>(
 async fn read_metrics<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
 ) -> Option<EngineReport> {
     let request = upstream.get(endpoint, "/metrics")?;
     let response = platform.send(request, &upstream.transport).await.ok()?;
