@@ -11,6 +11,15 @@
 //! [`operate`] starts, reloads and drains; [`admin`] and [`telemetry`] tell what happens.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::too_many_lines)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::too_many_lines,
+        reason = "a test may"
+    )
+)]
 
 pub mod admin;
 pub mod cli;

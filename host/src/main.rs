@@ -1,5 +1,7 @@
 //! `forebay`: the command line of the native host.
 
+mod allocator;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -9,7 +11,11 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match forebay_host::cli::Cli::parse().run() {
+    let cli = forebay_host::cli::Cli::parse();
+    if cli.serves() {
+        allocator::configure();
+    }
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("forebay: {error:#}");

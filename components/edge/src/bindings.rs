@@ -1,6 +1,5 @@
-//! What `wit/` looks like from the edge: the policies as imports, generated. The modules under
-//! `policy` carry the names that the native host's bindings have, since both share the files
-//! that convert between those types and the gateway's.
+//! What `wit/` looks like from the edge: the policies as imports, generated. The types carry the
+//! names that a host's bindings give them, which `forebay-policy-wit` converts.
 
 #![allow(
     missing_docs,
@@ -57,26 +56,4 @@ pub(crate) mod cloud_selector {
     pub(crate) use super::generated::forebay::cloud_selector::cloud_selector::{
         CandidateParam as Candidate, DemandParam as Demand, WorkerParam as Worker,
     };
-}
-
-/// The same under the paths of the native host's bindings.
-pub(crate) mod policy {
-    pub(crate) mod exports {
-        pub(crate) mod forebay {
-            pub(crate) mod prefix_cache {
-                pub(crate) use crate::bindings::prefix_cache;
-            }
-            pub(crate) mod guardrails {
-                pub(crate) use crate::bindings::guardrails;
-            }
-            pub(crate) mod cloud_selector {
-                pub(crate) use crate::bindings::cloud_selector;
-            }
-        }
-    }
-    pub(crate) mod forebay {
-        pub(crate) mod types {
-            pub(crate) use crate::bindings::{prompts, types};
-        }
-    }
 }

@@ -393,6 +393,11 @@ pub fn fold(wire: Wire, events: &[Bytes], context: &AnswerContext) -> Result<Byt
     if wire == Wire::Gemini {
         return gemini::fold(events);
     }
+    if wire == Wire::Responses
+        && let Some(whole) = responses::fold(events)?
+    {
+        return Ok(whole);
+    }
     let mut reader = reader(wire);
     let mut collector = Collector::default();
     let mut steps = Vec::new();

@@ -20,7 +20,7 @@ pub use through::{Judging, RawConfig, ThroughConfig};
 pub use tokenizer::TokenizerConfig;
 pub use upstream::{
     AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    PromptCaching, UpstreamConfig, UpstreamTimeouts,
+    Progress, PromptCaching, UpstreamConfig, UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.

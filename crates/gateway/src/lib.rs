@@ -17,6 +17,15 @@
 //! - [`platform`], [`policy`] and [`store`] are what a host brings.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::too_many_lines)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::too_many_lines,
+        reason = "a test may"
+    )
+)]
 
 mod answer;
 pub mod authorize;

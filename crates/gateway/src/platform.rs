@@ -48,6 +48,18 @@ mod bounds {
 }
 pub use bounds::{BoxFuture, BoxStream, MaybeSend, MaybeSync};
 
+/// The system's monotonic clock, for platforms that have no other.
+#[allow(clippy::disallowed_methods, reason = "it is the one place")]
+pub(crate) fn system_clock() -> Instant {
+    Instant::now()
+}
+
+/// The system's wall clock, for platforms that have no other, and for stores, which know no platform.
+#[allow(clippy::disallowed_methods, reason = "it is the one place")]
+pub(crate) fn system_wall() -> SystemTime {
+    SystemTime::now()
+}
+
 /// One place the gateway runs in.
 pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// The policies' runtime.
@@ -68,12 +80,12 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
 
     /// The monotonic clock, which all limits of time go by. Tests turn it.
     fn now(&self) -> Instant {
-        Instant::now()
+        system_clock()
     }
 
     /// The wall clock, for what is stored and told.
     fn wall(&self) -> SystemTime {
-        SystemTime::now()
+        system_wall()
     }
 
     /// Whether requests are traced: then each gets a span of its own, which upstreams are told as

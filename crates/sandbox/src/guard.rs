@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use forebay_dialect::canonical::Channel;
-use forebay_gateway::policy::{Delta, Hit, OutputGuard, PolicyError, Reason, Releases};
+use forebay_gateway::policy::{Delta, OutputGuard, PolicyError, Releases};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use crate::bindings::guardrails::GuardrailsPolicy;
 use crate::bindings::guardrails::exports::forebay::guardrails::guardrails as guest;
+use crate::convert::guardrails;
 use crate::guest::Guest;
 use crate::sandbox::Inner;
 
@@ -53,7 +53,7 @@ impl Guard {
         result: wasmtime::Result<guest::Releases>,
     ) -> Result<Releases, PolicyError> {
         let releases = result.map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let releases = raise(releases);
+        let releases = guardrails::releases(releases);
         self.live = Some(live);
         Ok(releases)
     }
@@ -62,7 +62,7 @@ impl Guard {
 impl OutputGuard for Guard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
         let mut live = self.take(deltas.iter().map(|delta| delta.text.len()).sum())?;
-        let lowered: Vec<_> = deltas.iter().map(lower).collect();
+        let lowered: Vec<_> = deltas.iter().map(guardrails::delta).collect();
         let result = live
             .policy
             .forebay_guardrails_guardrails()
@@ -81,54 +81,5 @@ impl OutputGuard for Guard {
             .call_finish(&mut live.store, live.guard, choice)
             .await;
         self.settle(live, result)
-    }
-}
-
-fn lower(delta: &Delta) -> guest::Delta<'_> {
-    guest::Delta {
-        choice: delta.choice,
-        channel: match delta.channel {
-            Channel::Content => guest::Channel::Content,
-            Channel::Reasoning => guest::Channel::Reasoning,
-            Channel::Refusal => guest::Channel::Refusal,
-            Channel::ToolArguments(index) => guest::Channel::ToolArguments(index),
-            Channel::ToolName(index) => guest::Channel::ToolName(index),
-            Channel::Error => guest::Channel::Error,
-            Channel::Annotation(index) => guest::Channel::Annotation(index),
-        },
-        text: &delta.text,
-    }
-}
-
-fn raise(releases: guest::Releases) -> Releases {
-    let mut released = Vec::with_capacity(releases.released.len());
-    for release in releases.released {
-        released.push(Delta {
-            choice: release.choice,
-            channel: match release.channel {
-                guest::Channel::Content => Channel::Content,
-                guest::Channel::Reasoning => Channel::Reasoning,
-                guest::Channel::Refusal => Channel::Refusal,
-                guest::Channel::ToolArguments(index) => Channel::ToolArguments(index),
-                guest::Channel::ToolName(index) => Channel::ToolName(index),
-                guest::Channel::Error => Channel::Error,
-                guest::Channel::Annotation(index) => Channel::Annotation(index),
-            },
-            text: release.text,
-        });
-    }
-    let hit = |hit: guest::Hit| Hit {
-        rule: hit.rule,
-        action: hit.action,
-        count: hit.count,
-        shadow: hit.shadow,
-    };
-    Releases {
-        released,
-        denied: releases.denied.map(|why| Reason {
-            code: why.code,
-            detail: why.detail,
-        }),
-        hits: releases.hits.into_iter().map(hit).collect(),
     }
 }

@@ -7,7 +7,7 @@
 //! that output rules apply to in one of the guardrails alone ([`guard`]). A guest that loops
 //! yields every millisecond and is cut off at its deadline, one that grows or returns too
 //! much is cut off at its limit ([`guest`]); what it answers is checked before it is believed
-//! ([`raise`]).
+//! ([`convert`]).
 //!
 //! ```no_run
 //! use forebay_sandbox::{ComponentSource, PolicySources, Sandbox, SandboxOptions};
@@ -26,20 +26,18 @@
 //! ```
 #![allow(rustdoc::private_intra_doc_links)]
 
-mod admission;
 mod bake;
 mod bindings;
 mod cache;
 mod compose;
+mod convert;
 mod engine;
 mod error;
 mod guard;
 mod guest;
 mod idle;
 mod load;
-mod lower;
 mod options;
-mod raise;
 mod release;
 mod sandbox;
 mod session;

@@ -14,6 +14,7 @@ use crate::bindings::policy::PolicyPre;
 use crate::bindings::prefix_cache::PrefixCachePolicyPre;
 use crate::cache::Cache;
 use crate::compose::compose;
+use crate::convert::{guardrails, prefix_cache};
 use crate::engine::{self, Pool, TABLE_ELEMENTS, Ticker};
 use crate::error::LoadError;
 use crate::guard::{self, Guard};
@@ -22,7 +23,7 @@ use crate::idle::Idle;
 use crate::load::{self, Snapshots};
 use crate::options::{Isolation, PolicySources, SandboxOptions};
 use crate::session::{Live, Session};
-use crate::{admission, wasi};
+use crate::wasi;
 
 /// The three policies, configured and ready. Cheap to clone.
 #[derive(Clone)]
@@ -297,14 +298,9 @@ impl Policies for Sandbox {
             let result = guest.call_configure(&mut store, config).await;
             configured(POLICY, &store, result)?;
         }
-        let caller = crate::bindings::guardrails::forebay::types::types::Caller {
-            tenant: &caller.tenant,
-            key: &caller.key,
-            route: caller.route,
-        };
         let made = guest
             .output_guard()
-            .call_constructor(&mut store, caller)
+            .call_constructor(&mut store, guardrails::caller(caller))
             .await;
         let guard = made.map_err(|e| store.data().explain(POLICY, &e))?;
         Ok(Guard::new(
@@ -342,7 +338,12 @@ impl Policies for Sandbox {
             let result = guest.call_configure(&mut store, config).await;
             configured(POLICY, &store, result)?;
         }
-        let admission = admission::alone(guest, &mut store, plan, outcome).await;
-        admission.map_err(|e| store.data().explain(POLICY, &e))
+        let lists = prefix_cache::PlanLists::of(plan);
+        let admission = guest
+            .call_admit(&mut store, lists.plan(plan), prefix_cache::outcome(outcome))
+            .await;
+        admission
+            .map(prefix_cache::admission)
+            .map_err(|e| store.data().explain(POLICY, &e))
     }
 }

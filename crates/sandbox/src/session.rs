@@ -11,9 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 
 use crate::bindings::policy::Policy;
+use crate::convert::composed::{cloud_selector, guardrails, prefix_cache};
 use crate::guest::Guest;
 use crate::sandbox::Inner;
-use crate::{admission, lower, raise};
 
 /// An instance of the three policies with its store.
 pub(crate) struct Live {
@@ -66,11 +66,17 @@ impl Session {
         const POLICY: &str = "prefix-cache";
         let mut live = self.take(POLICY)?;
         let guest = live.policy.forebay_prefix_cache_prefix_cache();
-        let admission = admission::composed(guest, &mut live.store, plan, outcome)
+        let lists = prefix_cache::PlanLists::of(plan);
+        let admission = guest
+            .call_admit(
+                &mut live.store,
+                lists.plan(plan),
+                prefix_cache::outcome(outcome),
+            )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
         self.live = Some(live);
-        Ok(admission)
+        Ok(prefix_cache::admission(admission))
     }
 }
 
@@ -84,21 +90,21 @@ impl PolicySession for Session {
     ) -> Result<Verdict, PolicyError> {
         const POLICY: &str = "guardrails";
         let mut live = self.take(POLICY)?;
-        let lowered: Vec<_> = places.iter().map(lower::place).collect();
-        let opinions: Vec<_> = opinions.iter().map(lower::opinion).collect();
+        let lowered: Vec<_> = places.iter().map(guardrails::place).collect();
+        let opinions: Vec<_> = opinions.iter().map(guardrails::opinion).collect();
         let verdict = live
             .policy
             .forebay_guardrails_guardrails()
             .call_check_prompt(
                 &mut live.store,
-                lower::caller(caller),
-                lower::outline(outline),
+                guardrails::caller(caller),
+                guardrails::outline(outline),
                 &lowered,
                 &opinions,
             )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let verdict = raise::verdict(verdict, places)?;
+        let verdict = guardrails::verdict(verdict, places)?;
         self.live = Some(live);
         Ok(verdict)
     }
@@ -111,20 +117,20 @@ impl PolicySession for Session {
     ) -> Result<CachePlan, PolicyError> {
         const POLICY: &str = "prefix-cache";
         let mut live = self.take(POLICY)?;
-        let lists = lower::Lists::of(prompt);
+        let lists = prefix_cache::Lists::of(prompt);
         let messages = lists.messages(prompt);
         let plan = live
             .policy
             .forebay_prefix_cache_prefix_cache()
             .call_plan(
                 &mut live.store,
-                lower::caller(caller),
+                prefix_cache::caller(caller),
                 lists.prompt(prompt, &messages),
-                lower::directives(directives),
+                prefix_cache::directives(directives),
             )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let plan = raise::plan(plan)?;
+        let plan = prefix_cache::plan(plan)?;
         self.live = Some(live);
         Ok(plan)
     }
@@ -138,24 +144,24 @@ impl PolicySession for Session {
         const POLICY: &str = "cloud-selector";
         let mut live = self.take(POLICY)?;
         let residency: Vec<&str> = demand.residency.iter().map(String::as_str).collect();
-        let workers = lower::workers(candidates);
+        let workers = cloud_selector::workers(candidates);
         let lowered: Vec<_> = candidates
             .iter()
             .zip(&workers)
-            .map(|(candidate, workers)| lower::candidate(candidate, workers))
+            .map(|(candidate, workers)| cloud_selector::candidate(candidate, workers))
             .collect();
         let ranking = live
             .policy
             .forebay_cloud_selector_cloud_selector()
             .call_rank(
                 &mut live.store,
-                lower::caller(caller),
-                lower::demand(demand, &residency),
+                cloud_selector::caller(caller),
+                cloud_selector::demand(demand, &residency),
                 &lowered,
             )
             .await
             .map_err(|e| live.store.data().explain(POLICY, &e))?;
-        let ranking = raise::ranking(ranking, candidates)?;
+        let ranking = cloud_selector::ranking(ranking, candidates)?;
         self.live = Some(live);
         Ok(ranking)
     }

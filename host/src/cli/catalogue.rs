@@ -1,13 +1,13 @@
 //! `forebay catalogue`: who sells which model where, at what price; and whether files about it are good.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use anyhow::Context as _;
 use forebay_catalogue::{Catalogue, Date, File};
 
 use super::remote::Output;
 use super::say;
+use crate::platform::clock;
 
 /// Check the catalogue of models and prices, or list it.
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ enum What {
 
 impl CatalogueArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let today = Date::of(SystemTime::now());
+        let today = Date::of(clock::wall());
         match self.what {
             What::Check { files } => {
                 let texts = read(&files)?;

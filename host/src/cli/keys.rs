@@ -10,6 +10,7 @@ use super::remote::Output;
 use super::say;
 use crate::config::{self, Overrides, Source};
 use crate::keys::{KeyFile, NewKey, mint};
+use crate::platform::clock;
 
 /// The file where neither a flag nor the configuration names one.
 const DEFAULT_FILE: &str = "keys.toml";
@@ -73,7 +74,7 @@ enum What {
 impl KeysArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let file = self.file()?;
-        let (now, output) = (SystemTime::now(), self.output);
+        let (now, output) = (clock::wall(), self.output);
         match self.what {
             What::Create {
                 tenant,
@@ -108,26 +109,7 @@ impl KeysArgs {
                 Output::Json => list_json(&KeyFile::read(&file)?, now),
             },
             What::Rotate { id, overlap } => {
-                let (new, secret) = KeyFile::change(&file, |keys| {
-                    let old = keys.find(&id)?;
-                    let lifetime = old
-                        .expires
-                        .and_then(|at| at.duration_since(old.created).ok());
-                    let (secret, stored) = mint(
-                        NewKey {
-                            tenant: old.tenant.clone(),
-                            models: old.models.clone(),
-                            requests_per_minute: old.requests_per_minute,
-                            tokens_per_minute: old.tokens_per_minute,
-                            lifetime,
-                        },
-                        now,
-                    );
-                    end(&mut old.expires, now, Some(overlap));
-                    let id = stored.id.clone();
-                    keys.records.push(stored);
-                    Ok((id, secret))
-                })?;
+                let (new, secret) = rotate(&file, &id, overlap, now)?;
                 show(&new, &secret, &file, output);
                 if output == Output::Table && !overlap.is_zero() {
                     eprintln!(
@@ -171,6 +153,35 @@ impl KeysArgs {
             .base
             .join(config.keys.file.unwrap_or_else(|| DEFAULT_FILE.into())))
     }
+}
+
+/// Makes a key like this one, which goes on for `overlap`: the new key's identifier and secret.
+fn rotate(
+    file: &Path,
+    id: &str,
+    overlap: Duration,
+    now: SystemTime,
+) -> anyhow::Result<(String, String)> {
+    Ok(KeyFile::change(file, |keys| {
+        let old = keys.find(id)?;
+        let lifetime = old
+            .expires
+            .and_then(|at| at.duration_since(old.created).ok());
+        let (secret, stored) = mint(
+            NewKey {
+                tenant: old.tenant.clone(),
+                models: old.models.clone(),
+                requests_per_minute: old.requests_per_minute,
+                tokens_per_minute: old.tokens_per_minute,
+                lifetime,
+            },
+            now,
+        );
+        end(&mut old.expires, now, Some(overlap));
+        let id = stored.id.clone();
+        keys.records.push(stored);
+        Ok((id, secret))
+    })?)
 }
 
 /// Sooner than it would have ended anyway, never later.

@@ -76,6 +76,11 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether it is the gateway that is started, and not a command that soon ends.
+    pub fn serves(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
+    }
+
     /// Does what the command line says.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::keys::{KeyFile, StoredKey};
 /// # Errors
 ///
 /// What an edge can't do: no upstream of its own, secrets in files, certificates of one's own, no keys.
+#[allow(clippy::too_many_lines, reason = "a list of what an edge can not do")]
 pub fn edge_settings(
     config: &Config,
     source: &Source,

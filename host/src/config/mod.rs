@@ -7,6 +7,7 @@ mod auth;
 mod diagnose;
 mod edge;
 mod findings;
+mod limits;
 mod load;
 mod offers;
 mod refused;

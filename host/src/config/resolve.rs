@@ -5,8 +5,10 @@ use std::sync::Arc;
 use forebay_catalogue::{Catalogue, Date, File};
 use forebay_credentials::{AuthConfig, Credentials, Defaults, Resolve, System};
 use forebay_gateway::authorize::Authorizer;
-use forebay_gateway::config::{ConfiguredUpstream, GatewayConfig, RequestBounds, UpstreamConfig};
-use forebay_gateway::identity::KeyRing;
+use forebay_gateway::config::{
+    ConfiguredUpstream, GatewayConfig, RequestBounds, Secret, UpstreamConfig,
+};
+use forebay_gateway::identity::{KeyRecord, KeyRing};
 
 use super::diagnose::{ConfigError, Problem};
 use super::load::Source;
@@ -14,7 +16,7 @@ use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
 use crate::keys::{KeyFile, Oidc};
-use crate::platform::{Transport, UpstreamCredentials};
+use crate::platform::{Transport, UpstreamCredentials, clock};
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
 pub struct Resolved {
@@ -37,15 +39,7 @@ pub fn resolve(
     source: &Source,
     random_master: &[u8; 32],
 ) -> Result<Resolved, ConfigError> {
-    let secret = |secret: Option<&forebay_gateway::config::Secret>, path: &[&str]| {
-        let problem =
-            |e: SecretError| source.error(vec![Problem::at(source.locate(path), e.to_string())]);
-        secret
-            .map(|secret| resolve_secret(secret, &source.base))
-            .transpose()
-            .map_err(problem)
-    };
-
+    let secret = |reference: Option<&Secret>, path: &[&str]| secret(source, reference, path);
     let master = secret(config.secrets.master.as_ref(), &["secrets", "master"])?;
     if master.as_ref().is_some_and(|m| m.len() < 16) {
         let problem = Problem::at(
@@ -56,33 +50,7 @@ pub fn resolve(
         return Err(source.error(vec![problem]));
     }
 
-    let records = match &config.keys.file {
-        None => Vec::new(),
-        Some(file) => {
-            let at = || source.locate(&["keys", "file"]);
-            let file = source.base.join(file);
-            let keys = KeyFile::read(&file).map_err(|e| {
-                source.error(vec![Problem::at(at(), e.to_string()).hint(
-                    "`forebay keys create --tenant NAME` makes the file and a key",
-                )])
-            })?;
-            if keys.records.is_empty() {
-                let problem = Problem::at(
-                    at(),
-                    format!(
-                        "the keys file {} holds no key, so nobody could come in",
-                        file.display()
-                    ),
-                )
-                .hint("`forebay keys create --tenant NAME` makes one");
-                return Err(source.error(vec![problem]));
-            }
-            keys.records
-                .iter()
-                .map(crate::keys::StoredKey::to_record)
-                .collect()
-        }
-    };
+    let records = records(config, source)?;
     let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());
     let transport = Arc::new(Transport::default());
     let mut keys = KeyRing::new(records, &config.tenants, master);
@@ -94,63 +62,11 @@ pub fn resolve(
 
     let catalogue = catalogue(config, source)?;
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
-    for (i, upstream) in config.upstreams.iter().enumerate() {
-        let key = secret(upstream.key.as_ref(), &["upstreams", &i.to_string(), "key"])?;
-        let mut upstream = upstream.clone();
-        let i_text = i.to_string();
-        if let Some(ca) = &mut upstream.ca_file {
-            *ca = readable(source, ca, &["upstreams", &i_text, "ca_file"])?;
-        }
-        if let Some(tls) = &mut upstream.tls {
-            tls.cert = readable(source, &tls.cert, &["upstreams", &i_text, "tls", "cert"])?;
-            tls.key = readable(source, &tls.key, &["upstreams", &i_text, "tls", "key"])?;
-        }
-        for (n, url) in upstream.urls.iter_mut().enumerate() {
-            if let Some(name) = url.strip_prefix("env:") {
-                let at = ["upstreams", &i.to_string(), "urls", &n.to_string()];
-                let problem =
-                    |why: String| source.error(vec![Problem::at(source.locate(&at), why).hide()]);
-                let value = std::env::var(name).unwrap_or_default();
-                if value.is_empty() {
-                    return Err(problem(format!(
-                        "the environment variable {name} is not set or empty"
-                    )));
-                }
-                check_url(&value).map_err(|why| problem(format!("{name}: {why}")))?;
-                *url = value;
-            }
-        }
-        for (name, value) in &mut upstream.headers {
-            // A plain value is one that is no secret, such as an organisation.
-            if is_reference(value) {
-                let at = ["upstreams", &i.to_string(), "headers", name];
-                let reference = forebay_gateway::config::Secret(value.clone());
-                if let Some(resolved) = secret(Some(&reference), &at)? {
-                    *value = resolved;
-                }
-            }
-        }
-        let authorizer = authorizer(&upstream, source, i, &transport)?;
-        let offers = super::offers::fill(&mut upstream, &catalogue);
-        if let Some((name, model)) = upstream
-            .models
-            .iter()
-            .find(|(_, model)| model.starts_with(super::offers::LOGICAL))
-        {
-            let at = ["upstreams", &i.to_string(), "models", name];
-            let problem = Problem::at(
-                source.locate(&at).or_else(|| source.locate(&at[..3])),
-                format!("the catalogue has no offer of \"{model}\" at this provider and region"),
-            )
-            .hint("`forebay catalogue list` shows who sells what where");
-            return Err(source.error(vec![problem]));
-        }
-        upstreams.push(ConfiguredUpstream {
-            config: upstream,
-            key,
-            authorizer,
-            offers,
-        });
+    for (position, upstream) in config.upstreams.iter().enumerate() {
+        let upstream = upstream.clone();
+        upstreams.push(configured(
+            upstream, position, source, &catalogue, &transport,
+        )?);
     }
     let mut telemetry_headers = Vec::new();
     for (name, value) in &config.telemetry.headers {
@@ -183,6 +99,116 @@ pub fn resolve(
         oidc,
         admin_token: secret(config.admin.token.as_ref(), &["admin", "token"])?,
         telemetry_headers,
+    })
+}
+
+/// What a secret refers to.
+fn secret(
+    source: &Source,
+    reference: Option<&Secret>,
+    path: &[&str],
+) -> Result<Option<String>, ConfigError> {
+    let problem =
+        |e: SecretError| source.error(vec![Problem::at(source.locate(path), e.to_string())]);
+    reference
+        .map(|reference| resolve_secret(reference, &source.base))
+        .transpose()
+        .map_err(problem)
+}
+
+/// The keys of the keys file, which must hold one.
+fn records(config: &Config, source: &Source) -> Result<Vec<KeyRecord>, ConfigError> {
+    let Some(file) = &config.keys.file else {
+        return Ok(Vec::new());
+    };
+    let at = || source.locate(&["keys", "file"]);
+    let file = source.base.join(file);
+    let keys = KeyFile::read(&file).map_err(|e| {
+        source.error(vec![Problem::at(at(), e.to_string()).hint(
+            "`forebay keys create --tenant NAME` makes the file and a key",
+        )])
+    })?;
+    if keys.records.is_empty() {
+        let problem = Problem::at(
+            at(),
+            format!(
+                "the keys file {} holds no key, so nobody could come in",
+                file.display()
+            ),
+        )
+        .hint("`forebay keys create --tenant NAME` makes one");
+        return Err(source.error(vec![problem]));
+    }
+    let records = keys.records.iter();
+    Ok(records.map(crate::keys::StoredKey::to_record).collect())
+}
+
+/// An upstream with what it refers to, files found.
+fn configured(
+    mut upstream: UpstreamConfig,
+    i: usize,
+    source: &Source,
+    catalogue: &Catalogue,
+    transport: &Arc<Transport>,
+) -> Result<ConfiguredUpstream, ConfigError> {
+    let key = secret(
+        source,
+        upstream.key.as_ref(),
+        &["upstreams", &i.to_string(), "key"],
+    )?;
+    let i_text = i.to_string();
+    if let Some(ca) = &mut upstream.ca_file {
+        *ca = readable(source, ca, &["upstreams", &i_text, "ca_file"])?;
+    }
+    if let Some(tls) = &mut upstream.tls {
+        tls.cert = readable(source, &tls.cert, &["upstreams", &i_text, "tls", "cert"])?;
+        tls.key = readable(source, &tls.key, &["upstreams", &i_text, "tls", "key"])?;
+    }
+    for (n, url) in upstream.urls.iter_mut().enumerate() {
+        if let Some(name) = url.strip_prefix("env:") {
+            let at = ["upstreams", &i.to_string(), "urls", &n.to_string()];
+            let problem =
+                |why: String| source.error(vec![Problem::at(source.locate(&at), why).hide()]);
+            let value = std::env::var(name).unwrap_or_default();
+            if value.is_empty() {
+                return Err(problem(format!(
+                    "the environment variable {name} is not set or empty"
+                )));
+            }
+            check_url(&value).map_err(|why| problem(format!("{name}: {why}")))?;
+            *url = value;
+        }
+    }
+    for (name, value) in &mut upstream.headers {
+        // A plain value is one that is no secret, such as an organisation.
+        if is_reference(value) {
+            let at = ["upstreams", &i.to_string(), "headers", name];
+            let reference = Secret(value.clone());
+            if let Some(resolved) = secret(source, Some(&reference), &at)? {
+                *value = resolved;
+            }
+        }
+    }
+    let authorizer = authorizer(&upstream, source, i, transport)?;
+    let offers = super::offers::fill(&mut upstream, catalogue);
+    if let Some((name, model)) = upstream
+        .models
+        .iter()
+        .find(|(_, model)| model.starts_with(super::offers::LOGICAL))
+    {
+        let at = ["upstreams", &i.to_string(), "models", name];
+        let problem = Problem::at(
+            source.locate(&at).or_else(|| source.locate(&at[..3])),
+            format!("the catalogue has no offer of \"{model}\" at this provider and region"),
+        )
+        .hint("`forebay catalogue list` shows who sells what where");
+        return Err(source.error(vec![problem]));
+    }
+    Ok(ConfiguredUpstream {
+        config: upstream,
+        key,
+        authorizer,
+        offers,
     })
 }
 
@@ -269,7 +295,7 @@ pub(super) fn catalogue(config: &Config, source: &Source) -> Result<Catalogue, C
         .iter()
         .map(|(name, text)| File { name, text })
         .collect();
-    let today = Date::of(std::time::SystemTime::now());
+    let today = Date::of(clock::wall());
     Catalogue::builtin()
         .and_then(|below| below.overlay(&files, today))
         .map_err(|report| {

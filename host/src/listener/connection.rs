@@ -49,6 +49,7 @@ pub(super) async fn serve<P: NativePolicies>(
     closing: &CancellationToken,
     cut: &CancellationToken,
 ) {
+    let ends = Ends { closing, cut };
     let generation = front.current();
     let limit = generation.config.timeouts.request.0;
     let Some(tls) = tls else {
@@ -59,17 +60,7 @@ pub(super) async fn serve<P: NativePolicies>(
         };
         return match begun {
             Ok(Ok((protocol, before))) => {
-                speak(
-                    protocol,
-                    stream,
-                    before,
-                    guest,
-                    &generation,
-                    front,
-                    closing,
-                    cut,
-                )
-                .await
+                speak(protocol, stream, before, guest, &generation, front, ends).await
             }
             Ok(Err(_)) => {}
             Err(_) => {
@@ -92,8 +83,7 @@ pub(super) async fn serve<P: NativePolicies>(
                 guest,
                 &generation,
                 front,
-                closing,
-                cut,
+                ends,
             )
             .await;
         }
@@ -120,6 +110,15 @@ async fn tell_apart(stream: &mut TcpStream) -> io::Result<(Protocol, Bytes)> {
     }
 }
 
+/// What ends a connection from here.
+#[derive(Clone, Copy)]
+struct Ends<'a> {
+    /// It is to finish what it does.
+    closing: &'a CancellationToken,
+    /// It is to end at once.
+    cut: &'a CancellationToken,
+}
+
 #[allow(clippy::too_many_arguments, reason = "two callers, one line each")]
 async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     protocol: Protocol,
@@ -128,8 +127,7 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     guest: Guest,
     generation: &Generation<P>,
     front: &Arc<Front<P>>,
-    closing: &CancellationToken,
-    cut: &CancellationToken,
+    ends: Ends<'_>,
 ) {
     let timeouts = &generation.config.timeouts;
     let phase = Arc::new(Phase::default());
@@ -142,8 +140,8 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     let io = TokioIo::new(ClientIo::new(stream, before, patience, phase.clone()));
     let requests = requests(front.clone(), guest, phase.clone());
     match protocol {
-        Protocol::Http1 => http1(io, requests, &phase, generation, closing, cut).await,
-        Protocol::Http2 => http2(io, requests, &phase, generation, closing, cut).await,
+        Protocol::Http1 => http1(io, requests, &phase, generation, ends).await,
+        Protocol::Http2 => http2(io, requests, &phase, generation, ends).await,
     }
 }
 
@@ -157,9 +155,9 @@ async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     >,
     phase: &Phase,
     generation: &Generation<P>,
-    closing: &CancellationToken,
-    cut: &CancellationToken,
+    ends: Ends<'_>,
 ) {
+    let Ends { closing, cut } = ends;
     let limits = &generation.config.limits;
     let mut builder = http1::Builder::new();
     builder
@@ -210,9 +208,9 @@ async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     >,
     phase: &Phase,
     generation: &Generation<P>,
-    closing: &CancellationToken,
-    cut: &CancellationToken,
+    ends: Ends<'_>,
 ) {
+    let Ends { closing, cut } = ends;
     let limits = &generation.config.limits;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

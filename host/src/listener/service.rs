@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use forebay_gateway::error::{ErrorKind, GatewayError};
 use forebay_gateway::{Arrival, Gateway, ReplyBody};
@@ -20,6 +20,7 @@ use super::peers::{self, Holding, Kind};
 use super::site;
 use crate::config::{Limits, Size};
 use crate::operate::{Front, Generation};
+use crate::platform::clock;
 use crate::platform::{Native, NativePolicies};
 
 /// What answers the requests of one connection.
@@ -37,10 +38,12 @@ pub(super) fn requests<P: NativePolicies>(
     service_fn(move |request: Request<Incoming>| {
         let busy = phase.busy(request.body().size_hint().exact());
         let (front, guest) = (front.clone(), guest.clone());
-        async move {
+        // Boxed: a connection keeps a place for this future as long as it lives, also while an
+        // answer streams and while nobody asks for anything.
+        Box::pin(async move {
             let (response, holding) = answer(&front, &guest, request).await;
             Ok(response.map(|body| Answer::new(body, busy, holding)))
-        }
+        })
     })
 }
 
@@ -51,8 +54,8 @@ async fn answer<P: NativePolicies>(
 ) -> Answered<P> {
     let arrival = Arrival {
         peer: Some(guest.address),
-        started: Instant::now(),
-        started_at: SystemTime::now(),
+        started: clock::now(),
+        started_at: clock::wall(),
     };
     let generation = front.current();
     let (head, body) = request.into_parts();

@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use forebay_gateway::Gateway;
 use tokio::sync::Mutex;
@@ -16,6 +15,7 @@ use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
 use crate::keys::Surviving;
 use crate::listener::{TlsError, TlsKeys};
+use crate::platform::clock;
 use crate::platform::{Native, NativePolicies, Tokenizers};
 use crate::store::MemoryStore;
 
@@ -278,7 +278,7 @@ impl<L: PolicyLoader> Control<L> {
             policies,
             oidc,
             config: Arc::new(config),
-            loaded: SystemTime::now(),
+            loaded: clock::wall(),
         });
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,7 @@ use crate::admin::{self, AdminError};
 use crate::config::Overrides;
 use crate::listener::{self, BindError, Doors, TlsKeys};
 use crate::platform::Native;
+use crate::platform::clock;
 use crate::store::{MemoryLimits, MemoryStore};
 use crate::telemetry::{Observers, TraceError, Traces};
 
@@ -70,6 +71,7 @@ pub struct Running<L: PolicyLoader> {
 }
 
 /// Starts a gateway. It accepts when this returns.
+#[allow(clippy::too_many_lines, reason = "a start is one list, in this order")]
 pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Running<L>, StartError> {
     let control = Arc::new(Control::new(options.file, options.overrides, loader));
     let read = control.read().await?;
@@ -121,7 +123,7 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         policies,
         oidc: oidc.clone(),
         config: config.clone(),
-        loaded: SystemTime::now(),
+        loaded: clock::wall(),
     };
     let front = Arc::new(Front::new(first, platform, store));
     let address = listener.local_addr().map_err(StartError::Address)?;

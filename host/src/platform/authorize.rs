@@ -1,7 +1,7 @@
 //! Credentials that are more than a key, over this host's own connections and clock.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use forebay_credentials::{
@@ -12,8 +12,8 @@ use forebay_gateway::platform::UpstreamTransport;
 use http::{Extensions, HeaderMap};
 use http_body_util::BodyExt as _;
 
-use super::failure;
 use super::transport::Transport;
+use super::{clock, failure};
 
 /// How long a token endpoint may take: it is asked while a request waits, and answers in
 /// milliseconds where it is well.
@@ -43,7 +43,7 @@ impl Authorizer for UpstreamCredentials {
         mut request: http::Request<Bytes>,
     ) -> forebay_gateway::platform::BoxFuture<'_, Result<http::Request<Bytes>, AuthError>> {
         Box::pin(async move {
-            let now = SystemTime::now();
+            let now = clock::wall();
             let authorized = self
                 .credentials
                 .authorize(&mut request, &self.endpoints, now)
@@ -64,7 +64,7 @@ impl Authorizer for UpstreamCredentials {
         let Some(used) = proof.get::<Authorized>() else {
             return authorize::Rejection::Unrelated;
         };
-        let now = SystemTime::now();
+        let now = clock::wall();
         match self.credentials.rejected(*used, status, headers, body, now) {
             Rejection::Refresh => authorize::Rejection::Refresh,
             Rejection::Final if status == 400 => authorize::Rejection::Unrelated,

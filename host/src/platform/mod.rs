@@ -4,6 +4,7 @@
 mod aside;
 mod authorize;
 mod body;
+pub(crate) mod clock;
 mod connect;
 mod failure;
 mod media;

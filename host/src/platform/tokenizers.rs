@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use forebay_dialect::canonical::Part;
 use forebay_dialect::{Request, Wire};
@@ -12,6 +12,7 @@ use forebay_gateway::config::UpstreamConfig;
 use forebay_tokens::{Model, ModelFiles, TokensError};
 
 use super::aside::Aside;
+use super::clock;
 
 /// Bodies up to this size are tokenised where they are: it takes a millisecond or two.
 const SMALL: usize = 8 << 10;
@@ -72,7 +73,7 @@ impl Tokenizers {
 fn tokens(model: &Model, request: &Request) -> Option<Arc<[u32]>> {
     let tokens = match request.wire() {
         Wire::Chat => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = clock::wall().duration_since(UNIX_EPOCH);
             let now = i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(0);
             model.chat_tokens(&request.body, now)
         }

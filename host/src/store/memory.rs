@@ -1,7 +1,7 @@
 //! The memory tier: recordings on moka, weighed in bytes, with a time to live and an idle time each.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use forebay_gateway::store::{CacheKey, Entry, Selector, Store, StoreError};
 use moka::notification::RemovalCause;
@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use serde::Serialize;
 
 use super::quota::Quotas;
+use crate::platform::clock;
 
 /// What the memory tier may hold.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +104,7 @@ impl MemoryStore {
     /// The first `limit` entries that match. A scan: a tier of 64 MiB has at most 131072
     /// entries, since each weighs 512 bytes or more.
     pub fn list(&self, selector: &Selector, limit: usize) -> Vec<EntrySummary> {
-        let now = SystemTime::now();
+        let now = clock::wall();
         self.entries
             .iter()
             .filter(|(_, entry)| selector.matches(entry))
@@ -229,7 +230,7 @@ mod tests {
             tenant: tenant.into(),
             model: "m".into(),
             tags: vec![format!("tag-{key}")],
-            stored: SystemTime::now(),
+            stored: clock::wall(),
             freshness: Freshness {
                 ttl,
                 idle: 0,

@@ -1,6 +1,7 @@
 //! What is told of requests: metrics, an access log, traces. All are made from the pipeline's observations.
 
 mod access;
+mod histograms;
 mod labels;
 mod log;
 mod metrics;
@@ -11,7 +12,6 @@ mod spenders;
 mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
 
 use forebay_gateway::observe::{Attempt, Observation, Summary};
 
@@ -19,6 +19,8 @@ pub(crate) use labels::cache as cache_word;
 pub use log::start_logging;
 pub use metrics::Metrics;
 use notices::Notices;
+
+use crate::platform::clock;
 pub use recent::Recent;
 pub use traces::{TraceError, Traces};
 
@@ -105,7 +107,7 @@ impl Observers {
         let failure = attempt.failure.map_or("none", |kind| kind.code());
         let upstream = &attempt.upstream;
         let what = format!("failover {upstream} {failure} {:?}", attempt.status);
-        if let Some(due) = self.notices.due(&what, Instant::now()) {
+        if let Some(due) = self.notices.due(&what, clock::now()) {
             tracing::warn!(
                 %upstream,
                 request_id = %attempt.request_id,
@@ -123,7 +125,7 @@ impl Observers {
         let rule = summary.code.as_deref().unwrap_or("unnamed");
         let tenant = summary.caller.as_ref().map_or("", |caller| &*caller.tenant);
         let what = format!("denied {rule} {tenant}");
-        if let Some(due) = self.notices.due(&what, Instant::now()) {
+        if let Some(due) = self.notices.due(&what, clock::now()) {
             tracing::info!(
                 rule,
                 tenant,

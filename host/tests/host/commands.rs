@@ -203,3 +203,42 @@ fn a_component_that_is_not_there_is_named() {
         "{text}"
     );
 }
+
+/// What the environment of a running gateway says of the allocator.
+#[cfg(target_os = "linux")]
+fn allocator_options(folder: &Folder, set: &[(&str, &str)]) -> Vec<String> {
+    use std::io::{BufRead as _, BufReader};
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_forebay"))
+        .args(["serve", "--no-policies", "--listen", "127.0.0.1:0"])
+        .args(["--admin", "127.0.0.1:0"])
+        .current_dir(folder.path())
+        .env_remove("MIMALLOC_ARENA_EAGER_COMMIT")
+        .env_remove("MIMALLOC_PURGE_DELAY")
+        .envs(set.iter().copied())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = serving.stdout.take().unwrap();
+    let line = BufReader::new(out).lines().next().unwrap().unwrap();
+    assert!(line.contains("listening on"), "{line}");
+    let environment = std::fs::read(format!("/proc/{}/environ", serving.id())).unwrap();
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    let mut options: Vec<String> = String::from_utf8_lossy(&environment)
+        .split('\0')
+        .filter(|variable| variable.starts_with("MIMALLOC_"))
+        .map(str::to_owned)
+        .collect();
+    options.sort();
+    options
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gateway_gives_memory_back_unless_its_operator_says_otherwise() {
+    let folder = Folder::new();
+    let all = ["MIMALLOC_ARENA_EAGER_COMMIT=0", "MIMALLOC_PURGE_DELAY=0"];
+    assert_eq!(allocator_options(&folder, &[]), all);
+    let own = allocator_options(&folder, &[("MIMALLOC_PURGE_DELAY", "500")]);
+    assert_eq!(own, [all[0], "MIMALLOC_PURGE_DELAY=500"]);
+}

@@ -1,5 +1,10 @@
 //! The native host as its clients and operators see it: real sockets, real signals of trouble.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 mod admin;
 mod commands;

@@ -8,6 +8,7 @@ mod answer;
 mod content;
 mod echo;
 mod error;
+mod fold;
 mod items;
 mod json_out;
 pub mod kept;
@@ -33,6 +34,7 @@ mod write_media;
 
 pub(crate) use answer::{read_answer, write_answer};
 pub(crate) use error::{error_event, read_error};
+pub(crate) use fold::fold;
 pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;

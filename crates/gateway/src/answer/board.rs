@@ -266,7 +266,10 @@ pub(crate) fn passed_on<P: Platform>(
 ) -> HeaderMap {
     let mut out = HeaderMap::new();
     let own = dialect_headers(wire).iter();
-    for name in own.chain([&headers::TRACESTATE]) {
+    // It says more of a trace, and means nothing without one.
+    let tracestate = headers::TRACESTATE;
+    let traced = ticket.summary.traceparent.is_some();
+    for name in own.chain(Some(&tracestate).filter(|_| traced)) {
         for value in head.get_all(name) {
             out.append(name.clone(), value.clone());
         }

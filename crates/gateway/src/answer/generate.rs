@@ -8,19 +8,19 @@ use forebay_dialect::{Payload, Target, Wire};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, request};
 
+use super::before::{compose, refer};
 use super::board::{Boarded, Relay, board};
 use super::count::count;
-use super::door::{self, Through};
+use super::door::Through;
 use super::flight::{FlightReader, Head};
-use super::kept;
 use super::lead::relay;
-use super::models;
 use super::stored::{Found, find, resumed};
 #[cfg(not(target_family = "wasm"))]
 use super::vectors::Batch;
+use super::{door, kept, models};
 use crate::decide::masks::{MaskTable, Restorer};
-use crate::decide::{Decision, LARGE, decide};
-use crate::enter::form::{BETA, Composed, Form};
+use crate::decide::{Decision, decide};
+use crate::enter::form::Form;
 use crate::enter::headers;
 use crate::enter::ingress::{self, Endpoint, Ingress, Shelf};
 use crate::enter::ticket::{Permit, Ticket};
@@ -137,65 +137,6 @@ async fn serve<P: Platform>(
     match exit {
         Some(exit) => exit.leave(ready),
         None => Ok(ready),
-    }
-}
-
-/// The request in the format's own form, for whoever may come in. What it says in headers already
-/// stays: vendors' clients say it twice.
-async fn compose<P: Platform>(
-    gateway: &Gateway<P>,
-    form: &Form,
-    head: &mut request::Parts,
-    body: Bytes,
-) -> Result<Bytes, GatewayError> {
-    if form.is_own() {
-        return Ok(body);
-    }
-    let platform = gateway.platform();
-    gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
-    let (large, form) = (body.len() >= LARGE, form.clone());
-    let work = async move { form.compose(body) };
-    let Composed {
-        body,
-        headers: composed,
-    } = if large {
-        platform.aside(work).await
-    } else {
-        work.await
-    };
-    for (name, value) in &composed {
-        let said = head.headers.get_all(name).iter().any(|said| said == value);
-        if !said && (name == BETA || !head.headers.contains_key(name)) {
-            head.headers.append(name, value.clone());
-        }
-    }
-    Ok(body)
-}
-
-/// The request with the files that it refers to as their upstream knows them, and that upstream.
-pub(crate) async fn refer<P: Platform>(
-    gateway: &Gateway<P>,
-    head: &request::Parts,
-    body: Bytes,
-) -> Result<(Bytes, Option<String>), GatewayError> {
-    if !objects::references(&body) {
-        return Ok((body, None));
-    }
-    let platform = gateway.platform();
-    let identity = gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
-    let (large, open) = (body.len() >= LARGE, gateway.is_open());
-    let work = async move {
-        let (body, only) = objects::resolve(&body, &identity.secret, open)?;
-        Ok((body.into_owned(), only))
-    };
-    if large {
-        platform.aside(work).await
-    } else {
-        work.await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where an answer comes from: the store, a flight that is under way, or an upstream.
 
+pub(crate) mod before;
 pub(crate) mod board;
 pub(crate) mod count;
 pub(crate) mod door;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::gateway::Gateway;
 use crate::platform::Platform;
-use crate::route::{Endpoint, Upstream};
+use crate::route::{Replica, Upstream};
 use crate::time::timeout;
 
 /// How long an upstream may take: a token may have to be fetched first.
@@ -43,7 +43,7 @@ impl<P: Platform> Gateway<P> {
     }
 }
 
-async fn one<P: Platform>(platform: &P, upstream: &Upstream, endpoint: &Endpoint) -> Trial {
+async fn one<P: Platform>(platform: &P, upstream: &Upstream, endpoint: &Replica) -> Trial {
     let Some(request) = upstream.get(endpoint, "/v1/models") else {
         return Trial::Failed("its URL can't be asked".to_owned());
     };

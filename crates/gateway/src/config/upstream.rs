@@ -107,6 +107,19 @@ impl Losses {
     }
 }
 
+/// How an answer that its client does not stream is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// As one body, as the client does. Only `timeouts.total` bounds it. The default.
+    #[default]
+    Whole,
+    /// As a stream, which becomes one body here: `timeouts.first_byte` and `timeouts.idle` hold, and
+    /// a replica that falls silent is given up for the next.
+    Stream,
+}
+
 impl UpstreamConfig {
     /// What becomes of a loss of that field: the most precise entry of `field_losses` decides.
     pub fn losses_of(&self, param: &str) -> Losses {
@@ -232,6 +245,9 @@ pub struct UpstreamConfig {
     /// Ask for usage in streams (`stream_options.include_usage`). Default true.
     #[serde(default = "yes")]
     pub include_usage: bool,
+    /// How it is asked for answers that their clients do not stream. Default `whole`.
+    #[serde(default)]
+    pub progress: Progress,
     /// Its region, such as `eu-west-1`.
     #[serde(default)]
     pub region: String,

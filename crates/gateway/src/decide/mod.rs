@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use forebay_dialect::canonical::Operation;
-use forebay_dialect::{Request, RequestError, Target, Wire};
+use forebay_dialect::{Request, RequestError, Swap, Target, TextEdit, Wire};
 use http::request;
 
 use crate::answer::models::unknown_model;
@@ -28,7 +28,8 @@ use crate::memo::{Remembered, memo_id};
 
 use crate::platform::Platform;
 use crate::policy::{
-    Action, CachePlan, Caller, Directives, Policies, PolicySession, Question, Reason, Scope,
+    Action, CachePlan, Caller, Directives, Policies, PolicyError, PolicySession, Question, Reason,
+    Scope,
 };
 use crate::receive::guard::policy_failed;
 use crate::route::{Upstream, has_dot_segment};
@@ -60,7 +61,8 @@ pub(crate) struct Decision<P: Platform> {
     pub(crate) session: Option<<P::Policies as Policies>::Session>,
 }
 
-/// Decides, or says why not.
+/// Decides, or says why not. Its lines are the phases: who asks, what it is, whether they may, what
+/// it may cost, what the policies say.
 pub(crate) async fn decide<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     target: &Target,
@@ -69,10 +71,68 @@ pub(crate) async fn decide<P: Platform>(
     body: &Bytes,
     ticket: &mut Ticket<P>,
 ) -> Result<Decision<P>, GatewayError> {
-    let identity = gateway
-        .keys()
-        .identify_any(headers::api_keys(request_head), gateway.platform().wall())?;
+    let (identity, caller) = identify(gateway, target, route, request_head, ticket)?;
     let head = &request_head.headers;
+    let asked = Asked {
+        own_headers: headers::of_dialect(target.wire, head),
+        directives: directives::parse(head),
+        target,
+        body,
+    };
+    let read = read(gateway, &caller, &asked).await?;
+    admit(gateway, &identity, target, &read.facts, ticket)?;
+    reserve(gateway, &caller, target.wire, &read.facts, ticket)?;
+    let decision = Decision {
+        plan: Arc::new(no_plan()),
+        key: CacheKey([0; 32]),
+        residency: headers::residency(&identity.tenant.residency, head),
+        identity,
+        target: target.clone(),
+        caller,
+        directives: asked.directives,
+        deadline: headers::deadline(head),
+        facts: read.facts,
+        masks: MaskTable::default(),
+        request: read.request,
+        session: None,
+        by_input: false,
+        unstable: None,
+        only: None,
+    };
+    let decision = match decision.request {
+        Some(_) => judged(gateway, decision, asked, read.id, ticket).await?,
+        None => decision,
+    };
+    allowed(decision, ticket)
+}
+
+/// What a request asks, besides who asks it.
+struct Asked<'a> {
+    target: &'a Target,
+    body: &'a Bytes,
+    directives: Directives,
+    /// Headers that belong to its dialect.
+    own_headers: String,
+}
+
+/// What a request is: remembered, or read now.
+struct Read {
+    id: [u8; 32],
+    facts: Arc<Remembered>,
+    /// None where it is remembered.
+    request: Option<Request>,
+}
+
+/// Who asks. Whatever comes of it, it is a request: a loop of failures is limited too.
+fn identify<P: Platform>(
+    gateway: &Gateway<P>,
+    target: &Target,
+    route: &'static str,
+    head: &request::Parts,
+    ticket: &mut Ticket<P>,
+) -> Result<(Identity, Caller), GatewayError> {
+    let wall = gateway.platform().wall();
+    let identity = gateway.keys().identify_any(headers::api_keys(head), wall)?;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
         key: identity.key.id.clone(),
@@ -80,28 +140,44 @@ pub(crate) async fn decide<P: Platform>(
     };
     ticket.summary.caller = Some(caller.clone());
     ticket.summary.operation = Some(target.wire.operation());
-    // Whatever comes of it, it is a request: a loop of failures is limited too.
     ticket.charge.begin(gateway.account(&identity))?;
-    headers::require_json(head)?;
-    let directives = directives::parse(head);
+    headers::require_json(&head.headers)?;
+    Ok((identity, caller))
+}
+
+/// What it is.
+async fn read<P: Platform>(
+    gateway: &Gateway<P>,
+    caller: &Caller,
+    asked: &Asked<'_>,
+) -> Result<Read, GatewayError> {
+    let Asked { target, body, .. } = asked;
     let digest = gateway.policies().digest();
-    let own = headers::of_dialect(target.wire, head);
-    let id = memo_id(&caller, target, &own, &directives, digest, body);
-    let remembered = gateway.platform().recall(&id);
-    let request = match &remembered {
-        Some(_) => None,
-        None => Some(parse(gateway, target, body).await?),
-    };
-    let facts = match (&remembered, &request) {
-        (Some(facts), _) => facts.clone(),
-        (None, Some(request)) => Arc::new(facts_of(request)),
-        (None, None) => {
-            return Err(GatewayError::new(
-                ErrorKind::Internal,
-                "a request was neither remembered nor read",
-            ));
-        }
-    };
+    let (own, directives) = (&asked.own_headers, &asked.directives);
+    let id = memo_id(caller, target, own, directives, digest, body);
+    if let Some(facts) = gateway.platform().recall(&id) {
+        return Ok(Read {
+            id,
+            facts,
+            request: None,
+        });
+    }
+    let request = parse(gateway, target, body).await?;
+    Ok(Read {
+        id,
+        facts: Arc::new(facts_of(&request)),
+        request: Some(request),
+    })
+}
+
+/// Whether they may ask for this model.
+fn admit<P: Platform>(
+    gateway: &Gateway<P>,
+    identity: &Identity,
+    target: &Target,
+    facts: &Remembered,
+    ticket: &mut Ticket<P>,
+) -> Result<(), GatewayError> {
     ticket.summary.model = facts.model.to_string();
     ticket.summary.stream = facts.stream;
     let taken = |upstream: &Arc<Upstream>| upstream.takes(target.wire, &facts.model);
@@ -114,45 +190,51 @@ pub(crate) async fn decide<P: Platform>(
         )
         .with_param(Some("model")));
     }
-    check_model(gateway, &identity, &facts.model)?;
-    ticket.input_tokens = facts.input_tokens;
-    let output = likely_output(gateway, &caller, target.wire, &facts);
-    ticket.charge.reserve(facts.input_tokens, output)?;
+    check_model(gateway, identity, &facts.model)
+}
 
-    let residency = headers::residency(&identity.tenant.residency, head);
-    let mut decision = Decision {
-        plan: Arc::new(no_plan()),
-        key: CacheKey([0; 32]),
-        identity,
-        target: target.clone(),
-        caller,
-        directives,
-        residency,
-        deadline: headers::deadline(head),
-        facts,
-        masks: MaskTable::default(),
-        request,
-        session: None,
-        by_input: false,
-        unstable: None,
-        only: None,
+/// What it may cost: set aside until it is known what it did.
+fn reserve<P: Platform>(
+    gateway: &Gateway<P>,
+    caller: &Caller,
+    wire: Wire,
+    facts: &Remembered,
+    ticket: &mut Ticket<P>,
+) -> Result<(), GatewayError> {
+    ticket.input_tokens = facts.input_tokens;
+    let output = likely_output(gateway, caller, wire, facts);
+    ticket.charge.reserve(facts.input_tokens, output)
+}
+
+/// What the policies say. It is remembered, unless there are masks.
+async fn judged<P: Platform>(
+    gateway: &Arc<Gateway<P>>,
+    decision: Decision<P>,
+    asked: Asked<'_>,
+    id: [u8; 32],
+    ticket: &mut Ticket<P>,
+) -> Result<Decision<P>, GatewayError> {
+    let platform = gateway.platform();
+    let (began, bytes) = (platform.now(), asked.body.len());
+    let work = judge(gateway.clone(), decision, asked.own_headers, bytes);
+    let (decision, judged) = if bytes < LARGE {
+        work.await
+    } else {
+        platform.aside(work).await
     };
-    if remembered.is_none() {
-        let began = gateway.platform().now();
-        let work = judge(gateway.clone(), decision, own, body.len());
-        let judged;
-        (decision, judged) = if body.len() < LARGE {
-            work.await
-        } else {
-            gateway.platform().aside(work).await
-        };
-        let now = gateway.platform().now();
-        ticket.summary.policy_time = now.saturating_duration_since(began);
-        judged?;
-        if decision.masks.is_empty() {
-            gateway.platform().remember(id, decision.facts.clone());
-        }
+    ticket.summary.policy_time = platform.now().saturating_duration_since(began);
+    judged?;
+    if decision.masks.is_empty() {
+        platform.remember(id, decision.facts.clone());
     }
+    Ok(decision)
+}
+
+/// The decision, unless it is a denial.
+fn allowed<P: Platform>(
+    mut decision: Decision<P>,
+    ticket: &mut Ticket<P>,
+) -> Result<Decision<P>, GatewayError> {
     ticket.summary.guard_hits.clone_from(&decision.facts.hits);
     if let Some(reason) = &decision.facts.denied {
         return Err(
@@ -234,52 +316,28 @@ async fn ask_guests<P: Platform>(
         guard_output: verdict.guard_output,
         ..(*decision.facts).clone()
     };
-    match verdict.action {
-        Action::Deny(reason) => {
+    let secret = &decision.identity.secret;
+    let masked = match verdict.action {
+        Action::Deny(reason) => Err(reason),
+        Action::Ask(question) => Err(no_opinion(&question)),
+        Action::Edit(edits) if !edits.is_empty() => match places.edits(&edits) {
+            Ok(masking) => {
+                let built =
+                    MaskTable::build(secret, &request.prompt, &masking.parts, &masking.values);
+                let (masks, edits, swaps) = built.map_err(|error| not_masked(&error))?;
+                put_in(request, &edits, &swaps)?.map(|()| masks)
+            }
+            Err(reason) => Err(reason),
+        },
+        Action::Allow | Action::Edit(_) => Ok(MaskTable::default()),
+    };
+    match masked {
+        Ok(masks) => decision.masks = masks,
+        Err(reason) => {
             facts.denied = Some(reason);
             decision.facts = Arc::new(facts);
             return Ok(());
         }
-        Action::Ask(question) => {
-            facts.denied = Some(no_opinion(&question));
-            decision.facts = Arc::new(facts);
-            return Ok(());
-        }
-        Action::Edit(edits) if !edits.is_empty() => {
-            let edits = match places.edits(&edits) {
-                Ok(edits) => edits,
-                Err(reason) => {
-                    facts.denied = Some(reason);
-                    decision.facts = Arc::new(facts);
-                    return Ok(());
-                }
-            };
-            let secret = &decision.identity.secret;
-            let built = MaskTable::build(secret, &request.prompt, &edits.parts, &edits.values);
-            let (masks, edits, swaps) = built.map_err(|error| match error {
-                MaskError::TooMany => {
-                    GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
-                        .with_code("too_many_masks")
-                }
-                MaskError::Policy(error) => failed(error),
-            })?;
-            request.edit(&edits).map_err(|error| {
-                failed(crate::policy::PolicyError::Nonsense {
-                    policy: "guardrails",
-                    detail: error.to_string(),
-                })
-            })?;
-            if let Err(error) = request.swap(&swaps) {
-                facts.denied = Some(Reason {
-                    code: "unmaskable".to_owned(),
-                    detail: error.to_string(),
-                });
-                decision.facts = Arc::new(facts);
-                return Ok(());
-            }
-            decision.masks = masks;
-        }
-        Action::Allow | Action::Edit(_) => {}
     }
     let plan = session
         .plan(caller, &request.prompt, &decision.directives)
@@ -299,6 +357,32 @@ async fn ask_guests<P: Platform>(
     decision.facts = Arc::new(facts);
     decision.session = Some(session);
     Ok(())
+}
+
+/// Puts masks into a request; or the reason to deny it, where one has no place there.
+fn put_in(
+    request: &mut Request,
+    edits: &[TextEdit],
+    swaps: &[Swap],
+) -> Result<Result<(), Reason>, GatewayError> {
+    request.edit(edits).map_err(|error| {
+        policy_failed(&PolicyError::Nonsense {
+            policy: "guardrails",
+            detail: error.to_string(),
+        })
+    })?;
+    Ok(request.swap(swaps).map_err(|error| Reason {
+        code: "unmaskable".to_owned(),
+        detail: error.to_string(),
+    }))
+}
+
+fn not_masked(error: &MaskError) -> GatewayError {
+    match error {
+        MaskError::TooMany => GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
+            .with_code("too_many_masks"),
+        MaskError::Policy(error) => policy_failed(error),
+    }
 }
 
 /// What an answer will likely take: what those before it took, at most what the client allows.

@@ -106,9 +106,11 @@ pub fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
 const MAX_KEYS: usize = 8;
 
 /// The trace that a request belongs to: the client's, or where requests are traced a new one; and
-/// then the request's own span, which upstreams are told as their parent.
+/// then the request's own span, which upstreams are told as their parent. What is not a `traceparent`
+/// is not passed on (W3C Trace Context, section 3.2.2.3).
 pub(crate) fn trace<P: Platform>(platform: &P, headers: &HeaderMap, summary: &mut Summary) {
     let sent = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok());
+    let sent = sent.filter(|sent| trace_of(sent).is_some());
     summary.traceparent = sent.map(str::to_owned);
     if !platform.traces() {
         return;

@@ -15,7 +15,7 @@ use crate::enter::charge::Charge;
 use crate::error::ErrorKind;
 use crate::gateway::Gateway;
 use crate::observe::{CacheResult, Observation, Stage, Summary};
-use crate::platform::Platform;
+use crate::platform::{Platform, system_clock, system_wall};
 use crate::trail::Trail;
 
 /// What a token of an answer has in bytes, where nobody counted: English has four, and so has
@@ -38,8 +38,8 @@ impl Arrival {
     pub fn now(peer: Option<IpAddr>) -> Self {
         Self {
             peer,
-            started: Instant::now(),
-            started_at: SystemTime::now(),
+            started: system_clock(),
+            started_at: system_wall(),
         }
     }
 }

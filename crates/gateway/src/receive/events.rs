@@ -8,7 +8,7 @@ use forebay_dialect::event_stream::{
 };
 use forebay_dialect::sse::Decoder;
 
-use crate::route::Framing;
+use crate::route::Envelope;
 
 /// One event: its name, where it has one, and its data.
 pub(crate) struct Event {
@@ -18,7 +18,7 @@ pub(crate) struct Event {
 
 /// Takes a body's bytes as they come and gives events as they are complete.
 pub(crate) struct Events {
-    framing: Framing,
+    framing: Envelope,
     wire: Wire,
     /// Server-sent events, or those within SageMaker's pieces.
     sse: Decoder,
@@ -28,7 +28,7 @@ pub(crate) struct Events {
 impl Events {
     /// A reader of a stream of this format that is framed so. No event may be larger than
     /// `limit` bytes.
-    pub(crate) fn new(framing: Framing, wire: Wire, limit: usize) -> Self {
+    pub(crate) fn new(framing: Envelope, wire: Wire, limit: usize) -> Self {
         Self {
             framing,
             wire,
@@ -40,20 +40,20 @@ impl Events {
     /// Takes bytes.
     pub(crate) fn push(&mut self, bytes: Bytes) {
         match self.framing {
-            Framing::Sse => self.sse.push(bytes),
-            Framing::Frames | Framing::Chunks | Framing::Pieces => self.frames.push(bytes),
+            Envelope::Sse => self.sse.push(bytes),
+            Envelope::Frames | Envelope::Chunks | Envelope::Pieces => self.frames.push(bytes),
         }
     }
 
     /// The next event; an error is final.
     pub(crate) fn next(&mut self) -> Option<Result<Event, String>> {
         match self.framing {
-            Framing::Sse => self.next_sse(),
-            Framing::Frames => {
+            Envelope::Sse => self.next_sse(),
+            Envelope::Frames => {
                 let frame = self.next_frame()?;
                 Some(frame.map(|frame| Event::plain(union_json(&frame))))
             }
-            Framing::Chunks => loop {
+            Envelope::Chunks => loop {
                 match self.next_frame()? {
                     Err(error) => return Some(Err(error)),
                     Ok(frame) if frame.exception.is_some() => {
@@ -66,7 +66,7 @@ impl Events {
                     },
                 }
             },
-            Framing::Pieces => loop {
+            Envelope::Pieces => loop {
                 if let Some(event) = self.next_sse() {
                     return Some(event);
                 }
@@ -88,7 +88,7 @@ impl Events {
     /// The event that the body ended within, where it is whole but for its blank line.
     pub(crate) fn finish(&mut self) -> Option<Result<Event, String>> {
         match self.framing {
-            Framing::Sse | Framing::Pieces => {
+            Envelope::Sse | Envelope::Pieces => {
                 self.sse.push(Bytes::from_static(b"\n\n"));
                 let event = self.next_sse()?;
                 // Half an event is no JSON: the body was cut, and is told as that.
@@ -99,7 +99,7 @@ impl Events {
                 };
                 Some(event).filter(|event| event.as_ref().is_ok_and(whole))
             }
-            Framing::Frames | Framing::Chunks => None,
+            Envelope::Frames | Envelope::Chunks => None,
         }
     }
 

@@ -28,7 +28,7 @@ use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::{Platform, TransportError, TransportFailure};
 use crate::policy::{Hit, Policies};
-use crate::route::{Answer, Framing, timed_out, transport_error};
+use crate::route::{Answer, Envelope, timed_out, transport_error};
 use crate::time::Timer;
 use guard::Guarded;
 use labels::Sent;
@@ -143,6 +143,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
         let deadline = self.errand.deadline;
         let left = deadline.left(platform.now());
         let own = deadline.own && limit.is_none_or(|limit| left <= limit);
+        let streams = limit.is_some();
         let limit = limit.map_or(left, |limit| limit.min(left));
         let name = answer.upstream.name.clone();
         let endpoint = answer.endpoint().clone();
@@ -164,7 +165,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
             Some(None) => Ok(None),
             Some(Some(Ok(bytes))) => {
                 // That whole answers come says nothing about streams.
-                if !guarded {
+                if streams {
                     endpoint.heard(platform.now());
                 }
                 Ok(Some(bytes))
@@ -189,11 +190,11 @@ impl<'a, P: Platform> Receiver<'a, P> {
 }
 
 /// How the answer is framed as a stream; none where it is whole.
-fn framing_of(answer: &Answer) -> Option<Framing> {
+fn framing_of(answer: &Answer) -> Option<Envelope> {
     let media = answer.head.headers.get(CONTENT_TYPE)?;
     let media = media.as_bytes().to_ascii_lowercase();
     if media.starts_with(b"text/event-stream") {
-        Some(Framing::Sse)
+        Some(Envelope::Sse)
     } else if media.starts_with(b"application/vnd.amazon.eventstream") {
         Some(answer.framing)
     } else {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use forebay_dialect::{
-    AnswerContext, Payload, PayloadError, StreamItem, StreamTranslation, Terminal, Wire,
+    AnswerContext, Payload, PayloadError, StreamItem, StreamTranslation, Terminal, Wire, fold,
 };
 
 use super::empty::is_empty;
@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::policy::Ending;
 use crate::recording::Form;
-use crate::route::{Answer, Framing};
+use crate::route::{Answer, Envelope};
 use crate::time::timeout;
 
 /// What may come before the first content and is held back until then, so that a stream that
@@ -40,6 +40,8 @@ struct Passing<P: Platform> {
     held_bytes: usize,
     /// Content has gone out.
     begun: bool,
+    /// All of it is held, since its client wants one body: so many bytes at most.
+    folds: Option<usize>,
 }
 
 /// What an event was.
@@ -55,7 +57,7 @@ impl<P: Platform> Receiver<'_, P> {
     pub(super) async fn receive_stream(
         &mut self,
         answer: &mut Answer,
-        framing: Framing,
+        framing: Envelope,
         guard: Option<GuardOf<P>>,
         head: Head,
         context: &AnswerContext,
@@ -76,18 +78,19 @@ impl<P: Platform> Receiver<'_, P> {
             held: Vec::new(),
             held_bytes: 0,
             begun: false,
+            folds: answer.folds.then_some(config.streams.max_response),
         };
         let mut wait = first_byte;
         loop {
-            let next = self.next(answer, Some(wait), false).await;
+            let next = self.next(answer, Some(wait), answer.folds).await;
             let Some(chunk) = next.map_err(|e| Broken::at(passing.begun, e))? else {
                 // An event whose blank line is missing is whole where the body is.
                 if let Some(Ok(event)) = events.finish()
                     && self.event(event, &mut passing).await? == Step::End
                 {
-                    return self.end_stream(answer, passing).await;
+                    return self.end_stream(answer, passing, context).await;
                 }
-                return self.end_of_body(answer, &events, passing).await;
+                return self.end_of_body(answer, &events, passing, context).await;
             };
             wait = idle;
             events.push(chunk);
@@ -97,11 +100,11 @@ impl<P: Platform> Receiver<'_, P> {
                     continue;
                 }
                 let step = self.event(event, &mut passing).await?;
-                if passing.begun {
+                if passing.begun || passing.meter.spoke {
                     answer.begun(|| self.gateway.platform().now());
                 }
                 if step == Step::End {
-                    return self.end_stream(answer, passing).await;
+                    return self.end_stream(answer, passing, context).await;
                 }
             }
             self.wait_for_clients().await.map_err(Broken::Late)?;
@@ -156,6 +159,13 @@ impl<P: Platform> Receiver<'_, P> {
         }
         passing.held_bytes += payload.raw.len();
         passing.held.push(payload);
+        if let Some(limit) = passing.folds {
+            if passing.held_bytes <= limit {
+                return Ok(());
+            }
+            let what = format!("a response of more than {limit} bytes (streams.max_response)");
+            return Err(Broken::Late(invalid(&passing.head.upstream, &what)));
+        }
         if passing.meter.spoke
             || passing.held.len() > HELD_EVENTS
             || passing.held_bytes > HELD_BYTES
@@ -206,6 +216,7 @@ impl<P: Platform> Receiver<'_, P> {
         answer: &mut Answer,
         events: &Events,
         mut passing: Passing<P>,
+        context: &AnswerContext,
     ) -> Result<(), Broken> {
         let name = answer.upstream.name.clone();
         let truncated = |begun: bool, why: String| {
@@ -234,7 +245,7 @@ impl<P: Platform> Receiver<'_, P> {
         };
         if ended {
             self.translated(told, &mut passing).await?;
-            return self.end_stream(answer, passing).await;
+            return self.end_stream(answer, passing, context).await;
         }
         let why = "ended its stream without the terminal event".to_owned();
         Err(truncated(passing.begun, why))
@@ -263,12 +274,16 @@ impl<P: Platform> Receiver<'_, P> {
         &mut self,
         answer: &mut Answer,
         mut passing: Passing<P>,
+        context: &AnswerContext,
     ) -> Result<(), Broken> {
         let wire = self.errand.wire;
         if !passing.begun {
             if passing.held.is_empty() {
                 let error = invalid(&answer.upstream.name, "a stream without a single event");
                 return Err(Broken::Early(error));
+            }
+            if passing.folds.is_some() {
+                return self.end_folded(answer, passing, context).await;
             }
             if is_empty(&passing.meter, passing.held.iter()) {
                 let form = Form::Events(
@@ -299,6 +314,32 @@ impl<P: Platform> Receiver<'_, P> {
             }
         }
         let meter = passing.meter;
+        self.measured(answer, &meter);
+        let form = self.flight.log().map(|(events, _)| Form::Events(events));
+        self.land(answer, meter, form, Ending::Complete).await;
+        Ok(())
+    }
+
+    /// A stream whose client wants one body. Nothing of it has gone out: whatever is wrong with it,
+    /// another upstream may be tried.
+    async fn end_folded(
+        &mut self,
+        answer: &mut Answer,
+        passing: Passing<P>,
+        context: &AnswerContext,
+    ) -> Result<(), Broken> {
+        self.measured(answer, &passing.meter);
+        let events: Vec<Bytes> = passing.held.into_iter().map(|held| held.raw).collect();
+        let body = fold(self.errand.wire, &events, context).map_err(|e| {
+            let what = format!("a stream that does not amount to an answer: {e}");
+            Broken::Early(invalid(&answer.upstream.name, &what))
+        })?;
+        self.deliver(answer, body, passing.guard, passing.head)
+            .await
+    }
+
+    /// What a stream that has ended tells of its upstream's speed.
+    fn measured(&self, answer: &Answer, meter: &Meter) {
         let now = self.gateway.platform().now();
         if let Some(first) = meter.first_token {
             let tokens = meter.usage.map_or(meter.deltas, |u| u.output);
@@ -309,9 +350,6 @@ impl<P: Platform> Receiver<'_, P> {
                 now,
             );
         }
-        let form = self.flight.log().map(|(events, _)| Form::Events(events));
-        self.land(answer, meter, form, Ending::Complete).await;
-        Ok(())
     }
 
     /// Slows down to the fastest client; a client that does not read at all is cut.

@@ -21,7 +21,7 @@ impl<P: Platform> Receiver<'_, P> {
         &mut self,
         answer: &mut Answer,
         guard: Option<GuardOf<P>>,
-        mut head: Head,
+        head: Head,
         context: &AnswerContext,
     ) -> Result<(), Broken> {
         let body = self.gather(answer).await?;
@@ -35,6 +35,23 @@ impl<P: Platform> Receiver<'_, P> {
             body
         } else {
             translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
+        };
+        self.deliver(answer, body, guard, head).await
+    }
+
+    /// An answer in the client's format, all of it, on its way out.
+    pub(super) async fn deliver(
+        &mut self,
+        answer: &mut Answer,
+        body: Bytes,
+        guard: Option<GuardOf<P>>,
+        mut head: Head,
+    ) -> Result<(), Broken> {
+        let wire = self.errand.wire;
+        let name = answer.upstream.name.clone();
+        let unreadable = |e: PayloadError| {
+            let what = format!("a response that is not valid in its format: {e}");
+            Broken::Early(invalid(&name, &what))
         };
         let payload = Payload::parse(wire, body).map_err(unreadable)?;
         let now = self.gateway.platform().now();

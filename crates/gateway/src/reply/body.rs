@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use forebay_dialect::door::Door;
-use forebay_dialect::error::{ErrorParts, error_body, error_event};
+use forebay_dialect::error::error_event;
 use forebay_dialect::{Payload, Wire};
 use futures_core::Stream as _;
 use http_body::{Body, Frame, SizeHint};
 
+use super::error::parts_of;
 use super::frame::EventFrame;
 use crate::answer::door::Leaving;
 use crate::answer::flight::{FlightReader, Item, Landing};
@@ -381,29 +381,6 @@ fn restore(restorer: &mut Restorer, payload: &Payload) -> Vec<Bytes> {
         }));
     }
     crate::receive::guard::place(payload, freed, false)
-}
-
-/// An error in the client's dialect.
-pub(crate) fn body_of(wire: Wire, door: Option<Door>, error: &GatewayError) -> Bytes {
-    let parts = parts_of(error);
-    match door {
-        Some(door) => door.error(&parts),
-        None => error_body(wire, &parts),
-    }
-}
-
-fn parts_of(error: &GatewayError) -> ErrorParts<'_> {
-    ErrorParts {
-        status: error.status(),
-        message: &error.message,
-        kind: error
-            .error_type
-            .as_deref()
-            .unwrap_or(error.kind.openai_type()),
-        param: error.param.as_deref(),
-        code: Some(error.code.as_deref().unwrap_or(error.kind.code())),
-        sequence: 0,
-    }
 }
 
 impl<P: Platform> Body for ReplyBody<P> {

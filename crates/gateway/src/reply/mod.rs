@@ -2,21 +2,26 @@
 
 pub(crate) mod body;
 pub(crate) mod describe;
+mod error;
 pub(crate) mod frame;
 pub(crate) mod resume;
 
 use bytes::Bytes;
 use forebay_dialect::error::error_header;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::enter::headers;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::{Platform, UpstreamBody};
 
+use body::Events;
 pub use body::{Cut, ReplyBody};
-use body::{Events, body_of};
+use error::body_of;
+
+/// Whether a proxy between here and the client may gather the body first.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What goes out, before its head is written.
 pub(crate) struct Ready<P: Platform> {
@@ -36,6 +41,7 @@ pub(crate) enum Content<P: Platform> {
 /// An answer.
 pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Response<ReplyBody<P>> {
     ticket.summary.status = 200;
+    let streams = matches!(ready.content, Content::Events(_) | Content::Unread(..));
     let (media, body) = match ready.content {
         Content::Whole(body) => (
             HeaderValue::from_static("application/json"),
@@ -48,6 +54,10 @@ pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Resp
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     *headers = ready.headers;
+    if streams {
+        // nginx and those like it hold a stream back until a buffer is full, unless told not to.
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    }
     headers.insert(CONTENT_TYPE, media);
     // An answer belongs to its tenant: no cache between here and the client may keep it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

@@ -17,7 +17,7 @@ use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
 use super::upstream::Need;
 use super::verdict::Verdict;
-use super::{Answer, Endpoint, Prefix, Ranked, RetryBudget, Upstream};
+use super::{Answer, Prefix, Ranked, Replica, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::{Attempt, Observation};
@@ -100,7 +100,7 @@ pub(super) struct State {
     at: usize,
     made: u32,
     repeats: u32,
-    tried: Vec<Arc<Endpoint>>,
+    tried: Vec<Arc<Replica>>,
     /// Those that failed in passing and may be asked again, and when.
     again: VecDeque<(Chosen, Instant)>,
     last: Option<GatewayError>,
@@ -114,7 +114,7 @@ pub(super) struct State {
 #[derive(Clone)]
 pub(super) struct Chosen {
     pub(super) upstream: Arc<Upstream>,
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Replica>,
     /// Tokens of the prompt that it probably has to compute.
     pub(super) uncached_tokens: u64,
     /// It was asked before: no connection of then is used.
@@ -182,7 +182,7 @@ impl<P: Platform> Attempts<P> {
     fn limit(&self, upstream: &Upstream) -> Duration {
         let left = self.outgoing.deadline.left(self.sender.platform.now());
         let request = &self.outgoing.request;
-        if request.stream {
+        if self.outgoing.streams(upstream) {
             let timeouts = &self.sender.config.timeouts;
             left.min(upstream.first_byte(&request.prompt.model, timeouts))
         } else {
@@ -365,7 +365,7 @@ impl<P: Platform> Attempts<P> {
     }
 
     /// A replica answered: it is well.
-    pub(super) fn succeeded(&self, upstream: &Upstream, endpoint: &Endpoint) {
+    pub(super) fn succeeded(&self, upstream: &Upstream, endpoint: &Replica) {
         if endpoint.succeeded() {
             self.health(upstream, endpoint, true);
         }
@@ -376,7 +376,7 @@ impl<P: Platform> Attempts<P> {
         self.succeeded(&answer.upstream, &answer.lease.endpoint);
     }
 
-    pub(super) fn count_failure(&self, upstream: &Upstream, endpoint: &Endpoint, blame: Blame) {
+    pub(super) fn count_failure(&self, upstream: &Upstream, endpoint: &Replica, blame: Blame) {
         let now = self.sender.platform.now();
         let mut prompt = DefaultHasher::new();
         self.outgoing.request.body.hash(&mut prompt);
@@ -389,7 +389,7 @@ impl<P: Platform> Attempts<P> {
         }
     }
 
-    fn health(&self, upstream: &Upstream, endpoint: &Endpoint, healthy: bool) {
+    fn health(&self, upstream: &Upstream, endpoint: &Replica, healthy: bool) {
         self.sender.platform.observe(Observation::Health {
             upstream: upstream.name.clone(),
             endpoint: endpoint.base.clone(),
@@ -405,37 +405,42 @@ impl<P: Platform> Attempts<P> {
         sent: Instant,
         retried: bool,
     ) {
-        self.note_attempt(upstream, status, failure, sent, retried, None);
+        self.tell(Attempt {
+            status,
+            failure,
+            retried,
+            ..self.attempt(upstream, sent)
+        });
     }
 
     /// Notes a try whose failure only the operator may know all of.
     pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
-        let detail = error.detail.as_deref().map(str::to_owned);
-        self.note_attempt(upstream, None, Some(error.kind), sent, true, detail);
+        self.tell(Attempt {
+            detail: error.detail.as_deref().map(str::to_owned),
+            failure: Some(error.kind),
+            retried: true,
+            ..self.attempt(upstream, sent)
+        });
     }
 
-    fn note_attempt(
-        &self,
-        upstream: &Upstream,
-        status: Option<u16>,
-        failure: Option<ErrorKind>,
-        sent: Instant,
-        retried: bool,
-        detail: Option<String>,
-    ) {
+    /// A try that ends now, of which nothing else is known yet.
+    fn attempt(&self, upstream: &Upstream, sent: Instant) -> Attempt {
         let (platform, trail) = (&self.sender.platform, &self.outgoing.trail);
-        let attempt = Attempt {
+        Attempt {
             request_id: trail.request_id.clone(),
             start: trail.offset(sent),
             upstream: upstream.name.clone(),
-            detail,
-            status,
-            failure,
+            detail: None,
+            status: None,
+            failure: None,
             head: platform.now().saturating_duration_since(sent),
-            retried,
-        };
-        trail.tried(&attempt);
-        platform.observe(Observation::Attempt(attempt));
+            retried: false,
+        }
+    }
+
+    fn tell(&self, attempt: Attempt) {
+        self.outgoing.trail.tried(&attempt);
+        self.sender.platform.observe(Observation::Attempt(attempt));
     }
 }
 

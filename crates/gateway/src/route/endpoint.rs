@@ -28,7 +28,7 @@ const REPORT_LIFE: Duration = Duration::from_secs(12);
 
 /// One replica.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct Replica {
     /// Its name: its base URL, without a trailing slash, and `#N` where it is the data-parallel
     /// rank N of an engine.
     pub(crate) base: Arc<str>,
@@ -110,7 +110,7 @@ pub(crate) enum Standing {
     Down,
 }
 
-impl Endpoint {
+impl Replica {
     pub(super) fn new(base: &str) -> Self {
         Self {
             base: base.into(),
@@ -267,12 +267,19 @@ impl Endpoint {
         true
     }
 
-    /// It is not to be asked for a model until then. `told`: it said so itself.
+    /// It is not to be asked for a model until then. `told`: it said so itself. A later word does not
+    /// shorten an earlier one: requests that were out together are refused one after another, and not
+    /// each refusal says for how long.
     pub(crate) fn rest(&self, model: &Arc<str>, until: Instant, told: bool, now: Instant) {
         let mut state = self.lock();
         state.on_trial = false;
         let rests = &mut state.rests;
-        rests.retain(|rest| rest.until > now && rest.model != *model);
+        rests.retain(|rest| rest.until > now);
+        let known = |rest: &&mut Rest| rest.model == *model && rest.told == told;
+        if let Some(known) = rests.iter_mut().find(known) {
+            known.until = known.until.max(until);
+            return;
+        }
         if rests.len() >= MAX_RESTS
             && let Some(first) = (0..rests.len()).min_by_key(|&i| rests[i].until)
         {
@@ -303,9 +310,9 @@ impl Endpoint {
 
 impl State {
     fn rest(&self, model: &str, now: Instant) -> Option<&Rest> {
-        self.rests
-            .iter()
-            .find(|rest| *rest.model == *model && rest.until > now)
+        let of_model = |rest: &&Rest| *rest.model == *model && rest.until > now;
+        let rests = self.rests.iter().filter(of_model);
+        rests.max_by_key(|rest| (rest.told, rest.until))
     }
 
     /// Takes note of an answer with an error: each request once, and no key more often than matters.
@@ -351,7 +358,7 @@ impl State {
 /// Counts a request in flight at a replica for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Replica>,
     on_trial: bool,
     /// Tokens that it counts as queued until the answer begins.
     queued_tokens: u64,
@@ -363,7 +370,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A place at a replica, which a caller of this key takes now.
-    pub(super) fn new(endpoint: &Arc<Endpoint>, key: u64, now: Instant) -> Self {
+    pub(super) fn new(endpoint: &Arc<Replica>, key: u64, now: Instant) -> Self {
         endpoint.in_flight.fetch_add(1, Relaxed);
         let mut state = endpoint.lock();
         state.used(key, now);
@@ -439,7 +446,7 @@ mod tests {
 
     #[test]
     fn failures_eject_a_replica_and_one_trial_at_a_time_brings_it_back() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(2);
         assert!(!endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
         assert!(endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
@@ -456,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_failed_trial_ejects_for_twice_as_long() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(1);
         endpoint.failed(Blame::Transport, seen(1, 1), &retries, now);
         let later = now + retries.eject_for.0;
@@ -468,7 +475,7 @@ mod tests {
 
     #[test]
     fn one_prompt_or_one_key_among_several_ejects_nobody() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let retries = retries(3);
         for _ in 0..10 {
             assert!(!endpoint.failed(Blame::Answer, seen(1, 1), &retries, now));
@@ -483,7 +490,7 @@ mod tests {
 
     #[test]
     fn the_only_user_of_a_replica_is_believed() {
-        let (endpoint, now) = (Arc::new(Endpoint::new("http://a")), Instant::now());
+        let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
         let _own = Lease::new(&endpoint, 1, now);
         let ejected: Vec<bool> = (0..3)
             .map(|prompt| endpoint.failed(Blame::Answer, seen(1, prompt), &retries(3), now))
@@ -493,11 +500,27 @@ mod tests {
 
     #[test]
     fn a_model_rests_and_the_others_go_on() {
-        let (endpoint, now) = (Endpoint::new("http://a"), Instant::now());
+        let (endpoint, now) = (Replica::new("http://a"), Instant::now());
         let until = now + Duration::from_secs(30);
         endpoint.rest(&"m".into(), until, true, now);
         assert_eq!(endpoint.standing("m", now), Standing::Resting(until));
         assert_eq!(endpoint.standing("n", now), Standing::Good);
         assert_eq!(endpoint.standing("m", until), Standing::Good);
+    }
+
+    #[test]
+    fn a_later_word_shortens_no_rest() {
+        let (endpoint, now) = (Replica::new("http://a"), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let rest = |seconds, told| endpoint.rest(&"m".into(), after(seconds), told, now);
+        rest(30, true);
+        rest(1, false);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+        rest(2, true);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+        rest(60, false);
+        rest(40, true);
+        assert_eq!(endpoint.standing("m", now), Standing::Resting(after(40)));
+        assert_eq!(endpoint.standing("m", after(40)), Standing::Shy(after(60)));
     }
 }

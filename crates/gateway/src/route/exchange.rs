@@ -16,7 +16,7 @@ use super::endpoint::{Blame, Lease};
 use super::prepare::Prepared;
 use super::prompt_cache::is_about_marks;
 use super::verdict::Verdict;
-use super::{Attempts, Endpoint, Framing, Upstream, refusal, wait};
+use super::{Attempts, Envelope, Replica, Upstream, refusal, wait};
 use crate::authorize::Rejection;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::Observation;
@@ -43,13 +43,15 @@ pub(crate) struct Answer {
     /// The format it answers in.
     pub(crate) wire: Wire,
     /// How it frames a stream.
-    pub(crate) framing: Framing,
+    pub(crate) framing: Envelope,
     /// Fields of the request that it was not told.
     pub(crate) lost: Vec<Lost>,
     /// The share of the prompt that the provider's cache is expected to hold.
     pub(crate) expected_cached: f64,
     /// What has to be undone in its answer.
     pub(crate) back: Arc<Back>,
+    /// Its client wants one body: what comes as a stream is put together first.
+    pub(crate) folds: bool,
     pub(super) lease: Lease,
 }
 
@@ -62,7 +64,7 @@ impl Answer {
     }
 
     /// The replica that answers.
-    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+    pub(crate) fn endpoint(&self) -> &Arc<Replica> {
         &self.lease.endpoint
     }
 }
@@ -106,7 +108,7 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
-        if self.outgoing.request.stream {
+        if self.outgoing.streams(&chosen.upstream) {
             lease.awaits(limit, sent);
         }
         chosen
@@ -138,6 +140,7 @@ impl<P: Platform> Attempts<P> {
                     false,
                 );
                 return Ok(Answer {
+                    folds: self.outgoing.folds(&chosen.upstream),
                     upstream: chosen.upstream,
                     head,
                     body,
@@ -380,7 +383,7 @@ fn coding(headers: &http::HeaderMap) -> Option<&str> {
     (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
-fn gone(endpoint: &Endpoint) -> TransportError {
+fn gone(endpoint: &Replica) -> TransportError {
     TransportError {
         failure: TransportFailure::Reset,
         detail: format!(

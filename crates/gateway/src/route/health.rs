@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::report::{EngineReport, MAX_PAGE};
-use super::{Endpoint, Upstream};
+use super::{Replica, Upstream};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
 use crate::platform::Platform;
@@ -87,7 +87,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
 async fn check<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
     limit: Duration,
 ) -> bool {
     let path = upstream.config.health_path().unwrap_or_default();
@@ -106,7 +106,7 @@ async fn check<P: Platform>(
 async fn read_adapters<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
 ) -> Option<Vec<Lora>> {
     #[derive(Deserialize)]
     struct Models {
@@ -136,7 +136,7 @@ async fn read_adapters<P: Platform>(
 async fn read_metrics<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
 ) -> Option<EngineReport> {
     let page = read_page(platform, upstream, endpoint, "/metrics").await?;
     EngineReport::read(&String::from_utf8_lossy(&page), endpoint.rank())
@@ -146,7 +146,7 @@ async fn read_metrics<P: Platform>(
 async fn read_page<P: Platform>(
     platform: &P,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Replica,
     path: &str,
 ) -> Option<BytesMut> {
     let request = upstream.get(endpoint, path)?;

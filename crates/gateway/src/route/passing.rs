@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::attempt::Attempts;
 use super::prepare::Prepared;
 use super::provider::encode;
-use super::{Endpoint, Route, Upstream};
+use super::{Replica, Route, Upstream};
 use crate::config::{Provider, ProviderOptions};
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
@@ -122,7 +122,7 @@ impl<P: Platform> Attempts<P> {
         &self,
         sent: &Sent,
         upstream: &Upstream,
-        endpoint: &Endpoint,
+        endpoint: &Replica,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
         let config = &upstream.config;

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::attempt::Attempts;
 use super::prompt_cache::{can_mark, takes_key};
-use super::{Endpoint, Framing, Route, Upstream};
+use super::{Envelope, Replica, Route, Upstream};
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::time::timeout;
@@ -81,7 +81,7 @@ impl<P: Platform> Attempts<P> {
     pub(super) async fn prepare(
         &mut self,
         upstream: &Upstream,
-        endpoint: &Endpoint,
+        endpoint: &Replica,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
         if let Some(sent) = &self.outgoing.sent {
@@ -91,7 +91,7 @@ impl<P: Platform> Attempts<P> {
         let asked = &*request.prompt.model;
         let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
         let route = upstream
-            .route(request.wire(), &model, request.stream)
+            .route(request.wire(), &model, self.outgoing.streams(upstream))
             .ok_or_else(|| cannot_take(upstream, request.wire()))?;
         if route.wire != request.wire() {
             self.fetch_media(upstream, &route).await?;
@@ -203,11 +203,19 @@ impl<P: Platform> Attempts<P> {
         (marked.body, !marked.placed.is_empty(), decided.expected)
     }
 
-    fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
-        let request = &self.outgoing.request;
-        let salt = json_string(&self.outgoing.cache_salt);
-        let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
-        let mut set: Vec<(&str, &str)> = Vec::new();
+    /// Members that the gateway adds for the prompt caches of providers and engines, where the client
+    /// did not send its own.
+    fn own_members<'a>(
+        &'a self,
+        upstream: &Upstream,
+        route: &Route,
+        salt: &'a str,
+    ) -> Vec<(&'a str, &'a str)> {
+        let has = |name: &str| {
+            let mut fields = self.outgoing.request.prompt.extra.iter();
+            fields.any(|field| field.name == name)
+        };
+        let mut set: Vec<(&'a str, &'a str)> = Vec::new();
         if matches!(route.wire, Wire::Chat | Wire::Completions | Wire::Responses) {
             let hints = self.outgoing.hints.iter();
             let absent = hints.filter(|hint| !has(&hint.name) && !upstream.refuses(&hint.name));
@@ -222,8 +230,16 @@ impl<P: Platform> Attempts<P> {
         }
         // Engines know no salt where they compute vectors.
         if route.wire != Wire::Embeddings && upstream.salts() {
-            set.push(("cache_salt", &salt));
+            set.push(("cache_salt", salt));
         }
+        set
+    }
+
+    fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
+        let request = &self.outgoing.request;
+        let salt = json_string(&self.outgoing.cache_salt);
+        let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
+        let mut set = self.own_members(upstream, route, &salt);
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
         let ids = self.token_ids(upstream, route);
         if let Some(ids) = &ids {
@@ -236,7 +252,8 @@ impl<P: Platform> Attempts<P> {
             set.push(("anthropic_beta", betas));
         }
         set.extend(route.set.iter().map(|(name, json)| (*name, json.as_str())));
-        let include_usage = request.stream
+        let streams = self.outgoing.streams(upstream);
+        let include_usage = streams
             && upstream.config.include_usage
             && !self.outgoing.unread
             && !upstream.refuses("stream_options")
@@ -249,7 +266,7 @@ impl<P: Platform> Attempts<P> {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,
-                stream: None,
+                stream: (streams != request.stream).then_some(streams),
                 include_usage,
                 set: &set,
                 remove: route.remove,
@@ -263,7 +280,7 @@ impl<P: Platform> Attempts<P> {
         }
         let options = WriteOptions {
             model: model.to_owned(),
-            stream: request.stream,
+            stream: streams,
             include_usage,
             default_max_tokens: upstream.config.default_max_tokens,
             room: upstream
@@ -342,9 +359,9 @@ impl<P: Platform> Attempts<P> {
 
     fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
         out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = match (self.outgoing.request.stream, route.framing) {
+        let accept = match (self.outgoing.streams(upstream), route.framing) {
             (false, _) => "application/json",
-            (true, Framing::Sse) => "text/event-stream",
+            (true, Envelope::Sse) => "text/event-stream",
             (true, _) => "application/vnd.amazon.eventstream",
         };
         out.insert(ACCEPT, HeaderValue::from_static(accept));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use forebay_dialect::Wire;
 
-use super::{Endpoint, Upstream, View};
+use super::{Replica, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{Caller, Candidate, Demand, PolicySession, Ranking};
 use crate::receive::guard::policy_failed;
@@ -23,7 +23,7 @@ pub(crate) struct Ranked {
     /// Best first; at least one.
     pub(crate) order: Vec<Arc<Upstream>>,
     /// The replica that the selector chose in each, where it did.
-    pub(crate) advised: Vec<Option<Arc<Endpoint>>>,
+    pub(crate) advised: Vec<Option<Arc<Replica>>>,
     /// Time the ranking took.
     pub(crate) took: Duration,
     /// Nobody is well: those that are ejected are asked all the same.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use forebay_prefix::{Algorithm, ChainSpec, Lora};
 use forebay_prefix_index::{Index, Naming, PromptKeys, State, WorkerId};
 
-use super::Endpoint;
+use super::Replica;
 use super::prefix::TokenChain;
 use crate::config::{KvAddress, KvEvents, KvHash};
 
@@ -170,7 +170,7 @@ impl TokenIndex {
         &self,
         upstream: &Arc<str>,
         place: usize,
-        replica: &Endpoint,
+        replica: &Replica,
     ) -> Option<KvSource> {
         let (events, base) = (&self.events, &replica.base);
         let replay = events.replay.as_ref();
@@ -243,11 +243,11 @@ mod tests {
     #[test]
     fn ranks_publish_at_ports_that_follow_each_other() {
         let index = index(None);
-        let first = Endpoint::of_rank("http://a:8000", 0);
+        let first = Replica::of_rank("http://a:8000", 0);
         let source = index.source(&"u".into(), 0, &first).unwrap();
         assert_eq!(source.events, "tcp://a:5557");
         assert_eq!(source.replay.as_deref(), Some("tcp://a:65535"));
-        let third = Endpoint::of_rank("http://a:8000", 2);
+        let third = Replica::of_rank("http://a:8000", 2);
         let other = index.source(&"u".into(), 0, &third).unwrap();
         assert_eq!(other.events, "tcp://a:5559");
         // No port follows the last one.

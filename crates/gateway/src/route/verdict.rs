@@ -26,7 +26,8 @@ impl Verdict {
             503 | 529 if told => Self::Busy,
             401..=403 => Self::Account,
             404 => Self::Missing,
-            408 | 425 | 500..=599 => Self::Broken,
+            // A redirect is not followed: who sends one is not where the configuration says.
+            300..=399 | 408 | 425 | 500..=599 => Self::Broken,
             _ => Self::Request,
         }
     }
@@ -40,6 +41,7 @@ mod tests {
     fn a_status_has_one_meaning() {
         let of = |code: u16, told| Verdict::of(StatusCode::from_u16(code).unwrap(), told);
         for (code, verdict) in [
+            (307, Verdict::Broken),
             (400, Verdict::Request),
             (401, Verdict::Account),
             (402, Verdict::Account),

@@ -1,5 +1,5 @@
 //! When to come back, as an upstream says it: seconds, milliseconds, HTTP dates, the reset times
-//! of rate limits, Google's `RetryInfo`.
+//! of rate limits, Google's `RetryInfo`, the headers within OpenRouter's bodies.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,9 @@ pub(super) fn wait(
         .or_else(|| retry_delay(body));
     let seconds = match told {
         Some(seconds) => seconds,
-        None if status == StatusCode::TOO_MANY_REQUESTS => reset(headers, now)?,
+        None if status == StatusCode::TOO_MANY_REQUESTS => {
+            reset(headers, now).or_else(|| passed_on(body, now))?
+        }
         None => return None,
     };
     Some(Duration::from_secs_f64(
@@ -61,6 +63,21 @@ fn retry_delay(body: &[u8]) -> Option<f64> {
     })
 }
 
+/// What OpenRouter puts into the body of a refusal: the headers of its own limit, or of the provider
+/// behind it.
+fn passed_on(body: &[u8], now: SystemTime) -> Option<f64> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let headers = value.get("error")?.get("metadata")?.get("headers")?;
+    let text = |wanted: &str| {
+        let mut headers = headers.as_object()?.iter();
+        let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        let text = value.as_str().map(str::to_owned);
+        text.or_else(|| value.as_number().map(ToString::to_string))
+    };
+    let waits = text("retry-after").and_then(|wait| retry_after(&wait, now));
+    waits.or_else(|| reset_time(&text("x-ratelimit-reset")?, now))
+}
+
 /// The reset of every limit that has nothing left: OpenAI's `1m2.5s`, Anthropic's RFC 3339, and
 /// the seconds or epoch of others.
 fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
@@ -89,6 +106,7 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
         ("x-ratelimit-remaining", "x-ratelimit-reset"),
         ("ratelimit-remaining", "ratelimit-reset"),
     ];
+    let unified = "anthropic-ratelimit-unified";
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     names
         .iter()
@@ -97,6 +115,12 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
             text(left).is_none_or(|left| number(left).is_none_or(|left| left < 1.0))
         })
         .filter_map(|(_, reset)| reset_time(text(reset)?, now))
+        .chain(
+            // Anthropic's subscriptions have one limit, whose status says whether it is used up.
+            text(&format!("{unified}-status"))
+                .filter(|status| *status == "rejected")
+                .and_then(|_| reset_time(text(&format!("{unified}-reset"))?, now)),
+        )
         .reduce(f64::max)
 }
 
@@ -164,6 +188,42 @@ mod tests {
         let now = at(784_111_777);
         wait(StatusCode::TOO_MANY_REQUESTS, &map, body.as_bytes(), now)
             .map(|wait| wait.as_secs_f64())
+    }
+
+    #[test]
+    fn a_wait_within_the_body_or_of_a_single_limit_is_read() {
+        let now = at(1_700_000_000);
+        let told = |headers: &HeaderMap, body: &str| {
+            let wait = wait(StatusCode::TOO_MANY_REQUESTS, headers, body.as_bytes(), now);
+            wait.map(|wait| wait.as_secs_f64())
+        };
+        let body = |headers: &str| {
+            format!(
+                r#"{{"error":{{"code":429,"message":"m","metadata":{{"headers":{headers}}}}}}}"#
+            )
+        };
+        for (headers, seconds) in [
+            (r#"{"X-RateLimit-Reset":"1700000042000"}"#, 42.0),
+            (r#"{"x-ratelimit-reset":1700000010000}"#, 10.0),
+            (
+                r#"{"Retry-After":"7","X-RateLimit-Reset":"1700000042000"}"#,
+                7.0,
+            ),
+        ] {
+            let told = told(&HeaderMap::new(), &body(headers));
+            assert_eq!(told, Some(seconds), "{headers}");
+        }
+        assert_eq!(told(&HeaderMap::new(), &body("{}")), None);
+        let unified = |status: &str| {
+            let mut headers = HeaderMap::new();
+            let name = "anthropic-ratelimit-unified-status";
+            headers.insert(name, status.parse().unwrap());
+            let reset = "anthropic-ratelimit-unified-reset";
+            headers.insert(reset, "1700000060".parse().unwrap());
+            told(&headers, "")
+        };
+        assert_eq!(unified("rejected"), Some(60.0));
+        assert_eq!(unified("allowed"), None);
     }
 
     #[test]

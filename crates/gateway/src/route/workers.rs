@@ -8,7 +8,7 @@ use forebay_prefix_index::{Index, Naming, State, WorkerId};
 use forebay_routing::{ExpectedCost, Request, Rule as _, Worker};
 use lru::LruCache;
 
-use super::endpoint::Endpoint;
+use super::endpoint::Replica;
 use super::prefix::{BYTES_A_TOKEN, Prefix};
 use super::token_index::TokenIndex;
 use crate::policy::IndexState;
@@ -108,7 +108,7 @@ impl Scene<'_> {
 
 impl Workers {
     /// The replicas as they are for a prompt.
-    pub(super) fn seen(&self, replicas: &[&Arc<Endpoint>], scene: &Scene<'_>) -> Vec<Seen> {
+    pub(super) fn seen(&self, replicas: &[&Arc<Replica>], scene: &Scene<'_>) -> Vec<Seen> {
         let prefix = scene.prefix;
         let chain = scene.tokens.zip(prefix.chain(scene.upstream));
         let exact = chain.map(|(index, chain)| (index, chain, index.held(chain, scene.now)));
@@ -156,7 +156,7 @@ impl Workers {
     }
 
     /// Tokens of a prompt that a replica will have to compute.
-    pub(super) fn uncached(&self, replica: &Arc<Endpoint>, scene: &Scene<'_>) -> u64 {
+    pub(super) fn uncached(&self, replica: &Arc<Replica>, scene: &Scene<'_>) -> u64 {
         let request = scene.request(0);
         let seen = self.seen(&[replica], scene);
         seen.first()
@@ -167,7 +167,7 @@ impl Workers {
     /// compute. None only if there is no replica.
     pub(super) fn pick(
         &self,
-        replicas: &[&Arc<Endpoint>],
+        replicas: &[&Arc<Replica>],
         scene: &Scene<'_>,
         random: u64,
     ) -> Option<(usize, u64)> {
@@ -189,7 +189,7 @@ impl Workers {
     }
 
     /// A prompt goes to a replica: it will hold it.
-    pub(super) fn sent(&self, replica: &Endpoint, scene: &Scene<'_>) {
+    pub(super) fn sent(&self, replica: &Replica, scene: &Scene<'_>) {
         if let (Some(index), Some(chain)) = (scene.tokens, scene.prefix.chain(scene.upstream)) {
             index.sent(&replica.base, chain, scene.now);
         }
@@ -230,8 +230,8 @@ mod tests {
         Prefix::new(&chain, tenant, blocks * 1_000 + 100, 100)
     }
 
-    fn pick(workers: &Workers, replicas: &[Arc<Endpoint>], prefix: &Prefix, random: u64) -> usize {
-        let replicas: Vec<&Arc<Endpoint>> = replicas.iter().collect();
+    fn pick(workers: &Workers, replicas: &[Arc<Replica>], prefix: &Prefix, random: u64) -> usize {
+        let replicas: Vec<&Arc<Replica>> = replicas.iter().collect();
         let scene = scene(prefix, None, Instant::now());
         workers.pick(&replicas, &scene, random).unwrap().0
     }
@@ -246,14 +246,14 @@ mod tests {
         }
     }
 
-    fn sent(workers: &Workers, replica: &Endpoint, prefix: &Prefix) {
+    fn sent(workers: &Workers, replica: &Replica, prefix: &Prefix) {
         workers.sent(replica, &scene(prefix, None, Instant::now()));
     }
 
     #[test]
     fn a_prompt_goes_where_its_prefix_is_until_much_waits_there() {
         let replicas =
-            ["http://a", "http://b", "http://c"].map(|base| Arc::new(Endpoint::new(base)));
+            ["http://a", "http://b", "http://c"].map(|base| Arc::new(Replica::new(base)));
         let (workers, prefix) = (Workers::default(), prefix(4, 1));
         sent(&workers, &replicas[1], &prefix);
         for random in 0..50 {
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_session_stays_where_it_was() {
         let replicas = ["http://a", "http://b", "http://c"];
-        let replicas = replicas.map(|base| Arc::new(Endpoint::new(base)));
+        let replicas = replicas.map(|base| Arc::new(Replica::new(base)));
         let workers = Workers::default();
         let of = |session| {
             let mut prefix = Prefix::new(&[], 1, 200, 100);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn another_tenants_prefix_draws_nobody() {
-        let replicas = ["http://a", "http://b"].map(|base| Arc::new(Endpoint::new(base)));
+        let replicas = ["http://a", "http://b"].map(|base| Arc::new(Replica::new(base)));
         let workers = Workers::default();
         sent(&workers, &replicas[1], &prefix(4, 1));
         let picked: Vec<usize> = (0..2)
@@ -299,8 +299,8 @@ mod tests {
 
     #[test]
     fn replicas_beyond_the_index_are_picked_all_the_same() {
-        let replicas: Vec<Arc<Endpoint>> = (0..forebay_prefix_index::MAX_WORKERS + 2)
-            .map(|place| Arc::new(Endpoint::new(&format!("http://r{place}"))))
+        let replicas: Vec<Arc<Replica>> = (0..forebay_prefix_index::MAX_WORKERS + 2)
+            .map(|place| Arc::new(Replica::new(&format!("http://r{place}"))))
             .collect();
         let workers = Workers::default();
         replicas
@@ -310,12 +310,12 @@ mod tests {
         assert_eq!(place, 0);
     }
 
-    fn followed() -> (TokenIndex, [Arc<Endpoint>; 2]) {
+    fn followed() -> (TokenIndex, [Arc<Replica>; 2]) {
         let events = serde_json::json!({"endpoint": "tcp://{host}:5557", "block_size": 4});
         let index = TokenIndex::new(&serde_json::from_value(events).unwrap(), 9);
         (
             index,
-            ["http://a", "http://b"].map(|base| Arc::new(Endpoint::new(base))),
+            ["http://a", "http://b"].map(|base| Arc::new(Replica::new(base))),
         )
     }
 
@@ -333,7 +333,7 @@ mod tests {
         let (index, replicas) = followed();
         let (workers, now) = (Workers::default(), Instant::now());
         let seen = |prefix: &Prefix, now| {
-            let replicas: Vec<&Arc<Endpoint>> = replicas.iter().collect();
+            let replicas: Vec<&Arc<Replica>> = replicas.iter().collect();
             let seen = workers.seen(&replicas, &scene(prefix, Some(&index), now));
             [0, 1].map(|place| seen[place].worker.held_tokens)
         };

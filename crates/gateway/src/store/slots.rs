@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::tiered::{KeyValue, KeyValueError};
 use super::{CacheKey, Entry};
+use crate::platform::system_wall;
 
 /// How many slots: 4,096 answers of some 8 KiB are 32 MiB of store.
 const GROUPS: u16 = 64;
@@ -81,7 +82,7 @@ pub(super) async fn put<K: KeyValue>(
     bytes: Vec<u8>,
     quota: u64,
 ) -> Result<bool, KeyValueError> {
-    let now = seconds(SystemTime::now());
+    let now = seconds(system_wall());
     let (group, slot) = place(&entry.key);
     sweep(store, other_group(group, now), now).await?;
     let mut index = Index::read(store, group).await?;

@@ -15,7 +15,7 @@ use futures_util::future::{Either, select};
 use lru::LruCache;
 
 use super::{CacheKey, Entry, Selector, Store, StoreError, codec, slots};
-use crate::platform::{MaybeSend, MaybeSync};
+use crate::platform::{MaybeSend, MaybeSync, system_wall};
 
 /// Why a key-value store gave no answer. Never a key or a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,7 @@ impl<K: KeyValue> Tiered<K> {
     /// The key-value store, unless it failed a moment ago.
     fn usable(&self) -> Option<&K> {
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemTime::now();
+        let now = system_wall();
         // A clock that was set back must not pause the store for longer than meant.
         let waits = |until: SystemTime| {
             until
@@ -118,7 +118,7 @@ impl<K: KeyValue> Tiered<K> {
 
     fn pause(&self) {
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
-        *paused = Some(SystemTime::now() + self.bounds.pause);
+        *paused = Some(system_wall() + self.bounds.pause);
     }
 
     /// What an entry is called in the key-value store.
@@ -189,7 +189,7 @@ fn name(key: &CacheKey) -> String {
 }
 
 fn expired(entry: &Entry) -> bool {
-    entry.age(SystemTime::now()) > entry.keep_for()
+    entry.age(system_wall()) > entry.keep_for()
 }
 
 impl<K: KeyValue> Store for Tiered<K> {

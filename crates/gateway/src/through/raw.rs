@@ -8,7 +8,7 @@ use http::{Method, header, request};
 use super::judge::judge;
 use super::serve::{Asking, check};
 use super::{At, Sent, answer, table};
-use crate::answer::generate::refer;
+use crate::answer::before::refer;
 use crate::config::{Judging, RawConfig};
 use crate::enter::headers;
 use crate::enter::ticket::Ticket;

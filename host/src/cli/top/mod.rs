@@ -4,9 +4,10 @@ mod sample;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::remote::{Gateway, Output, Remote};
+use crate::platform::clock;
 use sample::Sample;
 
 /// Clears the screen and goes to its first place (ECMA-48: ED, CUP).
@@ -63,5 +64,5 @@ impl TopArgs {
 fn look(gateway: &Gateway) -> anyhow::Result<Sample> {
     let metrics = gateway.get("/metrics")?;
     let upstreams = gateway.json("/upstreams")?;
-    Ok(Sample::read(&metrics, &upstreams, Instant::now()))
+    Ok(Sample::read(&metrics, &upstreams, clock::now()))
 }

@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 
 use crate::config::OidcConfig;
 use crate::platform::Transport;
+use crate::platform::clock;
 use jwks::Jwks;
 
 /// The longest token that is read. Tokens have one or two KiB; with many groups, four.
@@ -112,7 +113,7 @@ impl Oidc {
         };
         if header.kid.is_some_and(|id| !known.jwks.knows(&id)) {
             self.fetch_unless_recent(Reason::UnknownId).await;
-        } else if known.fetched.elapsed() >= self.config.refresh.0 {
+        } else if clock::now().saturating_duration_since(known.fetched) >= self.config.refresh.0 {
             let login = self.clone();
             tokio::spawn(async move { login.fetch_unless_recent(Reason::Old).await });
         }
@@ -126,7 +127,7 @@ impl Oidc {
             Reason::Old => (&mut asked.due, RETRY),
             Reason::UnknownId => (&mut asked.unknown, RETRY),
         };
-        if last.is_some_and(|at| at.elapsed() < pause) {
+        if last.is_some_and(|at| clock::now().saturating_duration_since(at) < pause) {
             return;
         }
         match self.fetch().await {
@@ -136,7 +137,7 @@ impl Oidc {
                 "the keys of auth.oidc were not fetched, those known before stay: {why}"
             ),
         }
-        *last = Some(Instant::now());
+        *last = Some(clock::now());
     }
 
     /// Fetches the keys before a request needs them.
@@ -154,7 +155,7 @@ impl Oidc {
         let jwks = Jwks::read(&text).map_err(|why| format!("the JWKS: {why}"))?;
         self.keys.store(Some(Arc::new(Keys {
             jwks,
-            fetched: Instant::now(),
+            fetched: clock::now(),
         })));
         // What a key that is gone has signed is not to be remembered.
         self.verified.invalidate_all();

@@ -4,7 +4,7 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
 use super::route::converse;
-use super::{Asked, Framing, ProviderOptions, Route, Seller};
+use super::{Asked, Envelope, ProviderOptions, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Bedrock;
@@ -61,7 +61,7 @@ fn invoke(model: &str, stream: bool) -> Route {
     };
     let mut route = Route::new(Wire::Messages, format!("/model/{model}/{verb}"))
         .profile(Profile::BedrockInvoke)
-        .framing(Framing::Chunks);
+        .framing(Envelope::Chunks);
     route.set = vec![("anthropic_version", "\"bedrock-2023-05-31\"".to_owned())];
     route.remove = &["model", "stream"];
     route

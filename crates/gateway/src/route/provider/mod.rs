@@ -19,7 +19,7 @@ use forebay_dialect::Wire;
 
 pub(crate) use self::route::encode;
 use self::route::standard;
-pub(crate) use self::route::{Framing, Route, has_dot_segment};
+pub(crate) use self::route::{Envelope, Route, has_dot_segment};
 use crate::config::{Provider, ProviderOptions};
 
 /// The formats of OpenAI's house.

@@ -5,7 +5,7 @@ use forebay_dialect::exchange::Profile;
 
 /// How an upstream frames a streamed answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(crate) enum Envelope {
     /// Server-sent events.
     Sse,
     /// AWS event-stream frames, one event each.
@@ -26,7 +26,7 @@ pub(crate) struct Route {
     /// Its own way in that format.
     pub profile: Profile,
     /// How it frames streams.
-    pub framing: Framing,
+    pub framing: Envelope,
     /// Members of the body beyond the format, as JSON.
     pub set: Vec<(&'static str, String)>,
     /// Members that the body must not have, since the path says them.
@@ -43,7 +43,7 @@ impl Route {
             wire,
             path: path.into(),
             profile: Profile::Standard,
-            framing: Framing::Sse,
+            framing: Envelope::Sse,
             set: Vec::new(),
             remove: &[],
             differs: &[],
@@ -55,7 +55,7 @@ impl Route {
         self
     }
 
-    pub(super) fn framing(mut self, framing: Framing) -> Self {
+    pub(super) fn framing(mut self, framing: Envelope) -> Self {
         self.framing = framing;
         self
     }
@@ -88,7 +88,7 @@ pub(super) fn converse(wire: Wire, model: &str, stream: bool) -> Route {
     } else {
         "converse"
     };
-    Route::new(wire, format!("/model/{model}/{verb}")).framing(Framing::Frames)
+    Route::new(wire, format!("/model/{model}/{verb}")).framing(Envelope::Frames)
 }
 
 /// The verb of Google's paths.

@@ -3,7 +3,7 @@
 use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
-use super::{Asked, Framing, ProviderOptions, Route, Seller};
+use super::{Asked, Envelope, ProviderOptions, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Sagemaker;
@@ -33,6 +33,6 @@ impl Seller for Sagemaker {
         };
         Route::new(Wire::Chat, format!("/endpoints/{}/{verb}", asked.model))
             .profile(Profile::Engine)
-            .framing(Framing::Pieces)
+            .framing(Envelope::Pieces)
     }
 }

@@ -1,0 +1,263 @@
+//! An upstream as the choice sees it: what may be asked, and which of its replicas.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use forebay_dialect::canonical::Needs;
+
+use super::super::endpoint::{Replica, Standing};
+use super::super::prefix::Prefix;
+use super::super::workers::{Scene, Seen};
+use super::{IDLE, USUAL_TOKENS_PER_SECOND, USUAL_TTFT_MS, Upstream};
+use crate::config::Capabilities;
+use crate::policy::{Block, Candidate, Worker};
+
+/// A replica, picked for a prompt.
+#[derive(Debug, Clone)]
+pub(crate) struct Picked {
+    pub(crate) endpoint: Arc<Replica>,
+    /// Tokens of the prompt that it probably has to compute.
+    pub(crate) uncached_tokens: u64,
+}
+
+/// What a replica is picked for.
+pub(crate) struct Need<'a> {
+    /// The model, as the client named it.
+    pub(crate) model: &'a str,
+    /// Who was asked already.
+    pub(crate) tried: &'a [Arc<Replica>],
+    pub(crate) prefix: &'a Prefix,
+    /// Whom the selector chose, when it looked.
+    pub(crate) advised: Option<&'a Arc<Replica>>,
+    pub(crate) random: u64,
+    pub(crate) now: Instant,
+}
+
+/// How a selector sees an upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// The model, as the client named it.
+    pub(crate) model: &'a str,
+    /// The prompt's blocks.
+    pub(crate) chain: &'a [Block],
+    /// Separates the tenants' prefixes.
+    pub(crate) tenant: u64,
+    /// The prompt, as the choice of a replica sees it.
+    pub(crate) prefix: &'a Prefix,
+    /// What is ejected counts as healthy: nobody else is left.
+    pub(crate) last_resort: bool,
+    /// An upstream that was not measured for a while is shown as it is expected to be.
+    pub(crate) explore: bool,
+    /// Replicas are listed from another one on for each request: a policy has no randomness of its
+    /// own with which to spread what costs the same.
+    pub(crate) random: u64,
+    /// When.
+    pub(crate) now: Instant,
+}
+
+impl From<Capabilities> for Needs {
+    fn from(c: Capabilities) -> Self {
+        Self {
+            streaming: c.streaming,
+            tools: c.tools,
+            json_schema: c.json_schema,
+            vision: c.vision,
+            audio: c.audio,
+            logprobs: c.logprobs,
+            multiple_choices: c.multiple_choices,
+            token_ids: c.token_ids,
+        }
+    }
+}
+
+impl Upstream {
+    /// What the selector sees of it now, in this place of the order.
+    pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
+        let config = &self.config;
+        let offer = self.offers.get(view.model);
+        let speed = &self.measured.speed;
+        let ttft_ms = config
+            .expected_ttft
+            .map(|t| t.0.as_secs_f64() * 1e3)
+            .or_else(|| offer.and_then(|offer| offer.ttft_ms))
+            .unwrap_or(USUAL_TTFT_MS);
+        let tokens_per_second = config
+            .expected_tokens_per_second
+            .or_else(|| offer.and_then(|offer| offer.tokens_per_second))
+            .unwrap_or(USUAL_TOKENS_PER_SECOND);
+        let workers = self.workers(view);
+        let held = workers.iter().map(|worker| worker.held_tokens).max();
+        let explored = view.explore && speed.idle(view.now).is_some_and(|idle| idle >= IDLE);
+        Candidate {
+            name: config.name.clone(),
+            region: config.region.clone(),
+            jurisdiction: config.jurisdiction.clone(),
+            healthy: self.may_be_asked(view.model, view.last_resort, view.now),
+            capabilities: match offer {
+                Some(offer) => config.capabilities.and(offer.capabilities).into(),
+                None => config.capabilities.into(),
+            },
+            context_tokens: self.context_tokens(view.model).unwrap_or_default(),
+            price: self.price(view.model),
+            ttft_ms: if explored {
+                ttft_ms.min(speed.ttft_ms(ttft_ms, view.now))
+            } else {
+                speed.ttft_ms(ttft_ms, view.now)
+            },
+            tokens_per_second: if explored {
+                tokens_per_second.max(speed.tokens_per_second(tokens_per_second, view.now))
+            } else {
+                speed.tokens_per_second(tokens_per_second, view.now)
+            },
+            in_flight: self.in_flight(),
+            capacity: config.capacity,
+            warm_tokens: match held.filter(|_| view.prefix.chain(&self.name).is_some()) {
+                Some(held) => held,
+                None => self.measured.warmth.tokens(view.chain, view.tenant),
+            },
+            order,
+            workers,
+        }
+    }
+
+    /// Whether a replica may be asked for a model; as a last resort one that is ejected too.
+    fn may_be_asked(&self, model: &str, last_resort: bool, now: Instant) -> bool {
+        self.endpoints
+            .iter()
+            .any(|endpoint| match endpoint.standing(model, now) {
+                Standing::Good | Standing::Trial => true,
+                Standing::Shy(_) | Standing::Ejected(_) => last_resort,
+                Standing::Resting(_) | Standing::Down => false,
+            })
+    }
+
+    /// When the first replica that rests for this model may be asked again, where none that is up
+    /// does anything but rest.
+    pub(crate) fn rests_until(&self, model: &str, now: Instant) -> Option<Instant> {
+        let mut first: Option<Instant> = None;
+        for endpoint in &self.endpoints {
+            match endpoint.standing(model, now) {
+                Standing::Resting(until) => {
+                    first = Some(first.map_or(until, |known| known.min(until)));
+                }
+                Standing::Down => {}
+                _ => return None,
+            }
+        }
+        first
+    }
+
+    /// Its replicas as the selector sees them.
+    pub(in crate::route) fn workers(&self, view: View<'_>) -> Vec<Worker> {
+        let endpoints: Vec<&Arc<Replica>> = self.endpoints.iter().collect();
+        let scene = self.scene(view.prefix, view.now);
+        let seen = self.measured.workers.seen(&endpoints, &scene);
+        let worker = |(endpoint, seen): (&Arc<Replica>, Seen)| Worker {
+            id: endpoint.base.to_string(),
+            healthy: matches!(
+                endpoint.standing(view.model, view.now),
+                Standing::Good | Standing::Trial
+            ),
+            in_flight: seen.worker.in_flight,
+            queued_tokens: seen.worker.queued_tokens,
+            prefill_rate: seen.worker.prefill_rate,
+            decode_rate: seen.worker.decode_rate,
+            held_tokens: seen.worker.held_tokens,
+            index: seen.index,
+            has_affinity: seen.worker.has_affinity,
+        };
+        let mut workers: Vec<Worker> = self.endpoints.iter().zip(seen).map(worker).collect();
+        let places = workers.len().max(1) as u64;
+        workers.rotate_left((view.random % places) as usize);
+        // Whichever is first, any other is second: two neighbours would always go together.
+        if places > 2 {
+            let second = 1 + (view.random >> 32) % (places - 1);
+            workers.swap(1, second as usize);
+        }
+        workers
+    }
+
+    /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
+    /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
+    /// else one that is ejected.
+    pub(crate) fn pick(&self, need: &Need<'_>, last_resort: bool) -> Option<Picked> {
+        let Need { prefix, now, .. } = *need;
+        let plain = |endpoint: &Arc<Replica>| Picked {
+            endpoint: endpoint.clone(),
+            uncached_tokens: self.prompt_tokens(prefix),
+        };
+        let mut good = Vec::with_capacity(self.endpoints.len());
+        let mut rest: Option<(Instant, &Arc<Replica>)> = None;
+        for endpoint in &self.endpoints {
+            if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
+                continue;
+            }
+            match endpoint.standing(need.model, now) {
+                Standing::Good => good.push(endpoint),
+                Standing::Trial => return Some(plain(endpoint)),
+                Standing::Shy(until) | Standing::Ejected(until)
+                    if last_resort && rest.is_none_or(|(first, _)| until < first) =>
+                {
+                    rest = Some((until, endpoint));
+                }
+                _ => {}
+            }
+        }
+        match good[..] {
+            [] => rest.map(|(_, endpoint)| plain(endpoint)),
+            [one] => Some(plain(one)),
+            _ => {
+                let workers = &self.measured.workers;
+                let scene = self.scene(prefix, now);
+                let advised = need
+                    .advised
+                    .and_then(|advised| good.iter().position(|one| Arc::ptr_eq(one, advised)));
+                let picked = match advised {
+                    Some(place) => Some((place, workers.uncached(good[place], &scene))),
+                    None => workers.pick(&good, &scene, need.random),
+                };
+                let (place, uncached_tokens) = picked?;
+                Some(Picked {
+                    endpoint: good[place].clone(),
+                    uncached_tokens,
+                })
+            }
+        }
+    }
+
+    /// A prompt goes to one of its replicas.
+    pub(in crate::route) fn sent(&self, endpoint: &Replica, prefix: &Prefix, now: Instant) {
+        // One replica is no choice: nothing is to be remembered.
+        if self.endpoints.len() > 1 {
+            self.measured
+                .workers
+                .sent(endpoint, &self.scene(prefix, now));
+        }
+    }
+
+    /// What the choice of a replica for a prompt goes by.
+    fn scene<'a>(&'a self, prefix: &'a Prefix, now: Instant) -> Scene<'a> {
+        let speed = &self.measured.speed;
+        Scene {
+            upstream: &self.name,
+            prefix,
+            tokens: self.tokens.as_deref(),
+            tokens_per_second: speed.tokens_per_second(USUAL_TOKENS_PER_SECOND, now),
+            now,
+        }
+    }
+
+    /// A prompt as the rule for replicas sees it.
+    pub(in crate::route) fn request(&self, prefix: &Prefix) -> forebay_routing::Request {
+        forebay_routing::Request {
+            tokens: self.prompt_tokens(prefix),
+            output_tokens: prefix.output_tokens,
+            ..forebay_routing::Request::default()
+        }
+    }
+
+    /// Tokens of a prompt: counted where its tokens are known here, else estimated.
+    pub(in crate::route) fn prompt_tokens(&self, prefix: &Prefix) -> u64 {
+        prefix.tokens(prefix.chain(&self.name))
+    }
+}

@@ -1,0 +1,95 @@
+//! Which replica is picked, and when an upstream is healthy.
+
+use super::*;
+use crate::config::Retries;
+use crate::route::Prefix;
+use crate::route::endpoint::{Blame, Evidence, Lease};
+
+fn upstream(urls: &[&str]) -> Upstream {
+    let config: UpstreamConfig =
+        serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
+    let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
+    Upstream::new(configured, Duration::from_secs(1), None, 7).unwrap()
+}
+
+fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Replica>> {
+    let now = Instant::now();
+    let picked = upstream.pick(&need(&Prefix::default(), random, now), false);
+    picked.map(|picked| picked.endpoint)
+}
+
+fn need(prefix: &Prefix, random: u64, now: Instant) -> Need<'_> {
+    Need {
+        model: "m",
+        tried: &[],
+        prefix,
+        advised: None,
+        random,
+        now,
+    }
+}
+
+#[test]
+fn the_selectors_choice_is_taken_unless_it_may_not_be_asked() {
+    let upstream = upstream(&["http://a", "http://b"]);
+    let (prefix, now) = (Prefix::default(), Instant::now());
+    let _busy = Lease::new(&upstream.endpoints[0], 1, now);
+    let advised = |tried| Need {
+        advised: Some(&upstream.endpoints[0]),
+        tried,
+        ..need(&prefix, 0, now)
+    };
+    let pick = |need: &Need<'_>| upstream.pick(need, false).unwrap().endpoint;
+    assert_eq!(&*pick(&advised(&[])).base, "http://a");
+    let tried = [upstream.endpoints[0].clone()];
+    assert_eq!(&*pick(&advised(&tried)).base, "http://b");
+    upstream.endpoints[0].set_up(false);
+    assert_eq!(&*pick(&advised(&[])).base, "http://b");
+}
+
+#[test]
+fn the_less_loaded_of_two_replicas_is_picked() {
+    let upstream = upstream(&["http://a", "http://b"]);
+    let _busy = Lease::new(&upstream.endpoints[0], 1, Instant::now());
+    for random in 0..64 {
+        let picked = pick(&upstream, random << 31 | random).unwrap();
+        assert_eq!(&*picked.base, "http://b");
+    }
+}
+
+#[test]
+fn an_ejected_replica_is_the_last_resort() {
+    let upstream = upstream(&["http://a/v1/"]);
+    let (retries, now) = (Retries::default(), Instant::now());
+    let endpoint = pick(&upstream, 0).unwrap();
+    let seen = Evidence { key: 1, prompt: 1 };
+    for _ in 0..retries.eject_after {
+        endpoint.failed(Blame::Transport, seen, &retries, now);
+    }
+    assert!(
+        upstream
+            .pick(&need(&Prefix::default(), 0, now), false)
+            .is_none()
+    );
+    assert!(
+        upstream
+            .pick(&need(&Prefix::default(), 0, now), true)
+            .is_some()
+    );
+    endpoint.succeeded();
+    assert_eq!(&*pick(&upstream, 0).unwrap().base, "http://a");
+}
+
+#[test]
+fn the_key_of_an_upstream_does_not_print() {
+    assert!(!format!("{:?}", upstream(&["http://a"])).contains("sk-secret"));
+}
+
+#[test]
+fn a_url_that_is_none_is_named() {
+    let config: UpstreamConfig =
+        serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
+    let configured = ConfiguredUpstream::plain(config, None);
+    let error = Upstream::new(configured, Duration::ZERO, None, 7).unwrap_err();
+    assert!(error.to_string().contains("ftp://x"));
+}
