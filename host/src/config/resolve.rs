@@ -13,7 +13,7 @@ use super::load::Source;
 use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
-use crate::keys::{KeyFile, Oidc};
+use crate::keys::{KeyFile, Oidc, SigningKeys};
 use crate::platform::{Transport, UpstreamCredentials};
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
@@ -56,6 +56,7 @@ pub fn resolve(
         return Err(source.error(vec![problem]));
     }
 
+    let mut signing = None;
     let records = match &config.keys.file {
         None => Vec::new(),
         Some(file) => {
@@ -77,6 +78,8 @@ pub fn resolve(
                 .hint("`forebay keys create --tenant NAME` makes one");
                 return Err(source.error(vec![problem]));
             }
+            signing = SigningKeys::read(&keys.records, &file)
+                .map_err(|e| source.error(vec![Problem::at(at(), e.to_string())]))?;
             keys.records
                 .iter()
                 .map(crate::keys::StoredKey::to_record)
@@ -89,6 +92,9 @@ pub fn resolve(
     let oidc = oidc(config, source, &transport)?;
     if let Some(oidc) = &oidc {
         keys = keys.with_login(oidc.clone(), &config.tenants, master);
+    }
+    if let Some(signing) = signing {
+        keys = keys.with_signatures(Arc::new(signing));
     }
     let keys = Arc::new(keys);
 

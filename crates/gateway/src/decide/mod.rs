@@ -71,7 +71,7 @@ pub(crate) async fn decide<P: Platform>(
 ) -> Result<Decision<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify_any(headers::api_keys(request_head), gateway.platform().wall())?;
+        .identify_head(request_head, gateway.platform().wall())?;
     let head = &request_head.headers;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
