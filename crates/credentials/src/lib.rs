@@ -50,6 +50,7 @@ mod rsa_key;
 mod secret;
 mod static_key;
 
+pub use aws::verify::{SignatureProblem, Signed, is_signed};
 pub use clock::Skew;
 pub use config::{AuthConfig, AwsSource, SecretRef};
 pub use credentials::{Authorized, Credentials, Defaults, Rejection};

@@ -189,6 +189,13 @@ impl GatewayError {
         self
     }
 
+    /// Gives the error's `type` in the client's dialect.
+    #[must_use]
+    pub fn with_type(mut self, error_type: &str) -> Self {
+        self.error_type = Some(error_type.into());
+        self
+    }
+
     /// Says when to try again.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {

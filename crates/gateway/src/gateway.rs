@@ -121,15 +121,10 @@ impl<P: Platform> Gateway<P> {
         let asked = crate::enter::ingress::read(head);
         let raw = crate::through::raw::find(&self.config.raw, head);
         if asked.is_err() && raw.is_some() {
-            let keys = headers::api_keys(head);
-            return self
-                .keys
-                .identify_any(keys, self.platform.wall())
-                .map(|_| ());
+            return self.keys.check_head(head, self.platform.wall());
         }
         let asked = asked?;
-        self.keys
-            .identify_any(headers::api_keys(head), self.platform.wall())?;
+        self.keys.check_head(head, self.platform.wall())?;
         match asked.endpoint {
             crate::enter::ingress::Endpoint::Models(_)
             | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),

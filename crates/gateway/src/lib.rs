@@ -49,7 +49,7 @@ mod trail;
 
 pub use answer::explain::Explanation;
 pub use decide::memo;
-pub use enter::{headers, identity};
+pub use enter::{headers, identity, signed};
 
 pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};

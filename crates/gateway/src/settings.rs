@@ -297,6 +297,8 @@ impl PortableKey {
             expires: self
                 .expires
                 .and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(at))),
+            // An edge keeps no secrets of clients, so nobody signs there.
+            access_key: None,
         })
     }
 }

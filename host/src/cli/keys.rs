@@ -9,7 +9,7 @@ use serde_json::json;
 use super::remote::Output;
 use super::say;
 use crate::config::{self, Overrides, Source};
-use crate::keys::{KeyFile, NewKey, mint};
+use crate::keys::{AccessKey, KeyFile, KeysError, NewKey, mint, mint_access, write_secret};
 use crate::platform::clock;
 
 /// The file where neither a flag nor the configuration names one.
@@ -50,6 +50,21 @@ enum What {
         /// How long it works, such as 90d. Default: for ever.
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         expires_in: Option<Duration>,
+        /// Make an access key as well, for clients that sign requests as AWS's do (Signature Version 4).
+        #[arg(long)]
+        sigv4: bool,
+        /// The region that clients sign for.
+        #[arg(
+            long,
+            value_name = "REGION",
+            default_value = "us-east-1",
+            requires = "sigv4"
+        )]
+        sigv4_region: String,
+        /// Where the gateway finds the secret access key: `env:NAME`, or `file:PATH` from the keys file's
+        /// folder, which is written. Default: a file beside the keys file.
+        #[arg(long, value_name = "REFERENCE", requires = "sigv4")]
+        sigv4_secret: Option<String>,
     },
     /// Show all keys, without their secrets.
     List,
@@ -82,6 +97,9 @@ impl KeysArgs {
                 requests_per_minute,
                 tokens_per_minute,
                 expires_in,
+                sigv4,
+                sigv4_region,
+                sigv4_secret,
             } => {
                 if tenant.is_empty() {
                     bail!("the tenant name is empty");
@@ -96,21 +114,30 @@ impl KeysArgs {
                     tokens_per_minute,
                     lifetime: expires_in,
                 };
-                let (secret, stored) = mint(new, now);
+                let (secret, mut stored) = mint(new, now);
                 let id = stored.id.clone();
+                let made = sigv4
+                    .then(|| Made::new(sigv4_region, sigv4_secret, &file))
+                    .transpose()?;
                 KeyFile::change(&file, |keys| {
+                    if let Some(made) = &made {
+                        made.keep(&file)?;
+                        stored.access = Some(made.key.clone());
+                    }
                     keys.records.push(stored);
                     Ok(())
                 })?;
-                show(&id, &secret, &file, output);
+                show(&id, &secret, made.as_ref(), &file, output);
             }
             What::List => match output {
                 Output::Table => list(&KeyFile::read(&file)?, now),
                 Output::Json => list_json(&KeyFile::read(&file)?, now),
             },
             What::Rotate { id, overlap } => {
-                let (new, secret) = rotate(&file, &id, overlap, now)?;
-                show(&new, &secret, &file, output);
+                let access = KeyFile::read(&file)?.find(&id)?.access.clone();
+                let made = access.map(|old| successor(&id, old, &file)).transpose()?;
+                let (new, secret) = rotate(&file, &id, overlap, now, made.as_ref())?;
+                show(&new, &secret, made.as_ref(), &file, output);
                 if output == Output::Table && !overlap.is_zero() {
                     eprintln!(
                         "The key {id} works for {} more.",
@@ -161,13 +188,14 @@ fn rotate(
     id: &str,
     overlap: Duration,
     now: SystemTime,
+    made: Option<&Made>,
 ) -> anyhow::Result<(String, String)> {
     Ok(KeyFile::change(file, |keys| {
         let old = keys.find(id)?;
         let lifetime = old
             .expires
             .and_then(|at| at.duration_since(old.created).ok());
-        let (secret, stored) = mint(
+        let (secret, mut stored) = mint(
             NewKey {
                 tenant: old.tenant.clone(),
                 models: old.models.clone(),
@@ -178,6 +206,10 @@ fn rotate(
             now,
         );
         end(&mut old.expires, now, Some(overlap));
+        if let Some(made) = made {
+            made.keep(file)?;
+            stored.access = Some(made.key.clone());
+        }
         let id = stored.id.clone();
         keys.records.push(stored);
         Ok((id, secret))
@@ -190,15 +222,88 @@ fn end(expires: &mut Option<SystemTime>, now: SystemTime, after: Option<Duration
     *expires = Some(expires.map_or(at, |already| already.min(at)));
 }
 
-fn show(id: &str, secret: &str, file: &Path, output: Output) {
+/// An access key of which the secret has just been made.
+struct Made {
+    key: AccessKey,
+    secret: String,
+}
+
+impl Made {
+    fn new(region: String, reference: Option<String>, file: &Path) -> anyhow::Result<Self> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if region.is_empty() || !region.bytes().all(plain) {
+            bail!("{region:?} is not a region; write it as AWS does, such as eu-central-1");
+        }
+        let (id, secret) = mint_access();
+        let reference = reference.unwrap_or_else(|| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            format!("file:{name}.{id}")
+        });
+        let named = ["env:", "file:"].iter().any(|scheme| {
+            reference
+                .strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty())
+        });
+        if !named {
+            bail!("--sigv4-secret takes a reference: env:NAME or file:PATH, not the secret itself");
+        }
+        let key = AccessKey {
+            id,
+            secret: reference,
+            region,
+        };
+        Ok(Self { key, secret })
+    }
+
+    /// Writes the secret where a file is to hold it.
+    fn keep(&self, keys_file: &Path) -> Result<(), KeysError> {
+        match self.key.secret.strip_prefix("file:") {
+            Some(path) => {
+                let folder = keys_file.parent().unwrap_or(Path::new(""));
+                write_secret(&folder.join(path), &self.secret)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The access key of a key's successor. Its secret is in a file of its own, as the old one's was.
+fn successor(id: &str, old: AccessKey, file: &Path) -> anyhow::Result<Made> {
+    if let Some(variable) = old.secret.strip_prefix("env:") {
+        bail!(
+            "the secret access key of {id} is in the variable {variable}, which can't hold two; make the \
+             successor with `forebay keys create --sigv4 --sigv4-secret env:NAME`, then expire {id}"
+        );
+    }
+    Made::new(old.region, None, file)
+}
+
+fn show(id: &str, secret: &str, made: Option<&Made>, file: &Path, output: Output) {
     if output == Output::Json {
-        let file = file.display().to_string();
-        return say(&format!(
-            "{:#}",
-            json!({ "id": id, "key": secret, "file": file })
-        ));
+        let mut shown = json!({ "id": id, "key": secret, "file": file.display().to_string() });
+        if let Some(made) = made {
+            shown["access_key_id"] = json!(made.key.id);
+            shown["secret_access_key"] = json!(made.secret);
+            shown["region"] = json!(made.key.region);
+            shown["secret_reference"] = json!(made.key.secret);
+        }
+        return say(&format!("{shown:#}"));
     }
     say(secret);
+    if let Some(made) = made {
+        say(&format!("AWS_ACCESS_KEY_ID={}", made.key.id));
+        say(&format!("AWS_SECRET_ACCESS_KEY={}", made.secret));
+        say(&format!("AWS_REGION={}", made.key.region));
+        match made.key.secret.strip_prefix("env:") {
+            Some(name) => eprintln!(
+                "Start the gateway with the secret access key in the variable {name}. Expire the key to end both logins."
+            ),
+            None => eprintln!(
+                "The gateway reads the secret access key from {}.",
+                made.key.secret
+            ),
+        }
+    }
     eprintln!(
         "This is the only time it is shown; {} keeps a digest. Clients send it as `Authorization: Bearer <key>`.",
         file.display()
@@ -220,6 +325,7 @@ fn list_json(keys: &KeyFile, now: SystemTime) {
                 "requests_per_minute": key.requests_per_minute,
                 "tokens_per_minute": key.tokens_per_minute,
                 "models": key.models,
+                "access_key_id": key.access.as_ref().map(|access| &access.id),
             })
         })
         .collect();

@@ -15,7 +15,7 @@ use super::load::Source;
 use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
 use super::validate::check_url;
-use crate::keys::{KeyFile, Oidc};
+use crate::keys::{KeyFile, Oidc, SigningKeys};
 use crate::platform::{Transport, UpstreamCredentials, clock};
 
 /// A configuration with everything it refers to. Holds secrets, so it has no `Debug`.
@@ -50,13 +50,16 @@ pub fn resolve(
         return Err(source.error(vec![problem]));
     }
 
-    let records = records(config, source)?;
+    let (records, signing) = records(config, source)?;
     let master: &[u8] = master.as_ref().map_or(random_master, |m| m.as_bytes());
     let transport = Arc::new(Transport::default());
     let mut keys = KeyRing::new(records, &config.tenants, master);
     let oidc = oidc(config, source, &transport)?;
     if let Some(oidc) = &oidc {
         keys = keys.with_login(oidc.clone(), &config.tenants, master);
+    }
+    if let Some(signing) = signing {
+        keys = keys.with_signatures(Arc::new(signing));
     }
     let keys = Arc::new(keys);
 
@@ -117,9 +120,13 @@ fn secret(
 }
 
 /// The keys of the keys file, which must hold one.
-fn records(config: &Config, source: &Source) -> Result<Vec<KeyRecord>, ConfigError> {
+/// The keys of the keys file, and what verifies the signatures of those that sign.
+fn records(
+    config: &Config,
+    source: &Source,
+) -> Result<(Vec<KeyRecord>, Option<SigningKeys>), ConfigError> {
     let Some(file) = &config.keys.file else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     };
     let at = || source.locate(&["keys", "file"]);
     let file = source.base.join(file);
@@ -139,8 +146,11 @@ fn records(config: &Config, source: &Source) -> Result<Vec<KeyRecord>, ConfigErr
         .hint("`forebay keys create --tenant NAME` makes one");
         return Err(source.error(vec![problem]));
     }
+    let signing = SigningKeys::read(&keys.records, &file)
+        .map_err(|e| source.error(vec![Problem::at(at(), e.to_string())]))?;
     let records = keys.records.iter();
-    Ok(records.map(crate::keys::StoredKey::to_record).collect())
+    let records = records.map(crate::keys::StoredKey::to_record).collect();
+    Ok((records, signing))
 }
 
 /// An upstream with what it refers to, files found.

@@ -44,6 +44,14 @@ pub enum KeysError {
         /// Its permissions.
         mode: u32,
     },
+    /// The secret of a key can't be written beside it.
+    #[error("the secret access key can't be written to {}: {why}", path.display())]
+    Secret {
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
     /// No key has this identifier.
     #[error("there is no key `{0}`; `forebay keys list` shows them")]
     Unknown(String),
@@ -163,7 +171,8 @@ impl Surviving {
             return None;
         }
         let blocks = text.split("[[keys]]").skip(1).map(|block| {
-            let stored = toml::from_str(block).ok();
+            // Taken out of the file, a key's own tables stand alone.
+            let stored = toml::from_str(&block.replace("[keys.", "[")).ok();
             (block.to_ascii_lowercase(), stored)
         });
         Some(Self {
@@ -189,6 +198,22 @@ impl Surviving {
             None => Some(key.clone()),
         }
     }
+}
+
+/// Writes a secret access key to a file of its own that only its owner can read. It has to be new.
+pub fn write_secret(path: &Path, secret: &str) -> Result<(), KeysError> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(secret.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|why| KeysError::Secret {
+        path: path.to_owned(),
+        why,
+    })
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -221,7 +246,13 @@ mod tests {
 
     #[test]
     fn a_key_that_is_gone_is_gone_however_damaged_the_rest_is() {
-        let (a, b) = (key("a"), key("b"));
+        let (mut a, b) = (key("a"), key("b"));
+        a.access = Some(super::super::stored::AccessKey {
+            id: "FBAK0".into(),
+            secret: "env:X".into(),
+            region: "us-east-1".into(),
+        });
+        a.requests_per_minute = Some(7);
         let file = KeyFile {
             records: vec![a.clone(), b.clone()],
         };

@@ -3,8 +3,10 @@
 
 mod file;
 mod oidc;
+mod signed;
 mod stored;
 
-pub use file::{KeyFile, KeysError, Surviving};
+pub use file::{KeyFile, KeysError, Surviving, write_secret};
 pub use oidc::Oidc;
-pub use stored::{NewKey, StoredKey, mint};
+pub use signed::SigningKeys;
+pub use stored::{AccessKey, NewKey, StoredKey, mint, mint_access};

@@ -37,6 +37,22 @@ pub struct StoredKey {
         deserialize_with = "read_end"
     )]
     pub expires: Option<SystemTime>,
+    /// What signs requests in its stead, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessKey>,
+}
+
+/// An access key of AWS's kind. Its secret is kept outside the keys file: a digest can't verify a
+/// signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKey {
+    /// The access key id.
+    pub id: String,
+    /// Where the secret access key is: `env:NAME`, or `file:PATH` from the keys file's folder.
+    pub secret: String,
+    /// The region that requests are signed for.
+    pub region: String,
 }
 
 impl StoredKey {
@@ -50,6 +66,7 @@ impl StoredKey {
             requests_per_minute: self.requests_per_minute,
             tokens_per_minute: self.tokens_per_minute,
             expires: self.expires,
+            access_key: self.access.as_ref().map(|access| access.id.as_str().into()),
         }
     }
 
@@ -89,8 +106,19 @@ pub fn mint(new: NewKey, now: SystemTime) -> (String, StoredKey) {
         tokens_per_minute: new.tokens_per_minute,
         created: now,
         expires: new.lifetime.and_then(|lifetime| now.checked_add(lifetime)),
+        access: None,
     };
     (key, stored)
+}
+
+/// A fresh access key id and its secret. The identifier has 64 random bits, the secret 256.
+pub fn mint_access() -> (String, String) {
+    let (id, secret): ([u8; 8], [u8; 32]) = (rand::random(), rand::random());
+    // 20 capitals and digits, as AWS's: some tools check the form.
+    (
+        format!("FBAK{}", hex::encode_upper(id)),
+        hex::encode(secret),
+    )
 }
 
 fn write_digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {

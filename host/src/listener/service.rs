@@ -97,7 +97,11 @@ async fn respond<P: NativePolicies>(
         body::discard(body, expects);
         return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
     }
-    guest.is_known();
+    // Who signs is known once the body has come: until then the connection is a stranger's.
+    let known = forebay_gateway::headers::api_keys(&head).next().is_some() || gateway.is_open();
+    if known {
+        guest.is_known();
+    }
     let share = |kind| peers::share(limits, kind, gateway.is_open());
     let requests = share(Kind::Requests);
     let Some(holding) = front.peers().hold(guest.address, Kind::Requests, requests) else {
@@ -132,6 +136,9 @@ async fn respond<P: NativePolicies>(
         Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
         Err(error) => Gateway::refuse(permit, &head, error),
     };
+    if !known && response.status().is_success() {
+        guest.is_known();
+    }
     (response, Some(holding))
 }
 

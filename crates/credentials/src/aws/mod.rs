@@ -4,6 +4,7 @@ mod container;
 mod instance;
 mod profile;
 mod sigv4;
+pub(crate) mod verify;
 mod web_identity;
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use http::request;
 
 use crate::decide::LARGE;
 use crate::enter::form::{BETA, Composed, Form};
-use crate::enter::headers;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::platform::Platform;
@@ -24,9 +23,7 @@ pub(super) async fn compose<P: Platform>(
         return Ok(body);
     }
     let platform = gateway.platform();
-    gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
+    gateway.keys().identify_head(head, platform.wall())?;
     let (large, form) = (body.len() >= LARGE, form.clone());
     let work = async move { form.compose(body) };
     let Composed {
@@ -56,9 +53,7 @@ pub(crate) async fn refer<P: Platform>(
         return Ok((body, None));
     }
     let platform = gateway.platform();
-    let identity = gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
+    let identity = gateway.keys().identify_head(head, platform.wall())?;
     let (large, open) = (body.len() >= LARGE, gateway.is_open());
     let work = async move {
         let (body, only) = objects::resolve(&body, &identity.secret, open)?;

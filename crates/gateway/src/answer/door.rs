@@ -48,9 +48,7 @@ pub(crate) async fn enter<P: Platform>(
     ticket: &mut Ticket<P>,
 ) -> Result<Through<P>, GatewayError> {
     let platform = gateway.platform();
-    let identity = gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
+    let identity = gateway.keys().identify_head(head, platform.wall())?;
     let now = platform.wall().duration_since(UNIX_EPOCH);
     let mut told = Told {
         model: model.unwrap_or_default().to_owned(),

@@ -51,6 +51,13 @@ pub(crate) async fn handle<P: Platform>(
     ticket.passed("enter");
     ticket.door = ingress::door_of(&head);
     headers::trace(&**gateway.platform(), &head.headers, &mut ticket.summary);
+    if let Err(error) = gateway
+        .keys()
+        .prove(&mut head, &body, &**gateway.platform())
+        .await
+    {
+        return error_reply(ticket, error);
+    }
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
         Err(error) => match raw::find(&gateway.config().raw, &head) {
@@ -161,9 +168,7 @@ async fn list_models<P: Platform>(
     ticket: &mut Ticket<P>,
 ) -> Result<Ready<P>, GatewayError> {
     let platform = gateway.platform();
-    let identity = gateway
-        .keys()
-        .identify_any(headers::api_keys(head), platform.wall())?;
+    let identity = gateway.keys().identify_head(head, platform.wall())?;
     ticket.charge.begin(gateway.account(&identity))?;
     let body = models::answer(gateway, &identity, head, shelf, body).await?;
     let mut out = HeaderMap::new();

@@ -48,6 +48,7 @@ pub(super) fn of(named: &Named<'_>) -> CacheKey {
         requests_per_minute: _,
         tokens_per_minute: _,
         expires: _,
+        access_key: _,
     } = &**key;
     let Caller {
         // It has the secret.
@@ -140,6 +141,7 @@ mod tests {
             requests_per_minute: None,
             tokens_per_minute: None,
             expires: None,
+            access_key: None,
         };
         Asked {
             identity: Identity {

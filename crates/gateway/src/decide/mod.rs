@@ -132,7 +132,7 @@ fn identify<P: Platform>(
     ticket: &mut Ticket<P>,
 ) -> Result<(Identity, Caller), GatewayError> {
     let wall = gateway.platform().wall();
-    let identity = gateway.keys().identify_any(headers::api_keys(head), wall)?;
+    let identity = gateway.keys().identify_head(head, wall)?;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
         key: identity.key.id.clone(),

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::config::TenantConfig;
+use crate::enter::signed::Signatures;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::{MaybeSend, MaybeSync};
 
@@ -29,6 +30,8 @@ pub struct KeyRecord {
     pub tokens_per_minute: Option<u32>,
     /// When it stops working.
     pub expires: Option<SystemTime>,
+    /// The access key that signs in its stead, where there is one.
+    pub access_key: Option<Arc<str>>,
 }
 
 /// Who a request comes from, once its key is accepted.
@@ -70,6 +73,7 @@ pub struct KeyRing {
     /// Set when no keys are configured: everyone is this.
     anonymous: Option<Identity>,
     login: Option<Tokens>,
+    signatures: Option<Arc<dyn Signatures>>,
 }
 
 /// A login with what makes identities of its records.
@@ -136,6 +140,7 @@ impl KeyRing {
                 requests_per_minute: None,
                 tokens_per_minute: None,
                 expires: None,
+                access_key: None,
             }),
             tenant: tenant_of(LOCAL_TENANT),
             secret: Arc::new(tenant_secret(master, LOCAL_TENANT)),
@@ -155,6 +160,7 @@ impl KeyRing {
             keys,
             anonymous,
             login: None,
+            signatures: None,
         }
     }
 
@@ -178,6 +184,37 @@ impl KeyRing {
             master: master.into(),
         });
         self
+    }
+
+    /// The same ring, which also lets in whoever signs requests with the access key of one of its keys.
+    #[must_use]
+    pub fn with_signatures(mut self, signatures: Arc<dyn Signatures>) -> Self {
+        self.signatures = Some(signatures);
+        self
+    }
+
+    pub(crate) fn signatures(&self) -> Option<&Arc<dyn Signatures>> {
+        self.signatures.as_ref()
+    }
+
+    /// Whose access key this is.
+    pub(crate) fn identify_signer(
+        &self,
+        access_key: &str,
+        now: SystemTime,
+    ) -> Result<Identity, GatewayError> {
+        let mut all = self.keys.values();
+        let identity = all
+            .find(|identity| identity.key.access_key.as_deref() == Some(access_key))
+            .filter(|identity| identity.key.expires.is_none_or(|at| at > now));
+        identity.cloned().ok_or_else(|| {
+            GatewayError::new(
+                ErrorKind::InvalidKey,
+                "the access key id is not known, expired or revoked",
+            )
+            .with_status(403)
+            .with_type("UnrecognizedClientException")
+        })
     }
 
     /// The ring with only those of its keys that `keep` gives a record of, under that record, and the
@@ -209,6 +246,7 @@ impl KeyRing {
                 keys,
                 anonymous: self.anonymous.clone(),
                 login: self.login.clone(),
+                signatures: self.signatures.clone(),
             };
             (ring, revoked)
         })

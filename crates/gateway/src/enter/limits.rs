@@ -327,6 +327,7 @@ mod tests {
             requests_per_minute: requests,
             tokens_per_minute: tokens,
             expires: None,
+            access_key: None,
         }
     }
 

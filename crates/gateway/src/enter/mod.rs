@@ -8,4 +8,5 @@ pub mod identity;
 pub(crate) mod ingress;
 pub(crate) mod limits;
 mod routes;
+pub mod signed;
 pub(crate) mod ticket;

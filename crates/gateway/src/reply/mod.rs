@@ -112,6 +112,13 @@ pub(crate) fn error_reply<P: Platform>(
     let wire = ticket.wire;
     if let Some((name, value)) = error_header(wire, status) {
         out.insert(name, HeaderValue::from_static(value));
+        // What only signatures are told of has names that no status stands for.
+        let own = error.error_type.as_deref();
+        let own =
+            own.filter(|own| error.kind == ErrorKind::InvalidKey && own.ends_with("Exception"));
+        if let Some(own) = own.and_then(|own| HeaderValue::from_str(own).ok()) {
+            out.insert(name, own);
+        }
     }
     let mut response = Response::new(ReplyBody::whole(body_of(wire, ticket.door, &error), ticket));
     *response.status_mut() =

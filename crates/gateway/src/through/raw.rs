@@ -10,7 +10,6 @@ use super::serve::{Asking, check};
 use super::{At, Sent, answer, table};
 use crate::answer::before::refer;
 use crate::config::{Judging, RawConfig};
-use crate::enter::headers;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
@@ -36,7 +35,7 @@ pub(crate) async fn serve_raw<P: Platform>(
 ) -> Result<Ready<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify_any(headers::api_keys(head), gateway.platform().wall())?;
+        .identify_head(head, gateway.platform().wall())?;
     let passage = &table::RAW;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),

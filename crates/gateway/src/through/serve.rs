@@ -49,7 +49,7 @@ pub(crate) async fn serve<P: Platform>(
 ) -> Result<Ready<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify_any(headers::api_keys(head), gateway.platform().wall())?;
+        .identify_head(head, gateway.platform().wall())?;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),
         key: identity.key.id.clone(),

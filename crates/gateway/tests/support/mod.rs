@@ -513,6 +513,7 @@ pub fn key(id: &str, tenant: &str) -> (KeyRecord, String) {
         requests_per_minute: None,
         tokens_per_minute: None,
         expires: None,
+        access_key: None,
     };
     (record, secret)
 }

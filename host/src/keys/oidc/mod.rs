@@ -254,6 +254,7 @@ impl Oidc {
             )?,
             tokens_per_minute: number(&config.tokens_per_minute_claim, config.tokens_per_minute)?,
             expires: SystemTime::UNIX_EPOCH.checked_add(exp + config.skew.0),
+            access_key: None,
         })
     }
 }

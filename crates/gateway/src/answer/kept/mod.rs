@@ -17,7 +17,6 @@ pub(crate) use fetch::{Wanted, fetch};
 pub(crate) use keep::{Keeper, Keeping};
 
 use crate::decide::{LARGE, invalid_request};
-use crate::enter::headers;
 use crate::enter::identity::{Identity, keyed};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -57,8 +56,9 @@ fn identify<P: Platform>(
     gateway: &Gateway<P>,
     head: &request::Parts,
 ) -> Result<Identity, GatewayError> {
-    let keys = headers::api_keys(head);
-    gateway.keys().identify_any(keys, gateway.platform().wall())
+    gateway
+        .keys()
+        .identify_head(head, gateway.platform().wall())
 }
 
 async fn prepare_for<P: Platform>(

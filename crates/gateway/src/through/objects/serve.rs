@@ -11,7 +11,6 @@ use super::id::{Thing, open};
 use super::list::{self, MAX_PAGES, Page, Query};
 use super::names::{Names, bad, batch_body};
 use crate::decide::LARGE;
-use crate::enter::headers;
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -106,7 +105,7 @@ pub(crate) async fn serve_object<P: Platform>(
 ) -> Result<Ready<P>, GatewayError> {
     let identity = gateway
         .keys()
-        .identify_any(headers::api_keys(asked.head), gateway.platform().wall())?;
+        .identify_head(asked.head, gateway.platform().wall())?;
     let passage = asked.thing.passage();
     let caller = Caller {
         tenant: identity.key.tenant.clone(),

@@ -1,0 +1,103 @@
+//! Requests that are signed instead of carrying a key: AWS's Signature Version 4, at Bedrock's doors.
+//!
+//! A signature covers the body. Before the body is read the head is checked as far as it goes; the
+//! request is handled only once the whole of it is verified.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use forebay_dialect::Wire;
+use http::request::Parts;
+use sha2::{Digest as _, Sha256};
+
+use super::headers::api_keys;
+use super::identity::{Identity, KeyRing};
+use super::ingress::wire_of;
+use crate::decide::LARGE;
+use crate::error::GatewayError;
+use crate::platform::{MaybeSend, MaybeSync, Platform};
+
+/// Verifies signatures, for the keys that have a secret to sign with.
+pub trait Signatures: MaybeSend + MaybeSync + std::fmt::Debug {
+    /// Whether a request comes with a signature, whatever it is worth.
+    fn is_signed(&self, head: &Parts) -> bool;
+
+    /// The access key that signed a request. `body` is the body's SHA-256 in hexadecimal digits;
+    /// without it the signature is verified only where the head names the body's hash.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the signature, in the words of AWS's errors.
+    fn signer(
+        &self,
+        head: &Parts,
+        body: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Arc<str>, GatewayError>;
+}
+
+/// In a request's extensions: this access key has signed all of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Proven(Arc<str>);
+
+impl KeyRing {
+    /// Whether a request is to be judged by its signature: it has one, came to Bedrock's doors, and
+    /// no key of it is valid.
+    fn needs_signature(&self, head: &Parts, now: SystemTime) -> bool {
+        let signed = |signatures: &Arc<dyn Signatures>| {
+            wire_of(head) == Wire::Converse && signatures.is_signed(head)
+        };
+        self.signatures().is_some_and(signed) && self.identify_any(api_keys(head), now).is_err()
+    }
+
+    /// Who sends a request, by its head: a key, or a signature that was verified before.
+    pub(crate) fn identify_head(
+        &self,
+        head: &Parts,
+        now: SystemTime,
+    ) -> Result<Identity, GatewayError> {
+        match head.extensions.get::<Proven>() {
+            Some(Proven(access_key)) => self.identify_signer(access_key, now),
+            None => self.identify_any(api_keys(head), now),
+        }
+    }
+
+    /// Whether somebody may come in, as far as the head tells. A signature may be found wrong once
+    /// the body has come.
+    pub(crate) fn check_head(&self, head: &Parts, now: SystemTime) -> Result<(), GatewayError> {
+        if let Some(signatures) = self.signatures()
+            && self.needs_signature(head, now)
+        {
+            let access_key = signatures.signer(head, None, now)?;
+            return self.identify_signer(&access_key, now).map(drop);
+        }
+        self.identify_any(api_keys(head), now).map(drop)
+    }
+
+    /// Verifies the signature of a whole request, where it comes in by one.
+    pub(crate) async fn prove<P: Platform>(
+        &self,
+        head: &mut Parts,
+        body: &Bytes,
+        platform: &P,
+    ) -> Result<(), GatewayError> {
+        let now = platform.wall();
+        let Some(signatures) = self.signatures() else {
+            return Ok(());
+        };
+        if !self.needs_signature(head, now) {
+            return Ok(());
+        }
+        let whole = body.clone();
+        let hash = async move { hex::encode(Sha256::digest(&whole)) };
+        let hash = match body.len() >= LARGE {
+            true => platform.aside(hash).await,
+            false => hash.await,
+        };
+        let access_key = signatures.signer(head, Some(&hash), now)?;
+        self.identify_signer(&access_key, now)?;
+        head.extensions.insert(Proven(access_key));
+        Ok(())
+    }
+}
