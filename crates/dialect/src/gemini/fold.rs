@@ -9,8 +9,8 @@ use super::candidate::index;
 use super::emit::{item, name, text_part};
 use super::error::read_error;
 use super::names::{each, get, name_of};
+use crate::contract::failure::ConvertError;
 use crate::json::{Document, Kind, Value};
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// Lists that each event continues: the member of a candidate, and its lists.
