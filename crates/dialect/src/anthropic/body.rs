@@ -1,7 +1,7 @@
 //! A body in the making.
 
 use crate::exchange::{ChatRequest, Lost, WriteOptions};
-use crate::json::write_json_string;
+use crate::json::{write, write_json_string};
 
 /// A body in the making.
 pub(super) struct Body<'o> {
@@ -16,10 +16,7 @@ impl Body<'_> {
         if self.options.set.iter().any(|(set, _)| set == name) {
             return false;
         }
-        self.comma();
-        self.out.push('"');
-        self.out.push_str(name);
-        self.out.push_str("\":");
+        write::name(&mut self.out, name);
         true
     }
 
@@ -40,12 +37,6 @@ impl Body<'_> {
     /// Something that can't be said here.
     pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
         self.lost.push(Lost::new(param, why));
-    }
-
-    pub(super) fn comma(&mut self) {
-        if self.out.len() > 1 {
-            self.out.push(',');
-        }
     }
 }
 

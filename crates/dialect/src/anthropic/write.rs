@@ -4,7 +4,7 @@ use super::body::Body;
 use super::write_messages::Conversation;
 use super::{write_options, write_thinking, write_tools};
 use crate::exchange::{ChatRequest, Inexpressible, Profile, WriteOptions, Written};
-use crate::json::write_json_string;
+use crate::json::write;
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,
@@ -24,10 +24,7 @@ pub(crate) fn write_request(
     write_thinking::output(request, &mut body);
     write_options::rest(request, &mut body);
     for (name, value) in &options.set {
-        body.comma();
-        write_json_string(name, &mut body.out);
-        body.out.push(':');
-        body.out.push_str(value);
+        write::raw(&mut body.out, name, value);
     }
     body.out.push('}');
     Ok(Written {

@@ -9,7 +9,6 @@ mod loss;
 mod media;
 mod message;
 mod names;
-mod object;
 mod result;
 mod stream;
 #[cfg(test)]
@@ -23,5 +22,4 @@ pub(crate) use calls::Calls;
 pub(crate) use loss::Losses;
 pub(crate) use media::url as media_url;
 pub(crate) use names::Names;
-pub(crate) use object::{List, Object};
 pub(crate) use write::{NO_PARAMETERS, chat, unlabelled};

@@ -48,14 +48,9 @@ pub(crate) trait Format: Sync {
 
     fn write_request(
         &self,
-        _request: &ChatRequest<'_>,
-        _options: &WriteOptions,
-    ) -> Result<Written, Inexpressible> {
-        Err(Inexpressible {
-            param: "messages".to_owned(),
-            why: "this upstream continues texts, it does not answer conversations".to_owned(),
-        })
-    }
+        request: &ChatRequest<'_>,
+        options: &WriteOptions,
+    ) -> Result<Written, Inexpressible>;
 
     /// What its clients call fields of the exchange form: (exchange form, client's name).
     fn names(&self) -> &'static [(&'static str, &'static str)] {
@@ -160,3 +155,52 @@ pub(crate) trait Format: Sync {
     /// What an upstream's refusal says. None where it is no error of this format.
     fn read_error(&self, root: Value<'_>) -> Option<UpstreamErrorBody>;
 }
+
+/// The methods by which requests, answers and streams are written and answers and streams are read,
+/// from what does it in the format's folder.
+macro_rules! crossing {
+    ($write:path; $read_answer:path, $write_answer:path; $reader:ty, $writer:ty) => {
+        $crate::contract::format::upstream!($write; $read_answer; $reader);
+
+        fn write_answer(
+            &self,
+            answer: &$crate::exchange::ChatAnswer<'_>,
+            context: &$crate::contract::context::AnswerContext,
+        ) -> ::bytes::Bytes {
+            $write_answer(answer, context)
+        }
+
+        fn writer(
+            &self,
+            context: &$crate::contract::context::AnswerContext,
+        ) -> Box<dyn $crate::contract::stream::WriteStream> {
+            Box::new(<$writer>::new(context))
+        }
+    };
+}
+pub(crate) use crossing;
+
+/// The same of a format that no client speaks.
+macro_rules! upstream {
+    ($write:path; $read_answer:path; $reader:ty) => {
+        fn write_request(
+            &self,
+            request: &$crate::exchange::ChatRequest<'_>,
+            options: &$crate::exchange::WriteOptions,
+        ) -> Result<$crate::exchange::Written, $crate::exchange::Inexpressible> {
+            $write(request, options)
+        }
+
+        fn read_answer<'d>(
+            &self,
+            root: $crate::json::Value<'d>,
+        ) -> Result<$crate::exchange::ChatAnswer<'d>, $crate::payload::PayloadError> {
+            $read_answer(root)
+        }
+
+        fn reader(&self) -> Box<dyn $crate::contract::stream::ReadStream> {
+            Box::new(<$reader>::default())
+        }
+    };
+}
+pub(crate) use upstream;

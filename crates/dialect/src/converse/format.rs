@@ -6,14 +6,10 @@ use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
 use super::{answer, error, payload, prompt, read, write, write_tools};
 use crate::canonical::Channel;
-use crate::contract::context::AnswerContext;
 use crate::contract::failure::TranslateError;
-use crate::contract::format::Format;
+use crate::contract::format::{Format, crossing};
 use crate::contract::refusal::ErrorParts;
-use crate::contract::stream::{ReadStream, WriteStream};
-use crate::exchange::answer::ChatAnswer;
 use crate::exchange::request::ChatRequest;
-use crate::exchange::written::{Inexpressible, WriteOptions, Written};
 use crate::json::Value;
 use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
 use crate::request::{Read, RequestError};
@@ -41,6 +37,12 @@ impl Format for Converse {
         Wire::Converse
     }
 
+    crossing!(
+        write::write_request;
+        answer::read_answer, answer::write_answer;
+        StreamReader, StreamWriter
+    );
+
     fn read_prompt(&self, target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
         prompt::read(target, root)
     }
@@ -53,14 +55,6 @@ impl Format for Converse {
         Ok(read::read_request(target, root)?)
     }
 
-    fn write_request(
-        &self,
-        request: &ChatRequest<'_>,
-        options: &WriteOptions,
-    ) -> Result<Written, Inexpressible> {
-        write::write_request(request, options)
-    }
-
     fn names(&self) -> &'static [(&'static str, &'static str)] {
         NAMES
     }
@@ -71,22 +65,6 @@ impl Format for Converse {
 
     fn is_own_tool(&self, kind: &str) -> bool {
         write_tools::is_own_tool(kind)
-    }
-
-    fn read_answer<'d>(&self, root: Value<'d>) -> Result<ChatAnswer<'d>, PayloadError> {
-        answer::read_answer(root)
-    }
-
-    fn write_answer(&self, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-        answer::write_answer(answer, context)
-    }
-
-    fn reader(&self) -> Box<dyn ReadStream> {
-        Box::new(StreamReader::default())
-    }
-
-    fn writer(&self, context: &AnswerContext) -> Box<dyn WriteStream> {
-        Box::new(StreamWriter::new(context))
     }
 
     fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {

@@ -7,7 +7,6 @@ mod cite;
 mod error;
 pub(crate) mod format;
 mod names;
-mod object;
 pub(crate) mod payload;
 mod payload_blocks;
 pub(crate) mod prompt;

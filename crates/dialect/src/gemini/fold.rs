@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::candidate::index;
-use super::emit::{item, name, text_part};
+use super::emit::text_part;
 use super::error::read_error;
 use super::names::{each, get, name_of};
 use crate::contract::failure::ConvertError;
+use crate::json::write::{item, name};
 use crate::json::{Document, Kind, Value};
 use crate::payload::PayloadError;
 

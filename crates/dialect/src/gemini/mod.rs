@@ -23,7 +23,6 @@ mod schema;
 mod sources;
 mod stream_read;
 mod stream_write;
-mod time;
 mod view;
 mod write;
 mod write_contents;
@@ -32,7 +31,6 @@ mod write_media;
 mod write_tools;
 
 pub(crate) use error::error_body;
-pub(crate) use time::write as write_time;
 
 use bytes::Bytes;
 

@@ -6,6 +6,7 @@ mod check;
 mod document;
 mod splice;
 mod text;
+pub(crate) mod write;
 
 pub use canonical::canonical_json;
 pub use check::{JsonError, MAX_DEPTH};

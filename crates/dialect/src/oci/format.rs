@@ -5,15 +5,13 @@ use bytes::Bytes;
 use super::stream::StreamReader;
 use super::{answer, write};
 use crate::contract::context::AnswerContext;
-use crate::contract::format::Format;
+use crate::contract::format::{Format, upstream};
 use crate::contract::refusal::ErrorParts;
-use crate::contract::stream::{ReadStream, WriteStream};
+use crate::contract::stream::WriteStream;
 use crate::exchange::answer::ChatAnswer;
-use crate::exchange::request::ChatRequest;
-use crate::exchange::written::{Inexpressible, WriteOptions, Written};
 use crate::json::Value;
 use crate::openai;
-use crate::payload::{PayloadError, UpstreamErrorBody};
+use crate::payload::UpstreamErrorBody;
 use crate::wire::Wire;
 
 /// Oracle's `/20231130/actions/chat`. Upstreams only.
@@ -24,29 +22,15 @@ impl Format for Oci {
         Wire::Oci
     }
 
-    fn write_request(
-        &self,
-        request: &ChatRequest<'_>,
-        options: &WriteOptions,
-    ) -> Result<Written, Inexpressible> {
-        write::write_request(request, options)
-    }
-
-    fn read_answer<'d>(&self, root: Value<'d>) -> Result<ChatAnswer<'d>, PayloadError> {
-        answer::read_answer(root)
-    }
-
-    fn reader(&self) -> Box<dyn ReadStream> {
-        Box::new(StreamReader::default())
-    }
+    upstream!(write::write_request; answer::read_answer; StreamReader);
 
     // No client speaks it: what is written is OpenAI's.
     fn write_answer(&self, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-        openai::exchange::write_answer(answer, context)
+        openai::format::Chat.write_answer(answer, context)
     }
 
     fn writer(&self, context: &AnswerContext) -> Box<dyn WriteStream> {
-        Box::new(openai::exchange::StreamWriter::new(context))
+        openai::format::Chat.writer(context)
     }
 
     fn error_body(&self, error: &ErrorParts<'_>) -> Bytes {

@@ -16,5 +16,4 @@ mod second;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod time;
 mod write;

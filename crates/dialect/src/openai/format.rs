@@ -6,10 +6,8 @@ use super::{convert, embeddings, error, exchange, payload, prompt, rewrite};
 use crate::canonical::{Channel, Operation};
 use crate::contract::context::AnswerContext;
 use crate::contract::failure::{ConvertError, TranslateError};
-use crate::contract::format::Format;
+use crate::contract::format::{Format, crossing};
 use crate::contract::refusal::ErrorParts;
-use crate::contract::stream::{ReadStream, WriteStream};
-use crate::exchange::answer::ChatAnswer;
 use crate::exchange::request::ChatRequest;
 use crate::exchange::written::{Inexpressible, WriteOptions, Written};
 use crate::json::Value;
@@ -26,22 +24,12 @@ pub(crate) struct Embeddings;
 
 /// What all three have in common: errors, and how answers cross.
 macro_rules! common {
-    () => {
-        fn read_answer<'d>(&self, root: Value<'d>) -> Result<ChatAnswer<'d>, PayloadError> {
-            exchange::read_answer(root)
-        }
-
-        fn write_answer(&self, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-            exchange::write_answer(answer, context)
-        }
-
-        fn reader(&self) -> Box<dyn ReadStream> {
-            Box::new(exchange::StreamReader::default())
-        }
-
-        fn writer(&self, context: &AnswerContext) -> Box<dyn WriteStream> {
-            Box::new(exchange::StreamWriter::new(context))
-        }
+    ($write:path) => {
+        crossing!(
+            $write;
+            exchange::read_answer, exchange::write_answer;
+            exchange::StreamReader, exchange::StreamWriter
+        );
 
         fn error_body(&self, error: &ErrorParts<'_>) -> Bytes {
             error::body_of(error)
@@ -51,6 +39,14 @@ macro_rules! common {
             payload::error_of(root)
         }
     };
+}
+
+/// These continue or embed texts, they do not answer conversations.
+fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpressible> {
+    Err(Inexpressible {
+        param: "messages".to_owned(),
+        why: "this upstream continues texts, it does not answer conversations".to_owned(),
+    })
 }
 
 impl Format for Chat {
@@ -69,14 +65,6 @@ impl Format for Chat {
         Ok(exchange::read_request(root)?)
     }
 
-    fn write_request(
-        &self,
-        request: &ChatRequest<'_>,
-        options: &WriteOptions,
-    ) -> Result<Written, Inexpressible> {
-        exchange::write_request(request, options)
-    }
-
     fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
         payload::read(payload, root)
     }
@@ -93,7 +81,7 @@ impl Format for Chat {
         convert::unfold(Operation::Chat, body)
     }
 
-    common!();
+    common!(exchange::write_request);
 }
 
 impl Format for Completions {
@@ -120,7 +108,7 @@ impl Format for Completions {
         convert::unfold(Operation::Completion, body)
     }
 
-    common!();
+    common!(no_request);
 }
 
 impl Format for Embeddings {
@@ -136,5 +124,5 @@ impl Format for Embeddings {
         embeddings::read_payload(payload, root)
     }
 
-    common!();
+    common!(no_request);
 }

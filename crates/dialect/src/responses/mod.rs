@@ -10,7 +10,6 @@ mod echo;
 mod error;
 pub(crate) mod format;
 mod items;
-mod json_out;
 pub mod kept;
 mod listed;
 mod object;
