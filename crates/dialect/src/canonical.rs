@@ -30,6 +30,9 @@ pub struct OpaquePart {
     pub json: String,
 }
 
+/// The kind of the opaque part that holds a prompt of token ids.
+pub(crate) const TOKEN_IDS: &str = "token_ids";
+
 /// One piece of a message's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -206,13 +209,15 @@ impl Channel {
 /// Why a choice ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinishKind {
-    /// By itself or at a stop sequence.
+    /// By itself, or at a stop sequence where that is not told apart.
     Stop,
+    /// At a stop sequence, and which, where told. Payloads say [`FinishKind::Stop`].
+    StopSequence(Option<String>),
     /// At a limit of tokens.
     Length,
     /// To have tools called.
     ToolCalls,
-    /// By the upstream's content filter.
+    /// By the model's or the provider's refusal or content filter.
     Refused,
     /// Another reason, as the upstream named it.
     Other(String),

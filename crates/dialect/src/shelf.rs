@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::cohere::{List, Object};
+use crate::json::write::{List, Object};
 use crate::openai::models::ModelEntry;
 
 /// The part of a list that a client asks for, in either vendor's words.
@@ -98,7 +98,7 @@ pub fn anthropic_one(model: &ModelEntry) -> Bytes {
 
 fn anthropic(model: &ModelEntry, object: &mut Object<'_>) {
     let mut created = String::new();
-    crate::gemini::write_time(model.created, &mut created);
+    crate::rfc3339::write(model.created, &mut created);
     object.text("type", "model");
     object.text("id", &model.id);
     object.text("display_name", &model.id);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::names;
 use crate::exchange::{Citation, ToolCall};
+use crate::json::write;
 use crate::json::{Document, Kind, Value, write_json_string};
 
 /// The citations of a text block; null is none.
@@ -58,10 +59,9 @@ pub(super) fn write_citation(citation: &Citation<'_>, out: &mut String) {
         out.push_str(&citation.json);
         return;
     }
-    out.push_str("{\"type\":\"web_search_result_location\",\"cited_text\":");
-    write_json_string(&citation.text, out);
-    out.push_str(",\"url\":");
-    write_json_string(citation.url.as_deref().unwrap_or_default(), out);
+    out.push_str("{\"type\":\"web_search_result_location\"");
+    write::text(out, "cited_text", &citation.text);
+    write::text(out, "url", citation.url.as_deref().unwrap_or_default());
     out.push_str(",\"title\":");
     match &citation.title {
         Some(title) => write_json_string(title, out),
@@ -76,8 +76,8 @@ pub(super) fn begin_text<'c>(
     citations: impl Iterator<Item = &'c Citation<'c>>,
     out: &mut String,
 ) {
-    out.push_str("{\"type\":\"text\",\"text\":");
-    write_json_string(text, out);
+    out.push_str("{\"type\":\"text\"");
+    write::text(out, "text", text);
     let mut before = ",\"citations\":[";
     for citation in citations {
         out.push_str(before);
@@ -91,27 +91,24 @@ pub(super) fn begin_text<'c>(
 
 /// Appends `{"type":"tool_use",…` with arguments that are JSON.
 pub(super) fn begin_call(call: &ToolCall<'_>, input: &str, out: &mut String) {
-    out.push_str("{\"type\":\"tool_use\",\"id\":");
-    write_json_string(&call_id(&call.id), out);
-    out.push_str(",\"name\":");
-    write_json_string(&call.name, out);
-    out.push_str(",\"input\":");
-    out.push_str(input);
+    out.push_str("{\"type\":\"tool_use\"");
+    write::text(out, "id", &call_id(&call.id));
+    write::text(out, "name", &call.name);
+    write::raw(out, "input", input);
 }
 
 /// Appends a whole block of thinking.
 pub(super) fn write_thinking(text: &str, signature: &str, out: &mut String) {
-    out.push_str("{\"type\":\"thinking\",\"thinking\":");
-    write_json_string(text, out);
-    out.push_str(",\"signature\":");
-    write_json_string(signature, out);
+    out.push_str("{\"type\":\"thinking\"");
+    write::text(out, "thinking", text);
+    write::text(out, "signature", signature);
     out.push('}');
 }
 
 /// Appends a whole block of hidden thinking.
 pub(super) fn write_redacted(data: &str, out: &mut String) {
-    out.push_str("{\"type\":\"redacted_thinking\",\"data\":");
-    write_json_string(data, out);
+    out.push_str("{\"type\":\"redacted_thinking\"");
+    write::text(out, "data", data);
     out.push('}');
 }
 

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
-use crate::json::{Kind, Value, write_json_string};
+use crate::contract::refusal::ErrorParts;
+use crate::json::write;
+use crate::json::{Kind, Value};
 use crate::openai;
+use crate::payload::UpstreamErrorBody;
 
 /// The types that go with a status (Anthropic's page on errors); other 4xx and 5xx below.
 const TYPES: [(u16, &str); 12] = [
@@ -60,8 +61,8 @@ fn write(kind: &str, message: &str) -> String {
     let mut out = String::with_capacity(96 + message.len());
     out.push_str("{\"type\":\"error\",\"error\":{\"type\":\"");
     out.push_str(kind);
-    out.push_str("\",\"message\":");
-    write_json_string(message, &mut out);
+    out.push_str("\"");
+    write::text(&mut out, "message", message);
     out.push_str("},\"request_id\":null}");
     out
 }

@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 
+use super::error::read_error;
 use super::stream_read::index;
+use crate::contract::failure::ConvertError;
 use crate::fields::name_of;
 use crate::json::{Document, Kind, Value, json_string, write_json_string};
-use crate::openai::convert::ConvertError;
 use crate::payload::{PayloadError, wrong_type};
 
 /// Members in their order: names, and values as JSON.
@@ -57,7 +58,7 @@ pub(crate) fn fold(events: &[Bytes]) -> Result<Bytes, ConvertError> {
                 }
             }
             ("message_delta", Some(message)) => end(message, root),
-            ("error" | "", _) if super::read_error(root).is_some() => {
+            ("error" | "", _) if read_error(root).is_some() => {
                 return Err(ConvertError::Upstream);
             }
             _ => {}

@@ -2,9 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::write::Body;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
+use super::body::Body;
 use super::write_parts::Place;
+use crate::data_url::{DataUrl, is_base64, is_data_url};
 use crate::exchange::{Inexpressible, Media, Profile, Source};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// Bytes of base64 that an image may have, at Anthropic and at AWS and Google
@@ -98,8 +104,7 @@ pub(super) fn document(
         }
     }
     if let Some(name) = &media.name {
-        body.out.push_str(",\"title\":");
-        write_json_string(name, &mut body.out);
+        write::text(&mut body.out, "title", name);
     }
     Ok(true)
 }
@@ -112,8 +117,8 @@ fn in_cloud(body: &Body<'_>) -> bool {
 }
 
 fn base64_source(media_type: &str, data: &str, out: &mut String) {
-    out.push_str("{\"type\":\"base64\",\"media_type\":");
-    write_json_string(media_type, out);
+    out.push_str("{\"type\":\"base64\"");
+    write::text(out, "media_type", media_type);
     out.push_str(",\"data\":\"");
     // Base64 has nothing to escape.
     out.push_str(data);
@@ -121,8 +126,8 @@ fn base64_source(media_type: &str, data: &str, out: &mut String) {
 }
 
 fn text_source(text: &str, out: &mut String) {
-    out.push_str("{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":");
-    write_json_string(text, out);
+    out.push_str("{\"type\":\"text\",\"media_type\":\"text/plain\"");
+    write::text(out, "data", text);
     out.push('}');
 }
 
@@ -145,18 +150,15 @@ fn resolved<'m>(
 ) -> Result<(Cow<'m, str>, Source<'m>), Inexpressible> {
     let borrowed = |text: &'m str| Cow::Borrowed(text);
     let (media_type, source) = match &media.source {
-        Source::Url(url) if url.starts_with("data:") => {
-            let parts = url
-                .strip_prefix("data:")
-                .and_then(|url| url.split_once(";base64,"));
-            let Some((media_type, data)) = parts else {
+        Source::Url(url) if is_data_url(url) => {
+            let Some(parts) = DataUrl::split(url) else {
                 return Err(refuse(
                     place,
                     "its data: URL is not of the form data:TYPE;base64,DATA",
                 ));
             };
-            let media_type = media_type.split(';').next().unwrap_or_default();
-            (borrowed(media_type), Source::Base64(borrowed(data)))
+            let data = Source::Base64(borrowed(parts.data));
+            (borrowed(parts.media_type()), data)
         }
         Source::Url(url) => {
             if !url.starts_with("https://") && !url.starts_with("http://") {
@@ -187,40 +189,10 @@ fn mebibytes(bytes: usize) -> String {
     format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
 }
 
-fn sextet(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
-}
-
-/// Without its padding, where both are as RFC 4648, section 4, has them.
-fn unpadded(data: &str) -> Option<&[u8]> {
-    let content = data.strip_suffix("==").or_else(|| data.strip_suffix('='));
-    let content = content.unwrap_or(data).as_bytes();
-    let fits = !data.is_empty() && data.len().is_multiple_of(4);
-    let good = fits && content.iter().all(|byte| sextet(*byte).is_some());
-    good.then_some(content)
-}
-
-fn is_base64(data: &str) -> bool {
-    unpadded(data).is_some()
-}
-
-/// Base64 of UTF-8.
+/// Base64 of UTF-8, its last bits whatever they are.
 fn decoded(data: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(data.len() / 4 * 3);
-    for group in unpadded(data)?.chunks(4) {
-        let bits = group.iter().try_fold(0_u32, |bits, byte| {
-            sextet(*byte).map(|sextet| bits << 6 | u32::from(sextet))
-        })?;
-        let bits = bits << (6 * (4 - group.len()));
-        let [_, all @ ..] = bits.to_be_bytes();
-        bytes.extend_from_slice(all.get(..group.len() - 1)?);
-    }
-    String::from_utf8(bytes).ok()
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let engine = GeneralPurpose::new(&STANDARD, LENIENT);
+    String::from_utf8(engine.decode(data).ok()?).ok()
 }

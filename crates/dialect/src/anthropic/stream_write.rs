@@ -6,8 +6,10 @@ use super::answer::{begin_message, write_stop};
 use super::usage::write_usage;
 use super::{blocks, error};
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// A part that has begun and not ended.
@@ -137,10 +139,9 @@ impl StreamWriter {
                 data.push_str("{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"");
             }
             PartKind::ToolCall { id, name, .. } => {
-                data.push_str("{\"type\":\"tool_use\",\"id\":");
-                write_json_string(&blocks::call_id(id), &mut data);
-                data.push_str(",\"name\":");
-                write_json_string(name, &mut data);
+                data.push_str("{\"type\":\"tool_use\"");
+                write::text(&mut data, "id", &blocks::call_id(id));
+                write::text(&mut data, "name", name);
                 data.push_str(",\"input\":{}");
             }
         }

@@ -1,7 +1,8 @@
 //! Writes how tokens are drawn, whom the answer is for, and fields of Anthropic's own.
 
-use super::write::Body;
+use super::body::Body;
 use crate::exchange::{ChatRequest, Profile};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// Fields of Anthropic's that have no counterpart elsewhere.
@@ -68,8 +69,8 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     if let Some(user) = &request.user
         && body.begin("metadata")
     {
-        body.out.push_str("{\"user_id\":");
-        write_json_string(user, &mut body.out);
+        body.out.push('{');
+        write::text(&mut body.out, "user_id", user);
         body.out.push('}');
     }
     if !request.metadata.is_empty() {

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::body::Body;
 use super::names;
-use super::write::Body;
 use super::write_parts::cache_control;
 use crate::exchange::{ChatRequest, Inexpressible, Tool, ToolChoice};
-use crate::json::write_json_string;
+use crate::json::write;
 
 /// Fields of tools that only Anthropic has.
 const OWN_TOOL_FIELDS: [&str; 4] = [
@@ -69,11 +69,10 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<bool, Inex
         body.lose(format!("tools[{index}]"), why);
         return Ok(false);
     }
-    body.out.push_str("{\"name\":");
-    write_json_string(&tool.name, &mut body.out);
+    body.out.push('{');
+    write::text(&mut body.out, "name", &tool.name);
     if let Some(description) = &tool.description {
-        body.out.push_str(",\"description\":");
-        write_json_string(description, &mut body.out);
+        write::text(&mut body.out, "description", description);
     }
     body.out.push_str(",\"input_schema\":");
     let schema = tool.parameters.as_deref().unwrap_or("{}").trim();
@@ -140,8 +139,7 @@ fn choice(request: &ChatRequest<'_>, has_tools: bool, body: &mut Body<'_>) {
     }
     let _ = write!(body.out, "{{\"type\":\"{kind}\"");
     if let Some(name) = named {
-        body.out.push_str(",\"name\":");
-        write_json_string(name, &mut body.out);
+        write::text(&mut body.out, "name", name);
     }
     // Where nothing may be called, nothing is called at once.
     if let Some(parallel) = request.parallel_tool_calls.filter(|_| kind != "none") {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
-use crate::json::{Kind, Value, write_json_string};
+use crate::json::write;
+use crate::json::{Kind, Value};
 use crate::openai;
+use crate::payload::UpstreamErrorBody;
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -206,8 +207,8 @@ fn logprobs(items: Value<'_>) -> Option<String> {
 pub(crate) fn logprob_item(item: Value<'_>, list: &str, out: &mut String) {
     let numbers = item.get(list).into_iter().flat_map(Value::items);
     let sum: f64 = numbers.filter_map(Value::as_f64).sum();
-    out.push_str("{\"token\":");
-    write_json_string(&string(item, "text"), out);
+    out.push('{');
+    write::text(out, "token", &string(item, "text"));
     // Writing to a string does not fail.
     let _ = write!(
         out,

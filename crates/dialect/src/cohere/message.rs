@@ -4,8 +4,9 @@ use super::calls::Calls;
 use super::loss::Losses;
 use super::media;
 use super::names::Names;
-use super::object::{List, Object};
+use crate::data_url::decoded_len;
 use crate::exchange::{Content, Inexpressible, Media, Message, Part, Role, Source};
+use crate::json::write::{List, Object};
 use crate::json::write_json_string;
 
 /// A plain text that stands in the place of a document: Cohere takes those beside the messages.
@@ -216,7 +217,7 @@ impl<'w, 'r> Writer<'w, 'r> {
         }
         self.images += 1;
         self.image_bytes += match &image.source {
-            Source::Base64(bytes) => media::decoded_len(bytes).unwrap_or_default(),
+            Source::Base64(bytes) => decoded_len(bytes).unwrap_or_default(),
             _ => 0,
         };
         if let Some((count, bytes)) = self.names.image_limits

@@ -1,8 +1,8 @@
 //! Writes the results of tools as Cohere's messages.
 
 use super::message::{Writer, document};
-use super::object::{List, Object};
 use crate::exchange::{Content, Inexpressible, ToolResult};
+use crate::json::write::{List, Object};
 use crate::json::write_json_string;
 
 impl<'r> Writer<'_, 'r> {

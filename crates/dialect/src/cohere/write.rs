@@ -3,10 +3,10 @@
 use super::loss::Losses;
 use super::message::Writer;
 use super::names::{COHERE, Names};
-use super::object::{List, Object};
 use crate::exchange::{
     ChatRequest, Effort, Inexpressible, OutputFormat, Tool, ToolChoice, WriteOptions, Written,
 };
+use crate::json::write::{List, Object};
 use crate::json::{Document, Kind};
 
 /// At most so many stop sequences are taken (`stop_sequences` in Cohere's reference).

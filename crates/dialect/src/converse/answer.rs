@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
-use super::object::Open;
 use super::read_blocks;
 use super::write_blocks::text_block;
 use super::write_checks::is_own;
 use super::{names, usage};
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Part};
-use crate::json::{Kind, Value, json_string, write_json_string};
+use crate::json::write;
+use crate::json::{Kind, Value, json_string};
 use crate::payload::{PayloadError, wrong_type};
 use crate::request::RequestError;
 
@@ -80,54 +80,54 @@ fn at_fault(error: RequestError, content: Value<'_>) -> PayloadError {
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
     let mut text = String::with_capacity(512);
     let out = &mut text;
-    let mut body = Open::object(out);
-    body.key("output", out);
+    out.push('{');
+    write::name(out, "output");
     out.push_str("{\"message\":{\"role\":\"assistant\",\"content\":");
-    let mut content = Open::array(out);
+    out.push('[');
     let choice = answer.choices.first();
     for part in choice.into_iter().flat_map(|choice| &choice.parts) {
-        block(part, &mut content, out);
+        block(part, out);
     }
-    content.close(out);
+    out.push(']');
     out.push_str("}}");
     if let Some(finish) = choice.and_then(|choice| choice.finish.as_ref()) {
-        body.text("stopReason", names::stop_reason(finish), out);
-        stopped_by(finish, &mut body, out);
+        write::text(out, "stopReason", names::stop_reason(finish));
+        stopped_by(finish, out);
     }
     if let Some(counted) = &answer.usage {
-        body.key("usage", out);
+        write::name(out, "usage");
         usage::write(counted, out);
     }
     // Required of an answer; nobody here has a clock.
-    body.json("metrics", "{\"latencyMs\":0}", out);
-    body.close(out);
+    write::raw(out, "metrics", "{\"latencyMs\":0}");
+    out.push('}');
     text.into()
 }
 
 /// Names the stop sequence where Claude's would be.
-pub(super) fn stopped_by(finish: &crate::exchange::Finish, object: &mut Open, out: &mut String) {
+pub(super) fn stopped_by(finish: &crate::exchange::Finish, out: &mut String) {
     if let crate::exchange::Finish::StopSequence(Some(stop)) = finish {
-        object.key("additionalModelResponseFields", out);
-        out.push_str("{\"stop_sequence\":");
-        write_json_string(stop, out);
+        write::name(out, "additionalModelResponseFields");
+        out.push('{');
+        write::text(out, "stop_sequence", stop);
         out.push('}');
     }
 }
 
-fn block(part: &Part<'_>, content: &mut Open, out: &mut String) {
+fn block(part: &Part<'_>, out: &mut String) {
     match &part.content {
         Content::Text { text, citations } if !text.is_empty() || !citations.is_empty() => {
-            text_block(text, citations, content, out);
+            text_block(text, citations, out);
         }
-        Content::Refusal(text) if !text.is_empty() => text_block(text, &[], content, out),
+        Content::Refusal(text) if !text.is_empty() => text_block(text, &[], out),
         Content::ToolCall(call) => {
-            content.item(out);
+            write::item(out);
             out.push_str("{\"toolUse\":");
-            let mut block = Open::object(out);
-            block.text("toolUseId", &call.id, out);
-            block.text("name", &call.name, out);
-            block.json("input", &input(&call.arguments, call.custom), out);
-            block.close(out);
+            out.push('{');
+            write::text(out, "toolUseId", &call.id);
+            write::text(out, "name", &call.name);
+            write::raw(out, "input", &input(&call.arguments, call.custom));
+            out.push('}');
             out.push('}');
         }
         Content::Reasoning {
@@ -136,26 +136,26 @@ fn block(part: &Part<'_>, content: &mut Open, out: &mut String) {
             redacted,
         } => {
             if let Some(redacted) = redacted {
-                content.item(out);
-                out.push_str("{\"reasoningContent\":{\"redactedContent\":");
-                write_json_string(redacted, out);
+                write::item(out);
+                out.push_str("{\"reasoningContent\":{");
+                write::text(out, "redactedContent", redacted);
                 out.push_str("}}");
             }
             if !text.is_empty() || signature.is_some() {
-                content.item(out);
+                write::item(out);
                 out.push_str("{\"reasoningContent\":{\"reasoningText\":");
-                let mut block = Open::object(out);
-                block.text("text", text, out);
+                out.push('{');
+                write::text(out, "text", text);
                 if let Some(signature) = signature {
-                    block.text("signature", signature, out);
+                    write::text(out, "signature", signature);
                 }
-                block.close(out);
+                out.push('}');
                 out.push_str("}}");
             }
         }
         // What only Converse has in answers, such as a result of the provider's own tool.
         Content::Opaque { kind, json } if is_own(kind, json) => {
-            content.item(out);
+            write::item(out);
             out.push_str(json);
         }
         _ => {}

@@ -1,7 +1,7 @@
 //! Writes citations: those of Converse as they came, others from what of them is typed.
 
-use super::object::Open;
 use crate::exchange::Citation;
+use crate::json::write;
 use crate::json::{Document, Kind};
 
 /// The members of Converse's citations (shapes `Citation` and `CitationsDelta`).
@@ -11,26 +11,26 @@ pub(super) fn write(citation: &Citation<'_>, out: &mut String) {
     if is_own(&citation.json) {
         return out.push_str(&citation.json);
     }
-    let mut object = Open::object(out);
+    out.push('{');
     if let Some(title) = &citation.title {
-        object.text("title", title, out);
+        write::text(out, "title", title);
     }
     if let Some(url) = &citation.url {
-        object.text("source", url, out);
+        write::text(out, "source", url);
     }
     if !citation.text.is_empty() {
-        object.key("sourceContent", out);
-        out.push_str("[{\"text\":");
-        crate::json::write_json_string(&citation.text, out);
-        out.push_str("}]");
+        write::list(out, "sourceContent", |out| {
+            out.push('{');
+            write::text(out, "text", &citation.text);
+            out.push('}');
+        });
     }
     if let Some(url) = &citation.url {
-        object.key("location", out);
-        out.push_str("{\"web\":{\"url\":");
-        crate::json::write_json_string(url, out);
-        out.push_str("}}");
+        write::object(out, "location", |out| {
+            write::object(out, "web", |out| write::text(out, "url", url));
+        });
     }
-    object.close(out);
+    out.push('}');
 }
 
 fn is_own(json: &str) -> bool {

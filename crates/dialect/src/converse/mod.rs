@@ -5,8 +5,8 @@
 mod answer;
 mod cite;
 mod error;
+pub(crate) mod format;
 mod names;
-mod object;
 pub(crate) mod payload;
 mod payload_blocks;
 pub(crate) mod prompt;
@@ -28,11 +28,3 @@ mod write_tools;
 
 #[cfg(test)]
 mod tests;
-
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, error_event, error_type, read_error, status_of};
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use write::write_request;
-pub(crate) use write_tools::is_own_tool;

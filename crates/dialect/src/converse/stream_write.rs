@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::object::Open;
 use super::{answer, cite, error, names, usage};
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// Writes a stream.
@@ -58,10 +59,10 @@ impl StreamWriter {
                 self.open.push((part, block, Kind::Call));
                 let mut text = String::with_capacity(160);
                 text.push_str("{\"contentBlockStart\":{\"start\":{\"toolUse\":");
-                let mut object = Open::object(&mut text);
-                object.text("toolUseId", id, &mut text);
-                object.text("name", name, &mut text);
-                object.close(&mut text);
+                text.push('{');
+                write::text(&mut text, "toolUseId", id);
+                write::text(&mut text, "name", name);
+                text.push('}');
                 text.push('}');
                 end_block_event(text, block, out);
             }
@@ -133,10 +134,10 @@ impl WriteStream for StreamWriter {
             StreamEvent::Finish { finish, .. } => {
                 self.start(out);
                 let mut text = String::from("{\"messageStop\":");
-                let mut object = Open::object(&mut text);
-                object.text("stopReason", names::stop_reason(finish), &mut text);
-                answer::stopped_by(finish, &mut object, &mut text);
-                object.close(&mut text);
+                text.push('{');
+                write::text(&mut text, "stopReason", names::stop_reason(finish));
+                answer::stopped_by(finish, &mut text);
+                text.push('}');
                 text.push('}');
                 out.push(text.into());
             }
@@ -168,8 +169,7 @@ pub(super) fn write_member(path: &[&str], text: &str, out: &mut String) {
 
 /// What every event of a block ends with.
 pub(super) fn end_block_event(mut text: String, block: u32, out: &mut Vec<Bytes>) {
-    text.push_str(",\"contentBlockIndex\":");
-    text.push_str(&block.to_string());
+    write::raw(&mut text, "contentBlockIndex", &block.to_string());
     text.push_str("}}");
     out.push(text.into());
 }

@@ -1,8 +1,8 @@
 //! Token counts. Converse's `inputTokens` are those that came neither from the cache nor went
 //! into it; the canonical count of the prompt holds all of them.
 
-use super::object::Open;
 use crate::canonical::Usage;
+use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -33,12 +33,12 @@ pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
 
 pub(super) fn write(usage: &Usage, out: &mut String) {
     let cached = usage.cached_input.saturating_add(usage.cache_write);
-    let mut object = Open::object(out);
-    object.plain("inputTokens", usage.input.saturating_sub(cached), out);
-    object.plain("outputTokens", usage.output, out);
+    out.push('{');
+    write::plain(out, "inputTokens", usage.input.saturating_sub(cached));
+    write::plain(out, "outputTokens", usage.output);
     let total = usage.input.saturating_add(usage.output);
-    object.plain("totalTokens", total, out);
-    object.plain("cacheReadInputTokens", usage.cached_input, out);
-    object.plain("cacheWriteInputTokens", usage.cache_write, out);
-    object.close(out);
+    write::plain(out, "totalTokens", total);
+    write::plain(out, "cacheReadInputTokens", usage.cached_input);
+    write::plain(out, "cacheWriteInputTokens", usage.cache_write);
+    out.push('}');
 }

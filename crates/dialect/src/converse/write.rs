@@ -1,12 +1,12 @@
 //! Writes a request: the body, and who says what.
 
 use super::names::is_claude;
-use super::object::Open;
 use super::write_blocks::Blocks;
 use super::write_options;
 use crate::exchange::{
-    ChatRequest, Inexpressible, Lost, Message, Part, Role, WriteOptions, Written,
+    ChatRequest, Inexpressible, Losses, Message, Part, Role, WriteOptions, Written,
 };
+use crate::json::write;
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,
@@ -14,7 +14,7 @@ pub(crate) fn write_request(
 ) -> Result<Written, Inexpressible> {
     let mut out = String::with_capacity(size_of(request));
     let mut losses = Losses::default();
-    let mut body = Open::object(&mut out);
+    out.push('{');
     let mut blocks = Blocks::new(&options.model);
     let set = |name: &str| options.set.iter().any(|(set, _)| set == name);
 
@@ -27,23 +27,16 @@ pub(crate) fn write_request(
         .messages
         .split_at(first.unwrap_or(request.messages.len()));
     if !set("system") && system.iter().any(|message| !message.parts.is_empty()) {
-        body.key("system", &mut out);
-        let mut array = Open::array(&mut out);
+        write::name(&mut out, "system");
+        out.push('[');
         for (position, message) in system.iter().enumerate() {
             note_message(position, message, &mut losses);
-            system_parts(
-                position,
-                message,
-                &mut blocks,
-                &mut array,
-                &mut out,
-                &mut losses,
-            )?;
+            system_parts(position, message, &mut blocks, &mut out, &mut losses)?;
         }
-        array.close(&mut out);
+        out.push(']');
     }
     if !set("messages") {
-        body.key("messages", &mut out);
+        write::name(&mut out, "messages");
         messages(system.len(), said, &mut blocks, &mut out, &mut losses)?;
     }
     let mut rest = write_options::Options {
@@ -53,26 +46,16 @@ pub(crate) fn write_request(
         has_calls: blocks.has_calls(),
         losses: &mut losses,
     };
-    rest.write(&mut body, &mut out)?;
+    rest.write(&mut out)?;
     for (name, value) in &options.set {
-        body.json(name, value, &mut out);
+        write::raw(&mut out, name, value);
     }
-    body.close(&mut out);
+    out.push('}');
     Ok(Written {
         body: out.into(),
         lost: losses.0,
         back: Default::default(),
     })
-}
-
-/// What is not in the body.
-#[derive(Default)]
-pub(super) struct Losses(pub(super) Vec<Lost>);
-
-impl Losses {
-    pub(super) fn add(&mut self, param: impl Into<String>, why: &'static str) {
-        self.0.push(Lost::new(param, why));
-    }
 }
 
 /// About as many bytes as the body will have, so that it is seldom moved.
@@ -90,11 +73,11 @@ fn size_of(request: &ChatRequest<'_>) -> usize {
 fn note_message(position: usize, message: &Message<'_>, losses: &mut Losses) {
     if message.name.is_some() {
         let param = format!("messages[{position}].name");
-        losses.add(param, "Converse's messages have no speaker's name");
+        losses.push(param, "Converse's messages have no speaker's name");
     }
     for field in &message.extra {
         let param = format!("messages[{position}].{}", field.name);
-        losses.add(param, "Converse's messages have no such field");
+        losses.push(param, "Converse's messages have no such field");
     }
 }
 
@@ -102,7 +85,6 @@ fn system_parts<'r>(
     position: usize,
     message: &'r Message<'r>,
     blocks: &mut Blocks<'r>,
-    array: &mut Open,
     out: &mut String,
     losses: &mut Losses,
 ) -> Result<(), Inexpressible> {
@@ -115,7 +97,7 @@ fn system_parts<'r>(
                     .to_owned(),
             });
         }
-        blocks.part(part, array, out, losses, &path)?;
+        blocks.part(part, out, losses, &path)?;
     }
     Ok(())
 }
@@ -128,8 +110,8 @@ fn messages<'r>(
     out: &mut String,
     losses: &mut Losses,
 ) -> Result<(), Inexpressible> {
-    let mut array = Open::array(out);
-    let mut open: Option<(&str, Open, Open)> = None;
+    out.push('[');
+    let mut open: Option<&str> = None;
     for (position, message) in (before..).zip(said) {
         note_message(position, message, losses);
         let role = match message.role {
@@ -139,25 +121,25 @@ fn messages<'r>(
         };
         if !message.parts.iter().any(|part| blocks.is_written(part)) {
             // Nothing but losses to note: Converse refuses a message without blocks.
-            let (mut nothing, mut array) = (String::new(), Open::array(&mut String::new()));
-            parts(position, message, blocks, &mut array, &mut nothing, losses)?;
+            let mut nothing = String::new();
+            parts(position, message, blocks, &mut nothing, losses)?;
             continue;
         }
-        if open.as_ref().is_some_and(|(speaker, ..)| *speaker != role) {
+        if open.is_some_and(|speaker| speaker != role) {
             close(open.take(), out);
         }
-        let (.., content) = open.get_or_insert_with(|| {
+        if open.replace(role).is_none() {
             blocks.message();
-            array.item(out);
-            let mut message = Open::object(out);
-            message.text("role", role, out);
-            message.key("content", out);
-            (role, message, Open::array(out))
-        });
-        parts(position, message, blocks, content, out, losses)?;
+            write::item(out);
+            out.push('{');
+            write::text(out, "role", role);
+            write::name(out, "content");
+            out.push('[');
+        }
+        parts(position, message, blocks, out, losses)?;
     }
     close(open, out);
-    array.close(out);
+    out.push(']');
     Ok(())
 }
 
@@ -165,20 +147,18 @@ fn parts<'r>(
     position: usize,
     message: &'r Message<'r>,
     blocks: &mut Blocks<'r>,
-    content: &mut Open,
     out: &mut String,
     losses: &mut Losses,
 ) -> Result<(), Inexpressible> {
     for (at, part) in message.parts.iter().enumerate() {
         let path = || format!("messages[{position}].content[{at}]");
-        blocks.part(part, content, out, losses, &path)?;
+        blocks.part(part, out, losses, &path)?;
     }
     Ok(())
 }
 
-fn close(open: Option<(&str, Open, Open)>, out: &mut String) {
-    if let Some((_, message, content)) = open {
-        content.close(out);
-        message.close(out);
+fn close(open: Option<&str>, out: &mut String) {
+    if open.is_some() {
+        out.push_str("]}");
     }
 }

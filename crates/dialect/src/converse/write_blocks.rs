@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::names::{Medium, is_claude};
-use super::object::Open;
-use super::write::Losses;
 use super::write_checks::{Path, TOOL_NAME, call_id, is_object, is_own, is_tool_name, refuse};
 use super::{cite, write_media};
-use crate::exchange::{CacheMarker, Citation, Content, Inexpressible, Media, Part, ToolCall};
-use crate::json::write_json_string;
+use crate::exchange::{
+    CacheMarker, Citation, Content, Inexpressible, Losses, Media, Part, ToolCall,
+};
+use crate::json::write;
 
 /// What has to be known of the parts before.
 pub(super) struct Blocks<'r> {
@@ -55,7 +55,6 @@ impl<'r> Blocks<'r> {
     pub(super) fn part(
         &mut self,
         part: &'r Part<'r>,
-        array: &mut Open,
         out: &mut String,
         losses: &mut Losses,
         path: Path<'_>,
@@ -64,14 +63,14 @@ impl<'r> Blocks<'r> {
         match &part.content {
             Content::Text { text, citations } => {
                 if !text.is_empty() {
-                    text_block(text, citations, array, out);
+                    text_block(text, citations, out);
                 }
             }
             Content::Refusal(text) => {
-                text_block(text, &[], array, out);
+                text_block(text, &[], out);
             }
-            Content::ToolCall(call) => self.call(call, array, out, path)?,
-            Content::ToolResult(result) => self.result(result, array, out, losses, path)?,
+            Content::ToolCall(call) => self.call(call, out, path)?,
+            Content::ToolResult(result) => self.result(result, out, losses, path)?,
             Content::Reasoning {
                 text,
                 signature,
@@ -82,14 +81,14 @@ impl<'r> Blocks<'r> {
                     signature: signature.as_deref(),
                     redacted: redacted.as_deref(),
                 };
-                self.reasoning(&said, array, out, losses, path);
+                self.reasoning(&said, out, losses, path);
             }
             Content::Opaque { kind, json } => {
                 if is_own(kind, json) {
-                    array.item(out);
+                    write::item(out);
                     out.push_str(json);
                 } else {
-                    losses.add(
+                    losses.push(
                         path(),
                         "only the client's own dialect knows this kind of part",
                     );
@@ -98,7 +97,7 @@ impl<'r> Blocks<'r> {
             content => {
                 let (medium, media) = medium_of(content, path)?;
                 self.media.add(medium, path)?;
-                let wrap = wrapped(medium.member(), array, out);
+                wrapped(medium.member(), out);
                 let mut writer = write_media::Writer {
                     counts: &mut self.media,
                     losses,
@@ -106,17 +105,17 @@ impl<'r> Blocks<'r> {
                 };
                 writer.block(medium, media, &part.extra, out)?;
                 extra_is_written = true;
-                wrap.close(out);
+                out.push('}');
             }
         }
         if !extra_is_written {
             for field in &part.extra {
                 let param = format!("{}.{}", path(), field.name);
-                losses.add(param, "Converse's content blocks have no such field");
+                losses.push(param, "Converse's content blocks have no such field");
             }
         }
         if let Some(marker) = &part.cache {
-            array.item(out);
+            write::item(out);
             cache_point(marker, out, losses, path);
         }
         Ok(())
@@ -125,7 +124,6 @@ impl<'r> Blocks<'r> {
     fn call(
         &mut self,
         call: &'r ToolCall<'r>,
-        array: &mut Open,
         out: &mut String,
         path: Path<'_>,
     ) -> Result<(), Inexpressible> {
@@ -147,13 +145,13 @@ impl<'r> Blocks<'r> {
         }
         let number = self.calls.len();
         let number = *self.calls.entry(&*call.id).or_insert(number);
-        array.item(out);
+        write::item(out);
         out.push_str("{\"toolUse\":");
-        let mut block = Open::object(out);
-        block.text("toolUseId", &call_id(&call.id, number), out);
-        block.text("name", &call.name, out);
-        block.json("input", arguments, out);
-        block.close(out);
+        out.push('{');
+        write::text(out, "toolUseId", &call_id(&call.id, number));
+        write::text(out, "name", &call.name);
+        write::raw(out, "input", arguments);
+        out.push('}');
         out.push('}');
         Ok(())
     }
@@ -161,19 +159,18 @@ impl<'r> Blocks<'r> {
     fn reasoning(
         &self,
         said: &Reasoned<'_>,
-        array: &mut Open,
         out: &mut String,
         losses: &mut Losses,
         path: Path<'_>,
     ) {
         if let Some(redacted) = said.redacted {
             if write_media::decoded_len(redacted).is_some() {
-                array.item(out);
-                out.push_str("{\"reasoningContent\":{\"redactedContent\":");
-                write_json_string(redacted, out);
+                write::item(out);
+                out.push_str("{\"reasoningContent\":{");
+                write::text(out, "redactedContent", redacted);
                 out.push_str("}}");
             } else {
-                losses.add(
+                losses.push(
                     path() + ".redacted",
                     "Converse takes hidden reasoning as base64 alone",
                 );
@@ -184,16 +181,16 @@ impl<'r> Blocks<'r> {
         }
         if self.claude && said.signature.is_none() {
             let why = "Claude takes reasoning back with its signature alone";
-            return losses.add(path() + ".reasoning", why);
+            return losses.push(path() + ".reasoning", why);
         }
-        array.item(out);
+        write::item(out);
         out.push_str("{\"reasoningContent\":{\"reasoningText\":");
-        let mut block = Open::object(out);
-        block.text("text", said.text, out);
+        out.push('{');
+        write::text(out, "text", said.text);
         if let Some(signature) = said.signature {
-            block.text("signature", signature, out);
+            write::text(out, "signature", signature);
         }
-        block.close(out);
+        out.push('}');
         out.push_str("}}");
     }
 }
@@ -205,21 +202,16 @@ struct Reasoned<'a> {
 }
 
 /// `{"text":…}`, or `{"citationsContent":…}` where the text has sources.
-pub(super) fn text_block(
-    text: &str,
-    citations: &[Citation<'_>],
-    array: &mut Open,
-    out: &mut String,
-) {
-    array.item(out);
+pub(super) fn text_block(text: &str, citations: &[Citation<'_>], out: &mut String) {
+    write::item(out);
     if citations.is_empty() {
-        out.push_str("{\"text\":");
-        write_json_string(text, out);
+        out.push('{');
+        write::text(out, "text", text);
         out.push('}');
         return;
     }
-    out.push_str("{\"citationsContent\":{\"content\":[{\"text\":");
-    write_json_string(text, out);
+    out.push_str("{\"citationsContent\":{\"content\":[{");
+    write::text(out, "text", text);
     out.push_str("}],\"citations\":[");
     for (position, citation) in citations.iter().enumerate() {
         if position > 0 {
@@ -241,10 +233,9 @@ pub(super) fn cache_point(
     match marker.ttl.as_deref() {
         None => {}
         Some(ttl @ ("5m" | "1h")) => {
-            out.push_str(",\"ttl\":");
-            write_json_string(ttl, out);
+            write::text(out, "ttl", ttl);
         }
-        Some(_) => losses.add(
+        Some(_) => losses.push(
             path() + ".cache_control",
             "Converse's cache points last 5m or 1h",
         ),
@@ -252,11 +243,10 @@ pub(super) fn cache_point(
     out.push_str("}}");
 }
 
-pub(super) fn wrapped(member: &str, array: &mut Open, out: &mut String) -> Open {
-    array.item(out);
-    let mut wrap = Open::object(out);
-    wrap.key(member, out);
-    wrap
+pub(super) fn wrapped(member: &str, out: &mut String) {
+    write::item(out);
+    out.push('{');
+    write::name(out, member);
 }
 
 pub(super) fn medium_of<'c, 'a>(

@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::Medium;
-use super::object::Open;
 use super::read_blocks::BUCKET_OWNER;
-use super::write::Losses;
 use super::write_checks::{Path, refuse};
 use crate::canonical::Field;
-use crate::exchange::{Inexpressible, Media, Source};
+use crate::data_url::is_data_url;
+use crate::exchange::{Inexpressible, Losses, Media, Source};
+use crate::json::write;
 
 /// The most that one message may have (the service model's words on `Message.content`).
 const MAX_IMAGES: usize = 20;
@@ -62,18 +62,18 @@ impl Writer<'_> {
         extra: &[Field],
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        let mut block = Open::object(out);
+        out.push('{');
         if let Some(format) = self.format(medium, media)? {
-            block.text("format", format, out);
+            write::text(out, "format", format);
         }
         if medium == Medium::Document {
             let name = self.document_name(media);
-            block.text("name", &name, out);
+            write::text(out, "name", &name);
         }
-        block.key("source", out);
+        write::name(out, "source");
         self.source(medium, media, extra, out)?;
-        self.rest(medium, media, extra, &mut block, out);
-        block.close(out);
+        self.rest(medium, media, extra, out);
+        out.push('}');
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Writer<'_> {
         }
         if written != stem {
             let why = "Converse's document names hold letters, digits, single spaces, hyphens and brackets; others became hyphens";
-            self.losses.add(format!("{}.name", (self.path)()), why);
+            self.losses.push(format!("{}.name", (self.path)()), why);
         }
         written
     }
@@ -145,26 +145,26 @@ impl Writer<'_> {
         extra: &[Field],
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        let mut source = Open::object(out);
+        out.push('{');
         match &media.source {
             Source::Base64(text) => {
                 self.check_bytes(medium, text)?;
-                source.text("bytes", text, out);
+                write::text(out, "bytes", text);
             }
             Source::Url(url) if url.starts_with("s3://") => {
-                source.key("s3Location", out);
-                let mut location = Open::object(out);
-                location.text("uri", url, out);
+                write::name(out, "s3Location");
+                out.push('{');
+                write::text(out, "uri", url);
                 let owner = extra.iter().find(|field| field.name == BUCKET_OWNER);
                 if let Some(owner) = owner {
-                    location.json(BUCKET_OWNER, &owner.value, out);
+                    write::raw(out, BUCKET_OWNER, &owner.value);
                 }
-                location.close(out);
+                out.push('}');
             }
-            Source::Text(text) if medium == Medium::Document => source.text("text", text, out),
+            Source::Text(text) if medium == Medium::Document => write::text(out, "text", text),
             Source::Url(url) => {
                 let what = medium.member();
-                let why = if url.starts_with("data:") {
+                let why = if is_data_url(url) {
                     format!("the {what}'s data: URL is not base64 of a type that can be read")
                 } else {
                     "this upstream takes bytes only, not URLs; send it as base64 or from s3://"
@@ -182,7 +182,7 @@ impl Writer<'_> {
                 return refuse((self.path)(), "a text can only stand for a document");
             }
         }
-        source.close(out);
+        out.push('}');
         Ok(())
     }
 
@@ -201,25 +201,18 @@ impl Writer<'_> {
     }
 
     /// Converse's own members of the block (Anthropic's documents have the same two).
-    fn rest(
-        &mut self,
-        medium: Medium,
-        media: &Media<'_>,
-        extra: &[Field],
-        block: &mut Open,
-        out: &mut String,
-    ) {
+    fn rest(&mut self, medium: Medium, media: &Media<'_>, extra: &[Field], out: &mut String) {
         let is_s3 = matches!(&media.source, Source::Url(_));
         for field in extra {
             match (field.name.as_str(), medium) {
                 (BUCKET_OWNER, _) if is_s3 => {}
                 (name @ ("context" | "citations"), Medium::Document) => {
-                    block.json(name, &field.value, out);
+                    write::raw(out, name, &field.value);
                 }
                 (name, _) => {
                     let param = format!("{}.{name}", (self.path)());
                     self.losses
-                        .add(param, "Converse's media have no such field");
+                        .push(param, "Converse's media have no such field");
                 }
             }
         }
@@ -230,7 +223,7 @@ impl Writer<'_> {
         {
             let param = format!("{}.detail", (self.path)());
             self.losses
-                .add(param, "Converse's images have no level of detail");
+                .push(param, "Converse's images have no level of detail");
         }
     }
 }

@@ -2,55 +2,50 @@
 //! take and Converse passes on (`additionalModelRequestFields`).
 
 use super::names::is_nova;
-use super::object::Open;
 use super::write_options::Options;
 use crate::anthropic::thinks_by_budget;
 use crate::exchange::{Effort, Reasoning};
+use crate::json::write;
 
 /// `outputConfig.effort`: `low`, `medium`, `high`, `xhigh` (or `max`).
-pub(super) fn effort(options: &mut Options<'_>, config: &mut Open, out: &mut String) {
+pub(super) fn effort(options: &mut Options<'_>, out: &mut String) {
     let asked = options.request.reasoning.as_ref();
     match asked.and_then(|reasoning| reasoning.effort) {
         // Claude does not think unless it is asked to: `thinking` says so.
         None | Some(Effort::None) => {}
         Some(Effort::Minimal) => {
-            config.text("effort", "low", out);
+            write::text(out, "effort", "low");
             let why = "Converse's lowest effort is low";
-            options.losses.add("reasoning_effort", why);
+            options.losses.push("reasoning_effort", why);
         }
-        Some(effort) => config.text("effort", effort.as_str(), out),
+        Some(effort) => write::text(out, "effort", effort.as_str()),
     }
 }
 
 /// Members of `additionalModelRequestFields`. `is_free`: tools are declared, and Converse itself
 /// demands none of them.
-pub(super) fn fields(
-    options: &mut Options<'_>,
-    is_free: bool,
-    fields: &mut Open,
-    out: &mut String,
-) {
+pub(super) fn fields(options: &mut Options<'_>, is_free: bool, out: &mut String) {
     let request = options.request;
     if let Some(reasoning) = &request.reasoning {
-        thinking(options, reasoning, fields, out);
+        thinking(options, reasoning, out);
     }
     if let Some(top_k) = request.sampling.top_k {
         if options.claude {
-            fields.plain("top_k", top_k, out);
+            write::plain(out, "top_k", top_k);
         } else if is_nova(&options.options.model) {
-            fields.json("inferenceConfig", &format!("{{\"topK\":{top_k}}}"), out);
+            write::raw(out, "inferenceConfig", &format!("{{\"topK\":{top_k}}}"));
         } else {
-            options.losses.add("top_k", FAMILY);
+            options.losses.push("top_k", FAMILY);
         }
     }
     if let Some(choice) = options.own_choice().filter(|_| is_free) {
-        fields.json("tool_choice", &choice, out);
+        write::raw(out, "tool_choice", &choice);
         return;
     }
     match request.parallel_tool_calls {
         Some(false) if !request.tools.is_empty() => {
             let why = "Converse can't keep this model to one call at a time";
-            options.losses.add("parallel_tool_calls", why);
+            options.losses.push("parallel_tool_calls", why);
         }
         // Without tools there is nothing to forbid, and several calls are the rule.
         _ => {}
@@ -58,18 +53,13 @@ pub(super) fn fields(
 }
 
 /// Claude's `thinking`.
-fn thinking(
-    options: &mut Options<'_>,
-    reasoning: &Reasoning<'_>,
-    fields: &mut Open,
-    out: &mut String,
-) {
+fn thinking(options: &mut Options<'_>, reasoning: &Reasoning<'_>, out: &mut String) {
     let is_off = reasoning.budget == Some(0) || reasoning.effort == Some(Effort::None);
     if !options.claude {
         if is_off || reasoning.budget.is_some() || reasoning.adaptive {
-            options.losses.add("reasoning", FAMILY);
+            options.losses.push("reasoning", FAMILY);
         } else if reasoning.summary.is_some() {
-            options.losses.add("reasoning.summary", FAMILY);
+            options.losses.push("reasoning.summary", FAMILY);
         }
         return;
     }
@@ -80,26 +70,26 @@ fn thinking(
         None if reasoning.adaptive || reasoning.summary.is_some() => "adaptive",
         None => return,
     };
-    fields.key("thinking", out);
-    let mut object = Open::object(out);
-    object.text("type", mode, out);
+    write::name(out, "thinking");
+    out.push('{');
+    write::text(out, "type", mode);
     if let (Some(budget), "enabled") = (budget, mode) {
-        object.plain("budget_tokens", budget, out);
+        write::plain(out, "budget_tokens", budget);
     }
     match reasoning.summary.as_deref() {
         Some(shown @ ("summarized" | "omitted")) if mode != "disabled" => {
-            object.text("display", shown, out);
+            write::text(out, "display", shown);
         }
         Some("auto" | "concise" | "detailed") if mode != "disabled" => {
-            object.text("display", "summarized", out);
+            write::text(out, "display", "summarized");
         }
         Some(_) => {
             let why = "Claude's thinking has no such way to be shown";
-            options.losses.add("reasoning.summary", why);
+            options.losses.push("reasoning.summary", why);
         }
         None => {}
     }
-    object.close(out);
+    out.push('}');
 }
 
 /// The budget of a model that thinks by budget only, where its thinking is to be seen and none

@@ -1,11 +1,10 @@
 //! Writes what a request asks for beside its messages: limits, tools, form, labels; and lists
 //! what Converse has no word for.
 
-use super::object::Open;
 use super::read_options::own_field;
-use super::write::Losses;
 use super::write_model;
-use crate::exchange::{ChatRequest, Inexpressible, OutputFormat, WriteOptions};
+use crate::exchange::{ChatRequest, Inexpressible, Losses, OutputFormat, WriteOptions};
+use crate::json::write;
 use crate::json::write_json_string;
 
 pub(super) struct Options<'o> {
@@ -19,25 +18,25 @@ pub(super) struct Options<'o> {
 }
 
 impl Options<'_> {
-    pub(super) fn write(&mut self, body: &mut Open, out: &mut String) -> Result<(), Inexpressible> {
+    pub(super) fn write(&mut self, out: &mut String) -> Result<(), Inexpressible> {
         let inference = self.inference();
-        self.member("inferenceConfig", &inference, body, out);
+        self.member("inferenceConfig", &inference, out);
         let (tools, offers_tools) = self.tools()?;
-        self.member("toolConfig", &tools, body, out);
+        self.member("toolConfig", &tools, out);
         let output = self.output();
-        self.member("outputConfig", &output, body, out);
+        self.member("outputConfig", &output, out);
         let mut additional = String::new();
-        let mut object = Open::object(&mut additional);
-        write_model::fields(self, offers_tools, &mut object, &mut additional);
-        self.own("additionalModelRequestFields", &mut object, &mut additional);
-        let additional = close(object, additional);
-        self.member("additionalModelRequestFields", &additional, body, out);
-        self.labels(body, out);
+        additional.push('{');
+        write_model::fields(self, offers_tools, &mut additional);
+        self.own("additionalModelRequestFields", &mut additional);
+        let additional = close(additional);
+        self.member("additionalModelRequestFields", &additional, out);
+        self.labels(out);
         for field in &self.request.extra {
             match own_field(field) {
-                Some(("", name)) => self.member(name, &field.value, body, out),
+                Some(("", name)) => self.member(name, &field.value, out),
                 Some(_) => {}
-                None => self.losses.add(
+                None => self.losses.push(
                     field.name.as_str(),
                     "nothing is known of what this field means to Converse",
                 ),
@@ -48,20 +47,20 @@ impl Options<'_> {
     }
 
     /// A member of the body that is neither empty nor set by the options.
-    fn member(&self, name: &str, json: &str, body: &mut Open, out: &mut String) {
+    fn member(&self, name: &str, json: &str, out: &mut String) {
         let is_set = self.options.set.iter().any(|(set, _)| set == name);
         if !json.is_empty() && !is_set {
-            body.json(name, json, out);
+            write::raw(out, name, json);
         }
     }
 
     /// Fields of this dialect's own that stood in that object.
-    pub(super) fn own(&self, object: &str, into: &mut Open, out: &mut String) {
+    pub(super) fn own(&self, object: &str, out: &mut String) {
         for field in &self.request.extra {
             if let Some((of, name)) = own_field(field)
                 && of == object
             {
-                into.json(name, &field.value, out);
+                write::raw(out, name, &field.value);
             }
         }
     }
@@ -69,13 +68,13 @@ impl Options<'_> {
     fn inference(&mut self) -> String {
         let sampling = &self.request.sampling;
         let mut out = String::new();
-        let mut config = Open::object(&mut out);
+        out.push('{');
         match sampling.max_tokens {
             None => {}
             Some(0) => self
                 .losses
-                .add("max_tokens", "Converse's maxTokens is at least 1"),
-            Some(tokens) => config.plain("maxTokens", tokens, &mut out),
+                .push("max_tokens", "Converse's maxTokens is at least 1"),
+            Some(tokens) => write::plain(&mut out, "maxTokens", tokens),
         }
         let shares = [
             ("temperature", "temperature", sampling.temperature),
@@ -84,22 +83,22 @@ impl Options<'_> {
         for (name, param, share) in shares {
             match share {
                 None => {}
-                Some(share) if (0.0..=1.0).contains(&share) => config.plain(name, share, &mut out),
-                Some(_) => self.losses.add(param, "Converse's goes from 0 to 1"),
+                Some(share) if (0.0..=1.0).contains(&share) => write::plain(&mut out, name, share),
+                Some(_) => self.losses.push(param, "Converse's goes from 0 to 1"),
             }
         }
         if sampling.stop.iter().any(|stop| stop.is_empty()) {
             self.losses
-                .add("stop", "Converse's stop sequences are not empty");
+                .push("stop", "Converse's stop sequences are not empty");
         }
         if sampling.stop.len() > MAX_STOPS {
             self.losses
-                .add("stop", "Converse takes 2,500 stop sequences");
+                .push("stop", "Converse takes 2,500 stop sequences");
         }
         let stops = sampling.stop.iter().filter(|stop| !stop.is_empty());
         for (position, stop) in stops.take(MAX_STOPS).enumerate() {
             if position == 0 {
-                config.key("stopSequences", &mut out);
+                write::name(&mut out, "stopSequences");
                 out.push('[');
             } else {
                 out.push(',');
@@ -109,16 +108,16 @@ impl Options<'_> {
         if sampling.stop.iter().any(|stop| !stop.is_empty()) {
             out.push(']');
         }
-        self.own("inferenceConfig", &mut config, &mut out);
-        close(config, out)
+        self.own("inferenceConfig", &mut out);
+        close(out)
     }
 
     fn output(&mut self) -> String {
         let mut out = String::new();
-        let mut config = Open::object(&mut out);
+        out.push('{');
         match &self.request.output {
             None | Some(OutputFormat::Text) => {}
-            Some(OutputFormat::JsonObject) => self.losses.add(
+            Some(OutputFormat::JsonObject) => self.losses.push(
                 "response_format",
                 "Converse has JSON of a schema, not JSON of any form",
             ),
@@ -128,52 +127,52 @@ impl Options<'_> {
                 schema,
                 strict,
             }) => {
-                config.key("textFormat", &mut out);
+                write::name(&mut out, "textFormat");
                 out.push_str("{\"type\":\"json_schema\",\"structure\":{\"jsonSchema\":");
-                let mut definition = Open::object(&mut out);
+                out.push('{');
                 // The schema is JSON within a string.
-                definition.text("schema", schema, &mut out);
-                definition.text("name", name, &mut out);
+                write::text(&mut out, "schema", schema);
+                write::text(&mut out, "name", name);
                 if let Some(description) = description {
-                    definition.text("description", description, &mut out);
+                    write::text(&mut out, "description", description);
                 }
-                definition.close(&mut out);
+                out.push('}');
                 out.push_str("}}");
                 if *strict == Some(false) {
                     let why = "Converse always keeps to the schema strictly";
-                    self.losses.add("response_format.json_schema.strict", why);
+                    self.losses.push("response_format.json_schema.strict", why);
                 }
             }
         }
-        write_model::effort(self, &mut config, &mut out);
-        self.own("outputConfig", &mut config, &mut out);
-        close(config, out)
+        write_model::effort(self, &mut out);
+        self.own("outputConfig", &mut out);
+        close(out)
     }
 
-    fn labels(&mut self, body: &mut Open, out: &mut String) {
+    fn labels(&mut self, out: &mut String) {
         let request = self.request;
         let mut json = String::new();
-        let mut labels = Open::object(&mut json);
+        json.push('{');
         for (position, (key, value)) in request.metadata.iter().enumerate() {
             // Shapes RequestMetadata, RequestMetadataKeyString and RequestMetadataValueString.
             if position < 16 && (1..=256).contains(&key.len()) && is_label(key) && is_label(value) {
-                labels.text(key, value, &mut json);
+                write::text(&mut json, key, value);
             } else {
                 let why = "Converse's requestMetadata has 16 labels of up to 256 plain characters";
-                self.losses.add(format!("metadata.{key}"), why);
+                self.losses.push(format!("metadata.{key}"), why);
             }
         }
-        let json = close(labels, json);
-        self.member("requestMetadata", &json, body, out);
+        let json = close(json);
+        self.member("requestMetadata", &json, out);
         match request.service_tier.as_deref() {
             None => {}
             Some(tier @ ("default" | "flex" | "priority" | "reserved")) => {
                 let json = format!("{{\"type\":\"{tier}\"}}");
-                self.member("serviceTier", &json, body, out);
+                self.member("serviceTier", &json, out);
             }
             Some(_) => {
                 let why = "Converse's tiers are default, flex, priority and reserved";
-                self.losses.add("service_tier", why);
+                self.losses.push("service_tier", why);
             }
         }
     }
@@ -206,13 +205,13 @@ impl Options<'_> {
             ("logit_bias", sampling.logit_bias.is_some()),
         ];
         for (param, _) in unsaid.iter().filter(|(_, said)| *said) {
-            losses.add(*param, "Converse has no such field");
+            losses.push(*param, "Converse has no such field");
         }
         if user.is_some() {
-            losses.add("user", "Converse is not told of the end user");
+            losses.push("user", "Converse is not told of the end user");
         }
         if prompt_cache_key.is_some() {
-            losses.add("prompt_cache_key", "Converse's caches have no keys");
+            losses.push("prompt_cache_key", "Converse's caches have no keys");
         }
     }
 }
@@ -227,10 +226,10 @@ fn is_label(text: &str) -> bool {
 }
 
 /// The object, or nothing where it is empty.
-pub(super) fn close(object: Open, mut out: String) -> String {
-    if object.is_empty() {
+pub(super) fn close(mut out: String) -> String {
+    if out == "{" {
         return String::new();
     }
-    object.close(&mut out);
+    out.push('}');
     out
 }

@@ -1,17 +1,15 @@
 //! Writes tools' results.
 
-use super::object::Open;
-use super::write::Losses;
 use super::write_blocks::{Blocks, medium_of, text_block, wrapped};
 use super::write_checks::{Path, call_id, is_own, refuse};
 use super::write_media;
-use crate::exchange::{Content, Inexpressible, ToolResult};
+use crate::exchange::{Content, Inexpressible, Losses, ToolResult};
+use crate::json::write;
 
 impl<'r> Blocks<'r> {
     pub(super) fn result(
         &mut self,
         result: &'r ToolResult<'r>,
-        array: &mut Open,
         out: &mut String,
         losses: &mut Losses,
         path: Path<'_>,
@@ -22,16 +20,16 @@ impl<'r> Blocks<'r> {
                 "it is a result of a call that no message before it makes",
             );
         };
-        array.item(out);
+        write::item(out);
         out.push_str("{\"toolResult\":");
-        let mut block = Open::object(out);
-        block.text("toolUseId", &call_id(&result.call_id, *number), out);
-        block.key("content", out);
-        let mut content = Open::array(out);
+        out.push('{');
+        write::text(out, "toolUseId", &call_id(&result.call_id, *number));
+        write::name(out, "content");
+        out.push('[');
         for (at, part) in result.parts.iter().enumerate() {
             let path = || format!("{}.content[{at}]", path());
             if part.cache.is_some() {
-                losses.add(
+                losses.push(
                     path() + ".cache_control",
                     "Converse has no cache points within a tool's result",
                 );
@@ -52,35 +50,35 @@ impl<'r> Blocks<'r> {
             if matches!(part.content, Content::Text { .. }) {
                 for field in &part.extra {
                     let param = format!("{}.{}", path(), field.name);
-                    losses.add(param, "Converse's texts have no such field");
+                    losses.push(param, "Converse's texts have no such field");
                 }
             }
             match &part.content {
                 // An empty text is said by no block at all.
                 Content::Text { text, .. } if text.is_empty() => {}
-                Content::Text { text, .. } => text_block(text, &[], &mut content, out),
+                Content::Text { text, .. } => text_block(text, &[], out),
                 Content::Opaque { json, .. } => {
-                    content.item(out);
+                    write::item(out);
                     out.push_str(json);
                 }
                 _ => {
                     let (medium, media) = medium_of(&part.content, &path)?;
-                    let wrap = wrapped(medium.member(), &mut content, out);
+                    wrapped(medium.member(), out);
                     let mut writer = write_media::Writer {
                         counts: &mut self.media,
                         losses,
                         path: &path,
                     };
                     writer.block(medium, media, &part.extra, out)?;
-                    wrap.close(out);
+                    out.push('}');
                 }
             }
         }
-        content.close(out);
+        out.push(']');
         if result.is_error {
-            block.text("status", "error", out);
+            write::text(out, "status", "error");
         }
-        block.close(out);
+        out.push('}');
         out.push('}');
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::object::Open;
 use super::write_blocks::cache_point;
 use super::write_checks::{TOOL_NAME, is_object, is_tool_name, refuse};
 use super::write_options::{Options, close};
 use crate::exchange::{Inexpressible, Tool, ToolChoice};
-use crate::json::write_json_string;
+use crate::json::write;
 
 impl Options<'_> {
     /// `toolConfig`, and whether it leaves the model free to call what it likes.
@@ -20,42 +19,43 @@ impl Options<'_> {
             Some(ToolChoice::None) if self.has_calls && self.claude => {}
             Some(ToolChoice::None) if self.has_calls => {
                 let why = "Converse can't forbid calls where the conversation has some";
-                self.losses.add("tool_choice.type", why);
+                self.losses.push("tool_choice.type", why);
                 choice = None;
             }
             Some(ToolChoice::None) => {
                 if !request.tools.is_empty() {
                     let why = "Converse forbids calls by declaring no tools, so the model is not told of them";
-                    self.losses.add("tools", why);
+                    self.losses.push("tools", why);
                 }
                 return Ok((String::new(), false));
             }
             Some(ToolChoice::Allowed(names, _)) => {
                 let why = "Converse restricts calls by declaring fewer tools, so the model is not told of the others";
-                self.losses.add("tool_choice.allowed_tools", why);
+                self.losses.push("tool_choice.allowed_tools", why);
                 allowed = Some(names);
             }
             _ => {}
         }
         let mut out = String::new();
-        let mut config = Open::object(&mut out);
+        out.push('{');
         let mut list = String::new();
-        let mut array = Open::array(&mut list);
+        list.push('[');
         for (position, tool) in request.tools.iter().enumerate() {
             let is_allowed = allowed.is_none_or(|names| names.contains(&tool.name));
             if is_allowed {
-                self.tool(position, tool, &mut array, &mut list)?;
+                self.tool(position, tool, &mut list)?;
             }
         }
-        let offers = !array.is_empty();
+        let offers = !list.ends_with('[');
         if offers {
-            array.close(&mut list);
-            config.json("tools", &list, &mut out);
+            list.push(']');
+            write::raw(&mut out, "tools", &list);
         }
         let free = match choice {
             _ if !offers => {
                 if matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) {
-                    self.losses.add("tool_choice", "there is no tool to choose");
+                    self.losses
+                        .push("tool_choice", "there is no tool to choose");
                 }
                 return Ok((String::new(), false));
             }
@@ -63,23 +63,23 @@ impl Options<'_> {
             // Claude is then told by its own field, and not twice.
             Some(_) if self.own_choice().is_some() => true,
             Some(ToolChoice::Auto | ToolChoice::Allowed(_, false) | ToolChoice::None) => {
-                config.json("toolChoice", "{\"auto\":{}}", &mut out);
+                write::raw(&mut out, "toolChoice", "{\"auto\":{}}");
                 true
             }
             Some(ToolChoice::Required | ToolChoice::Allowed(_, true)) => {
-                config.json("toolChoice", "{\"any\":{}}", &mut out);
+                write::raw(&mut out, "toolChoice", "{\"any\":{}}");
                 false
             }
             Some(ToolChoice::Tool(name)) => {
-                config.key("toolChoice", &mut out);
-                out.push_str("{\"tool\":{\"name\":");
-                write_json_string(name, &mut out);
+                write::name(&mut out, "toolChoice");
+                out.push_str("{\"tool\":{");
+                write::text(&mut out, "name", name);
                 out.push_str("}}");
                 false
             }
         };
-        self.own("toolConfig", &mut config, &mut out);
-        Ok((close(config, out), free))
+        self.own("toolConfig", &mut out);
+        Ok((close(out), free))
     }
 
     /// The choice in Claude's own words, where Converse has none for it: no call at all, or one
@@ -100,8 +100,7 @@ impl Options<'_> {
         };
         let mut out = format!("{{\"type\":\"{kind}\"");
         if let Some(ToolChoice::Tool(name)) = choice {
-            out.push_str(",\"name\":");
-            write_json_string(name, &mut out);
+            write::text(&mut out, "name", name);
         }
         out.push_str(",\"disable_parallel_tool_use\":true}");
         Some(out)
@@ -111,17 +110,17 @@ impl Options<'_> {
         &mut self,
         position: usize,
         tool: &Tool<'_>,
-        array: &mut Open,
         out: &mut String,
     ) -> Result<(), Inexpressible> {
         let path = || format!("tools[{position}]");
         match &tool.builtin {
             Some((kind, json)) if is_own_tool(kind) && is_object(json) => {
-                array.item(out);
+                write::item(out);
                 out.push_str(json);
             }
             Some(_) => {
-                self.losses.add(path(), "Converse has no tool of this type");
+                self.losses
+                    .push(path(), "Converse has no tool of this type");
                 return Ok(());
             }
             None => {
@@ -132,32 +131,32 @@ impl Options<'_> {
                 if !is_object(schema) {
                     return refuse(format!("{}.parameters", path()), "it is no JSON object");
                 }
-                array.item(out);
+                write::item(out);
                 out.push_str("{\"toolSpec\":");
-                let mut spec = Open::object(out);
-                spec.text("name", &tool.name, out);
+                out.push('{');
+                write::text(out, "name", &tool.name);
                 let description = tool.description.as_deref();
                 if let Some(description) = description.filter(|text| !text.is_empty()) {
-                    spec.text("description", description, out);
+                    write::text(out, "description", description);
                 }
-                spec.key("inputSchema", out);
-                out.push_str("{\"json\":");
-                out.push_str(schema);
+                write::name(out, "inputSchema");
+                out.push('{');
+                write::raw(out, "json", schema);
                 out.push('}');
                 if let Some(strict) = tool.strict {
-                    spec.plain("strict", strict, out);
+                    write::plain(out, "strict", strict);
                 }
-                spec.close(out);
+                out.push('}');
                 out.push('}');
             }
         }
         for field in &tool.extra {
             let param = format!("{}.{}", path(), field.name);
             self.losses
-                .add(param, "Converse's tools have no such field");
+                .push(param, "Converse's tools have no such field");
         }
         if let Some(marker) = &tool.cache {
-            array.item(out);
+            write::item(out);
             cache_point(marker, out, self.losses, &path);
         }
         Ok(())

@@ -5,22 +5,7 @@ use std::borrow::Cow;
 use super::part::Part;
 use crate::canonical::Usage;
 
-/// Why a choice ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finish {
-    /// By itself.
-    Stop,
-    /// At a stop sequence, and which, where told.
-    StopSequence(Option<String>),
-    /// At a limit of tokens.
-    Length,
-    /// To have tools called.
-    ToolCalls,
-    /// By the model's or the provider's refusal or content filter.
-    Refused,
-    /// Another reason, as the upstream named it.
-    Other(String),
-}
+pub use crate::canonical::FinishKind as Finish;
 
 /// One choice.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,24 +4,24 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::base64;
 use super::candidate::{
     finish, finish_reason, index, is_blocked, reason, usage, write_head, write_usage,
 };
 use super::contents::sign;
-use super::emit::{
-    call_arguments, call_part, end_part, file_data, inline_data, item, name, string, text_part,
-};
+use super::emit::{call_arguments, call_part, end_part, file_data, inline_data, text_part};
 use super::logprobs::{logprobs, write_logprobs};
 use super::names::{each, get, text};
 use super::sources::{citations, in_bytes, in_characters, write_citations};
 use super::view::{View, arguments, made_up_id};
-use super::{base64, time};
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{
     ChatAnswer, Choice, Citation, Content, Finish, Media, Part, Source, ToolCall,
 };
+use crate::json::write::{self, item, name};
 use crate::json::{Document, Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
+use crate::rfc3339;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let id = text(root, "responseId");
@@ -44,7 +44,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     Ok(ChatAnswer {
         id,
         model: text(root, "modelVersion"),
-        created: time::seconds(&text(root, "createTime")),
+        created: rfc3339::seconds(&text(root, "createTime")),
         choices: choices.into_iter().map(|(_, choice)| choice).collect(),
         usage: usage(root),
     })
@@ -148,7 +148,7 @@ pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> 
             (false, finish) => finish.as_ref().map(finish_reason),
         };
         if let Some(reason) = reason {
-            string(&mut out, "finishReason", reason);
+            write::text(&mut out, "finishReason", reason);
         }
         out.push_str(&format!(",\"index\":{position}"));
         write_about(choice, &mut out);
@@ -229,7 +229,7 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
 pub(super) fn written_arguments<'a>(call: &'a ToolCall<'_>) -> Option<Cow<'a, str>> {
     if call.custom {
         let mut out = String::from("{");
-        string(&mut out, "input", &call.arguments);
+        write::text(&mut out, "input", &call.arguments);
         out.push('}');
         return Some(Cow::Owned(out));
     }

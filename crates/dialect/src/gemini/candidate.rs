@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::emit::{name, string};
 use super::names::{count, get};
 use crate::canonical::{FinishKind, Usage};
 use crate::exchange::Finish;
+use crate::json::write::{self, name};
 use crate::json::{Kind, Value};
 
 /// Reasons that mean the model, or Google, won't say more of this (`Candidate.FinishReason`).
@@ -133,13 +133,13 @@ pub(super) fn write_usage(usage: &Usage, out: &mut String) {
 
 /// The members at an answer's top: its id, the model.
 pub(super) fn write_head(id: &str, model: &str, created: Option<u64>, out: &mut String) {
-    string(out, "modelVersion", model);
+    write::text(out, "modelVersion", model);
     if !id.is_empty() {
-        string(out, "responseId", id);
+        write::text(out, "responseId", id);
     }
     if let Some(created) = created {
         out.push_str(",\"createTime\":\"");
-        super::time::write(created, out);
+        crate::rfc3339::write(created, out);
         out.push('"');
     }
 }

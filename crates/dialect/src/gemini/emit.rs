@@ -3,38 +3,16 @@
 use serde::de::IgnoredAny;
 
 use super::view::type_of_url;
-use crate::json::write_json_string;
-
-/// Begins a member of the object that is being written.
-pub(super) fn name(out: &mut String, name: &str) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
-    write_json_string(name, out);
-    out.push(':');
-}
-
-/// Begins an item of the list that is being written.
-pub(super) fn item(out: &mut String) {
-    if !out.ends_with('[') {
-        out.push(',');
-    }
-}
-
-/// A string member.
-pub(super) fn string(out: &mut String, member: &str, value: &str) {
-    name(out, member);
-    write_json_string(value, out);
-}
+use crate::json::write::{item, name, text};
 
 /// Text, or a thought, of which `signature` is the proof.
-pub(super) fn text_part(out: &mut String, text: &str, thought: bool, signature: Option<&str>) {
+pub(super) fn text_part(out: &mut String, said: &str, thought: bool, signature: Option<&str>) {
     item(out);
     out.push('{');
     if thought {
         out.push_str("\"thought\":true");
     }
-    string(out, "text", text);
+    text(out, "text", said);
     end_part(out, signature);
 }
 
@@ -49,9 +27,9 @@ pub(super) fn call_part(
     item(out);
     out.push_str("{\"functionCall\":{");
     if !id.is_empty() {
-        string(out, "id", id);
+        text(out, "id", id);
     }
-    string(out, "name", called);
+    text(out, "name", called);
     name(out, "args");
     out.push_str(arguments);
     out.push('}');
@@ -61,7 +39,7 @@ pub(super) fn call_part(
 /// Ends a part with its signature.
 pub(super) fn end_part(out: &mut String, signature: Option<&str>) {
     if let Some(signature) = signature {
-        string(out, "thoughtSignature", signature);
+        text(out, "thoughtSignature", signature);
     }
     out.push('}');
 }
@@ -70,14 +48,14 @@ pub(super) fn end_part(out: &mut String, signature: Option<&str>) {
 pub(super) fn inline_data(out: &mut String, media_type: &str, data: &str, label: Option<&str>) {
     name(out, "inlineData");
     out.push('{');
-    string(out, "mimeType", media_type);
+    text(out, "mimeType", media_type);
     // Base64 has nothing to escape.
     name(out, "data");
     out.push('"');
     out.push_str(data);
     out.push('"');
     if let Some(label) = label {
-        string(out, "displayName", label);
+        text(out, "displayName", label);
     }
     out.push('}');
 }
@@ -91,11 +69,11 @@ pub(super) fn file_data(out: &mut String, media_type: &str, uri: &str, label: Op
         false => media_type,
     };
     if !told.is_empty() {
-        string(out, "mimeType", told);
+        text(out, "mimeType", told);
     }
-    string(out, "fileUri", uri);
+    text(out, "fileUri", uri);
     if let Some(label) = label {
-        string(out, "displayName", label);
+        text(out, "displayName", label);
     }
     out.push('}');
 }
@@ -103,10 +81,10 @@ pub(super) fn file_data(out: &mut String, media_type: &str, uri: &str, label: Op
 /// A call's arguments as the object that Google wants; none where they are no object. A call
 /// without arguments has an empty one.
 pub(super) fn call_arguments(arguments: &str) -> Option<&str> {
-    let text = arguments.trim();
-    if text.is_empty() {
+    let said = arguments.trim();
+    if said.is_empty() {
         return Some("{}");
     }
-    let is_object = text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
-    is_object.then_some(text)
+    let is_object = said.starts_with('{') && serde_json::from_str::<IgnoredAny>(said).is_ok();
+    is_object.then_some(said)
 }

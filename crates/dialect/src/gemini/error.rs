@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 
-use super::emit::{name, string};
 use super::names::{each, get, text};
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
+use crate::json::write::{self, name};
 use crate::json::{Kind, Value};
+use crate::payload::UpstreamErrorBody;
 
 /// Google's status of an HTTP status (google/rpc/code.proto).
 const STATUSES: [(u16, &str); 14] = [
@@ -77,23 +77,23 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 /// The field at fault and our own code go into the details that Google has for them.
 pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
     let mut out = format!("{{\"error\":{{\"code\":{}", error.status);
-    string(&mut out, "message", error.message);
-    string(&mut out, "status", status_of(error.status));
+    write::text(&mut out, "message", error.message);
+    write::text(&mut out, "status", status_of(error.status));
     if error.param.is_some() || error.code.is_some() {
         name(&mut out, "details");
         out.push('[');
         if let Some(code) = error.code {
             out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"");
-            string(&mut out, "reason", code);
-            string(&mut out, "domain", "forebay");
+            write::text(&mut out, "reason", code);
+            write::text(&mut out, "domain", "forebay");
             out.push('}');
         }
         if let Some(field) = error.param {
-            super::emit::item(&mut out);
+            crate::json::write::item(&mut out);
             out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",");
             out.push_str("\"fieldViolations\":[{");
-            string(&mut out, "field", field);
-            string(&mut out, "description", error.message);
+            write::text(&mut out, "field", field);
+            write::text(&mut out, "description", error.message);
             out.push_str("}]}");
         }
         out.push(']');

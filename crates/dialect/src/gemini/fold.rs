@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::candidate::index;
-use super::emit::{item, name, text_part};
+use super::emit::text_part;
 use super::error::read_error;
 use super::names::{each, get, name_of};
+use crate::contract::failure::ConvertError;
+use crate::json::write::{item, name};
 use crate::json::{Document, Kind, Value};
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// Lists that each event continues: the member of a candidate, and its lists.

@@ -1,7 +1,7 @@
 //! Log probabilities in OpenAI's form, which crosses between formats, and in Google's.
 
-use super::emit::{item, name, string};
 use super::names::{each, get, text};
+use crate::json::write::{self, item, name};
 use crate::json::{Document, Kind, Value};
 
 /// A candidate's log probabilities as the items of OpenAI's `logprobs.content`, a JSON array.
@@ -30,7 +30,7 @@ pub(super) fn logprobs(candidate: Value<'_>) -> Option<String> {
 }
 
 fn openai_token(token: Value<'_>, out: &mut String) {
-    string(out, "token", &text(token, "token"));
+    write::text(out, "token", &text(token, "token"));
     name(out, "logprob");
     let probability = get(token, "logProbability").filter(|value| value.kind() == Kind::Number);
     // Protobuf leaves out a zero.
@@ -65,7 +65,7 @@ pub(super) fn write_logprobs(items: &str, out: &mut String) {
 fn google_token(token: Value<'_>, out: &mut String) {
     item(out);
     out.push('{');
-    string(out, "token", &text(token, "token"));
+    write::text(out, "token", &text(token, "token"));
     if let Some(probability) = token
         .get("logprob")
         .filter(|value| value.kind() == Kind::Number)

@@ -11,6 +11,7 @@ pub(crate) mod embed;
 mod emit;
 mod error;
 mod fold;
+pub(crate) mod format;
 mod generation;
 mod logprobs;
 mod message;
@@ -22,7 +23,6 @@ mod schema;
 mod sources;
 mod stream_read;
 mod stream_write;
-mod time;
 mod view;
 mod write;
 mod write_contents;
@@ -30,15 +30,7 @@ mod write_generation;
 mod write_media;
 mod write_tools;
 
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, read_error};
-pub(crate) use fold::fold;
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use time::write as write_time;
-pub(crate) use write::write_request;
-pub(crate) use write_tools::is_own_tool;
+pub(crate) use error::error_body;
 
 use bytes::Bytes;
 

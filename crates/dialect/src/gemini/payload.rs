@@ -6,10 +6,11 @@
 use bytes::Bytes;
 
 use super::candidate::{finish_kind, index, is_blocked, reason, usage, write_head};
-use super::emit::{item, name, text_part};
+use super::emit::text_part;
 use super::error::read_error;
 use super::names::{each, name_of};
 use crate::canonical::{Channel, FinishKind};
+use crate::json::write::{item, name};
 use crate::json::{Kind, Value};
 use crate::payload::{Payload, PayloadError, TextDelta, wrong_type};
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::emit::{item, name};
 use super::names::{count, each, get, text};
 use crate::exchange::Citation;
+use crate::json::write::{item, name};
 use crate::json::{Value, json_string};
 
 /// Where a candidate's text comes from: what it recites, and what Google's searches found.

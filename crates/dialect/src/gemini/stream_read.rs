@@ -5,13 +5,13 @@ use super::error::read_error;
 use super::logprobs::logprobs;
 use super::names::{each, get, text};
 use super::sources::citations;
-use super::time;
 use super::view::{View, arguments, made_up_id};
 use crate::canonical::Usage;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
+use crate::rfc3339;
 
 /// Reads a stream.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl ReadStream for StreamReader {
             out.push(StreamEvent::Start {
                 id: self.id.clone(),
                 model: text(root, "modelVersion").into_owned(),
-                created: time::seconds(&text(root, "createTime")),
+                created: rfc3339::seconds(&text(root, "createTime")),
                 usage: None,
             });
         }

@@ -5,15 +5,17 @@ use bytes::Bytes;
 
 use super::answer::{named, written_arguments};
 use super::candidate::{finish_reason, write_head, write_usage};
-use super::emit::{call_part, name, string, text_part};
+use super::emit::{call_part, text_part};
 use super::error::error_body;
 use super::logprobs::write_logprobs;
 use super::sources::write_citations;
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
-use crate::error::ErrorParts;
+use crate::contract::context::AnswerContext;
+use crate::contract::refusal::ErrorParts;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent, ToolCall};
+use crate::json::write::{self, name};
+use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream.
 pub(crate) struct StreamWriter {
@@ -231,7 +233,7 @@ impl StreamWriter {
     fn last(&self) -> Bytes {
         let mut out = String::from("{\"candidates\":[");
         for candidate in &self.candidates {
-            super::emit::item(&mut out);
+            crate::json::write::item(&mut out);
             out.push_str("{\"content\":{\"role\":\"model\",\"parts\":[");
             text_part(&mut out, "", false, candidate.pending.as_deref());
             out.push_str("]}");
@@ -239,7 +241,7 @@ impl StreamWriter {
                 (true, _) => "MALFORMED_FUNCTION_CALL",
                 (false, finish) => finish.as_ref().map_or("STOP", finish_reason),
             };
-            string(&mut out, "finishReason", reason);
+            write::text(&mut out, "finishReason", reason);
             out.push_str(&format!(",\"index\":{}}}", candidate.choice));
         }
         out.push(']');

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::emit::{item, name, string};
-use super::write::Losses;
-use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Sampling};
+use crate::exchange::{ChatRequest, Effort, Losses, OutputFormat, Reasoning, Sampling};
+use crate::json::write::{self, item, name};
 use crate::json::write_json_string;
 
 /// The most stop sequences that Google takes.
@@ -91,8 +90,8 @@ fn sampling(sampling: &Sampling<'_>, out: &mut String, lost: &mut Losses) {
 
 fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
     match output {
-        OutputFormat::Text => string(out, "responseMimeType", "text/plain"),
-        OutputFormat::JsonObject => string(out, "responseMimeType", "application/json"),
+        OutputFormat::Text => write::text(out, "responseMimeType", "text/plain"),
+        OutputFormat::JsonObject => write::text(out, "responseMimeType", "application/json"),
         OutputFormat::JsonSchema {
             name: label,
             description,
@@ -100,7 +99,7 @@ fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
             // Google always keeps to it.
             strict: _,
         } => {
-            string(out, "responseMimeType", "application/json");
+            write::text(out, "responseMimeType", "application/json");
             name(out, "responseJsonSchema");
             out.push_str(schema);
             if label != "response" {
@@ -130,7 +129,7 @@ fn thinking(reasoning: &Reasoning<'_>, model: &str, out: &mut String, lost: &mut
                 Effort::High => "HIGH",
                 Effort::Max => "XHIGH",
             };
-            string(out, "thinkingLevel", level);
+            write::text(out, "thinkingLevel", level);
         }
         // The most that the smaller models of the second generation take.
         (Some(effort), None) if model.contains("flash") => budget(effort.budget().min(24_576), out),

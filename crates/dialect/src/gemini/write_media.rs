@@ -3,8 +3,8 @@
 use super::base64;
 use super::emit::{file_data, inline_data};
 use super::view::is_google_id;
-use super::write::Losses;
-use crate::exchange::{Inexpressible, Media, Source};
+use crate::data_url::{DataUrl, is_data_url};
+use crate::exchange::{Inexpressible, Losses, Media, Source};
 
 /// The most bytes that one medium may have in the request itself, and that a PDF may have
 /// (ai.google.dev/gemini-api/docs/file-input-methods).
@@ -38,10 +38,10 @@ pub(super) fn write_media(
     }
     let label = media.name.as_deref();
     match &media.source {
-        Source::Url(url) if url.starts_with("data:") => {
-            let (media_type, data) = data_url(url)
+        Source::Url(url) if is_data_url(url) => {
+            let parts = DataUrl::split(url)
                 .ok_or_else(|| inexpressible(&at.to_string(), "it is no base64 data: URL"))?;
-            inline(media_type, data, label, at, out)
+            inline(parts.media_type(), parts.data, label, at, out)
         }
         Source::Base64(data) => inline(&media.media_type, data, label, at, out),
         Source::Url(url) => {
@@ -69,13 +69,6 @@ pub(super) fn inexpressible(param: &str, why: &str) -> Inexpressible {
         param: param.to_owned(),
         why: why.to_owned(),
     }
-}
-
-/// The media type and the base64 of a `data:` URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (about, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let media_type = about.strip_suffix(";base64")?;
-    Some((media_type.split(';').next()?, data))
 }
 
 fn inline(

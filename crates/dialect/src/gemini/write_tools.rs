@@ -1,8 +1,7 @@
 //! Writes tools, and which of them must be called.
 
-use super::emit::{item, name, string};
-use super::write::Losses;
-use crate::exchange::{ChatRequest, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Losses, Tool, ToolChoice};
+use crate::json::write::{self, item, name};
 use crate::json::write_json_string;
 
 /// Tools that Google runs (`Tool` in its API).
@@ -77,9 +76,9 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
 fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losses) {
     item(out);
     out.push('{');
-    string(out, "name", &tool.name);
+    write::text(out, "name", &tool.name);
     if let Some(description) = &tool.description {
-        string(out, "description", description);
+        write::text(out, "description", description);
     }
     if let Some(parameters) = &tool.parameters {
         name(out, "parametersJsonSchema");
@@ -150,7 +149,7 @@ fn calling(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
     }
     name(out, "functionCallingConfig");
     out.push('{');
-    string(out, "mode", mode);
+    write::text(out, "mode", mode);
     if !names.is_empty() {
         name(out, "allowedFunctionNames");
         out.push('[');

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::time;
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::cohere;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
-use crate::json::{Kind, Value, write_json_string};
+use crate::json::write;
+use crate::json::{Kind, Value};
 use crate::openai;
+use crate::payload::UpstreamErrorBody;
 use crate::payload::{PayloadError, wrong_type};
+use crate::rfc3339;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let response = root
@@ -32,7 +33,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     Ok(ChatAnswer {
         id: string(response, "id"),
         model: string(root, "modelId"),
-        created: created.and_then(|created| time::seconds(&created)),
+        created: created.and_then(|created| rfc3339::seconds(&created)),
         choices,
         usage: own_usage.or_else(first),
     })
@@ -257,8 +258,8 @@ pub(super) fn logprob_items(value: Value<'_>) -> Option<String> {
 
 /// A token and its probability; OpenAI's -9999 stands for none. The caller closes the object.
 fn token_item(token: Value<'_>, number: Value<'_>, out: &mut String) {
-    out.push_str("{\"token\":");
-    write_json_string(&token.as_str().unwrap_or_default(), out);
+    out.push('{');
+    write::text(out, "token", &token.as_str().unwrap_or_default());
     let text = number.as_str();
     let number = number
         .as_f64()

@@ -2,11 +2,12 @@
 
 use super::arguments::{is_object, object_of};
 use super::schema;
-use crate::cohere::{Calls, List, Losses, Object, unlabelled};
+use crate::cohere::{Calls, Losses, unlabelled};
 use crate::exchange::{
     ChatRequest, Content, Effort, Inexpressible, Message, OutputFormat, Part, Role, ToolCall,
     ToolChoice,
 };
+use crate::json::write::{List, Object};
 
 pub(super) fn write(
     request: &ChatRequest<'_>,

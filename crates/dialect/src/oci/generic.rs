@@ -1,10 +1,11 @@
 //! The form for everybody's models, `GENERIC` (`GenericChatRequest`).
 
 use super::message::write_message;
-use crate::cohere::{Calls, List, Losses, NO_PARAMETERS, Object};
+use crate::cohere::{Calls, Losses, NO_PARAMETERS};
 use crate::exchange::{
     ChatRequest, Effort, Inexpressible, OutputFormat, Tool, ToolChoice, WriteOptions,
 };
+use crate::json::write::{List, Object};
 use crate::json::{Document, Kind};
 
 /// Values that Oracle has of OpenAI's, in its own spelling: the field, its name, the values.

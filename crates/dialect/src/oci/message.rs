@@ -1,7 +1,8 @@
 //! Writes messages of the common form.
 
-use crate::cohere::{Calls, List, Losses, Object, media_url};
+use crate::cohere::{Calls, Losses, media_url};
 use crate::exchange::{Content, Inexpressible, Media, Message, Part, Role, Source};
+use crate::json::write::{List, Object};
 
 /// Whose content is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A tool's JSON schema as the flat list of parameters that Cohere's first form takes
 //! (`CohereParameterDefinition`: a Python type, a description, whether it is required).
 
-use crate::cohere::Object;
+use crate::json::write::Object;
 use crate::json::{Document, Kind, Value, write_json_string};
 
 /// JSON's types in Python.

@@ -1,7 +1,8 @@
 //! Cohere's second form, `COHEREV2`: its own chat in Oracle's words.
 
-use crate::cohere::{Losses, Names, Object, chat, unlabelled};
+use crate::cohere::{Losses, Names, chat, unlabelled};
 use crate::exchange::{ChatRequest, Inexpressible};
+use crate::json::write::Object;
 
 /// Oracle's words, as `CohereChatRequestV2` and its kin have them.
 pub(super) const NAMES: Names = Names {

@@ -1,8 +1,9 @@
 //! The envelope of a request, and which form goes into it.
 
 use super::{first, generic, second};
-use crate::cohere::{Losses, Object};
+use crate::cohere::Losses;
 use crate::exchange::{ChatRequest, Inexpressible, Profile, WriteOptions, Written};
+use crate::json::write::Object;
 
 /// How the ids of models begin that run on a cluster of the customer's own.
 const ENDPOINT: &str = "ocid1.generativeaiendpoint";

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::cohere::{List, Object};
-use crate::door::{Said, Tokens, Told, said};
-use crate::gemini;
+use crate::door::said::{Said, Tokens, said};
+use crate::door::told::Told;
+use crate::json::write::{List, Object};
 use crate::json::{Document, Kind, Value};
+use crate::rfc3339;
 
 pub(crate) fn answer(body: &Bytes, told: &Told, generates: bool) -> Option<Bytes> {
     let said = said(body)?;
@@ -32,7 +33,7 @@ pub(super) fn loaded(told: &Told, root: Value<'_>, generates: bool) -> Bytes {
 /// An object with the model and the time in it.
 pub(super) fn head<'o>(out: &'o mut String, told: &Told) -> Object<'o> {
     let mut at = String::new();
-    gemini::write_time(told.now, &mut at);
+    rfc3339::write(told.now, &mut at);
     let mut object = Object::open(out);
     object.text("model", &told.model);
     object.text("created_at", &at);

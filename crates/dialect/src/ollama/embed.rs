@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::request::{copy, model, object, parsed};
-use crate::cohere::{List, Object};
-use crate::door::{Entered, Told, Vectors, texts};
+use crate::door::embedded::{Vectors, texts};
+use crate::door::told::{Entered, Told};
 use crate::fields::name_of;
+use crate::json::write::{List, Object};
 use crate::request::RequestError;
 
 /// What concerns the server that holds the model.

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::request::{array, content, copy, object};
-use crate::cohere::{List, Object};
 use crate::fields::{name_of, string};
+use crate::json::write::{List, Object};
 use crate::json::{Kind, Value, write_json_string};
 use crate::request::RequestError;
 

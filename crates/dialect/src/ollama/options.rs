@@ -1,8 +1,8 @@
 //! `options`, `format` and `think` in OpenAI's words.
 
 use super::request::{copy, object};
-use crate::cohere::Object;
 use crate::fields::{invalid, name_of};
+use crate::json::write::Object;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::answer::loaded;
 use super::message::{Calls, picture, write_message};
 use super::options;
-use crate::cohere::{List, Object};
-use crate::door::{Entered, Told};
+use crate::door::told::{Entered, Told};
 use crate::fields::{boolean, invalid, name_of, string};
+use crate::json::write::{List, Object};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;
 

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::cohere::{List, Object};
+use crate::json::write::{List, Object};
 use crate::openai::models::ModelEntry;
+use crate::rfc3339;
 
 /// The version of Ollama's API that is spoken here: clients ask before they use newer parts of it.
 const VERSION: &str = "0.13.0";
@@ -80,6 +81,6 @@ fn no_details(family: &str, details: &mut Object<'_>) {
 
 fn time(seconds: u64) -> String {
     let mut out = String::new();
-    crate::gemini::write_time(seconds, &mut out);
+    rfc3339::write(seconds, &mut out);
     out
 }

@@ -9,6 +9,7 @@ mod choices;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;
+pub(crate) mod format;
 mod message;
 pub(crate) mod payload;
 pub(crate) mod prompt;

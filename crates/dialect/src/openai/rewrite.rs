@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::canonical::Channel;
+use crate::json::write;
 use crate::json::{json_string, write_json_string};
 use crate::payload::Payload;
 use crate::wire::Wire;
@@ -16,8 +17,7 @@ pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) ->
         _ => ",\"object\":\"chat.completion.chunk\",\"created\":",
     });
     out.push_str(payload.created.map_or("0", |span| payload.text(span)));
-    out.push_str(",\"model\":");
-    write_json_string(payload.model().unwrap_or_default(), &mut out);
+    write::text(&mut out, "model", payload.model().unwrap_or_default());
     out.push_str(",\"choices\":[");
     for (position, (choice, texts)) in by_choice(texts).into_iter().enumerate() {
         if position > 0 {

@@ -8,7 +8,7 @@ use super::object::{self, Head, State};
 use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
 use crate::fit::join_namespace;
 use crate::json::{Document, Kind, Value};
@@ -248,7 +248,7 @@ fn write_item(
                 .count();
             let mut content = String::new();
             for part in parts.iter().take(run) {
-                super::json_out::separate_in(&mut content);
+                super::parts_out::separate_in(&mut content);
                 write_part(&mut content, &part.content, logprobs);
             }
             parts_out::message(out, &head.item_id("msg", index), "completed", &content);
@@ -266,7 +266,7 @@ fn write_part(out: &mut String, content: &Content<'_>, logprobs: &mut Option<Str
             let mut annotations = String::new();
             for citation in citations {
                 let length = annotations.len();
-                super::json_out::separate_in(&mut annotations);
+                super::parts_out::separate_in(&mut annotations);
                 if !parts_out::annotation(&mut annotations, citation) {
                     annotations.truncate(length);
                 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::canonical::Field;
+use crate::data_url::{is_base64, is_data_url, taken_apart};
 use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source};
 use crate::fields::{field, invalid, name_of, string};
 use crate::json::{Kind, Value};
@@ -122,7 +123,7 @@ fn file<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, R
     let detail = text(part, "detail", path)?.filter(|detail| detail != "auto");
     let (source, media_type) = if let Some(data) = text(part, "file_data", path)? {
         let at = || path() + ".file_data";
-        if data.starts_with("data:") {
+        if is_data_url(&data) {
             located(data, &at)?
         } else if is_base64(&data) {
             let media_type = name.as_deref().map_or("", type_of_name);
@@ -179,39 +180,12 @@ fn located<'d>(
     url: Cow<'d, str>,
     path: &dyn Fn() -> String,
 ) -> Result<(Source<'d>, Cow<'d, str>), RequestError> {
-    let Some(rest) = url.strip_prefix("data:") else {
+    if !is_data_url(&url) {
         return Ok((Source::Url(url), Cow::Borrowed("")));
-    };
-    let parts = rest.split_once(',').and_then(|(head, data)| {
-        let head = head.strip_suffix(";base64")?;
-        let media_type = head.split(';').next().unwrap_or_default();
-        is_base64(data).then_some((media_type.len(), data.len()))
-    });
-    let (media_type, data) = parts.ok_or_else(|| invalid(&path(), NO_BASE64))?;
-    let start = "data:".len();
-    let media_type = start..start + media_type;
-    let data = url.len() - data..url.len();
-    Ok(match url {
-        Cow::Borrowed(url) => (
-            Source::Base64(Cow::Borrowed(&url[data])),
-            Cow::Borrowed(&url[media_type]),
-        ),
-        Cow::Owned(url) => (
-            Source::Base64(Cow::Owned(url[data].to_owned())),
-            Cow::Owned(url[media_type].to_owned()),
-        ),
-    })
-}
-
-/// Whether a text is base64 of at least one byte, padded (RFC 4648, section 4).
-fn is_base64(text: &str) -> bool {
-    let content = text.trim_end_matches('=');
-    text.len().is_multiple_of(4)
-        && !content.is_empty()
-        && text.len() - content.len() <= 2
-        && content
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+    }
+    let parts = taken_apart(url, |parts| parts.media_type());
+    let (data, media_type) = parts.ok_or_else(|| invalid(&path(), NO_BASE64))?;
+    Ok((Source::Base64(data), media_type))
 }
 
 /// The type that a file's name ends in, for the kinds that OpenAI's file inputs name.

@@ -1,6 +1,6 @@
 //! What a response repeats of the request that it answers.
 
-use super::json_out;
+use crate::json::write;
 use crate::json::{Document, Kind};
 use crate::request::Request;
 use crate::wire::Wire;
@@ -46,7 +46,7 @@ impl Request {
         for (key, value) in document.root().members() {
             let name = crate::fields::name_of(key);
             if wanted(&name) {
-                json_out::raw(&mut out, &name, value.raw());
+                write::raw(&mut out, &name, value.raw());
             }
         }
         out.push('}');
@@ -64,7 +64,7 @@ pub(super) fn members(echo: &str) -> String {
     for (name, default) in ECHOED {
         let said = root.and_then(|root| root.get(name));
         let said = said.filter(|value| !value.is_null());
-        json_out::raw(&mut out, name, said.map_or(default, |value| value.raw()));
+        write::raw(&mut out, name, said.map_or(default, |value| value.raw()));
     }
     out.push_str(",\"background\":false,\"previous_response_id\":null,\"store\":false");
     out

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::json_out;
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
+use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai::payload::error_of;
+use crate::payload::UpstreamErrorBody;
 
 /// `{"type": "error", "code", "message", "param", "sequence_number"}`. The number goes
 /// on where the stream stopped.
@@ -17,13 +17,13 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
     };
     let mut out = String::with_capacity(96 + error.message.len());
     out.push_str("{\"type\":\"error\"");
-    json_out::text(&mut out, "code", error.code.unwrap_or(kind));
-    json_out::text(&mut out, "message", error.message);
+    write::text(&mut out, "code", error.code.unwrap_or(kind));
+    write::text(&mut out, "message", error.message);
     match error.param {
-        Some(param) => json_out::text(&mut out, "param", param),
-        None => json_out::raw(&mut out, "param", "null"),
+        Some(param) => write::text(&mut out, "param", param),
+        None => write::raw(&mut out, "param", "null"),
     }
-    json_out::number(&mut out, "sequence_number", error.sequence);
+    write::number(&mut out, "sequence_number", error.sequence);
     out.push('}');
     out.into()
 }

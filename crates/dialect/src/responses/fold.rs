@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::contract::failure::ConvertError;
 use crate::json::{Document, Kind, Value};
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// Events whose `response` is whole.

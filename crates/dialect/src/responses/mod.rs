@@ -9,8 +9,8 @@ mod content;
 mod echo;
 mod error;
 mod fold;
+pub(crate) mod format;
 mod items;
-mod json_out;
 pub mod kept;
 mod listed;
 mod object;
@@ -31,14 +31,6 @@ mod tools;
 mod write;
 mod write_items;
 mod write_media;
-
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_event, read_error};
-pub(crate) use fold::fold;
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use write::write_request;
 
 /// What stands before hidden reasoning of another provider (Anthropic's `redacted_thinking`)
 /// where it travels as `encrypted_content`, which clients only hand back.

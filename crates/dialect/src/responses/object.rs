@@ -1,10 +1,10 @@
 //! The response object, whole or as a stream's events carry it.
 
-use super::json_out::{name, number, raw, text, write_number};
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::Finish;
-use crate::json::write_json_string;
+use crate::json::write;
+use crate::json::write::{name, number, raw, text};
 
 /// What stays the same in every response object of one answer.
 #[derive(Debug, Default)]
@@ -92,10 +92,10 @@ pub(super) fn write(
     output: &str,
     usage: Option<&Usage>,
 ) {
-    out.push_str("{\"id\":");
-    write_json_string(&head.id, out);
-    out.push_str(",\"object\":\"response\",\"created_at\":");
-    write_number(out, head.created);
+    out.push('{');
+    write::text(out, "id", &head.id);
+    out.push_str(",\"object\":\"response\"");
+    write::number(out, "created_at", head.created);
     text(out, "status", state.status());
     match state {
         State::Failed { code, message } => {

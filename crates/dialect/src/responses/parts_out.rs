@@ -1,9 +1,10 @@
 //! What requests, answers and streams write alike: parts of output messages.
 
 use super::REDACTED;
-use super::json_out::{number, text};
 use crate::exchange::Citation;
 use crate::fit::split_namespace;
+use crate::json::write;
+use crate::json::write::{number, text};
 use crate::json::{Document, Value, write_json_string};
 
 /// The kinds of annotations that the format has.
@@ -73,8 +74,8 @@ pub(super) fn plain(out: &mut String, kind: &str, field: &str, escaped: &str) {
 
 /// A message item. `content` is the inside of the array of its parts.
 pub(super) fn message(out: &mut String, id: &str, status: &str, content: &str) {
-    out.push_str("{\"id\":");
-    write_json_string(id, out);
+    out.push('{');
+    write::text(out, "id", id);
     out.push_str(",\"type\":\"message\",\"status\":\"");
     out.push_str(status);
     out.push_str("\",\"role\":\"assistant\",\"content\":[");
@@ -84,8 +85,8 @@ pub(super) fn message(out: &mut String, id: &str, status: &str, content: &str) {
 
 /// A reasoning item. Readable reasoning is told as a summary, the form that clients show.
 pub(super) fn reasoning(out: &mut String, id: &str, escaped: &str, sealed: &str) {
-    out.push_str("{\"id\":");
-    write_json_string(id, out);
+    out.push('{');
+    write::text(out, "id", id);
     out.push_str(",\"type\":\"reasoning\",\"summary\":[");
     if !escaped.is_empty() {
         plain(out, "summary_text", "text", escaped);
@@ -108,8 +109,8 @@ pub(super) fn sealed(signature: &str, redacted: &str) -> String {
 
 /// A call. `escaped` is what the tool gets, as a JSON string's inside.
 pub(super) fn call(out: &mut String, id: &str, status: &str, call: &Called, escaped: &str) {
-    out.push_str("{\"id\":");
-    write_json_string(id, out);
+    out.push('{');
+    write::text(out, "id", id);
     out.push_str(match call.custom {
         true => ",\"type\":\"custom_tool_call\"",
         false => ",\"type\":\"function_call\"",
@@ -144,4 +145,11 @@ pub(super) fn escape(text: &str, out: &mut String) {
     write_json_string(text, out);
     out.pop();
     out.remove(quote);
+}
+
+/// A comma, where something stands already in an array's inside that is written by itself.
+pub(super) fn separate_in(inside: &mut String) {
+    if !inside.is_empty() {
+        inside.push(',');
+    }
 }

@@ -65,7 +65,7 @@ impl<'n> Said<'n> {
         }
         let mut form = String::from("[");
         for (position, part) in value.items().enumerate() {
-            super::json_out::separate(&mut form);
+            crate::json::write::item(&mut form);
             let at = |rest: &str| format!("{}[{position}]{rest}", at());
             self.part(part, &at, &mut form)?;
         }

@@ -1,7 +1,8 @@
 //! What a stream's writer keeps of the parts and the message that go on.
 
-use super::json_out::{name, number, separate_in};
+use super::parts_out::separate_in;
 use super::parts_out::{self, Called};
+use crate::json::write::{name, number};
 use crate::json::write_json_string;
 
 pub(super) struct Message {

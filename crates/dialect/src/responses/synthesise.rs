@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::json_out::{name, number};
 use super::payload::index_of;
 use super::stretch::Stretch;
 use crate::canonical::Channel;
+use crate::json::write::{name, number};
 use crate::json::{Document, Value, write_json_string};
 use crate::payload::Payload;
 

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::json_out::{name, raw, text};
 use crate::exchange::{Lost, Profile, Tool, ToolChoice};
 use crate::fields::{boolean, field, invalid, name_of, string};
+use crate::json::write::{name, raw, text};
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
 
@@ -137,7 +137,7 @@ fn write_one(
     match &tool.builtin {
         None => {}
         Some((kind, json)) if kind == "custom" => {
-            super::json_out::separate(out);
+            crate::json::write::item(out);
             if !write_custom(tool, json, out) {
                 lose("", "this custom tool's definition can't be read");
                 if out.ends_with(',') {
@@ -151,7 +151,7 @@ fn write_one(
             return;
         }
     }
-    super::json_out::separate(out);
+    crate::json::write::item(out);
     out.push_str("{\"type\":\"function\"");
     text(out, "name", &tool.name);
     if let Some(description) = &tool.description {
@@ -244,7 +244,7 @@ pub(super) fn write_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], out: &mu
             name(out, "tools");
             out.push('[');
             for name in names {
-                super::json_out::separate(out);
+                crate::json::write::item(out);
                 write_named(name, tools, out);
             }
             out.push_str("]}");

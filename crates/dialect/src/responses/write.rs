@@ -1,10 +1,10 @@
 //! Writes a request for an upstream that speaks this format.
 
-use super::json_out::{name, raw, separate, text};
 use super::{tools, write_items};
 use crate::exchange::{
     ChatRequest, Content, Effort, Inexpressible, Lost, OutputFormat, Profile, WriteOptions, Written,
 };
+use crate::json::write::{item, name, raw, text};
 use crate::json::write_json_string;
 
 pub(crate) fn write_request(
@@ -182,7 +182,7 @@ impl Writer<'_, '_> {
                 name(&mut self.out, "stop");
                 self.out.push('[');
                 for sequence in &sampling.stop {
-                    separate(&mut self.out);
+                    item(&mut self.out);
                     write_json_string(sequence, &mut self.out);
                 }
                 self.out.push(']');
@@ -258,7 +258,7 @@ impl Writer<'_, '_> {
             name(&mut self.out, "include");
             self.out.push('[');
             for (what, _) in wanted.iter().filter(|(_, asked)| *asked) {
-                separate(&mut self.out);
+                item(&mut self.out);
                 write_json_string(what, &mut self.out);
             }
             self.out.push(']');

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::json_out::{name, separate, text, write_number};
 use super::{REDACTED, parts_out};
 use crate::exchange::{
     CacheMarker, ChatRequest, Content, Inexpressible, Lost, Message, Part, Profile, Role, Source,
     ToolCall, ToolResult,
 };
+use crate::json::write;
+use crate::json::write::{item, name, text, write_number};
 use crate::json::write_json_string;
 
 pub(super) struct Messages<'o> {
@@ -117,7 +118,7 @@ impl Messages<'_> {
     fn item(&mut self, role: Role, parts: &[Part<'_>], path: &dyn Fn(usize) -> String) {
         let assistant = role == Role::Assistant;
         let start = self.out.len();
-        separate(self.out);
+        item(self.out);
         self.out.push_str("{\"type\":\"message\"");
         text(
             self.out,
@@ -168,7 +169,7 @@ impl Messages<'_> {
     fn said(&mut self, part: &Part<'_>, path: &dyn Fn() -> String) {
         match &part.content {
             Content::Text { text, citations } => {
-                separate(self.out);
+                item(self.out);
                 let mut annotations = String::new();
                 for citation in citations {
                     let before = annotations.len();
@@ -179,14 +180,14 @@ impl Messages<'_> {
                         annotations.truncate(before);
                     }
                 }
-                self.out.push_str("{\"type\":\"output_text\",\"text\":");
-                write_json_string(text, self.out);
+                self.out.push_str("{\"type\":\"output_text\"");
+                write::text(self.out, "text", text);
                 self.out.push_str(",\"annotations\":[");
                 self.out.push_str(&annotations);
                 self.out.push_str("]}");
             }
             Content::Refusal(said) => {
-                separate(self.out);
+                item(self.out);
                 self.out.push_str("{\"type\":\"refusal\"");
                 text(self.out, "refusal", said);
                 self.out.push('}');
@@ -202,7 +203,7 @@ impl Messages<'_> {
     /// A part of what others say, or of a tool's result.
     fn given(&mut self, part: &Part<'_>, path: &dyn Fn() -> String) {
         let start = self.out.len();
-        separate(self.out);
+        item(self.out);
         match &part.content {
             Content::Text { text: said, .. } => {
                 self.out.push_str("{\"type\":\"input_text\"");
@@ -237,7 +238,7 @@ impl Messages<'_> {
     }
 
     fn call(&mut self, call: &ToolCall<'_>) {
-        separate(self.out);
+        item(self.out);
         let (kind, arguments) = match call.custom {
             true => ("custom_tool_call", "input"),
             false => ("function_call", "arguments"),
@@ -256,7 +257,7 @@ impl Messages<'_> {
     }
 
     fn result(&mut self, result: &ToolResult<'_>, custom: bool, path: &dyn Fn() -> String) {
-        separate(self.out);
+        item(self.out);
         self.out.push_str(match custom {
             true => "{\"type\":\"custom_tool_call_output\"",
             false => "{\"type\":\"function_call_output\"",
@@ -306,7 +307,7 @@ impl Messages<'_> {
             self.lose(path() + ".reasoning", why);
             return;
         }
-        separate(self.out);
+        item(self.out);
         self.out.push_str("{\"type\":\"reasoning\"");
         if self.wants_ids() {
             self.id("rs", position);

@@ -4,9 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::json_out::{name, text};
 use super::write_items::Messages;
 use crate::exchange::{Media, Source};
+use crate::json::write::{name, text};
 
 impl Messages<'_> {
     pub(super) fn image(&mut self, media: &Media<'_>) {

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::cohere::{List, Object};
-use crate::door::{Call, Tokens, Told, said};
+use crate::door::said::{Call, Tokens, said};
+use crate::door::told::Told;
+use crate::json::write::{List, Object};
 
 pub(crate) fn answer(body: &Bytes, told: &Told) -> Option<Bytes> {
     let said = said(body)?;

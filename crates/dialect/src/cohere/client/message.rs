@@ -1,7 +1,7 @@
 //! Cohere's messages as OpenAI's. Its documents become text: OpenAI's form has no place for them.
 
-use crate::cohere::{List, Object};
 use crate::fields::{invalid, name_of, string};
+use crate::json::write::{List, Object};
 use crate::json::{Kind, Value, json_string};
 use crate::request::RequestError;
 

@@ -11,9 +11,9 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::Object;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::json::json_string;
+use crate::json::write::Object;
 
 pub(crate) use answer::answer;
 pub(crate) use embed::{embed, embedded};

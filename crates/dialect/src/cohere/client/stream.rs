@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::answer::{block_of, finish_reason, write_call, write_usage};
-use crate::cohere::Object;
-use crate::door::{Call, DoorStream, Piece, Tokens, Told, pieces};
-use crate::json::write_json_string;
+use crate::door::said::{Call, Piece, Tokens, pieces};
+use crate::door::told::{DoorStream, Told};
+use crate::json::write;
+use crate::json::write::Object;
 
 /// Writes a stream.
 pub(crate) struct Events {
@@ -116,8 +117,8 @@ impl Events {
         }
         out.push(event("tool-call-delta", Some(self.calls - 1), |event| {
             inside(event, "tool_calls", |out| {
-                out.push_str("{\"function\":{\"arguments\":");
-                write_json_string(piece, out);
+                out.push_str("{\"function\":{");
+                write::text(out, "arguments", piece);
                 out.push_str("}}");
             });
         }));

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::EmbeddingForm;
 use crate::body::BodyChange;
-use crate::cross::TranslateError;
+use crate::contract::failure::TranslateError;
 use crate::exchange::{Inexpressible, Lost, Profile, WriteOptions, Written};
 use crate::fields::{canonical, integer, invalid, name_of, string};
+use crate::json::write;
 use crate::json::{Document, Kind, Shape, Value, json_string, write_json_string};
 use crate::request::{Request, RequestError};
 
@@ -246,10 +247,10 @@ fn gemini(texts: &[Cow<'_, str>], fields: &[(&'static str, String)], model: &str
         if out.len() > 1 {
             out.push(',');
         }
-        out.push_str("{\"model\":");
-        out.push_str(&model);
-        out.push_str(",\"content\":{\"parts\":[{\"text\":");
-        write_json_string(text, &mut out);
+        out.push('{');
+        write::raw(&mut out, "model", &model);
+        out.push_str(",\"content\":{\"parts\":[{");
+        write::text(&mut out, "text", text);
         out.push_str("}]}");
         for (name, value) in fields {
             out.push(',');

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
-use super::object::member;
 use super::reasoning;
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, ToolCall};
+use crate::json::write;
 use crate::json::write_json_string;
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
@@ -65,7 +65,7 @@ pub(super) fn head(
     } else {
         model
     };
-    member("model", model, &mut out);
+    write::text(&mut out, "model", model);
     out
 }
 
@@ -94,7 +94,7 @@ fn message(choice: &Choice<'_>, out: &mut String) {
     let refused: String = refusals.collect();
     match refused.is_empty() {
         true => out.push_str(",\"refusal\":null"),
-        false => member("refusal", &refused, out),
+        false => write::text(out, "refusal", &refused),
     }
     reasoning::write(&choice.parts, true, out);
     annotations(choice, out);
@@ -166,8 +166,8 @@ pub(super) fn annotation(citation: &Citation<'_>, around: (u64, u64), out: &mut 
         out,
         "{{\"type\":\"url_citation\",\"url_citation\":{{\"start_index\":{begin},\"end_index\":{end}"
     );
-    member("title", citation.title.as_deref().unwrap_or_default(), out);
-    member("url", citation.url.as_deref().unwrap_or_default(), out);
+    write::text(out, "title", citation.title.as_deref().unwrap_or_default());
+    write::text(out, "url", citation.url.as_deref().unwrap_or_default());
     out.push_str("}}");
 }
 
@@ -187,7 +187,7 @@ pub(super) fn write_finish(finish: Option<&Finish>, out: &mut String) {
     };
     write_json_string(reason, out);
     if let Some(Finish::StopSequence(Some(stop))) = finish {
-        member("stop_reason", stop, out);
+        write::text(out, "stop_reason", stop);
     }
 }
 

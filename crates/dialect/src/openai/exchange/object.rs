@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::traits::Traits;
 use crate::exchange::{Lost, WriteOptions};
-use crate::json::write_json_string;
+use crate::json::{write, write_json_string};
 
 /// Why something is lost that only the client's own dialect knows.
 pub(super) const UNKNOWN: &str = "it has no meaning in chat completions that is known here";
@@ -34,11 +34,7 @@ impl<'o> Body<'o> {
         if self.options.set.iter().any(|(set, _)| set == name) {
             return false;
         }
-        if self.out.len() > 1 {
-            self.out.push(',');
-        }
-        write_json_string(name, &mut self.out);
-        self.out.push(':');
+        write::name(&mut self.out, name);
         true
     }
 
@@ -72,12 +68,4 @@ impl<'o> Body<'o> {
     pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
         self.lost.push(Lost::new(param, why));
     }
-}
-
-/// Appends a member with a string value and a comma ahead.
-pub(super) fn member(name: &str, value: &str, out: &mut String) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
-    write_json_string(value, out);
 }

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::{named, some, text};
+use super::members::{named, some, text};
 use crate::exchange::{Content, Part};
+use crate::json::write;
 use crate::json::{Kind, Value, write_json_string};
 
 /// The names of a message's members that are read here.
@@ -139,8 +140,7 @@ pub(super) fn write(parts: &[Part<'_>], with_blocks: bool, out: &mut String) {
 pub(super) fn write_again(parts: &[Part<'_>], out: &mut String) {
     let text: String = of(parts).map(|(text, ..)| text).collect();
     if !text.is_empty() {
-        out.push_str(",\"reasoning\":");
-        write_json_string(&text, out);
+        write::text(out, "reasoning", &text);
     }
 }
 
@@ -154,33 +154,30 @@ pub(super) fn write_block(
 ) {
     match redacted {
         Some(data) if text.is_empty() => {
-            out.push_str("{\"type\":\"redacted_thinking\",\"data\":");
-            write_json_string(data, out);
+            out.push_str("{\"type\":\"redacted_thinking\"");
+            write::text(out, "data", data);
         }
         _ => {
-            out.push_str("{\"type\":\"thinking\",\"thinking\":");
-            write_json_string(text, out);
+            out.push_str("{\"type\":\"thinking\"");
+            write::text(out, "thinking", text);
             if let Some(data) = redacted {
-                out.push_str(",\"data\":");
-                write_json_string(data, out);
+                write::text(out, "data", data);
             }
         }
     }
     if let Some(signature) = signature {
-        out.push_str(",\"signature\":");
-        write_json_string(signature, out);
+        write::text(out, "signature", signature);
     }
     out.push('}');
 }
 
 /// A Mistral `thinking` part.
 pub(super) fn write_part(text: &str, signature: Option<&str>, out: &mut String) {
-    out.push_str("{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":");
-    write_json_string(text, out);
+    out.push_str("{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\"");
+    write::text(out, "text", text);
     out.push_str("}]");
     if let Some(signature) = signature {
-        out.push_str(",\"signature\":");
-        write_json_string(signature, out);
+        write::text(out, "signature", signature);
     }
     out.push('}');
 }

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use super::answer_write::{annotation, call_head, head, usage, write_finish};
 use super::reasoning::write_block;
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::json::write;
 use crate::json::write_json_string;
 use crate::openai::error::error_body;
 
@@ -194,8 +196,8 @@ impl StreamWriter {
             }
             (Delta::Logprobs(items), Open::Text(_) | Open::Reasoning | Open::Refusal) => {
                 chunk.push_str(name(open));
-                chunk.push_str("\"\"},\"logprobs\":{\"content\":");
-                chunk.push_str(items);
+                chunk.push_str("\"\"},\"logprobs\":{");
+                write::raw(&mut chunk, "content", items);
                 chunk.push_str(",\"refusal\":null},\"finish_reason\":null}]}");
                 out.push(chunk.into());
                 return;

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::extras::{self, Fate};
-use super::object::{Body, UNKNOWN, member};
+use super::object::{Body, UNKNOWN};
 use super::reasoning;
 use super::traits::{MediaForm, ReasoningForm, Traits};
 use super::write_part::{Place, content};
 use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// About how long a message gets.
@@ -97,7 +98,7 @@ fn begin(role: &str, body: &mut Body<'_>) {
 
 fn name(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
     match &message.name {
-        Some(name) if body.traits.names => member("name", name, &mut body.out),
+        Some(name) if body.traits.names => write::text(&mut body.out, "name", name),
         Some(_) => {
             let param = format!("messages[{position}].name");
             body.lose(param, "Mistral's messages have no names");
@@ -178,11 +179,11 @@ fn assistant(
     earlier_reasoning(position, message, body);
     for (_, part) in parts() {
         match &part.content {
-            Content::Refusal(text) if apart => member("refusal", text, &mut body.out),
+            Content::Refusal(text) if apart => write::text(&mut body.out, "refusal", text),
             Content::Audio(media) if has_audio_id(traits, &media.source) => {
                 if let Source::Id(id) = &media.source {
-                    body.out.push_str(",\"audio\":{\"id\":");
-                    write_json_string(id, &mut body.out);
+                    body.out.push_str(",\"audio\":{");
+                    write::text(&mut body.out, "id", id);
                     body.out.push('}');
                 }
             }
@@ -248,8 +249,8 @@ fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>
 }
 
 fn tool_call(call: &ToolCall<'_>, body: &mut Body<'_>) {
-    body.out.push_str("{\"id\":");
-    write_json_string(&call_id(&call.id, body.traits), &mut body.out);
+    body.out.push('{');
+    write::text(&mut body.out, "id", &call_id(&call.id, body.traits));
     let (kind, arguments) = match call.custom {
         true => ("custom", "input"),
         false => ("function", "arguments"),
@@ -258,7 +259,7 @@ fn tool_call(call: &ToolCall<'_>, body: &mut Body<'_>) {
         body.out.push_str(piece);
     }
     write_json_string(&call.name, &mut body.out);
-    member(arguments, &call.arguments, &mut body.out);
+    write::text(&mut body.out, arguments, &call.arguments);
     body.out.push_str("}}");
 }
 
@@ -269,7 +270,7 @@ fn tool_result(
 ) -> Result<(), Inexpressible> {
     begin("tool", body);
     let id = call_id(&result.call_id, body.traits);
-    member("tool_call_id", &id, &mut body.out);
+    write::text(&mut body.out, "tool_call_id", &id);
     body.out.push_str(",\"content\":");
     let parts = result.parts.iter().enumerate();
     content(Place::Result(position), parts, body)?;

@@ -1,10 +1,12 @@
 //! Writes the content of a message: one text as a string, anything else as parts.
 
-use super::media::{format_of_type, is_base64, write_data_url};
-use super::object::{Body, UNKNOWN, member};
+use super::media::{format_of_type, write_data_url};
+use super::object::{Body, UNKNOWN};
 use super::reasoning;
 use super::traits::MediaForm;
+use crate::data_url::is_base64;
 use crate::exchange::{CacheMarker, Content, Inexpressible, Media, Part, Source};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// Where content stands, by its message's position.
@@ -93,7 +95,7 @@ fn breakpoint(cache: Option<&CacheMarker<'_>>, body: &mut Body<'_>) {
     body.out
         .push_str(",\"prompt_cache_breakpoint\":{\"mode\":\"explicit\"");
     if let Some(ttl) = cache.and_then(|cache| cache.ttl.as_deref()) {
-        member("ttl", ttl, &mut body.out);
+        write::text(&mut body.out, "ttl", ttl);
     }
     body.out.push('}');
 }
@@ -121,7 +123,7 @@ fn one(
     let path = || place.path(at);
     if let Some(text) = as_text(part, body) {
         body.out.push_str("{\"type\":\"text\"");
-        member("text", text, &mut body.out);
+        write::text(&mut body.out, "text", text);
         return Ok(true);
     }
     let form = body.traits.media;
@@ -134,7 +136,7 @@ fn one(
     let why = match &part.content {
         Content::Refusal(text) => {
             body.out.push_str("{\"type\":\"refusal\"");
-            member("refusal", text, &mut body.out);
+            write::text(&mut body.out, "refusal", text);
             return Ok(true);
         }
         Content::Reasoning {
@@ -220,7 +222,7 @@ fn url(
         _ => {}
     }
     if let Some(detail) = &media.detail {
-        member("detail", detail, out);
+        write::text(out, "detail", detail);
     }
     out.push('}');
     Ok(true)
@@ -235,7 +237,7 @@ fn audio(
     match (&media.source, form) {
         (Source::Base64(text) | Source::Url(text), MediaForm::Mistral) => {
             out.push_str("{\"type\":\"input_audio\"");
-            member("input_audio", text, out);
+            write::text(out, "input_audio", text);
         }
         (Source::Base64(data), _) => {
             let Some(format) = format_of_type(&media.media_type) else {
@@ -245,9 +247,9 @@ fn audio(
                 });
             };
             good(data, path)?;
-            out.push_str("{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
-            write_json_string(data, out);
-            member("format", format, out);
+            out.push_str("{\"type\":\"input_audio\",\"input_audio\":{");
+            write::text(out, "data", data);
+            write::text(out, "format", format);
             out.push('}');
         }
         (Source::Url(_), MediaForm::Engine | MediaForm::Any) => {
@@ -269,7 +271,7 @@ fn file(
         // A document of plain text is text.
         (Source::Text(text), _) => {
             out.push_str("{\"type\":\"text\"");
-            member("text", text, out);
+            write::text(out, "text", text);
             if media.name.is_some() {
                 let why = "a text has no name in chat completions";
                 body.lose(path() + ".name", why);
@@ -278,7 +280,7 @@ fn file(
         (_, MediaForm::Engine) => return Ok(false),
         (Source::Id(id), MediaForm::Mistral) => {
             out.push_str("{\"type\":\"file\"");
-            member("file_id", id, out);
+            write::text(out, "file_id", id);
         }
         (source, MediaForm::Mistral) => {
             out.push_str("{\"type\":\"document_url\",\"document_url\":");
@@ -288,7 +290,7 @@ fn file(
                 _ => return Ok(false),
             }
             if let Some(name) = &media.name {
-                member("document_name", name, out);
+                write::text(out, "document_name", name);
             }
         }
         (Source::Url(_), _) => return Ok(false),
@@ -311,7 +313,7 @@ fn file(
                 _ => return Ok(false),
             }
             if let Some(name) = &media.name {
-                member("filename", name, out);
+                write::text(out, "filename", name);
             }
             out.push('}');
         }

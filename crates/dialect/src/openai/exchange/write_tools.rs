@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::object::{Body, UNKNOWN, member};
-use super::text;
+use super::members::text;
+use super::object::{Body, UNKNOWN};
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
-use crate::json::{Document, Value, write_json_string};
+use crate::json::write;
+use crate::json::{Document, Value};
 
 const CACHES_BY_ITSELF: &str = "the target caches prompts by itself";
 
@@ -71,15 +72,14 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
     if !out.is_empty() {
         out.push(',');
     }
-    out.push_str("{\"type\":\"function\",\"function\":{\"name\":");
-    write_json_string(&tool.name, out);
+    out.push_str("{\"type\":\"function\",\"function\":{");
+    write::text(out, "name", &tool.name);
     if let Some(description) = &tool.description {
-        member("description", description, out);
+        write::text(out, "description", description);
     }
     match tool.parameters.as_deref() {
         Some(parameters) => {
-            out.push_str(",\"parameters\":");
-            out.push_str(parameters);
+            write::raw(out, "parameters", parameters);
         }
         None if body.traits.parameters_required => {
             out.push_str(",\"parameters\":{\"type\":\"object\",\"properties\":{}}");
@@ -115,13 +115,13 @@ fn custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         out.push_str(json);
         return true;
     }
-    out.push_str("{\"type\":\"custom\",\"custom\":{\"name\":");
-    write_json_string(&tool.name, out);
+    out.push_str("{\"type\":\"custom\",\"custom\":{");
+    write::text(out, "name", &tool.name);
     let description = tool.description.clone();
     if let Some(description) = description.or_else(|| text(declared, "description")) {
-        member("description", &description, out);
+        write::text(out, "description", &description);
     }
-    if let Some(format) = super::some(declared, "format") {
+    if let Some(format) = super::members::some(declared, "format") {
         out.push_str(",\"format\":");
         match wrapped {
             Some(_) => out.push_str(format.raw()),
@@ -138,9 +138,9 @@ fn custom_format(format: Value<'_>, out: &mut String) {
         out.push_str(format.raw());
         return;
     };
-    out.push_str("{\"type\":\"grammar\",\"grammar\":{\"syntax\":");
-    write_json_string(&syntax, out);
-    member("definition", &definition, out);
+    out.push_str("{\"type\":\"grammar\",\"grammar\":{");
+    write::text(out, "syntax", &syntax);
+    write::text(out, "definition", &definition);
     out.push_str("}}");
 }
 
@@ -188,8 +188,8 @@ fn named_tool(name: &str, tools: &[Tool<'_>], out: &mut String) {
     out.push_str(kind);
     out.push_str("\",\"");
     out.push_str(kind);
-    out.push_str("\":{\"name\":");
-    write_json_string(name, out);
+    out.push_str("\":{");
+    write::text(out, "name", name);
     out.push_str("}}");
 }
 
@@ -211,13 +211,12 @@ pub(super) fn output(output: Option<&OutputFormat<'_>>, body: &mut Body<'_>) {
             schema,
             strict,
         } => {
-            out.push_str("{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
-            write_json_string(name, out);
+            out.push_str("{\"type\":\"json_schema\",\"json_schema\":{");
+            write::text(out, "name", name);
             if let Some(description) = description {
-                member("description", description, out);
+                write::text(out, "description", description);
             }
-            out.push_str(",\"schema\":");
-            out.push_str(schema);
+            write::raw(out, "schema", schema);
             match strict {
                 Some(true) => out.push_str(",\"strict\":true"),
                 Some(false) => out.push_str(",\"strict\":false"),

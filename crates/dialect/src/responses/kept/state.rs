@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{TOKEN, item_id, prefix_of};
+use super::ids::{TOKEN, item_id, prefix_of};
+use crate::json::write;
 use crate::json::{Document, Kind, Value, write_json_string};
 
 /// An item of a conversation.
@@ -58,12 +59,15 @@ impl State {
                 }
                 false => write_json_string(&item.id, &mut out),
             }
-            out.push_str(",\"item\":");
-            out.push_str(&item.json);
+            write::raw(&mut out, "item", &item.json);
             out.push('}');
         }
-        out.push_str("],\"response\":");
-        out.push_str(&String::from_utf8_lossy(&self.response));
+        out.push_str("]");
+        write::raw(
+            &mut out,
+            "response",
+            &String::from_utf8_lossy(&self.response),
+        );
         out.push('}');
         out.into_bytes()
     }

@@ -1,15 +1,87 @@
-//! Writes JSON objects and lists straight into one text, member by member.
+//! Writes JSON straight into one text: members, items, and objects and lists that know what is settled.
+//!
+//! A comma stands where something was written before in the object or list that is open. What was
+//! written last tells that, so whatever is cut off again leaves no trace; nothing is allocated.
 
 use std::fmt::{Display, Write};
 
-use crate::json::write_json_string;
+use super::text::write_json_string;
 
-/// An object that is being written. Names are this crate's own, so nothing in them needs escaping.
+/// An item of the list that is open follows.
+pub(crate) fn item(out: &mut String) {
+    if !out.ends_with(['{', '[']) {
+        out.push(',');
+    }
+}
+
+/// A member's name; its value follows.
+pub(crate) fn name(out: &mut String, key: &str) {
+    item(out);
+    write_json_string(key, out);
+    out.push(':');
+}
+
+/// A member whose value is a string.
+pub(crate) fn text(out: &mut String, key: &str, value: &str) {
+    name(out, key);
+    write_json_string(value, out);
+}
+
+/// A member whose value is JSON already.
+pub(crate) fn raw(out: &mut String, key: &str, json: &str) {
+    name(out, key);
+    out.push_str(json);
+}
+
+/// A member whose value is a whole number.
+pub(crate) fn number(out: &mut String, key: &str, value: u64) {
+    name(out, key);
+    write_number(out, value);
+}
+
+/// A member whose value is a number or a boolean: its Rust form is its JSON.
+pub(crate) fn plain(out: &mut String, key: &str, value: impl Display) {
+    name(out, key);
+    // Writing to a string does not fail.
+    let _ = write!(out, "{value}");
+}
+
+/// A member whose value is an object.
+pub(crate) fn object(out: &mut String, key: &str, members: impl FnOnce(&mut String)) {
+    name(out, key);
+    out.push('{');
+    members(out);
+    out.push('}');
+}
+
+/// A member whose value is a list.
+pub(crate) fn list(out: &mut String, key: &str, items: impl FnOnce(&mut String)) {
+    name(out, key);
+    out.push('[');
+    items(out);
+    out.push(']');
+}
+
+/// A whole number, without an allocation of its own.
+pub(crate) fn write_number(out: &mut String, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
+}
+
+/// An object that is being written.
 pub(crate) struct Object<'o> {
     out: &'o mut String,
     /// Members that somebody else decides: written by [`Object::close`], left out until then.
     set: &'o [(String, String)],
-    first: bool,
 }
 
 impl<'o> Object<'o> {
@@ -21,11 +93,7 @@ impl<'o> Object<'o> {
     /// Opens an object some of whose members are settled: names, and values as JSON.
     pub(crate) fn open_with(out: &'o mut String, set: &'o [(String, String)]) -> Self {
         out.push('{');
-        Self {
-            out,
-            set,
-            first: true,
-        }
+        Self { out, set }
     }
 
     /// Begins a member, whose value is then to be written to what comes back. None where the
@@ -34,10 +102,7 @@ impl<'o> Object<'o> {
         if self.set.iter().any(|(settled, _)| settled == name) {
             return None;
         }
-        self.comma();
-        self.out.push('"');
-        self.out.push_str(name);
-        self.out.push_str("\":");
+        self::name(self.out, name);
         Some(self.out)
     }
 
@@ -48,11 +113,9 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// A string under a name of the client's.
+    /// A string that nobody settles.
     pub(crate) fn label(&mut self, name: &str, text: &str) {
-        self.comma();
-        write_json_string(name, self.out);
-        self.out.push(':');
+        self::name(self.out, name);
         write_json_string(text, self.out);
     }
 
@@ -96,41 +159,29 @@ impl<'o> Object<'o> {
     }
 
     /// Writes what is settled, and the closing brace.
-    pub(crate) fn close(mut self) {
+    pub(crate) fn close(self) {
         for (name, value) in self.set {
-            self.comma();
-            write_json_string(name, self.out);
-            self.out.push(':');
-            self.out.push_str(value);
+            raw(self.out, name, value);
         }
         self.out.push('}');
-    }
-
-    fn comma(&mut self) {
-        if !std::mem::replace(&mut self.first, false) {
-            self.out.push(',');
-        }
     }
 }
 
 /// A list that is being written.
 pub(crate) struct List<'o> {
     out: &'o mut String,
-    first: bool,
 }
 
 impl<'o> List<'o> {
     /// Opens a list.
     pub(crate) fn open(out: &'o mut String) -> Self {
         out.push('[');
-        Self { out, first: true }
+        Self { out }
     }
 
     /// Where the next item is to be written.
     pub(crate) fn next(&mut self) -> &mut String {
-        if !std::mem::replace(&mut self.first, false) {
-            self.out.push(',');
-        }
+        item(self.out);
         self.out
     }
 
@@ -143,7 +194,7 @@ impl<'o> List<'o> {
 
     /// Whether nothing has been written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.first
+        self.out.ends_with('[')
     }
 
     /// Writes the closing bracket.
