@@ -44,6 +44,7 @@ pub mod exchange;
 mod fields;
 mod fit;
 mod gemini;
+mod grammar;
 pub mod json;
 mod labels;
 mod members;

@@ -8,6 +8,7 @@ mod answer;
 mod blocks;
 mod error;
 mod fold;
+mod grammar;
 mod media;
 mod names;
 mod prompt_message;

@@ -5,10 +5,10 @@
 mod answer;
 mod cite;
 mod error;
+mod grammar;
 mod names;
 mod object;
 pub(crate) mod payload;
-mod payload_blocks;
 pub(crate) mod prompt;
 mod prompt_blocks;
 mod read;

@@ -12,6 +12,7 @@ mod emit;
 mod error;
 mod fold;
 mod generation;
+mod grammar;
 mod logprobs;
 mod message;
 mod names;

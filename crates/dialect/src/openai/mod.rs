@@ -5,10 +5,10 @@ pub mod convert;
 pub mod error;
 pub mod models;
 
-mod choices;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;
+mod grammar;
 mod message;
 pub(crate) mod payload;
 pub(crate) mod prompt;
