@@ -6,6 +6,7 @@ mod build;
 mod children;
 mod components;
 mod dist;
+mod imports;
 mod local_engine;
 mod places;
 mod serve;
@@ -43,6 +44,8 @@ enum Verb {
     Serve(serve::Args),
     /// Sets up what is missing and runs every test.
     Test(test::Args),
+    /// Fails where files of a crate import each other in a large circle.
+    Imports(imports::Args),
     /// Measures the gateway beside its peers.
     Bench(bench::Args),
 }
@@ -67,6 +70,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Dist(args) => dist::run(&places, &args),
         Verb::Serve(args) => serve::run(&places, &args),
         Verb::Test(args) => test::run(&places, &args),
+        Verb::Imports(args) => imports::run(&places, &args),
         Verb::Bench(args) => bench::run(&places, &args),
     }
 }

@@ -30,6 +30,9 @@ pub struct OpaquePart {
     pub json: String,
 }
 
+/// The kind of the opaque part that holds a prompt of token ids.
+pub(crate) const TOKEN_IDS: &str = "token_ids";
+
 /// One piece of a message's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {

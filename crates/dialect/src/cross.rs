@@ -1,76 +1,23 @@
 //! Brings requests, answers and streams from one wire format into another: which reader and
 //! which writer meet. Formats meet only in the types of [`crate::exchange`].
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::canonical::Operation;
-use crate::exchange::fetched::{put_in, takes_bytes_only, urls};
-use crate::exchange::{
-    ChatAnswer, ChatRequest, Collector, Inexpressible, Profile, StreamEvent, WriteOptions, Written,
-    replay,
-};
-use crate::fit::{self, Aim, Back, Seen, Undo};
+use crate::contract::context::AnswerContext;
+use crate::contract::failure::{ConvertError, TranslateError};
+use crate::contract::stream::{ReadStream, WriteStream};
+use crate::exchange::fetched::{put_in, urls};
+use crate::exchange::written::takes_bytes_only;
+use crate::exchange::{ChatRequest, Inexpressible, Profile, StreamEvent, WriteOptions, Written};
+use crate::fit::{self, Aim, Undo};
+use crate::formats::format;
 use crate::json::{Document, Value};
 use crate::naming::client_name;
-use crate::openai::convert::{self, ConvertError};
+use crate::openai;
 use crate::payload::{PayloadError, is_done_marker, wrong_type};
 use crate::request::{Request, RequestError};
 use crate::wire::{Terminal, Wire};
-use crate::{anthropic, cohere, converse, gemini, oci, openai, responses};
-
-/// Why a request can't be brought into another format.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TranslateError {
-    /// The client's request is at fault.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The target can't take it.
-    #[error(transparent)]
-    Inexpressible(#[from] Inexpressible),
-}
-
-/// What a translated answer says where the upstream says nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AnswerContext {
-    /// An id, without a prefix: letters and digits.
-    pub id: String,
-    /// The model, as the client named it.
-    pub model: String,
-    /// Now, in seconds since 1970.
-    pub created: u64,
-    /// The client's request had tools of its own that matter to the answer's form; JSON of the
-    /// request's fields that the answer repeats (OpenAI's responses), an object or empty.
-    pub echo: String,
-    /// What has to be undone in the answer, of the request that was translated for its upstream.
-    pub back: Arc<Back>,
-    /// What was seen in the answer that an operator should know of.
-    pub seen: Arc<Seen>,
-}
-
-/// Reads a stream of one format. `root` is an event's data, `event` its name where it has one.
-pub(crate) trait ReadStream: Send {
-    fn read(
-        &mut self,
-        event: Option<&str>,
-        root: Value<'_>,
-        out: &mut Vec<StreamEvent>,
-    ) -> Result<(), PayloadError>;
-
-    /// The body has ended, or the event came that says so: what is still open is closed and
-    /// [`StreamEvent::End`] said, if the format's own end has been seen.
-    fn end(&mut self, out: &mut Vec<StreamEvent>);
-
-    /// The body has ended without the format's own end. Where all choices have said why they
-    /// ended, nothing is missing but that end, and [`StreamEvent::End`] is said; else nothing.
-    fn end_of_body(&mut self, _out: &mut Vec<StreamEvent>) {}
-}
-
-/// Writes a stream of one format: each step becomes no, one or several events' data.
-pub(crate) trait WriteStream: Send {
-    fn write(&mut self, event: &StreamEvent, out: &mut Vec<Bytes>);
-}
 
 /// The most losses that are named in the client's own words: each is sought among all messages.
 const MAX_NAMED: usize = 256;
@@ -93,8 +40,8 @@ pub fn translate_request(
     put_in(&mut read, &options.fetched);
     show_thinking(request.wire(), to, &mut read);
     let asked = read.model.clone();
-    let mut fitted = fit::fit(&mut read, &Aim::new(to, options, &asked));
-    let written = write_request(&read, to, options);
+    let mut fitted = fit::fit(&mut read, &Aim::new(format(to), options, &asked));
+    let written = format(to).write_request(&read, options);
     // What the client calls a field: told by the request as the client sent it.
     let named = |params: Vec<String>| -> Result<Vec<String>, TranslateError> {
         // Only a place among the messages is counted in what the client sent.
@@ -127,7 +74,7 @@ pub fn translate_request(
                 ..written
             })
         }
-        Err(TranslateError::Inexpressible(error)) => {
+        Err(error) => {
             let param = named(vec![fitted.unfitted(error.param)])?.pop();
             Err(Inexpressible {
                 param: param.unwrap_or_default(),
@@ -135,7 +82,6 @@ pub fn translate_request(
             }
             .into())
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -172,99 +118,9 @@ pub fn media_urls(
     Ok(urls(&read_request(request, document.root())?))
 }
 
-pub(crate) fn read_request<'d>(
-    request: &Request,
-    root: Value<'d>,
-) -> Result<ChatRequest<'d>, TranslateError> {
+fn read_request<'d>(request: &Request, root: Value<'d>) -> Result<ChatRequest<'d>, TranslateError> {
     let target = &request.target;
-    Ok(match target.wire {
-        Wire::Chat => openai::exchange::read_request(root)?,
-        Wire::Responses => responses::read_request(root)?,
-        Wire::Messages => anthropic::read_request(root)?,
-        Wire::Gemini => gemini::read_request(target, root)?,
-        Wire::Converse => converse::read_request(target, root)?,
-        wire @ (Wire::Completions | Wire::Embeddings | Wire::Cohere | Wire::Oci) => {
-            return Err(Inexpressible {
-                param: "body".to_owned(),
-                why: format!(
-                    "a request of the form '{}' can only go where that form is spoken",
-                    wire.as_str()
-                ),
-            }
-            .into());
-        }
-    })
-}
-
-pub(crate) fn write_request(
-    request: &ChatRequest<'_>,
-    to: Wire,
-    options: &WriteOptions,
-) -> Result<Written, TranslateError> {
-    Ok(match to {
-        Wire::Chat => openai::exchange::write_request(request, options)?,
-        Wire::Responses => responses::write_request(request, options)?,
-        Wire::Messages => anthropic::write_request(request, options)?,
-        Wire::Gemini => gemini::write_request(request, options)?,
-        Wire::Converse => converse::write_request(request, options)?,
-        Wire::Cohere => cohere::write_request(request, options)?,
-        Wire::Oci => oci::write_request(request, options)?,
-        Wire::Completions | Wire::Embeddings => {
-            return Err(Inexpressible {
-                param: "messages".to_owned(),
-                why: "this upstream continues texts, it does not answer conversations".to_owned(),
-            }
-            .into());
-        }
-    })
-}
-
-/// The reader of a format's streams.
-pub(crate) fn reader(wire: Wire) -> Box<dyn ReadStream> {
-    match wire {
-        Wire::Chat | Wire::Completions | Wire::Embeddings => {
-            Box::new(openai::exchange::StreamReader::default())
-        }
-        Wire::Responses => Box::new(responses::StreamReader::default()),
-        Wire::Messages => Box::new(anthropic::StreamReader::default()),
-        Wire::Gemini => Box::new(gemini::StreamReader::default()),
-        Wire::Converse => Box::new(converse::StreamReader::default()),
-        Wire::Cohere => Box::new(cohere::StreamReader::default()),
-        Wire::Oci => Box::new(oci::StreamReader::default()),
-    }
-}
-
-/// The writer of a format's streams.
-pub(crate) fn writer(wire: Wire, context: &AnswerContext) -> Box<dyn WriteStream> {
-    match wire {
-        Wire::Responses => Box::new(responses::StreamWriter::new(context)),
-        Wire::Messages => Box::new(anthropic::StreamWriter::new(context)),
-        Wire::Gemini => Box::new(gemini::StreamWriter::new(context)),
-        Wire::Converse => Box::new(converse::StreamWriter::new(context)),
-        _ => Box::new(openai::exchange::StreamWriter::new(context)),
-    }
-}
-
-fn read_answer(wire: Wire, root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    match wire {
-        Wire::Chat | Wire::Completions | Wire::Embeddings => openai::exchange::read_answer(root),
-        Wire::Responses => responses::read_answer(root),
-        Wire::Messages => anthropic::read_answer(root),
-        Wire::Gemini => gemini::read_answer(root),
-        Wire::Converse => converse::read_answer(root),
-        Wire::Cohere => cohere::read_answer(root),
-        Wire::Oci => oci::read_answer(root),
-    }
-}
-
-fn write_answer(wire: Wire, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-    match wire {
-        Wire::Responses => responses::write_answer(answer, context),
-        Wire::Messages => anthropic::write_answer(answer, context),
-        Wire::Gemini => gemini::write_answer(answer, context),
-        Wire::Converse => converse::write_answer(answer, context),
-        _ => openai::exchange::write_answer(answer, context),
-    }
+    format(target.wire).read_request(target, root)
 }
 
 /// A whole answer of `from` as one of `to`.
@@ -284,9 +140,9 @@ pub fn translate_answer(
         return openai::embeddings::translate_answer(from, body, context);
     }
     let document = Document::parse(body)?;
-    let mut answer = read_answer(from, document.root())?;
+    let mut answer = format(from).read_answer(document.root())?;
     context.back.answer(&mut answer, &context.seen);
-    Ok(write_answer(to, &answer, context))
+    Ok(format(to).write_answer(&answer, context))
 }
 
 /// A stream of one format on its way into another, event by event.
@@ -313,8 +169,8 @@ impl StreamTranslation {
     pub fn new(from: Wire, to: Wire, context: &AnswerContext) -> Self {
         Self {
             terminal: from.terminal(),
-            reader: reader(from),
-            writer: writer(to, context),
+            reader: format(from).reader(),
+            writer: format(to).writer(context),
             events: Vec::new(),
             undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
@@ -384,33 +240,7 @@ impl StreamTranslation {
 ///
 /// When an event is no payload or an error, or there is nothing in any, see [`ConvertError`].
 pub fn fold(wire: Wire, events: &[Bytes], context: &AnswerContext) -> Result<Bytes, ConvertError> {
-    if matches!(wire, Wire::Chat | Wire::Completions) {
-        return convert::fold(wire.operation(), events);
-    }
-    if wire == Wire::Messages {
-        return anthropic::fold(events);
-    }
-    if wire == Wire::Gemini {
-        return gemini::fold(events);
-    }
-    let mut reader = reader(wire);
-    let mut collector = Collector::default();
-    let mut steps = Vec::new();
-    for event in events {
-        let document = Document::parse(event).map_err(PayloadError::from)?;
-        reader.read(None, document.root(), &mut steps)?;
-        for step in steps.drain(..) {
-            if matches!(step, StreamEvent::Error(_)) {
-                return Err(ConvertError::Upstream);
-            }
-            collector.push(&step);
-        }
-    }
-    let answer = collector.finish();
-    if answer.choices.is_empty() {
-        return Err(ConvertError::Empty);
-    }
-    Ok(write_answer(wire, &answer, context))
+    format(wire).fold(events, context)
 }
 
 /// Unfolds a whole answer into the data of the events that a stream of it would have, without
@@ -424,28 +254,5 @@ pub fn unfold(
     body: &Bytes,
     context: &AnswerContext,
 ) -> Result<Vec<Bytes>, ConvertError> {
-    if matches!(wire, Wire::Chat | Wire::Completions) {
-        return convert::unfold(wire.operation(), body);
-    }
-    if wire == Wire::Messages {
-        return anthropic::unfold(body);
-    }
-    if crate::Payload::parse(wire, body.clone())?.error().is_some() {
-        return Err(ConvertError::Upstream);
-    }
-    let document = Document::parse(body).map_err(PayloadError::from)?;
-    let answer = read_answer(wire, document.root())?;
-    if answer.choices.is_empty() {
-        return Err(ConvertError::Empty);
-    }
-    if wire == Wire::Gemini {
-        // Each of its events is an answer, so the whole one is a stream already.
-        return Ok(vec![body.clone()]);
-    }
-    let mut writer = writer(wire, context);
-    let mut out = Vec::new();
-    for step in replay(&answer) {
-        writer.write(&step, &mut out);
-    }
-    Ok(out)
+    format(wire).unfold(body, context)
 }

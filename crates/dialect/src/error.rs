@@ -2,46 +2,18 @@
 
 use bytes::Bytes;
 
+use crate::formats::format;
 use crate::json::{Document, Kind};
 use crate::payload::UpstreamErrorBody;
 use crate::wire::Wire;
-use crate::{anthropic, cohere, converse, gemini, oci, openai, responses};
 
-/// What a client is told of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorParts<'a> {
-    /// The HTTP status; within a stream the one it would have had.
-    pub status: u16,
-    /// What went wrong, for people.
-    pub message: &'a str,
-    /// OpenAI's `type`; empty: the one that goes with the status.
-    pub kind: &'a str,
-    /// The field at fault.
-    pub param: Option<&'a str>,
-    /// A stable code for machines.
-    pub code: Option<&'a str>,
-    /// How many events of its stream went out before it; OpenAI's responses number theirs.
-    pub sequence: u64,
-}
-
-/// What each format's own clients take for a prompt that is too long, where the message does not
-/// say it already: they shorten the conversation then, and only then.
-const TOO_LONG: [(Wire, &str); 3] = [
-    (Wire::Messages, "prompt is too long"),
-    (Wire::Converse, "Input is too long for requested model"),
-    (
-        Wire::Gemini,
-        "The input token count exceeds the maximum number of tokens allowed",
-    ),
-];
-/// OpenAI's code for it, by which it is known here.
-pub const CONTEXT_EXCEEDED: &str = "context_length_exceeded";
+pub use crate::contract::refusal::{CONTEXT_EXCEEDED, ErrorParts};
 
 /// The message of a prompt that is too long in the words of the client's format.
 fn in_own_words(wire: Wire, error: &ErrorParts<'_>) -> Option<String> {
-    let (_, words) = TOO_LONG
-        .iter()
-        .find(|(of, _)| *of == wire && error.code == Some(CONTEXT_EXCEEDED))?;
+    let words = format(wire)
+        .too_long()
+        .filter(|_| error.code == Some(CONTEXT_EXCEEDED))?;
     let said = error.message.to_ascii_lowercase();
     let says = said.contains(&words.to_ascii_lowercase());
     (!says).then(|| format!("{words}: {}", error.message))
@@ -96,18 +68,7 @@ pub fn error_body(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
         message: own.as_deref().unwrap_or(error.message),
         ..*error
     };
-    match wire {
-        Wire::Messages => anthropic::error_body(error),
-        Wire::Gemini => gemini::error_body(error),
-        Wire::Converse => converse::error_body(error),
-        _ => openai::error::error_body(
-            error.status,
-            error.message,
-            error.kind,
-            error.param,
-            error.code,
-        ),
-    }
+    format(wire).error_body(error)
 }
 
 /// The data of the event that reports an error in a stream that has begun.
@@ -117,18 +78,12 @@ pub fn error_event(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
         message: own.as_deref().unwrap_or(error.message),
         ..*error
     };
-    match wire {
-        Wire::Messages => anthropic::error_body(error),
-        Wire::Responses => responses::error_event(error),
-        Wire::Gemini => gemini::error_body(error),
-        Wire::Converse => converse::error_event(error),
-        _ => error_body(wire, error),
-    }
+    format(wire).error_event(error)
 }
 
 /// The header that AWS's clients read an error's type from, where the dialect has one.
 pub fn error_header(wire: Wire, status: u16) -> Option<(&'static str, &'static str)> {
-    (wire == Wire::Converse).then(|| ("x-amzn-errortype", converse::error_type(status)))
+    format(wire).error_header(status)
 }
 
 /// What an upstream's refusal says. None where the body is no error of its format, such as a
@@ -139,15 +94,7 @@ pub fn read_error(wire: Wire, body: &Bytes) -> Option<UpstreamErrorBody> {
     if root.kind() != Kind::Object {
         // Google's streams wrap an error in an array.
         let first = root.items().next()?;
-        return gemini::read_error(first);
+        return format(Wire::Gemini).read_error(first);
     }
-    match wire {
-        Wire::Messages => anthropic::read_error(root),
-        Wire::Gemini => gemini::read_error(root),
-        Wire::Converse => converse::read_error(root),
-        Wire::Cohere => cohere::read_error(root),
-        Wire::Oci => oci::read_error(root),
-        Wire::Responses => responses::read_error(root),
-        _ => openai::payload::error_of(root),
-    }
+    format(wire).read_error(root)
 }

@@ -26,6 +26,8 @@
 //! - [`openai`], and beside it the other dialects' own rooms
 //! - [`passing`]: bodies that no dialect is read from: they pass through as they are
 //! - [`exchange`]: what crosses from one dialect to another, and `cross` that brings it over
+//! - `contract`, what a format implements, and `formats`, the table of them: formats know what
+//!   stands below them, never the table or `cross`
 //! - [`error`]: errors in each dialect's shape
 
 #![forbid(unsafe_code)]
@@ -34,6 +36,7 @@ mod anthropic;
 mod body;
 pub mod canonical;
 mod cohere;
+mod contract;
 mod converse;
 mod cross;
 pub mod door;
@@ -43,6 +46,7 @@ pub mod event_stream;
 pub mod exchange;
 mod fields;
 mod fit;
+mod formats;
 mod gemini;
 mod grammar;
 pub mod json;
@@ -67,10 +71,9 @@ mod wire;
 
 pub use anthropic::count_tokens_body;
 pub use body::BodyChange;
-pub use cross::{
-    AnswerContext, StreamTranslation, TranslateError, fold, media_urls, translate_answer,
-    translate_request, unfold,
-};
+pub use contract::context::AnswerContext;
+pub use contract::failure::TranslateError;
+pub use cross::{StreamTranslation, fold, media_urls, translate_answer, translate_request, unfold};
 pub use edit::{EditError, TextEdit};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;

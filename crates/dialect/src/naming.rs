@@ -2,74 +2,15 @@
 //! the client's own fields.
 
 use crate::exchange::{ChatRequest, Content, Message, Role};
+use crate::formats::format;
 use crate::wire::Wire;
-
-/// (typed form, client's name).
-type Names = &'static [(&'static str, &'static str)];
-
-const MESSAGES: Names = &[
-    (
-        "parallel_tool_calls",
-        "tool_choice.disable_parallel_tool_use",
-    ),
-    ("reasoning", "thinking"),
-    ("reasoning_effort", "output_config.effort"),
-    ("response_format", "output_config.format"),
-    ("stop", "stop_sequences"),
-    ("user", "metadata.user_id"),
-];
-const GEMINI: Names = &[
-    ("frequency_penalty", "generationConfig.frequencyPenalty"),
-    ("logprobs", "generationConfig.responseLogprobs"),
-    ("max_tokens", "generationConfig.maxOutputTokens"),
-    ("metadata", "labels"),
-    ("n", "generationConfig.candidateCount"),
-    ("presence_penalty", "generationConfig.presencePenalty"),
-    ("reasoning", "generationConfig.thinkingConfig"),
-    (
-        "reasoning_effort",
-        "generationConfig.thinkingConfig.thinkingLevel",
-    ),
-    ("response_format", "generationConfig.responseSchema"),
-    ("seed", "generationConfig.seed"),
-    ("stop", "generationConfig.stopSequences"),
-    ("temperature", "generationConfig.temperature"),
-    ("tool_choice", "toolConfig.functionCallingConfig"),
-    ("top_k", "generationConfig.topK"),
-    ("top_logprobs", "generationConfig.logprobs"),
-    ("top_p", "generationConfig.topP"),
-];
-const CONVERSE: Names = &[
-    ("max_tokens", "inferenceConfig.maxTokens"),
-    ("metadata", "requestMetadata"),
-    ("reasoning", "additionalModelRequestFields.thinking"),
-    ("reasoning_effort", "outputConfig.effort"),
-    ("response_format", "outputConfig.textFormat"),
-    ("stop", "inferenceConfig.stopSequences"),
-    ("temperature", "inferenceConfig.temperature"),
-    ("tool_choice", "toolConfig.toolChoice"),
-    ("tools", "toolConfig.tools"),
-    ("top_k", "additionalModelRequestFields.top_k"),
-    ("top_p", "inferenceConfig.topP"),
-];
-const RESPONSES: Names = &[
-    ("max_tokens", "max_output_tokens"),
-    ("reasoning_effort", "reasoning.effort"),
-    ("response_format", "text.format"),
-];
 
 /// What the client calls `param`.
 pub(crate) fn client_name(wire: Wire, request: &ChatRequest<'_>, param: &str) -> String {
     if let Some(place) = place(param) {
         return located(wire, request, &place).unwrap_or_else(|| param.to_owned());
     }
-    let names = match wire {
-        Wire::Messages => MESSAGES,
-        Wire::Gemini => GEMINI,
-        Wire::Converse => CONVERSE,
-        Wire::Responses => RESPONSES,
-        _ => return param.to_owned(),
-    };
+    let names = format(wire).names();
     names
         .iter()
         .find(|(typed, _)| *typed == param)

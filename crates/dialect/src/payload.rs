@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::canonical::{Channel, FinishKind, Usage};
+use crate::contract::status::status_of;
 use crate::json::{Document, JsonError, Kind, Span, Value};
-use crate::wire::{Terminal, Wire};
-use crate::{anthropic, converse, gemini, openai, responses};
+use crate::wire::Wire;
 
 /// Why bytes from an upstream are no payload. Never contains output text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub struct UpstreamErrorBody {
 impl UpstreamErrorBody {
     /// The HTTP status that its code or type stands for; 500 where they say nothing.
     pub fn status(&self) -> u16 {
-        crate::converse::status_of(self)
+        status_of(self.code.as_deref(), self.kind.as_deref())
     }
 }
 
@@ -77,22 +77,6 @@ pub enum StreamItem {
     Done,
     /// Anything else.
     Payload(Payload),
-}
-
-impl StreamItem {
-    /// Reads an event's data.
-    ///
-    /// # Errors
-    ///
-    /// As [`Payload::parse`].
-    pub fn parse(wire: impl Into<Wire>, data: Bytes) -> Result<Self, PayloadError> {
-        let wire = wire.into();
-        if wire.terminal() == Terminal::Done && is_done_marker(&data) {
-            Ok(Self::Done)
-        } else {
-            Payload::parse(wire, data).map(Self::Payload)
-        }
-    }
 }
 
 /// Whether an event's data is the literal `[DONE]` that ends a stream.
@@ -130,14 +114,12 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Reads a payload.
-    ///
-    /// # Errors
-    ///
-    /// When it is no JSON object or a known field has a wrong type. A name that occurs twice
-    /// is an error too: the client might read the other one.
-    pub fn parse(wire: impl Into<Wire>, raw: Bytes) -> Result<Self, PayloadError> {
-        let wire = wire.into();
+    /// A payload of a format, as `read` reads it (see [`Payload::parse`]).
+    pub(crate) fn read_by(
+        wire: Wire,
+        raw: Bytes,
+        read: impl FnOnce(&mut Payload, Value<'_>) -> Result<(), PayloadError>,
+    ) -> Result<Self, PayloadError> {
         let document = Document::parse(&raw)?;
         let root = document.root();
         if root.kind() != Kind::Object {
@@ -161,16 +143,7 @@ impl Payload {
             model: None,
             id: None,
         };
-        match wire {
-            Wire::Chat | Wire::Completions => openai::payload::read(&mut payload, root)?,
-            Wire::Embeddings => openai::embeddings::read_payload(&mut payload, root)?,
-            Wire::Responses => responses::payload::read(&mut payload, root)?,
-            Wire::Messages => anthropic::payload::read(&mut payload, root)?,
-            Wire::Gemini => gemini::payload::read(&mut payload, root)?,
-            Wire::Converse => converse::payload::read(&mut payload, root)?,
-            // Their answers are never handed to clients: they are translated.
-            Wire::Cohere | Wire::Oci => {}
-        }
+        read(&mut payload, root)?;
         Ok(payload)
     }
 

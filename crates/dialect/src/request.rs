@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::canonical::{Needs, Part, Prompt};
+use crate::canonical::{Needs, Part, Prompt, TOKEN_IDS};
 use crate::json::{Document, JsonError, Kind, Span, Value};
 use crate::wire::{Target, Wire};
-use crate::{anthropic, converse, gemini, openai, responses};
 
 /// Why a body is not taken as a request. Messages are for the client; they name fields and
 /// limits, never what a prompt says.
@@ -137,26 +136,15 @@ pub struct Extent {
 }
 
 impl Request {
-    /// Reads a body.
-    ///
-    /// # Errors
-    ///
-    /// When the body is no JSON object of that format's form, see [`RequestError`].
-    pub fn parse(target: impl Into<Target>, body: Bytes) -> Result<Self, RequestError> {
-        let target = target.into();
+    /// A request of a format, as `read` reads it (see [`Request::parse`]).
+    pub(crate) fn read_by(
+        target: Target,
+        body: Bytes,
+        read: impl FnOnce(&Target, Value<'_>) -> Result<Read, RequestError>,
+    ) -> Result<Self, RequestError> {
         let document = Document::parse(&body)?;
         let root = document.root();
-        let read = match target.wire {
-            Wire::Chat | Wire::Completions => openai::prompt::read(target.wire.operation(), root),
-            Wire::Embeddings => openai::embeddings::read(root),
-            Wire::Responses => responses::prompt::read(root),
-            Wire::Messages => anthropic::prompt::read(&target, root),
-            Wire::Gemini => gemini::prompt::read(&target, root),
-            Wire::Converse => converse::prompt::read(&target, root),
-            Wire::Cohere | Wire::Oci => Err(RequestError::NotForClients {
-                wire: target.wire.as_str(),
-            }),
-        }?;
+        let read = read(&target, root)?;
         let members = root
             .members()
             .map(|(key, value)| Member {
@@ -225,7 +213,7 @@ impl Request {
                 match part {
                     Part::Text(text) => bytes += text.len(),
                     Part::ToolCall(call) => bytes += call.name.len() + call.arguments.len(),
-                    Part::Opaque(part) if part.kind == openai::prompt::TOKEN_IDS => {
+                    Part::Opaque(part) if part.kind == TOKEN_IDS => {
                         ids += part.json.bytes().filter(|byte| *byte == b',').count() + 1;
                     }
                     Part::Opaque(part) => bytes += part.json.len().min(OPAQUE_BYTES),

@@ -4,10 +4,9 @@
 use bytes::Bytes;
 
 use crate::canonical::Channel;
+use crate::formats::format;
 use crate::json::{Document, Splice, json_string, splice};
 use crate::payload::Payload;
-use crate::wire::Wire;
-use crate::{anthropic, converse, gemini, openai, responses};
 
 impl Payload {
     /// The payload with its texts replaced: one entry for each of [`Payload::texts`], in their
@@ -44,14 +43,7 @@ impl Payload {
     /// choice go into one delta where the format has such, those of one channel joined. None
     /// where the format has no payload that could carry one of them.
     pub fn synthesise(&self, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        match self.wire {
-            Wire::Chat | Wire::Completions => vec![openai::rewrite::synthesise(self, texts)],
-            Wire::Responses => responses::payload::synthesise(self, texts),
-            Wire::Messages => anthropic::payload::synthesise(self, texts),
-            Wire::Gemini => gemini::payload::synthesise(self, texts),
-            Wire::Converse => converse::payload::synthesise(self, texts),
-            Wire::Embeddings | Wire::Cohere | Wire::Oci => Vec::new(),
-        }
+        format(self.wire).synthesise(self, texts)
     }
 }
 

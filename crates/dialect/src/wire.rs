@@ -2,28 +2,28 @@
 
 use crate::canonical::Operation;
 
-/// A wire format: the shape of one kind of request, its answer and its stream.
+/// A wire format: the shape of one kind of request, its answer and its stream. The numbers are in
+/// stores and stay the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Wire {
     /// OpenAI's chat completions.
-    Chat,
+    Chat = 0,
     /// OpenAI's completions.
-    Completions,
+    Completions = 1,
     /// OpenAI's embeddings.
-    Embeddings,
+    Embeddings = 2,
     /// OpenAI's responses.
-    Responses,
+    Responses = 3,
     /// Anthropic's messages.
-    Messages,
+    Messages = 4,
     /// Google's `generateContent` and `streamGenerateContent`.
-    Gemini,
+    Gemini = 5,
     /// AWS Bedrock's `Converse` and `ConverseStream`.
-    Converse,
+    Converse = 6,
     /// Cohere's `/v2/chat`. Upstreams only.
-    Cohere,
+    Cohere = 7,
     /// Oracle's `/20231130/actions/chat`. Upstreams only.
-    Oci,
+    Oci = 8,
 }
 
 /// How a stream of this format is cut into events on its way to a client.
@@ -49,6 +49,18 @@ pub enum Terminal {
 }
 
 impl Wire {
+    const ALL: [Wire; 9] = [
+        Wire::Chat,
+        Wire::Completions,
+        Wire::Embeddings,
+        Wire::Responses,
+        Wire::Messages,
+        Wire::Gemini,
+        Wire::Converse,
+        Wire::Cohere,
+        Wire::Oci,
+    ];
+
     /// Every format that clients may speak.
     pub const CLIENTS: [Wire; 7] = [
         Wire::Chat,
@@ -60,77 +72,57 @@ impl Wire {
         Wire::Converse,
     ];
 
+    /// What is fixed of each: a row each.
+    fn facts(self) -> (&'static str, Operation, Framing, Terminal) {
+        use Framing::{EventStream, NamedSse, Sse};
+        use Operation::{Chat, Completion, Embedding};
+        use Terminal::{Done, Eof, Payload};
+        match self {
+            Wire::Chat => ("chat", Chat, Sse, Done),
+            Wire::Completions => ("completions", Completion, Sse, Done),
+            Wire::Embeddings => ("embeddings", Embedding, Sse, Done),
+            Wire::Responses => ("responses", Chat, NamedSse, Payload),
+            Wire::Messages => ("messages", Chat, NamedSse, Payload),
+            Wire::Gemini => ("gemini", Chat, Sse, Eof),
+            Wire::Converse => ("converse", Chat, EventStream, Eof),
+            Wire::Cohere => ("cohere", Chat, Sse, Payload),
+            Wire::Oci => ("oci", Chat, Sse, Eof),
+        }
+    }
+
     /// The name in configurations, logs and tables.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Wire::Chat => "chat",
-            Wire::Completions => "completions",
-            Wire::Embeddings => "embeddings",
-            Wire::Responses => "responses",
-            Wire::Messages => "messages",
-            Wire::Gemini => "gemini",
-            Wire::Converse => "converse",
-            Wire::Cohere => "cohere",
-            Wire::Oci => "oci",
-        }
+        self.facts().0
     }
 
     /// The format of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Wire::Cohere, Wire::Oci]
-            .into_iter()
-            .chain(Self::CLIENTS)
-            .find(|wire| wire.as_str() == name)
+        Self::ALL.into_iter().find(|wire| wire.as_str() == name)
     }
 
     /// What is asked for in it.
     pub fn operation(self) -> Operation {
-        match self {
-            Wire::Completions => Operation::Completion,
-            Wire::Embeddings => Operation::Embedding,
-            _ => Operation::Chat,
-        }
+        self.facts().1
     }
 
     /// How its streams are framed for clients.
     pub fn framing(self) -> Framing {
-        match self {
-            Wire::Messages | Wire::Responses => Framing::NamedSse,
-            Wire::Converse => Framing::EventStream,
-            _ => Framing::Sse,
-        }
+        self.facts().2
     }
 
     /// What ends its streams.
     pub fn terminal(self) -> Terminal {
-        match self {
-            Wire::Chat | Wire::Completions | Wire::Embeddings => Terminal::Done,
-            Wire::Messages | Wire::Responses | Wire::Cohere => Terminal::Payload,
-            Wire::Gemini | Wire::Converse | Wire::Oci => Terminal::Eof,
-        }
+        self.facts().3
     }
 
     /// A small number that stays the same in stores.
     pub fn code(self) -> u8 {
-        match self {
-            Wire::Chat => 0,
-            Wire::Completions => 1,
-            Wire::Embeddings => 2,
-            Wire::Responses => 3,
-            Wire::Messages => 4,
-            Wire::Gemini => 5,
-            Wire::Converse => 6,
-            Wire::Cohere => 7,
-            Wire::Oci => 8,
-        }
+        self as u8
     }
 
     /// The format with that number.
     pub fn of_code(code: u8) -> Option<Self> {
-        [Wire::Cohere, Wire::Oci]
-            .into_iter()
-            .chain(Self::CLIENTS)
-            .find(|wire| wire.code() == code)
+        Self::ALL.into_iter().find(|wire| wire.code() == code)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::usage::{Counts, write_usage};
 use super::{blocks, names};
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
 use crate::json::{Kind, Value, write_json_string};
 use crate::payload::{PayloadError, wrong_type};

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::json::{Kind, Value, write_json_string};
 use crate::openai;
+use crate::payload::UpstreamErrorBody;
 
 /// The types that go with a status (Anthropic's page on errors); other 4xx and 5xx below.
 const TYPES: [(u16, &str); 12] = [

@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 
+use super::error::read_error;
 use super::grammar::{ABOUT, BEGUN_BLOCK, DELTA, MESSAGE};
 use super::stream_read::index;
+use crate::contract::failure::ConvertError;
 use crate::fields::name_of;
 use crate::grammar::Object;
 use crate::grammar::gather::{Gathered, Members};
 use crate::json::{Document, Value};
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// Folds events into a message.
@@ -24,7 +25,7 @@ pub(crate) fn fold(events: &[Bytes]) -> Result<Bytes, ConvertError> {
         let root = document.root();
         let kind = root.get("type").and_then(Value::as_str);
         let kind = kind.unwrap_or_default();
-        if matches!(kind.as_ref(), "error" | "") && super::read_error(root).is_some() {
+        if matches!(kind.as_ref(), "error" | "") && read_error(root).is_some() {
             return Err(ConvertError::Upstream);
         }
         match (&mut message, root.get("message")) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::write::Body;
+use super::body::Body;
 use super::write_parts::Place;
 use crate::exchange::{Inexpressible, Media, Profile, Source};
 use crate::json::write_json_string;

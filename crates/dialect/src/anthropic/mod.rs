@@ -1,11 +1,13 @@
 //! Anthropic's messages, as its SDKs type them (anthropic 2.14 for Python, November 2026), at
 //! Anthropic itself, at AWS and Google, and at engines that speak it too.
 
+pub(crate) mod format;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 
 mod answer;
 mod blocks;
+mod body;
 mod error;
 mod fold;
 mod grammar;
@@ -28,13 +30,6 @@ mod write_parts;
 mod write_thinking;
 mod write_tools;
 
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, read_error};
-pub(crate) use fold::fold;
-pub(crate) use names::{is_own_tool, thinks_by_budget};
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use unfold::unfold;
 pub use usage::count_tokens_body;
-pub(crate) use write::write_request;
+
+pub(crate) use names::thinks_by_budget;

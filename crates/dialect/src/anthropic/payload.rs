@@ -10,7 +10,8 @@ use super::grammar::{EVENT, MESSAGE};
 use super::stream_write::{INPUT, TEXT, THINKING, text_delta};
 use crate::canonical::Channel;
 use crate::fields::name_of;
-use crate::grammar::payload::{WHOLE, read as read_by};
+use crate::grammar::WHOLE;
+use crate::grammar::payload::read as read_by;
 use crate::json::Value;
 use crate::payload::{Payload, PayloadError};
 

@@ -2,7 +2,7 @@
 
 use super::usage::Counts;
 use super::{blocks, error, names};
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};

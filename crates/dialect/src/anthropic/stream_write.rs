@@ -6,7 +6,8 @@ use super::answer::{begin_message, write_stop};
 use super::usage::write_usage;
 use super::{blocks, error};
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::json::write_json_string;
 

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
+use super::error::read_error;
 use super::stream_write::{CITATION, INPUT, SIGNATURE, TEXT, THINKING, block_event, block_stop};
+use crate::contract::failure::ConvertError;
 use crate::json::{Document, Kind, Value, write_json_string};
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// What the end of a stream tells, and not its start.
@@ -20,7 +21,7 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
     let document = Document::parse(body).map_err(PayloadError::from)?;
     let message = document.root();
     let Some(content) = message.get("content").filter(|c| c.kind() == Kind::Array) else {
-        let failed = super::read_error(message).is_some();
+        let failed = read_error(message).is_some();
         return Err(if failed {
             ConvertError::Upstream
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::write::{Body, model};
+use super::body::{Body, model};
 use super::write_parts::{self, Place};
 use crate::exchange::{ChatRequest, Content, Inexpressible, Message, Role};
 use crate::fit::takes_system_messages;

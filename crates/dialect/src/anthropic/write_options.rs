@@ -1,6 +1,6 @@
 //! Writes how tokens are drawn, whom the answer is for, and fields of Anthropic's own.
 
-use super::write::Body;
+use super::body::Body;
 use crate::exchange::{ChatRequest, Profile};
 use crate::json::write_json_string;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::write::Body;
+use super::body::Body;
 use super::{blocks, media, names};
 use crate::exchange::{CacheMarker, Citation, Content, Inexpressible, Part, Role, ToolResult};
 use crate::json::write_json_string;

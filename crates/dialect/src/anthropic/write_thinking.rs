@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
+use super::body::{Body, model};
 use super::names::{self, Thinking};
-use super::write::{Body, model};
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
 use crate::json::write_json_string;
 

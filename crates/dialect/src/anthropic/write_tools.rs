@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::body::Body;
 use super::names;
-use super::write::Body;
 use super::write_parts::cache_control;
 use crate::exchange::{ChatRequest, Inexpressible, Tool, ToolChoice};
 use crate::json::write_json_string;

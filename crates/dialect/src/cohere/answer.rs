@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
 use crate::json::{Kind, Value, write_json_string};
 use crate::openai;
+use crate::payload::UpstreamErrorBody;
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {

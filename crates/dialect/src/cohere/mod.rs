@@ -4,6 +4,7 @@
 mod answer;
 mod calls;
 pub(crate) mod client;
+pub(crate) mod format;
 mod loss;
 mod media;
 mod message;
@@ -17,11 +18,10 @@ pub(crate) mod testing;
 mod tests;
 mod write;
 
-pub(crate) use answer::{citation, logprob_item, read_answer, read_error};
+pub(crate) use answer::{citation, logprob_item};
 pub(crate) use calls::Calls;
 pub(crate) use loss::Losses;
 pub(crate) use media::url as media_url;
 pub(crate) use names::Names;
 pub(crate) use object::{List, Object};
-pub(crate) use stream::StreamReader;
-pub(crate) use write::{NO_PARAMETERS, chat, unlabelled, write_request};
+pub(crate) use write::{NO_PARAMETERS, chat, unlabelled};

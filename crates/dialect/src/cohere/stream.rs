@@ -2,11 +2,11 @@
 
 use super::answer::{call_of, citation, finish, read_error, text_of, usage};
 use super::logprob_item;
-use crate::UpstreamErrorBody;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::PayloadError;
+use crate::payload::UpstreamErrorBody;
 
 /// Where in Cohere's own count a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::canonical::Field;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{
     CacheMarker, ChatAnswer, ChatRequest, Collector, Content, Effort, Media, Message, OutputFormat,
     Part, Reasoning, Role, Sampling, Source, StreamEvent, Tool, ToolCall, ToolChoice, ToolResult,

@@ -2,15 +2,17 @@
 
 use proptest::prelude::*;
 
+use super::answer::{read_answer, read_error};
+use super::stream::StreamReader;
 use super::testing::*;
-use super::{StreamReader, read_answer, read_error, write_request};
-use crate::UpstreamErrorBody;
+use super::write::write_request;
 use crate::canonical::Usage;
 use crate::exchange::{
     CacheMarker, ChatRequest, Content, Effort, Finish, Lost, OutputFormat, Part, Reasoning, Role,
     Source, StreamEvent, ToolChoice, WriteOptions,
 };
 use crate::json::Document;
+use crate::payload::UpstreamErrorBody;
 
 fn written(request: &ChatRequest<'_>) -> (String, Vec<Lost>) {
     let options = WriteOptions {

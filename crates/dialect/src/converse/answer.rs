@@ -10,7 +10,7 @@ use super::read_blocks;
 use super::write_blocks::text_block;
 use super::write_checks::is_own;
 use super::{names, usage};
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Part};
 use crate::json::{Kind, Value, json_string, write_json_string};
 use crate::payload::{PayloadError, wrong_type};

@@ -5,25 +5,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
+use crate::contract::status::EXCEPTIONS;
 use crate::json::{Kind, Value, json_string};
-
-/// Exceptions by the status that the service model gives them; the first of a status is written.
-const EXCEPTIONS: [(u16, &str); 12] = [
-    (400, "ValidationException"),
-    (403, "AccessDeniedException"),
-    (404, "ResourceNotFoundException"),
-    (408, "ModelTimeoutException"),
-    (424, "ModelErrorException"),
-    (429, "ThrottlingException"),
-    (500, "InternalServerException"),
-    (503, "ServiceUnavailableException"),
-    (400, "ConflictException"),
-    (400, "ServiceQuotaExceededException"),
-    (424, "ModelStreamErrorException"),
-    (429, "ModelNotReadyException"),
-];
+use crate::payload::UpstreamErrorBody;
 
 /// The exception's name that goes with a status.
 pub(crate) fn error_type(status: u16) -> &'static str {
@@ -66,35 +51,6 @@ fn stream_exception(status: u16) -> &'static str {
         400..500 => "validationException",
         _ => "internalServerException",
     }
-}
-
-/// The status that an error's words stand for, those of OpenAI, Anthropic, Google and AWS; 500
-/// where they say nothing.
-pub(crate) fn status_of(error: &UpstreamErrorBody) -> u16 {
-    let words = [error.code.as_deref(), error.kind.as_deref()];
-    for word in words.into_iter().flatten() {
-        if let Ok(status @ 400..600) = word.parse() {
-            return status;
-        }
-        let known = EXCEPTIONS
-            .iter()
-            .find(|(_, name)| name.eq_ignore_ascii_case(word));
-        if let Some((status, _)) = known {
-            return *status;
-        }
-        match word {
-            "rate_limit_error"
-            | "rate_limit_exceeded"
-            | "RESOURCE_EXHAUSTED"
-            | "insufficient_quota"
-            | "too_many_requests" => return 429,
-            "overloaded_error" | "overloaded" | "server_overloaded" | "UNAVAILABLE" => return 503,
-            "invalid_request_error" | "INVALID_ARGUMENT" | "context_length_exceeded" => return 400,
-            "timeout_error" | "DEADLINE_EXCEEDED" => return 408,
-            _ => {}
-        }
-    }
-    500
 }
 
 /// An exception in a stream: a member that is named after one.

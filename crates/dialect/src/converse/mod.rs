@@ -5,6 +5,7 @@
 mod answer;
 mod cite;
 mod error;
+pub(crate) mod format;
 mod grammar;
 mod names;
 mod object;
@@ -28,11 +29,3 @@ mod write_tools;
 
 #[cfg(test)]
 mod tests;
-
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, error_event, error_type, read_error, status_of};
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use write::write_request;
-pub(crate) use write_tools::is_own_tool;

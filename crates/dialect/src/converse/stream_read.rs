@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{answer, error, names, read_blocks, usage};
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, PartKind, StreamEvent};
 use crate::fields::name_of;
 use crate::json::{Kind, Value};

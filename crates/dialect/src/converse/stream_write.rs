@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::object::Open;
 use super::{answer, cite, error, names, usage};
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, PartKind, StreamEvent};
 use crate::json::write_json_string;
 

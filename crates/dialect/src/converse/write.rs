@@ -5,7 +5,7 @@ use super::object::Open;
 use super::write_blocks::Blocks;
 use super::write_options;
 use crate::exchange::{
-    ChatRequest, Inexpressible, Lost, Message, Part, Role, WriteOptions, Written,
+    ChatRequest, Inexpressible, Losses, Message, Part, Role, WriteOptions, Written,
 };
 
 pub(crate) fn write_request(
@@ -65,16 +65,6 @@ pub(crate) fn write_request(
     })
 }
 
-/// What is not in the body.
-#[derive(Default)]
-pub(super) struct Losses(pub(super) Vec<Lost>);
-
-impl Losses {
-    pub(super) fn add(&mut self, param: impl Into<String>, why: &'static str) {
-        self.0.push(Lost::new(param, why));
-    }
-}
-
 /// About as many bytes as the body will have, so that it is seldom moved.
 fn size_of(request: &ChatRequest<'_>) -> usize {
     let text = |part: &Part<'_>| 64 + super::write_checks::size_of(&part.content);
@@ -90,11 +80,11 @@ fn size_of(request: &ChatRequest<'_>) -> usize {
 fn note_message(position: usize, message: &Message<'_>, losses: &mut Losses) {
     if message.name.is_some() {
         let param = format!("messages[{position}].name");
-        losses.add(param, "Converse's messages have no speaker's name");
+        losses.push(param, "Converse's messages have no speaker's name");
     }
     for field in &message.extra {
         let param = format!("messages[{position}].{}", field.name);
-        losses.add(param, "Converse's messages have no such field");
+        losses.push(param, "Converse's messages have no such field");
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::names::{Medium, is_claude};
 use super::object::Open;
-use super::write::Losses;
 use super::write_checks::{Path, TOOL_NAME, call_id, is_object, is_own, is_tool_name, refuse};
 use super::{cite, write_media};
-use crate::exchange::{CacheMarker, Citation, Content, Inexpressible, Media, Part, ToolCall};
+use crate::exchange::{
+    CacheMarker, Citation, Content, Inexpressible, Losses, Media, Part, ToolCall,
+};
 use crate::json::write_json_string;
 
 /// What has to be known of the parts before.
@@ -89,7 +90,7 @@ impl<'r> Blocks<'r> {
                     array.item(out);
                     out.push_str(json);
                 } else {
-                    losses.add(
+                    losses.push(
                         path(),
                         "only the client's own dialect knows this kind of part",
                     );
@@ -112,7 +113,7 @@ impl<'r> Blocks<'r> {
         if !extra_is_written {
             for field in &part.extra {
                 let param = format!("{}.{}", path(), field.name);
-                losses.add(param, "Converse's content blocks have no such field");
+                losses.push(param, "Converse's content blocks have no such field");
             }
         }
         if let Some(marker) = &part.cache {
@@ -173,7 +174,7 @@ impl<'r> Blocks<'r> {
                 write_json_string(redacted, out);
                 out.push_str("}}");
             } else {
-                losses.add(
+                losses.push(
                     path() + ".redacted",
                     "Converse takes hidden reasoning as base64 alone",
                 );
@@ -184,7 +185,7 @@ impl<'r> Blocks<'r> {
         }
         if self.claude && said.signature.is_none() {
             let why = "Claude takes reasoning back with its signature alone";
-            return losses.add(path() + ".reasoning", why);
+            return losses.push(path() + ".reasoning", why);
         }
         array.item(out);
         out.push_str("{\"reasoningContent\":{\"reasoningText\":");
@@ -244,7 +245,7 @@ pub(super) fn cache_point(
             out.push_str(",\"ttl\":");
             write_json_string(ttl, out);
         }
-        Some(_) => losses.add(
+        Some(_) => losses.push(
             path() + ".cache_control",
             "Converse's cache points last 5m or 1h",
         ),

@@ -6,10 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::names::Medium;
 use super::object::Open;
 use super::read_blocks::BUCKET_OWNER;
-use super::write::Losses;
 use super::write_checks::{Path, refuse};
 use crate::canonical::Field;
-use crate::exchange::{Inexpressible, Media, Source};
+use crate::exchange::{Inexpressible, Losses, Media, Source};
 
 /// The most that one message may have (the service model's words on `Message.content`).
 const MAX_IMAGES: usize = 20;
@@ -133,7 +132,7 @@ impl Writer<'_> {
         }
         if written != stem {
             let why = "Converse's document names hold letters, digits, single spaces, hyphens and brackets; others became hyphens";
-            self.losses.add(format!("{}.name", (self.path)()), why);
+            self.losses.push(format!("{}.name", (self.path)()), why);
         }
         written
     }
@@ -219,7 +218,7 @@ impl Writer<'_> {
                 (name, _) => {
                     let param = format!("{}.{name}", (self.path)());
                     self.losses
-                        .add(param, "Converse's media have no such field");
+                        .push(param, "Converse's media have no such field");
                 }
             }
         }
@@ -230,7 +229,7 @@ impl Writer<'_> {
         {
             let param = format!("{}.detail", (self.path)());
             self.losses
-                .add(param, "Converse's images have no level of detail");
+                .push(param, "Converse's images have no level of detail");
         }
     }
 }

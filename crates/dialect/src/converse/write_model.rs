@@ -16,7 +16,7 @@ pub(super) fn effort(options: &mut Options<'_>, config: &mut Open, out: &mut Str
         Some(Effort::Minimal) => {
             config.text("effort", "low", out);
             let why = "Converse's lowest effort is low";
-            options.losses.add("reasoning_effort", why);
+            options.losses.push("reasoning_effort", why);
         }
         Some(effort) => config.text("effort", effort.as_str(), out),
     }
@@ -40,7 +40,7 @@ pub(super) fn fields(
         } else if is_nova(&options.options.model) {
             fields.json("inferenceConfig", &format!("{{\"topK\":{top_k}}}"), out);
         } else {
-            options.losses.add("top_k", FAMILY);
+            options.losses.push("top_k", FAMILY);
         }
     }
     if let Some(choice) = options.own_choice().filter(|_| is_free) {
@@ -50,7 +50,7 @@ pub(super) fn fields(
     match request.parallel_tool_calls {
         Some(false) if !request.tools.is_empty() => {
             let why = "Converse can't keep this model to one call at a time";
-            options.losses.add("parallel_tool_calls", why);
+            options.losses.push("parallel_tool_calls", why);
         }
         // Without tools there is nothing to forbid, and several calls are the rule.
         _ => {}
@@ -67,9 +67,9 @@ fn thinking(
     let is_off = reasoning.budget == Some(0) || reasoning.effort == Some(Effort::None);
     if !options.claude {
         if is_off || reasoning.budget.is_some() || reasoning.adaptive {
-            options.losses.add("reasoning", FAMILY);
+            options.losses.push("reasoning", FAMILY);
         } else if reasoning.summary.is_some() {
-            options.losses.add("reasoning.summary", FAMILY);
+            options.losses.push("reasoning.summary", FAMILY);
         }
         return;
     }
@@ -95,7 +95,7 @@ fn thinking(
         }
         Some(_) => {
             let why = "Claude's thinking has no such way to be shown";
-            options.losses.add("reasoning.summary", why);
+            options.losses.push("reasoning.summary", why);
         }
         None => {}
     }

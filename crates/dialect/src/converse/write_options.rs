@@ -3,9 +3,8 @@
 
 use super::object::Open;
 use super::read_options::own_field;
-use super::write::Losses;
 use super::write_model;
-use crate::exchange::{ChatRequest, Inexpressible, OutputFormat, WriteOptions};
+use crate::exchange::{ChatRequest, Inexpressible, Losses, OutputFormat, WriteOptions};
 use crate::json::write_json_string;
 
 pub(super) struct Options<'o> {
@@ -37,7 +36,7 @@ impl Options<'_> {
             match own_field(field) {
                 Some(("", name)) => self.member(name, &field.value, body, out),
                 Some(_) => {}
-                None => self.losses.add(
+                None => self.losses.push(
                     field.name.as_str(),
                     "nothing is known of what this field means to Converse",
                 ),
@@ -74,7 +73,7 @@ impl Options<'_> {
             None => {}
             Some(0) => self
                 .losses
-                .add("max_tokens", "Converse's maxTokens is at least 1"),
+                .push("max_tokens", "Converse's maxTokens is at least 1"),
             Some(tokens) => config.plain("maxTokens", tokens, &mut out),
         }
         let shares = [
@@ -85,16 +84,16 @@ impl Options<'_> {
             match share {
                 None => {}
                 Some(share) if (0.0..=1.0).contains(&share) => config.plain(name, share, &mut out),
-                Some(_) => self.losses.add(param, "Converse's goes from 0 to 1"),
+                Some(_) => self.losses.push(param, "Converse's goes from 0 to 1"),
             }
         }
         if sampling.stop.iter().any(|stop| stop.is_empty()) {
             self.losses
-                .add("stop", "Converse's stop sequences are not empty");
+                .push("stop", "Converse's stop sequences are not empty");
         }
         if sampling.stop.len() > MAX_STOPS {
             self.losses
-                .add("stop", "Converse takes 2,500 stop sequences");
+                .push("stop", "Converse takes 2,500 stop sequences");
         }
         let stops = sampling.stop.iter().filter(|stop| !stop.is_empty());
         for (position, stop) in stops.take(MAX_STOPS).enumerate() {
@@ -118,7 +117,7 @@ impl Options<'_> {
         let mut config = Open::object(&mut out);
         match &self.request.output {
             None | Some(OutputFormat::Text) => {}
-            Some(OutputFormat::JsonObject) => self.losses.add(
+            Some(OutputFormat::JsonObject) => self.losses.push(
                 "response_format",
                 "Converse has JSON of a schema, not JSON of any form",
             ),
@@ -141,7 +140,7 @@ impl Options<'_> {
                 out.push_str("}}");
                 if *strict == Some(false) {
                     let why = "Converse always keeps to the schema strictly";
-                    self.losses.add("response_format.json_schema.strict", why);
+                    self.losses.push("response_format.json_schema.strict", why);
                 }
             }
         }
@@ -160,7 +159,7 @@ impl Options<'_> {
                 labels.text(key, value, &mut json);
             } else {
                 let why = "Converse's requestMetadata has 16 labels of up to 256 plain characters";
-                self.losses.add(format!("metadata.{key}"), why);
+                self.losses.push(format!("metadata.{key}"), why);
             }
         }
         let json = close(labels, json);
@@ -173,7 +172,7 @@ impl Options<'_> {
             }
             Some(_) => {
                 let why = "Converse's tiers are default, flex, priority and reserved";
-                self.losses.add("service_tier", why);
+                self.losses.push("service_tier", why);
             }
         }
     }
@@ -206,13 +205,13 @@ impl Options<'_> {
             ("logit_bias", sampling.logit_bias.is_some()),
         ];
         for (param, _) in unsaid.iter().filter(|(_, said)| *said) {
-            losses.add(*param, "Converse has no such field");
+            losses.push(*param, "Converse has no such field");
         }
         if user.is_some() {
-            losses.add("user", "Converse is not told of the end user");
+            losses.push("user", "Converse is not told of the end user");
         }
         if prompt_cache_key.is_some() {
-            losses.add("prompt_cache_key", "Converse's caches have no keys");
+            losses.push("prompt_cache_key", "Converse's caches have no keys");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Writes tools' results.
 
 use super::object::Open;
-use super::write::Losses;
 use super::write_blocks::{Blocks, medium_of, text_block, wrapped};
 use super::write_checks::{Path, call_id, is_own, refuse};
 use super::write_media;
-use crate::exchange::{Content, Inexpressible, ToolResult};
+use crate::exchange::{Content, Inexpressible, Losses, ToolResult};
 
 impl<'r> Blocks<'r> {
     pub(super) fn result(
@@ -31,7 +30,7 @@ impl<'r> Blocks<'r> {
         for (at, part) in result.parts.iter().enumerate() {
             let path = || format!("{}.content[{at}]", path());
             if part.cache.is_some() {
-                losses.add(
+                losses.push(
                     path() + ".cache_control",
                     "Converse has no cache points within a tool's result",
                 );
@@ -52,7 +51,7 @@ impl<'r> Blocks<'r> {
             if matches!(part.content, Content::Text { .. }) {
                 for field in &part.extra {
                     let param = format!("{}.{}", path(), field.name);
-                    losses.add(param, "Converse's texts have no such field");
+                    losses.push(param, "Converse's texts have no such field");
                 }
             }
             match &part.content {

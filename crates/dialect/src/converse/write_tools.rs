@@ -20,19 +20,19 @@ impl Options<'_> {
             Some(ToolChoice::None) if self.has_calls && self.claude => {}
             Some(ToolChoice::None) if self.has_calls => {
                 let why = "Converse can't forbid calls where the conversation has some";
-                self.losses.add("tool_choice.type", why);
+                self.losses.push("tool_choice.type", why);
                 choice = None;
             }
             Some(ToolChoice::None) => {
                 if !request.tools.is_empty() {
                     let why = "Converse forbids calls by declaring no tools, so the model is not told of them";
-                    self.losses.add("tools", why);
+                    self.losses.push("tools", why);
                 }
                 return Ok((String::new(), false));
             }
             Some(ToolChoice::Allowed(names, _)) => {
                 let why = "Converse restricts calls by declaring fewer tools, so the model is not told of the others";
-                self.losses.add("tool_choice.allowed_tools", why);
+                self.losses.push("tool_choice.allowed_tools", why);
                 allowed = Some(names);
             }
             _ => {}
@@ -55,7 +55,8 @@ impl Options<'_> {
         let free = match choice {
             _ if !offers => {
                 if matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) {
-                    self.losses.add("tool_choice", "there is no tool to choose");
+                    self.losses
+                        .push("tool_choice", "there is no tool to choose");
                 }
                 return Ok((String::new(), false));
             }
@@ -121,7 +122,8 @@ impl Options<'_> {
                 out.push_str(json);
             }
             Some(_) => {
-                self.losses.add(path(), "Converse has no tool of this type");
+                self.losses
+                    .push(path(), "Converse has no tool of this type");
                 return Ok(());
             }
             None => {
@@ -154,7 +156,7 @@ impl Options<'_> {
         for field in &tool.extra {
             let param = format!("{}.{}", path(), field.name);
             self.losses
-                .add(param, "Converse's tools have no such field");
+                .push(param, "Converse's tools have no such field");
         }
         if let Some(marker) = &tool.cache {
             array.item(out);

@@ -3,18 +3,20 @@
 //! client's own form. A member that a format does not know goes along under its name, so that a
 //! guard sees it.
 
-mod embedded;
-mod said;
+pub(crate) mod embedded;
+pub(crate) mod said;
+pub(crate) mod told;
 
 use bytes::Bytes;
 
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::request::RequestError;
 use crate::wire::Wire;
 use crate::{cohere, gemini, ollama};
 
-pub(crate) use embedded::{Vectors, texts, vectors};
-pub(crate) use said::{Call, Piece, Said, Tokens, pieces, said};
+pub use told::{DoorStream, Entered, Told};
+
+use embedded::vectors;
 
 /// An endpoint of such a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,36 +37,6 @@ pub enum Door {
     GeminiEmbed,
     /// Google's `:batchEmbedContents`.
     GeminiBatchEmbed,
-}
-
-/// A request that came through a door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entered {
-    /// The request in OpenAI's form.
-    Request(Bytes),
-    /// It asks nothing of a model: this answers it.
-    Answer(Bytes),
-}
-
-/// What an answer says that no upstream knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Told {
-    /// The model, as the client named it.
-    pub model: String,
-    /// Now, in seconds since 1970.
-    pub now: u64,
-    /// An id: letters and digits.
-    pub id: String,
-    /// The texts that are embedded, where the format repeats them.
-    pub texts: Vec<String>,
-}
-
-/// A stream on its way out: each event of OpenAI's becomes no, one or several of the format's.
-pub trait DoorStream: Send + Sync {
-    /// An event.
-    fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>);
-    /// The stream has ended well.
-    fn end(&mut self, out: &mut Vec<Bytes>);
 }
 
 impl Door {

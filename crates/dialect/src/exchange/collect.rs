@@ -173,7 +173,7 @@ fn replay_choice(index: u32, choice: &Choice<'_>, out: &mut Vec<StreamEvent>) {
     }
     out.push(StreamEvent::Finish {
         choice: index,
-        finish: choice.finish.clone().unwrap_or(super::Finish::Stop),
+        finish: choice.finish.clone().unwrap_or(super::answer::Finish::Stop),
     });
 }
 
@@ -215,9 +215,9 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
     })
 }
 
-fn owned(citation: &super::Citation<'_>) -> super::Citation<'static> {
+fn owned(citation: &super::part::Citation<'_>) -> super::part::Citation<'static> {
     let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
-    super::Citation {
+    super::part::Citation {
         text: own(&citation.text),
         url: citation.url.as_ref().map(own),
         title: citation.title.as_ref().map(own),

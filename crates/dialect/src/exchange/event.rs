@@ -1,8 +1,8 @@
 //! One step of a streamed answer, whatever dialect it came in.
 
 use super::answer::Finish;
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
+use crate::payload::UpstreamErrorBody;
 
 /// What begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub enum Delta {
     Signature(String),
     /// Hidden reasoning.
     Redacted(String),
-    /// A citation, JSON in the form of [`super::Citation::json`], with what of it is typed.
-    Citation(super::Citation<'static>),
+    /// A citation, JSON in the form of [`super::part::Citation::json`], with what of it is typed.
+    Citation(super::part::Citation<'static>),
     /// Log probabilities of the text beside it: the items of OpenAI's `logprobs.content`, a JSON array.
     Logprobs(String),
 }

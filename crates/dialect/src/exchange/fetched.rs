@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{ChatRequest, Content, Media, Part, Profile, Source};
-use crate::wire::Wire;
+use super::media::{Media, Source};
+use super::part::{Content, Part};
+use super::request::ChatRequest;
 
 /// A medium that was fetched from where the client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,6 @@ pub struct Fetched {
     pub media_type: String,
     /// Its bytes, base64.
     pub base64: String,
-}
-
-/// Whether a target takes media as bytes only: Converse (or what lies in AWS's own store), and
-/// Anthropic's models within Bedrock's InvokeModel and Vertex's rawPredict.
-pub(crate) fn takes_bytes_only(to: Wire, profile: Profile) -> bool {
-    to == Wire::Converse || matches!(profile, Profile::BedrockInvoke | Profile::VertexRaw)
 }
 
 /// The URLs of web servers that a request names, each once.
@@ -121,8 +116,6 @@ mod tests {
             ..ChatRequest::default()
         };
         assert_eq!(urls(&request), ["https://a/x"]);
-        assert!(takes_bytes_only(Wire::Converse, Profile::Standard));
-        assert!(!takes_bytes_only(Wire::Messages, Profile::Standard));
         let fetched = Fetched {
             url: "https://a/x".into(),
             media_type: "image/png".into(),

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::custom;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part};
+use super::free_text::text_of;
+use crate::exchange::answer::{ChatAnswer, Choice, Finish};
+use crate::exchange::part::{Content, Part};
 use crate::json::Document;
 
 /// What a call at the target was at the client.
@@ -86,7 +87,7 @@ impl Back {
                     call.name = Cow::Owned(origin.name.clone());
                     if origin.custom && !call.custom {
                         call.custom = true;
-                        call.arguments = Cow::Owned(custom::text_of(&call.arguments));
+                        call.arguments = Cow::Owned(text_of(&call.arguments));
                     }
                 }
             }

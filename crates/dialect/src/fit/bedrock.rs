@@ -1,6 +1,6 @@
 //! What models of other makers refuse at Bedrock: tools that must be called, forms of answers.
 
-use super::Fitted;
+use super::aim::Fitted;
 use super::family::{Bedrock, Forces};
 use crate::exchange::{ChatRequest, OutputFormat, ToolChoice};
 

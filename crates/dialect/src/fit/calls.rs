@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::de::IgnoredAny;
 
-use super::{Aim, Fitted, custom};
+use super::aim::{Aim, Fitted};
+use super::free_text::in_object;
 use crate::exchange::{ChatRequest, Content, Message, Profile, Tool, ToolChoice};
 use crate::wire::Wire;
 
@@ -51,7 +52,7 @@ fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) 
             } else if reads
                 && !(said.starts_with('{') && serde_json::from_str::<IgnoredAny>(said).is_ok())
             {
-                call.arguments = Cow::Owned(custom::in_object(&call.arguments));
+                call.arguments = Cow::Owned(in_object(&call.arguments));
                 let at = fitted.message(at);
                 let param = format!("messages[{at}].tool_calls[{position}].arguments");
                 let why = "they are no JSON object, so they were sent as text within one";

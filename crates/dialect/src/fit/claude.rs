@@ -1,7 +1,7 @@
 //! What Anthropic's models refuse of thinking, sampling and tools together.
 
+use super::aim::{Aim, Fitted};
 use super::family::{Claude, Thinks};
-use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Effort, Reasoning, Role, ToolChoice};
 use crate::wire::Wire;
 

@@ -3,13 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::{Aim, Fitted};
+use super::aim::{Aim, Fitted};
+use super::free_text::in_object;
 use crate::exchange::{ChatRequest, Content, Profile, Tool};
-use crate::json::{Document, Value, json_string};
+use crate::json::{Document, Value};
 use crate::wire::Wire;
 
-/// The function's one argument.
-pub(super) const INPUT: &str = "input";
 const SCHEMA: &str = "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\",\"description\":\"The whole input of the tool, as it is.\"}},\"required\":[\"input\"],\"additionalProperties\":false}";
 
 /// Whether the target has custom tools of its own: OpenAI alone.
@@ -39,28 +38,6 @@ pub(super) fn bridge(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut 
             call.arguments = Cow::Owned(in_object(&call.arguments));
         }
     }
-}
-
-/// Free text as the function's arguments.
-pub(super) fn in_object(text: &str) -> String {
-    format!("{{\"{INPUT}\":{}}}", json_string(text))
-}
-
-/// The free text of the function's arguments; what isn't of that form is passed on as it is.
-pub(super) fn text_of(arguments: &str) -> String {
-    let document = Document::parse(arguments.as_bytes());
-    let text = document.ok().and_then(|document| {
-        let root = document.root();
-        let named = root.get(INPUT).and_then(Value::as_str);
-        // Small models name the argument as they like.
-        let only = || {
-            let mut members = root.members();
-            let (_, value) = members.next()?;
-            value.as_str().filter(|_| members.next().is_none())
-        };
-        named.or_else(only).map(Cow::into_owned)
-    });
-    text.unwrap_or_else(|| arguments.to_owned())
 }
 
 /// What the tool does, and the grammar of its input.

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::aim::{Aim, Fitted};
 use super::back::WRAPPED;
 use super::family::{Family, Forces};
-use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
 use crate::wire::Wire;
 
@@ -127,7 +127,7 @@ fn note(request: &mut ChatRequest<'_>, aim: &Aim<'_>) {
         } else {
             ","
         };
-        let about = crate::json_string(&about);
+        let about = crate::json::json_string(&about);
         *schema = Cow::Owned(format!("{{\"description\":{about}{comma}{rest}"));
     }
 }

@@ -1,6 +1,6 @@
 //! What Google's models refuse of thinking and limits.
 
-use super::Fitted;
+use super::aim::Fitted;
 use super::claude::limit;
 use super::family::Gemini;
 use crate::exchange::{ChatRequest, Effort};

@@ -1,20 +1,12 @@
 //! Tools that a provider runs itself (web search, code execution, computer use) at a target that
 //! has none of them: left out and named, refused only where one has to be called.
 
-use super::{Aim, Fitted};
+use super::aim::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Grade, Lost, ToolChoice};
-use crate::wire::Wire;
-use crate::{anthropic, converse, gemini};
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
-    kind == "custom"
-        || match aim.to {
-            Wire::Messages => anthropic::is_own_tool(kind),
-            Wire::Gemini => gemini::is_own_tool(kind),
-            Wire::Converse => converse::is_own_tool(kind),
-            _ => false,
-        }
+    kind == "custom" || aim.format.is_own_tool(kind)
 }
 
 const WHY: &str = "this upstream has no such tool, and only its provider could run it";

@@ -6,13 +6,15 @@
 //! [`fit`] changes the typed request and says what the client should know of; [`Back`] is what has
 //! to be undone in the answer, whole ([`Back::answer`]) or streamed ([`Undo`]).
 
-mod back;
+mod aim;
+pub(crate) mod back;
 mod bedrock;
 mod calls;
 mod claude;
 mod custom;
 mod family;
 mod form;
+mod free_text;
 mod gemini;
 mod hosted;
 mod names;
@@ -23,85 +25,13 @@ mod room;
 mod turns;
 mod undo;
 
-pub use back::{Back, Seen};
+pub(crate) use aim::{Aim, Fitted};
 pub(crate) use family::takes_system_messages;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use undo::Undo;
 
-use crate::exchange::{ChatRequest, Lost, Profile, WriteOptions};
-use crate::wire::Wire;
+use crate::exchange::ChatRequest;
 use family::Family;
-
-/// Where a request goes.
-pub(crate) struct Aim<'o> {
-    to: Wire,
-    profile: Profile,
-    model: &'o str,
-    default_max_tokens: u64,
-    room: Option<u64>,
-    family: Family,
-}
-
-impl<'o> Aim<'o> {
-    pub(crate) fn new(to: Wire, options: &'o WriteOptions, asked: &'o str) -> Self {
-        let model = match options.model.as_str() {
-            "" => asked,
-            model => model,
-        };
-        Self {
-            to,
-            profile: options.profile,
-            model,
-            default_max_tokens: match options.default_max_tokens {
-                0 => 4096,
-                tokens => tokens,
-            },
-            room: options.room,
-            family: Family::of(to, options.profile, model),
-        }
-    }
-}
-
-/// What fitting found.
-#[derive(Default)]
-pub(crate) struct Fitted {
-    /// What the client should know of, in the words of the client's own request.
-    pub(crate) lost: Vec<Lost>,
-    /// What the answer needs.
-    pub(crate) back: Back,
-    /// For each message, which of the client's it was.
-    messages: Vec<usize>,
-    /// For each tool, which of the client's it was.
-    tools: Vec<usize>,
-}
-
-impl Fitted {
-    fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.lost.push(Lost::new(param, why));
-    }
-
-    /// The number that a message has in the client's request.
-    fn message(&self, at: usize) -> usize {
-        self.messages.get(at).copied().unwrap_or(at)
-    }
-
-    /// What a writer calls by the number in the fitted request, by that in the client's.
-    pub(crate) fn unfitted(&self, param: String) -> String {
-        for (list, numbers) in [("messages[", &self.messages), ("tools[", &self.tools)] {
-            let Some((number, rest)) = param.strip_prefix(list).and_then(|p| p.split_once(']'))
-            else {
-                continue;
-            };
-            let at: Option<usize> = number.parse().ok();
-            if let Some(was) = at.and_then(|at| numbers.get(at))
-                && Some(*was) != at
-            {
-                return format!("{list}{was}]{rest}");
-            }
-        }
-        param
-    }
-}
 
 /// Fits a request to where it goes.
 pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::{Aim, Fitted};
+use super::aim::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Profile, Tool, ToolChoice};
 use crate::wire::Wire;
 

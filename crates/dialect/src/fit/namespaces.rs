@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::aim::{Aim, Fitted};
 use super::names::rename_all;
-use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Tool};
 use crate::json::{Document, Kind, Value};
 

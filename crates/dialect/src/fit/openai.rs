@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Fitted;
+use super::aim::Fitted;
 use super::claude::limit;
 use super::family::OpenAi;
 use crate::exchange::{ChatRequest, Effort};

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::aim::{Aim, Fitted};
 use super::family::Family;
-use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, Source, ToolResult};
 use crate::json::{Document, Value};
 use crate::wire::Wire;

@@ -1,7 +1,7 @@
 //! An output limit that does not fit beside the prompt. Servers refuse it, and agents ask for the
 //! most that their own vendor's model has.
 
-use super::{Aim, Fitted};
+use super::aim::{Aim, Fitted};
 use crate::exchange::ChatRequest;
 use crate::wire::Wire;
 

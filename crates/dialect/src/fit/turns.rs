@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use super::aim::{Aim, Fitted};
 use super::family::takes_system_messages;
-use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role};
 use crate::wire::Wire;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::back::{Back, Seen, finish, unwrapped};
-use super::custom;
+use super::free_text::text_of;
 use crate::exchange::{Delta, PartKind, StreamEvent};
 
 /// What a part of the answer is on its way to the client.
@@ -184,7 +184,7 @@ impl Undo {
             Kept::Gathered { text, as_output } => {
                 let text = match as_output {
                     true => unwrapped(text),
-                    false => custom::text_of(text),
+                    false => text_of(text),
                 };
                 if !text.is_empty() {
                     out.push(StreamEvent::PartDelta {

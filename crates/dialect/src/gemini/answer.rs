@@ -16,7 +16,7 @@ use super::names::{each, get, text};
 use super::sources::{citations, in_bytes, in_characters, write_citations};
 use super::view::{View, arguments, made_up_id};
 use super::{base64, time};
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{
     ChatAnswer, Choice, Citation, Content, Finish, Media, Part, Source, ToolCall,
 };

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 
 use crate::cohere::{List, Object};
-use crate::door::{Entered, Told, Vectors};
+use crate::door::embedded::Vectors;
+use crate::door::told::{Entered, Told};
 use crate::fields::{invalid, name_of, string};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;

@@ -5,9 +5,9 @@ use bytes::Bytes;
 
 use super::emit::{name, string};
 use super::names::{each, get, text};
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::json::{Kind, Value};
+use crate::payload::UpstreamErrorBody;
 
 /// Google's status of an HTTP status (google/rpc/code.proto).
 const STATUSES: [(u16, &str); 14] = [

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use super::error::read_error;
 use super::grammar::ANSWER;
 use super::names::name_of;
+use crate::contract::failure::ConvertError;
 use crate::grammar::gather::{Gathered, Members};
 use crate::json::Document;
-use crate::openai::convert::ConvertError;
 use crate::payload::PayloadError;
 
 /// The answer that a stream's events amount to.

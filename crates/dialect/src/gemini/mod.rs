@@ -11,6 +11,7 @@ pub(crate) mod embed;
 mod emit;
 mod error;
 mod fold;
+pub(crate) mod format;
 mod generation;
 mod grammar;
 mod logprobs;
@@ -31,15 +32,8 @@ mod write_generation;
 mod write_media;
 mod write_tools;
 
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_body, read_error};
-pub(crate) use fold::fold;
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
+pub(crate) use error::error_body;
 pub(crate) use time::write as write_time;
-pub(crate) use write::write_request;
-pub(crate) use write_tools::is_own_tool;
 
 use bytes::Bytes;
 

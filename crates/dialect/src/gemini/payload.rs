@@ -9,7 +9,8 @@ use super::error::read_error;
 use super::grammar::ANSWER;
 use super::names::name_of;
 use crate::canonical::{Channel, FinishKind};
-use crate::grammar::payload::{WHOLE, read as read_by};
+use crate::grammar::WHOLE;
+use crate::grammar::payload::read as read_by;
 use crate::json::Value;
 use crate::payload::{Payload, PayloadError};
 

@@ -8,7 +8,7 @@ use super::sources::citations;
 use super::time;
 use super::view::{View, arguments, made_up_id};
 use crate::canonical::Usage;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};

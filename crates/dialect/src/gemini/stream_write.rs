@@ -9,11 +9,12 @@ use super::emit::{call_part, name, string, text_part};
 use super::error::error_body;
 use super::logprobs::write_logprobs;
 use super::sources::write_citations;
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
-use crate::error::ErrorParts;
+use crate::contract::context::AnswerContext;
+use crate::contract::refusal::ErrorParts;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent, ToolCall};
+use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream.
 pub(crate) struct StreamWriter {

@@ -5,20 +5,11 @@ use super::write_contents::Contents;
 use super::write_generation;
 use super::write_tools::{tool_config, tools};
 use crate::canonical::Field;
-use crate::exchange::{ChatRequest, Inexpressible, Lost, WriteOptions, Written};
+use crate::exchange::{ChatRequest, Inexpressible, Losses, WriteOptions, Written};
 use crate::json::write_json_string;
 
 /// Fields that only Google has, and that go back where they came from.
 const OWN: [&str; 3] = ["cachedContent", "modelArmorConfig", "safetySettings"];
-/// What can't be said, as it is found.
-#[derive(Default)]
-pub(super) struct Losses(pub(super) Vec<Lost>);
-
-impl Losses {
-    pub(super) fn push(&mut self, param: impl Into<String>, why: &'static str) {
-        self.0.push(Lost::new(param, why));
-    }
-}
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,

@@ -4,11 +4,12 @@ use super::base64;
 use super::contents::RECENT_CALLS;
 use super::emit::{call_arguments, call_part, end_part, item, name, string, text_part};
 use super::view::{NO_SIGNATURE, is_about};
-use super::write::Losses;
 use super::write_generation::is_third_generation;
 use super::write_media::{At, inexpressible, write_media};
 use crate::canonical::Field;
-use crate::exchange::{ChatRequest, Content, Inexpressible, Message, Part, Role, ToolResult};
+use crate::exchange::{
+    ChatRequest, Content, Inexpressible, Losses, Message, Part, Role, ToolResult,
+};
 use crate::json::write_json_string;
 
 /// Parts that only Google has.

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::emit::{item, name, string};
-use super::write::Losses;
-use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Sampling};
+use crate::exchange::{ChatRequest, Effort, Losses, OutputFormat, Reasoning, Sampling};
 use crate::json::write_json_string;
 
 /// The most stop sequences that Google takes.

@@ -3,8 +3,7 @@
 use super::base64;
 use super::emit::{file_data, inline_data};
 use super::view::is_google_id;
-use super::write::Losses;
-use crate::exchange::{Inexpressible, Media, Source};
+use crate::exchange::{Inexpressible, Losses, Media, Source};
 
 /// The most bytes that one medium may have in the request itself, and that a PDF may have
 /// (ai.google.dev/gemini-api/docs/file-input-methods).

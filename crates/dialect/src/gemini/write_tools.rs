@@ -1,8 +1,7 @@
 //! Writes tools, and which of them must be called.
 
 use super::emit::{item, name, string};
-use super::write::Losses;
-use crate::exchange::{ChatRequest, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Losses, Tool, ToolChoice};
 use crate::json::write_json_string;
 
 /// Tools that Google runs (`Tool` in its API).

@@ -216,3 +216,13 @@ pub(crate) enum Mark {
     /// The stretch is complete.
     Closes,
 }
+
+/// From here on stretches are texts that come whole.
+pub(crate) const WHOLE: u32 = 1 << 31;
+/// Where the number of a part stands in that of a stretch, beside its item's.
+pub(crate) const ITEM_BITS: u32 = 12;
+pub(crate) const PART_BITS: u32 = 10;
+/// A part of an item's summary, not of its content.
+pub(crate) const SUMMARY: u32 = 1 << 29;
+/// A custom tool's input, not a function's arguments.
+pub(crate) const CUSTOM: u32 = 1 << 30;

@@ -2,20 +2,13 @@
 //! output and to which stretch they belong, which values can't be read as text.
 
 use super::walk::{Path, Step, member, number};
-use super::{Axis, Closes, List, Mark, Names, Object, Piece, Rule, Said};
+use super::{
+    Axis, CUSTOM, Closes, ITEM_BITS, List, Mark, Names, Object, PART_BITS, Piece, Rule, SUMMARY,
+    Said, WHOLE,
+};
 use crate::canonical::{Channel, FinishKind};
 use crate::json::{Kind, Value};
 use crate::payload::{Payload, PayloadError, TextDelta, wrong_type};
-
-/// From here on stretches are texts that come whole.
-pub(crate) const WHOLE: u32 = 1 << 31;
-/// Where the number of a part stands in that of a stretch, beside its item's.
-pub(crate) const ITEM_BITS: u32 = 12;
-pub(crate) const PART_BITS: u32 = 10;
-/// A part of an item's summary, not of its content.
-pub(crate) const SUMMARY: u32 = 1 << 29;
-/// A custom tool's input, not a function's arguments.
-pub(crate) const CUSTOM: u32 = 1 << 30;
 
 /// Reads an object into the payload, and says how many choices there are.
 ///

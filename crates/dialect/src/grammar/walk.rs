@@ -68,7 +68,7 @@ pub(super) fn member<'d>(of: Value<'d>, name: &str, names: Names) -> Option<Valu
 pub(super) fn number(value: Value<'_>) -> Option<u32> {
     let number = value.as_integer()?;
     let number = u32::try_from(number).ok()?;
-    (number < super::payload::WHOLE).then_some(number)
+    (number < super::WHOLE).then_some(number)
 }
 
 /// Where a value stands. It costs nothing until an error wants to tell it.

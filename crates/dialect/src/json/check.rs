@@ -1,7 +1,11 @@
 //! What makes a text no acceptable JSON, and the checks that the grammar alone does not make.
 
 use super::document::{Document, Kind, Value};
-use super::{MAX_DEPTH, text};
+use super::text;
+
+/// The deepest nesting of arrays and objects that is taken. OpenAI allows 10 levels in a
+/// JSON schema and real tool schemas stay under 30; beyond that a body is an attack.
+pub const MAX_DEPTH: usize = 64;
 
 /// Why a text is not taken as JSON. Messages name a place, never the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

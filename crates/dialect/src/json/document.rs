@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::check::{JsonError, lone_surrogate, refuse_duplicates};
-use super::{MAX_DEPTH, text};
+use super::check::{JsonError, MAX_DEPTH, lone_surrogate, refuse_duplicates};
+use super::text;
 
 /// A range of bytes in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

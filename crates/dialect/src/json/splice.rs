@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::Span;
+use super::document::Span;
 
 /// What to put in a range's place.
 #[derive(Debug, Clone)]

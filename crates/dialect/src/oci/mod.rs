@@ -8,6 +8,7 @@
 mod answer;
 mod arguments;
 mod first;
+pub(crate) mod format;
 mod generic;
 mod message;
 mod schema;
@@ -17,7 +18,3 @@ mod stream;
 mod tests;
 mod time;
 mod write;
-
-pub(crate) use answer::{read_answer, read_error};
-pub(crate) use stream::StreamReader;
-pub(crate) use write::write_request;

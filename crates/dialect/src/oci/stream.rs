@@ -2,11 +2,11 @@
 //! why it ended; usage may follow. The body's end ends the stream.
 
 use super::answer::{call_of, citations_of, finish, logprob_items, read_error, text_of, usage};
-use crate::UpstreamErrorBody;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::PayloadError;
+use crate::payload::UpstreamErrorBody;
 
 /// Reads a stream.
 #[derive(Debug, Default)]

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{StreamReader, read_answer, read_error, write_request};
+use super::answer::{read_answer, read_error};
+use super::stream::StreamReader;
+use super::write::write_request;
 use crate::canonical::Usage;
 use crate::cohere::testing::*;
 use crate::exchange::{

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::cohere::{List, Object};
-use crate::door::{Said, Tokens, Told, said};
+use crate::door::said::{Said, Tokens, said};
+use crate::door::told::Told;
 use crate::gemini;
 use crate::json::{Document, Kind, Value};
 

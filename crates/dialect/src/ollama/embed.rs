@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::request::{copy, model, object, parsed};
 use crate::cohere::{List, Object};
-use crate::door::{Entered, Told, Vectors, texts};
+use crate::door::embedded::{Vectors, texts};
+use crate::door::told::{Entered, Told};
 use crate::fields::name_of;
 use crate::request::RequestError;
 

@@ -6,7 +6,7 @@ use super::answer::loaded;
 use super::message::{Calls, picture, write_message};
 use super::options;
 use crate::cohere::{List, Object};
-use crate::door::{Entered, Told};
+use crate::door::told::{Entered, Told};
 use crate::fields::{boolean, invalid, name_of, string};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;

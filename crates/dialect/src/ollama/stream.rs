@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::answer::{done_reason, end, head, speak};
-use crate::door::{Call, DoorStream, Piece, Said, Tokens, Told, pieces};
+use crate::door::said::{Call, Piece, Said, Tokens, pieces};
+use crate::door::told::{DoorStream, Told};
 
 /// Writes a stream.
 pub(crate) struct Lines {

@@ -9,7 +9,8 @@ pub use write::translate_embeddings;
 
 use bytes::Bytes;
 
-use crate::cross::{AnswerContext, TranslateError};
+use crate::contract::context::AnswerContext;
+use crate::contract::failure::TranslateError;
 use crate::exchange::{Inexpressible, WriteOptions, Written};
 use crate::json::{Document, Value};
 use crate::payload::{Payload, PayloadError};

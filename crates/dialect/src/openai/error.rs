@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::contract::refusal::ErrorParts;
 use crate::json::json_string;
 
 /// A response body that reports an error. An empty `kind` stands for the one that OpenAI's
@@ -27,6 +28,17 @@ pub fn error_body(
         optional(code),
     );
     body.into()
+}
+
+/// The body that tells a client of an error.
+pub(crate) fn body_of(error: &ErrorParts<'_>) -> Bytes {
+    error_body(
+        error.status,
+        error.message,
+        error.kind,
+        error.param,
+        error.code,
+    )
 }
 
 /// The data of an event that reports an error in a stream that has begun. Official clients

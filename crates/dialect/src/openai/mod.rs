@@ -8,6 +8,7 @@ pub mod models;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;
+pub(crate) mod format;
 mod grammar;
 mod message;
 pub(crate) mod payload;

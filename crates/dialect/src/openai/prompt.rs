@@ -1,15 +1,12 @@
 //! Reads the fields of a chat or completion request into the canonical prompt.
 
 use super::message::{self, Parts};
-use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
+use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling, TOKEN_IDS};
 use crate::fields::{
     boolean, field, has, has_value, integer, invalid, name_of, number, string, tools,
 };
 use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
-
-/// The kind of the opaque part that holds a prompt of token ids.
-pub(crate) const TOKEN_IDS: &str = "token_ids";
 
 pub(crate) fn read(operation: Operation, root: Value<'_>) -> Result<Read, RequestError> {
     if root.kind() != Kind::Object {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::convert::ConvertError;
 use crate::canonical::Operation;
+use crate::contract::failure::ConvertError;
 use crate::json::{Document, Kind, Value, json_string};
 use crate::payload::{Payload, PayloadError, wrong_type};
 
@@ -20,7 +20,8 @@ use crate::payload::{Payload, PayloadError, wrong_type};
 /// When the body is no completion or an error, see [`ConvertError`].
 pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
     // Whatever is read from here on has the type it should have.
-    if Payload::parse(operation, body.clone())?.error().is_some() {
+    let read = Payload::read_by(operation.into(), body.clone(), super::payload::read)?;
+    if read.error().is_some() {
         return Err(ConvertError::Upstream);
     }
     let document = Document::parse(body).map_err(PayloadError::from)?;

@@ -8,7 +8,7 @@ use super::object::{self, Head, State};
 use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
 use crate::fit::join_namespace;
 use crate::json::{Document, Kind, Value};

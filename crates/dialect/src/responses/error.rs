@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::json_out;
-use crate::UpstreamErrorBody;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::json::{Kind, Value};
 use crate::openai::payload::error_of;
+use crate::payload::UpstreamErrorBody;
 
 /// `{"type": "error", "code", "message", "param", "sequence_number"}`. The number goes
 /// on where the stream stopped.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::content::{self, other_fields};
 use super::tools;
-use crate::cross::TranslateError;
+use crate::contract::failure::TranslateError;
 use crate::exchange::{
     ChatRequest, Content, Inexpressible, Message, Part, Role, Tool, ToolCall, ToolResult,
 };

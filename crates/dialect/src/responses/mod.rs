@@ -8,6 +8,7 @@ mod answer;
 mod content;
 mod echo;
 mod error;
+pub(crate) mod format;
 mod grammar;
 mod items;
 mod json_out;
@@ -30,13 +31,6 @@ mod tools;
 mod write;
 mod write_items;
 mod write_media;
-
-pub(crate) use answer::{read_answer, write_answer};
-pub(crate) use error::{error_event, read_error};
-pub(crate) use read::read_request;
-pub(crate) use stream_read::StreamReader;
-pub(crate) use stream_write::StreamWriter;
-pub(crate) use write::write_request;
 
 /// What stands before hidden reasoning of another provider (Anthropic's `redacted_thinking`)
 /// where it travels as `encrypted_content`, which clients only hand back.

@@ -2,7 +2,7 @@
 
 use super::json_out::{name, number, raw, text, write_number};
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::Finish;
 use crate::json::write_json_string;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{items, tools};
-use crate::cross::TranslateError;
+use crate::contract::failure::TranslateError;
 use crate::exchange::{
     ChatRequest, Effort, Inexpressible, Message, OutputFormat, Part, Reasoning, Role,
 };

@@ -5,11 +5,11 @@ use super::answer::{self, owned};
 use super::error::read_error;
 use super::stream_pieces::{Known, PIECES, Piece, Slot};
 use super::{content, items};
-use crate::UpstreamErrorBody;
-use crate::cross::ReadStream;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
+use crate::payload::UpstreamErrorBody;
 use crate::payload::{PayloadError, wrong_type};
 
 /// Reads a stream.

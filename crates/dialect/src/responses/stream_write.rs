@@ -7,11 +7,12 @@ use super::json_out::{name, number, separate_in, text};
 use super::object::{self, Head, State};
 use super::parts_out::{self, Called};
 use super::stream_part::{Kind, Message, Open, joined, write_part};
-use crate::UpstreamErrorBody;
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::fit::split_namespace;
+use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream. Only the first choice is told: the format has no others.
 pub(crate) struct StreamWriter {

@@ -1,6 +1,6 @@
 //! What the number of a stretch of text says (see [`crate::TextDelta::choice`]).
 
-use crate::grammar::payload::{CUSTOM, ITEM_BITS, PART_BITS, SUMMARY, WHOLE};
+use crate::grammar::{CUSTOM, ITEM_BITS, PART_BITS, SUMMARY, WHOLE};
 
 /// Where text stands: the item, the part within it, and what kind of part. The first part of an
 /// item has the item's number.

@@ -5,9 +5,14 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::*;
+use super::answer::{read_answer, write_answer};
+use super::read::read_request;
+use super::stream_read::StreamReader;
+use super::stream_write::StreamWriter;
+use super::write::write_request;
 use crate::canonical::{Field, Usage};
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::{ReadStream, WriteStream};
 use crate::exchange::*;
 use crate::json::Document;
 

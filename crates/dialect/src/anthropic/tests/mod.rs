@@ -7,9 +7,14 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
+use super::answer::{read_answer, write_answer};
+use super::read::read_request;
+use super::stream_read::StreamReader;
+use super::stream_write::StreamWriter;
+use super::write::write_request;
 use crate::canonical::{Field, Usage};
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::{ReadStream, WriteStream};
 use crate::exchange::{
     CacheMarker, ChatAnswer, ChatRequest, Choice, Citation, Collector, Content, Effort, Finish,
     Media, Message, OutputFormat, Part, Reasoning, Role, Sampling, Source, Tool, ToolCall,

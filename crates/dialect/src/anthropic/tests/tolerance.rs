@@ -1,8 +1,8 @@
 //! Streams and answers that are not as they should be, on both sides.
 
 use super::*;
-use crate::UpstreamErrorBody;
 use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::payload::UpstreamErrorBody;
 
 fn steps(events: &[&str]) -> Vec<StreamEvent> {
     let mut reader = StreamReader::default();

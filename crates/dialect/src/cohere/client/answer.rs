@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::cohere::{List, Object};
-use crate::door::{Call, Tokens, Told, said};
+use crate::door::said::{Call, Tokens, said};
+use crate::door::told::Told;
 
 pub(crate) fn answer(body: &Bytes, told: &Told) -> Option<Bytes> {
     let said = said(body)?;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::cohere::{List, Object};
-use crate::door::{Entered, Told, Vectors, texts};
+use crate::door::embedded::{Vectors, texts};
+use crate::door::told::{Entered, Told};
 use crate::fields::{invalid, name_of, string};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;

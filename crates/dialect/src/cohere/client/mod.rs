@@ -12,7 +12,7 @@ mod tests;
 use bytes::Bytes;
 
 use super::Object;
-use crate::error::ErrorParts;
+use crate::contract::refusal::ErrorParts;
 use crate::json::json_string;
 
 pub(crate) use answer::answer;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::message::{documents, write_messages};
 use crate::cohere::Object;
-use crate::door::{Entered, Told};
+use crate::door::told::{Entered, Told};
 use crate::fields::{boolean, invalid, name_of, string};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::answer::{block_of, finish_reason, write_call, write_usage};
 use crate::cohere::Object;
-use crate::door::{Call, DoorStream, Piece, Tokens, Told, pieces};
+use crate::door::said::{Call, Piece, Tokens, pieces};
+use crate::door::told::{DoorStream, Told};
 use crate::json::write_json_string;
 
 /// Writes a stream.

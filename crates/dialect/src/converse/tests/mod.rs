@@ -7,8 +7,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use self::generate::{answers, requests};
-use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
+use super::answer::{read_answer, write_answer};
+use super::read::read_request;
+use super::stream_read::StreamReader;
+use super::stream_write::StreamWriter;
+use super::write::write_request;
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::{ReadStream, WriteStream};
 use crate::exchange::{ChatAnswer, Collector, StreamEvent, WriteOptions, replay};
 use crate::json::Document;
 use crate::wire::{Target, Wire};

@@ -7,7 +7,7 @@ use crate::exchange::{
     CacheMarker, ChatRequest, Content, Effort, Inexpressible, Media, Message, Part, Reasoning,
     Role, Source, Tool, ToolCall, ToolChoice, ToolResult, WriteOptions,
 };
-use crate::gemini::write_request;
+use crate::gemini::write::write_request;
 
 fn message(role: Role, contents: impl IntoIterator<Item = Content<'static>>) -> Message<'static> {
     Message {

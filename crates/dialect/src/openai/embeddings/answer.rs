@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::EmbeddingForm;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::json::{Document, Kind, Splice, Value, json_string, splice};
 use crate::openai::payload::{error_of, usage_of};
 use crate::payload::{Payload, PayloadError, wrong_type};

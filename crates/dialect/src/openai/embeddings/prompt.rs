@@ -2,8 +2,7 @@
 //! list of token ids, is a message of the user.
 
 use super::super::message::{self, Parts};
-use super::super::prompt::TOKEN_IDS;
-use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
+use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling, TOKEN_IDS};
 use crate::fields::{field, integer, invalid, name_of, string};
 use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};

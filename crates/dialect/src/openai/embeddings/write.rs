@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::EmbeddingForm;
 use crate::body::BodyChange;
-use crate::cross::TranslateError;
+use crate::contract::failure::TranslateError;
 use crate::exchange::{Inexpressible, Lost, Profile, WriteOptions, Written};
 use crate::fields::{canonical, integer, invalid, name_of, string};
 use crate::json::{Document, Kind, Shape, Value, json_string, write_json_string};

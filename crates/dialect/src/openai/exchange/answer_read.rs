@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::calls::Fragment;
-use super::{named, reasoning, some, text};
+use super::members::{named, some, text};
+use super::reasoning;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, PartKind, ToolCall};
 use crate::json::{Kind, Value};
 use crate::openai::payload::usage_of;

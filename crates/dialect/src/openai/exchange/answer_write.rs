@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::object::member;
 use super::reasoning;
 use crate::canonical::Usage;
-use crate::cross::AnswerContext;
+use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, ToolCall};
 use crate::json::write_json_string;
 

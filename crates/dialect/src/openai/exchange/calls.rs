@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{some, text};
+use super::members::{some, text};
 use crate::exchange::{PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};

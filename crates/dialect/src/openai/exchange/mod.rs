@@ -9,6 +9,7 @@ mod answer_write;
 mod calls;
 mod extras;
 mod media;
+mod members;
 mod object;
 mod read;
 mod read_message;
@@ -31,26 +32,3 @@ pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
 pub(crate) use write::write_request;
-
-use std::borrow::Cow;
-
-use crate::json::Value;
-
-/// An object's members that are not null, by name.
-fn named<'d>(object: Value<'d>) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
-    object
-        .members()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (crate::fields::name_of(key), value))
-}
-
-/// An object's member that is not null.
-fn some<'d>(object: Value<'d>, name: &str) -> Option<Value<'d>> {
-    object.get(name).filter(|value| !value.is_null())
-}
-
-/// A string member that says something.
-fn text<'d>(object: Value<'d>, name: &str) -> Option<Cow<'d, str>> {
-    let text = object.get(name)?.as_str()?;
-    (!text.is_empty()).then_some(text)
-}

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::members::{named, some};
 use super::read_message::Messages;
-use super::{named, read_tools, some};
+use super::read_tools;
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Sampling};
 use crate::fields::{boolean, canonical, field, integer, invalid, number, string};
 use crate::json::{Kind, Shape, Value};
@@ -128,7 +129,7 @@ impl<'d> Reader<'d> {
         if self.request.user.as_ref() != Some(&user) {
             self.request.extra.push(crate::canonical::Field {
                 name: "user".to_owned(),
-                value: crate::json_string(&user),
+                value: crate::json::json_string(&user),
             });
         }
     }
@@ -236,7 +237,7 @@ fn without_switches(kwargs: Value<'_>) -> String {
         .into_iter()
         .map(|(name, value)| {
             let value = canonical(value, Shape::WHOLE);
-            format!("{}:{value}", crate::json_string(&name))
+            format!("{}:{value}", crate::json::json_string(&name))
         })
         .collect();
     format!("{{{}}}", members.join(","))

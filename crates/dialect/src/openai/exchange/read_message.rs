@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::members::{named, some, text};
 use super::read_part::{marker, part};
 use super::read_tools::{need, need_str};
-use super::{named, reasoning, some, text};
+use super::reasoning;
 use crate::exchange::{Content, Media, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::fields::{field, invalid, string};
 use crate::json::{Kind, Value};

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::media::{BAD_BASE64, BAD_DATA_URL, is_base64, read_url, type_of_format};
+use super::members::{named, text};
 use super::read_tools::{need, need_str};
-use super::{named, reasoning, text};
+use super::reasoning;
 use crate::exchange::{CacheMarker, Content, Media, Part, Source};
 use crate::fields::{field, invalid, string};
 use crate::json::{Kind, Value};

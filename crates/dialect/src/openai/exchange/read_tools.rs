@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::members::{named, some};
 use super::read_part::marker;
-use super::{named, some};
 use crate::exchange::{OutputFormat, Tool, ToolChoice};
 use crate::fields::{boolean, field, invalid, string};
 use crate::json::{Kind, Value};
@@ -93,7 +93,7 @@ fn builtin<'d>(
     if kind == "custom" {
         let custom = need(value, "custom", path)?;
         tool.name = need_str(custom, "name", || path() + ".custom")?;
-        tool.description = super::text(custom, "description");
+        tool.description = super::members::text(custom, "description");
     }
     Ok(tool)
 }
@@ -205,7 +205,7 @@ pub(super) fn response_format<'d>(
             let strict = some(asked, "strict");
             Some(OutputFormat::JsonSchema {
                 name: need_str(asked, "name", path)?,
-                description: super::text(asked, "description"),
+                description: super::members::text(asked, "description"),
                 schema: schema.raw().into(),
                 strict: strict
                     .map(|strict| boolean(strict, &(path() + ".strict")))

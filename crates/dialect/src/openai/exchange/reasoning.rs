@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{named, some, text};
+use super::members::{named, some, text};
 use crate::exchange::{Content, Part};
 use crate::json::{Kind, Value, write_json_string};
 

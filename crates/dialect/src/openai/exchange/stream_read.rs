@@ -2,8 +2,9 @@
 
 use super::answer_read::{chunk, citation, created, finish, has, index_of, logprobs};
 use super::calls::{Calls, Fragment};
-use super::{reasoning, some, text};
-use crate::cross::ReadStream;
+use super::members::{some, text};
+use super::reasoning;
+use crate::contract::stream::ReadStream;
 use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::openai::payload::{error_of, usage_of};

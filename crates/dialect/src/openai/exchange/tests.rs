@@ -11,7 +11,8 @@ use proptest::prelude::*;
 
 use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
 use crate::canonical::Usage;
-use crate::cross::{AnswerContext, ReadStream, WriteStream};
+use crate::contract::context::AnswerContext;
+use crate::contract::stream::{ReadStream, WriteStream};
 use crate::exchange::{
     ChatAnswer, ChatRequest, Choice, Citation, Collector, Content, Effort, Finish, Media, Message,
     OutputFormat, Part, Profile, Reasoning, Role, Sampling, Source, StreamEvent, Tool, ToolCall,

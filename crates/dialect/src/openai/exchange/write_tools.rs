@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::members::text;
 use super::object::{Body, UNKNOWN, member};
-use super::text;
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
 use crate::json::{Document, Value, write_json_string};
 
@@ -121,7 +121,7 @@ fn custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
     if let Some(description) = description.or_else(|| text(declared, "description")) {
         member("description", &description, out);
     }
-    if let Some(format) = super::some(declared, "format") {
+    if let Some(format) = super::members::some(declared, "format") {
         out.push_str(",\"format\":");
         match wrapped {
             Some(_) => out.push_str(format.raw()),

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{item_id, prefix_in, prefix_of, prefix_of_event, response_id};
+use super::ids::{item_id, prefix_in, prefix_of, prefix_of_event, response_id};
 use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
 
 /// What is put into an answer.

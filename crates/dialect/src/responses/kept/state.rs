@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{TOKEN, item_id, prefix_of};
+use super::ids::{TOKEN, item_id, prefix_of};
 use crate::json::{Document, Kind, Value, write_json_string};
 
 /// An item of a conversation.

@@ -1,0 +1,85 @@
+//! Where a request goes, and what was found while it was fitted.
+
+use super::back::Back;
+use super::family::Family;
+use crate::contract::format::Format;
+use crate::exchange::{Lost, Profile, WriteOptions};
+use crate::wire::Wire;
+
+/// Where a request goes.
+pub(crate) struct Aim<'o> {
+    pub(super) to: Wire,
+    pub(super) format: &'static dyn Format,
+    pub(super) profile: Profile,
+    pub(super) model: &'o str,
+    pub(super) default_max_tokens: u64,
+    pub(super) room: Option<u64>,
+    pub(super) family: Family,
+}
+
+impl<'o> Aim<'o> {
+    pub(crate) fn new(
+        format: &'static dyn Format,
+        options: &'o WriteOptions,
+        asked: &'o str,
+    ) -> Self {
+        let model = match options.model.as_str() {
+            "" => asked,
+            model => model,
+        };
+        let to = format.wire();
+        Self {
+            to,
+            format,
+            profile: options.profile,
+            model,
+            default_max_tokens: match options.default_max_tokens {
+                0 => 4096,
+                tokens => tokens,
+            },
+            room: options.room,
+            family: Family::of(to, options.profile, model),
+        }
+    }
+}
+
+/// What fitting found.
+#[derive(Default)]
+pub(crate) struct Fitted {
+    /// What the client should know of, in the words of the client's own request.
+    pub(crate) lost: Vec<Lost>,
+    /// What the answer needs.
+    pub(crate) back: Back,
+    /// For each message, which of the client's it was.
+    pub(super) messages: Vec<usize>,
+    /// For each tool, which of the client's it was.
+    pub(super) tools: Vec<usize>,
+}
+
+impl Fitted {
+    pub(super) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
+        self.lost.push(Lost::new(param, why));
+    }
+
+    /// The number that a message has in the client's request.
+    pub(super) fn message(&self, at: usize) -> usize {
+        self.messages.get(at).copied().unwrap_or(at)
+    }
+
+    /// What a writer calls by the number in the fitted request, by that in the client's.
+    pub(crate) fn unfitted(&self, param: String) -> String {
+        for (list, numbers) in [("messages[", &self.messages), ("tools[", &self.tools)] {
+            let Some((number, rest)) = param.strip_prefix(list).and_then(|p| p.split_once(']'))
+            else {
+                continue;
+            };
+            let at: Option<usize> = number.parse().ok();
+            if let Some(was) = at.and_then(|at| numbers.get(at))
+                && Some(*was) != at
+            {
+                return format!("{list}{was}]{rest}");
+            }
+        }
+        param
+    }
+}

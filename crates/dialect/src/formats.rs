@@ -1,0 +1,86 @@
+//! The table of formats: what is asked of a [`Wire`] is done by its row. A new format is a folder
+//! with an implementation of [`Format`], and a row.
+
+use bytes::Bytes;
+
+use crate::contract::format::Format;
+use crate::payload::{Payload, PayloadError, StreamItem, is_done_marker};
+use crate::request::{Request, RequestError};
+use crate::wire::{Target, Terminal, Wire};
+use crate::{anthropic, cohere, converse, gemini, oci, openai, responses};
+
+/// The row of a format.
+pub(crate) fn format(wire: Wire) -> &'static dyn Format {
+    match wire {
+        Wire::Chat => &openai::format::Chat,
+        Wire::Completions => &openai::format::Completions,
+        Wire::Embeddings => &openai::format::Embeddings,
+        Wire::Responses => &responses::format::Responses,
+        Wire::Messages => &anthropic::format::Messages,
+        Wire::Gemini => &gemini::format::Gemini,
+        Wire::Converse => &converse::format::Converse,
+        Wire::Cohere => &cohere::format::Cohere,
+        Wire::Oci => &oci::format::Oci,
+    }
+}
+
+impl Request {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no JSON object of that format's form, see [`RequestError`].
+    pub fn parse(target: impl Into<Target>, body: Bytes) -> Result<Self, RequestError> {
+        let target = target.into();
+        let format = format(target.wire);
+        Self::read_by(target, body, |target, root| {
+            format.read_prompt(target, root)
+        })
+    }
+}
+
+impl Payload {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object or a known field has a wrong type. A name that occurs twice
+    /// is an error too: the client might read the other one.
+    pub fn parse(wire: impl Into<Wire>, raw: Bytes) -> Result<Self, PayloadError> {
+        let wire = wire.into();
+        Self::read_by(wire, raw, |payload, root| {
+            format(wire).read_payload(payload, root)
+        })
+    }
+}
+
+impl StreamItem {
+    /// Reads an event's data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Payload::parse`].
+    pub fn parse(wire: impl Into<Wire>, data: Bytes) -> Result<Self, PayloadError> {
+        let wire = wire.into();
+        if wire.terminal() == Terminal::Done && is_done_marker(&data) {
+            Ok(Self::Done)
+        } else {
+            Payload::parse(wire, data).map(Self::Payload)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_the_format_it_stands_for() {
+        for code in 0..9 {
+            let wire = Wire::of_code(code).unwrap();
+            assert_eq!(format(wire).wire(), wire);
+            assert_eq!(Wire::parse(wire.as_str()), Some(wire));
+        }
+        assert_eq!(Wire::of_code(9), None);
+    }
+}
