@@ -8,8 +8,7 @@ use super::grammar::{ABOUT, BEGUN_BLOCK, DELTA, MESSAGE};
 use super::stream_read::index;
 use crate::contract::failure::ConvertError;
 use crate::fields::name_of;
-use crate::grammar::Object;
-use crate::grammar::gather::{Gathered, Members};
+use crate::grammar::gather::{Gathered, Members, PLAIN};
 use crate::json::{Document, Value};
 use crate::payload::PayloadError;
 
@@ -51,7 +50,7 @@ fn add(message: &mut Members, kind: &str, root: Value<'_>) -> Result<(), Payload
         if let (Some(Gathered::Object(told)), Some(usage)) =
             (message.get("usage"), root.get("usage"))
         {
-            told.follow(usage, &Object::EMPTY, name_of);
+            told.follow(usage, &PLAIN, name_of);
         } else if let Some(usage) = root.get("usage") {
             message.set("usage", Gathered::Json(usage.raw().to_owned()));
         }

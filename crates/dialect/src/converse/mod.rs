@@ -11,7 +11,6 @@ mod names;
 mod object;
 pub(crate) mod payload;
 pub(crate) mod prompt;
-mod prompt_blocks;
 mod read;
 mod read_blocks;
 mod read_options;

@@ -38,10 +38,9 @@ pub(crate) enum Part {
     Whole(String),
 }
 
-static LISTS: Object = Object {
-    otherwise: Rule::Unreadable(Gather::Items),
-    ..Object::EMPTY
-};
+static LISTS: Object = Object::of(&[]).otherwise(Rule::Unreadable(Gather::Items));
+/// What is known of it is that its last members count.
+pub(crate) static PLAIN: Object = Object::of(&[]);
 
 impl Gathered {
     /// A list of objects whose numbers other events tell.
@@ -62,7 +61,7 @@ impl Gathered {
             Rule::Unreadable(Gather::Items) => self.items(value),
             Rule::Unreadable(Gather::Nothing) => {}
             Rule::Unreadable(Gather::Lists) => self.object(value, &LISTS, names),
-            Rule::Usage(_) => self.object(value, &Object::EMPTY, names),
+            Rule::Usage(_) => self.object(value, &PLAIN, names),
             Rule::Object(object) => self.object(value, object, names),
             Rule::Item(_) => self.item(value.raw()),
             Rule::List(list) if list.joins_texts => self.parts(value, list, names),

@@ -3,10 +3,12 @@
 //!
 //! A table lists what is known. What it does not list is unreadable, so that a new field of an
 //! upstream can't carry output past a guard. [`payload`] reads answers for meter and guard,
-//! [`gather`] makes one answer of a stream's events.
+//! [`gather`] makes one answer of a stream's events, [`prompt`] reads the content of requests for
+//! policies.
 
 pub(crate) mod gather;
 pub(crate) mod payload;
+pub(crate) mod prompt;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -60,6 +62,10 @@ pub(crate) enum Rule {
     Unreadable(Gather),
 }
 
+pub(crate) const CONTENT: Rule = Rule::Text(Said::Content, Piece::Part);
+pub(crate) const REASONING: Rule = Rule::Text(Said::Reasoning, Piece::Part);
+pub(crate) const REFUSAL: Rule = Rule::Text(Said::Refusal, Piece::Part);
+pub(crate) const ARGUMENTS: Rule = Rule::Text(Said::Arguments, Piece::Part);
 pub(crate) const STRING: Rule = Rule::Known(&[Kind::String]);
 pub(crate) const NUMBER: Rule = Rule::Known(&[Kind::Number]);
 pub(crate) const BOOL: Rule = Rule::Known(&[Kind::Bool]);
@@ -114,61 +120,117 @@ pub(crate) enum Gather {
 /// An object: what its members are.
 #[derive(Clone, Copy)]
 pub(crate) struct Object {
-    pub(crate) members: &'static [(&'static str, Rule)],
+    members: &'static [(&'static str, Rule)],
+    /// Members that hold no output, whatever they are.
+    others: &'static [&'static str],
     /// Where members are looked up that are not among those.
-    pub(crate) base: Option<&'static Object>,
+    base: Option<&'static Object>,
     /// What is in neither.
-    pub(crate) otherwise: Rule,
+    otherwise: Rule,
     /// The member whose value decides which of `kinds` the object is.
-    pub(crate) tag: &'static str,
+    tag: &'static str,
     /// What the object is by its tag: the object itself where none fits.
-    pub(crate) kinds: &'static [(&'static str, &'static Object)],
+    kinds: &'static [(&'static str, &'static Object)],
     /// Members that tell which stretch the object is about.
-    pub(crate) numbers: &'static [(&'static str, Axis)],
+    numbers: &'static [(&'static str, Axis)],
     /// What it means that the object is there.
-    pub(crate) marks: &'static [Mark],
+    marks: &'static [Mark],
     /// What is no object is unreadable here, and no error.
-    pub(crate) loose: bool,
+    loose: bool,
     /// Members whose pieces are told under another name than the whole: both names. Without the
     /// second the whole has no such member.
-    pub(crate) whole_names: &'static [(&'static str, &'static str)],
+    whole_names: &'static [(&'static str, &'static str)],
 }
 
 impl Object {
-    pub(crate) const EMPTY: Object = Object {
-        members: &[],
-        base: None,
-        otherwise: Rule::Unreadable(Gather::Last),
-        tag: "type",
-        kinds: &[],
-        numbers: &[],
-        marks: &[],
-        loose: false,
-        whole_names: &[],
-    };
+    /// An object with these members. What is not listed is unreadable.
+    pub(crate) const fn of(members: &'static [(&'static str, Rule)]) -> Object {
+        Object {
+            members,
+            others: &[],
+            base: None,
+            otherwise: Rule::Unreadable(Gather::Last),
+            tag: "type",
+            kinds: &[],
+            numbers: &[],
+            marks: &[],
+            loose: false,
+            whole_names: &[],
+        }
+    }
+
+    /// The same with members that hold no output, whatever they are.
+    pub(crate) const fn others(self, others: &'static [&'static str]) -> Object {
+        Object { others, ..self }
+    }
+
+    pub(crate) const fn members(self, members: &'static [(&'static str, Rule)]) -> Object {
+        Object { members, ..self }
+    }
+
+    pub(crate) const fn base(self, base: &'static Object) -> Object {
+        let base = Some(base);
+        Object { base, ..self }
+    }
+
+    pub(crate) const fn otherwise(self, otherwise: Rule) -> Object {
+        Object { otherwise, ..self }
+    }
+
+    pub(crate) const fn kinds(
+        self,
+        tag: &'static str,
+        kinds: &'static [(&'static str, &'static Object)],
+    ) -> Object {
+        Object { tag, kinds, ..self }
+    }
+
+    pub(crate) const fn numbers(self, numbers: &'static [(&'static str, Axis)]) -> Object {
+        Object { numbers, ..self }
+    }
+
+    pub(crate) const fn marks(self, marks: &'static [Mark]) -> Object {
+        Object { marks, ..self }
+    }
+
+    pub(crate) const fn loose(self) -> Object {
+        let loose = true;
+        Object { loose, ..self }
+    }
+
+    pub(crate) const fn whole_names(
+        self,
+        whole_names: &'static [(&'static str, &'static str)],
+    ) -> Object {
+        Object {
+            whole_names,
+            ..self
+        }
+    }
 }
 
 /// A list of objects.
 #[derive(Clone, Copy)]
 pub(crate) struct List {
-    pub(crate) of: &'static Object,
+    of: &'static Object,
     /// What an object's number in the list counts.
-    pub(crate) axis: Option<Axis>,
+    axis: Option<Axis>,
     /// The member that tells the number; else it is the position.
-    pub(crate) index: Option<&'static str>,
+    index: Option<&'static str>,
     /// Each object is complete where it stands.
-    pub(crate) closes: bool,
+    closes: bool,
     /// What is no list, or no object in it, is unreadable here, and no error.
-    pub(crate) loose: bool,
+    loose: bool,
     /// One object may stand without brackets.
-    pub(crate) alone: bool,
+    alone: bool,
     /// Whether the whole answer's list still tells each object's number.
-    pub(crate) keeps_index: bool,
+    keeps_index: bool,
     /// Texts that follow each other are one, whatever event they come in.
-    pub(crate) joins_texts: bool,
+    joins_texts: bool,
 }
 
 impl List {
+    /// A list of such objects.
     pub(crate) const fn of(object: &'static Object) -> List {
         List {
             of: object,
@@ -179,6 +241,54 @@ impl List {
             alone: false,
             keeps_index: false,
             joins_texts: false,
+        }
+    }
+
+    /// The same list of other objects.
+    pub(crate) const fn with(self, of: &'static Object) -> List {
+        List { of, ..self }
+    }
+
+    /// The objects' numbers are their positions.
+    pub(crate) const fn placed(self, axis: Axis) -> List {
+        let axis = Some(axis);
+        List { axis, ..self }
+    }
+
+    /// The objects tell their numbers.
+    pub(crate) const fn numbered(self, axis: Axis, index: &'static str) -> List {
+        let index = Some(index);
+        List { index, ..self }.placed(axis)
+    }
+
+    pub(crate) const fn closes(self) -> List {
+        let closes = true;
+        List { closes, ..self }
+    }
+
+    pub(crate) const fn loose(self) -> List {
+        let loose = true;
+        List { loose, ..self }
+    }
+
+    pub(crate) const fn alone(self) -> List {
+        let alone = true;
+        List { alone, ..self }
+    }
+
+    pub(crate) const fn keeps_index(self) -> List {
+        let keeps_index = true;
+        List {
+            keeps_index,
+            ..self
+        }
+    }
+
+    pub(crate) const fn joins_texts(self) -> List {
+        let joins_texts = true;
+        List {
+            joins_texts,
+            ..self
         }
     }
 }

@@ -29,6 +29,9 @@ impl Object {
             if let Some((known, rule)) = of.members.iter().find(|(known, _)| *known == name) {
                 return (Some(known), rule);
             }
+            if of.others.contains(&name) {
+                return (None, &Rule::Any);
+            }
             object = of.base;
         }
         (None, &self.otherwise)

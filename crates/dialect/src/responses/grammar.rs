@@ -1,55 +1,74 @@
 //! What the members of OpenAI's responses are, whole and in events.
 
 use super::answer;
-use crate::grammar::{Axis, List, Mark, Object, Piece, Rule, STRING, Said};
+use crate::grammar::prompt::{Block, By, Content};
+use crate::grammar::{
+    ARGUMENTS, Axis, CONTENT, List, Mark, Object, Piece, REASONING, REFUSAL, Rule, STRING, Said,
+};
+use crate::json::Kind;
+
+/// What an item of a request holds.
+pub(super) static CONTENT_OF: Content = Content {
+    by: By::Type,
+    blocks: &[
+        ("input_text", Block::Text),
+        ("output_text", Block::Text),
+        ("text", Block::Text),
+        ("summary_text", Block::Text),
+        ("reasoning_text", Block::Text),
+    ],
+    alone: &[Kind::String],
+    expected: "a string or an array of parts",
+};
 
 /// An event. One that is not listed says nothing but where it belongs.
-pub(super) static EVENT: Object = Object {
-    members: &[
-        ("type", Rule::Any),
-        ("sequence_number", Rule::Any),
-        ("item_id", Rule::Any),
-        ("output_index", Rule::Any),
-        ("content_index", Rule::Any),
-        ("summary_index", Rule::Any),
-        ("annotation_index", Rule::Any),
-        ("obfuscation", Rule::Any),
-        ("name", Rule::Any),
-        ("error", Rule::Any),
-    ],
-    kinds: &[
-        ("response.created", &BEGINS),
-        ("response.in_progress", &BEGINS),
-        ("response.queued", &BEGINS),
-        ("response.completed", &ENDS),
-        ("response.incomplete", &ENDS),
-        ("response.failed", &ENDS),
-        ("response.cancelled", &ENDS),
-        ("response.output_item.added", &ITEM_ADDED),
-        ("response.output_item.done", &ITEM_DONE),
-        ("response.content_part.added", &PART_ADDED),
-        ("response.content_part.done", &PART_DONE),
-        ("response.reasoning_part.added", &PART_ADDED),
-        ("response.reasoning_part.done", &PART_DONE),
-        ("response.reasoning_summary_part.added", &SUMMARY_ADDED),
-        ("response.reasoning_summary_part.done", &SUMMARY_DONE),
-        ("response.output_text.delta", &TEXT_DELTA),
-        ("response.output_text.done", &TEXT_DONE),
-        ("response.refusal.delta", &REFUSAL_DELTA),
-        ("response.refusal.done", &REFUSAL_DONE),
-        ("response.reasoning_text.delta", &REASONING_DELTA),
-        ("response.reasoning_text.done", &REASONING_DONE),
-        ("response.reasoning_summary_text.delta", &SUMMARY_DELTA),
-        ("response.reasoning_summary_text.done", &SUMMARY_TEXT_DONE),
-        ("response.function_call_arguments.delta", &ARGUMENTS_DELTA),
-        ("response.function_call_arguments.done", &ARGUMENTS_DONE),
-        ("response.custom_tool_call_input.delta", &INPUT_DELTA),
-        ("response.custom_tool_call_input.done", &INPUT_DONE),
-    ],
-    numbers: &[("output_index", Axis::Item)],
-    marks: &[Mark::Structure],
-    ..Object::EMPTY
-};
+pub(super) static EVENT: Object = Object::of(&[])
+    .others(&[
+        "type",
+        "sequence_number",
+        "item_id",
+        "output_index",
+        "content_index",
+        "summary_index",
+        "annotation_index",
+        "obfuscation",
+        "name",
+        "error",
+    ])
+    .kinds(
+        "type",
+        &[
+            ("response.created", &BEGINS),
+            ("response.in_progress", &BEGINS),
+            ("response.queued", &BEGINS),
+            ("response.completed", &ENDS),
+            ("response.incomplete", &ENDS),
+            ("response.failed", &ENDS),
+            ("response.cancelled", &ENDS),
+            ("response.output_item.added", &ITEM_ADDED),
+            ("response.output_item.done", &ITEM_DONE),
+            ("response.content_part.added", &PART_ADDED),
+            ("response.content_part.done", &PART_DONE),
+            ("response.reasoning_part.added", &PART_ADDED),
+            ("response.reasoning_part.done", &PART_DONE),
+            ("response.reasoning_summary_part.added", &SUMMARY_ADDED),
+            ("response.reasoning_summary_part.done", &SUMMARY_DONE),
+            ("response.output_text.delta", &TEXT_DELTA),
+            ("response.output_text.done", &TEXT_DONE),
+            ("response.refusal.delta", &REFUSAL_DELTA),
+            ("response.refusal.done", &REFUSAL_DONE),
+            ("response.reasoning_text.delta", &REASONING_DELTA),
+            ("response.reasoning_text.done", &REASONING_DONE),
+            ("response.reasoning_summary_text.delta", &SUMMARY_DELTA),
+            ("response.reasoning_summary_text.done", &SUMMARY_TEXT_DONE),
+            ("response.function_call_arguments.delta", &ARGUMENTS_DELTA),
+            ("response.function_call_arguments.done", &ARGUMENTS_DONE),
+            ("response.custom_tool_call_input.delta", &INPUT_DELTA),
+            ("response.custom_tool_call_input.done", &INPUT_DONE),
+        ],
+    )
+    .numbers(&[("output_index", Axis::Item)])
+    .marks(&[Mark::Structure]);
 
 /// An event of one member beside those that place it.
 const fn event(
@@ -57,13 +76,8 @@ const fn event(
     numbers: &'static [(&'static str, Axis)],
     marks: &'static [Mark],
 ) -> Object {
-    Object {
-        members,
-        base: Some(&EVENT),
-        numbers,
-        marks,
-        ..Object::EMPTY
-    }
+    let event = Object::of(members).base(&EVENT);
+    event.numbers(numbers).marks(marks)
 }
 
 const WITH_RESPONSE: &[(&str, Rule)] = &[("response", Rule::Object(&RESPONSE))];
@@ -75,19 +89,19 @@ static ITEM_ADDED: Object = event(WITH_ITEM, &[], ADDED);
 static ITEM_DONE: Object = event(WITH_ITEM, &[], DONE);
 
 const WITH_PART: &[(&str, Rule)] = &[("part", Rule::Object(&PART))];
-static PART_ADDED: Object = event(WITH_PART, CONTENT, ADDED);
-static PART_DONE: Object = event(WITH_PART, CONTENT, DONE);
-static SUMMARY_ADDED: Object = event(WITH_PART, SUMMARY, ADDED);
-static SUMMARY_DONE: Object = event(WITH_PART, SUMMARY, DONE);
+static PART_ADDED: Object = event(WITH_PART, IN_CONTENT, ADDED);
+static PART_DONE: Object = event(WITH_PART, IN_CONTENT, DONE);
+static SUMMARY_ADDED: Object = event(WITH_PART, IN_SUMMARY, ADDED);
+static SUMMARY_DONE: Object = event(WITH_PART, IN_SUMMARY, DONE);
 
-static TEXT_DELTA: Object = event(&[("delta", TEXT)], CONTENT, &[]);
-static TEXT_DONE: Object = event(&[("text", TEXT)], CONTENT, DONE);
-static REFUSAL_DELTA: Object = event(&[("delta", REFUSAL)], CONTENT, &[]);
-static REFUSAL_DONE: Object = event(&[("refusal", REFUSAL)], CONTENT, DONE);
-static REASONING_DELTA: Object = event(&[("delta", REASONING)], CONTENT, &[]);
-static REASONING_DONE: Object = event(&[("text", REASONING)], CONTENT, DONE);
-static SUMMARY_DELTA: Object = event(&[("delta", REASONING)], SUMMARY, &[]);
-static SUMMARY_TEXT_DONE: Object = event(&[("text", REASONING)], SUMMARY, DONE);
+static TEXT_DELTA: Object = event(&[("delta", CONTENT)], IN_CONTENT, &[]);
+static TEXT_DONE: Object = event(&[("text", CONTENT)], IN_CONTENT, DONE);
+static REFUSAL_DELTA: Object = event(&[("delta", REFUSAL)], IN_CONTENT, &[]);
+static REFUSAL_DONE: Object = event(&[("refusal", REFUSAL)], IN_CONTENT, DONE);
+static REASONING_DELTA: Object = event(&[("delta", REASONING)], IN_CONTENT, &[]);
+static REASONING_DONE: Object = event(&[("text", REASONING)], IN_CONTENT, DONE);
+static SUMMARY_DELTA: Object = event(&[("delta", REASONING)], IN_SUMMARY, &[]);
+static SUMMARY_TEXT_DONE: Object = event(&[("text", REASONING)], IN_SUMMARY, DONE);
 static ARGUMENTS_DELTA: Object = event(&[("delta", ARGUMENTS)], &[], &[Mark::Call]);
 static ARGUMENTS_DONE: Object = event(&[("arguments", ARGUMENTS)], &[], CALL_DONE);
 static INPUT_DELTA: Object = event(&[("delta", INPUT)], &[], &[Mark::Call]);
@@ -96,87 +110,79 @@ static INPUT_DONE: Object = event(&[("input", INPUT)], &[], CALL_DONE);
 const ADDED: &[Mark] = &[Mark::Structure];
 const DONE: &[Mark] = &[Mark::Structure, Mark::Again];
 const CALL_DONE: &[Mark] = &[Mark::Structure, Mark::Again, Mark::Call];
-const CONTENT: &[(&str, Axis)] = &[("content_index", Axis::Part)];
-const SUMMARY: &[(&str, Axis)] = &[("summary_index", Axis::Summary)];
-const TEXT: Rule = Rule::Text(Said::Content, Piece::Part);
-const REFUSAL: Rule = Rule::Text(Said::Refusal, Piece::Part);
-const REASONING: Rule = Rule::Text(Said::Reasoning, Piece::Part);
-const ARGUMENTS: Rule = Rule::Text(Said::Arguments, Piece::Part);
+const IN_CONTENT: &[(&str, Axis)] = &[("content_index", Axis::Part)];
+const IN_SUMMARY: &[(&str, Axis)] = &[("summary_index", Axis::Summary)];
 const INPUT: Rule = Rule::Text(Said::Input, Piece::Part);
 
 /// A response object. Most of it repeats the request.
-pub(super) static RESPONSE: Object = Object {
-    members: &[
-        ("output", Rule::List(&OUTPUT)),
-        ("id", Rule::Id),
-        ("model", Rule::Model),
-        (
-            "usage",
-            Rule::Usage(|usage| answer::usage_of(usage).map(Some)),
-        ),
-        ("access_programs", Rule::Any),
-        ("background", Rule::Any),
-        ("completed_at", Rule::Any),
-        ("conversation", Rule::Any),
-        ("created_at", Rule::Any),
-        ("error", Rule::Any),
-        ("frequency_penalty", Rule::Any),
-        ("image", Rule::Any),
-        ("incomplete_details", Rule::Any),
-        ("instructions", Rule::Any),
-        ("max_output_tokens", Rule::Any),
-        ("max_tool_calls", Rule::Any),
-        ("metadata", Rule::Any),
-        ("object", Rule::Any),
-        ("parallel_tool_calls", Rule::Any),
-        ("presence_penalty", Rule::Any),
-        ("previous_response_id", Rule::Any),
-        ("prompt", Rule::Any),
-        ("prompt_cache_key", Rule::Any),
-        ("prompt_cache_options", Rule::Any),
-        ("prompt_cache_retention", Rule::Any),
-        ("reasoning", Rule::Any),
-        ("safety_identifier", Rule::Any),
-        ("service_tier", Rule::Any),
-        ("status", Rule::Any),
-        ("store", Rule::Any),
-        ("temperature", Rule::Any),
-        ("text", Rule::Any),
-        ("tool_choice", Rule::Any),
-        ("tools", Rule::Any),
-        ("top_logprobs", Rule::Any),
-        ("top_p", Rule::Any),
-        ("truncation", Rule::Any),
-        ("type", Rule::Any),
-        ("user", Rule::Any),
-    ],
-    ..Object::EMPTY
-};
+pub(super) static RESPONSE: Object = Object::of(&[
+    ("output", Rule::List(&OUTPUT)),
+    ("id", Rule::Id),
+    ("model", Rule::Model),
+    (
+        "usage",
+        Rule::Usage(|usage| answer::usage_of(usage).map(Some)),
+    ),
+])
+.others(&[
+    "access_programs",
+    "background",
+    "completed_at",
+    "conversation",
+    "created_at",
+    "error",
+    "frequency_penalty",
+    "image",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "object",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "status",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "type",
+    "user",
+]);
 
-static OUTPUT: List = List {
-    axis: Some(Axis::Item),
-    ..List::of(&ITEM)
-};
-static ITEM: Object = Object {
-    members: &[
-        ("id", STRING),
-        ("type", STRING),
-        ("status", STRING),
-        ("role", STRING),
-        ("phase", STRING),
-        ("name", STRING),
-        ("call_id", STRING),
-        ("encrypted_content", STRING),
-    ],
-    kinds: &[
+static OUTPUT: List = List::of(&ITEM).placed(Axis::Item);
+static ITEM: Object = Object::of(&[
+    ("id", STRING),
+    ("type", STRING),
+    ("status", STRING),
+    ("role", STRING),
+    ("phase", STRING),
+    ("name", STRING),
+    ("call_id", STRING),
+    ("encrypted_content", STRING),
+])
+.kinds(
+    "type",
+    &[
         ("message", &MESSAGE),
         ("reasoning", &THOUGHT),
         ("function_call", &FUNCTION_CALL),
         ("custom_tool_call", &CUSTOM_CALL),
     ],
-    marks: &[Mark::Structure],
-    ..Object::EMPTY
-};
+)
+.marks(&[Mark::Structure]);
 static MESSAGE: Object = item(&[("content", Rule::List(&PARTS))], ADDED);
 static THOUGHT: Object = item(
     &[
@@ -190,43 +196,26 @@ static CUSTOM_CALL: Object = item(&[("input", INPUT)], CALLED);
 const CALLED: &[Mark] = &[Mark::Structure, Mark::Call];
 
 const fn item(members: &'static [(&'static str, Rule)], marks: &'static [Mark]) -> Object {
-    Object {
-        members,
-        base: Some(&ITEM),
-        marks,
-        ..Object::EMPTY
-    }
+    Object::of(members).base(&ITEM).marks(marks)
 }
 
-static PARTS: List = List {
-    axis: Some(Axis::Part),
-    loose: true,
-    ..List::of(&PART)
-};
-static SUMMARIES: List = List {
-    axis: Some(Axis::Summary),
-    loose: true,
-    ..List::of(&PART)
-};
-static PART: Object = Object {
-    members: &[("type", Rule::Any)],
-    kinds: &[
-        ("output_text", &TEXT_PART),
-        ("refusal", &REFUSAL_PART),
-        ("reasoning_text", &REASONING_PART),
-        ("summary_text", &REASONING_PART),
-    ],
-    loose: true,
-    ..Object::EMPTY
-};
-static TEXT_PART: Object = part(&[("text", TEXT)]);
+static PARTS: List = List::of(&PART).placed(Axis::Part).loose();
+static SUMMARIES: List = List::of(&PART).placed(Axis::Summary).loose();
+static PART: Object = Object::of(&[("type", Rule::Any)])
+    .kinds(
+        "type",
+        &[
+            ("output_text", &TEXT_PART),
+            ("refusal", &REFUSAL_PART),
+            ("reasoning_text", &REASONING_PART),
+            ("summary_text", &REASONING_PART),
+        ],
+    )
+    .loose();
+static TEXT_PART: Object = part(&[("text", CONTENT)]);
 static REFUSAL_PART: Object = part(&[("refusal", REFUSAL)]);
 static REASONING_PART: Object = part(&[("text", REASONING)]);
 
 const fn part(members: &'static [(&'static str, Rule)]) -> Object {
-    Object {
-        members,
-        base: Some(&PART),
-        ..Object::EMPTY
-    }
+    Object::of(members).base(&PART)
 }
