@@ -82,7 +82,7 @@ pub(super) static ABOUT: Object = Object::of(&[
 static BLOCK: Object = Object::of(&[
     ("type", STRING),
     ("id", STRING),
-    ("name", STRING),
+    ("name", Rule::ToolName),
     ("tool_use_id", STRING),
     ("toolset_name", STRING),
 ])

@@ -77,7 +77,10 @@ static POINTERS: Object = Object::of(&[
     ("status", STRING),
 ])
 .loose();
-static CALL_START: Object = POINTERS.marks(&[Mark::Call]);
+static CALL_START: Object = Object::of(&[("name", Rule::ToolName)])
+    .base(&POINTERS)
+    .marks(&[Mark::Call])
+    .loose();
 /// A piece of a block. A citation is not listed: it quotes what it cites.
 static DELTA: Object = Object::of(&[
     ("text", CONTENT),
@@ -108,7 +111,7 @@ static BLOCK: Object = Object::of(&[
 ]);
 static CALL: Object = Object::of(&[
     ("toolUseId", STRING),
-    ("name", STRING),
+    ("name", Rule::ToolName),
     ("type", STRING),
     ("input", Rule::Json(Piece::Part)),
 ])

@@ -52,7 +52,7 @@ static THOUGHT: Object = Object::of(&[("text", REASONING)]).base(&PART);
 /// by their paths (Vertex AI's `partialArgs`).
 static CALL: Object = Object::of(&[
     ("id", STRING),
-    ("name", STRING),
+    ("name", Rule::ToolName),
     ("willContinue", BOOL),
     ("args", Rule::Json(Piece::Whole)),
 ])

@@ -56,7 +56,7 @@ impl Gathered {
             return;
         }
         match rule {
-            Rule::Text(..) | Rule::Name => self.text(value),
+            Rule::Text(..) | Rule::Name | Rule::ToolName => self.text(value),
             Rule::JsonText => self.piece(value),
             Rule::Unreadable(Gather::Items) => self.items(value),
             Rule::Unreadable(Gather::Nothing) => {}

@@ -35,6 +35,10 @@ pub(crate) enum Rule {
     Pointer,
     /// The same, and a stream may send it in pieces.
     Name,
+    /// The name of a tool that is called, as above.
+    ToolName,
+    /// What stands where upstreams repeat the request.
+    Echo,
     /// A value of one of these kinds that holds no output.
     Known(&'static [Kind]),
     /// A value that holds no output, whatever its kind.

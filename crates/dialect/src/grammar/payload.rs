@@ -173,9 +173,13 @@ impl Reader<'_> {
             }
             Rule::Any => {}
             // Some servers send empty ids and names with every fragment.
-            Rule::Pointer | Rule::Name if value.kind() == Kind::String => {
+            Rule::Pointer | Rule::Name | Rule::ToolName if value.kind() == Kind::String => {
                 self.payload.has_structure |= !value.is_str("");
+                if matches!(rule, Rule::ToolName) {
+                    self.payload.tool_names.push(value.span().start);
+                }
             }
+            Rule::Echo => self.payload.echoes.push(value.span().start),
             Rule::Known(kinds) if kinds.contains(&value.kind()) => {}
             Rule::If(holds_none) if holds_none(value) => {}
             Rule::Id if value.kind() == Kind::String => {

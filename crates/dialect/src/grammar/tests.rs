@@ -45,11 +45,13 @@ fn read(wire: Wire, body: &str) -> Payload {
 
 #[test]
 fn what_no_table_lists_is_unreadable_and_an_empty_list_holds_nothing() {
-    for (wire, answer) in ANSWERS {
-        let payload = read(
-            wire,
-            &answer.replace('@', r#","new":"secret","none":[],"null":null"#),
-        );
+    // The second is a member of errors.
+    for (name, (wire, answer)) in ["new", "detail"]
+        .into_iter()
+        .flat_map(|n| ANSWERS.map(|a| (n, a)))
+    {
+        let member = format!(r#","{name}":"secret","none":[],"null":null"#);
+        let payload = read(wire, &answer.replace('@', &member));
         let unreadable = payload.unreadable.iter().map(|span| payload.text(*span));
         assert_eq!(unreadable.collect::<Vec<_>>(), [r#""secret""#], "{answer}");
         assert_eq!(payload.texts().len(), 1, "{answer}");

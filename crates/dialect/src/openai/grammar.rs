@@ -80,7 +80,7 @@ static CALL: Object = Object::of(&[
 .marks(&[Mark::Call]);
 /// What is called: `arguments` of a function, `input` of a custom tool.
 static FUNCTION: Object = Object::of(&[
-    ("name", Rule::Name),
+    ("name", Rule::ToolName),
     ("arguments", ARGUMENTS),
     ("input", ARGUMENTS),
 ])
