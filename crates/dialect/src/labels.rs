@@ -3,6 +3,7 @@
 //!
 //! They are found by what is left: a string that is neither a text, nor dropped as unreadable, nor
 //! a word of the formats themselves is a label, wherever it stands. So no list of places can miss one.
+//! Which of them name a called tool, and which repeat the request, the formats' tables tell.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -67,12 +68,12 @@ impl Payload {
             .collect();
         skipped.sort_unstable();
         let mut walk = Walk {
+            payload: self,
             skipped,
             labels: Vec::new(),
         };
         let context = Context {
             member: "",
-            parent: "",
             echo: false,
         };
         walk.value(document.root(), context);
@@ -96,40 +97,25 @@ impl Payload {
     }
 }
 
-/// The members of OpenAI's response object that repeat the request.
-const ECHOES: [&str; 10] = [
-    "conversation",
-    "instructions",
-    "metadata",
-    "previous_response_id",
-    "prompt",
-    "prompt_cache_key",
-    "safety_identifier",
-    "text",
-    "tools",
-    "user",
-];
-
 /// Where a value stands.
 #[derive(Clone, Copy)]
 struct Context<'d> {
     member: &'d str,
-    parent: &'d str,
     echo: bool,
 }
 
-struct Walk {
+struct Walk<'p> {
+    payload: &'p Payload,
     /// Where the values begin that are judged as texts, or dropped; sorted.
     skipped: Vec<u32>,
     labels: Vec<Label>,
 }
 
-impl Walk {
+impl Walk<'_> {
     // The depth of a document is bounded where it is parsed.
     fn value(&mut self, value: Value<'_>, context: Context<'_>) {
         match value.kind() {
             Kind::Object => {
-                let is_response = value.get("object").is_some_and(|o| o.is_str("response"));
                 for (key, member) in value.members() {
                     let name = key.as_str().unwrap_or_default();
                     if context.echo || !is_grammar_name(&name) {
@@ -141,8 +127,7 @@ impl Walk {
                     }
                     let within = Context {
                         member: &name,
-                        parent: context.member,
-                        echo: context.echo || is_response && ECHOES.contains(&name.as_ref()),
+                        echo: context.echo || is_among(&self.payload.echoes, member),
                     };
                     self.unless_skipped(member, within);
                 }
@@ -166,14 +151,6 @@ impl Walk {
         if is_grammar_word(context.member, &text) || is_sealed(context.member, &text) {
             return;
         }
-        const CALLS: [&str; 6] = [
-            "function",
-            "custom",
-            "function_call",
-            "functionCall",
-            "toolUse",
-            "content_block",
-        ];
         let is_name = context.member == "name";
         let kind = match context.member {
             _ if context.echo => LabelKind::Echo,
@@ -181,7 +158,7 @@ impl Walk {
             member if is_name || is_id(member) => LabelKind::Identifier,
             _ => LabelKind::Words,
         };
-        let is_tool_name = is_name && CALLS.contains(&context.parent);
+        let is_tool_name = is_among(&self.payload.tool_names, value);
         self.push(kind, is_tool_name, value);
     }
 
@@ -197,6 +174,11 @@ impl Walk {
             span: value.span(),
         });
     }
+}
+
+/// Whether a value is one of those that begin there.
+fn is_among(starts: &[u32], value: Value<'_>) -> bool {
+    starts.binary_search(&value.span().start).is_ok()
 }
 
 /// The strings and names of a JSON text, for the question whether one is among them. It keeps

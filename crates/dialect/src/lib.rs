@@ -49,6 +49,7 @@ mod fields;
 mod fit;
 mod formats;
 mod gemini;
+mod grammar;
 pub mod json;
 mod labels;
 mod members;

@@ -96,6 +96,10 @@ pub struct Payload {
     pub(crate) closed: Vec<u32>,
     /// Values that may hold output but can't be read as text.
     pub(crate) unreadable: Vec<Span>,
+    /// Where the names of called tools begin, in the payload's order.
+    pub(crate) tool_names: Vec<u32>,
+    /// Where what repeats the request begins, in the payload's order.
+    pub(crate) echoes: Vec<u32>,
     /// A role, a tool's name or id: something that is lost if the payload is dropped.
     pub(crate) has_structure: bool,
     pub(crate) has_tool_calls: bool,
@@ -132,6 +136,8 @@ impl Payload {
             finished: Vec::new(),
             closed: Vec::new(),
             unreadable: Vec::new(),
+            tool_names: Vec::new(),
+            echoes: Vec::new(),
             has_structure: false,
             has_tool_calls: false,
             usage_only: false,

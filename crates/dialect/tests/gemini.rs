@@ -538,7 +538,7 @@ fn folding_leaves_nothing_out() {
     let folded = fold(Wire::Gemini, &events, &AnswerContext::default()).unwrap();
     assert_eq!(
         folded,
-        r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"ab"},{"inlineData":{"mimeType":"image/png","data":"aGk="}},{"text":"","thoughtSignature":"ZW5k"}]},"logprobsResult":{"chosenCandidates":[{"token":"a"},{"token":"b"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["q"]},"index":0},{"content":{"role":"model","parts":[]},"finishReason":"OTHER","index":1}],"modelVersion":"m","usageMetadata":{"promptTokenCount":1}}"#
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"ab"},{"inlineData":{"mimeType":"image/png","data":"aGk="}},{"text":"","thoughtSignature":"ZW5k"}],"role":"model"},"logprobsResult":{"chosenCandidates":[{"token":"a"},{"token":"b"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["q"]}},{"index":1,"finishReason":"OTHER","content":{"role":"model","parts":[]}}],"modelVersion":"m","usageMetadata":{"promptTokenCount":1}}"#
     );
     let unfolded = unfold(Wire::Gemini, &folded, &AnswerContext::default()).unwrap();
     assert_eq!(unfolded, [folded]);

@@ -177,3 +177,38 @@ async fn a_completions_text_goes_as_ids_where_that_is_asked_for_and_verified() {
     let sent = completed(&mut rig, several.clone()).await;
     assert_eq!(sent["prompt"], several["prompt"]);
 }
+
+/// The status of a chat of a key that may use so many tokens a minute, with a known tokenizer or not.
+async fn limited(tokens: u32, knows: bool, text: &str) -> u16 {
+    let (record, secret) = key("a", "acme");
+    let tokenizer = json!({"dir": "model", "verify": 0.0});
+    let mut upstream =
+        json!({"name": "one", "urls": ["http://one"], "provider": "vllm", "health_path": ""});
+    if knows {
+        upstream["tokenizer"] = tokenizer;
+    }
+    let mut rig = RigBuilder {
+        upstreams: vec![upstream],
+        keys: vec![forebay_gateway::identity::KeyRecord {
+            tokens_per_minute: Some(tokens),
+            ..record
+        }],
+        ..RigBuilder::default()
+    }
+    .build();
+    *rig.platform.tokenizer.lock().unwrap() = Some(bytes_of);
+    let asked = rig.send(chat(text, false).header("authorization", format!("Bearer {secret}")));
+    if !rig.is_idle().await {
+        rig.exchange().await.whole(200, completion("hello"));
+    }
+    asked.await.unwrap().status().as_u16()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_goes_by_the_tokens_that_were_counted_where_they_are_known() {
+    // By its bytes it has a third of the tokens that this engine counts.
+    let text = "word ".repeat(100);
+    assert_eq!(limited(300, false, &text).await, 200);
+    assert_eq!(limited(300, true, &text).await, 429);
+    assert_eq!(limited(3000, true, &text).await, 200);
+}

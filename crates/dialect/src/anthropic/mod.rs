@@ -10,6 +10,7 @@ mod blocks;
 mod body;
 mod error;
 mod fold;
+mod grammar;
 mod media;
 mod names;
 mod prompt_message;

@@ -1,8 +1,10 @@
 //! Reads the fields of a request into the canonical prompt that policies see.
 
-use super::prompt_message::{self, Parts};
+use super::grammar::CONTENT_OF;
+use super::prompt_message;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{boolean, field, integer, invalid, name_of, number, string, tools};
+use crate::grammar::prompt::{self, Parts};
 use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
@@ -103,17 +105,12 @@ impl Reader {
     fn system(&mut self, value: Value<'_>) -> Result<(), RequestError> {
         let mut parts = Parts::default();
         let path = || "system".to_owned();
-        let form = prompt_message::content(&mut self.needs, value, &path, &mut parts)?;
+        let form = prompt::content(&CONTENT_OF, &mut self.needs, value, &path, &mut parts)?;
         self.extra.push(Field {
             name: "system".to_owned(),
             value: form.unwrap_or_else(|| "\"\"".to_owned()),
         });
-        let message = Message {
-            role: "system".to_owned(),
-            parts: parts.parts,
-            extra: Vec::new(),
-        };
-        self.system = Some((message, parts.places));
+        self.system = Some(parts.into_message("system"));
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! Reads the fields of a request into the canonical prompt that policies see.
 
-use super::prompt_blocks::{Parts, without};
+use super::grammar::CONTENT_OF;
 use super::read::model_missing;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling};
 use crate::fields::{canonical, field, integer, name_of, number, string};
+use crate::grammar::prompt::{self, Parts, without};
 use crate::json::{Kind, Shape, Span, Value};
 use crate::request::{Read, RequestError};
 use crate::wire::Target;
@@ -77,7 +78,7 @@ impl Reader {
             return Ok(());
         }
         let mut parts = Parts::default();
-        let form = parts.blocks(value, &mut self.needs, &|| "system".to_owned())?;
+        let form = self.blocks(value, &|| "system".to_owned(), &mut parts)?;
         self.extra.push(Field {
             name: "system".to_owned(),
             value: form,
@@ -86,6 +87,16 @@ impl Reader {
             self.push("system".to_owned(), parts, Vec::new());
         }
         Ok(())
+    }
+
+    fn blocks(
+        &mut self,
+        value: Value<'_>,
+        path: prompt::At<'_>,
+        parts: &mut Parts,
+    ) -> Result<String, RequestError> {
+        let form = prompt::content(&CONTENT_OF, &mut self.needs, value, path, parts)?;
+        Ok(form.unwrap_or_default())
     }
 
     fn push(&mut self, role: String, parts: Parts, extra: Vec<Field>) {
@@ -114,13 +125,13 @@ impl Reader {
             let role = string(role, || path(".role"))?.into_owned();
             let content = said.get("content").ok_or_else(|| missing(".content"))?;
             let mut parts = Parts::default();
-            let form = parts.blocks(content, &mut self.needs, &|| path(".content"))?;
+            let form = self.blocks(content, &|| path(".content"), &mut parts)?;
             let mut extra: Vec<Field> = said
                 .members()
                 .filter(|(key, _)| !key.is_str("role") && !key.is_str("content"))
                 .map(|(key, value)| field(&name_of(key), value))
                 .collect();
-            if !parts.is_plain {
+            if !prompt::is_plain(&form) {
                 extra.push(Field {
                     name: "content".to_owned(),
                     value: form,

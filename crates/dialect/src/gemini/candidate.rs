@@ -89,10 +89,15 @@ pub(super) fn index(candidate: Value<'_>) -> u32 {
     u32::try_from(count(candidate, "index")).unwrap_or(u32::MAX)
 }
 
+/// The usage that an answer tells.
+pub(super) fn usage(root: Value<'_>) -> Option<Usage> {
+    let usage = get(root, "usageMetadata").filter(|usage| usage.kind() == Kind::Object);
+    usage.and_then(usage_of)
+}
+
 /// `usageMetadata`. The prompt is what was sent and what Google's own tools have added; the
 /// output is what is shown and what was thought (`UsageMetadata` in Google's API).
-pub(super) fn usage(root: Value<'_>) -> Option<Usage> {
-    let usage = get(root, "usageMetadata").filter(|usage| usage.kind() == Kind::Object)?;
+pub(super) fn usage_of(usage: Value<'_>) -> Option<Usage> {
     let reasoning = count(usage, "thoughtsTokenCount");
     let input = count(usage, "promptTokenCount");
     let counted = Usage {

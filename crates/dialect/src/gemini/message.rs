@@ -4,8 +4,9 @@
 use super::generation::object;
 use super::names::{each, get, name_of, refuse_two_spellings, text};
 use super::view::is_about;
-use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
+use crate::canonical::{Field, Message, Needs, Part, ToolCall};
 use crate::fields::{canonical, field, string};
+use crate::grammar::prompt::Parts;
 use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
 
@@ -62,8 +63,7 @@ pub(super) fn content(
 struct Reader<'r> {
     needs: &'r mut Needs,
     path: &'r dyn Fn(&str) -> String,
-    parts: Vec<Part>,
-    places: Vec<Option<Span>>,
+    parts: Parts,
     only_results: bool,
 }
 
@@ -72,8 +72,7 @@ impl<'r> Reader<'r> {
         Self {
             needs,
             path,
-            parts: Vec::new(),
-            places: Vec::new(),
+            parts: Parts::default(),
             only_results: true,
         }
     }
@@ -96,7 +95,7 @@ impl<'r> Reader<'r> {
                 _ => extra.push(field(&name, value)),
             }
         }
-        self.only_results &= !self.parts.is_empty();
+        self.only_results &= !self.parts.parts.is_empty();
         Ok(extra)
     }
 
@@ -112,8 +111,8 @@ impl<'r> Reader<'r> {
             self.part(position, part, &mut form)?;
             plain &= form.get(start..) == Some("{}");
         }
-        plain &= !self.parts.is_empty();
-        form.push_str(match (is_list, self.parts.is_empty()) {
+        plain &= !self.parts.parts.is_empty();
+        form.push_str(match (is_list, self.parts.parts.is_empty()) {
             (true, true) => "[]",
             (true, false) => "]",
             // One part without brackets.
@@ -135,9 +134,8 @@ impl<'r> Reader<'r> {
         let call = get(part, "functionCall");
         self.only_results &= get(part, "functionResponse").is_some();
         if let (Some(said), None) = (said, call) {
-            self.parts
-                .push(Part::Text(string(said, || path(".text"))?.into_owned()));
-            self.places.push(Some(said.span()));
+            string(said, || path(".text"))?;
+            self.parts.text(said);
             write_members(part, form, &mut |name, value, form| {
                 let typed = name == "text" && !value.is_str("");
                 !typed && whole(value, form)
@@ -170,12 +168,12 @@ impl<'r> Reader<'r> {
         if let Some(args) = args {
             object(args, || path(".functionCall.args"))?;
         }
-        self.parts.push(Part::ToolCall(ToolCall {
+        let read = ToolCall {
             id: text(call, "id").into_owned(),
             name: string(name, || path(".functionCall.name"))?.into_owned(),
             arguments: args.map_or_else(String::new, |args| canonical(args, Shape::WHOLE)),
-        }));
-        self.places.push(args.map(Value::span));
+        };
+        self.parts.push(Part::ToolCall(read), args);
         write_members(part, form, &mut |name, value, form| {
             if name != "functionCall" {
                 return whole(value, form);
@@ -224,9 +222,7 @@ impl<'r> Reader<'r> {
             kind.get_or_insert(name);
         }
         let kind = kind.as_deref().unwrap_or("thoughtSignature").to_owned();
-        let json = canonical(part, Shape::WHOLE);
-        self.parts.push(Part::Opaque(OpaquePart { kind, json }));
-        self.places.push(Some(part.span()));
+        self.parts.opaque(&kind, part);
         Ok(())
     }
 
@@ -243,10 +239,10 @@ impl<'r> Reader<'r> {
         extra.sort_by(|left, right| left.name.cmp(&right.name));
         let message = Message {
             role,
-            parts: self.parts,
+            parts: self.parts.parts,
             extra,
         };
-        (message, self.places)
+        (message, self.parts.places)
     }
 }
 

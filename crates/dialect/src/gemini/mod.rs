@@ -13,6 +13,7 @@ mod error;
 mod fold;
 pub(crate) mod format;
 mod generation;
+mod grammar;
 mod logprobs;
 mod message;
 mod names;

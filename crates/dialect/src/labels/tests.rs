@@ -147,3 +147,61 @@ fn what_repeats_the_request_is_an_echo_with_all_its_names() {
     assert!(["a", "b", "c"].iter().all(|text| strings.contains(text)));
     assert!(!strings.contains("d"));
 }
+
+/// An answer that calls the tool `W`, whole and as a stream begins the call.
+const CALLING: [(Wire, &str); 11] = [
+    (
+        Wire::Chat,
+        r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"W"}}]}}]}"#,
+    ),
+    (
+        Wire::Chat,
+        r#"{"choices":[{"delta":{"tool_calls":[{"custom":{"name":"W"}}]}}]}"#,
+    ),
+    (
+        Wire::Chat,
+        r#"{"choices":[{"message":{"function_call":{"name":"W"}}}]}"#,
+    ),
+    (
+        Wire::Messages,
+        r#"{"type":"message","content":[{"type":"tool_use","name":"W"}]}"#,
+    ),
+    (
+        Wire::Messages,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"mcp_tool_use","name":"W"}}"#,
+    ),
+    (
+        Wire::Responses,
+        r#"{"object":"response","output":[{"type":"function_call","name":"W"}]}"#,
+    ),
+    (
+        Wire::Responses,
+        r#"{"type":"response.output_item.done","item":{"type":"custom_tool_call","name":"W"}}"#,
+    ),
+    (
+        Wire::Responses,
+        r#"{"type":"response.completed","response":{"output":[{"type":"mcp_call","name":"W"}]}}"#,
+    ),
+    (
+        Wire::Gemini,
+        r#"{"candidates":[{"content":{"parts":[{"function_call":{"name":"W"}}]}}]}"#,
+    ),
+    (
+        Wire::Converse,
+        r#"{"output":{"message":{"content":[{"toolUse":{"name":"W"}}]}}}"#,
+    ),
+    (
+        Wire::Converse,
+        r#"{"contentBlockStart":{"start":{"toolUse":{"name":"W"}}}}"#,
+    ),
+];
+
+#[test]
+fn the_name_of_a_called_tool_is_told_as_such_in_every_format() {
+    for (wire, raw) in CALLING {
+        let payload = payload(wire, raw);
+        let labels = payload.labels().unwrap();
+        let names = labels.iter().filter(|label| label.is_tool_name);
+        assert_eq!(names.map(|l| &l.text).collect::<Vec<_>>(), ["W"], "{raw}");
+    }
+}

@@ -2,16 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
+use super::grammar::CONTENT_OF;
+use crate::canonical::{Field, Message, Needs, Part, ToolCall};
 use crate::fields::{canonical, field, name_of, string};
+use crate::grammar::prompt::{self, Parts};
 use crate::json::{Kind, Shape, Span, Value, write_canonical};
 use crate::request::RequestError;
 
-/// What of a text part is typed.
-const TEXT_PART: &Shape = &Shape {
-    without: &["text"],
-    inner: &[],
-};
 /// What of a function (or of the legacy `function_call`) is typed.
 const FUNCTION: &Shape = &Shape {
     without: &["name", "arguments"],
@@ -42,7 +39,8 @@ pub(super) fn message(
         match name.as_ref() {
             "role" => role = Some(string(value, || path(".role"))?.into_owned()),
             "content" => {
-                let form = content_parts(needs, value, || path(".content"), &mut content)?;
+                let at = || path(".content");
+                let form = prompt::content(&CONTENT_OF, needs, value, &at, &mut content)?;
                 extra.extend(form.map(|value| Field {
                     name: "content".to_owned(),
                     value,
@@ -82,114 +80,6 @@ pub(super) fn message(
         },
         content.places,
     ))
-}
-
-/// Reads a message's content and gives its form where that is more than one text.
-fn content_parts(
-    needs: &mut Needs,
-    value: Value<'_>,
-    path: impl Fn() -> String,
-    content: &mut Parts,
-) -> Result<Option<String>, RequestError> {
-    match value.kind() {
-        Kind::Null => Ok(Some("null".to_owned())),
-        Kind::String => {
-            content.text(value);
-            Ok(None)
-        }
-        Kind::Array => {
-            let mut form = String::from("[");
-            for (position, part) in value.items().enumerate() {
-                if position > 0 {
-                    form.push(',');
-                }
-                content_part(
-                    needs,
-                    part,
-                    || format!("{}[{position}]", path()),
-                    content,
-                    &mut form,
-                )?;
-            }
-            form.push(']');
-            Ok(Some(form))
-        }
-        _ => {
-            let expected = "a string, null or an array of parts";
-            Err(RequestError::wrong_type(path(), expected, value))
-        }
-    }
-}
-
-fn content_part(
-    needs: &mut Needs,
-    part: Value<'_>,
-    path: impl Fn() -> String,
-    content: &mut Parts,
-    form: &mut String,
-) -> Result<(), RequestError> {
-    if part.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", part));
-    }
-    let kind = part.get("type").ok_or_else(|| RequestError::Missing {
-        param: path() + ".type",
-    })?;
-    let kind = string(kind, || path() + ".type")?;
-    if kind == "text" {
-        let missing = || RequestError::Missing {
-            param: path() + ".text",
-        };
-        let text = part.get("text").ok_or_else(missing)?;
-        if text.kind() != Kind::String {
-            return Err(RequestError::wrong_type(path() + ".text", "a string", text));
-        }
-        content.text(text);
-        write_canonical(part, TEXT_PART, form);
-    } else {
-        needs.vision |= kind.contains("image") || kind.contains("video");
-        needs.audio |= kind.contains("audio");
-        content.opaque(&kind, part);
-        form.push_str("null");
-    }
-    Ok(())
-}
-
-/// Parts and where each of them stands.
-#[derive(Default)]
-pub(super) struct Parts {
-    pub(super) parts: Vec<Part>,
-    pub(super) places: Vec<Option<Span>>,
-}
-
-impl Parts {
-    pub(super) fn text(&mut self, value: Value<'_>) {
-        self.parts
-            .push(Part::Text(value.as_str().unwrap_or_default().into_owned()));
-        self.places.push(Some(value.span()));
-    }
-
-    pub(super) fn opaque(&mut self, kind: &str, value: Value<'_>) {
-        let json = canonical(value, Shape::WHOLE);
-        self.parts.push(Part::Opaque(OpaquePart {
-            kind: kind.to_owned(),
-            json,
-        }));
-        self.places.push(Some(value.span()));
-    }
-
-    pub(super) fn append(&mut self, mut other: Parts) {
-        self.parts.append(&mut other.parts);
-        self.places.append(&mut other.places);
-    }
-
-    pub(super) fn into_message(self) -> (Message, Vec<Option<Span>>) {
-        let message = Message {
-            role: "user".to_owned(),
-            parts: self.parts,
-            extra: Vec::new(),
-        };
-        (message, self.places)
-    }
 }
 
 /// Reads `tool_calls` and gives what of it is not typed.

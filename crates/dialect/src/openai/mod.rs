@@ -5,11 +5,11 @@ pub mod convert;
 pub mod error;
 pub mod models;
 
-mod choices;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;
 pub(crate) mod format;
+mod grammar;
 mod message;
 pub(crate) mod payload;
 pub(crate) mod prompt;

@@ -1,41 +1,23 @@
 //! Reads a payload of OpenAI's chat or completions: its choices, usage, error.
 
-use super::choices;
+use super::grammar::{CHAT, COMPLETION, FAILED_CHAT, FAILED_COMPLETION};
 use crate::canonical::Usage;
+use crate::fields::name_of;
+use crate::grammar::payload::read as read_by;
 use crate::json::{Kind, Value};
 use crate::payload::{Payload, PayloadError, UpstreamErrorBody, wrong_type};
-
-/// Strings at the top of a payload that can't hold output.
-const KNOWN: [&str; 4] = ["id", "object", "system_fingerprint", "service_tier"];
-/// The members of an error that is not wrapped in `error`.
-const BARE_ERROR: [&str; 5] = ["message", "type", "param", "code", "detail"];
+use crate::wire::Wire;
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     payload.error = error_of(root);
-    let mut choices = 0;
-    for (key, value) in root.members() {
-        if value.is_null() {
-            continue;
-        }
-        match key.as_str().unwrap_or_default().as_ref() {
-            "choices" => choices = choices::read(payload, value)?,
-            "usage" => payload.usage = Some(usage_of(value)?),
-            "error" => {}
-            "created" if value.kind() == Kind::Number => payload.created = Some(value.span()),
-            "model" if value.kind() == Kind::String => {
-                payload.model = value.as_str().map(Into::into);
-            }
-            name if KNOWN.contains(&name) && value.kind() == Kind::String => {
-                if name == "id" {
-                    payload.id = value.as_str().map(Into::into);
-                }
-            }
-            name if payload.error.is_some() && BARE_ERROR.contains(&name) => {}
-            _ => payload.unreadable.push(value.span()),
-        }
-    }
+    let table = match (payload.wire, payload.error.is_some()) {
+        (Wire::Completions, false) => &COMPLETION,
+        (Wire::Completions, true) => &FAILED_COMPLETION,
+        (_, false) => &CHAT,
+        (_, true) => &FAILED_CHAT,
+    };
+    let choices = read_by(payload, table, name_of, 0, root)?;
     payload.usage_only = payload.usage.is_some() && choices == 0;
-    payload.closed = payload.finished.iter().map(|(choice, _)| *choice).collect();
     Ok(())
 }
 

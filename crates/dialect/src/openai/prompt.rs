@@ -1,10 +1,11 @@
 //! Reads the fields of a chat or completion request into the canonical prompt.
 
-use super::message::{self, Parts};
+use super::message;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling, TOKEN_IDS};
 use crate::fields::{
     boolean, field, has, has_value, integer, invalid, name_of, number, string, tools,
 };
+use crate::grammar::prompt::Parts;
 use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
@@ -215,7 +216,10 @@ impl Reader {
             return Err(invalid("prompt", "must have at least one prompt"));
         }
         self.needs.multiple_choices |= prompts.len() > 1;
-        let (messages, places) = prompts.into_iter().map(Parts::into_message).unzip();
+        let (messages, places) = prompts
+            .into_iter()
+            .map(|parts| parts.into_message("user"))
+            .unzip();
         self.messages = Some(messages);
         self.places = places;
         Ok(())

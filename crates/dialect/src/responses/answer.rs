@@ -76,9 +76,11 @@ pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
 }
 
 pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> {
-    let Some(usage) = response.get("usage").filter(|usage| !usage.is_null()) else {
-        return Ok(None);
-    };
+    let usage = response.get("usage").filter(|usage| !usage.is_null());
+    usage.map(usage_of).transpose()
+}
+
+pub(super) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
     if usage.kind() != Kind::Object {
         return Err(wrong_type("usage", "an object", usage));
     }
@@ -90,13 +92,13 @@ pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> 
             .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
     };
     let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
-    Ok(Some(Usage {
+    Ok(Usage {
         input: count(usage, "input_tokens")?,
         output: count(usage, "output_tokens")?,
         cached_input: detail("input_tokens_details", "cached_tokens")?,
         cache_write: detail("input_tokens_details", "cache_write_tokens")?,
         reasoning: detail("output_tokens_details", "reasoning_tokens")?,
-    }))
+    })
 }
 
 /// Reads an output item. Calls of tools that OpenAI itself runs are its own affair: what they

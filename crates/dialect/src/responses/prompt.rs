@@ -121,13 +121,13 @@ impl<'d> Reader<'d> {
         let mut places = Vec::new();
         if let Some(instructions) = self.instructions {
             let mut said = Said::new(&mut self.needs);
-            said.text(instructions);
+            said.said.text(instructions);
             said.finish("system".to_owned(), Vec::new(), &mut messages, &mut places);
         }
         match self.input {
             Some(text) if text.kind() == Kind::String => {
                 let mut said = Said::new(&mut self.needs);
-                said.text(text);
+                said.said.text(text);
                 said.finish("user".to_owned(), Vec::new(), &mut messages, &mut places);
             }
             Some(items) if items.kind() == Kind::Array => {
@@ -221,8 +221,7 @@ fn read_item(
                 name: text("name")?.into_owned(),
                 arguments: text(arguments)?.into_owned(),
             };
-            said.parts.push(Part::ToolCall(call));
-            said.places.push(Some(need(arguments)?.span()));
+            said.said.push(Part::ToolCall(call), Some(need(arguments)?));
             let typed: &[&str] = match arguments {
                 "arguments" => &["call_id", "name", "arguments"],
                 _ => &["call_id", "name", "input"],
@@ -251,7 +250,7 @@ fn read_item(
         kind => {
             said.needs.vision |= kind.contains("computer");
             said.needs.tools |= kind == "additional_tools";
-            said.opaque(kind, item);
+            said.said.opaque(kind, item);
             said.finish("assistant".to_owned(), Vec::new(), messages, places);
             return Ok(());
         }

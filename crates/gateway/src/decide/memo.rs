@@ -23,7 +23,7 @@ pub struct Remembered {
     pub include_usage: bool,
     /// What it needs of an upstream.
     pub needs: Needs,
-    /// Estimated tokens of the prompt.
+    /// Tokens of the prompt: estimated, or counted where a limit goes by them and that can be.
     pub input_tokens: u64,
     /// The cap on output tokens, where sent.
     pub max_tokens: Option<u64>,

@@ -32,7 +32,7 @@ use crate::policy::{
     Scope,
 };
 use crate::receive::guard::policy_failed;
-use crate::route::{Upstream, has_dot_segment};
+use crate::route::{Upstream, counted, has_dot_segment};
 use crate::store::CacheKey;
 
 /// What was decided about a request.
@@ -79,8 +79,9 @@ pub(crate) async fn decide<P: Platform>(
         target,
         body,
     };
-    let read = read(gateway, &caller, &asked).await?;
+    let mut read = read(gateway, &caller, &asked).await?;
     admit(gateway, &identity, target, &read.facts, ticket)?;
+    count(gateway, &mut read, ticket).await;
     reserve(gateway, &caller, target.wire, &read.facts, ticket)?;
     let decision = Decision {
         plan: Arc::new(no_plan()),
@@ -191,6 +192,22 @@ fn admit<P: Platform>(
         .with_param(Some("model")));
     }
     check_model(gateway, identity, &facts.model)
+}
+
+/// Counts the prompt's tokens as an engine that may get it does, where a limit goes by them and a
+/// tokenizer is known. Else the estimate stays.
+async fn count<P: Platform>(gateway: &Gateway<P>, read: &mut Read, ticket: &Ticket<P>) {
+    let upstreams = gateway.all_upstreams();
+    let known = || upstreams.iter().any(|upstream| upstream.knows_tokens());
+    let Some(request) = &read.request else { return };
+    if !ticket.charge.limits_tokens() || !known() {
+        return;
+    }
+    let request = Arc::new(request.clone());
+    let counted = counted(gateway.platform(), upstreams, &request).await;
+    if let Some(tokens) = counted {
+        Arc::make_mut(&mut read.facts).input_tokens = tokens;
+    }
 }
 
 /// What it may cost: set aside until it is known what it did.

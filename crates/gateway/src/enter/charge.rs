@@ -50,6 +50,11 @@ impl<P: Platform> Charge<P> {
         counted
     }
 
+    /// Whether a limit goes by tokens.
+    pub(crate) fn limits_tokens(&self) -> bool {
+        self.account.as_ref().is_some_and(Account::limits_tokens)
+    }
+
     /// Sets tokens aside: those of the prompt, and those that the answer will likely take.
     pub(crate) fn reserve(&mut self, input: u64, output: u64) -> Result<(), GatewayError> {
         let Some(account) = &self.account else {

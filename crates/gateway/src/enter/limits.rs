@@ -142,6 +142,12 @@ impl Account {
         Ok(())
     }
 
+    /// Whether any of its limits goes by tokens.
+    pub(crate) fn limits_tokens(&self) -> bool {
+        let mut holders = self.holders.iter();
+        holders.any(|(_, buckets)| lock(buckets).tokens.is_some())
+    }
+
     /// Sets tokens aside, at most as many as the limits allow in a minute, and says how many. Only a
     /// prompt that alone is over a limit can never be served.
     pub(crate) fn reserve(
@@ -161,7 +167,7 @@ impl Account {
             return Err(GatewayError::new(
                 ErrorKind::RateLimited,
                 format!(
-                    "the prompt has about {input} tokens (its bytes / 3), over the {who}'s limit of {limit} tokens per minute"
+                    "the prompt has about {input} tokens, over the {who}'s limit of {limit} tokens per minute"
                 ),
             ));
         }

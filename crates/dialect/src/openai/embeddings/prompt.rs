@@ -1,9 +1,10 @@
 //! Reads an embeddings request into the canonical prompt that policies see: each text, or each
 //! list of token ids, is a message of the user.
 
-use super::super::message::{self, Parts};
+use super::super::message;
 use crate::canonical::{Field, Message, Needs, Operation, Prompt, Sampling, TOKEN_IDS};
 use crate::fields::{field, integer, invalid, name_of, string};
+use crate::grammar::prompt::Parts;
 use crate::json::{Kind, Span, Value};
 use crate::request::{Read, RequestError};
 
@@ -58,7 +59,7 @@ struct Input {
 
 impl Input {
     fn push(&mut self, parts: Parts) {
-        let (message, places) = parts.into_message();
+        let (message, places) = parts.into_message("user");
         self.messages.push(message);
         self.places.push(places);
     }

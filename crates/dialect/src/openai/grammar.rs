@@ -1,0 +1,99 @@
+//! What the members of OpenAI's chat and text completions are, whole and in chunks.
+
+use super::payload::usage_of;
+use crate::canonical::FinishKind;
+use crate::grammar::prompt::{Block, By, Content};
+use crate::grammar::{
+    ARGUMENTS, Axis, CONTENT, Closes, Gather, List, Mark, Object, Piece, REFUSAL, Rule, STRING,
+    Said,
+};
+use crate::json::Kind;
+
+/// What a message of a request holds.
+pub(super) static CONTENT_OF: Content = Content {
+    by: By::Type,
+    blocks: &[("text", Block::Text)],
+    alone: &[Kind::String, Kind::Null],
+    expected: "a string, null or an array of parts",
+};
+
+pub(super) static CHAT: Object = Object::of(&[
+    ("choices", Rule::List(&CHAT_CHOICES)),
+    ("usage", Rule::Usage(|value| usage_of(value).map(Some))),
+    ("error", Rule::Any),
+    ("created", Rule::Created),
+    ("model", Rule::Model),
+    ("id", Rule::Id),
+    ("object", STRING),
+    ("system_fingerprint", STRING),
+    ("service_tier", STRING),
+    // It makes the sizes of a stream's events tell less.
+    ("obfuscation", Rule::Unreadable(Gather::Nothing)),
+]);
+pub(super) static COMPLETION: Object =
+    Object::of(&[("choices", Rule::List(&COMPLETION_CHOICES))]).base(&CHAT);
+/// The same where the payload is an error, which may not be wrapped in `error`.
+pub(super) static FAILED_CHAT: Object = Object::of(&[]).others(BARE_ERROR).base(&CHAT);
+pub(super) static FAILED_COMPLETION: Object = FAILED_CHAT.base(&COMPLETION);
+const BARE_ERROR: &[&str] = &["message", "type", "param", "code", "detail"];
+
+static CHAT_CHOICES: List = List::of(&CHAT_CHOICE)
+    .numbered(Axis::Choice, "index")
+    .keeps_index();
+static COMPLETION_CHOICES: List = CHAT_CHOICES.with(&COMPLETION_CHOICE);
+
+static CHOICE: Object = Object::of(&[
+    ("finish_reason", Rule::Finish(finish, Closes::Yes)),
+    // vLLM's: the stop sequence or token id that the client named.
+    ("stop_reason", Rule::Known(&[Kind::String, Kind::Number])),
+    ("logprobs", Rule::Unreadable(Gather::Lists)),
+    ("token_ids", Rule::Unreadable(Gather::Items)),
+])
+.others(&["index"]);
+static CHAT_CHOICE: Object = Object::of(&[
+    ("delta", Rule::Object(&MESSAGE)),
+    ("message", Rule::Object(&MESSAGE)),
+])
+.base(&CHOICE)
+.whole_names(&[("delta", "message")]);
+static COMPLETION_CHOICE: Object = Object::of(&[("text", CONTENT)]).base(&CHOICE);
+
+static MESSAGE: Object = Object::of(&[
+    ("role", Rule::Pointer),
+    ("content", CONTENT),
+    ("reasoning", Rule::Text(Said::Reasoning, Piece::Twin)),
+    (
+        "reasoning_content",
+        Rule::Text(Said::Reasoning, Piece::Twin),
+    ),
+    ("refusal", REFUSAL),
+    ("tool_calls", Rule::List(&CALLS)),
+    ("function_call", Rule::Object(&FUNCTION)),
+])
+.otherwise(Rule::Unreadable(Gather::Items));
+static CALLS: List = List::of(&CALL).numbered(Axis::Call, "index");
+static CALL: Object = Object::of(&[
+    ("index", Rule::Any),
+    ("id", Rule::Pointer),
+    ("type", Rule::Pointer),
+    ("function", Rule::Object(&FUNCTION)),
+    ("custom", Rule::Object(&FUNCTION)),
+])
+.marks(&[Mark::Call]);
+/// What is called: `arguments` of a function, `input` of a custom tool.
+static FUNCTION: Object = Object::of(&[
+    ("name", Rule::ToolName),
+    ("arguments", ARGUMENTS),
+    ("input", ARGUMENTS),
+])
+.marks(&[Mark::Call]);
+
+fn finish(reason: &str, _has_calls: bool) -> Option<FinishKind> {
+    Some(match reason {
+        "stop" => FinishKind::Stop,
+        "length" => FinishKind::Length,
+        "tool_calls" | "function_call" => FinishKind::ToolCalls,
+        "content_filter" => FinishKind::Refused,
+        other => FinishKind::Other(other.to_owned()),
+    })
+}
