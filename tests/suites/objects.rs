@@ -287,6 +287,48 @@ async fn each_line_of_a_batch_is_judged_like_a_request() {
 }
 
 #[tokio::test]
+async fn the_lines_of_a_batch_name_models_as_single_requests_do() {
+    let (elsewhere, _) = keeper().await;
+    let (upstream, _) = keeper().await;
+    let bound = Key::of("acme").with("models = [\"large\", \"small\", \"other\"]");
+    let config = Config::new("")
+        .keys(&[&bound])
+        .upstream(
+            "elsewhere",
+            &elsewhere.url(),
+            "models = { other = \"o-1\" }",
+        )
+        .upstream(
+            "kept",
+            &upstream.url(),
+            "models = { large = \"gpt-5\", small = \"small\" }",
+        );
+    let forebay = Forebay::start(config).await;
+    let client = forebay.client_of(&bound);
+    let of = |model: &str| line("to m").replace("\"m\"", &format!("\"{model}\""));
+    let file = format!("{}\n\n{}\r\n", of("large"), of("small"));
+    id(&upload(&client, "batch", &file).await);
+    assert_eq!(elsewhere.calls(), 0);
+    let sent = upstream.received().pop().unwrap();
+    let sent = String::from_utf8(sent.body).unwrap();
+    let renamed = format!("{}\n\n{}\r\n", of("gpt-5"), of("small"));
+    assert!(sent.contains(&renamed), "{sent}");
+    // Names that need no change leave the file as it is.
+    let plain = format!("{}\n", of("small"));
+    id(&upload(&client, "batch", &plain).await);
+    let sent = upstream.received().pop().unwrap();
+    assert!(String::from_utf8(sent.body).unwrap().contains(&plain));
+
+    let calls = upstream.calls();
+    let apart = format!("{}\n{}\n", of("large"), of("other"));
+    let message = upload(&client, "batch", &apart).await;
+    message.is_error(400, "invalid_batch");
+    let upstreams_own = upload(&client, "batch", &of("gpt-5")).await;
+    upstreams_own.is_error(403, "model_not_allowed");
+    assert_eq!((upstream.calls(), elsewhere.calls()), (calls, 0));
+}
+
+#[tokio::test]
 async fn what_a_batch_answered_is_judged_when_it_is_read() {
     let (upstream, _) = keeper().await;
     let rules = "[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"mask\"\napply = [\"output\"]\n";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use forebay_dialect::Wire;
 use forebay_dialect::exchange::Back;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
@@ -13,8 +14,9 @@ use super::prepare::Prepared;
 use super::provider::encode;
 use super::{Replica, Route, Upstream};
 use crate::config::{Provider, ProviderOptions};
+use crate::decide::LARGE;
 use crate::error::{ErrorKind, GatewayError};
-use crate::platform::Platform;
+use crate::platform::{BoxFuture, Platform};
 use crate::through::{Passage, Sent};
 
 const OPENAI: &[&str] = &[
@@ -118,9 +120,9 @@ impl Upstream {
 
 impl<P: Platform> Attempts<P> {
     /// The request for an endpoint that passes through.
-    pub(super) fn pass(
+    pub(super) async fn pass(
         &self,
-        sent: &Sent,
+        sent: &Arc<Sent>,
         upstream: &Upstream,
         endpoint: &Replica,
         limit: Duration,
@@ -136,7 +138,7 @@ impl<P: Platform> Attempts<P> {
         let mut out = http::Request::builder()
             .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
             .uri(endpoint.url(&path))
-            .body(sent.body(model)?)
+            .body(self.passing_body(sent, model, upstream).await?)
             .map_err(|_| {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
@@ -152,6 +154,29 @@ impl<P: Platform> Attempts<P> {
             marked: false,
             expected_cached: 0.0,
         })
+    }
+
+    /// The body with the models' names as the upstream has them. A large one is written where it
+    /// keeps nobody waiting.
+    fn passing_body(
+        &self,
+        sent: &Arc<Sent>,
+        model: Option<&str>,
+        upstream: &Upstream,
+    ) -> BoxFuture<'static, Result<Bytes, GatewayError>> {
+        let mut names = Vec::with_capacity(sent.models.len());
+        for asked in &sent.models {
+            if let Some(name) = upstream.model_name(asked) {
+                names.push((asked.clone(), name.to_owned()));
+            }
+        }
+        if sent.size() < LARGE {
+            return Box::pin(std::future::ready(sent.body(model, &names)));
+        }
+        let (sent, model) = (sent.clone(), model.map(str::to_owned));
+        let work = async move { sent.body(model.as_deref(), &names) };
+        let platform = self.sender.platform.clone();
+        Box::pin(async move { platform.aside(work).await })
     }
 
     fn passing_headers(

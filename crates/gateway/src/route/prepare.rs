@@ -85,7 +85,7 @@ impl<P: Platform> Attempts<P> {
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
         if let Some(sent) = &self.outgoing.sent {
-            return self.pass(sent, upstream, endpoint, limit);
+            return self.pass(sent, upstream, endpoint, limit).await;
         }
         let request = self.outgoing.request.clone();
         let asked = &*request.prompt.model;

@@ -70,8 +70,8 @@ pub(crate) async fn rank<S: PolicySession>(
     let model = wish.view.model;
     let serves = |upstream: &&Arc<Upstream>| match wish.passage {
         Some(sent) => {
-            let same = |model: &String| upstream.model_name(model) == Some(model);
-            upstream.passes(sent.passage, sent.model.as_deref()) && sent.models.iter().all(same)
+            let serves = |model: &String| upstream.model_name(model).is_some();
+            upstream.passes(sent.passage, sent.model.as_deref()) && sent.models.iter().all(serves)
         }
         None => upstream.takes(wish.wire, model),
     };

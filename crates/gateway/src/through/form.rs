@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::passing::{Member, Said, Table};
@@ -37,18 +38,25 @@ pub(super) struct File<'f> {
 }
 
 impl File<'_> {
-    /// What is in the form's first file.
+    /// What is in the form's first file: a part of the form's body, not a copy of it.
     pub(super) fn content(&self) -> Result<Bytes, GatewayError> {
-        let mut out = BytesMut::new();
-        let mut found = false;
-        each(self.form.body.clone(), &self.form.boundary, |part| {
-            if part.file.is_none() || found {
-                return Ok(());
+        let body = &self.form.body;
+        let (mut at, mut found) = (0, None);
+        each(body.clone(), &self.form.boundary, |part| {
+            let is_file = part.file.is_some();
+            if found.is_none() {
+                at += 1;
+                found = is_file.then(|| length(part.field)).transpose()?;
             }
-            found = true;
-            copy(part.field, &mut out)
+            Ok(())
         })?;
-        Ok(out.freeze())
+        let lost = || invalid("a file has no end".to_owned());
+        let length = found.ok_or_else(lost)?;
+        let place = place_of(body, &self.form.boundary, at).ok_or_else(lost)?;
+        match place.len() == length {
+            true => Ok(body.slice(place)),
+            false => Err(lost()),
+        }
     }
 }
 
@@ -182,11 +190,13 @@ impl Form {
     }
 
     /// The body with other texts in the places of some, given by their position in
-    /// [`Self::said`], and with another model. It is a copy only where something differs.
+    /// [`Self::said`], with another model, and with another content of its one file. It is a copy
+    /// only where something differs.
     pub(super) fn with(
         &self,
         texts: &[(usize, String)],
         model: Option<&str>,
+        file: Option<&[u8]>,
     ) -> Result<Bytes, GatewayError> {
         let instead = |at: usize| {
             let field = self.fields.get(at)?;
@@ -198,10 +208,11 @@ impl Form {
             (new != old).then_some(new)
         };
         let differs = (0..self.fields.len()).any(|at| instead(at).is_some());
-        if !differs && self.renamed.is_none() {
+        if !differs && self.renamed.is_none() && file.is_none() {
             return Ok(self.body.clone());
         }
-        let mut out = BytesMut::with_capacity(self.body.len() + 1024);
+        let more = file.map_or(0, <[u8]>::len);
+        let mut out = BytesMut::with_capacity(self.body.len() + more + 1024);
         let mut at = 0;
         each(self.body.clone(), &self.boundary, |mut part| {
             let named = part.file.as_ref().is_some_and(|file| !file.is_empty());
@@ -213,11 +224,15 @@ impl Form {
             put_head(&mut out, &self.boundary, &part);
             let place = at;
             at += 1 + usize::from(named);
-            match instead(place).filter(|_| part.file.is_none()) {
-                Some(new) if new.contains(&self.boundary) => {
+            let new = match part.file.is_some() {
+                true => file,
+                false => instead(place).map(str::as_bytes),
+            };
+            match new {
+                Some(new) if memchr::memmem::find(new, self.boundary.as_bytes()).is_some() => {
                     return Err(invalid("a field has the form\'s boundary in it".to_owned()));
                 }
-                Some(new) => out.extend_from_slice(new.as_bytes()),
+                Some(new) => out.extend_from_slice(new),
                 None => copy(part.field, &mut out)?,
             }
             out.extend_from_slice(b"\r\n");
@@ -286,6 +301,36 @@ fn text(mut field: multer::Field<'_>, name: &str) -> Result<String, GatewayError
         out.extend_from_slice(&piece);
     }
     String::from_utf8(out).map_err(|_| invalid(format!("the field \"{name}\" is not UTF-8")))
+}
+
+/// The bytes of a part's content.
+fn length(mut field: multer::Field<'_>) -> Result<usize, GatewayError> {
+    let mut length = 0;
+    while let Some(piece) = now(field.chunk())? {
+        length += piece.len();
+    }
+    Ok(length)
+}
+
+/// Where the content of a form's part stands, counted from one.
+fn place_of(body: &[u8], boundary: &str, part: usize) -> Option<Range<usize>> {
+    let line = format!("--{boundary}");
+    let edge = format!("\r\n{line}");
+    let find = |from: usize, what: &str| {
+        let found = memchr::memmem::find(body.get(from..)?, what.as_bytes())?;
+        Some(from + found)
+    };
+    let mut at = find(0, &line)?;
+    for number in 1..=part {
+        let begin = find(at, "\r\n\r\n")? + 4;
+        // The blank line of a part without content is its edge's as well.
+        let end = find(begin - 2, &edge)?.max(begin);
+        if number == part {
+            return Some(begin..end);
+        }
+        at = end;
+    }
+    None
 }
 
 fn copy(mut field: multer::Field<'_>, out: &mut BytesMut) -> Result<(), GatewayError> {
@@ -367,9 +412,9 @@ mod tests {
                 (Member::Text, "say hello")
             ]
         );
-        assert_eq!(read.with(&[], Some("whisper-1")).unwrap(), body);
+        assert_eq!(read.with(&[], Some("whisper-1"), None).unwrap(), body);
         let other = read
-            .with(&[(3, "hi".to_owned())], Some("large-v3"))
+            .with(&[(3, "hi".to_owned())], Some("large-v3"), None)
             .unwrap();
         let again = super::tests::read(other).unwrap();
         assert_eq!(again.get("model"), Some("large-v3"));
@@ -380,6 +425,30 @@ mod tests {
                 .windows(large.len())
                 .any(|w| w == large.as_bytes())
         );
+    }
+
+    #[test]
+    fn a_files_content_is_a_part_of_the_body_and_may_be_another() {
+        for content in ["", "\r\n", "one\r\ntwo\r\n", "a\r\n\r\n-b", "\r\n\r\n"] {
+            let body = form(&[
+                ("name=\"purpose\"", "batch"),
+                ("name=\"file\"; filename=\"a\"", content),
+                ("name=\"model\"", "m"),
+            ]);
+            let read = Form::read(body.clone(), "b".to_owned(), TABLE).unwrap();
+            let found = read.file().unwrap().content().unwrap();
+            assert_eq!(found, content);
+            let within = body.as_ptr_range();
+            assert!(
+                content.is_empty() || within.contains(&found.as_ptr()),
+                "no copy"
+            );
+            let other = read.with(&[], None, Some(b"three")).unwrap();
+            let other = Form::read(other, "b".to_owned(), TABLE).unwrap();
+            assert_eq!(other.file().unwrap().content().unwrap(), "three");
+            assert_eq!(other.get("model"), Some("m"));
+            assert!(read.with(&[], None, Some(b"x--b")).is_err());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::Passage;
 use super::form::{File, Form};
+use super::objects::Lines;
 use super::table::Body;
 use crate::config::RequestBounds;
 use crate::decide::invalid_request;
@@ -25,8 +26,10 @@ pub(crate) struct Sent {
     pub(crate) at: Option<At>,
     /// The only upstream that may be asked.
     pub(crate) only: Option<String>,
-    /// Models that the upstream has to know by these very names.
+    /// Models that the upstream has to serve, besides.
     pub(crate) models: Vec<String>,
+    /// The requests in its file, where that is a batch.
+    pub(super) batch: Option<Lines>,
     content: Content,
     /// What stands in the places of some texts.
     pub(super) texts: Vec<(usize, String)>,
@@ -90,6 +93,7 @@ impl Sent {
             at: None,
             only: None,
             models: Vec::new(),
+            batch: None,
             content,
             texts: Vec::new(),
         })
@@ -104,6 +108,7 @@ impl Sent {
             at: Some(at),
             only: Some(upstream),
             models: Vec::new(),
+            batch: None,
             content: Content::Nothing,
             texts: Vec::new(),
         }
@@ -175,7 +180,7 @@ impl Sent {
     }
 
     /// Bytes of its body.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.original().len()
     }
 
@@ -198,11 +203,19 @@ impl Sent {
         }
     }
 
-    /// The body for an upstream that knows the model by this name.
-    pub(crate) fn body(&self, model: Option<&str>) -> Result<Bytes, GatewayError> {
+    /// The body for an upstream that knows the model by this name, and the other models by the
+    /// second of these.
+    pub(crate) fn body(
+        &self,
+        model: Option<&str>,
+        names: &[(String, String)],
+    ) -> Result<Bytes, GatewayError> {
         match &self.content {
             Content::Json(passing) => Ok(passing.with(&self.texts, model)),
-            Content::Form(form) => form.with(&self.texts, model),
+            Content::Form(form) => {
+                let file = self.batch.as_ref().and_then(|lines| lines.named(names));
+                form.with(&self.texts, model, file.as_deref())
+            }
             Content::Nothing => Ok(Bytes::new()),
             Content::Raw(body, _) => Ok(body.clone()),
         }

@@ -23,7 +23,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::gateway::Gateway;
 use crate::observe::Observation;
-use crate::platform::Platform;
+use crate::platform::{BoxFuture, Platform};
 use crate::policy::{Caller, Demand, Hit, Policies, Reason};
 use crate::receive::guard::{Guarded, policy_failed};
 use crate::receive::words::{judge_head, words_of};
@@ -59,8 +59,7 @@ pub(crate) async fn serve<P: Platform>(
     ticket.summary.passage = Some(passage.name);
     ticket.charge.begin(gateway.account(&identity))?;
     let (body, only) = refer(gateway, head, body).await?;
-    let bounds = &gateway.config().bounds;
-    let mut sent = Sent::read(passage, in_path, &head.headers, body, bounds)?;
+    let mut sent = read(gateway, passage, in_path, &head.headers, body).await?;
     sent.only = only;
     ticket.summary.model = sent.model.clone().unwrap_or_default();
     ticket.summary.stream = sent.stream();
@@ -86,6 +85,25 @@ pub(crate) async fn serve<P: Platform>(
         head: &head.headers,
     };
     asking.ask(sent, session, judged, ticket).await
+}
+
+/// Reads a request. A large one is read where it keeps nobody waiting.
+pub(super) fn read<P: Platform>(
+    gateway: &Gateway<P>,
+    passage: &'static Passage,
+    in_path: Option<String>,
+    head: &HeaderMap,
+    body: Bytes,
+) -> BoxFuture<'static, Result<Sent, GatewayError>> {
+    let bounds = gateway.config().bounds;
+    if body.len() < LARGE {
+        let sent = Sent::read(passage, in_path, head, body, &bounds);
+        return Box::pin(std::future::ready(sent));
+    }
+    let head = head.clone();
+    let work = async move { Sent::read(passage, in_path, &head, body, &bounds) };
+    let platform = gateway.platform().clone();
+    Box::pin(async move { platform.aside(work).await })
 }
 
 /// Whether the key may use the model, and anybody has it.

@@ -1,7 +1,10 @@
-//! The file of a batch: each of its lines is a request, and is judged like one.
+//! The file of a batch: each of its lines is a request, is judged like one, and goes on with the
+//! model's name as its upstream knows it.
+
+use std::ops::Range;
 
 use bytes::Bytes;
-use forebay_dialect::{Request, Wire};
+use forebay_dialect::{BodyChange, Request, Wire};
 
 use crate::decide::places::{Places, outline};
 use crate::enter::identity::Identity;
@@ -22,12 +25,15 @@ const URLS: &[(&str, Wire)] = &[
 
 /// The requests of a batch.
 pub(crate) struct Lines {
+    file: Bytes,
     requests: Vec<Asked>,
 }
 
 struct Asked {
     line: usize,
     id: String,
+    /// Where the request stands in the file.
+    place: Range<usize>,
     request: Request,
 }
 
@@ -56,7 +62,10 @@ impl Lines {
             }
             requests.push(request(number, line, file, identity)?);
         }
-        Ok(Self { requests })
+        Ok(Self {
+            file: file.clone(),
+            requests,
+        })
     }
 
     /// An estimate of the tokens of all its prompts.
@@ -78,6 +87,29 @@ impl Lines {
         models
     }
 
+    /// The file with each model under another name. None where no name is another.
+    pub(in crate::through) fn named(&self, names: &[(String, String)]) -> Option<Vec<u8>> {
+        if names.iter().all(|(asked, name)| asked == name) {
+            return None;
+        }
+        let mut out = Vec::with_capacity(self.file.len() + 1024);
+        let mut at = 0;
+        for Asked { place, request, .. } in &self.requests {
+            let known = names
+                .iter()
+                .find(|(asked, _)| *asked == request.prompt.model);
+            let change = BodyChange {
+                model: known.map(|(_, name)| name.as_str()),
+                ..BodyChange::default()
+            };
+            out.extend_from_slice(self.file.get(at..place.start).unwrap_or_default());
+            out.extend_from_slice(&request.upstream_body(&change));
+            at = place.end;
+        }
+        out.extend_from_slice(self.file.get(at..).unwrap_or_default());
+        Some(out)
+    }
+
     /// Why a rule refuses it, if one does. A mask's value could not be put back: the answers come
     /// hours later.
     pub(super) async fn judge<S: PolicySession>(
@@ -85,7 +117,10 @@ impl Lines {
         session: &mut S,
         caller: &Caller,
     ) -> Result<Option<Reason>, GatewayError> {
-        for Asked { line, id, request } in &self.requests {
+        for Asked {
+            line, id, request, ..
+        } in &self.requests
+        {
             let mut places = Places::of(&request.prompt).list;
             places.push(Place {
                 kind: PlaceKind::Vocabulary,
@@ -137,7 +172,10 @@ fn request(
         );
         return Err(invalid(number, &why));
     };
-    let body = file.slice_ref(read.body.get().as_bytes());
+    let raw = read.body.get().as_bytes();
+    let start = raw.as_ptr().addr().saturating_sub(file.as_ptr().addr());
+    let place = start..start + raw.len();
+    let body = file.slice_ref(raw);
     if super::references(&body) {
         return Err(invalid(
             number,
@@ -156,6 +194,7 @@ fn request(
     Ok(Asked {
         line: number,
         id: read.custom_id,
+        place,
         request,
     })
 }

@@ -9,6 +9,7 @@ mod names;
 mod refer;
 mod serve;
 
+pub(super) use batch::Lines;
 pub(crate) use id::Thing;
 pub(crate) use refer::{references, resolve};
 pub(crate) use serve::{Request, Verb, check_head, serve_object};

@@ -10,6 +10,7 @@ use super::batch::Lines;
 use super::id::{Thing, open};
 use super::list::{self, MAX_PAGES, Page, Query};
 use super::names::{Names, bad, batch_body};
+use crate::answer::models::unknown_model;
 use crate::decide::LARGE;
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
@@ -21,7 +22,7 @@ use crate::receive::guard::policy_failed;
 use crate::reply::{Content, Ready};
 use crate::through::answer::{Ruled, collect, judged, passed, unseen};
 use crate::through::judge::{Judged, guards_output, judge};
-use crate::through::serve::{Asking, check, is_off};
+use crate::through::serve::{Asking, check, is_off, read};
 use crate::through::table::{self, Passage};
 use crate::through::{At, Sent};
 
@@ -169,8 +170,7 @@ impl<P: Platform> Keeper<'_, P> {
         ticket: &mut Ticket<P>,
     ) -> Result<Content<P>, GatewayError> {
         let gateway = self.asking.gateway;
-        let bounds = &gateway.config().bounds;
-        let sent = Sent::read(self.passage, None, self.asking.head, body, bounds)?;
+        let sent = read(gateway, self.passage, None, self.asking.head, body).await?;
         check(gateway, self.identity(), &sent)?;
         let large = sent.size() >= LARGE;
         let (own, caller) = (gateway.clone(), self.asking.caller.clone());
@@ -181,6 +181,7 @@ impl<P: Platform> Keeper<'_, P> {
         } else {
             work.await?
         };
+        has_all(gateway, &sent)?;
         ticket.input_tokens = tokens;
         ticket.charge.reserve(tokens, 0)?;
         if let Some(Reason { code, detail }) = denied {
@@ -436,7 +437,30 @@ async fn judged_upload<P: Platform>(
         }
     }
     sent.rename_file(name);
+    sent.batch = lines;
     Ok((sent, tokens, None))
+}
+
+/// Whether an upstream that keeps files serves all models of a batch.
+fn has_all<P: Platform>(gateway: &Gateway<P>, sent: &Sent) -> Result<(), GatewayError> {
+    let keep = || {
+        let upstreams = gateway.all_upstreams().iter();
+        upstreams.filter(|upstream| upstream.passes(sent.passage, None))
+    };
+    for model in &sent.models {
+        if !keep().any(|upstream| upstream.model_name(model).is_some()) {
+            return Err(unknown_model(model).with_param(Some("file")));
+        }
+    }
+    let all = keep().any(|upstream| {
+        let mut models = sent.models.iter();
+        models.all(|model| upstream.model_name(model).is_some())
+    });
+    if all {
+        return Ok(());
+    }
+    let why = "no upstream has all the models of this batch; write one batch for each upstream";
+    Err(bad(why, Some("file")).with_code("invalid_batch"))
 }
 
 /// Nothing is said in the headers of such a request.
