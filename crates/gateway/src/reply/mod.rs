@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod describe;
 pub(crate) mod frame;
 pub(crate) mod resume;
+mod unready;
 
 use bytes::Bytes;
 use forebay_dialect::error::error_header;
@@ -17,6 +18,7 @@ use crate::platform::{Platform, UpstreamBody};
 
 pub use body::{Cut, ReplyBody};
 use body::{Events, body_of};
+pub use unready::unready;
 
 /// What goes out, before its head is written.
 pub(crate) struct Ready<P: Platform> {
