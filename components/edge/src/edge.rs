@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_dialect::openai::error::error_body;
 use forebay_gateway::platform::Platform;
 use forebay_gateway::settings::{Settings, SettingsError};
 use forebay_gateway::store::{KeyValue, Tiered, TieredBounds};
 use forebay_gateway::{Gateway, UpstreamConfigError};
-use http::{HeaderValue, Response, header};
+use http::{Response, header};
 
 use crate::bindings::release;
 use crate::body::Reader;
@@ -139,20 +138,7 @@ pub fn announced(head: &http::request::Parts) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-/// The answer of an edge that can't serve: 500, in OpenAI's shape, for whoever set it up to read.
-pub fn unusable(error: &EdgeError) -> Response<Bytes> {
-    let message = format!("this edge is not set up: {error}");
-    let body = error_body(500, &message, "server_error", None, Some("misconfigured"));
-    let mut response = Response::new(body);
-    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-store"),
-    );
-    response
+/// The answer of an edge that can't serve: 500 in the client's format, for whoever set it up to read.
+pub fn unusable(error: &EdgeError, head: &http::request::Parts) -> Response<Bytes> {
+    forebay_gateway::unready(head, &format!("this edge is not set up: {error}"))
 }

@@ -201,7 +201,8 @@ async fn answer(
         Ok(ready) => ready,
         Err(error) => {
             eprintln!("{}", log::error(&error));
-            return write(wires, unusable(&error).map(Full::new)).await;
+            let (head, ()) = request.into_parts();
+            return write(wires, unusable(&error, &head).map(Full::new)).await;
         }
     };
     // One request's host calls can't answer another's, so neither can its futures.

@@ -253,7 +253,8 @@ pub(crate) async fn handle<H: Host>(request: types::Request) -> Result<types::Re
         Ok(ready) => ready,
         Err(error) => {
             eprintln!("{}", log::error(&error));
-            return respond(unusable(&error).map(Full::new));
+            let (head, _) = request.into_parts();
+            return respond(unusable(&error, &head).map(Full::new));
         }
     };
     let permit = match ready.gateway.enter(arrival) {

@@ -54,7 +54,7 @@ pub use enter::{headers, identity, signed};
 pub use answer::trial::Trial;
 pub use enter::ticket::{Arrival, Permit};
 pub use gateway::Gateway;
-pub use reply::{Cut, ReplyBody};
+pub use reply::{Cut, ReplyBody, unready};
 pub use route::{
     EndpointStatus, ExplainedSeconds, ExplainedUpstream, ExplainedWorker, KvSource, PrefixStatus,
     SharedIndex, UpstreamConfigError, UpstreamStatus,

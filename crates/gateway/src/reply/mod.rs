@@ -5,6 +5,7 @@ pub(crate) mod describe;
 mod error;
 pub(crate) mod frame;
 pub(crate) mod resume;
+mod unready;
 
 use bytes::Bytes;
 use forebay_dialect::error::error_header;
@@ -18,6 +19,7 @@ use crate::platform::{Platform, UpstreamBody};
 
 use body::Events;
 pub use body::{Cut, ReplyBody};
+pub use unready::unready;
 use error::body_of;
 
 /// Whether a proxy between here and the client may gather the body first.
