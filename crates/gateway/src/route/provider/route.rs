@@ -76,7 +76,6 @@ pub(super) fn standard(wire: Wire, model: &str, stream: bool) -> Route {
         Wire::Messages => "/v1/messages",
         Wire::Cohere => "/v2/chat",
         Wire::Oci => "/20231130/actions/chat",
-        _ => "/",
     };
     Route::new(wire, path)
 }
