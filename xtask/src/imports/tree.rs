@@ -71,15 +71,18 @@ fn absolute(modules: &Modules, module: &Path, path: &Path) -> Option<Path> {
         "super" => parent(module)?,
         name => {
             let (_, source) = modules.get(module)?;
-            match source.uses.get(name) {
-                Some(used) if used != path && used.first() != Some(first) => {
-                    absolute(modules, module, used)?
-                }
-                Some(used) if used != path => {
-                    return absolute_child(source, module, used)
-                        .map(|base| base.into_iter().chain(rest.iter().cloned()).collect());
-                }
-                _ => return absolute_child(source, module, path),
+            let used = source.uses.get(name);
+            if source.modules.iter().any(|child| child == name) {
+                let mut child = module.clone();
+                child.push(name.to_owned());
+                child
+            } else {
+                // What is named after itself is another crate.
+                absolute(
+                    modules,
+                    module,
+                    used.filter(|used| used.first() != Some(first))?,
+                )?
             }
         }
     };
@@ -90,12 +93,6 @@ fn absolute(modules: &Modules, module: &Path, path: &Path) -> Option<Path> {
         }
     }
     Some(base)
-}
-
-/// A path that begins with a module that is declared here.
-fn absolute_child(source: &Source, module: &Path, path: &Path) -> Option<Path> {
-    let declared = source.modules.contains(path.first()?);
-    declared.then(|| module.iter().chain(path).cloned().collect())
 }
 
 fn parent(module: &Path) -> Option<Path> {
