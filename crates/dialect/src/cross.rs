@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::call_ids::CallIds;
 use crate::canonical::Operation;
 use crate::exchange::fetched::{put_in, takes_bytes_only, urls};
 use crate::exchange::{
@@ -285,6 +286,7 @@ pub fn translate_answer(
     }
     let document = Document::parse(body)?;
     let mut answer = read_answer(from, document.root())?;
+    CallIds::new(&context.id).answer(&mut answer);
     context.back.answer(&mut answer, &context.seen);
     Ok(write_answer(to, &answer, context))
 }
@@ -295,6 +297,7 @@ pub struct StreamTranslation {
     reader: Box<dyn ReadStream>,
     writer: Box<dyn WriteStream>,
     events: Vec<StreamEvent>,
+    ids: CallIds,
     undo: Undo,
     undone: Vec<StreamEvent>,
     ended: bool,
@@ -316,6 +319,7 @@ impl StreamTranslation {
             reader: reader(from),
             writer: writer(to, context),
             events: Vec::new(),
+            ids: CallIds::new(&context.id),
             undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
             ended: false,
@@ -368,7 +372,8 @@ impl StreamTranslation {
     }
 
     fn drain(&mut self, out: &mut Vec<Bytes>) {
-        for event in self.events.drain(..) {
+        for mut event in self.events.drain(..) {
+            self.ids.step(&mut event);
             self.undo.step(event, &mut self.undone);
         }
         for event in self.undone.drain(..) {

@@ -32,6 +32,7 @@
 
 mod anthropic;
 mod body;
+mod call_ids;
 pub mod canonical;
 mod cohere;
 mod converse;
@@ -51,6 +52,7 @@ mod naming;
 mod oci;
 pub mod ollama;
 pub mod openai;
+mod output_limit;
 pub mod passing;
 mod payload;
 pub mod place;
@@ -76,6 +78,7 @@ pub use json::json_string;
 pub use labels::{Label, LabelKind, Strings};
 pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
+pub use output_limit::clamp_output;
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };

@@ -130,6 +130,13 @@ fn messages<'r>(
 ) -> Result<(), Inexpressible> {
     let mut array = Open::array(out);
     let mut open: Option<(&str, Open, Open)> = None;
+    let is_said = |message: &Message<'_>| message.parts.iter().any(|p| blocks.is_written(p));
+    if !said.iter().any(is_said) {
+        return Err(Inexpressible {
+            param: "messages".to_owned(),
+            why: "Converse takes no empty text, and there is nothing else".to_owned(),
+        });
+    }
     for (position, message) in (before..).zip(said) {
         note_message(position, message, losses);
         let role = match message.role {

@@ -390,6 +390,20 @@ impl Upstream {
         }
     }
 
+    /// The most tokens that a model answers with, where the catalogue says so.
+    pub(crate) fn max_output(&self, model: &str) -> Option<u64> {
+        let offered = self.offers.get(model).map(|offer| offer.max_output);
+        offered.filter(|most| *most > 0)
+    }
+
+    /// What it can do with a model.
+    pub(crate) fn capabilities(&self, model: &str) -> Needs {
+        match self.offers.get(model) {
+            Some(offer) => self.config.capabilities.and(offer.capabilities).into(),
+            None => self.config.capabilities.into(),
+        }
+    }
+
     /// What the selector sees of it now, in this place of the order.
     pub(crate) fn candidate(&self, view: View<'_>, order: u32) -> Candidate {
         let config = &self.config;
@@ -412,10 +426,7 @@ impl Upstream {
             region: config.region.clone(),
             jurisdiction: config.jurisdiction.clone(),
             healthy: self.may_be_asked(view.model, view.last_resort, view.now),
-            capabilities: match offer {
-                Some(offer) => config.capabilities.and(offer.capabilities).into(),
-                None => config.capabilities.into(),
-            },
+            capabilities: self.capabilities(view.model),
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
             price: self.price(view.model),
             ttft_ms: if explored {
