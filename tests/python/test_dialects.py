@@ -1,4 +1,5 @@
-"""What users of other gateways reported about translation: each file of dialects/cases, before a scripted upstream."""
+"""What users of other gateways reported about translation: the files of dialects/cases and the rows of the tables in
+dialects/reports, before scripted upstreams."""
 
 import pathlib
 import re
@@ -7,10 +8,11 @@ import sys
 
 import pytest
 
+from dialects.run_cases import all_cases
 from forebay import BINARY
 
 FOLDER = pathlib.Path(__file__).parent / "dialects"
-CASES = sorted(file.stem for file in (FOLDER / "cases").glob("*.py"))
+CASES = [case.FILE for case in all_cases()]
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,10 @@ def verdicts():
     lines = re.findall(r"^(\w+)\s+([\w-]+): (.*)$", ran.stdout, re.MULTILINE)
     assert lines, ran.stdout + ran.stderr
     return {name: (verdict, said) for verdict, name, said in lines}
+
+
+def test_no_two_cases_have_one_name():
+    assert len(set(CASES)) == len(CASES)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::call_ids::CallIds;
 use crate::canonical::Operation;
 use crate::contract::context::AnswerContext;
 use crate::contract::failure::{ConvertError, TranslateError};
@@ -141,6 +142,7 @@ pub fn translate_answer(
     }
     let document = Document::parse(body)?;
     let mut answer = format(from).read_answer(document.root())?;
+    CallIds::new(&context.id).answer(&mut answer);
     context.back.answer(&mut answer, &context.seen);
     Ok(format(to).write_answer(&answer, context))
 }
@@ -151,6 +153,7 @@ pub struct StreamTranslation {
     reader: Box<dyn ReadStream>,
     writer: Box<dyn WriteStream>,
     events: Vec<StreamEvent>,
+    ids: CallIds,
     undo: Undo,
     undone: Vec<StreamEvent>,
     ended: bool,
@@ -172,6 +175,7 @@ impl StreamTranslation {
             reader: format(from).reader(),
             writer: format(to).writer(context),
             events: Vec::new(),
+            ids: CallIds::new(&context.id),
             undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
             ended: false,
@@ -224,7 +228,8 @@ impl StreamTranslation {
     }
 
     fn drain(&mut self, out: &mut Vec<Bytes>) {
-        for event in self.events.drain(..) {
+        for mut event in self.events.drain(..) {
+            self.ids.step(&mut event);
             self.undo.step(event, &mut self.undone);
         }
         for event in self.undone.drain(..) {

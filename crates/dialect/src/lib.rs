@@ -34,6 +34,7 @@
 
 mod anthropic;
 mod body;
+mod call_ids;
 pub mod canonical;
 mod cohere;
 mod contract;
@@ -57,6 +58,7 @@ mod naming;
 mod oci;
 pub mod ollama;
 pub mod openai;
+mod output_limit;
 pub mod passing;
 mod payload;
 pub mod place;
@@ -82,6 +84,7 @@ pub use json::json_string;
 pub use labels::{Label, LabelKind, Strings};
 pub use members::{set_members, string_list};
 pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
+pub use output_limit::clamp_output;
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,
 };

@@ -229,7 +229,7 @@ fn fragments_without_numbers_find_their_calls_by_id_or_order() {
     ];
     assert_eq!(
         calls(&by_order),
-        expected(&[("call_0", "f", "{1}"), ("call_1", "g", "{}")])
+        expected(&[("call_7f_0", "f", "{1}"), ("call_7f_1", "g", "{}")])
     );
 }
 

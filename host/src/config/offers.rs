@@ -121,6 +121,7 @@ fn facts_of(placed: &Placed<'_>) -> OfferFacts {
             .and_then(|price| price.cache_write)
             .map(|write| write.0),
         context_tokens: placed.offer.context.0,
+        max_output: placed.offer.max_output.map_or(0, |most| most.0),
         capabilities: Capabilities {
             streaming: can(Capability::Streaming),
             tools: can(Capability::Tools),

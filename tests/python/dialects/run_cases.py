@@ -11,8 +11,8 @@ Prints a line a case. PASS: the check held. REFUSED: the gateway itself answered
 wants an answer. FAIL: anything else. Exit 1 where any case is not PASS.
 Standard library only.
 """
-import argparse, glob, http.client, http.server, importlib.util, json, os, pathlib, re, signal
-import socket, struct, subprocess, sys, tempfile, threading, time, traceback, zlib
+import argparse, http.client, http.server, importlib.util, json, os, pathlib, re, signal
+import socket, struct, subprocess, sys, tempfile, threading, types, time, traceback, zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -374,10 +374,66 @@ def load(file):
     spec = importlib.util.spec_from_file_location("case_" + file.stem.replace("-", "_"), file)
     module = importlib.util.module_from_spec(spec)
     for name in ("sse", "chat_chunk", "chat_answer", "claude_answer", "claude_stream", "frames", "want",
-                 "fold_chat", "fold_claude", "json", "Wrong"):
+                 "fold_chat", "fold_claude", "json", "Wrong", "case"):
         setattr(module, name, globals()[name])
     spec.loader.exec_module(module)
     return module
+
+
+def cases_of(file):
+    """The cases of a file: it is one itself, or has a table of them."""
+    module = load(file)
+    if not hasattr(module, "CASES"):
+        module.FILE, module.MODEL = file.stem, "m" + file.stem.split("-")[0]
+        return [module]
+    for number, case in enumerate(module.CASES):
+        case.FILE, case.MODEL = f"{file.stem}-{case.NAME}", f"r{file.stem}{number}"
+    return module.CASES
+
+
+def all_cases():
+    files = sorted(HERE.glob("cases/*.py")) + sorted(HERE.glob("reports/*.py"))
+    return [case for file in files for case in cases_of(file)]
+
+
+PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses",
+         "ollama": "/api/chat", "cohere": "/v2/chat",
+         "gemini": "/v1beta/models/MODEL:generateContent", "converse": "/model/MODEL/converse",
+         "gemini-stream": "/v1beta/models/MODEL:streamGenerateContent?alt=sse", "converse-stream": "/model/MODEL/converse-stream"}
+UPSTREAMS = {
+    "openai": {"provider": "openai", "key": "env:FAKE_KEY", "model": "gpt-5.1", "speaks": ["chat"]},
+    "responses": {"provider": "openai", "key": "env:FAKE_KEY", "model": "gpt-5.1", "speaks": ["responses"]},
+    "compatible": {"provider": "compatible"},
+    "vllm": {"provider": "vllm", "speaks": ["chat"]},
+    "mistral": {"provider": "mistral", "key": "env:FAKE_KEY", "model": "mistral-large-latest"},
+    "cohere": {"provider": "cohere", "key": "env:FAKE_KEY", "model": "command-a-03-2025"},
+    "claude": {"provider": "anthropic", "key": "env:FAKE_KEY", "model": "claude-sonnet-4-5"},
+    "opus": {"provider": "anthropic", "key": "env:FAKE_KEY", "model": "claude-opus-4-8"},
+    "converse": {"provider": "bedrock", "region": "us-east-1", "key": "env:FAKE_KEY", "options": {"api": "converse"},
+                 "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+    "gemini": {"provider": "gemini", "key": "env:FAKE_KEY", "model": "gemini-2.5-flash"},
+    "gemini3": {"provider": "gemini", "key": "env:FAKE_KEY", "model": "gemini-3-pro-preview"},
+}
+GEMINI = {"json": {"candidates": [{"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}],
+                   "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4}}}
+# What an upstream answers where a case says nothing of it.
+ANSWERS = {
+    "claude": claude_answer([{"type": "text", "text": "ok"}]),
+    "opus": claude_answer([{"type": "text", "text": "ok"}]),
+    "converse": {"json": {"output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}},
+                          "stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}}},
+    "gemini": GEMINI, "gemini3": GEMINI,
+    "cohere": {"json": {"id": "x", "finish_reason": "COMPLETE", "usage": {"tokens": {"input_tokens": 3, "output_tokens": 1}},
+                        "message": {"role": "assistant", "content": [{"type": "text", "text": "ok"}]}}},
+}
+
+
+def case(name, source, client, upstream, body, check, reply=None):
+    """A row of a table: a client's request before an upstream, and what has to hold of the run."""
+    body = {"max_tokens": 4096, **body} if client == "messages" else body
+    body = {"store": False, **body} if client == "responses" else body
+    step = {"path": PATHS[client], "body": body, "reply": reply or ANSWERS.get(upstream) or chat_answer({"content": "ok"})}
+    return types.SimpleNamespace(NAME=name, SOURCE=source, UPSTREAM=UPSTREAMS[upstream], STEPS=[step], check=check)
 
 
 def main():
@@ -388,13 +444,10 @@ def main():
     parser.add_argument("--show", action="store_true", help="print what was sent up and what came back")
     options = parser.parse_args()
     only = [o for o in options.only.split(",") if o]
-    files = sorted(pathlib.Path(f) for f in glob.glob(str(HERE / "cases" / "*.py")))
-    files = [f for f in files if not only or any(f.name.startswith(o) for o in only)]
     cases, config = [], ["[admin]\nlisten = \"127.0.0.1:0\"\n[retries]\nattempts = 1\n"]
-    for file in files:
-        case = load(file)
-        case.FILE = file.stem
-        case.MODEL = "m" + file.stem.split("-")[0]
+    for case in all_cases():
+        if only and not any(case.FILE.startswith(o) for o in only):
+            continue
         case.FAKE = Fake([s["reply"] for s in case.STEPS])
         table = dict(case.UPSTREAM)
         if options.losses:

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::call_ids::MADE_UP;
 use crate::canonical::Usage;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
 use crate::json::write;
@@ -122,7 +123,7 @@ type Call<'d> = (Cow<'d, str>, Cow<'d, str>, Option<Cow<'d, str>>);
 pub(super) fn call_of(call: Value<'_>, position: usize) -> Result<Call<'_>, PayloadError> {
     let id = string(call, "id");
     let id = if id.is_empty() {
-        Cow::Owned(format!("call_{position}"))
+        Cow::Owned(format!("{MADE_UP}{position}"))
     } else {
         id
     };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{answer, error, names, read_blocks, usage};
+use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, PartKind, StreamEvent};
 use crate::fields::name_of;
@@ -113,7 +114,7 @@ impl StreamReader {
                 let text = |name: &str| call.get(name).and_then(Value::as_str).map(Cow::into_owned);
                 let id = text("toolUseId").filter(|id| !id.is_empty());
                 let kind = PartKind::ToolCall {
-                    id: id.unwrap_or_else(|| format!("call_{index}")),
+                    id: id.unwrap_or_else(|| format!("{MADE_UP}{index}")),
                     name: text("name").unwrap_or_default(),
                     custom: false,
                 };

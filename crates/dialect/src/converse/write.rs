@@ -110,6 +110,13 @@ fn messages<'r>(
     out: &mut String,
     losses: &mut Losses,
 ) -> Result<(), Inexpressible> {
+    let is_said = |message: &Message<'_>| message.parts.iter().any(|p| blocks.is_written(p));
+    if !said.iter().any(is_said) {
+        return Err(Inexpressible {
+            param: "messages".to_owned(),
+            why: "Converse takes no empty text, and there is nothing else".to_owned(),
+        });
+    }
     out.push('[');
     let mut open: Option<&str> = None;
     for (position, message) in (before..).zip(said) {

@@ -69,6 +69,11 @@ impl Back {
         self.output.as_ref().filter(|output| output.tool == name)
     }
 
+    /// Whether anything has to be undone.
+    pub fn undoes(&self) -> bool {
+        !self.calls.is_empty() || self.output.is_some()
+    }
+
     pub(super) fn has_output(&self) -> bool {
         self.output.is_some()
     }
@@ -94,7 +99,8 @@ impl Back {
             match choice.finish.take() {
                 Some(said) => choice.finish = Some(finish(said, calls, seen)),
                 None if calls => choice.finish = Some(Finish::ToolCalls),
-                None => {}
+                // A whole answer has ended, whether or not its server says why.
+                None => choice.finish = Some(Finish::Stop),
             }
         }
     }
@@ -148,7 +154,7 @@ pub(super) fn unwrapped(arguments: &str) -> String {
 
 /// Words of servers for why an answer ended, beside those of the formats' own tables, and the
 /// nearest that every client knows.
-static WORDS: [(&str, Finish); 22] = [
+static WORDS: [(&str, Finish); 24] = [
     ("abort", Finish::Length),
     ("cancelled", Finish::Length),
     ("content_filtered", Finish::Refused),
@@ -162,7 +168,9 @@ static WORDS: [(&str, Finish); 22] = [
     ("max_output_tokens", Finish::Length),
     ("max_tokens", Finish::Length),
     ("malformed_function_call", Finish::Refused),
+    ("malformed_model_output", Finish::Refused),
     ("malformed_response", Finish::Refused),
+    ("malformed_tool_use", Finish::Refused),
     ("missing_thought_signature", Finish::Refused),
     ("moderation", Finish::Refused),
     ("recitation", Finish::Refused),

@@ -28,15 +28,18 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, model: Bedrock, fitted: &mut Fi
             let why = "this model can't be made to call a tool at Bedrock";
             fitted.lose("tool_choice", why);
         }
-        // One that must be called is the only one that it is told of.
-        (Forces::Any, Some(name)) => {
-            let mut is = request.tools.iter().map(|tool| tool.name == name);
-            fitted.tools.retain(|_| is.next().unwrap_or(true));
-            request.tools.retain(|tool| tool.name == name);
-            request.tool_choice = Some(ToolChoice::Required);
-        }
+        (Forces::Any, Some(name)) => only(request, &name, fitted),
         _ => {}
     }
+}
+
+/// A target that can demand some tool, but not which: the one that is demanded is the only one
+/// that it is told of.
+pub(super) fn only(request: &mut ChatRequest<'_>, name: &str, fitted: &mut Fitted) {
+    let mut is = request.tools.iter().map(|tool| tool.name == name);
+    fitted.tools.retain(|_| is.next().unwrap_or(true));
+    request.tools.retain(|tool| tool.name == name);
+    request.tool_choice = Some(ToolChoice::Required);
 }
 
 #[cfg(test)]

@@ -62,28 +62,52 @@ fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) 
     }
 }
 
-/// Some servers number their calls anew in each answer; Anthropic wants each id once. A result
-/// belongs to the last call before it that has its id.
+/// Some servers number their calls anew in each answer, or give all calls of one the same id;
+/// Anthropic wants each id once. A result belongs to the first call of that id in the last turn
+/// that has none yet.
 fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
+    let mut ids = HashSet::new();
+    let calls = messages.iter().flat_map(|message| &message.parts);
+    let mut calls = calls.filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some(call.id.as_ref()),
+        _ => None,
+    });
+    if calls.all(|id| ids.insert(id)) {
+        return;
+    }
     let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
-    let mut renamed: HashMap<String, String> = HashMap::new();
+    // For each id that came again, what its calls are called and whether they have a result.
+    let mut renamed: HashMap<String, Vec<(String, bool)>> = HashMap::new();
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         match &mut part.content {
             Content::ToolCall(call) => {
-                renamed.remove(call.id.as_ref());
-                if !seen.insert(call.id.clone()) {
+                let was = call.id.clone();
+                if !seen.insert(was.clone()) {
                     // Numbers go up, so this ends after as many tries as there are calls.
-                    let mut fresh = format!("{}_{}", call.id, seen.len());
+                    let mut fresh = format!("{was}_{}", seen.len());
                     while !seen.insert(Cow::Owned(fresh.clone())) {
                         fresh.push('x');
                     }
-                    renamed.insert(call.id.clone().into_owned(), fresh.clone());
                     call.id = Cow::Owned(fresh);
                 }
+                let calls = renamed.entry(was.into_owned()).or_default();
+                // Those of an earlier turn have their results.
+                if calls.iter().all(|(_, answered)| *answered) {
+                    calls.clear();
+                }
+                calls.push((call.id.clone().into_owned(), false));
             }
             Content::ToolResult(result) => {
-                if let Some(fresh) = renamed.get(result.call_id.as_ref()) {
-                    result.call_id = Cow::Owned(fresh.clone());
+                let Some(calls) = renamed.get_mut(result.call_id.as_ref()) else {
+                    continue;
+                };
+                let open = calls.iter().position(|(_, answered)| !answered);
+                let last = calls.len().saturating_sub(1);
+                if let Some((id, answered)) = calls.get_mut(open.unwrap_or(last)) {
+                    *answered = true;
+                    if result.call_id != id.as_str() {
+                        result.call_id = Cow::Owned(id.clone());
+                    }
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use super::aim::{Aim, Fitted};
 use super::family::{Claude, Thinks};
-use crate::exchange::{ChatRequest, Content, Effort, Reasoning, Role, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Effort, Message, Part, Reasoning, Role, ToolChoice};
 use crate::wire::Wire;
 
 /// The least that Anthropic takes as a budget for thinking.
@@ -17,6 +17,10 @@ pub(super) fn fit(
     fitted: &mut Fitted,
 ) {
     limit(&mut request.sampling.max_tokens, model.max_output, fitted);
+    stops(request, fitted);
+    if !model.goes_on {
+        ends_with_user(request, fitted);
+    }
     let thinks = thinking(request, aim, model, fitted);
     sampling(request, model, thinks, fitted);
 }
@@ -28,6 +32,36 @@ pub(super) fn limit(asked: &mut Option<u64>, most: u64, fitted: &mut Fitted) {
         let why = "it is above what this model answers with: the model's own limit was sent";
         fitted.lose("max_tokens", why);
     }
+}
+
+/// Anthropic's models refuse sequences of nothing but white space.
+fn stops(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    let stop = &mut request.sampling.stop;
+    let all = stop.len();
+    stop.retain(|stop| !stop.trim().is_empty());
+    if stop.len() < all {
+        let why = "Anthropic's models take no stop sequence of white space";
+        fitted.lose("stop", why);
+    }
+}
+
+const GO_ON: &str = "Go on from exactly where your last message ends. Repeat none of it.";
+
+/// Newer models refuse a conversation that ends with the beginning of their answer.
+fn ends_with_user(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    if !begins_the_answer(request) {
+        return;
+    }
+    let was = fitted.message(request.messages.len().saturating_sub(1));
+    let why = "this model doesn't go on from the beginning of an answer: it is asked to";
+    fitted.lose(format!("messages[{was}].role"), why);
+    fitted.messages.push(was);
+    request.messages.push(Message {
+        role: Role::User,
+        name: None,
+        parts: vec![Part::text(GO_ON)],
+        extra: Vec::new(),
+    });
 }
 
 /// Whether the request asks for thinking, rather than against it.

@@ -50,7 +50,12 @@ pub(super) struct Claude {
     pub(super) effort: bool,
     /// The most tokens that it answers with.
     pub(super) max_output: u64,
+    /// It goes on from an answer that the client has begun.
+    pub(super) goes_on: bool,
 }
+
+/// Since this version an answer can't be begun by the client.
+const OWN_BEGINNING: (u32, u32) = (4, 6);
 
 /// By version, the first row that is not older wins: (version, row).
 const CLAUDES: [((u32, u32), Claude); 8] = [
@@ -106,6 +111,7 @@ const fn claude(
         formats,
         effort,
         max_output,
+        goes_on: true,
     }
 }
 
@@ -267,6 +273,7 @@ fn claude_of(model: &str) -> Claude {
         _ => known,
     };
     let mut row = row.map_or(UNKNOWN, |(_, row)| *row);
+    row.goes_on = version < OWN_BEGINNING;
     let odd = ODD_CLAUDES
         .iter()
         .find(|(of, name, ..)| *of == version && model.contains(name));

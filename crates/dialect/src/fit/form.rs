@@ -82,7 +82,12 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
     };
     match (aim.to, aim.family) {
         (Wire::Messages | Wire::Converse, Family::Claude(claude)) => {
-            !schema.is_some_and(|schema| claude.formats && is_closed(schema))
+            let own = |schema| claude.formats && is_closed(schema) && !as_object(schema).1;
+            !schema.is_some_and(own)
+        }
+        // An object at the root, or nothing.
+        (Wire::Chat | Wire::Responses, Family::OpenAi(_)) => {
+            schema.is_some_and(|schema| as_object(schema).1)
         }
         (Wire::Messages, _) => true,
         (Wire::Converse, Family::Nova) => true,
@@ -93,7 +98,8 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
         // Cohere takes no form beside tools.
         (Wire::Cohere, _) => {
             let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
-            functions && request.tool_choice != Some(ToolChoice::None)
+            let wrapped = schema.is_some_and(|schema| as_object(schema).1);
+            wrapped || (functions && request.tool_choice != Some(ToolChoice::None))
         }
         // The second generation refuses a form beside functions.
         (Wire::Gemini, Family::Gemini(gemini)) => {

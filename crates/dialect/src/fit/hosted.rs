@@ -2,11 +2,81 @@
 //! has none of them: left out and named, refused only where one has to be called.
 
 use super::aim::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Grade, Lost, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, ToolChoice};
+use crate::wire::Wire;
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
     kind == "custom" || aim.format.is_own_tool(kind)
+}
+
+/// What stands in a history of tools that a provider has run: calls, and what they gave back. What
+/// they found is in the text that follows them.
+const RUN: [(Wire, &[&str]); 3] = [
+    (
+        Wire::Messages,
+        &[
+            "bash_code_execution_tool_result",
+            "code_execution_tool_result",
+            "mcp_tool_result",
+            "mcp_tool_use",
+            "server_tool_use",
+            "text_editor_code_execution_tool_result",
+            "tool_search_tool_result",
+            "web_fetch_tool_result",
+            "web_search_tool_result",
+        ],
+    ),
+    (
+        Wire::Responses,
+        &[
+            "code_interpreter_call",
+            "file_search_call",
+            "image_generation_call",
+            "mcp_call",
+            "mcp_list_tools",
+            "web_search_call",
+        ],
+    ),
+    (
+        Wire::Gemini,
+        &[
+            "codeExecutionResult",
+            "executableCode",
+            "toolCall",
+            "toolResponse",
+        ],
+    ),
+];
+const RAN: &str = "it was run by another provider, and what it found is in the text after it";
+
+/// Leaves out of a history what another provider has run.
+pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let foreign = |part: &Part<'_>| match &part.content {
+        Content::Opaque { kind, .. } => RUN
+            .iter()
+            .any(|(of, kinds)| *of != aim.to && kinds.contains(&kind.as_ref())),
+        _ => false,
+    };
+    let has = |message: &Message<'_>| message.parts.iter().any(foreign);
+    if !request.messages.iter().any(has) {
+        return;
+    }
+    let messages = std::mem::take(&mut request.messages);
+    let numbers = std::mem::take(&mut fitted.messages);
+    for (mut message, number) in messages.into_iter().zip(numbers) {
+        for (at, _) in message.parts.iter().enumerate().filter(|(_, p)| foreign(p)) {
+            let mut lost = Lost::new(format!("messages[{number}].content[{at}]"), RAN);
+            lost.grade = Grade::Tolerable;
+            fitted.lost.push(lost);
+        }
+        let spoke = !message.parts.is_empty();
+        message.parts.retain(|part| !foreign(part));
+        if !spoke || !message.parts.is_empty() {
+            request.messages.push(message);
+            fitted.messages.push(number);
+        }
+    }
 }
 
 const WHY: &str = "this upstream has no such tool, and only its provider could run it";

@@ -22,7 +22,9 @@ mod namespaces;
 mod openai;
 mod results;
 mod room;
+mod schemas;
 mod turns;
+mod unanswered;
 mod undo;
 
 pub(crate) use aim::{Aim, Fitted};
@@ -30,7 +32,8 @@ pub(crate) use family::takes_system_messages;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use undo::Undo;
 
-use crate::exchange::ChatRequest;
+use crate::exchange::{ChatRequest, Content, Part, ToolChoice};
+use crate::wire::Wire;
 use family::Family;
 
 /// Fits a request to where it goes.
@@ -45,10 +48,14 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     namespaces::flatten(request, aim, &mut fitted);
     custom::bridge(request, aim, &mut fitted);
     hosted::leave_out(request, aim, &mut fitted);
+    hosted::forget(request, aim, &mut fitted);
     calls::fit(request, aim, &mut fitted);
+    unanswered::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
+    schemas::fit(request, aim, &mut fitted);
+    media_types(request);
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
@@ -56,9 +63,36 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         Family::Bedrock(model) => bedrock::fit(request, model, &mut fitted),
         _ => {}
     }
+    if aim.to == Wire::Cohere
+        && let Some(ToolChoice::Tool(name)) = &request.tool_choice
+        && request.tools.iter().any(|tool| tool.name == *name)
+    {
+        let name = name.clone().into_owned();
+        bedrock::only(request, &name, &mut fitted);
+    }
     // Last, so that tools that were added have their names too.
     names::fit(request, aim, &mut fitted);
     fitted
+}
+
+/// A type's parameters (`image/png;charset=utf-8`) say nothing of media, and no target takes them.
+fn media_types(request: &mut ChatRequest<'_>) {
+    let plain = |part: &mut Part<'_>| {
+        if let Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) = &mut part.content
+            && let Some((plain, _)) = media.media_type.split_once(';')
+        {
+            media.media_type = plain.trim().to_ascii_lowercase().into();
+        }
+    };
+    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+        match &mut part.content {
+            Content::ToolResult(result) => result.parts.iter_mut().for_each(plain),
+            _ => plain(part),
+        }
+    }
 }
 
 /// An empty container asks for nothing, whatever it would hold.

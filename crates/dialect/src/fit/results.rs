@@ -16,7 +16,11 @@ use crate::wire::Wire;
 const FAILED: &str = "The tool call failed with an error";
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let own = |part: &Part<'_>| matches!(part.content, Content::Opaque { .. });
+    let is_own = |part: &Part<'_>| matches!(part.content, Content::Opaque { .. });
+    let own = |part: &Part<'_>| match &part.content {
+        Content::ToolResult(result) => result.parts.iter().any(is_own),
+        _ => is_own(part),
+    };
     if aim.to != Wire::Messages && request.messages.iter().any(|m| m.parts.iter().any(own)) {
         readable(&mut request.messages);
     }
@@ -234,6 +238,15 @@ fn as_text(part: &mut Part<'_>) {
         Content::Opaque { kind, json } if matches!(kind.as_ref(), "search_result" | "document") => {
             text_within(json)
         }
+        // What a search for tools has found: they are declared with the others.
+        Content::Opaque { kind, json } if kind == "tool_reference" => {
+            let name = member(json, &["tool_name"]);
+            name.map(|name| format!("The tool {name} is available now."))
+        }
+        Content::Opaque { kind, json } if kind == "guardContent" => {
+            member(json, &["guardContent", "text", "text"])
+                .or_else(|| member(json, &["text", "text"]))
+        }
         _ => None,
     };
     if let Some(text) = text {
@@ -243,6 +256,14 @@ fn as_text(part: &mut Part<'_>) {
         };
         part.extra.clear();
     }
+}
+
+/// The text that stands at the end of these members.
+fn member(json: &str, path: &[&str]) -> Option<String> {
+    let document = Document::parse(json.as_bytes()).ok()?;
+    let mut names = path.iter();
+    let value = names.try_fold(document.root(), |value, name| value.get(name))?;
+    value.as_str().map(Cow::into_owned)
 }
 
 fn text_within(json: &str) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::json::{Kind, Value};
 use crate::payload::UpstreamErrorBody;
 
 /// Google's status of an HTTP status (google/rpc/code.proto).
-const STATUSES: [(u16, &str); 14] = [
+const STATUSES: [(u16, &str); 15] = [
     (400, "INVALID_ARGUMENT"),
     (401, "UNAUTHENTICATED"),
     (403, "PERMISSION_DENIED"),
@@ -25,6 +25,7 @@ const STATUSES: [(u16, &str); 14] = [
     (502, "UNAVAILABLE"),
     (503, "UNAVAILABLE"),
     (504, "DEADLINE_EXCEEDED"),
+    (529, "UNAVAILABLE"),
 ];
 
 fn status_of(http: u16) -> &'static str {

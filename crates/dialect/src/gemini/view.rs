@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::names::{get, name_of, text};
+use crate::call_ids::MADE_UP;
 use crate::canonical::Field;
 use crate::exchange::{Content, Media, Source};
 use crate::fields::field;
@@ -160,8 +161,8 @@ pub(super) fn arguments(call: Value<'_>) -> &str {
 /// and all others need one. The answer's own id makes it differ from those of other turns.
 pub(super) fn made_up_id(answer: &str, choice: u32, call: u32) -> String {
     match (answer.is_empty(), choice) {
-        (true, 0) => format!("call_{call}"),
-        (true, _) => format!("call_{choice}_{call}"),
+        (true, 0) => format!("{MADE_UP}{call}"),
+        (true, _) => format!("{MADE_UP}{choice}_{call}"),
         (false, 0) => format!("call_{answer}_{call}"),
         (false, _) => format!("call_{answer}_{choice}_{call}"),
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::call_ids::MADE_UP;
 use crate::canonical::Usage;
 use crate::cohere;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
@@ -84,7 +85,7 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
     let mut calls = 0;
     for call in said.get("toolCalls").into_iter().flat_map(Value::items) {
         let read = call_of(call)?;
-        let made_up = || Cow::Owned(format!("call_{calls}"));
+        let made_up = || Cow::Owned(format!("{MADE_UP}{calls}"));
         parts.push(Part::new(Content::ToolCall(ToolCall {
             id: read.id.unwrap_or_else(made_up),
             name: read.name.unwrap_or_default(),

@@ -2,6 +2,7 @@
 //! why it ended; usage may follow. The body's end ends the stream.
 
 use super::answer::{call_of, citations_of, finish, logprob_items, read_error, text_of, usage};
+use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
@@ -239,7 +240,7 @@ fn fragment(
         None if !begins => return Ok(()),
         None => {
             let at = choice.calls.len();
-            let id = call.id.map_or_else(|| format!("call_{at}"), Into::into);
+            let id = call.id.map_or_else(|| format!("{MADE_UP}{at}"), Into::into);
             choice.calls.push(id.clone());
             let kind = PartKind::ToolCall {
                 id,

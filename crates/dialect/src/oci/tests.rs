@@ -374,7 +374,10 @@ fn calls_without_ids_and_parallel_calls_are_kept_apart() {
             _ => None,
         })
         .collect();
-    assert_eq!(calls, [("call_0", "{}"), ("call_1", r#"{"a":1}"#)]);
+    assert_eq!(
+        calls,
+        [("call_made_0", "{}"), ("call_made_1", r#"{"a":1}"#)]
+    );
     assert_eq!(answer.choices[0].finish, Some(Finish::ToolCalls));
 }
 

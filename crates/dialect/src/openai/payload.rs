@@ -42,10 +42,15 @@ pub(crate) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
     })
 }
 
-/// `{"error": {...}}`, `{"error": "..."}`, vLLM's older `{"object": "error", ...}`, and
-/// FastAPI's `{"detail": ...}`.
+/// `{"error": {...}}`, `{"error": "..."}`, vLLM's older `{"object": "error", ...}`, FastAPI's
+/// `{"detail": ...}`, and OpenRouter's within a choice.
 pub(crate) fn error_of(root: Value<'_>) -> Option<UpstreamErrorBody> {
-    let error = root.get("error").filter(|error| !error.is_null());
+    let is_said = |error: &Value<'_>| !error.is_null();
+    let of_choice = || {
+        let mut choices = root.get("choices").into_iter().flat_map(Value::items);
+        choices.find_map(|choice| choice.get("error").filter(|e| e.kind() == Kind::Object))
+    };
+    let error = root.get("error").filter(is_said).or_else(of_choice);
     let error = match error {
         Some(error) if error.kind() != Kind::Object => return Some(message_only(error)),
         Some(error) => error,

@@ -1,13 +1,13 @@
 //! Odd answers of servers, for every client.
 
-use forebay_dialect::{AnswerContext, StreamTranslation, Wire, translate_answer};
+use forebay_dialect::{AnswerContext, Payload, StreamTranslation, Wire, translate_answer};
 use serde_json::{Value as Json, json};
 
 use crate::wires;
 
 /// Odd answers of servers that speak as OpenAI does, streamed: chunks, the text, whether a tool is
 /// called.
-fn streams() -> Vec<(&'static str, Vec<Json>, &'static str, bool)> {
+pub(crate) fn streams() -> Vec<(&'static str, Vec<Json>, &'static str, bool)> {
     let chunk = |delta: Json, finish: Json| json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "u", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
     let text = |text: &str| chunk(json!({ "content": text }), Json::Null);
     let end = |finish: &str| chunk(json!({}), json!(finish));
@@ -21,6 +21,41 @@ fn streams() -> Vec<(&'static str, Vec<Json>, &'static str, bool)> {
                 text("hello"),
                 end("stop"),
                 usage.clone(),
+            ],
+            "hello",
+            false,
+        ),
+        (
+            "several choices",
+            vec![
+                json!({"choices": [{"index": 0, "delta": {"content": "hel"}}, {"index": 1, "delta": {"content": "bye"}}]}),
+                json!({"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]}),
+                text("lo"),
+                end("stop"),
+            ],
+            "hello",
+            false,
+        ),
+        (
+            "log probabilities",
+            vec![
+                json!({"choices": [{"index": 0, "delta": {"content": "hello"}, "finish_reason": null, "logprobs": {"content":
+                    [{"token": "hello", "logprob": -0.5, "bytes": [104], "top_logprobs": []}], "refusal": null}}]}),
+                json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": {"content": [], "refusal": null}}]}),
+            ],
+            "hello",
+            false,
+        ),
+        (
+            "a sound with its text",
+            vec![
+                chunk(
+                    json!({"role": "assistant", "audio": {"id": "a", "transcript": "hel"}}),
+                    Json::Null,
+                ),
+                chunk(json!({"audio": {"transcript": "lo"}}), Json::Null),
+                chunk(json!({"audio": {"data": "UklG"}}), Json::Null),
+                chunk(json!({"audio": {"expires_at": 1}}), json!("stop")),
             ],
             "hello",
             false,
@@ -311,6 +346,45 @@ fn odd_whole_answers_of_compatible_servers_are_read_by_every_client() {
                     String::from_utf8_lossy(&told)
                 )),
                 Err(error) => faults.push(format!("{answer} to {}: {error}", client.as_str())),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn an_error_within_a_stream_is_one_for_every_client() {
+    let mut faults = Vec::new();
+    let text = json!({"id": "x", "choices": [{"index": 0, "delta": {"content": "hel"}}]});
+    let errors = [
+        json!({"error": {"message": "it broke", "type": "server_error", "code": 500}}),
+        json!({"error": {"message": "it broke", "code": "rate_limit_exceeded"}}),
+        json!({"error": "it broke"}),
+        json!({"object": "error", "message": "it broke", "type": "BadRequestError", "code": 400}),
+        json!({"id": "x", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": {"code": 502, "message": "it broke"}}]}),
+    ];
+    for error in &errors {
+        for before in [vec![], vec![&text]] {
+            for client in wires::clients().filter(|client| *client != Wire::Chat) {
+                let context = AnswerContext::default();
+                let mut translation = StreamTranslation::new(Wire::Chat, client, &context);
+                let mut out = Vec::new();
+                for chunk in before.iter().copied().chain([error]) {
+                    translation
+                        .push(None, &chunk.to_string().into(), &mut out)
+                        .unwrap();
+                }
+                translation.end_of_body(&mut out);
+                let told = out
+                    .last()
+                    .map(|last| Payload::parse(client, last.clone()).unwrap());
+                let message = told
+                    .as_ref()
+                    .and_then(Payload::error)
+                    .map(|error| error.message.as_str());
+                if message != Some("it broke") || translation.has_ended() {
+                    faults.push(format!("{error} to {}: {out:?}", client.as_str()));
+                }
             }
         }
     }

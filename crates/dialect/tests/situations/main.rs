@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod doors;
 mod requests;
 mod rules;
 #[path = "../wires/mod.rs"]

@@ -230,6 +230,7 @@ pub(crate) fn errand<P: Platform>(
         tenants: !gateway.is_open(),
         sent: None,
         unread: false,
+        made: ticket.door.is_some(),
         trail: ticket.trail.clone(),
     };
     let errand = Errand {

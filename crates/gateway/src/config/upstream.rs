@@ -457,6 +457,8 @@ pub struct OfferFacts {
     pub cache_write: Option<u64>,
     /// Tokens of prompt and answer together; 0 is unknown.
     pub context_tokens: u64,
+    /// The most tokens of an answer; 0 is unknown.
+    pub max_output: u64,
     /// What it can do there.
     pub capabilities: Capabilities,
     /// Expected time to first token, in milliseconds.

@@ -68,7 +68,7 @@ impl<P: Platform> Receiver<'_, P> {
         let first_byte = answer.upstream.first_byte(model, &config.timeouts);
         let idle = answer.upstream.idle(model, &config.timeouts);
         let mut events = Events::new(framing, answer.wire, config.streams.max_event);
-        let translated = answer.wire != wire;
+        let translated = answer.wire != wire || context.back.undoes();
         let mut passing = Passing {
             guard,
             meter: Meter::default(),

@@ -31,9 +31,15 @@ impl<P: Platform> Receiver<'_, P> {
             let what = format!("a response that is not valid in its format: {e}");
             Broken::Early(invalid(&name, &what))
         };
-        let body = if answer.wire == wire {
+        let body = if answer.wire == wire && !context.back.undoes() {
             body
         } else {
+            // An error in the place of an answer is none of the answers that can be translated.
+            if let Ok(told) = Payload::parse(answer.wire, body.clone())
+                && let Some(error) = Meter::default().read(&told, &name, answer.sent)
+            {
+                return Err(Broken::Early(error));
+            }
             translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
         };
         self.deliver(answer, body, guard, head).await

@@ -19,8 +19,8 @@ use crate::platform::{Platform, UpstreamBody};
 
 use body::Events;
 pub use body::{Cut, ReplyBody};
-pub use unready::unready;
 use error::body_of;
+pub use unready::unready;
 
 /// Whether a proxy between here and the client may gather the body first.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

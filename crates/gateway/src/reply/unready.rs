@@ -5,7 +5,7 @@ use forebay_dialect::error::error_header;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode, request};
 
-use super::body::body_of;
+use super::error::body_of;
 use crate::enter::ingress::{door_of, wire_of};
 use crate::error::{ErrorKind, GatewayError};
 

@@ -82,6 +82,8 @@ pub(crate) struct Outgoing {
     pub(crate) sent: Option<Arc<Sent>>,
     /// The answer goes to the client unread: nothing is asked for that it did not ask for.
     pub(crate) unread: bool,
+    /// It came in another format and was written in this one here: no client chose its members.
+    pub(crate) made: bool,
     /// Where it is noted what happens.
     pub(crate) trail: Arc<Trail>,
 }

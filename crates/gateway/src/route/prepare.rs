@@ -8,8 +8,8 @@ use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
-    BodyChange, CacheMark, TranslateError, Wire, json_string, mark_prefixes, media_urls,
-    translate_request,
+    BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
+    media_urls, translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -261,7 +261,13 @@ impl<P: Platform> Attempts<P> {
         if include_usage && !request.include_usage {
             added.push("stream_options".to_owned());
         }
-        let differs = route.differs.iter().any(|name| has(name));
+        // Makers of models refuse members that they don't know, and such a client chose none.
+        let strict = matches!(
+            route.profile,
+            Profile::OpenAi | Profile::Azure | Profile::Mistral
+        );
+        let differs = route.differs.iter().any(|name| has(name))
+            || (self.outgoing.made && strict && route.wire == Wire::Chat);
         if route.wire == request.wire() && !differs {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
@@ -271,9 +277,11 @@ impl<P: Platform> Attempts<P> {
                 set: &set,
                 remove: route.remove,
             });
+            let (body, lost) = self.within(body, upstream, route);
+            losing(upstream, &lost)?;
             return Ok(Body {
                 body,
-                lost: Vec::new(),
+                lost,
                 back: Back::default(),
                 added,
             });
@@ -303,17 +311,32 @@ impl<P: Platform> Attempts<P> {
                 grade: Grade::Tolerable,
             });
         }
-        let refuses = |lost: &&Lost| upstream.config.losses_of(&lost.param).refuses(lost.grade);
-        if let Some(first) = lost.iter().find(refuses) {
-            let names = lost.iter().filter(refuses).map(|lost| &*lost.param);
-            return Err(lossy(upstream, names, first));
-        }
+        losing(upstream, &lost)?;
         Ok(Body {
             body: written.body,
             lost,
             back: written.back,
             added,
         })
+    }
+
+    /// A body in the upstream's own format with an output limit that its model takes.
+    fn within(&self, body: Bytes, upstream: &Upstream, route: &Route) -> (Bytes, Vec<Lost>) {
+        let prompt = &self.outgoing.request.prompt;
+        let most = upstream.max_output(&prompt.model);
+        let asked = prompt.sampling.max_tokens;
+        let over = most.filter(|most| asked.is_some_and(|asked| asked > *most));
+        match over.and_then(|most| clamp_output(&body, route.wire, most)) {
+            None => (body, Vec::new()),
+            Some((body, param)) => {
+                let lost = Lost {
+                    param,
+                    why: "it is above what this model answers with: the model's own limit was sent",
+                    grade: Grade::Tolerable,
+                };
+                (body, vec![lost])
+            }
+        }
     }
 
     /// Tokens of the prompt at this upstream: counted where that can be, else estimated.
@@ -449,6 +472,16 @@ fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {
         )
         .with_param(Some(&error.param)),
     }
+}
+
+/// Whether the upstream may be asked without what it can't be told.
+fn losing(upstream: &Upstream, lost: &[Lost]) -> Result<(), GatewayError> {
+    let refuses = |lost: &&Lost| upstream.config.losses_of(&lost.param).refuses(lost.grade);
+    let Some(first) = lost.iter().find(refuses) else {
+        return Ok(());
+    };
+    let names = lost.iter().filter(refuses).map(|lost| &*lost.param);
+    Err(lossy(upstream, names, first))
 }
 
 /// Names every field that would be lost, and why the first would.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forebay_dialect::Wire;
+use forebay_dialect::canonical::Needs;
 
 use super::{Replica, Upstream, View};
 use crate::error::{ErrorKind, GatewayError};
@@ -93,6 +94,17 @@ pub(crate) async fn rank<S: PolicySession>(
         ..wish.view
     };
     let mut demand = Cow::Borrowed(&wish.demand);
+    let can = |able: fn(&Needs) -> bool| {
+        let mut upstreams = upstreams.iter();
+        upstreams.any(|upstream| able(&upstream.capabilities(model)))
+    };
+    // Who asks for them gets an answer without them where nobody has them, and is told so.
+    if demand.needs.logprobs && !can(|able| able.logprobs) {
+        demand.to_mut().needs.logprobs = false;
+    }
+    if demand.needs.multiple_choices && !can(|able| able.multiple_choices) {
+        demand.to_mut().needs.multiple_choices = false;
+    }
     loop {
         let candidates: Vec<_> = (0..)
             .zip(&upstreams)

@@ -28,7 +28,7 @@ use crate::authorize::Authorizer;
 use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::enter::identity::keyed;
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Price};
+use crate::policy::{Block, Needs, Price};
 
 pub(crate) use choice::{Need, View};
 pub use status::{EndpointStatus, PrefixStatus, UpstreamStatus};
@@ -289,6 +289,20 @@ impl Upstream {
         Terms {
             premium: write.map(|write| (share(write) - 1.0).max(0.0)),
             discount: (price.cached_input < price.input).then(|| 1.0 - share(price.cached_input)),
+        }
+    }
+
+    /// The most tokens that a model answers with, where the catalogue says so.
+    pub(crate) fn max_output(&self, model: &str) -> Option<u64> {
+        let offered = self.offers.get(model).map(|offer| offer.max_output);
+        offered.filter(|most| *most > 0)
+    }
+
+    /// What it can do with a model.
+    pub(crate) fn capabilities(&self, model: &str) -> Needs {
+        match self.offers.get(model) {
+            Some(offer) => self.config.capabilities.and(offer.capabilities).into(),
+            None => self.config.capabilities.into(),
         }
     }
 

@@ -378,6 +378,7 @@ impl<P: Platform> Asking<'_, P> {
             tenants: !self.gateway.is_open(),
             sent: Some(Arc::new(sent)),
             unread: false,
+            made: false,
             trail: ticket.trail.clone(),
         }
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::members::{some, text};
+use crate::call_ids::MADE_UP;
 use crate::exchange::{PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
@@ -68,7 +69,7 @@ impl<'d> Fragment<'d> {
     pub(super) fn kind(&self, position: usize) -> PartKind {
         let id = self.id.as_deref().map(str::to_owned);
         PartKind::ToolCall {
-            id: id.unwrap_or_else(|| format!("call_{position}")),
+            id: id.unwrap_or_else(|| format!("{MADE_UP}{position}")),
             name: self.name.as_deref().unwrap_or_default().to_owned(),
             custom: self.custom,
         }
@@ -185,7 +186,7 @@ impl Call {
         out: &mut Vec<StreamEvent>,
     ) -> String {
         let id = match self.id.is_empty() {
-            true => format!("call_{}", self.slot),
+            true => format!("{MADE_UP}{}", self.slot),
             false => self.id.clone(),
         };
         let custom = self.custom;

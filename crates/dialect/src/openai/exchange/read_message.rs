@@ -1,7 +1,7 @@
 //! Reads the messages of a chat request.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::members::{named, some, text};
 use super::read_part::{marker, part};
@@ -17,6 +17,10 @@ use crate::request::RequestError;
 pub(super) struct Messages<'d> {
     /// The tool's name of each call, by the call's id.
     names: HashMap<Cow<'d, str>, Cow<'d, str>>,
+    /// Calls whose servers gave them no id: those made here that have no result yet, and how many
+    /// were made.
+    open: VecDeque<Cow<'d, str>>,
+    made: usize,
     /// The id made for the last call in the older form, and its name.
     last_function: Option<(Cow<'d, str>, Cow<'d, str>)>,
 }
@@ -137,7 +141,16 @@ impl<'d> Messages<'d> {
             return Err(RequestError::wrong_type(path(), "an array", value));
         }
         for (position, call) in value.items().enumerate() {
-            let part = tool_call(call, position, &|| format!("{}[{position}]", path()))?;
+            let id = match text(call, "id").filter(|id| !id.is_empty()) {
+                Some(id) => id,
+                None => {
+                    let id: Cow<'d, str> = format!("call_{}", self.made).into();
+                    self.made += 1;
+                    self.open.push_back(id.clone());
+                    id
+                }
+            };
+            let part = tool_call(call, id, &|| format!("{}[{position}]", path()))?;
             if let Content::ToolCall(call) = &part.content {
                 self.names.insert(call.id.clone(), call.name.clone());
             }
@@ -164,7 +177,13 @@ impl<'d> Messages<'d> {
                 None => (format!("call_{position}").into(), told),
             }
         } else {
-            let id = need_str(value, "tool_call_id", path)?;
+            let mut id = need_str(value, "tool_call_id", path)?;
+            // Where calls have no id, results come in their order.
+            if id.is_empty()
+                && let Some(open) = self.open.pop_front()
+            {
+                id = open;
+            }
             let name = told.or_else(|| self.names.get(&id).cloned());
             (id, name)
         };
@@ -245,10 +264,9 @@ fn content_parts<'d>(
 
 fn tool_call<'d>(
     value: Value<'d>,
-    position: usize,
+    id: Cow<'d, str>,
     path: &dyn Fn() -> String,
 ) -> Result<Part<'d>, RequestError> {
-    let id = text(value, "id").unwrap_or_else(|| format!("call_{position}").into());
     let kind = match some(value, "type") {
         Some(kind) => string(kind, || path() + ".type")?,
         None => Cow::Borrowed("function"),

@@ -93,10 +93,7 @@ impl Upstream {
             region: config.region.clone(),
             jurisdiction: config.jurisdiction.clone(),
             healthy: self.may_be_asked(view.model, view.last_resort, view.now),
-            capabilities: match offer {
-                Some(offer) => config.capabilities.and(offer.capabilities).into(),
-                None => config.capabilities.into(),
-            },
+            capabilities: self.capabilities(view.model),
             context_tokens: self.context_tokens(view.model).unwrap_or_default(),
             price: self.price(view.model),
             ttft_ms: if explored {

@@ -1,0 +1,189 @@
+//! Schemas of tools' arguments. Anthropic and OpenAI want an object at the root, and no choice
+//! between several there; servers of tools (MCP) write both.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value as Json};
+
+use super::family::Family;
+use super::{Aim, Fitted};
+use crate::exchange::ChatRequest;
+
+/// Words that choose between schemas, or join them.
+const CHOICES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+/// The longest condition that a description repeats.
+const LONGEST: usize = 2048;
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    if !matches!(aim.family, Family::Claude(_) | Family::OpenAi(_)) {
+        return;
+    }
+    for at in 0..request.tools.len() {
+        let Some(tool) = request.tools.get_mut(at) else {
+            return;
+        };
+        let Some(flat) = tool.parameters.as_deref().and_then(flat) else {
+            continue;
+        };
+        tool.parameters = Some(Cow::Owned(flat.schema));
+        if let Some(condition) = flat.condition {
+            let about = tool.description.take().unwrap_or_default();
+            let about = format!("{about}\n\nThe arguments also have to fit: {condition}");
+            tool.description = Some(Cow::Owned(about.trim_start().to_owned()));
+            let was = fitted.tools.get(at).copied().unwrap_or(at);
+            let why = "this target takes one object at a schema's root: its alternatives became \
+                       one, and the description tells of them";
+            fitted.lose(format!("tools[{was}].parameters"), why);
+        }
+    }
+}
+
+/// A schema with one object at its root.
+struct Flat {
+    schema: String,
+    /// What it doesn't say any more.
+    condition: Option<String>,
+}
+
+/// None where it is as it should be, or no schema of an object.
+fn flat(schema: &str) -> Option<Flat> {
+    let spells = |word: &&str| schema.contains(*word);
+    let is_plain = schema.contains("\"type\"") && !CHOICES.iter().any(|word| spells(&word));
+    if is_plain && !schema.contains("\"not\"") {
+        return None;
+    }
+    let Ok(Json::Object(mut root)) = serde_json::from_str(schema) else {
+        return None;
+    };
+    let is_object = match root.get("type") {
+        None => true,
+        Some(Json::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        Some(kind) => kind == "object",
+    };
+    let odd = |root: &Map<String, Json>| {
+        let said = |word: &&str| root.contains_key(*word);
+        CHOICES.iter().any(|word| said(&word)) || root.contains_key("not")
+    };
+    if !is_object || (!odd(&root) && root.get("type").is_some_and(Json::is_string)) {
+        return None;
+    }
+    root.insert("type".to_owned(), Json::from("object"));
+    let mut condition = Map::new();
+    for word in CHOICES {
+        if let Some(Json::Array(branches)) = root.remove(word) {
+            join(&mut root, &branches, word == "allOf");
+            condition.insert(word.to_owned(), Json::Array(branches));
+        }
+    }
+    if let Some(not) = root.remove("not") {
+        condition.insert("not".to_owned(), not);
+    }
+    let condition = (!condition.is_empty()).then(|| Json::Object(condition).to_string());
+    Some(Flat {
+        schema: Json::Object(root).to_string(),
+        condition: condition.map(|mut condition| {
+            let mut end = condition.len().min(LONGEST);
+            while !condition.is_char_boundary(end) {
+                end -= 1;
+            }
+            condition.truncate(end);
+            condition
+        }),
+    })
+}
+
+/// Members of all branches become members of the root; required is what each of them requires,
+/// or any of them where all hold.
+fn join(root: &mut Map<String, Json>, branches: &[Json], all: bool) {
+    let mut required: Option<Vec<Json>> = None;
+    for branch in branches {
+        let branch = resolved(root, branch).clone();
+        let wanted = match branch.get("required") {
+            Some(Json::Array(names)) => names.clone(),
+            _ => Vec::new(),
+        };
+        if let Some(Json::Object(members)) = branch.get("properties") {
+            let known = root
+                .entry("properties")
+                .or_insert_with(|| Json::Object(Map::new()));
+            if let Json::Object(known) = known {
+                for (name, schema) in members {
+                    known.entry(name.clone()).or_insert_with(|| schema.clone());
+                }
+            }
+        }
+        required = Some(match required.take() {
+            None => wanted,
+            Some(mut names) if all => {
+                names.extend(wanted);
+                names
+            }
+            Some(mut names) => {
+                names.retain(|name| wanted.contains(name));
+                names
+            }
+        });
+    }
+    let mut names = match root.remove("required") {
+        Some(Json::Array(names)) => names,
+        _ => Vec::new(),
+    };
+    for name in required.unwrap_or_default() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !names.is_empty() {
+        root.insert("required".to_owned(), Json::Array(names));
+    }
+}
+
+/// What a branch refers to, where that stands in the same schema.
+fn resolved<'j>(root: &'j Map<String, Json>, branch: &'j Json) -> &'j Json {
+    let Some(Json::String(path)) = branch.get("$ref") else {
+        return branch;
+    };
+    let mut names = path.strip_prefix("#/").unwrap_or_default().split('/');
+    let first = names.next().and_then(|name| root.get(name));
+    let found = first.and_then(|first| names.try_fold(first, |at, name| at.get(name)));
+    found.unwrap_or(branch)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use serde_json::{Value as Json, json};
+
+    use super::flat;
+
+    #[test]
+    fn alternatives_at_the_root_become_one_object() {
+        let read = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        let schema = json!({"type": "object", "properties": {"c": {"type": "string"}}, "required": ["c"],
+            "oneOf": [{"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a", "b"]}, {"$ref": "#/$defs/X"}],
+            "$defs": {"X": {"properties": {"a": {"type": "integer"}, "d": {}}, "required": ["a", "d"]}}});
+        let flat = flat(&schema.to_string()).unwrap();
+        let expected = json!({"type": "object", "required": ["c", "a"], "$defs": schema["$defs"],
+            "properties": {"a": {"type": "string"}, "b": {}, "c": {"type": "string"}, "d": {}}});
+        assert_eq!(read(&flat.schema), expected);
+        let condition = read(&flat.condition.unwrap());
+        assert_eq!(condition, json!({"oneOf": schema["oneOf"]}));
+    }
+
+    #[test]
+    fn a_schema_that_is_as_it_should_be_stays() {
+        let cases = [
+            json!({"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}),
+            json!({"type": "object"}),
+            json!({"type": "array", "anyOf": []}),
+            json!(true),
+        ];
+        for schema in cases {
+            assert!(flat(&schema.to_string()).is_none(), "{schema}");
+        }
+        let untyped = flat("{\"properties\":{}}").unwrap();
+        assert_eq!(untyped.schema, "{\"properties\":{},\"type\":\"object\"}");
+        assert!(untyped.condition.is_none());
+    }
+}

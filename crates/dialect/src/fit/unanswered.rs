@@ -1,0 +1,89 @@
+//! Calls that have no result, as an agent leaves them that was interrupted. Anthropic, Bedrock,
+//! Google, Mistral and OpenAI refuse a conversation that goes on without one.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::{Aim, Fitted};
+use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, ToolResult};
+use crate::wire::Wire;
+
+/// So many parts are compared one by one.
+const FEW: usize = 8;
+const SAID: &str = "The tool gave no result: the call was interrupted.";
+const WHY: &str = "it has no result, and this target wants one: it was told that the call was \
+                   interrupted";
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let free = matches!(aim.profile, Profile::Engine | Profile::Standard);
+    if aim.to == Wire::Chat && free {
+        return;
+    }
+    let mut at = 0;
+    while at < request.messages.len() {
+        let missing = missing(&request.messages, at);
+        at += 1;
+        // What ends with a call waits for its result elsewhere.
+        if missing.is_empty() || at == request.messages.len() {
+            continue;
+        }
+        // Behind the results that are there.
+        let mut there = request.messages.iter().skip(at);
+        at += there.by_ref().take_while(|m| m.role == Role::Tool).count();
+        let was = fitted.message(at.saturating_sub(1));
+        fitted.lose(format!("messages[{was}].tool_calls"), WHY);
+        fitted.messages.insert(at, was);
+        request.messages.insert(
+            at,
+            Message {
+                role: Role::Tool,
+                name: None,
+                parts: missing,
+                extra: Vec::new(),
+            },
+        );
+        at += 1;
+    }
+}
+
+/// Results for the calls of a message that have none before the assistant speaks again.
+fn missing<'a>(messages: &[Message<'a>], at: usize) -> Vec<Part<'a>> {
+    let Some(message) = messages.get(at).filter(|m| m.role == Role::Assistant) else {
+        return Vec::new();
+    };
+    let calls = message.parts.iter().filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some(call),
+        _ => None,
+    });
+    let mut calls = calls.peekable();
+    if calls.peek().is_none() {
+        return Vec::new();
+    }
+    let results = || {
+        let after = messages.iter().skip(at + 1);
+        after
+            .take_while(|message| message.role != Role::Assistant)
+            .flat_map(|message| &message.parts)
+            .filter_map(|part| match &part.content {
+                Content::ToolResult(result) => Some(result.call_id.as_ref()),
+                _ => None,
+            })
+    };
+    // A set costs memory, and most turns have a call or two.
+    let many = message.parts.len() > FEW;
+    let known: HashSet<&str> = results().filter(|_| many).collect();
+    let answered = |id: &str| match many {
+        true => known.contains(id),
+        false => results().any(|result| result == id),
+    };
+    let open = calls.filter(|call| !answered(&call.id));
+    let result = |call: &crate::exchange::ToolCall<'a>| {
+        Part::new(Content::ToolResult(ToolResult {
+            call_id: call.id.clone(),
+            name: Some(call.name.clone()),
+            parts: vec![Part::text(Cow::Borrowed(SAID))],
+            is_error: true,
+        }))
+    };
+    open.map(result).collect()
+}
