@@ -228,7 +228,7 @@ impl Metrics {
         );
         r.register(
             "forebay_cache_results",
-            "What the cache said, by tier",
+            "Cache results, by tier",
             self.cache.clone(),
         );
         r.register(
@@ -243,7 +243,7 @@ impl Metrics {
         );
         r.register(
             "forebay_flights_cancelled",
-            "Flights whose upstream was cancelled since nobody waited",
+            "Flights cancelled because no client was waiting",
             self.flights_cancelled.clone(),
         );
         r.register(
@@ -273,12 +273,12 @@ impl Metrics {
         );
         r.register(
             "forebay_losses",
-            "Fields of requests that their upstream was not told, by class and grade",
+            "Request fields that were not sent to the upstream, by class and grade",
             self.losses.clone(),
         );
         r.register(
             "forebay_unknown_finishes",
-            "Answers that ended for a reason in a word that is not known",
+            "Answers with an unknown finish reason",
             self.unknown_finishes.clone(),
         );
         self.prompt_cache.register(r);
@@ -294,12 +294,12 @@ impl Metrics {
         );
         r.register(
             "forebay_clients_gone",
-            "Requests whose client left before the end",
+            "Requests whose client disconnected before the end",
             self.clients_gone.clone(),
         );
         r.register(
             "forebay_tokens_estimated",
-            "Answers whose tokens nobody counted, so that they were estimated",
+            "Answers whose tokens were estimated because the upstream did not count them",
             self.estimated.clone(),
         );
         r.register(

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use super::report::{EngineReport, MAX_PAGE};
 use super::{Endpoint, Upstream};
 use crate::gateway::Gateway;
-use crate::observe::Observation;
+use crate::observe::{HealthChange, Observation};
 use crate::platform::Platform;
 use crate::time::timeout;
 
@@ -57,6 +57,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
                 upstream: upstream.name.clone(),
                 endpoint: endpoint.base.clone(),
                 healthy,
+                change: HealthChange::Check { failures },
             });
         }
         if ok && upstream.config.reads_metrics() {
