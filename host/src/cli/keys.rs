@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
-use super::remote::Output;
+use super::output::OutputArgs;
 use super::say;
 use crate::config::{self, Overrides, Source};
 use crate::keys::{KeyFile, NewKey, mint};
@@ -25,9 +25,8 @@ pub(super) struct KeysArgs {
     /// The configuration that names the keys file. Default: forebay.toml here.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print text for people or JSON for programs.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -103,9 +102,9 @@ impl KeysArgs {
                 })?;
                 show(&id, &secret, &file, output);
             }
-            What::List => match output {
-                Output::Table => list(&KeyFile::read(&file)?, now),
-                Output::Json => list_json(&KeyFile::read(&file)?, now),
+            What::List => match output.is_json() {
+                true => list_json(&KeyFile::read(&file)?, now),
+                false => list(&KeyFile::read(&file)?, now),
             },
             What::Rotate { id, overlap } => {
                 let (new, secret) = KeyFile::change(&file, |keys| {
@@ -129,9 +128,9 @@ impl KeysArgs {
                     Ok((id, secret))
                 })?;
                 show(&new, &secret, &file, output);
-                if output == Output::Table && !overlap.is_zero() {
+                if !output.is_json() && !overlap.is_zero() {
                     eprintln!(
-                        "The key {id} works for {} more.",
+                        "The old key {id} still works for {}.",
                         humantime::format_duration(overlap)
                     );
                 }
@@ -141,7 +140,7 @@ impl KeysArgs {
                     end(&mut keys.find(&id)?.expires, now, after);
                     Ok(())
                 })?;
-                if output == Output::Json {
+                if output.is_json() {
                     let seconds = after.unwrap_or_default().as_secs();
                     say(&json!({ "id": id, "ends_in_seconds": seconds }).to_string());
                     return Ok(());
@@ -179,8 +178,8 @@ fn end(expires: &mut Option<SystemTime>, now: SystemTime, after: Option<Duration
     *expires = Some(expires.map_or(at, |already| already.min(at)));
 }
 
-fn show(id: &str, secret: &str, file: &Path, output: Output) {
-    if output == Output::Json {
+fn show(id: &str, secret: &str, file: &Path, output: OutputArgs) {
+    if output.is_json() {
         let file = file.display().to_string();
         return say(&format!(
             "{:#}",

@@ -7,6 +7,7 @@ mod config;
 mod life;
 mod limits;
 mod oidc;
+mod output;
 mod protocols;
 mod support;
 mod traces;
