@@ -70,7 +70,7 @@ pub fn resolve(
                 let problem = Problem::at(
                     at(),
                     format!(
-                        "the keys file {} holds no key, so nobody could come in",
+                        "the keys file {} holds no key, so every request would be refused",
                         file.display()
                     ),
                 )
