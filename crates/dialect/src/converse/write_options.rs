@@ -39,7 +39,7 @@ impl Options<'_> {
                 Some(_) => {}
                 None => self.losses.add(
                     field.name.as_str(),
-                    "nothing is known of what this field means to Converse",
+                    "this field has no known meaning for Converse",
                 ),
             }
         }
@@ -209,7 +209,7 @@ impl Options<'_> {
             losses.add(*param, "Converse has no such field");
         }
         if user.is_some() {
-            losses.add("user", "Converse is not told of the end user");
+            losses.add("user", "Converse has no field for the end user");
         }
         if prompt_cache_key.is_some() {
             losses.add("prompt_cache_key", "Converse's caches have no keys");

@@ -121,7 +121,7 @@ pub enum Profile {
 
 /// Why a request can't be brought into another format at all. Names fields, never content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{param}' can't be brought into the form that this upstream takes: {why}")]
+#[error("'{param}' can't be translated for this upstream: {why}")]
 pub struct Inexpressible {
     /// The field as the client knows it.
     pub param: String,

@@ -98,7 +98,7 @@ pub(crate) async fn decide<P: Platform>(
         (None, None) => {
             return Err(GatewayError::new(
                 ErrorKind::Internal,
-                "a request was neither remembered nor read",
+                "internal error: the request was not read",
             ));
         }
     };
@@ -369,7 +369,7 @@ fn no_plan() -> CachePlan {
         store: false,
         why: Some(Reason {
             code: "no-plan".into(),
-            detail: "the cache was not asked".into(),
+            detail: "the cache was not used".into(),
         }),
         freshness: crate::policy::Freshness {
             ttl: 0,
