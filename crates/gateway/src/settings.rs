@@ -382,7 +382,7 @@ mod tests {
         assert!(wrong(&closed, &ALL).contains("no API keys"));
         let mut file = settings();
         file.master = Some(Secret("file:secret".into()));
-        assert!(wrong(&file, &ALL).contains("can't follow"));
+        assert!(wrong(&file, &ALL).contains("can't resolve"));
     }
 
     #[test]
