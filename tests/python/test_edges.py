@@ -149,7 +149,7 @@ def test_a_request_that_takes_too_long_is_cut(release, tmp_path):
 def misbehaving(tmp_path_factory):
     """A release whose guardrail does what the model's name says: `trap`, `loop`, `grow`."""
     out = tmp_path_factory.mktemp("misbehaving")
-    guard = ROOT / "tests/guests/misbehaving-guardrail.wat"
+    guard = ROOT / "tests/guests/misbehaving-guardrail.wasm"
     config = out / "forebay.toml"
     own = (ROOT / "deploy/edge/forebay.toml").read_text()
     config.write_text(f'{own}\n[policies.guardrails]\ncomponent = "{guard}"\n')

@@ -249,7 +249,7 @@ def test_a_host_that_does_not_listen_is_an_error_of_the_request(gateway, cloud, 
     gone = Images()
     url = gone.url("x.png")
     gone.close()
-    assert "could not be asked" in refused(gateway, cloud, url)
+    assert "could not be reached" in refused(gateway, cloud, url)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"])

@@ -126,7 +126,7 @@ async fn what_a_registry_has_altered_is_refused_and_nothing_is_written() {
     };
     let whole = registry.manifest("a", &digest).unwrap();
     registry.replace("a", &digest, whole.slice(..whole.len() - 1));
-    assert!(refused(pinned.trim()).await.contains("was asked for"));
+    assert!(refused(pinned.trim()).await.contains("was requested"));
     registry.replace("a", &digest, whole);
     registry.tamper(|_, blob| {
         let mut other = blob.to_vec();

@@ -72,7 +72,7 @@ async fn what_is_wrong_is_said_with_its_line() {
     .await;
     refused(
         line("[[upstreams]]\nname = \"a\"\nurls = []\n"),
-        &["forebay.toml:3:", "at least one URL"],
+        &["forebay.toml:3:", "has no URL"],
     )
     .await;
     refused(

@@ -11,6 +11,7 @@ mod flights;
 mod guardrails;
 mod guests;
 mod lifecycle;
+mod logs;
 mod objects;
 mod prefixes;
 mod prompt_cache;

@@ -412,7 +412,7 @@ async fn a_providers_own_api_is_reached_where_it_is_listed_exactly() {
         (RAW.replace("/jobs", "/../x"), "not an exact path"),
         (RAW.replace("POST", "post"), "is not one of"),
         (RAW.replace("\"kept\"", "\"nobody\""), "no upstream"),
-        (format!("{RAW}\n{RAW}"), "listed already"),
+        (format!("{RAW}\n{RAW}"), "already listed"),
         (
             "[[through]]\nendpoint = \"none\"\n".to_owned(),
             "not a pass-through endpoint",

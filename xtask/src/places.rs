@@ -67,12 +67,13 @@ pub(crate) fn cargo() -> Command {
 
 fn cache_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("FOREBAY_CACHE") {
-        return std::path::absolute(folder).context("FOREBAY_CACHE is no usable path");
+        return std::path::absolute(folder).context("FOREBAY_CACHE is not a usable path");
     }
     if let Some(folder) = env::var_os("XDG_CACHE_HOME") {
         return Ok(PathBuf::from(folder).join("forebay"));
     }
-    let home = env::var_os("HOME")
-        .context("neither FOREBAY_CACHE nor HOME is set: where may caches go?")?;
+    let home = env::var_os("HOME").context(
+        "neither FOREBAY_CACHE nor HOME is set; set one, so that there is a place for caches",
+    )?;
     Ok(PathBuf::from(home).join(".cache/forebay"))
 }

@@ -76,7 +76,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         )
     );
     gateway.watch(&stop)?;
-    shell::say("ending: streams in flight may finish");
+    shell::say("ending: waiting for open streams");
     Ok(())
 }
 

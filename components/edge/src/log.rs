@@ -38,7 +38,7 @@ impl Log {
             }
             Observation::UnknownFinish { upstream, word } => {
                 let message =
-                    "an answer ended for a reason that is not known; clients got the nearest one";
+                    "unknown finish reason from the upstream; clients got the nearest known one";
                 let line = json!({"level": "warn", "message": message, "upstream": &**upstream, "word": word});
                 Some(line.to_string())
             }

@@ -91,7 +91,7 @@ impl Judge<'_> {
             self.deny(
                 "unreadable",
                 format!(
-                    "{} holds what no rule can read, such as token ids; send it as text",
+                    "{} holds content that rules can't read, such as token ids; send it as text",
                     place.path
                 ),
             );

@@ -73,7 +73,7 @@ impl GuestExchange for Exchange {
             Action::Ask(question) => Err(reason(
                 "no-second-opinion",
                 format!(
-                    "the rules ask the service {}, which this app has not",
+                    "the rules use the service {}, which this app does not provide",
                     question.service
                 ),
             )),

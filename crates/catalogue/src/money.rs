@@ -46,7 +46,7 @@ pub struct Usage {
     pub output: u64,
 }
 
-/// What a seller asks, each in micro-US-dollars a million tokens.
+/// What a seller asks, each in micro-US-dollars per million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Price {
     /// Input tokens.

@@ -101,7 +101,7 @@ pub enum Fault {
     },
     /// The seller sells by token, and the row does not say at what price.
     #[error(
-        "{row} has no {key}, but {seller} sells by token; write {key} = … in micro-US-dollars a million tokens ($2.50 is 2_500_000)"
+        "{row} has no {key}, but {seller} sells by token; write {key} = … in micro-US-dollars per million tokens ($2.50 is 2_500_000)"
     )]
     PriceMissing {
         /// The row.
@@ -123,7 +123,7 @@ pub enum Fault {
     },
     /// Above what any token costs: most likely in the wrong unit.
     #[error(
-        "{row}: {key} is {value} micro-US-dollars a million tokens, over the limit of {}; $2.50 is 2_500_000",
+        "{row}: {key} is {value} micro-US-dollars per million tokens, over the limit of {}; $2.50 is 2_500_000",
         .limit.0
     )]
     PriceAbsurd {
@@ -151,7 +151,9 @@ pub enum Fault {
         high: u64,
     },
     /// No day of the calendar.
-    #[error("{table}: the date \"{value}\" is no day from the year 2000 on; write 2026-11-25")]
+    #[error(
+        "{table}: the date \"{value}\" is not a day from the year 2000 on; write it as 2026-11-25"
+    )]
     DateMalformed {
         /// The table or row.
         table: String,
@@ -191,7 +193,7 @@ pub enum Fault {
         why: &'static str,
     },
     /// An alias of a name that is neither a model nor an alias.
-    #[error("the alias {alias} points to \"{target}\", which is no model and no alias{}", hint(.nearest))]
+    #[error("the alias {alias} points to \"{target}\", which is neither a model nor an alias{}", hint(.nearest))]
     AliasToNothing {
         /// The alias.
         alias: String,

@@ -98,14 +98,13 @@ fn each_mistake_has_its_message() {
         (
             "price = { input = 2_500_000, output = 10_000_000 }\n",
             "",
-            "acme.toml:19: acme/tulip has no price, but acme sells by token; write price = … in micro-US-dollars \
-             a million tokens ($2.50 is 2_500_000)",
+            "acme.toml:19: acme/tulip has no price, but acme sells by token; write price = … in micro-US-dollars per million tokens ($2.50 is 2_500_000)",
         ),
         (
             ", output = 10_000_000",
             "",
             "acme.toml:19: acme/tulip has no price.output, but acme sells by token; write price.output = … in \
-             micro-US-dollars a million tokens ($2.50 is 2_500_000)",
+             micro-US-dollars per million tokens ($2.50 is 2_500_000)",
         ),
         (
             "input = 2_500_000",
@@ -115,13 +114,13 @@ fn each_mistake_has_its_message() {
         (
             "input = 2_500_000",
             "input = 1_000_000_001",
-            "acme.toml:26: acme/tulip: price: input is 1000000001 micro-US-dollars a million tokens, over the \
+            "acme.toml:26: acme/tulip: price: input is 1000000001 micro-US-dollars per million tokens, over the \
              limit of 1000000000; $2.50 is 2_500_000",
         ),
         (
             "input = 2_500_000",
             "input = 2.5",
-            "acme.toml:26: acme/tulip: price: input is an integer of micro-US-dollars a million tokens ($2.50 is \
+            "acme.toml:26: acme/tulip: price: input is an integer of micro-US-dollars per million tokens ($2.50 is \
              2_500_000), not the fraction 2.5",
         ),
         (
@@ -132,7 +131,7 @@ fn each_mistake_has_its_message() {
         (
             "prices\"\ndate = 2026-11-01",
             "prices\"\ndate = \"1 November\"",
-            "acme.toml:28: acme/tulip: the date \"1 November\" is no day from the year 2000 on; write 2026-11-25",
+            "acme.toml:28: acme/tulip: the date \"1 November\" is not a day from the year 2000 on; write it as 2026-11-25",
         ),
         (
             "max_output = 4_096",
@@ -147,7 +146,7 @@ fn each_mistake_has_its_message() {
         (
             "sla = 99.9\n",
             "sla = 101\n",
-            "acme.toml:11: seller acme: sla is an availability in per cent, over 0 and at most 100, such as 99.9, \
+            "acme.toml:11: seller acme: sla is an availability in percent, over 0 and at most 100, such as 99.9, \
              not the integer 101",
         ),
         (
@@ -216,7 +215,7 @@ fn aliases_lead_to_a_model_by_a_way_that_ends() {
     for (aliases, message) in [
         (
             "flower = \"tulipe\"",
-            "acme.toml:31: the alias flower points to \"tulipe\", which is no model and no alias, did you mean \"tulip\"?",
+            "acme.toml:31: the alias flower points to \"tulipe\", which is neither a model nor an alias, did you mean \"tulip\"?",
         ),
         (
             "a = \"b\"\nb = \"a\"",

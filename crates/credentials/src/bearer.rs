@@ -68,7 +68,7 @@ pub(crate) fn oauth_token(
         None => UNKNOWN_LIFETIME,
         Some(seconds) => seconds
             .duration()
-            .ok_or_else(|| answer.unusable(origin, "its expires_in is no positive number"))?,
+            .ok_or_else(|| answer.unusable(origin, "its expires_in is not a positive number"))?,
     };
     Ok(Lease {
         value: Secret::new(body.access_token),

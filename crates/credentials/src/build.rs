@@ -236,11 +236,16 @@ fn sigv4(
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     if !is_name(&region) {
-        return Err(place.unusable(format!("{region:?} is no AWS region such as eu-central-1")));
+        return Err(place.unusable(format!(
+            "{region:?} is not an AWS region; use one such as eu-central-1"
+        )));
     }
     if !is_name(service) {
-        return Err(Origin::new(upstream, "the AWS service", "auth.service")
-            .unusable(format!("{service:?} is no signing name such as bedrock")));
+        return Err(
+            Origin::new(upstream, "the AWS service", "auth.service").unusable(format!(
+                "{service:?} is not a signing name; use one such as bedrock"
+            )),
+        );
     }
     let keys = KeySource::new(upstream, resolve, &region, source)?;
     let origin = Origin::new(upstream, "the AWS access key", "auth.source");

@@ -13,7 +13,7 @@ pub(crate) fn secure(text: &str, origin: &Origin) -> Result<Uri, CredentialError
         return Ok(uri);
     }
     Err(origin.unusable(format!(
-        "{} would be sent secrets in the clear; write https:// (http:// is for this machine only)",
+        "{} would receive secrets unencrypted; use https:// (http:// is accepted on this machine only)",
         crate::fetch::authority(&uri)
     )))
 }
@@ -33,7 +33,7 @@ pub(crate) fn metadata(text: &str, origin: &Origin) -> Result<Uri, CredentialErr
         return Ok(uri);
     }
     Err(origin.unusable(format!(
-        "{} is no metadata service: it must be https, or an address of this machine or network",
+        "{} can't be a metadata service: use https, or an address on this machine or its local network",
         crate::fetch::authority(&uri)
     )))
 }
@@ -47,7 +47,7 @@ pub(crate) fn join(base: &Uri, path: &str, origin: &Origin) -> Result<Uri, Crede
 fn parse(text: &str, origin: &Origin) -> Result<Uri, CredentialError> {
     let uri: Uri = text
         .parse()
-        .map_err(|_| origin.unusable("its endpoint is no URL; write https://HOST/..."))?;
+        .map_err(|_| origin.unusable("its endpoint is not a URL; write https://HOST/..."))?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let plain = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
     if known && plain {

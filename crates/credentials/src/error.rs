@@ -78,7 +78,7 @@ pub enum Problem {
         why: String,
     },
     /// The endpoint's answer is not what its documentation says.
-    #[error("could not be exchanged: {by} gave an answer that can't be used: {why}{}", clock(.skew.as_ref(), by))]
+    #[error("could not be exchanged: {by} returned an answer that can't be used: {why}{}", clock(.skew.as_ref(), by))]
     Answer {
         /// The endpoint, without path.
         by: String,

@@ -89,7 +89,7 @@ impl Answer {
     /// The answer's JSON. Errors name the place, nothing of the text.
     pub(crate) fn json<T: DeserializeOwned>(&self, origin: &Origin) -> Result<T, CredentialError> {
         serde_json::from_slice(&self.body).map_err(|e| {
-            let why = format!("no such JSON as documented, at byte {}", e.column());
+            let why = format!("unexpected JSON at byte {}", e.column());
             self.unusable(origin, why)
         })
     }

@@ -16,7 +16,7 @@ impl RsaKey {
     /// From PEM: PKCS#8, encrypted PKCS#8 or PKCS#1. The error says what is wrong, without the key.
     pub(crate) fn from_pem(pem: &Secret, passphrase: Option<&Secret>) -> Result<Self, String> {
         let text = section(pem.expose()).ok_or(
-            "it holds no private key in PEM (\"-----BEGIN PRIVATE KEY-----\"); a public key or certificate won't do",
+            "it holds no private key in PEM (\"-----BEGIN PRIVATE KEY-----\"); a public key or a certificate can't be used",
         )?;
         if text.contains("Proc-Type: 4,ENCRYPTED") {
             return Err(
@@ -80,7 +80,7 @@ impl std::fmt::Debug for RsaKey {
 }
 
 fn rejected(why: &ring::error::KeyRejected) -> String {
-    format!("it is no RSA private key of 2048 to 4096 bits ({why})")
+    format!("it is not an RSA private key of 2048 to 4096 bits ({why})")
 }
 
 /// The PEM section of the private key: Oracle's console writes a line of its own below it.

@@ -39,7 +39,7 @@ pub(crate) fn header(
 ) -> Result<(HeaderName, HeaderValue), CredentialError> {
     let place = Origin::new(upstream, "the API key's header", "auth.name");
     let name = HeaderName::try_from(name)
-        .map_err(|_| place.unusable("it is no name of a header, such as api-key"))?;
+        .map_err(|_| place.unusable("it is not a header name; use one such as api-key"))?;
     if FRAMING.contains(&name.as_str()) {
         return Err(place.unusable(format!("the header {name} belongs to the transport")));
     }

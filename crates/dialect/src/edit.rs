@@ -34,7 +34,7 @@ pub enum EditError {
         part: u32,
     },
     /// The range ends before it begins, beyond the part, or inside a character or an escape.
-    #[error("{start}..{end} is no range of characters of part {part} of message {message}")]
+    #[error("{start}..{end} is not a range of characters in part {part} of message {message}")]
     BadRange {
         /// The message.
         message: u32,

@@ -12,7 +12,7 @@ use crate::wire::Wire;
 #[non_exhaustive]
 pub enum PayloadError {
     /// No acceptable JSON.
-    #[error("the upstream sent what is no JSON payload: {0}")]
+    #[error("the upstream sent a response that is not valid JSON: {0}")]
     Json(#[from] JsonError),
     /// A field has the wrong type.
     #[error("the upstream sent '{field}' as {found}, not as {expected}")]

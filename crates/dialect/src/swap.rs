@@ -30,7 +30,7 @@ pub struct Swap {
 #[non_exhaustive]
 pub enum SwapError {
     /// One stands in a word of the format itself.
-    #[error("'{member}' holds a value that has to be masked and can't be")]
+    #[error("'{member}' holds a value that must be masked but can't be")]
     InWord {
         /// The member.
         member: String,

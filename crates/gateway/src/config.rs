@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Span {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map(Span).map_err(|e| {
             serde::de::Error::custom(format!(
-                "\"{text}\" is no duration ({e}); write 250ms, 30s or 5m"
+                "\"{text}\" is not a duration ({e}); use a number with a unit, such as 250ms, 30s or 5m"
             ))
         })
     }

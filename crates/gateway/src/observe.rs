@@ -31,6 +31,8 @@ pub enum Observation {
         endpoint: Arc<str>,
         /// Whether requests go there now.
         healthy: bool,
+        /// What changed it.
+        change: HealthChange,
     },
     /// Guardrail rules matched in an answer.
     GuardHits {
@@ -69,6 +71,32 @@ pub enum Observation {
     },
     /// Something an operator should read. Never prompt text, never a secret.
     Warning(String),
+}
+
+/// Why an endpoint is used again, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthChange {
+    /// Its health page answered, or failed so often in a row.
+    Check {
+        /// Failed checks in a row.
+        failures: u32,
+    },
+    /// A request failed there, and it is not asked for a while.
+    Ejected {
+        /// The request that failed last.
+        request_id: Arc<str>,
+        /// Exchanges that broke since the last success.
+        broken: u32,
+        /// Answers with errors since the last success, each request once.
+        errors: u32,
+        /// How long it is not asked.
+        pause: Duration,
+    },
+    /// A request succeeded there after an ejection.
+    Recovered {
+        /// That request.
+        request_id: Arc<str>,
+    },
 }
 
 /// What came of comparing a prompt's tokens with an engine's.
@@ -321,6 +349,8 @@ pub struct Attempt {
     pub start: Duration,
     /// The upstream's name.
     pub upstream: Arc<str>,
+    /// The replica's URL without credentials.
+    pub endpoint: Arc<str>,
     /// What only an operator may know of the failure, such as a file that can't be read.
     pub detail: Option<String>,
     /// Its status; none when the transport failed.

@@ -115,7 +115,9 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         rules: &MediaConfig,
     ) -> impl Future<Output = Result<Fetched, String>> + MaybeSend + 'static {
         let _ = (url, rules);
-        std::future::ready(Err("this platform fetches nothing for prompts".to_owned()))
+        std::future::ready(Err(
+            "this platform can't fetch media that prompts name by URL".to_owned(),
+        ))
     }
 
     /// The tokens of a prompt, as the engines of an upstream will read it; `model` is the name

@@ -194,7 +194,7 @@ pub enum PolicyError {
         limit_bytes: u64,
     },
     /// The guest's answer makes no sense (a span outside the text, a digest of the wrong length).
-    #[error("the {policy} policy answered nonsense: {detail}")]
+    #[error("the {policy} policy returned an invalid result: {detail}")]
     Nonsense {
         /// Which component.
         policy: &'static str,

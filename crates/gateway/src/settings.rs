@@ -92,7 +92,7 @@ pub enum SettingsError {
     Unreadable(String),
     /// Written by another version.
     #[error(
-        "the release's settings have form {found}, this edge reads form {SCHEMA}; bake again with this version"
+        "the release's settings have version {found}, but this edge reads version {SCHEMA}; run `forebay bake` again with this version"
     )]
     Schema {
         /// The form that was found.
@@ -107,7 +107,7 @@ pub enum SettingsError {
         used_for: String,
     },
     /// A reference that no edge can follow.
-    #[error("{used_for} is a reference that an edge can't follow; write \"env:NAME\"")]
+    #[error("{used_for} is a kind of reference that an edge can't resolve; write \"env:NAME\"")]
     Reference {
         /// What refers.
         used_for: String,
@@ -384,7 +384,7 @@ mod tests {
         assert!(wrong(&closed, &ALL).contains("no API keys"));
         let mut file = settings();
         file.master = Some(Secret("file:secret".into()));
-        assert!(wrong(&file, &ALL).contains("can't follow"));
+        assert!(wrong(&file, &ALL).contains("can't resolve"));
     }
 
     #[test]

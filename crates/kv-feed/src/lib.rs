@@ -122,7 +122,7 @@ async fn receive(
         let message = match Message::decode(&frames) {
             Ok(message) => message,
             Err(error) => {
-                tracing::warn!(endpoint = source.events, %error, "KV events");
+                tracing::warn!(endpoint = source.events, %error, "KV events can't be used");
                 stream.malformed(&mut write(index));
                 continue;
             }

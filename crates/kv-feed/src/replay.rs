@@ -27,8 +27,8 @@ pub(crate) async fn fetch(endpoint: &str, missing: Range<u64>) -> Vec<Message> {
     let asked = ask(endpoint, missing, &mut messages);
     match tokio::time::timeout(TIMEOUT, asked).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(endpoint, %error, "KV events were not replayed"),
-        Err(_) => tracing::warn!(endpoint, "KV events were not replayed in time"),
+        Ok(Err(error)) => tracing::warn!(endpoint, %error, "replaying KV events failed"),
+        Err(_) => tracing::warn!(endpoint, "replaying KV events timed out"),
     }
     messages
 }
@@ -62,7 +62,9 @@ async fn ask(
             // Batches come in order: those after the gap arrive by themselves.
             Ok(message) if message.number >= missing.end => break,
             Ok(message) => messages.push(message),
-            Err(error) => tracing::warn!(endpoint, %error, "a replayed batch"),
+            Err(error) => {
+                tracing::warn!(endpoint, %error, "a replayed batch of KV events can't be used")
+            }
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ impl Cache {
         match private(dir) {
             Ok(()) => Self(Some(dir.to_owned())),
             Err(e) => {
-                tracing::warn!(dir = %dir.display(), error = %e, "the cache of compiled components is not used");
+                tracing::warn!(dir = %dir.display(), error = %e, "the cache of compiled components can't be used");
                 Self(None)
             }
         }
@@ -45,7 +45,7 @@ impl Cache {
             .and_then(|()| replace(dir, &seal_of(name), seal(name, bytes).as_bytes()))
             .and_then(|()| prune(dir));
         if let Err(e) = written {
-            tracing::warn!(dir = %dir.display(), error = %e, "could not keep a compiled component");
+            tracing::warn!(dir = %dir.display(), error = %e, "a compiled component could not be cached");
         }
     }
 
@@ -87,7 +87,7 @@ fn load(engine: &Engine, dir: &Path, name: &str) -> Option<Component> {
     match unsafe { Component::deserialize_file(engine, path) } {
         Ok(component) => Some(component),
         Err(e) => {
-            tracing::warn!(file = %path.display(), error = %e, "a kept component can't be loaded: compiling it anew");
+            tracing::warn!(file = %path.display(), error = %e, "a cached component can't be loaded; compiling it again");
             None
         }
     }
@@ -101,7 +101,7 @@ fn whole(path: &Path, name: &str) -> Option<Vec<u8>> {
     if fs::read_to_string(&beside).is_ok_and(|found| found == seal(name, &bytes)) {
         return Some(bytes);
     }
-    tracing::warn!(file = %path.display(), "a kept component is damaged or not ours: making it anew");
+    tracing::warn!(file = %path.display(), "a cached component is damaged or belongs to another user; compiling it again");
     // What can't be used is only in the way; that removing it may fail costs nothing.
     let _ = fs::remove_file(path);
     let _ = fs::remove_file(beside);

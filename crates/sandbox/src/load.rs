@@ -74,15 +74,24 @@ async fn one(
             configure: None,
         });
     }
-    let bytes = wat::parse_bytes(&source.bytes).map_err(|e| LoadError::Compile {
-        policy,
-        detail: e.to_string(),
-    })?;
-    let prepared = snapshot::prepare(engine, options, policy, &bytes, config).await?;
+    binary(&source.bytes).map_err(|detail| LoadError::Compile { policy, detail })?;
+    let prepared = snapshot::prepare(engine, options, policy, &source.bytes, config).await?;
     if prepared.configure.is_none() {
         cache.write(&name, &prepared.bytes);
     }
     Ok(prepared)
+}
+
+/// Refuses what is not WebAssembly in its binary form; says so more plainly than the compiler would.
+fn binary(bytes: &[u8]) -> Result<(), String> {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(());
+    }
+    let text = bytes.trim_ascii_start();
+    Err(match text.starts_with(b"(") || text.starts_with(b";;") {
+        true => "it is WebAssembly text; make a binary of it with `wasm-tools parse`".to_owned(),
+        false => "it is not WebAssembly: a component begins with the bytes 00 61 73 6d".to_owned(),
+    })
 }
 
 /// SHA-256 over a policy's component and configuration, each with its length before it.

@@ -66,7 +66,7 @@ pub(crate) async fn prepare(
         policy,
         reason,
         configure_us = took.as_micros() as u64,
-        "this component can't be snapshotted: every request configures it anew, at this cost"
+        "this component can't be snapshotted: it is configured again for every request, which takes this long"
     );
     Ok(Prepared {
         bytes: bytes.to_vec(),

@@ -64,7 +64,7 @@ pub struct SimulateArgs {
     /// The seed of all chance.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Print JSON in place of a table.
+    /// The same as `--output json`.
     #[arg(long)]
     pub json: bool,
     /// Write a page with plots to this file.

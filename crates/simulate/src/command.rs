@@ -22,6 +22,18 @@ enum Other {
 }
 
 impl SimulateCommand {
+    /// Has JSON printed, as `--json` does.
+    #[must_use]
+    pub fn as_json(mut self) -> Self {
+        if let Some(routing) = &mut self.routing {
+            routing.json = true;
+        }
+        if let Some(Other::Edges(edges)) = &mut self.other {
+            edges.json = true;
+        }
+        self
+    }
+
     /// Simulates, and gives what is to be printed.
     ///
     /// # Errors

@@ -137,7 +137,7 @@ impl ChatTemplate {
         }
         rendered.map_err(|error| raised(&error))?;
         let text = String::from_utf8(out.text)
-            .map_err(|_| TokensError::Render("it wrote no UTF-8".to_owned()))?;
+            .map_err(|_| TokensError::Render("its output is not UTF-8".to_owned()))?;
         conversation.finish(text)
     }
 }

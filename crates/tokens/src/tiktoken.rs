@@ -26,7 +26,7 @@ pub(crate) fn to_json(
         _ if name.starts_with("qwen") => QWEN,
         _ => {
             return Err(format!(
-                "\"{name}\" does not tell how words are split; names that begin with cl100k, o200k and qwen are known"
+                "\"{name}\" does not say how text is split; known are names that begin with cl100k, o200k and qwen are known"
             ));
         }
     };

@@ -34,7 +34,7 @@ fn foreign(headers: &HeaderMap, hosts: &HashSet<String>) -> Option<Response> {
     if !known(host) {
         return Some(refuse(
             StatusCode::FORBIDDEN,
-            "this host name is not known; add it to admin.hosts",
+            "this host name is not allowed; add it to admin.hosts",
         ));
     }
     if headers.contains_key(header::ORIGIN) {

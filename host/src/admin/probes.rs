@@ -76,7 +76,7 @@ async fn metrics<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Res
         ),
         (
             "forebay_store_bytes",
-            "What they weigh",
+            "Bytes in the memory tier",
             front.store().bytes(),
         ),
         (
@@ -91,7 +91,7 @@ async fn metrics<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Res
         ),
         (
             "forebay_endpoints_healthy",
-            "Endpoints that requests go to",
+            "Endpoints in use",
             endpoints.clone().filter(|e| e.healthy).count() as u64,
         ),
         (

@@ -46,8 +46,8 @@ pub(super) async fn reload<L: PolicyLoader>(State(surface): State<Arc<Surface<L>
         Ok(()) => "reloaded\n".into_response(),
         Err(error) => {
             tracing::error!(
-                why = "the admin surface was asked to",
-                "the reload was rejected, the old configuration stays: {error}"
+                why = "admin request",
+                "reload rejected, the old configuration stays in use: {error}"
             );
             (StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n")).into_response()
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
-use super::say;
+use super::output::OutputArgs;
+use super::progress::Progress;
 use crate::config::{self, Overrides, Source};
 use crate::operate;
 
@@ -24,6 +25,8 @@ pub(super) struct BakeArgs {
     /// An edge component to compose with the release, into the same folder. May be given again.
     #[arg(long, value_name = "EDGE.wasm")]
     compose: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl BakeArgs {
@@ -35,7 +38,9 @@ impl BakeArgs {
             .worker_threads(1)
             .enable_all()
             .build()?;
+        let progress = Progress::show("compiling the policies");
         let baked = runtime.block_on(operate::bake(&config.policies, &source.base))?;
+        drop(progress);
         if let Some(policy) = baked.unconfigured.first() {
             anyhow::bail!(
                 "the {policy} policy can't be frozen after `configure`, so no edge could run it; \
@@ -62,6 +67,7 @@ impl BakeArgs {
             let name = file_name(edge)?;
             let bytes =
                 std::fs::read(edge).with_context(|| format!("{} can't be read", edge.display()))?;
+            let _progress = Progress::show(format!("composing {name}"));
             let composed = forebay_sandbox::plug_into(&bytes, &parts)
                 .with_context(|| format!("{} can't be composed", edge.display()))?;
             files.insert(name.clone(), self.write(&name, &composed)?);
@@ -71,34 +77,47 @@ impl BakeArgs {
             "forebay": env!("CARGO_PKG_VERSION"),
             "policies": digest,
             "variables": settings.variables(),
+            "persistent": settings.master.is_some(),
             "files": files,
         });
         self.write("release.json", format!("{list:#}\n").as_bytes())?;
-        say(&format!("policy digest {digest}"));
-        let variables = settings.variables();
-        if !variables.is_empty() {
-            say(&format!("variables to set: {}", variables.join(", ")));
-        }
-        if settings.master.is_none() {
-            say(
-                "note: without [secrets] master nothing that is cached outlives an instance of the edge",
-            );
-        }
+        self.output.print(&list, || self.summary(&list));
         Ok(())
     }
 
-    /// Writes a file whole or not at all, and says its size and SHA-256.
+    /// What was written, for people.
+    fn summary(&self, list: &serde_json::Value) -> String {
+        let files = list["files"].as_object().into_iter().flatten();
+        let mut lines: Vec<String> = files
+            .map(|(name, about)| {
+                let size = config::Size(about["bytes"].as_u64().unwrap_or_default());
+                format!("{} ({size})", self.out.join(name).display())
+            })
+            .collect();
+        lines.push(format!("{}", self.out.join("release.json").display()));
+        let digest = list["policies"].as_str().unwrap_or_default();
+        lines.push(format!("policy digest {digest}"));
+        let variables = list["variables"].as_array().into_iter().flatten();
+        let variables: Vec<&str> = variables.filter_map(|name| name.as_str()).collect();
+        if !variables.is_empty() {
+            lines.push(format!("variables to set: {}", variables.join(", ")));
+        }
+        if list["persistent"] == false {
+            lines.push(
+                "note: without [secrets] master, cached entries are lost when an edge instance ends"
+                    .to_owned(),
+            );
+        }
+        lines.join("\n")
+    }
+
+    /// Writes a file whole or not at all. Gives its size and SHA-256.
     fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<serde_json::Value> {
         let file = self.out.join(name);
         let partial = self.out.join(format!("{name}.partial"));
         std::fs::write(&partial, bytes)
             .and_then(|()| std::fs::rename(&partial, &file))
             .with_context(|| format!("{} can't be written", file.display()))?;
-        say(&format!(
-            "{} ({})",
-            file.display(),
-            config::Size(bytes.len() as u64)
-        ));
         Ok(serde_json::json!({
             "bytes": bytes.len(),
             "sha256": hex::encode(Sha256::digest(bytes)),

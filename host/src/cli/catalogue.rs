@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use forebay_catalogue::{Catalogue, Date, File};
+use serde_json::json;
 
-use super::remote::Output;
+use super::output::OutputArgs;
 use super::say;
 use crate::platform::clock;
 
@@ -14,6 +15,8 @@ use crate::platform::clock;
 pub(super) struct CatalogueArgs {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,12 +35,9 @@ enum What {
         /// A file that lies over the built-in catalogue. May be given again.
         #[arg(long = "file", value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// As JSON, prices in micro-US-dollars a million tokens.
+        /// The same as `--output json`: prices are micro-US-dollars per million tokens.
         #[arg(long)]
         json: bool,
-        /// Print a table for people or JSON for programs, as `--json` does.
-        #[arg(long, value_enum, default_value_t = Output::Table)]
-        output: Output,
     },
 }
 
@@ -48,21 +48,30 @@ impl CatalogueArgs {
             What::Check { files } => {
                 let texts = read(&files)?;
                 let report = forebay_catalogue::check(&named(&texts), today);
+                if report.is_good() || self.output.is_json() {
+                    let problems: Vec<String> =
+                        report.problems.iter().map(ToString::to_string).collect();
+                    let value = json!({
+                        "good": report.is_good(),
+                        "problems": problems,
+                        "sellers": report.sellers,
+                        "models": report.models,
+                        "offers": report.offers,
+                    });
+                    self.output.print(&value, || report.to_string());
+                }
                 anyhow::ensure!(report.is_good(), "{report}");
-                say(&report.to_string());
             }
-            What::List {
-                model,
-                files,
-                json,
-                output,
-            } => {
+            What::List { model, files, json } => {
                 let texts = read(&files)?;
                 let catalogue = Catalogue::builtin()?.overlay(&named(&texts), today)?;
                 let rows = catalogue.rows(model.as_deref())?;
-                say(&match json || output == Output::Json {
-                    true => serde_json::to_string_pretty(&rows)?,
-                    false => forebay_catalogue::table(&rows),
+                let output = match json {
+                    true => OutputArgs::JSON,
+                    false => self.output,
+                };
+                output.print(&serde_json::to_value(&rows)?, || {
+                    forebay_catalogue::table(&rows)
                 });
             }
         }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::remote::Output;
+use serde_json::json;
+
+use super::output::OutputArgs;
+use super::progress::Progress;
 use super::say;
 use crate::config::{self, Config, Overrides, Source};
 use crate::operate::{Components, PolicyLoader as _, refused};
@@ -16,9 +19,8 @@ pub(super) struct CheckArgs {
     /// Print the JSON schema of the configuration instead.
     #[arg(long)]
     schema: bool,
-    /// Print lines for people or JSON for programs.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl CheckArgs {
@@ -30,30 +32,47 @@ impl CheckArgs {
             return Ok(());
         }
         let source = Source::find(self.config.as_deref())?;
-        let config = config::load(&source, &Overrides::default())?;
-        // Nothing is kept that depends on the master secret, so any will do.
-        config::resolve(&config, &source, &[0; 32])?;
-        if let Some(tls) = &config.server.tls {
-            crate::listener::TlsKeys::load(tls, &source.base)?;
+        let (good, warnings, error) = match check(&source) {
+            Ok(warnings) => (true, warnings, None),
+            Err(error) => (false, Vec::new(), Some(error)),
+        };
+        let said = error.as_ref().map(|error| format!("{error:#}"));
+        let value =
+            json!({ "file": source.name(), "good": good, "warnings": warnings, "error": said });
+        match error {
+            Some(error) if self.output.is_json() => {
+                self.output.print(&value, String::new);
+                Err(error)
+            }
+            Some(error) => Err(error),
+            None => {
+                self.output.print(&value, || {
+                    let warnings = warnings.iter().map(|it| format!("warning: {it}\n"));
+                    format!("{}{} is good", warnings.collect::<String>(), source.name())
+                });
+                Ok(())
+            }
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()?;
-        runtime
-            .block_on(Components::default().load(&config.policies, &source.base))
-            .map_err(|e| refused(&source, &config, e))?;
-        let findings = config::findings(&config, &source);
-        if self.output == Output::Json {
-            let told =
-                serde_json::json!({ "file": source.name(), "good": true, "warnings": findings });
-            say(&format!("{told:#}"));
-            return Ok(());
-        }
-        for finding in findings {
-            say(&format!("warning: {finding}"));
-        }
-        say(&format!("{} is good", source.name()));
-        Ok(())
     }
+}
+
+/// What was probably not meant; or else the first mistake.
+fn check(source: &Source) -> anyhow::Result<Vec<String>> {
+    let config = config::load(source, &Overrides::default())?;
+    // Nothing is kept that depends on the master secret, so any will do.
+    config::resolve(&config, source, &[0; 32])?;
+    if let Some(tls) = &config.server.tls {
+        crate::listener::TlsKeys::load(tls, &source.base)
+            .map_err(|e| config::refused_tls(source, &e))?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let progress = Progress::show("compiling the policies");
+    let loaded = runtime.block_on(Components::default().load(&config.policies, &source.base));
+    drop(progress);
+    loaded.map_err(|e| refused(source, &config, e))?;
+    let findings = config::findings(&config, source);
+    Ok(findings.iter().map(ToString::to_string).collect())
 }

@@ -2,20 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::remote::{Output, Remote, encoded, table};
-use super::say;
+use super::output::OutputArgs;
+use super::remote::{Remote, encoded, table};
 
 /// Show upstreams: health, load, measured speed.
 #[derive(Debug, clap::Args)]
 pub(super) struct UpstreamsArgs {
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl UpstreamsArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let upstreams = self.remote.gateway()?.json("/upstreams")?;
-        print(self.remote.output, &upstreams, || of_objects(&upstreams));
+        self.output.print(&upstreams, || of_objects(&upstreams));
         Ok(())
     }
 }
@@ -58,6 +60,8 @@ pub(super) struct CacheArgs {
     which: Which,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl CacheArgs {
@@ -71,7 +75,7 @@ impl CacheArgs {
             .remote
             .gateway()?
             .json(&format!("/cache?{}", query.join("&")))?;
-        print(self.remote.output, &listing, || {
+        self.output.print(&listing, || {
             format!(
                 "{}\n{} entries, {} bytes in all",
                 of_objects(&listing["entries"]),
@@ -93,6 +97,8 @@ pub(super) struct PurgeArgs {
     all: bool,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl PurgeArgs {
@@ -115,9 +121,8 @@ impl PurgeArgs {
             .gateway()?
             .post("/cache/purge", &Value::Object(which))?;
         let said: Value = serde_json::from_str(&said)?;
-        print(self.remote.output, &said, || {
-            format!("{} entries removed", said["purged"])
-        });
+        self.output
+            .print(&said, || format!("{} entries removed", said["purged"]));
         Ok(())
     }
 }
@@ -127,22 +132,16 @@ impl PurgeArgs {
 pub(super) struct ReloadArgs {
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl ReloadArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         self.remote.gateway()?.post("/reload", &json!({}))?;
-        print(self.remote.output, &json!({ "reloaded": true }), || {
-            "reloaded".to_owned()
-        });
+        self.output
+            .print(&json!({ "reloaded": true }), || "reloaded".to_owned());
         Ok(())
-    }
-}
-
-fn print(output: Output, value: &Value, people: impl FnOnce() -> String) {
-    match output {
-        Output::Json => say(&format!("{value:#}")),
-        Output::Table => say(&people()),
     }
 }
 

@@ -11,8 +11,8 @@ use forebay_sandbox::Sandbox;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::remote::Output;
-use super::say;
+use super::output::OutputArgs;
+use super::progress::Progress;
 use crate::config::{self, Config, Overrides, Resolved, Source};
 use crate::operate::{Components, PolicyLoader as _, refused};
 use crate::platform::Native;
@@ -28,9 +28,8 @@ pub(super) struct DoctorArgs {
     /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print lines for people or JSON for programs.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// How something is.
@@ -70,6 +69,11 @@ impl Report {
         });
     }
 
+    fn lines(&self) -> Vec<String> {
+        let line = |it: &Finding| format!("{:<8} {}: {}", it.state.word(), it.what, it.said);
+        self.0.iter().map(line).collect()
+    }
+
     /// Good, or wrong with its reason.
     fn outcome(&mut self, what: impl Into<String>, outcome: Result<String, String>) {
         match outcome {
@@ -86,36 +90,22 @@ impl DoctorArgs {
             .enable_all()
             .build()?;
         let mut report = Report::default();
+        let progress = Progress::show("trying what the configuration refers to");
         runtime.block_on(self.examine(&mut report))?;
+        drop(progress);
         let bad = report
             .0
             .iter()
             .filter(|finding| finding.state == State::Bad)
             .count();
-        match self.output {
-            Output::Table => {
-                for finding in &report.0 {
-                    say(&format!(
-                        "{:<8} {}: {}",
-                        finding.state.word(),
-                        finding.what,
-                        finding.said
-                    ));
-                }
-            }
-            Output::Json => {
-                let findings: Vec<_> = report
-                    .0
-                    .iter()
-                    .map(|finding| json!({ "what": finding.what, "state": finding.state.word(), "said": finding.said }))
-                    .collect();
-                say(&format!(
-                    "{:#}",
-                    json!({ "findings": findings, "wrong": bad })
-                ));
-            }
-        }
-        anyhow::ensure!(bad == 0, "{bad} of {} are wrong", report.0.len());
+        let findings: Vec<_> = report
+            .0
+            .iter()
+            .map(|it| json!({ "what": it.what, "state": it.state.word(), "said": it.said }))
+            .collect();
+        let value = json!({ "findings": findings, "wrong": bad });
+        self.output.print(&value, || report.lines().join("\n"));
+        anyhow::ensure!(bad == 0, "{bad} of {} checks failed", report.0.len());
         Ok(())
     }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
+use serde_json::json;
 
+use super::output::OutputArgs;
 use super::{Cli, say};
 
 /// Print a completion script for a shell.
@@ -29,6 +31,8 @@ pub(super) struct ManArgs {
     /// The folder to write to; made if missing.
     #[arg(value_name = "FOLDER")]
     out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl ManArgs {
@@ -37,7 +41,10 @@ impl ManArgs {
             .with_context(|| format!("{} can't be made", self.out.display()))?;
         clap_mangen::generate_to(Cli::command(), &self.out)
             .with_context(|| format!("{} can't be written", self.out.display()))?;
-        say(&format!("manual pages are in {}", self.out.display()));
+        let folder = self.out.display().to_string();
+        self.output.print(&json!({ "folder": folder }), || {
+            format!("manual pages are in {folder}")
+        });
         Ok(())
     }
 }

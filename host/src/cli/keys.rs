@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
-use super::remote::Output;
+use super::output::OutputArgs;
 use super::say;
 use crate::config::{self, Overrides, Source};
 use crate::keys::{AccessKey, KeyFile, KeysError, NewKey, mint, mint_access, write_secret};
@@ -26,9 +26,8 @@ pub(super) struct KeysArgs {
     /// The configuration that names the keys file. Default: forebay.toml here.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print text for people or JSON for programs.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -129,18 +128,18 @@ impl KeysArgs {
                 })?;
                 show(&id, &secret, made.as_ref(), &file, output);
             }
-            What::List => match output {
-                Output::Table => list(&KeyFile::read(&file)?, now),
-                Output::Json => list_json(&KeyFile::read(&file)?, now),
+            What::List => match output.is_json() {
+                true => list_json(&KeyFile::read(&file)?, now),
+                false => list(&KeyFile::read(&file)?, now),
             },
             What::Rotate { id, overlap } => {
                 let access = KeyFile::read(&file)?.find(&id)?.access.clone();
                 let made = access.map(|old| successor(&id, old, &file)).transpose()?;
                 let (new, secret) = rotate(&file, &id, overlap, now, made.as_ref())?;
                 show(&new, &secret, made.as_ref(), &file, output);
-                if output == Output::Table && !overlap.is_zero() {
+                if !output.is_json() && !overlap.is_zero() {
                     eprintln!(
-                        "The key {id} works for {} more.",
+                        "The old key {id} still works for {}.",
                         humantime::format_duration(overlap)
                     );
                 }
@@ -150,7 +149,7 @@ impl KeysArgs {
                     end(&mut keys.find(&id)?.expires, now, after);
                     Ok(())
                 })?;
-                if output == Output::Json {
+                if output.is_json() {
                     let seconds = after.unwrap_or_default().as_secs();
                     say(&json!({ "id": id, "ends_in_seconds": seconds }).to_string());
                     return Ok(());
@@ -278,8 +277,8 @@ fn successor(id: &str, old: AccessKey, file: &Path) -> anyhow::Result<Made> {
     Made::new(old.region, None, file)
 }
 
-fn show(id: &str, secret: &str, made: Option<&Made>, file: &Path, output: Output) {
-    if output == Output::Json {
+fn show(id: &str, secret: &str, made: Option<&Made>, file: &Path, output: OutputArgs) {
+    if output.is_json() {
         let mut shown = json!({ "id": id, "key": secret, "file": file.display().to_string() });
         if let Some(made) = made {
             shown["access_key_id"] = json!(made.key.id);

@@ -8,9 +8,11 @@ mod doctor;
 mod generate;
 mod init;
 mod keys;
+mod output;
 mod policies;
 mod prefix;
 mod prefix_explain;
+mod progress;
 mod remote;
 mod serve;
 mod top;
@@ -32,42 +34,52 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Write a configuration to begin with.
     Init(init::InitArgs),
-    /// Check a configuration, or print its schema.
+    /// Check a configuration, or print its JSON schema.
     Check(check::CheckArgs),
-    /// Try every upstream, key, certificate and policy, and say what is wrong.
+    /// Try every upstream, key, certificate and policy, and report what is wrong.
     Doctor(doctor::DoctorArgs),
-    /// Show upstreams of a running gateway: health, load, measured speed.
+    /// Show the upstreams of a running gateway: health, load, measured speed.
     Upstreams(day_two::UpstreamsArgs),
     /// Show what a running gateway has cached.
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
-    /// Show what a running gateway does, live.
+    /// Show what a running gateway is doing, live.
     Top(top::TopArgs),
-    /// Show how a request came to its answer.
+    /// Explain how a request was answered, or why it failed.
     Why(why::WhyArgs),
-    /// Have a running gateway read its configuration again.
+    /// Make a running gateway reload its configuration.
     Reload(day_two::ReloadArgs),
-    /// Make, list and end API keys.
+    /// Create, list, rotate and expire API keys.
     Keys(keys::KeysArgs),
-    /// Sign policy components, check them, and keep them in an OCI registry.
+    /// Sign and verify policy components, and store them in an OCI registry.
     Policies(policies::PoliciesArgs),
-    /// Check the catalogue of models and prices, or list it.
+    /// Check or list the catalogue of models and prices.
     Catalogue(catalogue::CatalogueArgs),
-    /// Check block hashes of prompts against an engine's; show who holds a prompt.
+    /// Check block hashes against an engine's, or show which replica holds a prompt.
     Prefix(prefix::PrefixArgs),
-    /// Route a recorded trace through simulated engines, and compare rules.
-    Simulate(forebay_simulate::SimulateCommand),
+    /// Replay a recorded trace against simulated engines and compare routing rules.
+    Simulate {
+        #[command(flatten)]
+        simulate: forebay_simulate::SimulateCommand,
+        #[command(flatten)]
+        output: output::OutputArgs,
+    },
     /// Write a release for edges: the configured policies and settings as components.
     Bake(bake::BakeArgs),
-    /// Left the product: Spin's own program serves Spin apps.
+    /// Removed: run Spin apps with the spin CLI.
     #[command(hide = true)]
     Spin {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         _rest: Vec<String>,
     },
     /// Serve a simulated vLLM replica.
-    EngineSim(forebay_engine_sim::EngineSimArgs),
+    EngineSim {
+        #[command(flatten)]
+        engine: forebay_engine_sim::EngineSimArgs,
+        #[command(flatten)]
+        output: output::OutputArgs,
+    },
     /// Print a completion script for a shell.
     Completions(generate::CompletionsArgs),
     /// Write manual pages.
@@ -103,8 +115,12 @@ impl Cli {
             Command::Policies(args) => args.run(),
             Command::Catalogue(args) => args.run(),
             Command::Prefix(args) => args.run(),
-            Command::Simulate(args) => {
-                say(args.run()?.trim_end());
+            Command::Simulate { simulate, output } => {
+                let simulate = match output.is_json() {
+                    true => simulate.as_json(),
+                    false => simulate,
+                };
+                say(simulate.run()?.trim_end());
                 Ok(())
             }
             Command::Bake(args) => args.run(),
@@ -114,12 +130,15 @@ impl Cli {
                  https://spinframework.dev). docs/edges.md has the steps\n",
             )
             .exit(),
-            Command::EngineSim(args) => engine_sim(&args),
+            Command::EngineSim { engine, output } => engine_sim(&engine, output),
         }
     }
 }
 
-fn engine_sim(args: &forebay_engine_sim::EngineSimArgs) -> anyhow::Result<()> {
+fn engine_sim(
+    args: &forebay_engine_sim::EngineSimArgs,
+    output: output::OutputArgs,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -130,7 +149,11 @@ fn engine_sim(args: &forebay_engine_sim::EngineSimArgs) -> anyhow::Result<()> {
         }
     };
     runtime.block_on(args.run(
-        |url| say(&format!("forebay engine-sim listening on {url}")),
+        |url| {
+            output.print(&serde_json::json!({ "engine": url }), || {
+                format!("forebay engine-sim listening on {url}")
+            });
+        },
         stop,
     ))?;
     Ok(())

@@ -6,15 +6,19 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use forebay_prefix::vectors;
+use serde_json::json;
 
+use super::output::OutputArgs;
 use super::prefix_explain::ExplainArgs;
-use super::say;
+use super::progress::Progress;
 
 /// Check block hashes against an engine's.
 #[derive(Debug, clap::Args)]
 pub(super) struct PrefixArgs {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,14 +39,17 @@ impl PrefixArgs {
             What::Verify { file } => {
                 let name = file.display().to_string();
                 let input = File::open(&file).with_context(|| format!("{name} can't be read"))?;
-                let verified = vectors::verify(BufReader::new(input)).context(name)?;
-                say(&format!(
-                    "{} rows, {} block hashes: all equal",
-                    verified.rows, verified.blocks
-                ));
+                let progress = Progress::show(format!("comparing the block hashes of {name}"));
+                let verified = vectors::verify(BufReader::new(input)).context(name.clone())?;
+                drop(progress);
+                let (rows, blocks) = (verified.rows, verified.blocks);
+                let value = json!({ "file": name, "rows": rows, "blocks": blocks, "equal": true });
+                self.output.print(&value, || {
+                    format!("{rows} rows, {blocks} block hashes: all equal")
+                });
                 Ok(())
             }
-            What::Explain(args) => args.run(),
+            What::Explain(args) => args.run(self.output),
         }
     }
 }

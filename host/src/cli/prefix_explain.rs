@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::remote::{Output, Remote, encoded, table};
-use super::say;
+use super::output::OutputArgs;
+use super::progress::Progress;
+use super::remote::{Remote, encoded, table};
 use crate::operate::{self, Components};
 
 /// Show a prompt's blocks, who holds them, and the seconds that each replica is expected to take.
@@ -27,7 +28,7 @@ pub(super) struct ExplainArgs {
 }
 
 impl ExplainArgs {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, output: OutputArgs) -> anyhow::Result<()> {
         let name = self.file.display().to_string();
         let body = std::fs::read(&self.file).with_context(|| format!("{name} can't be read"))?;
         let said = if self.remote.is_named() {
@@ -37,6 +38,7 @@ impl ExplainArgs {
             }
             self.remote.gateway()?.post_bytes(&path, body)?
         } else {
+            let _progress = Progress::show("compiling the policies");
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -49,10 +51,7 @@ impl ExplainArgs {
             ));
             serde_json::to_value(explained.with_context(|| name.clone())?)?
         };
-        match self.remote.output {
-            Output::Json => say(&format!("{said:#}")),
-            Output::Table => say(&for_people(&said)),
-        }
+        output.print(&said, || for_people(&said));
         Ok(())
     }
 }

@@ -26,19 +26,6 @@ pub(super) struct Remote {
     /// The configuration of the gateway. Default: forebay.toml in the working folder.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print tables for people or JSON for programs.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub(super) output: Output,
-}
-
-/// How answers are printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
 }
 
 /// A gateway that can be asked.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::say;
+use super::output::OutputArgs;
 use crate::config::{self, Config, Overrides, Source};
 use crate::operate::{self, Components, Options};
 use crate::telemetry;
@@ -29,6 +29,8 @@ pub(super) struct ServeArgs {
     /// Apply no guardrail rules at all: prompts and answers pass unscreened.
     #[arg(long)]
     no_policies: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl ServeArgs {
@@ -54,19 +56,16 @@ impl ServeArgs {
             )
             .await?;
             let scheme = if running.tls { "https" } else { "http" };
-            say(&format!(
-                "forebay listening on {scheme}://{}",
-                running.address
-            ));
-            say(&format!("forebay admin on http://{}", running.admin));
-            if let Some(probes) = running.probes {
-                say(&format!("forebay probes on http://{probes}"));
-            }
-            if let Some(file) = &running.token_file {
-                say(&format!("forebay admin token in {}", file.display()));
-            }
-            say(&format!("forebay configuration: {}", origin(&source)));
-            say(&format!("forebay guardrails: {}", rules(&config)));
+            let started = Started {
+                clients: format!("{scheme}://{}", running.address),
+                admin: format!("http://{}", running.admin),
+                probes: running.probes.map(|probes| format!("http://{probes}")),
+                admin_token_file: running.token_file.as_ref().map(|it| it.display().to_string()),
+                configuration: origin(&source),
+                guardrails: rules(&config),
+            };
+            self.output
+                .print(&serde_json::to_value(&started)?, || started.to_string());
             if self.no_policies {
                 tracing::warn!(
                     "--no-policies: NO GUARDRAIL RULE APPLIES. Prompts and answers pass unscreened, \
@@ -76,6 +75,32 @@ impl ServeArgs {
             operate::run_until_told_to_stop(running, signals).await;
             Ok(())
         })
+    }
+}
+
+/// Where a gateway that has started can be reached, and what it runs.
+#[derive(serde::Serialize)]
+struct Started {
+    clients: String,
+    admin: String,
+    probes: Option<String>,
+    admin_token_file: Option<String>,
+    configuration: String,
+    guardrails: String,
+}
+
+impl std::fmt::Display for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "forebay listening on {}", self.clients)?;
+        writeln!(f, "forebay admin on {}", self.admin)?;
+        if let Some(probes) = &self.probes {
+            writeln!(f, "forebay probes on {probes}")?;
+        }
+        if let Some(file) = &self.admin_token_file {
+            writeln!(f, "forebay admin token in {file}")?;
+        }
+        writeln!(f, "forebay configuration: {}", self.configuration)?;
+        write!(f, "forebay guardrails: {}", self.guardrails)
     }
 }
 

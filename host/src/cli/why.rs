@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::remote::{Output, Remote, table};
-use super::say;
+use super::output::OutputArgs;
+use super::remote::{Remote, table};
 
 /// Show how a request came to its answer, or list the last requests.
 ///
@@ -25,6 +25,8 @@ pub(super) struct WhyArgs {
     limit: usize,
     #[command(flatten)]
     remote: Remote,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl WhyArgs {
@@ -43,11 +45,10 @@ impl WhyArgs {
             }
         };
         let told = gateway.json(&path)?;
-        match (self.remote.output, &self.id) {
-            (Output::Json, _) => say(&format!("{told:#}")),
-            (Output::Table, Some(_)) => say(&each(&told).collect::<Vec<_>>().join("\n\n")),
-            (Output::Table, None) => say(&list(&told)),
-        }
+        self.output.print(&told, || match &self.id {
+            Some(_) => each(&told).collect::<Vec<_>>().join("\n\n"),
+            None => list(&told),
+        });
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ pub fn findings(config: &Config, source: &Source) -> Vec<String> {
     let catalogue = super::resolve::catalogue(config, source).unwrap_or_default();
     regions(config, source, &catalogue, &mut found);
     keyless(config, source, &mut found);
+    endpoints(config, source, &mut found);
     tokenizers(config, source, &mut found);
     residency(config, source, &catalogue, &mut found);
     rules(config, source, &mut found);
@@ -56,6 +57,28 @@ fn regions(config: &Config, source: &Source, catalogue: &Catalogue, found: &mut 
     }
 }
 
+/// A base URL that already names what is asked there.
+fn endpoints(config: &Config, source: &Source, found: &mut Vec<Problem>) {
+    const PATHS: [&str; 6] = [
+        "/chat/completions",
+        "/completions",
+        "/responses",
+        "/embeddings",
+        "/messages",
+        "/models",
+    ];
+    for (i, upstream) in config.upstreams.iter().enumerate() {
+        for (n, url) in upstream.urls.iter().enumerate() {
+            let url = url.trim_end_matches('/');
+            if let Some(path) = PATHS.iter().find(|path| url.ends_with(*path)) {
+                let at = source.locate(&["upstreams", &i.to_string(), "urls", &n.to_string()]);
+                let message = format!("the base URL ends with {path}, which Forebay adds itself");
+                found.push(Problem::at(at, message).hint(format!("leave out {path} and /v1")));
+            }
+        }
+    }
+}
+
 /// A cloud at its public address refuses every request that has no key.
 fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
     for (i, upstream) in config.upstreams.iter().enumerate() {
@@ -70,7 +93,7 @@ fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
         }
         let at = source.locate(&["upstreams", &i.to_string(), "name"]);
         let message = format!(
-            "upstream \"{}\" has no key, and {} refuses requests without one",
+            "upstream \"{}\" has no key, but {} requires one",
             upstream.name,
             provider.name()
         );

@@ -163,11 +163,14 @@ fn explain(error: &toml::de::Error, text: &str) -> Problem {
             None => problem.hint(format!("known here: {}", expected.join(", "))),
         };
     }
-    let problem = Problem::at(span, message.to_owned());
     if message.contains("invalid socket address") {
-        return problem.hint("write IP:PORT, such as \"127.0.0.1:8080\"");
+        let said = format!("`{key}` must be an address and a port");
+        return Problem::at(span, said).hint("write IP:PORT, such as \"127.0.0.1:8080\"");
     }
-    problem
+    // A problem with the key itself points at it.
+    let at_key = span.as_ref().filter(|_| key.is_empty());
+    let own = at_key.and_then(|span| text.get(span.clone()));
+    super::plain::problem(message, own.unwrap_or(&key), span)
 }
 
 /// The key on the line of a position.

@@ -10,6 +10,7 @@ mod findings;
 mod limits;
 mod load;
 mod offers;
+mod plain;
 mod refused;
 mod resolve;
 mod secret;
@@ -23,7 +24,7 @@ pub use diagnose::{ConfigError, Problem};
 pub use edge::edge_settings;
 pub use findings::findings;
 pub use load::{Overrides, Source, load};
-pub use refused::refused_policy;
+pub use refused::{refused_policy, refused_tls};
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};
 pub use sections::{

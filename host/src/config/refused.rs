@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::diagnose::{ConfigError, Problem};
 use super::load::Source;
 use super::sections::PoliciesConfig;
+use crate::listener::TlsError;
 
 /// How deep a policy's configuration is searched: rules in lists of tables are three deep.
 const MAX_DEPTH: usize = 8;
@@ -38,6 +39,19 @@ pub fn refused_policy(
     let message = refusal.split(" at line 1 column").next();
     let problem = Problem::at(Some(span?), message.unwrap_or(refusal));
     Some(source.error(vec![problem]))
+}
+
+/// A certificate or key that can't be used, as an error about the file.
+pub fn refused_tls(source: &Source, error: &TlsError) -> ConfigError {
+    let field = match error {
+        TlsError::File { what, .. } if what.contains("key") => "key",
+        TlsError::File { .. } | TlsError::Mismatch { .. } => "cert",
+    };
+    let at = source.locate(&["server", "tls", field]);
+    source.error(vec![Problem::at(
+        at,
+        format!("{error} (server.tls.{field})"),
+    )])
 }
 
 /// What a sentence names: what stands in quotes, and its bare words.

@@ -139,7 +139,7 @@ fn records(
         let problem = Problem::at(
             at(),
             format!(
-                "the keys file {} holds no key, so nobody could come in",
+                "the keys file {} holds no key, so every request would be refused",
                 file.display()
             ),
         )

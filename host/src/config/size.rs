@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Size {
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Size, E> {
                 Size::parse(text).ok_or_else(|| {
-                    E::custom(format!("\"{text}\" is no size; write 8388608 or \"8 MiB\""))
+                    E::custom(format!("\"{text}\" is not a size; use a number of bytes, or a number with B, KiB, MiB or GiB, such as \"8 MiB\""))
                 })
             }
         }
@@ -120,7 +120,7 @@ impl std::str::FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::parse(text).ok_or_else(|| {
-            format!("\"{text}\" is no size; write bytes, or a number and KiB, MiB or GiB")
+            format!("\"{text}\" is not a size; use a number with B, KiB, MiB or GiB")
         })
     }
 }

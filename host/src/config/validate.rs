@@ -25,7 +25,28 @@ pub(super) fn problems(config: &Config, source: &Source, overrides: &Overrides) 
     raw(config, source, &mut problems);
     limits(config, source, &mut problems);
     ports(config, source, overrides, &mut problems);
+    telemetry(config, source, &mut problems);
     problems
+}
+
+/// Where logs and traces go.
+fn telemetry(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
+    if let Err(error) = crate::telemetry::check_level(&config.log.level) {
+        let at = source.locate(&["log", "level"]);
+        problems.push(Problem::at(at, error.to_string()).hint(
+            "use error, warn, info, debug or trace, or a filter such as \"warn,forebay=debug\"",
+        ));
+    }
+    let collector = config.telemetry.otlp.as_deref();
+    if let Some(url) =
+        collector.filter(|url| !url.starts_with("http://") && !url.starts_with("https://"))
+    {
+        let at = source.locate(&["telemetry", "otlp"]);
+        problems.push(
+            Problem::at(at, format!("the collector \"{url}\" is not an http or https URL (telemetry.otlp)"))
+                .hint("write the base URL of a collector of OTLP over HTTP, such as \"http://127.0.0.1:4318\""),
+        );
+    }
 }
 
 /// Nobody but this machine may use a gateway without keys, or administer one without a chosen token.
@@ -61,10 +82,7 @@ fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &
         problems.push(
             Problem::at(
                 span,
-                format!(
-                    "the admin surface on {} needs a token of your choice",
-                    config.admin.listen
-                ),
+                format!("the admin surface on {} needs a token", config.admin.listen),
             )
             .hint("set admin.token, or use admin.probes for probes and metrics alone"),
         );
@@ -90,7 +108,7 @@ fn ports(config: &Config, source: &Source, overrides: &Overrides, problems: &mut
                     || address.ip().is_unspecified())
         });
         if let Some((_, other)) = clash {
-            let message = format!("{} is the address of {other} already", address);
+            let message = format!("{} is already the address of {other}", address);
             problems.push(
                 Problem::at(source.locate(&path), message)
                     .hint("give each listener a port of its own"),
@@ -258,12 +276,24 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             ));
         }
         if upstream.base_urls().is_empty() {
+            let mut anywhere = upstream.clone();
+            anywhere.region = "region".to_owned();
+            let way_out = match (upstream.provider.name(), anywhere.base_urls().is_empty()) {
+                (provider, false) => {
+                    format!("set region: {provider} has an address for each region")
+                }
+                ("azure", true) => {
+                    "set urls = [\"https://NAME.openai.azure.com\"], the endpoint of your resource"
+                        .to_owned()
+                }
+                (_, true) => "set urls = [\"http://HOST:PORT\"]".to_owned(),
+            };
             problems.push(
                 Problem::at(
                     at("urls").or_else(|| at("name")),
-                    "an upstream needs at least one URL",
+                    "this upstream has no URL",
                 )
-                .hint("set urls; clouds with regional addresses need region instead"),
+                .hint(way_out),
             );
         }
         for (field, why) in upstream.provider_problems() {
@@ -331,7 +361,7 @@ pub(super) fn check_url(url: &str) -> Result<(), String> {
 fn bad_name(what: &str, name: &str) -> String {
     match name {
         "" => format!("the {what} name is empty"),
-        name => format!("the {what} \"{name}\" already exists: the name is taken"),
+        name => format!("the {what} \"{name}\" already exists"),
     }
 }
 
@@ -405,7 +435,7 @@ fn raw(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             problems.push(Problem::at(at(field), why));
         }
         if !listed.insert((&raw.method, &raw.path)) {
-            let what = format!("{} {} is listed already", raw.method, raw.path);
+            let what = format!("{} {} is already listed", raw.method, raw.path);
             problems.push(Problem::at(at("path"), what));
         }
         if !config

@@ -141,7 +141,7 @@ fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D
     let text = String::deserialize(deserializer)?;
     humantime::parse_rfc3339_weak(&text).map_err(|e| {
         serde::de::Error::custom(format!(
-            "\"{text}\" is no time such as 2026-12-31T00:00:00Z ({e})"
+            "\"{text}\" is not a time; write one such as 2026-12-31T00:00:00Z ({e})"
         ))
     })
 }

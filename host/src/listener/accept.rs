@@ -122,7 +122,7 @@ pub(super) async fn pause_if_exhausted(error: &io::Error) {
     ) {
         return;
     }
-    tracing::warn!(%error, "a connection can't be accepted");
+    tracing::warn!(%error, "accepting a connection failed");
     // 50 ms: long enough for some connection to end, short enough not to be noticed.
     tokio::time::sleep(Duration::from_millis(50)).await;
 }

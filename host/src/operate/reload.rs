@@ -14,7 +14,7 @@ use super::front::{Front, Generation};
 use super::policies::{PolicyLoadError, PolicyLoader};
 use crate::config::{self, Config, ConfigError, Overrides, Resolved, Source};
 use crate::keys::Surviving;
-use crate::listener::{TlsError, TlsKeys};
+use crate::listener::TlsKeys;
 use crate::platform::clock;
 use crate::platform::{Native, NativePolicies, Tokenizers};
 use crate::store::MemoryStore;
@@ -28,9 +28,6 @@ pub enum ReloadError {
     /// A policy is.
     #[error(transparent)]
     Policies(#[from] PolicyLoadError),
-    /// The certificate is.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
     /// An upstream is.
     #[error("an upstream can't be used: {0}")]
     Upstream(String),
@@ -183,7 +180,7 @@ impl<L: PolicyLoader> Control<L> {
         if !revoked.is_empty() {
             tracing::warn!(
                 keys = revoked.join(", "),
-                "revoked, though the reload was rejected"
+                "keys revoked although the reload was rejected"
             );
         }
         let gateway = old.gateway.with_keys(Arc::new(keys));
@@ -259,11 +256,12 @@ impl<L: PolicyLoader> Control<L> {
         )?;
         // The last step that can fail; nothing has changed until here.
         if let (Some(tls), Some(keys)) = (tls, &config.server.tls) {
-            tls.reload(keys, &source.base)?;
+            tls.reload(keys, &source.base)
+                .map_err(|e| ReloadError::Config(config::refused_tls(&source, &e)))?;
         }
         front.platform().set_tokenizers(tokenizers);
         for setting in needs_restart(&old.config, &config) {
-            tracing::warn!("{setting} has changed and takes effect with a restart");
+            tracing::warn!("{setting} has changed; restart to apply it");
         }
         front.store().set_quotas(quotas(&config));
         apply_labels(front.platform().observers(), &config);

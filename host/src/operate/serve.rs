@@ -12,7 +12,7 @@ use super::policies::PolicyLoader;
 use super::reload::{Bound, Control, Prepared, ReloadError, apply_labels, make_gateway, quotas};
 use super::watch::Watch;
 use crate::admin::{self, AdminError};
-use crate::config::Overrides;
+use crate::config::{self, Overrides};
 use crate::listener::{self, BindError, Doors, TlsKeys};
 use crate::platform::Native;
 use crate::platform::clock;
@@ -83,9 +83,11 @@ pub async fn start<L: PolicyLoader>(options: Options, loader: L) -> Result<Runni
         None => None,
     };
     let keys = match &read.0.server.tls {
-        Some(tls) => Some(Arc::new(
-            TlsKeys::load(tls, &read.2.base).map_err(ReloadError::from)?,
-        )),
+        Some(tls) => {
+            Some(Arc::new(TlsKeys::load(tls, &read.2.base).map_err(|e| {
+                ReloadError::Config(config::refused_tls(&read.2, &e))
+            })?))
+        }
         None => None,
     };
     let Prepared {
@@ -209,17 +211,17 @@ impl<L: PolicyLoader> Running<L> {
             return None;
         }
         Watch::new(&files)
-            .inspect_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP reloads"))
+            .inspect_err(|error| tracing::warn!(%error, "the configuration files can't be watched; reload with SIGHUP"))
             .ok()
     }
 
     /// Reloads and says how it went.
     pub async fn reload_and_log(&self, why: &str) {
         match self.reload().await {
-            Ok(()) => tracing::info!(why, "reloaded"),
+            Ok(()) => tracing::info!(why, "configuration reloaded"),
             Err(error) => tracing::error!(
                 why,
-                "the reload was rejected, the old configuration stays: {error}"
+                "reload rejected, the old configuration stays in use: {error}"
             ),
         }
     }

@@ -57,13 +57,13 @@ pub async fn run_until_told_to_stop<L: PolicyLoader>(running: Running<L>, signal
             () = running.reload_on_change() => {}
         }
     }
-    tracing::info!("draining: no new connections, open requests finish");
+    tracing::info!("draining: new connections are refused, open requests finish");
     tokio::select! {
         cut = running.drain() => match cut {
             0 => tracing::info!("drained"),
-            cut => tracing::warn!(connections = cut, "the limit of server.drain has passed; the rest was cut"),
+            cut => tracing::warn!(connections = cut, "server.drain has passed; the remaining connections were cut"),
         },
-        _ = terminate.recv() => tracing::warn!("told twice; ending at once"),
-        _ = interrupt.recv() => tracing::warn!("told twice; ending at once"),
+        _ = terminate.recv() => tracing::warn!("second signal received, exiting now"),
+        _ = interrupt.recv() => tracing::warn!("second signal received, exiting now"),
     }
 }

@@ -69,12 +69,12 @@ impl Authorizer for UpstreamCredentials {
             Rejection::Refresh => authorize::Rejection::Refresh,
             Rejection::Final if status == 400 => authorize::Rejection::Unrelated,
             Rejection::Final => authorize::Rejection::Final(format!(
-                "its credentials of kind \"{}\" (upstreams \"{}\", auth) were refused with status {status}",
+                "the credentials of kind \"{}\" (upstreams \"{}\", auth) were refused with status {status}",
                 self.credentials.kind(),
                 self.upstream
             )),
             Rejection::ClockSkew(skew) => authorize::Rejection::Final(format!(
-                "its credentials of kind \"{}\" (upstreams \"{}\", auth) were refused with status {status}: {skew}",
+                "the credentials of kind \"{}\" (upstreams \"{}\", auth) were refused with status {status}: {skew}",
                 self.credentials.kind(),
                 self.upstream
             )),

@@ -58,8 +58,11 @@ pub(super) struct Addresses {
 impl Addresses {
     fn new(networks: &[String]) -> Result<Self, String> {
         let parse = |text: &str| {
-            text.parse::<IpNet>()
-                .map_err(|_| format!("\"{text}\" (media.networks) is no network"))
+            text.parse::<IpNet>().map_err(|_| {
+                format!(
+                    "\"{text}\" (media.networks) is not a network; write one such as 10.0.0.0/8"
+                )
+            })
         };
         let allowed: Result<Vec<_>, _> = networks.iter().map(|text| parse(text)).collect();
         let special: Result<Vec<_>, _> = SPECIAL.iter().map(|text| parse(text)).collect();
@@ -98,7 +101,7 @@ impl Service<Name> for Resolver {
                 Ok(found.into_iter())
             } else {
                 Err(std::io::Error::other(
-                    "its name leads to an address that is not public (media.networks)",
+                    "its host name resolves to an address that is not public (media.networks)",
                 ))
             }
         })
@@ -129,7 +132,7 @@ pub(super) async fn fetch(url: String, rules: MediaConfig) -> Result<Fetched, St
         return Err("its URL is neither http nor https".to_owned());
     }
     if !is_listed(&host, &rules.hosts) {
-        return Err("its host is not on the list of hosts to fetch from (media.hosts)".to_owned());
+        return Err("its host is not in media.hosts".to_owned());
     }
     let addresses = Addresses::new(&rules.networks)?;
     let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
@@ -139,7 +142,7 @@ pub(super) async fn fetch(url: String, rules: MediaConfig) -> Result<Fetched, St
     let response = client(addresses)?
         .get(uri)
         .await
-        .map_err(|e| format!("its host could not be asked: {}", root_cause(&e)))?;
+        .map_err(|e| format!("its host could not be reached: {}", root_cause(&e)))?;
     let status = response.status();
     if status.is_redirection() {
         return Err(format!(

@@ -34,7 +34,7 @@ impl Tokenizers {
                 }
                 Some(Err(error)) => tracing::warn!(
                     upstream = upstream.name,
-                    "the tokenizer can't be used, prompts are compared in blocks of text: {error}"
+                    "the tokenizer can't be used, so prompts are compared as blocks of text: {error}"
                 ),
             }
         }

@@ -91,7 +91,7 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    /// What they weigh, in bytes. May lag likewise.
+    /// Bytes in the memory tier, in bytes. May lag likewise.
     pub fn bytes(&self) -> u64 {
         self.entries.weighted_size()
     }

@@ -10,7 +10,7 @@ use crate::config::{LogConfig, LogFormat};
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// `log.level` is no filter.
-    #[error("log.level \"{level}\" is no level or filter: {why}")]
+    #[error("log.level \"{level}\" is not a level or filter: {why}")]
     Filter {
         /// As configured.
         level: String,
@@ -22,16 +22,24 @@ pub enum LogError {
     Twice(#[from] TryInitError),
 }
 
+/// Whether a level or filter can be used.
+pub(crate) fn check_level(level: &str) -> Result<(), LogError> {
+    filter(level).map(|_| ())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(level).map_err(|e| LogError::Filter {
+        level: level.to_owned(),
+        why: e.to_string(),
+    })
+}
+
 /// Starts logging, once for the process. `RUST_LOG` goes before `log.level`.
 pub fn start_logging(config: &LogConfig) -> Result<(), LogError> {
     let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => filter,
-        _ => config.level.clone(),
+        Ok(wanted) if !wanted.is_empty() => filter(&wanted)?,
+        _ => filter(&config.level)?,
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|e| LogError::Filter {
-        level: filter,
-        why: e.to_string(),
-    })?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
         LogFormat::Text => registry

@@ -182,7 +182,7 @@ impl Metrics {
         );
         r.register(
             "forebay_cache_results",
-            "What the cache said, by tier",
+            "Cache results, by tier",
             self.cache.clone(),
         );
         r.register(
@@ -197,7 +197,7 @@ impl Metrics {
         );
         r.register(
             "forebay_flights_cancelled",
-            "Flights whose upstream was cancelled since nobody waited",
+            "Flights cancelled because no client was waiting",
             self.flights_cancelled.clone(),
         );
         r.register(
@@ -227,12 +227,12 @@ impl Metrics {
         );
         r.register(
             "forebay_losses",
-            "Fields of requests that their upstream was not told, by class and grade",
+            "Request fields that were not sent to the upstream, by class and grade",
             self.losses.clone(),
         );
         r.register(
             "forebay_unknown_finishes",
-            "Answers that ended for a reason in a word that is not known",
+            "Answers with an unknown finish reason",
             self.unknown_finishes.clone(),
         );
         self.prompt_cache.register(r);
@@ -248,12 +248,12 @@ impl Metrics {
         );
         r.register(
             "forebay_clients_gone",
-            "Requests whose client left before the end",
+            "Requests whose client disconnected before the end",
             self.clients_gone.clone(),
         );
         r.register(
             "forebay_tokens_estimated",
-            "Answers whose tokens nobody counted, so that they were estimated",
+            "Answers whose tokens were estimated because the upstream did not count them",
             self.estimated.clone(),
         );
         r.register(

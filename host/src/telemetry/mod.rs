@@ -13,9 +13,10 @@ mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use forebay_gateway::observe::{Attempt, Observation, Summary};
+use forebay_gateway::observe::{Attempt, HealthChange, Observation, Summary};
 
 pub(crate) use labels::cache as cache_word;
+pub(crate) use log::check_level;
 pub use log::start_logging;
 pub use metrics::Metrics;
 use notices::Notices;
@@ -71,27 +72,19 @@ impl Observers {
             Observation::Health {
                 upstream,
                 endpoint,
-                healthy: true,
-            } => {
-                tracing::info!(%upstream, %endpoint, "an endpoint is healthy");
-            }
-            Observation::Health {
-                upstream,
-                endpoint,
-                healthy: false,
-            } => {
-                tracing::warn!(%upstream, %endpoint, "an endpoint is unhealthy");
-            }
+                healthy,
+                change,
+            } => health(upstream, endpoint, *healthy, change),
             Observation::Attempt(attempt) if attempt.failure.is_some() => {
                 let failure = attempt.failure.map(|kind| kind.code());
-                tracing::debug!(request_id = %attempt.request_id, upstream = %attempt.upstream, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
+                tracing::debug!(request_id = %attempt.request_id, upstream = %attempt.upstream, replica = %attempt.endpoint, status = attempt.status, failure, retried = attempt.retried, "an attempt failed");
                 if attempt.retried {
                     self.failed_over(attempt);
                 }
             }
             Observation::Warning(warning) => tracing::warn!("{warning}"),
             Observation::UnknownFinish { upstream, word } => {
-                tracing::warn!(%upstream, word, "an answer ended for a reason that is not known; clients got the nearest one");
+                tracing::warn!(%upstream, word, "unknown finish reason from the upstream; clients got the nearest known one");
             }
             Observation::Attempt(_)
             | Observation::Lost { .. }
@@ -110,12 +103,13 @@ impl Observers {
         if let Some(due) = self.notices.due(&what, clock::now()) {
             tracing::warn!(
                 %upstream,
+                replica = %attempt.endpoint,
                 request_id = %attempt.request_id,
                 status = attempt.status,
                 failure,
                 times = due.times,
                 per_minute = due.per_minute,
-                "failover: the upstream failed, and the next one is asked"
+                "failover: the upstream failed, trying the next one"
             );
         }
     }
@@ -134,6 +128,51 @@ impl Observers {
                 times = due.times,
                 per_minute = due.per_minute,
                 "a guardrail rule denied a request"
+            );
+        }
+    }
+}
+
+/// Requests no longer go to a replica, or go there again: each time, with what led to it.
+fn health(upstream: &str, endpoint: &str, healthy: bool, change: &HealthChange) {
+    match change {
+        HealthChange::Check { .. } if healthy => {
+            tracing::info!(
+                upstream,
+                replica = endpoint,
+                "health check passed: the replica is used again"
+            );
+        }
+        HealthChange::Check { failures } => {
+            tracing::warn!(
+                upstream,
+                replica = endpoint,
+                failures,
+                "health check failed: the replica is not used until a check passes"
+            );
+        }
+        HealthChange::Ejected {
+            request_id,
+            broken,
+            errors,
+            pause,
+        } => {
+            tracing::warn!(
+                upstream,
+                replica = endpoint,
+                %request_id,
+                connections_failed = broken,
+                error_responses = errors,
+                seconds = pause.as_secs_f64(),
+                "replica ejected: too many failures since its last success"
+            );
+        }
+        HealthChange::Recovered { request_id } => {
+            tracing::info!(
+                upstream,
+                replica = endpoint,
+                %request_id,
+                "replica recovered: a request succeeded after the ejection"
             );
         }
     }

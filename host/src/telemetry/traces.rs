@@ -164,7 +164,9 @@ impl Traces {
         match tokio::time::timeout(Duration::from_secs(5), sent).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::warn!(%error, "the last traces were not sent"),
-            Ok(Err(_)) | Err(_) => tracing::warn!("the last traces were not sent in time"),
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("the last traces were not sent before the timeout")
+            }
         }
     }
 }

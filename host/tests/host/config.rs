@@ -39,7 +39,10 @@ fn an_unknown_section_is_pointed_at() {
 #[test]
 fn a_wrong_type_is_pointed_at() {
     let error = mistake("[limits]\n  connections = \"many\"\n");
-    assert!(error.contains("expected usize"), "{error}");
+    assert!(
+        error.contains("`connections` must be a whole number"),
+        "{error}"
+    );
     assert!(error.contains("--> forebay.toml:2:17"), "{error}");
     assert!(
         error.contains("2 |   connections = \"many\"\n  |                 ^^^^^^"),
@@ -50,7 +53,7 @@ fn a_wrong_type_is_pointed_at() {
 #[test]
 fn a_bad_duration_is_pointed_at() {
     let error = mistake("[timeouts]\nidle = \"soon\"\n");
-    assert!(error.contains("\"soon\" is no duration"), "{error}");
+    assert!(error.contains("\"soon\" is not a duration"), "{error}");
     assert!(error.contains("--> forebay.toml:2:8"), "{error}");
 }
 
@@ -113,7 +116,7 @@ fn all_mistakes_of_meaning_are_told_at_once() {
         "limits.body",
         "limits.connections",
         "upstream name",
-        "at least one URL",
+        "has no URL",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
@@ -123,7 +126,7 @@ fn all_mistakes_of_meaning_are_told_at_once() {
 fn a_missing_field_says_which() {
     let error = mistake("[[upstreams]]\nurls = [\"http://127.0.0.1:1\"]\n");
     assert!(
-        error.contains("missing field `name`") && error.contains("--> forebay.toml:1:1"),
+        error.contains("the key `name` is missing") && error.contains("--> forebay.toml:1:1"),
         "{error}"
     );
 }
@@ -131,9 +134,9 @@ fn a_missing_field_says_which() {
 #[test]
 fn an_upstream_without_an_address_needs_a_provider_that_has_one() {
     let error = mistake("[[upstreams]]\nname = \"u\"\n");
-    assert!(error.contains("needs at least one URL"), "{error}");
+    assert!(error.contains("has no URL"), "{error}");
     let error = mistake("[[upstreams]]\nname = \"u\"\nprovider = \"bedrock\"\n");
-    assert!(error.contains("need region"), "{error}");
+    assert!(error.contains("set region"), "{error}");
 }
 
 #[test]
@@ -153,4 +156,167 @@ fn the_file_at_the_root_is_good() {
     resolve(&config, &source, &[0; 32]).map(|_| ()).unwrap();
     assert_eq!(config.server.listen.port(), 8080);
     assert!(config.upstreams.is_empty());
+}
+
+/// Files as people write them, each with a mistake: its line, and what is said about it.
+const MISTAKES: [(&str, usize, &[&str]); 22] = [
+    (
+        "[timeouts]\nconnect = 5\n",
+        2,
+        &["`connect`", "5", "needs a unit"],
+    ),
+    (
+        "[limits]\nbody = \"64 MBB\"\n",
+        2,
+        &["\"64 MBB\" is not a size", "MiB"],
+    ),
+    (
+        "[server]\nlisten = \"8080\"\n",
+        2,
+        &["`listen`", "127.0.0.1:8080"],
+    ),
+    (
+        "[server]\nworkers = -1\n",
+        2,
+        &["`workers`", "not -1", "at least 0"],
+    ),
+    (
+        "[server]\nworkers = 0\n",
+        2,
+        &["server.workers must be more than zero"],
+    ),
+    (
+        "[limits]\nbody = \"1 MiB\"\nbody = \"2 MiB\"\n",
+        3,
+        &["`body` is set twice"],
+    ),
+    (
+        "[log]\nformat = \"jsn\"\n",
+        2,
+        &["\"jsn\"", "did you mean \"json\"?"],
+    ),
+    (
+        "[log]\nlevel = \"loud==\"\n",
+        2,
+        &["log.level \"loud==\"", "use error, warn"],
+    ),
+    (
+        "[telemetry]\notlp = \"collector\"\n",
+        2,
+        &["\"collector\"", "http://127.0.0.1:4318"],
+    ),
+    (
+        "[[upstreams]]\nurls = [\"http://x:1\"]\n",
+        1,
+        &["the key `name` is missing"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"opena\"\n",
+        3,
+        &[
+            "\"opena\" is not a known provider",
+            "did you mean \"openai\"?",
+        ],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"azure\"\n",
+        2,
+        &["has no URL", "https://NAME.openai.azure.com"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"bedrock\"\n",
+        2,
+        &["has no URL", "set region"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\n",
+        2,
+        &["has no URL", "http://HOST:PORT"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nurls = [\"10.0.0.7:8000\"]\n",
+        3,
+        &["begins with http:// or https://"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nurls = [\"http://x:1\"]\nmodels = [\"gpt-4o\"]\n",
+        4,
+        &["`models` must be a table", "not a list"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nurls = [\"http://x:1\"]\n[[upstreams]]\nname = \"a\"\nurls = [\"http://y:1\"]\n",
+        5,
+        &["the upstream \"a\" already exists"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nurls = [\"https://x\"]\nca_file = \"no.pem\"\n",
+        4,
+        &["no.pem", "can't be read"],
+    ),
+    (
+        "[[tenants]]\nname = \"\"\n",
+        2,
+        &["the tenant name is empty"],
+    ),
+    (
+        "[keys]\nfile = \"none.toml\"\n",
+        2,
+        &["none.toml", "forebay keys create"],
+    ),
+    (
+        "[limits]\nbody = \"900 GiB\"\n",
+        2,
+        &["900 GiB, limits.body", "256 MiB, limits.memory"],
+    ),
+    (
+        "[catalogue]\nfiles = [\"prices.toml\"]\n",
+        2,
+        &["prices.toml", "can't be read"],
+    ),
+];
+
+#[test]
+fn every_mistake_names_its_line_its_value_and_a_way_out() {
+    for (text, line, words) in MISTAKES {
+        let error = mistake(text);
+        let place = format!("--> forebay.toml:{line}:");
+        for word in words.iter().chain(&[place.as_str()]) {
+            assert!(
+                error.contains(word),
+                "{text}\n{word} is missing in:\n{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_shown_where_it_is_named() {
+    use forebay_host::config::refused_tls;
+    use forebay_host::listener::TlsKeys;
+    let folder = Folder::new();
+    let text = "[server.tls]\ncert = \"no.pem\"\nkey = \"no.key\"\n";
+    let file = folder.write("forebay.toml", text);
+    let source = Source::find(Some(&file)).unwrap();
+    let config = load(&source, &Overrides::default()).unwrap();
+    let error = TlsKeys::load(config.server.tls.as_ref().unwrap(), &source.base).unwrap_err();
+    let error = refused_tls(&source, &error).to_string();
+    assert!(
+        error.contains("forebay.toml:2:")
+            && error.contains("no.pem")
+            && error.contains("server.tls.cert"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_base_url_that_names_an_endpoint_is_pointed_at() {
+    let folder = Folder::new();
+    let text = "[[upstreams]]\nname = \"a\"\nurls = [\"http://x:1/v1/chat/completions\"]\n";
+    let source = Source::find(Some(&folder.write("forebay.toml", text))).unwrap();
+    let config = load(&source, &Overrides::default()).unwrap();
+    let found = forebay_host::config::findings(&config, &source).join("\n");
+    assert!(
+        found.contains("forebay.toml:3:") && found.contains("leave out /chat/completions"),
+        "{found}"
+    );
 }

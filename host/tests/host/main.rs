@@ -12,6 +12,7 @@ mod config;
 mod life;
 mod limits;
 mod oidc;
+mod output;
 mod protocols;
 mod support;
 mod traces;

@@ -319,8 +319,9 @@ impl Exchange {
         sent().map_err(|error| match error {
             Error::Unsupported => TransportError {
                 failure: TransportFailure::Connect,
-                detail: "this service may not use dynamic backends; ask for them to be enabled"
-                    .to_owned(),
+                detail:
+                    "dynamic backends are not enabled for this service; ask Fastly to enable them"
+                        .to_owned(),
             },
             error => broken(error, "the request"),
         })

@@ -193,7 +193,7 @@ impl<'t> Fields<'t> {
 
     /// Per cent with at most three decimals, such as 99.95.
     pub(crate) fn sla(&self, key: &str, page: &mut Page<'_>) -> Option<Sla> {
-        let expected = "an availability in per cent, over 0 and at most 100, such as 99.9";
+        let expected = "an availability in percent, over 0 and at most 100, such as 99.9";
         self.get(key, expected, page, |value| {
             let text = value.as_float().map(|number| number.as_str().to_owned());
             let text = text.or_else(|| value.as_integer().map(ToString::to_string))?;

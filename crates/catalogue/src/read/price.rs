@@ -42,7 +42,7 @@ pub(crate) fn read(fields: &Fields<'_>, page: &mut Page<'_>) -> Option<PriceDraf
 
 /// An amount of micro-US-dollars.
 pub(crate) fn amount(fields: &Fields<'_>, key: &str, page: &mut Page<'_>) -> Option<MicroUsd> {
-    let expected = "an integer of micro-US-dollars a million tokens ($2.50 is 2_500_000)";
+    let expected = "an integer of micro-US-dollars per million tokens ($2.50 is 2_500_000)";
     let value = fields.integer(key, expected, page)?;
     let (row, key_name) = (fields.name.clone(), key.to_owned());
     let fault = match u64::try_from(value) {

@@ -153,7 +153,7 @@ fn key_answer(
     let body: KeyAnswer = answer.json(origin)?;
     let expires = moment(&body.expiration)
         .filter(|end| *end > now)
-        .ok_or_else(|| answer.unusable(origin, "its Expiration is no moment to come"))?;
+        .ok_or_else(|| answer.unusable(origin, "its Expiration is not a time in the future"))?;
     Ok(Lease {
         value: keys(
             &body.access_key_id,

@@ -74,11 +74,14 @@ impl WebIdentity {
             .headers_mut()
             .insert("accept", HeaderValue::from_static("application/xml"));
         let answer = ask.send(request, &self.origin).await?;
-        let (keys, expiration) = parse(&answer)
-            .ok_or_else(|| answer.unusable(&self.origin, "it is no XML with Credentials"))?;
+        let (keys, expiration) = parse(&answer).ok_or_else(|| {
+            answer.unusable(&self.origin, "it is not XML with a Credentials element")
+        })?;
         let expires = moment(&expiration)
             .filter(|end| *end > ask.now)
-            .ok_or_else(|| answer.unusable(&self.origin, "its Expiration is no moment to come"))?;
+            .ok_or_else(|| {
+                answer.unusable(&self.origin, "its Expiration is not a time in the future")
+            })?;
         Ok(Lease {
             value: keys,
             expires,

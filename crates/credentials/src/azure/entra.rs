@@ -55,7 +55,7 @@ impl Entra {
         if tenant.is_empty() || !tenant.bytes().all(is_name) {
             return Err(origin
                 .with("the Entra tenant", "auth.tenant")
-                .unusable("it is no directory's identifier or domain"));
+                .unusable("it is not the identifier or domain of a directory"));
         }
         Ok(Self {
             url: endpoint::join(&authority, &format!("/{tenant}/oauth2/v2.0/token"), &place)?,

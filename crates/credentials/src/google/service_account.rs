@@ -57,7 +57,7 @@ impl ServiceAccount {
         let content = text(resolve, file, &origin)?;
         let parsed: KeyFile = serde_json::from_str(content.expose()).map_err(|e| {
             origin.unusable(format!(
-                "{file} is no key file of a service account (line {})",
+                "{file} is not the key file of a service account (line {})",
                 e.line()
             ))
         })?;

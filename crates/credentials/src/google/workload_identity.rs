@@ -75,7 +75,7 @@ impl WorkloadIdentity {
         let content = text(&*resolve, file, &origin)?;
         let parsed: ConfigFile = serde_json::from_str(content.expose()).map_err(|e| {
             origin.unusable(format!(
-                "{file} is no credential configuration with a source of type file or url (line {})",
+                "{file} is not a credential configuration with a source of type file or url (line {})",
                 e.line()
             ))
         })?;
@@ -142,7 +142,9 @@ impl WorkloadIdentity {
         let body: Impersonated = answer.json(&origin)?;
         let expires = moment(&body.expire_time)
             .filter(|end| *end > ask.now)
-            .ok_or_else(|| answer.unusable(&origin, "its expireTime is no moment to come"))?;
+            .ok_or_else(|| {
+                answer.unusable(&origin, "its expireTime is not a time in the future")
+            })?;
         let token = crate::secret::Secret::new(body.access_token);
         Ok(Lease {
             value: header(&token, &answer, &origin)?,

@@ -91,7 +91,7 @@ impl Source {
             .and_then(|json| Some(Secret::new(json.get(field)?.as_str()?.to_owned())))
             .ok_or_else(|| {
                 origin.unusable(format!(
-                    "its subject token is no JSON with the text {field:?}"
+                    "its subject token is not JSON with the string {field:?}"
                 ))
             })
     }
@@ -108,5 +108,5 @@ fn headers(
             Some((name, Secret::new(value.clone()).header("")?))
         })
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| origin.unusable("its credential_source has headers that are none"))
+        .ok_or_else(|| origin.unusable("its credential_source has invalid headers"))
 }

@@ -26,8 +26,8 @@ impl Leaf {
         let der = STANDARD
             .decode(&body)
             .map_err(|_| "the certificate's PEM is damaged".to_owned())?;
-        let certificate = Certificate::from_der(&der)
-            .map_err(|_| "the certificate is no X.509 certificate".to_owned())?;
+        let certificate =
+            Certificate::from_der(&der).map_err(|_| "it is not an X.509 certificate".to_owned())?;
         let tenancy = certificate
             .tbs_certificate()
             .subject()

@@ -101,7 +101,7 @@ fn text<'a>(request: &'a Request<Bytes>, name: &str) -> Result<&'a str, String> 
         .headers()
         .get(name)
         .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| format!("its header {name} is missing or no text"))
+        .ok_or_else(|| format!("its header {name} is missing or not text"))
 }
 
 fn insert(request: &mut Request<Bytes>, name: HeaderName, value: &str) -> Result<(), String> {

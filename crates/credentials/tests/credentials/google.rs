@@ -89,7 +89,7 @@ fn a_file_of_another_type_is_told_its_kind() {
     let table = [
         ("a", "write kind = \"google-workload-identity\""),
         ("b", "the private_key in b: it holds no private key in PEM"),
-        ("c", "c is no key file of a service account (line 1)"),
+        ("c", "c is not the key file of a service account (line 1)"),
     ];
     for (file, expected) in table {
         let auth = format!("kind = \"google-service-account\"\nfile = \"{file}\"");

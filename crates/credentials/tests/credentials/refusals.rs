@@ -70,7 +70,7 @@ fn answers_that_are_none_are_refused_without_being_repeated() {
     ] {
         let message = refused(200, body);
         assert!(
-            message.contains("gave an answer that can't be used"),
+            message.contains("returned an answer that can't be used"),
             "{message}"
         );
         assert!(!message.contains("S3") && message.len() < 300, "{message}");

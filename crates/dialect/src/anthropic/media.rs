@@ -63,7 +63,7 @@ pub(super) fn image(
     body.out.push_str("{\"type\":\"image\",\"source\":");
     let written = reference(&source, &mut body.out);
     if !written {
-        body.lose(place.path(""), "a text is no image");
+        body.lose(place.path(""), "text can't be an image");
     }
     Ok(written)
 }
@@ -173,7 +173,7 @@ fn resolved<'m>(
     if let Source::Base64(data) = &source
         && !is_base64(data)
     {
-        return Err(refuse(place, "its data are no padded base64"));
+        return Err(refuse(place, "its data is not base64 with padding"));
     }
     Ok((media_type, source))
 }

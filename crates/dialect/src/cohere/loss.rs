@@ -93,7 +93,7 @@ impl Losses {
     /// Labels and identities that decide nothing about the answer.
     pub(crate) fn labels(&mut self, request: &ChatRequest<'_>) {
         if request.user.is_some() {
-            self.lose("user", "the target is not told who asks");
+            self.lose("user", "the target has no field for the end user");
         }
         if request.prompt_cache_key.is_some() {
             self.lose("prompt_cache_key", CACHES);

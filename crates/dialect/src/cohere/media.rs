@@ -31,7 +31,7 @@ pub(crate) fn url(
             Ok(true)
         }
         Source::Base64(_) if media.media_type.is_empty() => {
-            Err(refuse("its media type is not told"))
+            Err(refuse("its media type is missing"))
         }
         Source::Base64(bytes) => {
             if decoded_len(bytes).is_none() {

@@ -13,7 +13,7 @@ impl<'r> Writer<'_, 'r> {
         list: &mut List<'_>,
     ) -> Result<(), Inexpressible> {
         if self.calls.of(result, at)?.is_none() {
-            let why = "its call can't be told to Cohere";
+            let why = "its call can't be expressed in Cohere's format";
             self.losses.lose(format!("messages[{at}]"), why);
             return Ok(());
         }

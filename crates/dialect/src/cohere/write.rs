@@ -269,7 +269,7 @@ fn sampling(
     }
     let top = sampling.top_logprobs.is_some_and(|top| top > 0);
     for (asked, name, why) in [
-        (top, "top_logprobs", "Cohere tells no alternatives"),
+        (top, "top_logprobs", "Cohere returns no alternative tokens"),
         (sampling.min_p.is_some(), "min_p", "Cohere has no min_p"),
         (
             sampling.logit_bias.is_some(),

@@ -141,7 +141,7 @@ impl<'r> Blocks<'r> {
             arguments => arguments,
         };
         if !is_object(arguments) {
-            return refuse(path(), "the call's arguments are no JSON object");
+            return refuse(path(), "the call's arguments are not a JSON object");
         }
         let number = self.calls.len();
         let number = *self.calls.entry(&*call.id).or_insert(number);

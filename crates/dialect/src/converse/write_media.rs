@@ -100,7 +100,7 @@ impl Writer<'_> {
         }
         let why = match media.media_type.as_ref() {
             "" => format!(
-                "its type is not told, and Converse wants it for {}s",
+                "its type is missing, and Converse needs it for {}s",
                 medium.member()
             ),
             other => format!(

@@ -38,7 +38,7 @@ impl Options<'_> {
                 Some(_) => {}
                 None => self.losses.push(
                     field.name.as_str(),
-                    "nothing is known of what this field means to Converse",
+                    "this field has no known meaning for Converse",
                 ),
             }
         }
@@ -208,7 +208,7 @@ impl Options<'_> {
             losses.push(*param, "Converse has no such field");
         }
         if user.is_some() {
-            losses.push("user", "Converse is not told of the end user");
+            losses.push("user", "Converse has no field for the end user");
         }
         if prompt_cache_key.is_some() {
             losses.push("prompt_cache_key", "Converse's caches have no keys");

@@ -81,7 +81,9 @@ impl Iterator for EventStreamDecoder {
         }
         if total < SMALLEST {
             return self.fail(EventStreamError::Damaged {
-                reason: format!("it says that it is {total} bytes long, which no frame is"),
+                reason: format!(
+                    "its length field is {total} bytes, which is not a valid frame length"
+                ),
             });
         }
         if self.buffer.len() < total {

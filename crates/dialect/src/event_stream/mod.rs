@@ -73,13 +73,13 @@ pub enum EventStreamError {
         header: &'static str,
     },
     /// A frame is neither an event nor an exception nor an error.
-    #[error("a frame of the event stream has the message type '{kind}', which nobody defines")]
+    #[error("a frame of the event stream has the unknown message type '{kind}'")]
     UnknownType {
         /// Its `:message-type`, at most 64 characters of it.
         kind: String,
     },
     /// What is to be framed is not an object with one member that is an object.
-    #[error("an event is to be framed that is not of the form {{\"type\": {{…}}}}")]
+    #[error("an event does not have the form {{\"type\": {{…}}}}")]
     NotAUnion,
     /// A `chunk` does not carry base64.
     #[error("a 'chunk' frame of the event stream has no 'bytes' that is base64")]

@@ -55,7 +55,7 @@ fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) 
                 call.arguments = Cow::Owned(in_object(&call.arguments));
                 let at = fitted.message(at);
                 let param = format!("messages[{at}].tool_calls[{position}].arguments");
-                let why = "they are no JSON object, so they were sent as text within one";
+                let why = "they are not a JSON object, so they were sent as a string inside one";
                 fitted.lose(param, why);
             }
         }

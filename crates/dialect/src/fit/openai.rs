@@ -71,7 +71,7 @@ fn sampling(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {
     if std::mem::take(&mut sampling.logprobs) | sampling.top_logprobs.take().is_some() {
         fitted.lose(
             "logprobs",
-            "OpenAI's reasoning models tell no probabilities",
+            "OpenAI's reasoning models return no log probabilities",
         );
     }
     if sampling.logit_bias.take().is_some() {

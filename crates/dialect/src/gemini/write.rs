@@ -108,7 +108,7 @@ fn about_the_client(
     lost: &mut Losses,
 ) {
     if request.user.is_some() {
-        lost.push("user", "Gemini is not told who the end user is");
+        lost.push("user", "Gemini has no field for the end user");
     }
     if request.prompt_cache_key.is_some() {
         lost.push("prompt_cache_key", "Gemini caches prefixes by itself");

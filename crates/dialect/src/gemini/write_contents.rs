@@ -184,7 +184,7 @@ impl<'w> Contents<'w> {
                 }
                 Content::Opaque { .. } => self.lose(at, "Gemini has no part of this type"),
                 Content::ToolResult(_) => {
-                    return Err(inexpressible(&at.to_string(), "is no message of a tool"));
+                    return Err(inexpressible(&at.to_string(), "is not a tool message"));
                 }
             }
             self.extra_lost(&part.extra, at);
@@ -290,7 +290,7 @@ impl<'w> Contents<'w> {
     fn signature<'m>(&mut self, signature: Option<&'m str>, at: At) -> Option<&'m str> {
         let signature = signature?;
         if base64::decoded_len(signature).is_none() {
-            let why = "it is no signature of Gemini's";
+            let why = "it is not a signature of Gemini's";
             self.lost.push(format!("{at}.signature"), why);
             return None;
         }

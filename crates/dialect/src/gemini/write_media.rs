@@ -40,7 +40,7 @@ pub(super) fn write_media(
     match &media.source {
         Source::Url(url) if is_data_url(url) => {
             let parts = DataUrl::split(url)
-                .ok_or_else(|| inexpressible(&at.to_string(), "it is no base64 data: URL"))?;
+                .ok_or_else(|| inexpressible(&at.to_string(), "it is not a base64 data: URL"))?;
             inline(parts.media_type(), parts.data, label, at, out)
         }
         Source::Base64(data) => inline(&media.media_type, data, label, at, out),
@@ -79,7 +79,7 @@ fn inline(
     out: &mut String,
 ) -> Result<(), Inexpressible> {
     if media_type.is_empty() {
-        return Err(inexpressible(&at.to_string(), "its media type is not told"));
+        return Err(inexpressible(&at.to_string(), "its media type is missing"));
     }
     let Some(bytes) = base64::decoded_len(data) else {
         return Err(inexpressible(&at.to_string(), "its data is not base64"));

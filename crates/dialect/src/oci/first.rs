@@ -182,7 +182,7 @@ impl<'r> Writer<'_, 'r> {
                     continue;
                 };
                 let Some(call) = self.calls.of(result, at)? else {
-                    let why = "its call can't be told to Cohere";
+                    let why = "its call can't be expressed in Cohere's format";
                     self.losses.whole_part(at, position, why);
                     continue;
                 };
@@ -230,7 +230,7 @@ fn call<'r>(part: &'r Part<'r>) -> Option<&'r ToolCall<'r>> {
 fn write_call(call: &ToolCall<'_>, at: usize, out: &mut String) -> Result<(), Inexpressible> {
     let arguments = object_of(&call.arguments).ok_or_else(|| Inexpressible {
         param: format!("messages[{at}].tool_calls"),
-        why: "the arguments of a call are no JSON object".to_owned(),
+        why: "the arguments of a call are not a JSON object".to_owned(),
     })?;
     let mut object = Object::open(out);
     object.text("name", &call.name);

@@ -42,7 +42,11 @@ pub(super) fn write_message<'r>(
                 continue;
             };
             if calls.of(result, at)?.is_none() {
-                losses.whole_part(at, position, "its call can't be told to Oracle");
+                losses.whole_part(
+                    at,
+                    position,
+                    "its call can't be expressed in Oracle's format",
+                );
                 continue;
             }
             if result.is_error {

@@ -58,7 +58,7 @@ pub(crate) async fn count<P: Platform>(
         _ => {
             return Err(GatewayError::new(
                 ErrorKind::NotFound,
-                "this format has no endpoint that counts tokens",
+                "this API format has no endpoint that counts tokens",
             ));
         }
     };

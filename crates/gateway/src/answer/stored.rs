@@ -87,7 +87,7 @@ pub(crate) async fn resumed<P: Platform>(
     let gone = || {
         GatewayError::new(
             ErrorKind::NotResumable,
-            "the stream that Last-Event-ID names is gone, or answers another request; ask again without it",
+            "the stream of this Last-Event-ID is gone or belongs to another request; send the request without it",
         )
     };
     let (stream, last) = id.to_str().ok().and_then(resume::parse).ok_or_else(gone)?;

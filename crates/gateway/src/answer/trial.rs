@@ -45,7 +45,7 @@ impl<P: Platform> Gateway<P> {
 
 async fn one<P: Platform>(platform: &P, upstream: &Upstream, endpoint: &Replica) -> Trial {
     let Some(request) = upstream.get(endpoint, "/v1/models") else {
-        return Trial::Failed("its URL can't be asked".to_owned());
+        return Trial::Failed("the URL can't be requested".to_owned());
     };
     let asked = timeout(platform, PATIENCE, async {
         let request = match &upstream.authorizer {

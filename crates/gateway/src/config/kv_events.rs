@@ -90,7 +90,7 @@ impl KvEvents {
                 && each.len() != urls
             {
                 let why = format!(
-                    "{} addresses for {urls} URLs; write one for each URL, or one with {{host}}",
+                    "{} addresses given for {urls} URLs; give one per URL, or one with {{host}}",
                     each.len()
                 );
                 problems.push((field, why));

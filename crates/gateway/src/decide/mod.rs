@@ -470,7 +470,7 @@ fn no_plan() -> CachePlan {
         store: false,
         why: Some(Reason {
             code: "no-plan".into(),
-            detail: "the cache was not asked".into(),
+            detail: "the cache was not used".into(),
         }),
         freshness: crate::policy::Freshness {
             ttl: 0,

@@ -107,7 +107,7 @@ impl Events {
     pub(crate) fn unfinished(&self) -> Option<String> {
         self.frames
             .has_partial()
-            .then(|| "broke off its stream within a frame".to_owned())
+            .then(|| "ended its stream in the middle of an event".to_owned())
     }
 
     fn next_sse(&mut self) -> Option<Result<Event, String>> {

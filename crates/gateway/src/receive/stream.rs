@@ -359,7 +359,7 @@ impl<P: Platform> Receiver<'_, P> {
             Some(true) => Ok(()),
             Some(false) => Err(GatewayError::new(
                 ErrorKind::Internal,
-                "nobody waits for this answer any more",
+                "no client is waiting for this answer any more",
             )),
             None => {
                 self.flight.cut_laggards();

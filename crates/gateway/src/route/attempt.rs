@@ -20,7 +20,7 @@ use super::verdict::Verdict;
 use super::{Answer, Prefix, Ranked, Replica, RetryBudget, Upstream};
 use crate::config::GatewayConfig;
 use crate::error::{ErrorKind, GatewayError};
-use crate::observe::{Attempt, Observation};
+use crate::observe::{Attempt, HealthChange, Observation};
 use crate::platform::Platform;
 use crate::through::Sent;
 use crate::time::Deadline;
@@ -121,6 +121,24 @@ pub(super) struct Chosen {
     pub(super) uncached_tokens: u64,
     /// It was asked before: no connection of then is used.
     pub(super) again: bool,
+}
+
+/// Which replica was tried, and since when.
+#[derive(Clone, Copy)]
+pub(super) struct Tried<'a> {
+    pub(super) upstream: &'a Upstream,
+    endpoint: &'a Replica,
+    sent: Instant,
+}
+
+impl<'a> Tried<'a> {
+    pub(super) fn of(chosen: &'a Chosen, sent: Instant) -> Self {
+        Self {
+            upstream: &chosen.upstream,
+            endpoint: &chosen.endpoint,
+            sent,
+        }
+    }
 }
 
 impl<P: Platform> Attempts<P> {
@@ -246,13 +264,12 @@ impl<P: Platform> Attempts<P> {
             };
             self.count_failure(&answer.upstream, &answer.lease.endpoint, blame);
         }
-        self.observe(
-            &answer.upstream,
-            None,
-            Some(error.kind),
-            answer.sent,
-            retried,
-        );
+        let tried = Tried {
+            upstream: &answer.upstream,
+            endpoint: &answer.lease.endpoint,
+            sent: answer.sent,
+        };
+        self.observe(tried, None, Some(error.kind), retried);
     }
 
     /// Who is asked next: in the ranked order who was not asked yet, and then, after a pause and
@@ -333,7 +350,7 @@ impl<P: Platform> Attempts<P> {
             (None, Some(wait)) => resting(wait),
             (None, None) => GatewayError::new(
                 ErrorKind::NoUpstream,
-                "every upstream that may serve this request is out of order",
+                "every upstream that may serve this request is down",
             )
             .with_retry_after(Duration::from_secs(1)),
         }
@@ -369,7 +386,9 @@ impl<P: Platform> Attempts<P> {
     /// A replica answered: it is well.
     pub(super) fn succeeded(&self, upstream: &Upstream, endpoint: &Replica) {
         if endpoint.succeeded() {
-            self.health(upstream, endpoint, true);
+            let request_id = self.outgoing.trail.request_id.clone();
+            let change = HealthChange::Recovered { request_id };
+            self.health(upstream, endpoint, true, change);
         }
     }
 
@@ -387,55 +406,63 @@ impl<P: Platform> Attempts<P> {
             prompt: prompt.finish(),
         };
         if endpoint.failed(blame, evidence, &self.sender.config.retries, now) {
-            self.health(upstream, endpoint, false);
+            let ejection = endpoint.ejection(now);
+            let change = HealthChange::Ejected {
+                request_id: self.outgoing.trail.request_id.clone(),
+                broken: ejection.map_or(0, |it| it.broken),
+                errors: ejection.map_or(0, |it| it.errors),
+                pause: ejection.map_or(Duration::ZERO, |it| it.pause),
+            };
+            self.health(upstream, endpoint, false, change);
         }
     }
 
-    fn health(&self, upstream: &Upstream, endpoint: &Replica, healthy: bool) {
+    fn health(&self, upstream: &Upstream, endpoint: &Replica, healthy: bool, change: HealthChange) {
         self.sender.platform.observe(Observation::Health {
             upstream: upstream.name.clone(),
             endpoint: endpoint.base.clone(),
             healthy,
+            change,
         });
     }
 
     pub(super) fn observe(
         &self,
-        upstream: &Upstream,
+        tried: Tried<'_>,
         status: Option<u16>,
         failure: Option<ErrorKind>,
-        sent: Instant,
         retried: bool,
     ) {
         self.tell(Attempt {
             status,
             failure,
             retried,
-            ..self.attempt(upstream, sent)
+            ..self.attempt(tried)
         });
     }
 
     /// Notes a try whose failure only the operator may know all of.
-    pub(super) fn observe_own(&self, upstream: &Upstream, error: &GatewayError, sent: Instant) {
+    pub(super) fn observe_own(&self, tried: Tried<'_>, error: &GatewayError) {
         self.tell(Attempt {
             detail: error.detail.as_deref().map(str::to_owned),
             failure: Some(error.kind),
             retried: true,
-            ..self.attempt(upstream, sent)
+            ..self.attempt(tried)
         });
     }
 
     /// A try that ends now, of which nothing else is known yet.
-    fn attempt(&self, upstream: &Upstream, sent: Instant) -> Attempt {
+    fn attempt(&self, tried: Tried<'_>) -> Attempt {
         let (platform, trail) = (&self.sender.platform, &self.outgoing.trail);
         Attempt {
             request_id: trail.request_id.clone(),
-            start: trail.offset(sent),
-            upstream: upstream.name.clone(),
+            start: trail.offset(tried.sent),
+            upstream: tried.upstream.name.clone(),
+            endpoint: tried.endpoint.base.clone(),
             detail: None,
             status: None,
             failure: None,
-            head: platform.now().saturating_duration_since(sent),
+            head: platform.now().saturating_duration_since(tried.sent),
             retried: false,
         }
     }

@@ -84,6 +84,17 @@ pub(crate) enum Blame {
     Answer,
 }
 
+/// What ejected a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ejection {
+    /// Exchanges that failed since the last success.
+    pub(super) broken: u32,
+    /// Answers with errors since then, each request once.
+    pub(super) errors: u32,
+    /// How long it is still not asked.
+    pub(super) pause: Duration,
+}
+
 /// A time during which a replica is not to be asked for a model.
 #[derive(Debug, Clone)]
 struct Rest {
@@ -265,6 +276,16 @@ impl Replica {
         drop(state);
         self.down.notify_waiters();
         true
+    }
+
+    /// What ejected it, and for how long; none where it is in use.
+    pub(super) fn ejection(&self, now: Instant) -> Option<Ejection> {
+        let state = self.lock();
+        Some(Ejection {
+            broken: state.breaks,
+            errors: u32::try_from(state.refusals.len()).unwrap_or(u32::MAX),
+            pause: state.ejected_until?.saturating_duration_since(now),
+        })
     }
 
     /// It is not to be asked for a model until then. `told`: it said so itself. A later word does not
@@ -450,6 +471,9 @@ mod tests {
         let retries = retries(2);
         assert!(!endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
         assert!(endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
+        let ejection = endpoint.ejection(now).unwrap();
+        assert_eq!((ejection.broken, ejection.errors), (2, 0));
+        assert_eq!(ejection.pause, retries.eject_for.0);
         let later = now + retries.eject_for.0;
         assert_eq!(endpoint.standing("m", now), Standing::Ejected(later));
         assert_eq!(endpoint.standing("m", later), Standing::Trial);

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::{Extensions, Response};
 
-use super::attempt::Chosen;
+use super::attempt::{Chosen, Tried};
 use super::endpoint::{Blame, Lease};
 use super::prepare::Prepared;
 use super::prompt_cache::is_about_marks;
@@ -129,16 +129,11 @@ impl<P: Platform> Attempts<P> {
             let response = self.send(&chosen, request, limit, sent).await?;
             if response.status().is_success() {
                 let (head, body) = response.into_parts();
-                if let Some(failed) = self.unreadable(&chosen.upstream, &head, sent) {
+                let tried = Tried::of(&chosen, sent);
+                if let Some(failed) = self.unreadable(tried, &head) {
                     return Err(failed);
                 }
-                self.observe(
-                    &chosen.upstream,
-                    Some(head.status.as_u16()),
-                    None,
-                    sent,
-                    false,
-                );
+                self.observe(tried, Some(head.status.as_u16()), None, false);
                 return Ok(Answer {
                     folds: self.outgoing.folds(&chosen.upstream),
                     upstream: chosen.upstream,
@@ -200,7 +195,7 @@ impl<P: Platform> Attempts<P> {
             Some(Err(error)) => {
                 let mut failed = not_in_order(ErrorKind::UpstreamAuth, name, &error.message);
                 failed.retry_after = error.retry_after;
-                self.observe_own(&chosen.upstream, &failed, sent);
+                self.observe_own(Tried::of(chosen, sent), &failed);
                 self.warn_of_own(&chosen.upstream, &failed);
                 Err(Failed {
                     error: failed,
@@ -247,10 +242,10 @@ impl<P: Platform> Attempts<P> {
         // A client that gave no more time says nothing about the upstream.
         let late = error.kind == ErrorKind::DeadlineExceeded;
         if error.detail.is_some() {
-            self.observe_own(upstream, &error, sent);
+            self.observe_own(Tried::of(chosen, sent), &error);
             self.warn_of_own(upstream, &error);
         } else {
-            self.observe(upstream, None, Some(error.kind), sent, !late);
+            self.observe(Tried::of(chosen, sent), None, Some(error.kind), !late);
         }
         if late {
             return Err(Failed { error, why: None });
@@ -284,7 +279,7 @@ impl<P: Platform> Attempts<P> {
             && let Some(field) = named()
         {
             if field == SALT && self.outgoing.tenants {
-                return self.shares(upstream, code, sent);
+                return self.shares(Tried::of(chosen, sent), code);
             }
             if upstream.note_refused(field) {
                 return Refused::Without;
@@ -316,7 +311,8 @@ impl<P: Platform> Attempts<P> {
             }
         }
         let last_word = why == Verdict::Request;
-        self.observe(upstream, Some(code), Some(error.kind), sent, !last_word);
+        let tried = Tried::of(chosen, sent);
+        self.observe(tried, Some(code), Some(error.kind), !last_word);
         self.note(chosen, why, &error);
         Refused::Failed(Failed {
             error,
@@ -337,7 +333,8 @@ impl<P: Platform> Attempts<P> {
     }
 
     /// An upstream refuses what keeps tenants apart: none of their requests goes there any more.
-    fn shares(&self, upstream: &Upstream, code: u16, sent: Instant) -> Refused {
+    fn shares(&self, tried: Tried<'_>, code: u16) -> Refused {
+        let upstream = tried.upstream;
         let message = format!(
             "upstream \"{}\" refuses `{SALT}`, which keeps tenants apart in its prefix cache. It gets no tenant requests until the configuration is reloaded. To send no salt, set upstreams.cache_salt = false",
             upstream.name
@@ -347,25 +344,20 @@ impl<P: Platform> Attempts<P> {
             self.sender.platform.observe(warning);
         }
         let error = GatewayError::new(ErrorKind::NoUpstream, message);
-        self.observe(upstream, Some(code), Some(error.kind), sent, true);
+        self.observe(tried, Some(code), Some(error.kind), true);
         Refused::Failed(Failed::broken(error))
     }
 
     /// An answer in a coding that the platform has not undone.
-    fn unreadable(
-        &self,
-        upstream: &Upstream,
-        head: &http::response::Parts,
-        sent: Instant,
-    ) -> Option<Failed> {
+    fn unreadable(&self, tried: Tried<'_>, head: &http::response::Parts) -> Option<Failed> {
         let coding = coding(&head.headers)?;
         let what = format!(
-            "upstream \"{}\" sent an answer in a coding that can't be undone here (content-encoding: {coding})",
-            upstream.name
+            "upstream \"{}\" sent an answer with a content encoding that can't be decoded (content-encoding: {coding})",
+            tried.upstream.name
         );
         let error = GatewayError::new(ErrorKind::UpstreamInvalid, what);
         let status = Some(head.status.as_u16());
-        self.observe(upstream, status, Some(error.kind), sent, true);
+        self.observe(tried, status, Some(error.kind), true);
         Some(Failed::broken(error))
     }
 }
@@ -387,7 +379,7 @@ fn gone(endpoint: &Replica) -> TransportError {
     TransportError {
         failure: TransportFailure::Reset,
         detail: format!(
-            "{} went out of use while it worked on the answer",
+            "{} went down while it was generating the answer",
             endpoint.base
         ),
     }
@@ -410,10 +402,15 @@ pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> Gateway
         TransportFailure::Connect => (ErrorKind::UpstreamUnreachable, "could not be reached"),
         TransportFailure::Reset => (
             ErrorKind::UpstreamReset,
-            "closed the connection before it answered",
+            "closed the connection before answering",
         ),
-        TransportFailure::Body => (ErrorKind::UpstreamReset, "broke off its answer"),
-        TransportFailure::Protocol => (ErrorKind::UpstreamInvalid, "did not answer in HTTP"),
+        TransportFailure::Body => (
+            ErrorKind::UpstreamReset,
+            "closed the connection in the middle of its answer",
+        ),
+        TransportFailure::Protocol => {
+            (ErrorKind::UpstreamInvalid, "did not answer with valid HTTP")
+        }
         TransportFailure::Setup => {
             return not_in_order(ErrorKind::UpstreamUnreachable, upstream, &error.detail);
         }

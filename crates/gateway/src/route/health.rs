@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::report::{EngineReport, MAX_PAGE};
 use super::{Replica, Upstream};
 use crate::gateway::Gateway;
-use crate::observe::Observation;
+use crate::observe::{HealthChange, Observation};
 use crate::platform::Platform;
 use crate::time::timeout;
 
@@ -63,6 +63,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
                 upstream: upstream.name.clone(),
                 endpoint: endpoint.base.clone(),
                 healthy,
+                change: HealthChange::Check { failures },
             });
         }
         if ok && upstream.config.reads_metrics() {

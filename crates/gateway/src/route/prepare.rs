@@ -159,7 +159,7 @@ impl<P: Platform> Attempts<P> {
             return Err(GatewayError::new(
                 ErrorKind::NotExpressible,
                 format!(
-                    "upstream \"{}\" takes media as bytes only, and one that the prompt names by URL was not fetched: {why}",
+                    "upstream \"{}\" takes media as bytes only, and a URL in the prompt could not be fetched: {why}",
                     upstream.name
                 ),
             ));
@@ -307,7 +307,7 @@ impl<P: Platform> Attempts<P> {
         if betas.is_some() && route.wire != Wire::Messages {
             lost.push(Lost {
                 param: "anthropic-beta".to_owned(),
-                why: "betas of Anthropic's API mean nothing elsewhere",
+                why: "Anthropic's beta headers have no meaning for other providers",
                 grade: Grade::Tolerable,
             });
         }
@@ -495,7 +495,7 @@ fn lossy<'l>(
     GatewayError::new(
         ErrorKind::NotExpressible,
         format!(
-            "upstream \"{}\" can't be told {}: {} (upstreams.losses = \"drop\" leaves such fields out)",
+            "upstream \"{}\" can't take {}: {} (upstreams.losses = \"drop\" leaves such fields out)",
             upstream.name,
             names.join(", "),
             first.why

@@ -109,7 +109,7 @@ pub enum UpstreamConfigError {
         wire: String,
     },
     /// No URL or one that is none.
-    #[error("upstream \"{name}\": \"{url}\" is no http or https URL (upstreams.urls)")]
+    #[error("upstream \"{name}\": \"{url}\" is not an http or https URL (upstreams.urls)")]
     Url {
         /// The upstream.
         name: String,

@@ -116,7 +116,7 @@ fn unreadable<P: Platform>(ruled: &Ruled<'_, P>) -> GatewayError {
     GatewayError::new(
         ErrorKind::UpstreamInvalid,
         format!(
-            "the answer of \"{}\" came in a form that can't be judged here",
+            "the answer of \"{}\" has a format that the output rules can't check",
             ruled.passage.name
         ),
     )
@@ -303,7 +303,7 @@ impl<P: Platform> Stream for Flow<P> {
         Poll::Ready(Some(Err(TransportError {
             failure: TransportFailure::Body,
             detail: format!(
-                "upstream \"{}\" sent nothing more in time (timeouts)",
+                "upstream \"{}\" stopped sending in the middle of its answer (timeouts)",
                 this.answer.upstream.name
             ),
         })))

@@ -126,7 +126,7 @@ impl Form {
         let again = self.fields.iter().any(|known| known.name == name);
         // What comes twice is read once by some, and twice or last by others.
         if again && !name.ends_with("[]") && file.is_none() {
-            return Err(invalid("a field comes twice".to_owned()).with_param(listed.map(|l| l.0)));
+            return Err(invalid("a field occurs twice".to_owned()).with_param(listed.map(|l| l.0)));
         }
         let shown = listed.map_or("(unnamed)", |(row, _)| row);
         let (member, said) = match (&text, listed) {
@@ -230,7 +230,7 @@ impl Form {
             };
             match new {
                 Some(new) if memchr::memmem::find(new, self.boundary.as_bytes()).is_some() => {
-                    return Err(invalid("a field has the form\'s boundary in it".to_owned()));
+                    return Err(invalid("a field contains the form's boundary".to_owned()));
                 }
                 Some(new) => out.extend_from_slice(new),
                 None => copy(part.field, &mut out)?,

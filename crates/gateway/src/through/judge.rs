@@ -153,7 +153,7 @@ fn unreadable(sent: &Sent) -> Reason {
     Reason {
         code: "unreadable".to_owned(),
         detail: format!(
-            "a rule applies to what \"{name}\" answers, and it can't read {what}; whoever runs the gateway may set guard = \"off\" for this endpoint ([[through]])"
+            "an output rule applies to \"{name}\", but it can't read {what}; the operator can set guard = \"off\" for this endpoint ([[through]])"
         ),
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn check<P: Platform>(
         None if !identity.key.models.is_empty() && *passage != super::table::FILES => {
             return Err(GatewayError::new(
                 ErrorKind::ModelNotAllowed,
-                "this API key is for certain models, so the request has to name one",
+                "this API key is limited to certain models, so the request must name a model",
             )
             .with_param(Some("model")));
         }

@@ -76,7 +76,7 @@ pub struct EdgesArgs {
     /// The seed of all chance.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Print JSON in place of a table.
+    /// The same as `--output json`.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,71 +1,16 @@
-//! Reads LiteLLM's `config.yaml`: models, fallbacks, keys' names and limits. What has no place here is listed.
+//! Reads LiteLLM's `config.yaml`: models, fallbacks, keys' names and limits. What can't be imported is listed.
+
+mod providers;
 
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use forebay_gateway::config::Service;
 use serde_json::Value;
 
 use super::{Plan, Upstream, without_v1};
+use providers::{is_public, provider_of, screaming, split, usual_key, usual_region, variable};
 
-/// LiteLLM's provider prefixes and ours. The rest speaks OpenAI's API at its `api_base`.
-const PROVIDERS: [(&str, &str); 18] = [
-    ("openai", "openai"),
-    ("azure", "azure"),
-    ("azure_ai", "azure"),
-    ("anthropic", "anthropic"),
-    ("bedrock", "bedrock"),
-    ("sagemaker", "sagemaker"),
-    ("vertex_ai", "vertex"),
-    ("gemini", "gemini"),
-    ("cohere", "cohere"),
-    ("cohere_chat", "cohere"),
-    ("mistral", "mistral"),
-    ("oci", "oci"),
-    ("hosted_vllm", "vllm"),
-    ("vllm", "vllm"),
-    ("ollama", "ollama"),
-    ("ollama_chat", "ollama"),
-    ("together_ai", "together"),
-    ("fireworks_ai", "fireworks"),
-];
-
-/// The variables that LiteLLM reads where a model names no key.
-const USUAL_KEYS: [(&str, &str); 9] = [
-    ("openai", "OPENAI_API_KEY"),
-    ("azure", "AZURE_API_KEY"),
-    ("anthropic", "ANTHROPIC_API_KEY"),
-    ("gemini", "GEMINI_API_KEY"),
-    ("cohere", "COHERE_API_KEY"),
-    ("mistral", "MISTRAL_API_KEY"),
-    ("together", "TOGETHERAI_API_KEY"),
-    ("fireworks", "FIREWORKS_AI_API_KEY"),
-    ("perplexity", "PERPLEXITYAI_API_KEY"),
-];
-
-/// Our name of LiteLLM's provider.
-fn provider_of(prefix: &str) -> Option<&'static str> {
-    let known = PROVIDERS.iter().find(|(theirs, _)| *theirs == prefix);
-    known
-        .map(|(_, ours)| *ours)
-        .or_else(|| Service::named(prefix).map(|service| service.name))
-}
-
-/// Whether that is the address that the provider has anyway.
-fn is_public(provider: Option<&str>, base: &str) -> bool {
-    let service = provider.and_then(Service::named);
-    service.is_some_and(|service| base.starts_with(service.url))
-}
-
-/// The variable that LiteLLM reads the key of that provider from.
-fn usual_key(provider: &str) -> Option<String> {
-    let usual = USUAL_KEYS.iter().find(|(ours, _)| *ours == provider);
-    usual
-        .map(|(_, variable)| (*variable).to_owned())
-        .or_else(|| Service::named(provider).map(|it| format!("{}_API_KEY", screaming(it.name))))
-}
-
-/// What a model's parameters may say that is taken over.
+/// The parameters of a model that are imported.
 const TAKEN: [&str; 9] = [
     "model",
     "api_base",
@@ -80,15 +25,20 @@ const TAKEN: [&str; 9] = [
 
 /// The plan that a LiteLLM configuration amounts to.
 pub(super) fn plan(text: &str) -> anyhow::Result<Plan> {
-    let file: Value = serde_yaml_ng::from_str(text).context("it is not YAML")?;
+    let mut file: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(text).context("it is not valid YAML")?;
+    // `<<: *defaults` in a model.
+    file.apply_merge().context("it is not valid YAML")?;
+    let file = serde_json::to_value(file).context("a key is not a string")?;
     let mut plan = Plan::default();
     let models = file
         .get("model_list")
         .and_then(Value::as_array)
-        .context("it has no model_list")?;
+        .context("it has no model_list, so it is not LiteLLM's config.yaml")?;
     for (position, entry) in models.iter().enumerate() {
         model(position, entry, &mut plan);
     }
+    aliases(&file, &mut plan);
     order(&file, &mut plan);
     settings(&file, &mut plan);
     Ok(plan)
@@ -106,72 +56,129 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
             .push(path(": it has no model_name or no litellm_params.model"));
         return;
     };
-    let (prefix, id) = model.split_once('/').unwrap_or(("openai", model));
+    let (prefix, id) = split(model);
     let base = text("api_base").or_else(|| text("base_url"));
     let provider = match (provider_of(prefix), base) {
         // LiteLLM writes openai/ for any server that speaks OpenAI's API.
-        (Some("openai"), Some(_)) => None,
+        (Some("openai"), Some(base)) if !is_public(Some("openai"), base) => None,
         (Some(provider), _) => Some(provider),
         (None, Some(_)) => None,
         (None, None) => {
             plan.left_out.push(path(&format!(
-                ": provider \"{prefix}\" of {model} is unknown here; name its address with urls"
+                ": the provider \"{prefix}\" of {model} is not known; add an [[upstreams]] table with its urls"
             )));
             return;
         }
     };
+    let models = match (name, id) {
+        (name, id) if !name.contains('*') && !id.contains('*') => {
+            vec![(name.to_owned(), id.to_owned())]
+        }
+        // An upstream without a list of models serves every model by its own name.
+        ("*", "*") => Vec::new(),
+        (name, "*") if name.ends_with("/*") => {
+            plan.left_out.push(path(&format!(
+                ".model_name: clients leave out \"{}\" and use the provider's own names of models",
+                name.trim_end_matches('*')
+            )));
+            Vec::new()
+        }
+        _ => {
+            plan.left_out.push(path(&format!(
+                ": the pattern {name} for {model}; list the models in models = {{ }}"
+            )));
+            return;
+        }
+    };
+    // Whatever else the entry says, such as prices in model_info.
+    for (member, _) in entry.as_object().into_iter().flatten() {
+        if !["model_name", "litellm_params"].contains(&member.as_str()) {
+            plan.left_out.push(path(&format!(".{member}")));
+        }
+    }
     for (parameter, _) in parameters.as_object().into_iter().flatten() {
         if !TAKEN.contains(&parameter.as_str()) {
             plan.left_out
                 .push(path(&format!(".litellm_params.{parameter}")));
         }
     }
-    let key = match text("api_key") {
-        Some(reference) => match reference.strip_prefix("os.environ/") {
-            Some(variable) => Some(variable.to_owned()),
-            // A secret in the file stays out of ours.
-            None if reference.len() < 12
-                || provider.is_none() && reference.starts_with("sk-1234") =>
-            {
-                None
-            }
-            None => {
-                let variable = format!("{}_API_KEY", screaming(name));
-                plan.left_out.push(path(&format!(".litellm_params.api_key is a literal secret: put it into the environment as {variable}")));
-                Some(variable)
-            }
-        },
-        None => provider.and_then(usual_key),
+    let key = key(position, name, provider, text("api_key"), plan);
+    let mut literal = |parameter: &'static str| {
+        let value = text(parameter)?;
+        if variable(value).is_some() {
+            plan.left_out.push(path(&format!(
+                ".litellm_params.{parameter}: {value}; write the value itself"
+            )));
+            return None;
+        }
+        Some(value.to_owned())
     };
-    let region = text("aws_region_name").or_else(|| text("region_name"));
+    let regions = ["aws_region_name", "region_name", "vertex_location"];
+    let region = regions.into_iter().find_map(&mut literal);
+    let api_version = literal("api_version").filter(|_| provider == Some("azure"));
+    let project = literal("vertex_project");
+    let region = region.or_else(|| {
+        let usual = usual_region(provider?)?;
+        plan.left_out.push(path(&format!(
+            ": no region is named; {usual} was assumed, change region if it is another"
+        )));
+        Some(usual.to_owned())
+    });
+    // Where LiteLLM finds the address of an Azure resource if no model names it.
+    let base = base.or((provider == Some("azure")).then_some("os.environ/AZURE_API_BASE"));
     let upstream = Upstream {
         name: String::new(),
         provider: provider.map(str::to_owned),
         urls: base
             .filter(|base| !is_public(provider, base))
-            .map(without_v1)
+            .map(|base| match variable(base) {
+                Some(variable) => format!("env:{variable}"),
+                None => without_v1(base),
+            })
             .into_iter()
             .collect(),
         key,
-        models: vec![(name.to_owned(), id.to_owned())],
-        region: region
-            .or_else(|| text("vertex_location"))
-            .map(str::to_owned),
-        api_version: text("api_version")
-            .filter(|_| provider == Some("azure"))
-            .map(str::to_owned),
-        project: text("vertex_project").map(str::to_owned),
+        models,
+        region,
+        api_version,
+        project,
     };
     add(upstream, plan);
+}
+
+/// The variable that holds a model's key.
+fn key(
+    position: usize,
+    name: &str,
+    provider: Option<&str>,
+    given: Option<&str>,
+    plan: &mut Plan,
+) -> Option<String> {
+    let Some(given) = given else {
+        return provider.and_then(usual_key);
+    };
+    if let Some(variable) = variable(given) {
+        return Some(variable.to_owned());
+    }
+    // Engines without keys get a word in the place of one.
+    if given.len() < 12 || provider.is_none() && given.starts_with("sk-1234") {
+        return None;
+    }
+    // A secret in the file stays out of ours.
+    let variable = format!("{}_API_KEY", screaming(name));
+    plan.left_out.push(format!(
+        "model_list[{position}].litellm_params.api_key is a literal secret: put it into the environment as {variable}"
+    ));
+    Some(variable)
 }
 
 /// Adds the model to an upstream that differs in nothing else, or as an upstream of its own.
 fn add(mut upstream: Upstream, plan: &mut Plan) {
     let same = plan.upstreams.iter_mut().find(|other| {
-        let fresh = upstream
-            .models
-            .iter()
-            .all(|(name, _)| !other.models.iter().any(|(taken, _)| taken == name));
+        // One that serves every model would serve only those that are listed.
+        let alike = upstream.models.is_empty() == other.models.is_empty();
+        let taken = |name: &str| other.models.iter().any(|(taken, _)| taken == name);
+        let fresh = alike && upstream.models.iter().all(|(name, _)| !taken(name));
         let bare = |one: &Upstream| Upstream {
             name: String::new(),
             models: Vec::new(),
@@ -203,6 +210,30 @@ fn fresh_name(upstream: &Upstream, plan: &Plan) -> String {
     candidates
         .find(|name| !names.contains(name.as_str()))
         .unwrap_or(stem)
+}
+
+/// Other names for models.
+fn aliases(file: &Value, plan: &mut Plan) {
+    let aliases = file["router_settings"].get("model_group_alias");
+    for (alias, target) in aliases.and_then(Value::as_object).into_iter().flatten() {
+        let target = target.as_str().or_else(|| target["model"].as_str());
+        let mut known = false;
+        for upstream in &mut plan.upstreams {
+            let id = upstream
+                .models
+                .iter()
+                .find(|(name, _)| Some(name.as_str()) == target)
+                .map(|(_, id)| id.clone());
+            if let Some(id) = id {
+                upstream.models.push((alias.clone(), id));
+                known = true;
+            }
+        }
+        if !known {
+            plan.left_out
+                .push(format!("router_settings.model_group_alias.{alias}"));
+        }
+    }
 }
 
 /// Fallbacks between models: the fallback's upstream also answers to the first model's name, after it.
@@ -283,7 +314,7 @@ fn settings(file: &Value, plan: &mut Plan) {
     for section in ["router_settings", "litellm_settings", "general_settings"] {
         for (name, value) in file[section].as_object().into_iter().flatten() {
             match (name.as_str(), value.as_u64()) {
-                ("fallbacks" | "default_fallbacks", _) => {}
+                ("fallbacks" | "default_fallbacks" | "model_group_alias", _) => {}
                 ("num_retries", Some(retries)) => plan.attempts = Some(retries + 1),
                 ("master_key", _) => {
                     plan.keys = true;
@@ -291,8 +322,9 @@ fn settings(file: &Value, plan: &mut Plan) {
                 }
                 ("default_rpm", Some(rpm)) => plan.rate.0 = Some(rpm),
                 ("default_tpm", Some(tpm)) => plan.rate.1 = Some(tpm),
+                ("drop_params", _) => plan.drops = value == &Value::Bool(true),
                 // The cache is on unless a client or a rule says otherwise.
-                ("cache" | "set_verbose" | "drop_params", _) => {}
+                ("cache" | "set_verbose", _) => {}
                 _ => plan
                     .left_out
                     .push(format!("{section}.{name}: {}", shortened(value))),
@@ -305,7 +337,7 @@ fn settings(file: &Value, plan: &mut Plan) {
 fn shortened(value: &Value) -> String {
     match value {
         Value::String(text) if text.starts_with("os.environ/") => text.clone(),
-        Value::String(_) => "(a text)".to_owned(),
+        Value::String(_) => "(a string)".to_owned(),
         Value::Array(items) => format!("({} items)", items.len()),
         Value::Object(members) => {
             let names: Vec<&str> = members.keys().map(String::as_str).collect();
@@ -315,122 +347,5 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-fn screaming(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = r#"
-model_list:
-  - model_name: gpt-4o
-    litellm_params: { model: azure/my-gpt4o, api_base: "https://x.openai.azure.com/", api_key: os.environ/AZURE_API_KEY, api_version: "2025-01-01-preview" }
-  - model_name: claude
-    litellm_params: { model: anthropic/claude-sonnet-4-5, rpm: 100 }
-  - model_name: llama
-    litellm_params: { model: openai/llama-3, api_base: "http://10.0.0.7:8000/v1", api_key: none }
-  - model_name: qwen
-    litellm_params: { model: hosted_vllm/qwen, api_base: "http://10.0.0.8:8000" }
-  - model_name: odd
-    litellm_params: { model: replicate/x }
-router_settings:
-  fallbacks: [{ gpt-4o: [claude] }, { llama: [nowhere] }]
-  num_retries: 2
-  redis_password: hunter2hunter2
-general_settings:
-  master_key: sk-1234567890abcdef
-"#;
-
-    #[test]
-    fn models_fallbacks_and_keys_are_taken_over_and_the_rest_is_listed() {
-        let plan = plan(FILE).unwrap();
-        let names: Vec<&str> = plan
-            .upstreams
-            .iter()
-            .map(|upstream| upstream.name.as_str())
-            .collect();
-        assert_eq!(names, ["azure", "anthropic", "engine", "vllm"]);
-        assert_eq!(plan.upstreams[0].key.as_deref(), Some("AZURE_API_KEY"));
-        assert_eq!(
-            plan.upstreams[1].models,
-            [
-                ("claude".to_owned(), "claude-sonnet-4-5".to_owned()),
-                ("gpt-4o".to_owned(), "claude-sonnet-4-5".to_owned()),
-            ]
-        );
-        assert_eq!(plan.upstreams[2].urls, ["http://10.0.0.7:8000"]);
-        assert_eq!((plan.attempts, plan.keys), (Some(3), true));
-        let lost = plan.left_out.join("\n");
-        for word in ["rpm", "replicate", "nowhere", "redis_password"] {
-            assert!(lost.contains(word), "{word} in {lost}");
-        }
-        assert!(
-            !lost.contains("hunter2") && !lost.contains("sk-1234567890"),
-            "{lost}"
-        );
-    }
-
-    #[test]
-    fn clouds_that_are_known_by_name_need_no_address() {
-        let plan = plan(
-            r#"
-model_list:
-  - model_name: fast
-    litellm_params: { model: groq/llama-3.3-70b-versatile, api_base: "https://api.groq.com/openai/v1" }
-  - model_name: kimi
-    litellm_params: { model: together_ai/moonshotai/Kimi-K2 }
-"#,
-        )
-        .unwrap();
-        let all: Vec<_> = plan
-            .upstreams
-            .iter()
-            .map(|it| (it.provider.as_deref(), it.urls.len(), it.key.as_deref()))
-            .collect();
-        assert_eq!(
-            all,
-            [
-                (Some("groq"), 0, Some("GROQ_API_KEY")),
-                (Some("together"), 0, Some("TOGETHERAI_API_KEY")),
-            ]
-        );
-        assert_eq!(plan.upstreams[1].models[0].1, "moonshotai/Kimi-K2");
-        assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
-    }
-
-    #[test]
-    fn a_fallback_stands_after_what_it_stands_in_for() {
-        let text = FILE.replace("{ gpt-4o: [claude] }", "{ claude: [gpt-4o] }");
-        let plan = plan(&text).unwrap();
-        let serving: Vec<&str> = plan
-            .upstreams
-            .iter()
-            .filter(|upstream| upstream.models.iter().any(|(name, _)| name == "claude"))
-            .map(|upstream| upstream.name.as_str())
-            .collect();
-        assert_eq!(serving, ["anthropic", "azure-2"]);
-    }
-
-    #[test]
-    fn what_is_written_of_it_is_a_good_configuration() {
-        let text = super::super::write::toml(&plan(FILE).unwrap());
-        let source = crate::config::Source {
-            path: Some("forebay.toml".into()),
-            text: text.clone(),
-            base: ".".into(),
-        };
-        crate::config::load(&source, &crate::config::Overrides::default())
-            .map_err(|e| format!("{e}\n{text}"))
-            .unwrap();
-    }
-}
+mod tests;

@@ -6,8 +6,9 @@ mod write;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 
-use super::say;
+use super::output::OutputArgs;
 use crate::config::{self, Overrides, Source};
 
 /// Write a configuration to begin with.
@@ -25,7 +26,7 @@ pub(super) struct InitArgs {
     /// Send requests to Anthropic, with the key in ANTHROPIC_API_KEY.
     #[arg(long)]
     anthropic: bool,
-    /// Import LiteLLM's config.yaml. What can't be taken over is listed.
+    /// Import LiteLLM's config.yaml. What can't be imported is listed.
     #[arg(long, value_name = "FILE")]
     from_litellm: Option<PathBuf>,
     /// Where to write.
@@ -34,6 +35,8 @@ pub(super) struct InitArgs {
     /// Replace the file if it exists.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// What a configuration is written from.
@@ -46,6 +49,8 @@ struct Plan {
     /// Whether callers need keys.
     keys: bool,
     attempts: Option<u64>,
+    /// What an upstream has no field for is left out of requests.
+    drops: bool,
     /// What the imported file says and this one can't.
     left_out: Vec<String>,
 }
@@ -98,11 +103,27 @@ impl InitArgs {
         config::load(&source, &Overrides::default())?;
         std::fs::write(&self.out, text)
             .with_context(|| format!("{} can't be written", self.out.display()))?;
-        say(&format!("wrote {}", self.out.display()));
-        for lost in &plan.left_out {
-            say(&format!("not taken over: {lost}"));
-        }
-        self.next_steps(&plan);
+        let file = self.out.display().to_string();
+        let tenants: Vec<&str> = plan.tenants.iter().map(|it| it.name.as_str()).collect();
+        let (left_out, variables) = (&plan.left_out, plan.variables());
+        let value = json!({ "file": file, "not_imported": left_out, "variables": variables, "tenants": tenants });
+        self.output.print(&value, || {
+            let mut lines = vec![format!("wrote {file}")];
+            lines.extend(left_out.iter().map(|it| format!("not imported: {it}")));
+            if !variables.is_empty() {
+                let names = variables.join(", ");
+                lines.push(format!("set these environment variables: {names}"));
+            }
+            lines.extend(
+                tenants
+                    .iter()
+                    .map(|name| format!("make a key: forebay keys create --tenant {name}")),
+            );
+            lines.push(format!(
+                "next: forebay doctor --config {file} && forebay serve --config {file}"
+            ));
+            lines.join("\n")
+        });
         Ok(())
     }
 
@@ -136,31 +157,18 @@ impl InitArgs {
         }
         plan
     }
+}
 
-    fn next_steps(&self, plan: &Plan) {
-        let mut variables: Vec<&str> = plan
-            .upstreams
-            .iter()
-            .filter_map(|upstream| upstream.key.as_deref())
-            .collect();
-        variables.sort_unstable();
-        variables.dedup();
-        if !variables.is_empty() {
-            say(&format!(
-                "set these environment variables: {}",
-                variables.join(", ")
-            ));
-        }
-        for tenant in &plan.tenants {
-            say(&format!(
-                "make a key: forebay keys create --tenant {}",
-                tenant.name
-            ));
-        }
-        say(&format!(
-            "then: forebay doctor --config {0} && forebay serve --config {0}",
-            self.out.display()
-        ));
+impl Plan {
+    /// The environment variables that hold keys and addresses.
+    fn variables(&self) -> Vec<&str> {
+        let keys = self.upstreams.iter().filter_map(|it| it.key.as_deref());
+        let urls = self.upstreams.iter().flat_map(|it| &it.urls);
+        let addresses = urls.filter_map(|url| url.strip_prefix("env:"));
+        keys.chain(addresses)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 }
 

@@ -47,10 +47,13 @@ pub(super) fn toml(plan: &Plan) -> String {
     }
     for one in &plan.upstreams {
         upstream(one, &mut out);
+        if plan.drops {
+            out += "losses = \"drop\"            # fields that it can't take are left out, as with drop_params\n";
+        }
     }
     out += RULES;
     if !plan.left_out.is_empty() {
-        out += "\n# Not taken over by `forebay init`:\n";
+        out += "\n# Not imported:\n";
         for lost in &plan.left_out {
             let _ = writeln!(out, "# - {}", lost.replace('\n', " "));
         }

@@ -9,8 +9,10 @@ use anyhow::{Context as _, bail};
 use forebay_artefact::{
     Expected, MAX_ENVELOPE, Manifest, PrivateKey, PublicKey, Reference, Signed, sign, verify,
 };
+use serde_json::json;
 
-use super::say;
+use super::output::OutputArgs;
+use super::progress::Progress;
 use registry::Registry;
 
 /// The largest component that is sent or fetched, in bytes.
@@ -21,6 +23,8 @@ const MAX_COMPONENT: u64 = 64 << 20;
 pub(super) struct PoliciesArgs {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -120,31 +124,32 @@ impl Policy {
 
 impl PoliciesArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let output = self.output;
         match self.what {
-            What::Keygen { name } => keygen(&name),
+            What::Keygen { name } => keygen(&name, output),
             What::Sign {
                 file,
                 key,
                 policy,
                 version,
-            } => sign_file(&file, &key, policy, version),
-            What::Verify { file, keys, policy } => verify_file(&file, &keys, policy),
+            } => sign_file(&file, &key, policy, version, output),
+            What::Verify { file, keys, policy } => verify_file(&file, &keys, policy, output),
             What::Push {
                 file,
                 reference,
                 policy,
                 connection,
-            } => push(&file, &reference, policy, &connection),
+            } => push(&file, &reference, policy, &connection, output),
             What::Pull {
                 reference,
                 out,
                 connection,
-            } => pull(&reference, &out, &connection),
+            } => pull(&reference, &out, &connection, output),
         }
     }
 }
 
-fn keygen(name: &Path) -> anyhow::Result<()> {
+fn keygen(name: &Path, output: OutputArgs) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -159,15 +164,20 @@ fn keygen(name: &Path) -> anyhow::Result<()> {
     file.write_all(pem.as_bytes())
         .with_context(|| format!("{} can't be written", private.display()))?;
     write(&public, key.public().to_pem().as_bytes())?;
-    say(&format!(
-        "{} signs, {} verifies",
-        private.display(),
-        public.display()
-    ));
+    let (private, public) = (private.display().to_string(), public.display().to_string());
+    output.print(&json!({ "private": private, "public": public }), || {
+        format!("{private} signs, {public} verifies")
+    });
     Ok(())
 }
 
-fn sign_file(file: &Path, key: &Path, policy: Policy, version: u64) -> anyhow::Result<()> {
+fn sign_file(
+    file: &Path,
+    key: &Path,
+    policy: Policy,
+    version: u64,
+    output: OutputArgs,
+) -> anyhow::Result<()> {
     let component = component(file)?;
     let key = PrivateKey::from_pem(&text(key)?)
         .with_context(|| format!("{} can't be used", key.display()))?;
@@ -181,11 +191,18 @@ fn sign_file(file: &Path, key: &Path, policy: Policy, version: u64) -> anyhow::R
         &signature,
         sign(&component, &name, &signed, &key)?.as_bytes(),
     )?;
-    say(&format!("{}", signature.display()));
+    let signature = signature.display().to_string();
+    let value = json!({ "signature": signature, "policy": policy.name(), "version": version });
+    output.print(&value, || signature.clone());
     Ok(())
 }
 
-fn verify_file(file: &Path, keys: &[PathBuf], policy: Policy) -> anyhow::Result<()> {
+fn verify_file(
+    file: &Path,
+    keys: &[PathBuf],
+    policy: Policy,
+    output: OutputArgs,
+) -> anyhow::Result<()> {
     let component = component(file)?;
     let key = |key: &PathBuf| {
         PublicKey::from_pem(&text(key)?).with_context(|| format!("{} can't be used", key.display()))
@@ -204,11 +221,9 @@ fn verify_file(file: &Path, keys: &[PathBuf], policy: Policy) -> anyhow::Result<
     )
     .with_context(|| format!("{} is refused", file.display()))?;
     let version = signed.map_or(0, |signed| signed.version);
-    say(&format!(
-        "{} is {}, version {version}",
-        file.display(),
-        policy.name()
-    ));
+    let (file, policy) = (file.display().to_string(), policy.name());
+    let value = json!({ "file": file, "policy": policy, "version": version, "good": true });
+    output.print(&value, || format!("{file} is {policy}, version {version}"));
     Ok(())
 }
 
@@ -217,6 +232,7 @@ fn push(
     reference: &Reference,
     policy: Policy,
     connection: &Connection,
+    output: OutputArgs,
 ) -> anyhow::Result<()> {
     let component = component(file)?;
     if !component.starts_with(COMPONENT_MAGIC) {
@@ -228,11 +244,17 @@ fn push(
             .push(reference, &manifest, vec![config, component])
             .await
     })?;
-    say(&reference.pinned(digest).to_string());
+    let pinned = reference.pinned(digest).to_string();
+    output.print(&json!({ "reference": pinned }), || pinned.clone());
     Ok(())
 }
 
-fn pull(reference: &Reference, out: &Path, connection: &Connection) -> anyhow::Result<()> {
+fn pull(
+    reference: &Reference,
+    out: &Path,
+    connection: &Connection,
+    output: OutputArgs,
+) -> anyhow::Result<()> {
     let (manifest, digest, component) = run(reference, connection, async |registry| {
         registry.pull(reference, MAX_COMPONENT).await
     })?;
@@ -250,16 +272,17 @@ fn pull(reference: &Reference, out: &Path, connection: &Connection) -> anyhow::R
         },
     }
     write(out, &component)?;
-    say(&reference.pinned(digest).to_string());
-    let signed = match manifest.signature {
-        Some(_) => "signed",
-        None => "not signed",
-    };
-    say(&format!(
-        "{} ({signed}), digest = \"{}\"",
-        out.display(),
-        manifest.component.digest
-    ));
+    let pinned = reference.pinned(digest).to_string();
+    let (file, digest) = (
+        out.display().to_string(),
+        manifest.component.digest.to_string(),
+    );
+    let signed = manifest.signature.is_some();
+    let value = json!({ "reference": pinned, "file": file, "digest": digest, "signed": signed });
+    output.print(&value, || {
+        let signed = if signed { "signed" } else { "not signed" };
+        format!("{pinned}\n{file} ({signed}), digest = \"{digest}\"")
+    });
     Ok(())
 }
 
@@ -270,6 +293,7 @@ fn run<T>(
     work: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let mut registry = Registry::new(&reference.registry, connection.plain_http)?;
+    let _progress = Progress::show(format!("talking to the registry {}", reference.registry));
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

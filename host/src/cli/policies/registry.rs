@@ -88,7 +88,7 @@ impl Registry {
         let text = manifest.to_json();
         let digest = Digest::of(&text);
         if reference.digest.is_some_and(|pinned| pinned != digest) {
-            bail!("the artefact's digest is {digest}, not the one that is asked for");
+            bail!("the artefact's digest is {digest}, which is not the requested one");
         }
         let path = format!("v2/{repository}/manifests/{}", reference.target());
         let put = Ask {
@@ -145,13 +145,13 @@ impl Registry {
         let text = self.fetch(get).await?;
         let digest = Digest::of(&text);
         if let Some(pinned) = reference.digest.filter(|pinned| *pinned != digest) {
-            bail!("the manifest has the digest {digest}; {pinned} was asked for");
+            bail!("the manifest has the digest {digest}, but {pinned} was requested");
         }
         let manifest = Manifest::from_json(&text)?;
         let blob = manifest.component;
         if blob.size > max {
             bail!(
-                "the component has {} bytes; at most {max} are taken",
+                "the component has {} bytes, over the limit of {max}",
                 blob.size
             );
         }
@@ -226,7 +226,7 @@ impl Registry {
         let basic = self.credentials.as_ref().map(Credentials::basic);
         match Challenge::of(&refusal.headers)? {
             Challenge::Basic => basic
-                .context("it asks for credentials; use `docker login` or FOREBAY_REGISTRY_AUTH"),
+                .context("it requires credentials; use `docker login` or FOREBAY_REGISTRY_AUTH"),
             Challenge::Token(url) => {
                 let get = Ask {
                     method: Method::GET,
@@ -294,18 +294,21 @@ impl Answer {
 
     /// The address that it sends us to.
     fn location(&self, from: &Uri) -> anyhow::Result<Uri> {
-        let location = self.headers.get(LOCATION).context("it names no location")?;
+        let location = self
+            .headers
+            .get(LOCATION)
+            .context("its answer has no Location header")?;
         let location: Uri = location
             .to_str()
             .ok()
             .and_then(|text| text.parse().ok())
-            .context("the location that it names is malformed")?;
+            .context("the Location header is malformed")?;
         let mut parts = location.into_parts();
         if parts.authority.is_none() {
             parts.scheme = from.scheme().cloned();
             parts.authority = from.authority().cloned();
         }
-        Uri::from_parts(parts).context("the location that it names is malformed")
+        Uri::from_parts(parts).context("the Location header is malformed")
     }
 }
 

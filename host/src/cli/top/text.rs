@@ -3,11 +3,19 @@
 use super::super::remote::table;
 use super::sample::{Rates, Upstream};
 
-/// The whole screen.
+/// Above the columns of upstreams.
+pub(super) const HEADINGS: [&str; 6] = [
+    "UPSTREAM",
+    "HEALTH",
+    "REPLICAS",
+    "IN FLIGHT",
+    "TTFT MS",
+    "TOKENS/S",
+];
+
+/// One look.
 pub(super) fn screen(gateway: &str, rates: &Rates) -> String {
-    let hit_rate = rates
-        .hit_rate
-        .map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    let hit_rate = percent(rates.hit_rate);
     let lines = [
         format!("forebay top  {gateway}"),
         String::new(),
@@ -26,28 +34,30 @@ pub(super) fn screen(gateway: &str, rates: &Rates) -> String {
         ),
         String::new(),
     ];
-    let headings = [
-        "UPSTREAM",
-        "HEALTH",
-        "REPLICAS",
-        "IN FLIGHT",
-        "TTFT MS",
-        "TOKENS/S",
-    ];
     let rows: Vec<Vec<String>> = rates.upstreams.iter().map(row).collect();
-    format!("{}\n{}", lines.join("\n"), table(&headings, &rows))
+    format!("{}\n{}", lines.join("\n"), table(&HEADINGS, &rows))
 }
 
-fn row(upstream: &Upstream) -> Vec<String> {
-    let health = match upstream.healthy {
+/// A share, or a dash where there is none.
+pub(super) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+/// How many of an upstream's replicas are healthy, in words.
+pub(super) fn health(upstream: &Upstream) -> &'static str {
+    match upstream.healthy {
         0 => "down",
         n if n < upstream.replicas => "partly up",
         _ => "up",
-    };
+    }
+}
+
+/// An upstream's cells, under [`HEADINGS`].
+pub(super) fn row(upstream: &Upstream) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.0}"));
     vec![
         upstream.name.clone(),
-        health.to_owned(),
+        health(upstream).to_owned(),
         format!("{}/{}", upstream.healthy, upstream.replicas),
         upstream.in_flight.to_string(),
         number(upstream.ttft_ms),
@@ -56,11 +66,11 @@ fn row(upstream: &Upstream) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    #[test]
-    fn it_shows_load_hits_money_and_health() {
+    /// Two looks at a gateway with three upstreams.
+    pub(in super::super) fn rates() -> Rates {
         let upstream = |name: &str, healthy| Upstream {
             name: name.to_owned(),
             healthy,
@@ -69,7 +79,7 @@ mod tests {
             ttft_ms: Some(41.6),
             tokens_per_second: None,
         };
-        let rates = Rates {
+        Rates {
             requests_per_second: 12.34,
             failed_per_second: 0.5,
             hit_rate: Some(0.4321),
@@ -81,7 +91,12 @@ mod tests {
             usd: 9.75,
             saved_usd: 3.25,
             upstreams: vec![upstream("eu-1", 2), upstream("us-1", 1), upstream("x", 0)],
-        };
+        }
+    }
+
+    #[test]
+    fn it_shows_load_hits_money_and_health() {
+        let rates = rates();
         let screen = screen("127.0.0.1:8081", &rates);
         for text in [
             "127.0.0.1:8081",

@@ -134,7 +134,7 @@ impl Oidc {
             Ok(()) => {}
             Err(why) => tracing::warn!(
                 issuer = self.config.issuer,
-                "the keys of auth.oidc were not fetched, those known before stay: {why}"
+                "the keys of auth.oidc could not be fetched; the previous keys stay in use: {why}"
             ),
         }
         *last = Some(clock::now());
@@ -194,7 +194,7 @@ impl Oidc {
         validation.validate_nbf = true;
         validation.leeway = self.config.skew.0.as_secs();
         let mut outcome = Err(refused(
-            "is signed with a key that its issuer does not have",
+            "is signed with a key that the issuer does not publish",
         ));
         for key in keys.jwks.candidates(header.kid.as_deref(), header.alg) {
             match jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation) {
@@ -223,7 +223,7 @@ impl Oidc {
         let listed = config.tenants.is_empty() || config.tenants.iter().any(|t| t == tenant);
         if unusable || !listed {
             return Err(refused(
-                "names a tenant that may not come in (auth.oidc.tenants)",
+                "names a tenant that is not allowed (auth.oidc.tenants)",
             ));
         }
         let number = |name: &Option<String>, default: Option<u32>| match name {
@@ -355,7 +355,7 @@ fn told(error: &jsonwebtoken::errors::Error) -> GatewayError {
     refused(match error.kind() {
         Kind::ExpiredSignature => "has expired",
         Kind::ImmatureSignature => "is not valid yet",
-        Kind::InvalidIssuer => "is of another issuer",
+        Kind::InvalidIssuer => "was issued by another issuer",
         Kind::InvalidAudience => "is for another audience",
         Kind::InvalidSignature => "has a signature that does not fit",
         Kind::MissingRequiredClaim(_) => "lacks one of the claims exp, iss and aud",

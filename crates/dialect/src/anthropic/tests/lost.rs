@@ -174,7 +174,7 @@ fn images_are_held_to_what_anthropic_sees() {
     let url = |url: &'static str| image(Source::Url(url.into()), "");
     assert!(shown(url("gs://a/b")).contains("'messages[1].content[0]'"));
     assert!(shown(url("data:image/png,xyz")).contains("data:TYPE;base64,DATA"));
-    assert!(shown(url("data:image/png;base64,a*b=")).contains("no padded base64"));
+    assert!(shown(url("data:image/png;base64,a*b=")).contains("not base64 with padding"));
     assert!(shown(image(Source::Base64("aGk".into()), "image/png")).contains("base64"));
     assert!(shown(image(Source::Base64("aGk=".into()), "image/tiff")).contains("JPEG"));
     let large = "A".repeat(11 << 20);

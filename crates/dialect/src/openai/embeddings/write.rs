@@ -101,7 +101,10 @@ pub(super) fn write(
                 let count: u64 = integer(value, "dimensions", "must be a whole number above 0")?;
                 fields.push((shaped.dimensions, count.to_string()));
             }
-            "user" => lost.push(Lost::new("user", "this upstream is told no users")),
+            "user" => lost.push(Lost::new(
+                "user",
+                "this upstream has no field for the end user",
+            )),
             name => match shaped.fields.iter().find(|(asked, _)| *asked == name) {
                 Some((_, ours)) => fields.push((*ours, canonical(value, Shape::WHOLE))),
                 None => {
@@ -171,7 +174,10 @@ fn pass_on(request: &Request, root: Value<'_>, options: &WriteOptions) -> Writte
         &[]
     };
     let lost = match root.get("user").filter(|_| mistral) {
-        Some(_) => vec![Lost::new("user", "Mistral's embeddings are told no users")],
+        Some(_) => vec![Lost::new(
+            "user",
+            "Mistral's embeddings have no field for the end user",
+        )],
         None => Vec::new(),
     };
     let body = request.upstream_body(&BodyChange {

@@ -7,7 +7,7 @@ use crate::exchange::{Lost, WriteOptions};
 use crate::json::{write, write_json_string};
 
 /// Why something is lost that only the client's own dialect knows.
-pub(super) const UNKNOWN: &str = "it has no meaning in chat completions that is known here";
+pub(super) const UNKNOWN: &str = "it is not a known field of chat completions";
 
 /// A body being written.
 pub(super) struct Body<'o> {

@@ -181,7 +181,7 @@ fn good(data: &str, path: &dyn Fn() -> String) -> Result<(), Inexpressible> {
     }
     Err(Inexpressible {
         param: path(),
-        why: "its bytes are no base64 with padding".to_owned(),
+        why: "its bytes are not base64 with padding".to_owned(),
     })
 }
 
@@ -195,7 +195,7 @@ fn typed<'m>(
     if media.media_type.is_empty() {
         return Err(Inexpressible {
             param: path(),
-            why: "its media type is not told, and a data: URL must tell it".to_owned(),
+            why: "its media type is missing, and a data: URL needs one".to_owned(),
         });
     }
     Ok(&media.media_type)
@@ -243,7 +243,7 @@ fn audio(
             let Some(format) = format_of_type(&media.media_type) else {
                 return Err(Inexpressible {
                     param: path(),
-                    why: "its format is not told, and input_audio must tell it".to_owned(),
+                    why: "its format is missing, and input_audio needs one".to_owned(),
                 });
             };
             good(data, path)?;

@@ -147,7 +147,7 @@ impl FlightReader {
                     return Err(GatewayError::new(
                         ErrorKind::UpstreamInvalid,
                         format!(
-                            "the answer came as a stream of more than {limit} bytes (streams.max_recording) and can't be given whole"
+                            "the answer came as a stream of more than {limit} bytes (streams.max_recording) and can't be returned as a whole"
                         ),
                     ));
                 }

@@ -112,7 +112,7 @@ impl<P: Platform> Keeper<P> {
                 Some(Err(why)) => why,
                 None => "the store took too long".to_owned(),
             };
-            let warning = format!("a response was not kept: {why}");
+            let warning = format!("a response was not stored: {why}");
             gateway.platform().observe(Observation::Warning(warning));
         })
     }
@@ -161,7 +161,9 @@ async fn put<P: Platform>(
     };
     match gateway.store().put(Arc::new(entry)).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err("it is larger than an entry or its tenant's quota may be".to_owned()),
+        Ok(false) => {
+            Err("it is over the limit for one entry, or over the tenant's quota".to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

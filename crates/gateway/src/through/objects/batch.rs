@@ -141,7 +141,7 @@ impl Lines {
                 Action::Edit(_) => Reason {
                     code: "unmaskable".to_owned(),
                     detail:
-                        "a rule masks a value, which can't be put back in the answers of a batch"
+                        "a rule masks a value in it, and masked values can't be restored in the answers of a batch"
                             .to_owned(),
                 },
             };

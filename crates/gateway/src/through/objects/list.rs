@@ -118,6 +118,6 @@ pub(super) fn told(things: Vec<Value>, more: bool) -> Value {
 pub(super) fn nonsense() -> GatewayError {
     GatewayError::new(
         ErrorKind::UpstreamInvalid,
-        "the upstream's answer is not what this endpoint answers",
+        "the upstream's answer does not have the form that this endpoint returns",
     )
 }

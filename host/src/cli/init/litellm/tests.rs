@@ -1,0 +1,257 @@
+//! What is imported of real-looking files, and what is listed instead.
+
+use super::*;
+
+const FILE: &str = r#"
+model_list:
+  - model_name: gpt-4o
+litellm_params: { model: azure/my-gpt4o, api_base: "https://x.openai.azure.com/", api_key: os.environ/AZURE_API_KEY, api_version: "2025-01-01-preview" }
+  - model_name: claude
+litellm_params: { model: anthropic/claude-sonnet-4-5, rpm: 100 }
+  - model_name: llama
+litellm_params: { model: openai/llama-3, api_base: "http://10.0.0.7:8000/v1", api_key: none }
+  - model_name: qwen
+litellm_params: { model: hosted_vllm/qwen, api_base: "http://10.0.0.8:8000" }
+  - model_name: odd
+litellm_params: { model: replicate/x }
+router_settings:
+  fallbacks: [{ gpt-4o: [claude] }, { llama: [nowhere] }]
+  num_retries: 2
+  redis_password: hunter2hunter2
+general_settings:
+  master_key: sk-1234567890abcdef
+"#;
+
+#[test]
+fn models_fallbacks_and_keys_are_taken_over_and_the_rest_is_listed() {
+    let plan = plan(FILE).unwrap();
+    let names: Vec<&str> = plan
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.name.as_str())
+        .collect();
+    assert_eq!(names, ["azure", "anthropic", "engine", "vllm"]);
+    assert_eq!(plan.upstreams[0].key.as_deref(), Some("AZURE_API_KEY"));
+    assert_eq!(
+        plan.upstreams[1].models,
+        [
+            ("claude".to_owned(), "claude-sonnet-4-5".to_owned()),
+            ("gpt-4o".to_owned(), "claude-sonnet-4-5".to_owned()),
+        ]
+    );
+    assert_eq!(plan.upstreams[2].urls, ["http://10.0.0.7:8000"]);
+    assert_eq!((plan.attempts, plan.keys), (Some(3), true));
+    let lost = plan.left_out.join("\n");
+    for word in ["rpm", "replicate", "nowhere", "redis_password"] {
+        assert!(lost.contains(word), "{word} in {lost}");
+    }
+    assert!(
+        !lost.contains("hunter2") && !lost.contains("sk-1234567890"),
+        "{lost}"
+    );
+}
+
+#[test]
+fn clouds_that_are_known_by_name_need_no_address() {
+    let plan = plan(
+        r#"
+model_list:
+  - model_name: fast
+litellm_params: { model: groq/llama-3.3-70b-versatile, api_base: "https://api.groq.com/openai/v1" }
+  - model_name: kimi
+litellm_params: { model: together_ai/moonshotai/Kimi-K2 }
+"#,
+    )
+    .unwrap();
+    let all: Vec<_> = plan
+        .upstreams
+        .iter()
+        .map(|it| (it.provider.as_deref(), it.urls.len(), it.key.as_deref()))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            (Some("groq"), 0, Some("GROQ_API_KEY")),
+            (Some("together"), 0, Some("TOGETHERAI_API_KEY")),
+        ]
+    );
+    assert_eq!(plan.upstreams[1].models[0].1, "moonshotai/Kimi-K2");
+    assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
+}
+
+#[test]
+fn a_fallback_stands_after_what_it_stands_in_for() {
+    let text = FILE.replace("{ gpt-4o: [claude] }", "{ claude: [gpt-4o] }");
+    let plan = plan(&text).unwrap();
+    let serving: Vec<&str> = plan
+        .upstreams
+        .iter()
+        .filter(|upstream| upstream.models.iter().any(|(name, _)| name == "claude"))
+        .map(|upstream| upstream.name.as_str())
+        .collect();
+    assert_eq!(serving, ["anthropic", "azure-2"]);
+}
+
+#[test]
+fn what_is_written_of_it_is_a_good_configuration() {
+    let text = super::super::write::toml(&plan(FILE).unwrap());
+    let source = crate::config::Source {
+        path: Some("forebay.toml".into()),
+        text: text.clone(),
+        base: ".".into(),
+    };
+    crate::config::load(&source, &crate::config::Overrides::default())
+        .map_err(|e| format!("{e}\n{text}"))
+        .unwrap();
+}
+
+macro_rules! file {
+    ($name:literal, [$($upstream:literal),*], [$($listed:literal),*]) => {
+        (
+            $name,
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/litellm/",
+                $name,
+                ".yaml"
+            )),
+            &[$($upstream),*],
+            &[$($listed),*],
+        )
+    };
+}
+
+/// Files like those that people have: the upstreams that come of each, and what has to be listed.
+const FILES: [(&str, &str, &[&str], &[&str]); 10] = [
+    file!("quickstart", ["openai", "anthropic"], ["master_key"]),
+    file!(
+        "azure-regions",
+        ["azure", "azure-2"],
+        [
+            "[0].litellm_params.rpm",
+            "[0].model_info",
+            "AZURE_API_VERSION",
+            "routing_strategy"
+        ]
+    ),
+    file!(
+        "bedrock",
+        ["bedrock", "bedrock-2"],
+        [
+            "aws_secret_access_key",
+            "AWS_REGION_NAME",
+            "us-east-1 was assumed"
+        ]
+    ),
+    file!(
+        "vllm-cluster",
+        ["vllm", "vllm-2", "engine", "ollama"],
+        ["routing_strategy"]
+    ),
+    file!(
+        "wildcards",
+        ["openai", "anthropic"],
+        [
+            "leave out \"openai/\"",
+            "leave out \"anthropic/\"",
+            "the pattern team-*",
+            "callbacks"
+        ]
+    ),
+    file!(
+        "fallbacks",
+        ["groq", "gemini", "openrouter"],
+        ["context_window_fallbacks", "default_fallbacks: \"cheap\""]
+    ),
+    file!(
+        "cache-and-guards",
+        ["openai"],
+        [
+            "tpm",
+            "tags",
+            "cache_params",
+            "guardrails",
+            "database_url",
+            "environment_variables"
+        ]
+    ),
+    file!("kubernetes-template", ["engine", "openai"], ["master_key"]),
+    file!(
+        "vertex-and-literals",
+        ["vertex", "mistral", "cohere"],
+        ["vertex_credentials", "MISTRAL_API_KEY"]
+    ),
+    file!(
+        "unknown-and-incomplete",
+        ["anthropic"],
+        [
+            "replicate",
+            "[1]: it has no model_name",
+            "[2]: it has no",
+            "credential_list",
+            "include"
+        ]
+    ),
+];
+
+#[test]
+fn files_like_those_that_people_have_become_good_configurations() {
+    for (name, text, upstreams, listed) in FILES {
+        let plan = plan(text).unwrap();
+        let names: Vec<&str> = plan.upstreams.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, upstreams, "{name}");
+        let left_out = plan.left_out.join("\n");
+        for word in listed {
+            assert!(left_out.contains(word), "{name}: {word} in\n{left_out}");
+        }
+        let written = super::super::write::toml(&plan);
+        for secret in ["hunter2", "secret-password", "sk-lf-0123", "mst-0123"] {
+            assert!(!written.contains(secret), "{name}: {written}");
+        }
+        let source = crate::config::Source {
+            path: Some("forebay.toml".into()),
+            text: written.clone(),
+            base: ".".into(),
+        };
+        crate::config::load(&source, &crate::config::Overrides::default())
+            .map_err(|e| format!("{name}: {e}\n{written}"))
+            .unwrap();
+    }
+}
+
+#[test]
+fn addresses_aliases_and_options_are_imported() {
+    let of = |name: &str| {
+        let (_, text, ..) = FILES.iter().find(|(it, ..)| *it == name).unwrap();
+        plan(text).unwrap()
+    };
+    let azure = of("azure-regions");
+    assert_eq!(azure.upstreams[0].urls, ["env:AZURE_EU_API_BASE"]);
+    assert_eq!(azure.upstreams[1].urls, ["https://canada.openai.azure.com"]);
+    assert!(azure.variables().contains(&"AZURE_EU_API_BASE"));
+    assert_eq!(azure.upstreams[1].api_version, None);
+    let bedrock = of("bedrock");
+    let id = &bedrock.upstreams[0].models[0].1;
+    assert_eq!(id, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0");
+    assert_eq!(bedrock.upstreams[0].region.as_deref(), Some("eu-central-1"));
+    assert!(bedrock.drops && super::super::write::toml(&bedrock).contains("losses = \"drop\""));
+    assert!(
+        of("wildcards")
+            .upstreams
+            .iter()
+            .all(|it| it.models.is_empty())
+    );
+    let fallbacks = of("fallbacks");
+    let serving = |model: &str| -> Vec<&str> {
+        let serves = |it: &&Upstream| it.models.iter().any(|(name, _)| name == model);
+        let upstreams = fallbacks.upstreams.iter().filter(serves);
+        upstreams.map(|it| it.name.as_str()).collect()
+    };
+    assert_eq!(serving("gpt-4"), ["groq"]);
+    assert_eq!(serving("hidden"), ["gemini"]);
+    assert_eq!(serving("fast").len(), 3);
+    let template = of("kubernetes-template");
+    assert_eq!(template.upstreams[0].urls, ["env:VLLM_SERVICE_URL"]);
+    assert_eq!(template.upstreams[1].key.as_deref(), Some("OPENAI_API_KEY"));
+    assert!(template.upstreams[1].urls.is_empty());
+}
