@@ -7,7 +7,6 @@ use forebay_catalogue::{Catalogue, Date, File};
 use serde_json::json;
 
 use super::output::OutputArgs;
-use super::say;
 use crate::platform::clock;
 
 /// Check the catalogue of models and prices, or list it.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use forebay_dialect::Wire;
+use forebay_dialect::canonical::Needs;
 use forebay_dialect::openai::models::ModelEntry;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -28,7 +29,7 @@ use crate::authorize::Authorizer;
 use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::enter::identity::keyed;
 use crate::platform::UpstreamTransport;
-use crate::policy::{Block, Needs, Price};
+use crate::policy::{Block, Price};
 
 pub(crate) use choice::{Need, View};
 pub use status::{EndpointStatus, PrefixStatus, UpstreamStatus};
