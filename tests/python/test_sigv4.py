@@ -19,7 +19,11 @@ from scripted import ScriptedUpstream, chunk
 
 REGION = "eu-central-1"
 HELLO = [{"role": "user", "content": [{"text": "hello"}]}]
-ANTHROPIC = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 32, "messages": [{"role": "user", "content": "hello"}]}
+ANTHROPIC = {
+    "anthropic_version": "bedrock-2023-05-31",
+    "max_tokens": 32,
+    "messages": [{"role": "user", "content": "hello"}],
+}
 
 
 def create(file, *arguments):

@@ -5,6 +5,7 @@ import subprocess
 import cohere
 import openai
 import pytest
+from google import genai
 
 from forebay import BINARY, Gateway
 from through_upstream import KEY, ThroughUpstream
@@ -41,6 +42,14 @@ name = "kept"
 urls = ["{upstream.url}"]
 key = "env:KEPT_KEY"
 health_path = ""
+
+[[upstreams]]
+name = "gemini"
+provider = "gemini"
+urls = ["{upstream.url}"]
+key = "env:KEPT_KEY"
+health_path = ""
+models = {{ gemini-x = "gemini-up" }}
 """
     with Gateway(config, env={"KEPT_KEY": KEY}) as gateway:
         yield gateway
@@ -108,3 +117,55 @@ def test_files_and_batches_are_their_tenants_own(gateway, keys, client):
             other.batches.cancel(batch.id)
     assert client.batches.cancel(batch.id).status == "cancelling"
     assert client.files.delete(file.id).deleted
+
+
+def test_vector_stores_and_containers_are_their_tenants_own(gateway, keys, client):
+    file = client.files.create(file=("a.txt", b"text"), purpose="user_data")
+    store = client.vector_stores.create(name="s", file_ids=[file.id], metadata={"a": "b"})
+    assert (store.id[:5], store.name, store.metadata) == ("vs_fb", "s", {"a": "b"})
+    assert client.vector_stores.retrieve(store.id).id == store.id
+    assert client.vector_stores.files.create(store.id, file_id=file.id).id == file.id
+    found = list(client.vector_stores.search(store.id, query="what"))
+    assert (found[0].file_id, found[0].filename) == (file.id, "a.txt")
+    assert [one.id for one in client.vector_stores.list()] == [store.id]
+    container = client.containers.create(name="c")
+    assert (container.id[:7], container.name) == ("cntr_fb", "c")
+    assert [one.id for one in client.containers.list()] == [container.id]
+    with openai.OpenAI(base_url=gateway.api, api_key=keys[2], max_retries=0) as other:
+        assert not list(other.vector_stores.list()) and not list(other.containers.list())
+        for ask in (
+            lambda: other.vector_stores.retrieve(store.id),
+            lambda: other.vector_stores.search(store.id, query="what"),
+            lambda: other.vector_stores.files.create(store.id, file_id=file.id),
+            lambda: other.vector_stores.create(file_ids=[file.id]),
+            lambda: other.containers.retrieve(container.id),
+            lambda: other.responses.create(
+                model="m", input="x", tools=[{"type": "file_search", "vector_store_ids": [store.id]}]
+            ),
+        ):
+            with pytest.raises(openai.NotFoundError):
+                ask()
+    assert client.vector_stores.delete(store.id).deleted
+    client.files.delete(file.id)
+
+
+def test_geminis_caches_are_their_tenants_own(gateway, keys):
+    def at(key):
+        return genai.Client(api_key=key, http_options={"base_url": gateway.url})
+
+    mine, theirs = at(keys[1]), at(keys[2])
+    config = {"display_name": "d", "contents": ["a long book"], "ttl": "60s"}
+    cache = mine.caches.create(model="gemini-x", config=config)
+    assert (cache.name[:17], cache.display_name) == ("cachedContents/fb", "d")
+    assert mine.caches.get(name=cache.name).name == cache.name
+    assert mine.caches.update(name=cache.name, config={"ttl": "90s"}).name == cache.name
+    assert cache.name in [one.name for one in mine.caches.list()]
+    assert not list(theirs.caches.list())
+    for ask in (
+        lambda: theirs.caches.get(name=cache.name),
+        lambda: theirs.models.generate_content(model="gemini-x", contents="x", config={"cached_content": cache.name}),
+    ):
+        with pytest.raises(genai.errors.ClientError) as refused:
+            ask()
+        assert refused.value.code == 404
+    mine.caches.delete(name=cache.name)

@@ -14,6 +14,7 @@ class ThroughUpstream:
 
     def __init__(self):
         self.files, self.batches, self.refused = {}, {}, []
+        self.stores, self.containers, self.cached = {}, {}, {}
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -23,7 +24,8 @@ class ThroughUpstream:
                 path = self.path.partition("?")[0]
                 length = int(self.headers.get("content-length", 0))
                 try:
-                    assert self.headers["authorization"] == f"Bearer {KEY}", "another's key"
+                    own = self.headers["x-goog-api-key"] or self.headers["authorization"].removeprefix("Bearer ")
+                    assert own == KEY, "another's key"
                     body = upstream.read(self.headers.get("content-type", ""), self.rfile.read(length))
                     media, content = upstream.answer(self.command, path, body)
                 except AssertionError as error:
@@ -33,7 +35,7 @@ class ThroughUpstream:
                     return self.reply(404, "application/json", {"error": {"message": "none", "type": "invalid_request_error"}})
                 return self.reply(200, media, content)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
 
             def reply(self, status, media, content):
                 content = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -88,7 +90,11 @@ class ThroughUpstream:
         if path in made:
             assert method == "POST", method
             return made[path](body)
+        if path.startswith("/v1beta/cachedContents"):
+            return "application/json", self.cache(method, path.removeprefix("/v1beta/"), body)
         kind, _, rest = path.removeprefix("/v1/").partition("/")
+        if kind in ("vector_stores", "containers"):
+            return "application/json", self.keep(kind, method, rest, body)
         name, _, verb = rest.partition("/")
         kept = {"files": self.files, "batches": self.batches}[kind]
         if not name and method == "POST":
@@ -140,6 +146,45 @@ class ThroughUpstream:
         if body.get("response_format") == "text":
             return "text/plain", b"hello\n"
         return "application/json", {"text": "hello", "usage": {"type": "duration", "seconds": 1}}
+
+    def keep(self, kind, method, rest, body):
+        """Vector stores and containers, and the files in them."""
+        things, before = {"vector_stores": (self.stores, "vs"), "containers": (self.containers, "cntr")}[kind]
+        name, _, within = rest.partition("/")
+        if not name and method == "POST":
+            assert all(file in self.files for file in body.get("file_ids", [])), body
+            own = f"{before}_{len(things)}x"
+            things[own] = {"id": own, "object": kind[:-1], "created_at": 1, "status": "completed", **body}
+            return things[own]
+        if not name:
+            return {"object": "list", "data": list(things.values()), "has_more": False}
+        thing = things[name]
+        if within == "search":
+            own, (file, _) = list(self.files.items())[-1]
+            found = {"file_id": own, "filename": file["filename"], "score": 0.5, "attributes": {}, "content": []}
+            return {"object": "vector_store.search_results.page", "search_query": [body["query"]], "data": [found]}
+        if within == "files" and method == "POST":
+            assert body["file_id"] in self.files, body
+            return {"id": body["file_id"], "object": "vector_store.file", "vector_store_id": name, "created_at": 1}
+        assert not within, within
+        if method == "DELETE":
+            del things[name]
+            return {"id": name, "object": f"{kind[:-1]}.deleted", "deleted": True}
+        return thing | body
+
+    def cache(self, method, name, body):
+        if method == "POST":
+            own = f"cachedContents/{len(self.cached)}x"
+            assert body["model"] == "models/gemini-up", body
+            self.cached[own] = {"name": own, "displayName": body["displayName"], "model": body["model"]}
+            return self.cached[own]
+        if name == "cachedContents":
+            return {"cachedContents": list(self.cached.values())}
+        kept = self.cached[name]
+        if method == "DELETE":
+            del self.cached[name]
+            return {}
+        return kept
 
     def upload(self, body):
         name, content = body["file"]

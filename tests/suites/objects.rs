@@ -1,4 +1,4 @@
-//! Files and batches: a tenant's own alone, at the upstream that keeps them, judged line by line.
+//! Files, batches and all else that upstreams keep: a tenant's own alone, at the upstream that keeps them, judged line by line.
 
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +50,32 @@ fn answer(
             body["output_file_id"] = "file-out".into();
             body
         }
+        ("post", "/v1/vector_stores" | "/v1/containers" | "/v1beta/cachedcontents") => {
+            let mut body = request.json();
+            let (kind, id) = match path {
+                "/v1/vector_stores" => ("vector_store", format!("vs_{number}")),
+                "/v1/containers" => ("container", format!("cntr_{number}")),
+                _ => ("cached", number.to_string()),
+            };
+            body["object"] = kind.into();
+            match kind {
+                "cached" => body["name"] = format!("cachedContents/{id}").into(),
+                _ => body["id"] = id.into(),
+            }
+            body
+        }
+        ("post", path) if path.ends_with("/files") => {
+            let store = path.rsplit('/').nth(1).unwrap();
+            let file = request.json()["file_id"].clone();
+            let told = json!({"id": file, "object": "vector_store.file", "vector_store_id": store});
+            return ("200 OK", told);
+        }
+        ("get", "/v1/vector_stores") => return ("200 OK", list("vector_store")),
+        ("get", "/v1/containers") => return ("200 OK", list("container")),
+        ("get", "/v1beta/cachedcontents") => {
+            let all = list("cached")["data"].clone();
+            return ("200 OK", json!({"cachedContents": all}));
+        }
         ("post", "/v1/chat/completions") => {
             let told = json!({"index": 0, "message": {"role": "assistant", "content": "read"}, "finish_reason": "stop"});
             return ("200 OK", json!({"choices": [told]}));
@@ -67,7 +93,9 @@ fn answer(
         }
         (_, path) => {
             let id = path.trim_end_matches("/cancel").rsplit('/').next().unwrap();
-            let found = things.iter().find(|thing| thing["id"] == id).cloned();
+            let cached = format!("cachedContents/{id}");
+            let is = |thing: &&Value| thing["id"] == id || thing["name"] == *cached;
+            let found = things.iter().find(is).cloned();
             return found.map_or(("404 Not Found", json!({})), |thing| ("200 OK", thing));
         }
     };
@@ -342,6 +370,186 @@ async fn what_a_batch_answered_is_judged_when_it_is_read() {
     let line = reply.json();
     assert_eq!(line["custom_id"], "1");
     assert!(!reply.text().contains("forbidden"), "{line}");
+}
+
+/// Two tenants before an upstream that keeps things.
+async fn two_tenants(upstream: &Scripted) -> (Forebay, Client, Client) {
+    let (mine, theirs) = (Key::of("acme"), Key::of("other"));
+    let config = Config::new("").keys(&[&mine, &theirs]).upstream(
+        "kept",
+        &upstream.url(),
+        "models = { m = \"up-1\" }",
+    );
+    let forebay = Forebay::start(config).await;
+    let (mine, theirs) = (forebay.client_of(&mine), forebay.client_of(&theirs));
+    (forebay, mine, theirs)
+}
+
+#[tokio::test]
+async fn a_vector_store_is_its_tenants_alone_with_all_that_is_in_it() {
+    let (upstream, kept) = keeper().await;
+    let (_forebay, mine, theirs) = two_tenants(&upstream).await;
+    let file = id(&upload(&mine, "user_data", "text").await);
+    let making = json!({"name": "s", "file_ids": [file], "metadata": {"a": "b"}});
+    let made = mine.post("/v1/vector_stores", &making).await;
+    let store = id(&made);
+    assert!(store.starts_with("vs_fb"), "{store}");
+    assert_eq!(made.json()["metadata"], json!({"a": "b"}));
+    assert_eq!(kept.lock().unwrap()[1]["file_ids"], json!(["file-0"]));
+    let stolen = theirs.post("/v1/vector_stores", &making).await;
+    stolen.is_error(404, "file_not_found");
+
+    let home = format!("/v1/vector_stores/{store}");
+    let within = mine
+        .post(&format!("{home}/files"), &json!({"file_id": file}))
+        .await;
+    assert_eq!(within.json()["id"], file.as_str(), "{}", within.text());
+    assert_eq!(within.json()["vector_store_id"], store.as_str());
+    let changed = mine.post(&home, &json!({"metadata": {"c": "d"}})).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let sent = upstream.received().pop().unwrap();
+    assert!(
+        sent.head.starts_with("post /v1/vector_stores/vs_1 "),
+        "{}",
+        sent.head
+    );
+    assert!(sent.json()["metadata"]["forebay_owner"].is_string());
+    let list = |client: &Client| {
+        let client = client.clone();
+        async move { client.get("/v1/vector_stores?limit=5").await.json()["data"].clone() }
+    };
+    assert_eq!(list(&mine).await[0]["id"], store.as_str());
+    assert_eq!(list(&theirs).await, json!([]));
+
+    let asked = upstream.calls();
+    for path in [
+        home.clone(),
+        format!("{home}/files"),
+        format!("{home}/files/{file}"),
+    ] {
+        theirs.get(&path).await.is_error(404, "not_found");
+    }
+    for path in [
+        "/v1/vector_stores/vs_1".to_owned(),
+        "/v1/vector_stores/vs_1/files".to_owned(),
+        format!("{home}/nothing"),
+        format!("{home}/files/..%2F..%2Ffiles"),
+        format!("{home}/files/a/content/more"),
+        format!("{home}/files/{file}00"),
+    ] {
+        mine.get(&path).await.is_error(404, "not_found");
+    }
+    let searching = json!({"input": "a", "vector_store_ids": [store]});
+    let refused = theirs.post("/v1/moderations", &searching).await;
+    refused.is_error(404, "vector_store_not_found");
+    let raw = json!({"input": "a", "tools": [{"vector_store_ids": ["vs_1"]}]});
+    mine.post("/v1/moderations", &raw)
+        .await
+        .is_error(404, "vector_store_not_found");
+    assert_eq!(upstream.calls(), asked);
+    mine.post("/v1/moderations", &searching).await;
+    let sent = upstream.received().pop().unwrap().json();
+    assert_eq!(sent["vector_store_ids"], json!(["vs_1"]));
+}
+
+#[tokio::test]
+async fn a_container_is_its_tenants_alone() {
+    let (upstream, kept) = keeper().await;
+    let (_forebay, mine, theirs) = two_tenants(&upstream).await;
+    let made = mine.post("/v1/containers", &json!({"name": "c"})).await;
+    let container = id(&made);
+    assert_eq!(made.json()["name"], "c");
+    assert!(
+        kept.lock().unwrap()[0]["name"]
+            .as_str()
+            .unwrap()
+            .starts_with("fb-")
+    );
+    let list = mine.get("/v1/containers").await.json();
+    assert_eq!(
+        (&list["data"][0]["id"], &list["data"][0]["name"]),
+        (&json!(container), &json!("c"))
+    );
+    assert_eq!(theirs.get("/v1/containers").await.json()["data"], json!([]));
+    theirs
+        .get(&format!("/v1/containers/{container}"))
+        .await
+        .is_error(404, "not_found");
+    for (client, name, status) in [
+        (&mine, container.as_str(), 200),
+        (&theirs, &container, 404),
+        (&mine, "cntr_0", 404),
+    ] {
+        for body in [
+            json!({"input": "a", "container": name}),
+            json!({"input": "a", "tools": [{"type": "code_interpreter", "container": name}]}),
+        ] {
+            let reply = client.post("/v1/moderations", &body).await;
+            assert_eq!(reply.status, status, "{body}: {}", reply.text());
+        }
+    }
+    // What a tool is called with, and a word in a text, name no container.
+    let plain = json!({"input": "a \"container\"", "x": {"arguments": {"container": "box"}}});
+    assert_eq!(mine.post("/v1/moderations", &plain).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_gemini_keeps_is_its_tenants_alone() {
+    let (upstream, kept) = keeper().await;
+    let (_forebay, mine, theirs) = two_tenants(&upstream).await;
+    let path = "/v1beta/cachedContents";
+    let contents = json!([{"role": "user", "parts": [{"text": "a long book"}]}]);
+    let making = json!({"model": "models/m", "displayName": "d", "contents": contents});
+    let made = mine.post(path, &making).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let name = made.json()["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("cachedContents/fb"), "{name}");
+    assert_eq!(made.json()["displayName"], "d");
+    assert_eq!(kept.lock().unwrap()[0]["model"], "models/up-1");
+    let unknown = json!({"model": "models/none", "contents": contents});
+    assert_eq!(mine.post(path, &unknown).await.status, 404);
+    let own = format!("/v1beta/{name}");
+    assert_eq!(mine.get(&own).await.json()["name"], name.as_str());
+    let patch = mine
+        .send(Method::PATCH, &own, "{\"ttl\":\"60s\"}")
+        .await
+        .unwrap();
+    assert_eq!(Reply::read(patch).await.status, 200);
+    let sent = upstream.received().pop().unwrap();
+    assert!(
+        sent.head.starts_with("patch /v1beta/cachedcontents/0 "),
+        "{}",
+        sent.head
+    );
+    let list = |client: &Client| {
+        let client = client.clone();
+        async move { client.get(path).await.json()["cachedContents"].clone() }
+    };
+    assert_eq!(list(&mine).await[0]["name"], name.as_str());
+    assert_eq!(list(&theirs).await, json!([]));
+    let asked = upstream.calls();
+    for (client, path) in [(&theirs, own.as_str()), (&mine, "/v1beta/cachedContents/0")] {
+        let reply = client.get(path).await;
+        assert_eq!(reply.status, 404, "{}", reply.text());
+        assert_eq!(reply.json()["error"]["status"], "NOT_FOUND");
+        assert_eq!(delete(client, path).await.status, 404);
+    }
+    let asking = |cached: &str| json!({"contents": contents, "cachedContent": cached});
+    let generate = "/v1beta/models/m:generateContent";
+    for (client, cached) in [(&theirs, name.as_str()), (&mine, "cachedContents/0")] {
+        let reply = client.post(generate, &asking(cached)).await;
+        assert_eq!(reply.status, 404, "{}", reply.text());
+    }
+    let twice = asking(&name)
+        .to_string()
+        .replacen('{', "{\"cachedContent\":\"x\",", 1);
+    let reply = mine.post_bytes(generate, twice).await;
+    assert!((400..500).contains(&reply.status), "{}", reply.text());
+    assert_eq!(upstream.calls(), asked);
+    let passed = json!({"input": "a", "cachedContent": name});
+    mine.post("/v1/moderations", &passed).await;
+    let sent = upstream.received().pop().unwrap().json();
+    assert_eq!(sent["cachedContent"], "cachedContents/0");
 }
 
 const RAW: &str = "[[raw]]\nmethod = \"POST\"\npath = \"/v1/fine_tuning/jobs\"\nupstream = \"kept\"\ntenants = [\"acme\"]\n";

@@ -21,7 +21,8 @@ pub enum Judging {
 pub struct ThroughConfig {
     /// Its name: `rerank`, `moderations`, `images.generations`, `images.edits`,
     /// `images.variations`, `audio.speech`, `audio.transcriptions`, `audio.translations`, `score`,
-    /// `tokenize`, `detokenize`, `classify`, `pooling`, `files`, `batches`.
+    /// `tokenize`, `detokenize`, `classify`, `pooling`, `files`, `batches`, `vector_stores`,
+    /// `containers`, `cachedContents`.
     pub endpoint: String,
     /// Whether the guardrails judge it. Sound, pictures and files can't be read: where a rule
     /// applies, such requests are refused unless this is `off`. Default `on`.

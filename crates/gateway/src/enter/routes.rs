@@ -56,7 +56,7 @@ pub(super) enum Kind {
     Model,
     /// What passes through as it is.
     Through(&'static Passage),
-    /// A file or a batch that an upstream keeps.
+    /// A thing that an upstream keeps.
     Object(Thing, Verb),
 }
 
@@ -83,6 +83,8 @@ const OPENAI: &[&str] = &[
 const ANTHROPIC: &[&str] = &["/v1", "", "/anthropic/v1", "/api/v1"];
 /// Google's: the Gemini API's versions, and the vendor's client in its Vertex mode.
 const GOOGLE: &[&str] = &["/v1beta", "/v1", "*/publishers/google"];
+/// The Gemini API alone.
+const GEMINI: &[&str] = &["/v1beta", "/v1"];
 /// What only engines have.
 const ENGINES: &[&str] = &["/v1", ""];
 const AZURE: &[&str] = &["/openai/deployments"];
@@ -277,6 +279,81 @@ const ROWS: &[Row] = &[
         "/batches/{model}",
         Kind::Object(Thing::Batch, Verb::Get),
     ),
+    row(
+        OPENAI,
+        "/vector_stores",
+        Kind::Object(Thing::VectorStore, Verb::Create),
+    ),
+    row(
+        OPENAI,
+        "/vector_stores",
+        Kind::Object(Thing::VectorStore, Verb::List),
+    ),
+    row(
+        OPENAI,
+        "/vector_stores/{model}",
+        Kind::Object(Thing::VectorStore, Verb::Get),
+    ),
+    row(
+        OPENAI,
+        "/vector_stores/{model}",
+        Kind::Object(Thing::VectorStore, Verb::Update),
+    ),
+    row(
+        OPENAI,
+        "/vector_stores/{model}",
+        Kind::Object(Thing::VectorStore, Verb::Delete),
+    ),
+    row(
+        OPENAI,
+        "/containers",
+        Kind::Object(Thing::Container, Verb::Create),
+    ),
+    row(
+        OPENAI,
+        "/containers",
+        Kind::Object(Thing::Container, Verb::List),
+    ),
+    row(
+        OPENAI,
+        "/containers/{model}",
+        Kind::Object(Thing::Container, Verb::Get),
+    ),
+    row(
+        OPENAI,
+        "/containers/{model}",
+        Kind::Object(Thing::Container, Verb::Update),
+    ),
+    row(
+        OPENAI,
+        "/containers/{model}",
+        Kind::Object(Thing::Container, Verb::Delete),
+    ),
+    row(
+        GEMINI,
+        "/cachedContents",
+        Kind::Object(Thing::CachedContent, Verb::Create),
+    ),
+    row(
+        GEMINI,
+        "/cachedContents",
+        Kind::Object(Thing::CachedContent, Verb::List),
+    ),
+    row(
+        GEMINI,
+        "/cachedContents/{model}",
+        Kind::Object(Thing::CachedContent, Verb::Get),
+    ),
+    row(
+        GEMINI,
+        "/cachedContents/{model}",
+        Kind::Object(Thing::CachedContent, Verb::Patch),
+    ),
+    row(
+        GEMINI,
+        "/cachedContents/{model}",
+        Kind::Object(Thing::CachedContent, Verb::Delete),
+    ),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -378,6 +455,7 @@ impl Kind {
             | Kind::ResponseDeletion
             | Kind::ResponseInput
             | Kind::ResponseCancel => Wire::Responses,
+            Kind::Object(Thing::CachedContent, _) => Wire::Gemini,
             Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => Wire::Chat,
         }
     }

@@ -29,6 +29,8 @@ const OPENAI: &[&str] = &[
     "audio.translations",
     "files",
     "batches",
+    "vector_stores",
+    "containers",
 ];
 const AZURE: &[&str] = &[
     "images.generations",
@@ -38,6 +40,8 @@ const AZURE: &[&str] = &[
     "audio.translations",
     "files",
     "batches",
+    "vector_stores",
+    "containers",
 ];
 /// vLLM 0.32: `vllm/entrypoints`.
 const VLLM: &[&str] = &[
@@ -75,6 +79,7 @@ impl Provider {
             Provider::Sglang => SGLANG,
             Provider::Llamacpp => LLAMACPP,
             Provider::Cohere => &["rerank"],
+            Provider::Gemini => &["cachedContents"],
             Provider::Mistral => &["moderations", "audio.transcriptions"],
             _ => &[],
         }

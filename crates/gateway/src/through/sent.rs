@@ -26,6 +26,8 @@ pub(crate) struct Sent {
     pub(crate) at: Option<At>,
     /// The only upstream that may be asked.
     pub(crate) only: Option<String>,
+    /// What stands before the model's name in the body.
+    pub(super) before_model: &'static str,
     /// Models that the upstream has to serve, besides.
     pub(crate) models: Vec<String>,
     /// The requests in its file, where that is a batch.
@@ -92,6 +94,7 @@ impl Sent {
             media,
             at: None,
             only: None,
+            before_model: "",
             models: Vec::new(),
             batch: None,
             content,
@@ -107,6 +110,7 @@ impl Sent {
             media: HeaderValue::from_static("application/json"),
             at: Some(at),
             only: Some(upstream),
+            before_model: "",
             models: Vec::new(),
             batch: None,
             content: Content::Nothing,
@@ -211,7 +215,10 @@ impl Sent {
         names: &[(String, String)],
     ) -> Result<Bytes, GatewayError> {
         match &self.content {
-            Content::Json(passing) => Ok(passing.with(&self.texts, model)),
+            Content::Json(passing) => {
+                let model = model.map(|model| format!("{}{model}", self.before_model));
+                Ok(passing.with(&self.texts, model.as_deref()))
+            }
             Content::Form(form) => {
                 let file = self.batch.as_ref().and_then(|lines| lines.named(names));
                 form.with(&self.texts, model, file.as_deref())

@@ -1,7 +1,7 @@
 //! The endpoints that pass through as they are: where they are, what their bodies and answers
 //! hold, and what of it is text. One row each.
 
-use forebay_dialect::passing::Member::{Media, Text, Word};
+use forebay_dialect::passing::Member::{Media, Text, Tree, Word};
 use forebay_dialect::passing::Table;
 use http::HeaderMap;
 
@@ -175,7 +175,7 @@ pub(crate) static TOKENIZE: Passage = json(
         ("messages[].content", Text),
         ("messages[].content[].type", Word),
         ("messages[].content[].text", Text),
-        ("tools", forebay_dialect::passing::Member::Tree),
+        ("tools", Tree),
         ("chat_template", Text),
     ],
     Answer::Text(WORDS),
@@ -290,8 +290,62 @@ pub(crate) static BATCHES: Passage = json(
         ("input_file_id", Word),
         ("endpoint", Word),
         ("completion_window", Word),
-        ("metadata", forebay_dialect::passing::Member::Tree),
+        ("metadata", Tree),
         ("output_expires_after.anchor", Word),
+    ],
+    Answer::Text(&[]),
+);
+
+pub(crate) static VECTOR_STORES: Passage = json(
+    "vector_stores",
+    "/v1/vector_stores",
+    &[
+        ("name", Text),
+        ("description", Text),
+        ("metadata", Tree),
+        ("attributes", Tree),
+        ("filters", Tree),
+        ("query", Text),
+        ("query[]", Text),
+        ("file_id", Word),
+        ("file_ids[]", Word),
+        ("expires_after.anchor", Word),
+        ("chunking_strategy.type", Word),
+        ("ranking_options.ranker", Word),
+    ],
+    Answer::Text(&[]),
+);
+
+pub(crate) static CONTAINERS: Passage = json(
+    "containers",
+    "/v1/containers",
+    &[
+        ("name", Text),
+        ("file_id", Word),
+        ("file_ids[]", Word),
+        ("expires_after.anchor", Word),
+        ("memory_limit", Word),
+    ],
+    Answer::Text(&[]),
+);
+
+/// Gemini's.
+pub(crate) static CACHED_CONTENTS: Passage = json(
+    "cachedContents",
+    "/v1beta/cachedContents",
+    &[
+        ("model", Word),
+        ("displayName", Text),
+        ("ttl", Word),
+        ("expireTime", Word),
+        ("contents[].role", Word),
+        ("contents[].parts[].text", Text),
+        ("contents[].parts[].functionCall", Tree),
+        ("contents[].parts[].functionResponse", Tree),
+        ("systemInstruction.role", Word),
+        ("systemInstruction.parts[].text", Text),
+        ("tools", Tree),
+        ("toolConfig", Tree),
     ],
     Answer::Text(&[]),
 );
@@ -316,4 +370,7 @@ pub(crate) const NAMES: &[&str] = &[
     "pooling",
     "files",
     "batches",
+    "vector_stores",
+    "containers",
+    "cachedContents",
 ];

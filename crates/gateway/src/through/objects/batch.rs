@@ -176,7 +176,8 @@ fn request(
     let start = raw.as_ptr().addr().saturating_sub(file.as_ptr().addr());
     let place = start..start + raw.len();
     let body = file.slice_ref(raw);
-    if super::references(&body) {
+    let refers = super::resolve(&body, &identity.secret, false);
+    if refers.is_err() || refers.is_ok_and(|(_, at)| at.is_some()) {
         return Err(invalid(
             number,
             "the requests of a batch can't refer to files",

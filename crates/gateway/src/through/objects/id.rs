@@ -12,6 +12,12 @@ pub(crate) enum Thing {
     File,
     /// A batch of requests.
     Batch,
+    /// Files that can be searched.
+    VectorStore,
+    /// Where a model's code runs.
+    Container,
+    /// The beginning of a prompt that Gemini keeps.
+    CachedContent,
 }
 
 /// Bytes of the proof: a forger would have to guess 128 bits.
@@ -19,14 +25,35 @@ const PROOF: usize = 16;
 /// The longest name that is opened: an upstream's name and id of 256 bytes each.
 const MAX_ID: usize = 1200;
 
-/// What stands before every sealed name of a file, to find them in bodies.
-pub(super) const FILE: &str = "file-fb";
-
 impl Thing {
-    fn before(self) -> &'static str {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [
+        Self::File,
+        Self::Batch,
+        Self::VectorStore,
+        Self::Container,
+        Self::CachedContent,
+    ];
+
+    /// What stands before every sealed name, to find them in bodies.
+    pub(super) const fn before(self) -> &'static str {
         match self {
-            Thing::File => FILE,
+            Thing::File => "file-fb",
             Thing::Batch => "batch_fb",
+            Thing::VectorStore => "vs_fb",
+            Thing::Container => "cntr_fb",
+            Thing::CachedContent => "cachedContents/fb",
+        }
+    }
+
+    /// What clients call it.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Thing::File => "File",
+            Thing::Batch => "Batch",
+            Thing::VectorStore => "Vector store",
+            Thing::Container => "Container",
+            Thing::CachedContent => "CachedContent",
         }
     }
 
@@ -34,6 +61,9 @@ impl Thing {
         match self {
             Thing::File => b"forebay file id v1",
             Thing::Batch => b"forebay batch id v1",
+            Thing::VectorStore => b"forebay vector store id v1",
+            Thing::Container => b"forebay container id v1",
+            Thing::CachedContent => b"forebay cached content id v1",
         }
     }
 }
@@ -75,6 +105,14 @@ fn proof(secret: &[u8; 32], thing: Thing, upstream: &str, own: &str) -> [u8; PRO
     out
 }
 
+/// The thing, its upstream and its own name there, where this is any name that the tenant was given.
+pub(super) fn open_any(secret: &[u8; 32], name: &str) -> Option<(Thing, String, String)> {
+    let mut things = Thing::ALL.into_iter();
+    let thing = things.find(|thing| name.starts_with(thing.before()))?;
+    let (upstream, own) = open(secret, thing, name)?;
+    Some((thing, upstream, own))
+}
+
 /// The mark that the tenant's things carry at upstreams, so that lists can tell them.
 pub(super) fn mark(secret: &[u8; 32]) -> String {
     hex::encode(&keyed(secret, &[b"forebay mark v1"])[..12])
@@ -94,7 +132,7 @@ mod tests {
         assert_eq!(open(&theirs, Thing::File, &name), None);
         let batch = name.replace("file-", "batch_");
         assert_eq!(open(&mine, Thing::Batch, &batch), None);
-        for at in FILE.len()..name.len() {
+        for at in "file-fb".len()..name.len() {
             let mut other = name.clone().into_bytes();
             other[at] = if other[at] == b'0' { b'1' } else { b'0' };
             let other = String::from_utf8(other).unwrap();

@@ -29,7 +29,7 @@ impl Query {
     ) -> Result<Self, GatewayError> {
         let usual = match thing {
             Thing::File => MAX_LIMIT,
-            Thing::Batch => 20,
+            _ => 20,
         };
         let mut read = Self {
             limit: usual,
@@ -47,14 +47,14 @@ impl Query {
         let pairs = query.unwrap_or_default().split('&');
         for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
             match name {
-                "limit" => {
+                "limit" | "pageSize" => {
                     let limit = value.parse().ok().filter(|n| (1..=10_000).contains(n));
                     let limit: usize = limit
                         .ok_or_else(|| bad("limit is a number from 1 to 10000", Some(name)))?;
                     read.limit = limit.min(MAX_LIMIT);
                 }
-                "after" => {
-                    let after = open(secret, thing, value);
+                "after" | "pageToken" => {
+                    let after = open(secret, thing, &value.replace("%2F", "/"));
                     read.after = Some(after.ok_or_else(|| super::serve::unknown(thing, value))?);
                 }
                 "purpose" | "order" if plain(value) => {
@@ -70,9 +70,13 @@ impl Query {
 
     /// The path of an upstream's page behind one of its things.
     pub(super) fn path(&self, home: &str, after: Option<&str>) -> String {
+        if self.thing == Thing::CachedContent {
+            let token = after.map(|token| format!("&pageToken={}", crate::route::encode(token)));
+            return format!("{home}?pageSize=1000{}", token.unwrap_or_default());
+        }
         let size = match self.thing {
             Thing::File => 1000,
-            Thing::Batch => 100,
+            _ => 100,
         };
         let after = after.map(|own| format!("&after={}", crate::route::encode(own)));
         let (after, rest) = (after.unwrap_or_default(), &self.rest);
@@ -88,8 +92,18 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read(body: &[u8]) -> Result<Self, GatewayError> {
+    pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Self, GatewayError> {
         let mut body: Value = serde_json::from_slice(body).map_err(|_| nonsense())?;
+        if thing == Thing::CachedContent {
+            // Google leaves out what is empty.
+            let things = body.get_mut("cachedContents").map(Value::take);
+            let next = body.get("nextPageToken").and_then(Value::as_str);
+            let next = next.filter(|token| !token.is_empty()).map(str::to_owned);
+            return match things.unwrap_or(Value::Array(Vec::new())) {
+                Value::Array(things) => Ok(Self { things, next }),
+                _ => Err(nonsense()),
+            };
+        }
         let more = body.get("has_more").and_then(Value::as_bool) == Some(true);
         let Value::Array(things) = body.get_mut("data").map(Value::take).unwrap_or_default() else {
             return Err(nonsense());
@@ -109,7 +123,15 @@ impl Page {
 }
 
 /// A list as a client reads it.
-pub(super) fn told(things: Vec<Value>, more: bool) -> Value {
+pub(super) fn told(thing: Thing, things: Vec<Value>, more: bool) -> Value {
+    if thing == Thing::CachedContent {
+        let last = things.last().and_then(|last| last.get("name")).cloned();
+        let mut told = json!({"cachedContents": things});
+        if let (true, Some(last)) = (more, last) {
+            told["nextPageToken"] = last;
+        }
+        return told;
+    }
     let id = |thing: Option<&Value>| thing.and_then(|thing| thing.get("id")).cloned();
     let (first, last) = (id(things.first()), id(things.last()));
     json!({"object": "list", "data": things, "first_id": first, "last_id": last, "has_more": more})

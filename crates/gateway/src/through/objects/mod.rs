@@ -1,4 +1,4 @@
-//! Files and batches: what upstreams keep for a client. All tenants share an upstream's account, so
+//! Files, batches, vector stores, containers and cached contents: what upstreams keep for a client. All tenants share an upstream's account, so
 //! a name is bound to the tenant that made the thing: another's is a 404, and lists show a tenant
 //! its own alone.
 
@@ -8,6 +8,7 @@ mod list;
 mod names;
 mod refer;
 mod serve;
+mod within;
 
 pub(super) use batch::Lines;
 pub(crate) use id::Thing;

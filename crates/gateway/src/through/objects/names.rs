@@ -1,4 +1,4 @@
-//! The names in what an upstream says of a file or a batch, made the tenant's own, and the mark
+//! The names in what an upstream says of what it keeps, made the tenant's own, and the mark
 //! by which its things are known, put on and taken off.
 
 use bytes::Bytes;
@@ -7,8 +7,50 @@ use serde_json::{Map, Value};
 use super::id::{Thing, mark, seal};
 use crate::error::{ErrorKind, GatewayError};
 
-/// The member of a batch's metadata that says whose it is.
+/// What stands before the names of what Gemini keeps.
+const CACHED: &str = "cachedContents/";
+
+/// The member of a thing's metadata that says whose it is.
 pub(super) const OWNER: &str = "forebay_owner";
+
+/// How a thing carries the mark of its tenant.
+enum Carries {
+    /// Before the name that its maker gave it, in this member.
+    Name(&'static str),
+    /// In its metadata.
+    Metadata,
+}
+
+impl Thing {
+    fn carries(self) -> Carries {
+        match self {
+            Thing::File => Carries::Name("filename"),
+            Thing::Container => Carries::Name("name"),
+            Thing::CachedContent => Carries::Name("displayName"),
+            Thing::Batch | Thing::VectorStore => Carries::Metadata,
+        }
+    }
+
+    /// The member that holds its own name.
+    fn id_member(self) -> &'static str {
+        match self {
+            Thing::CachedContent => "name",
+            _ => "id",
+        }
+    }
+}
+
+/// The members that name a thing, wherever they stand in an answer.
+const REFERRING: [(&str, Thing); 6] = [
+    ("file_id", Thing::File),
+    ("input_file_id", Thing::File),
+    ("output_file_id", Thing::File),
+    ("error_file_id", Thing::File),
+    ("vector_store_id", Thing::VectorStore),
+    ("container_id", Thing::Container),
+];
+/// Members that are the client's own through and through.
+const CLIENTS: [&str; 3] = ["metadata", "attributes", "content"];
 
 /// A tenant's things at one upstream.
 pub(super) struct Names<'n> {
@@ -26,41 +68,108 @@ impl Names<'_> {
     /// Whether a thing carries the tenant's mark.
     pub(super) fn is_own(&self, thing: &Value) -> bool {
         let mark = mark(self.secret);
-        let told = match self.thing {
-            Thing::File => thing.get("filename"),
-            Thing::Batch => thing.get("metadata").and_then(|meta| meta.get(OWNER)),
-        };
-        match (self.thing, told.and_then(Value::as_str)) {
-            (Thing::File, Some(told)) => told.starts_with(&format!("fb-{mark}-")),
-            (Thing::Batch, Some(told)) => told == mark,
-            _ => false,
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        match self.thing.carries() {
+            Carries::Name(member) => {
+                text(thing.get(member)).is_some_and(|told| told.starts_with(&format!("fb-{mark}-")))
+            }
+            Carries::Metadata => {
+                let told = thing.get("metadata").and_then(|meta| meta.get(OWNER));
+                text(told).is_some_and(|told| told == mark)
+            }
         }
     }
 
     /// What an upstream says of one thing, as the tenant sees it.
     pub(super) fn told(&self, mut value: Value) -> Value {
         if let Value::Object(members) = &mut value {
-            self.rename(members);
+            if let Some(Value::String(own)) = members.get_mut(self.thing.id_member()) {
+                *own = self.sealed(self.thing, own);
+            }
+            self.unmark(members);
         }
+        self.refer(&mut value);
         value
     }
 
-    fn rename(&self, members: &mut Map<String, Value>) {
-        for (name, value) in members.iter_mut() {
-            let thing = match name.as_str() {
-                "id" => self.thing,
-                "input_file_id" | "output_file_id" | "error_file_id" => Thing::File,
-                _ => continue,
-            };
-            if let Value::String(own) = value {
-                *own = seal(self.secret, thing, self.upstream, own);
+    /// What an upstream says of what is within one thing, such as the files of a vector store.
+    pub(super) fn told_within(&self, mut value: Value) -> Value {
+        self.within(&mut value);
+        if let Value::Object(members) = &mut value
+            && let Some(Value::Array(items)) = members.get_mut("data")
+        {
+            items.iter_mut().for_each(|item| self.within(item));
+            let id = |item: Option<&Value>| item.and_then(|item| item.get("id")).cloned();
+            let ends = [
+                ("first_id", id(items.first())),
+                ("last_id", id(items.last())),
+            ];
+            for (name, id) in ends {
+                if members.contains_key(name) {
+                    members.insert(name.to_owned(), id.unwrap_or_default());
+                }
             }
         }
+        self.refer(&mut value);
+        value
+    }
+
+    /// The files of a vector store go by the names of the files.
+    fn within(&self, value: &mut Value) {
+        let kind = value
+            .get("object")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let is_file = kind == "vector_store.file" || kind == "vector_store.file.deleted";
+        if let Some(Value::String(own)) = value.get_mut("id").filter(|_| is_file) {
+            *own = self.sealed(Thing::File, own);
+        }
+    }
+
+    /// The upstream's own name of a thing of this kind.
+    pub(super) fn opens(&self, name: &str) -> Option<String> {
+        super::id::open(self.secret, self.thing, name).map(|(_, own)| own)
+    }
+
+    fn sealed(&self, thing: Thing, own: &str) -> String {
+        let own = own
+            .strip_prefix(CACHED)
+            .filter(|_| thing == Thing::CachedContent)
+            .unwrap_or(own);
+        seal(self.secret, thing, self.upstream, own)
+    }
+
+    /// Names what it refers to, at any depth that JSON has here.
+    fn refer(&self, value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.refer(item)),
+            Value::Object(members) => {
+                for (name, value) in members.iter_mut() {
+                    let known = REFERRING.iter().find(|(known, _)| known == name);
+                    match (known, value) {
+                        (Some((_, thing)), Value::String(own)) => *own = self.sealed(*thing, own),
+                        (_, Value::String(file)) if name == "filename" => self.unmark_name(file),
+                        (_, value) if !CLIENTS.contains(&name.as_str()) => self.refer(value),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unmark_name(&self, name: &mut String) {
         let before = format!("fb-{}-", mark(self.secret));
-        if let Some(Value::String(file)) = members.get_mut("filename")
-            && let Some(given) = file.strip_prefix(&before)
+        if let Some(given) = name.strip_prefix(&before) {
+            *name = given.to_owned();
+        }
+    }
+
+    fn unmark(&self, members: &mut Map<String, Value>) {
+        if let Carries::Name(member) = self.thing.carries()
+            && let Some(Value::String(name)) = members.get_mut(member)
         {
-            *file = given.to_owned();
+            self.unmark_name(name);
         }
         if let Some(Value::Object(meta)) = members.get_mut("metadata") {
             meta.remove(OWNER);
@@ -74,11 +183,61 @@ pub(super) fn batch_body(
     file: &str,
     secret: &[u8; 32],
 ) -> Result<Bytes, GatewayError> {
-    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let Value::Object(members) = &mut body else {
-        return Err(bad("the body must be an object", None));
-    };
+    let mut members = object(body)?;
     members.insert("input_file_id".to_owned(), file.into());
+    mark_metadata(&mut members, secret)?;
+    Ok(Value::Object(members).to_string().into())
+}
+
+/// The body of a request that makes a thing, with the tenant's mark.
+pub(super) fn made_body(
+    thing: Thing,
+    body: &Bytes,
+    secret: &[u8; 32],
+) -> Result<Bytes, GatewayError> {
+    let mut members = object(body)?;
+    match thing.carries() {
+        Carries::Metadata => mark_metadata(&mut members, secret)?,
+        Carries::Name(member) => {
+            let name = match members.get(member) {
+                None | Some(Value::Null) => "",
+                Some(Value::String(name)) => name.as_str(),
+                Some(_) => return Err(bad("it must be a string", Some(member))),
+            };
+            let name = Names::marked(secret, name);
+            members.insert(member.to_owned(), name.into());
+        }
+    }
+    Ok(Value::Object(members).to_string().into())
+}
+
+/// The body of a request that changes a thing: where it sets the metadata, the mark stays in it.
+pub(super) fn changed_body(
+    thing: Thing,
+    body: &Bytes,
+    secret: &[u8; 32],
+) -> Result<Bytes, GatewayError> {
+    let mut members = object(body)?;
+    match thing.carries() {
+        Carries::Metadata if members.contains_key("metadata") => {
+            mark_metadata(&mut members, secret)?;
+        }
+        Carries::Name(member) if members.contains_key(member) => {
+            return Err(bad("it can't be changed", Some(member)));
+        }
+        _ => {}
+    }
+    Ok(Value::Object(members).to_string().into())
+}
+
+fn object(body: &Bytes) -> Result<Map<String, Value>, GatewayError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(bad("the body must be an object", None)),
+    }
+}
+
+fn mark_metadata(members: &mut Map<String, Value>, secret: &[u8; 32]) -> Result<(), GatewayError> {
     let meta = members
         .entry("metadata")
         .or_insert_with(|| Value::Object(Map::new()));
@@ -93,7 +252,7 @@ pub(super) fn batch_body(
         return Err(bad("metadata may have 15 members", Some("metadata")));
     }
     meta.insert(OWNER.to_owned(), mark(secret).into());
-    Ok(body.to_string().into())
+    Ok(())
 }
 
 pub(super) fn bad(message: &str, param: Option<&str>) -> GatewayError {

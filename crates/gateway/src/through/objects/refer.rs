@@ -1,11 +1,11 @@
-//! References to files in the bodies of other requests: a tenant may name its own, under the names
+//! References in the bodies of other requests to what upstreams keep: a tenant may name its own, under the names
 //! that it was given, and the request then goes to the upstream that keeps them.
 
 use bytes::Bytes;
 use forebay_dialect::passing::{Member, Passing, Table};
 use std::borrow::Cow;
 
-use super::id::{FILE, Thing, open};
+use super::id::{Thing, open_any};
 use crate::error::{ErrorKind, GatewayError};
 
 /// The members that name a file, in any format.
@@ -16,6 +16,17 @@ const NAMING: [&str; 5] = [
     "training_file",
     "validation_file",
 ];
+/// The members that name another thing: the last part of a path where that is unmistakable, else the
+/// whole path. `[]` is any element.
+const OTHERS: [(&str, Thing); 7] = [
+    ("vector_store_id", Thing::VectorStore),
+    ("vector_store_ids", Thing::VectorStore),
+    ("container.id", Thing::Container),
+    ("container", Thing::Container),
+    ("tools[].container", Thing::Container),
+    ("tools[].container.id", Thing::Container),
+    ("cached_content", Thing::CachedContent),
+];
 /// Nothing is listed: every string is read.
 const ALL: Table = &[("", Member::Tree)];
 
@@ -23,7 +34,15 @@ const ALL: Table = &[("", Member::Tree)];
 pub(crate) fn references(body: &[u8]) -> bool {
     let has = |text: &str| memchr::memmem::find(body, text.as_bytes()).is_some();
     // ASCII is escaped by nobody but who has something to hide.
-    has("file_id") || has("ing_file") || has("ion_file") || has(FILE) || has("\\u00")
+    has("file_id")
+        || has("ing_file")
+        || has("ion_file")
+        || has("vector_store")
+        || has("\"container\"")
+        || has("cachedContent")
+        || has("cached_content")
+        || Thing::ALL.iter().any(|thing| has(thing.before()))
+        || has("\\u00")
 }
 
 /// A body with the upstream's own names of the files that it refers to, and the upstream.
@@ -49,19 +68,31 @@ pub(crate) fn resolve<'b>(
         if said.member != Member::Text {
             continue;
         }
-        let named = NAMING.iter().any(|name| names(&said.path, name));
-        match open(secret, Thing::File, &said.text) {
-            Some((upstream, own)) => {
+        let named = named(&said.path);
+        match open_any(secret, &said.text) {
+            Some((thing, upstream, own)) => {
+                let own = match thing {
+                    Thing::CachedContent => format!("cachedContents/{own}"),
+                    _ => own,
+                };
                 if at.as_ref().is_some_and(|at| *at != upstream) {
-                    let error = "the files of one request are at different upstreams";
+                    let error = "what one request refers to is at different upstreams";
                     return Err(GatewayError::new(ErrorKind::InvalidRequest, error));
                 }
                 texts.push((place, own));
                 at = Some(upstream);
             }
-            None if named && !everyone => return Err(no_file(&said.path)),
-            None => {}
+            None if everyone => {}
+            None => match named {
+                // A tool's settings for a container that is made for the request.
+                Some(Thing::Container) if said.text == "auto" => {}
+                Some(thing) => return Err(missing(thing, &said.path)),
+                None => {}
+            },
         }
+    }
+    if !everyone && names_cached(body).is_some_and(|name| open_any(secret, &name).is_none()) {
+        return Err(missing(Thing::CachedContent, "cachedContent"));
     }
     Ok((Cow::Owned(read.with(&texts, None)), at))
 }
@@ -75,12 +106,61 @@ fn names(path: &str, member: &str) -> bool {
     path.rsplit('.').next() == Some(member)
 }
 
-fn no_file(path: &str) -> GatewayError {
+/// What a member of this path names.
+fn named(path: &str) -> Option<Thing> {
+    if NAMING.iter().any(|name| names(path, name)) {
+        return Some(Thing::File);
+    }
+    let mut plain = String::with_capacity(path.len());
+    let mut within = false;
+    for c in path.chars() {
+        match c {
+            '[' => {
+                plain.push_str("[]");
+                within = true;
+            }
+            ']' => within = false,
+            c if !within => plain.push(c),
+            _ => {}
+        }
+    }
+    let fits = |(name, thing): &(&str, Thing)| match thing {
+        Thing::VectorStore => names(path, name),
+        _ => plain == *name,
+    };
+    OTHERS
+        .iter()
+        .find(|row| fits(*row))
+        .map(|(_, thing)| *thing)
+}
+
+/// What Gemini's body says of what is cached. Its reader finds what is no JSON.
+fn names_cached(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Root {
+        #[serde(rename = "cachedContent", default)]
+        cached: Option<serde_json::Value>,
+    }
+    memchr::memmem::find(body, b"ached")?;
+    match serde_json::from_slice::<Root>(body) {
+        Ok(root) => root.cached?.as_str().map(str::to_owned),
+        // Said twice: whichever is read, it is not known here.
+        Err(error) => error.is_data().then(String::new),
+    }
+}
+
+fn missing(thing: Thing, path: &str) -> GatewayError {
+    let (what, code) = match thing {
+        Thing::VectorStore => ("vector store", "vector_store_not_found"),
+        Thing::Container => ("container", "container_not_found"),
+        Thing::CachedContent => ("cached content", "cached_content_not_found"),
+        Thing::File | Thing::Batch => ("file", "file_not_found"),
+    };
     GatewayError::new(
         ErrorKind::NotFound,
-        format!("{path} names a file that does not exist here"),
+        format!("{path} names a {what} that does not exist here"),
     )
-    .with_code("file_not_found")
+    .with_code(code)
     .with_param(Some(path))
 }
 

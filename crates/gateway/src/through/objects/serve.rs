@@ -1,4 +1,4 @@
-//! The way of a request about files or batches.
+//! The way of a request about what upstreams keep.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::batch::Lines;
 use super::id::{Thing, open};
 use super::list::{self, MAX_PAGES, Page, Query};
 use super::names::{Names, bad, batch_body};
+use super::within::Inner;
 use crate::answer::models::unknown_model;
 use crate::decide::LARGE;
 use crate::enter::identity::Identity;
@@ -37,6 +38,10 @@ pub(crate) enum Verb {
     Get,
     /// What is in one.
     Content,
+    /// Change one.
+    Update,
+    /// Change one, as Google asks for it.
+    Patch,
     /// Take one away.
     Delete,
     /// Stop one.
@@ -47,7 +52,8 @@ impl Verb {
     /// How it is asked.
     pub(crate) fn method(self) -> Method {
         match self {
-            Verb::Create | Verb::Cancel => Method::POST,
+            Verb::Create | Verb::Update | Verb::Cancel => Method::POST,
+            Verb::Patch => Method::PATCH,
             Verb::List | Verb::Get | Verb::Content => Method::GET,
             Verb::Delete => Method::DELETE,
         }
@@ -68,16 +74,22 @@ impl Thing {
         match self {
             Thing::File => &table::FILES,
             Thing::Batch => &table::BATCHES,
+            Thing::VectorStore => &table::VECTOR_STORES,
+            Thing::Container => &table::CONTAINERS,
+            Thing::CachedContent => &table::CACHED_CONTENTS,
         }
+    }
+
+    /// Whether an endpoint makes something that is kept.
+    pub(crate) fn keeps(passage: &Passage) -> bool {
+        let mut things = Self::ALL.into_iter();
+        things.any(|thing| thing.passage() == passage)
     }
 }
 
 /// The error for a name that the tenant was not given.
 pub(super) fn unknown(thing: Thing, name: &str) -> GatewayError {
-    let what = match thing {
-        Thing::File => "File",
-        Thing::Batch => "Batch",
-    };
+    let what = thing.noun();
     // 80: a name is no place for a payload.
     let shown: String = name.chars().take(80).collect();
     GatewayError::new(
@@ -98,7 +110,7 @@ pub(crate) struct Request<'r> {
     pub(crate) body: Bytes,
 }
 
-/// Serves one request about files or batches.
+/// Serves one request about what upstreams keep.
 pub(crate) async fn serve_object<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     asked: Request<'_>,
@@ -123,18 +135,47 @@ pub(crate) async fn serve_object<P: Platform>(
             caller: &caller,
             head: &asked.head.headers,
         },
+        parts: asked.head,
         thing: asked.thing,
         passage,
     };
     let content = match (asked.verb, asked.thing) {
         (Verb::Create, Thing::File) => keeper.upload(asked.body, ticket).await?,
         (Verb::Create, Thing::Batch) => keeper.begin_batch(asked.body, ticket).await?,
+        (Verb::Create, _) => keeper.make(asked.body, ticket).await?,
         (Verb::List, _) => keeper.list(asked.head.uri.query(), ticket).await?,
         (verb, thing) => {
-            let name = asked.name.unwrap_or_default();
+            let mut name = asked.name.unwrap_or_default();
+            if thing == Thing::CachedContent {
+                name.insert_str(0, "cachedContents/");
+            } else if !matches!(thing, Thing::File | Thing::Batch)
+                && let Some((name, within)) = name.split_once('/')
+            {
+                let (upstream, own) =
+                    open(&identity.secret, thing, name).ok_or_else(|| unknown(thing, name))?;
+                let inner = Inner {
+                    verb,
+                    upstream,
+                    own,
+                    within,
+                    query: asked.head.uri.query(),
+                };
+                let content = keeper.within(inner, asked.body, ticket).await?;
+                return Ok(Ready {
+                    headers: keeper.asking.describe(ticket),
+                    content,
+                });
+            }
             let (upstream, own) =
                 open(&identity.secret, thing, &name).ok_or_else(|| unknown(thing, &name))?;
-            keeper.one(verb, upstream, &own, ticket).await?
+            match verb {
+                Verb::Update | Verb::Patch => {
+                    keeper
+                        .change(verb, upstream, &own, asked.body, ticket)
+                        .await?
+                }
+                _ => keeper.one(verb, upstream, &own, ticket).await?,
+            }
         }
     };
     Ok(Ready {
@@ -144,14 +185,27 @@ pub(crate) async fn serve_object<P: Platform>(
 }
 
 /// One tenant's dealings with what upstreams keep.
-struct Keeper<'k, P: Platform> {
-    asking: Asking<'k, P>,
+pub(super) struct Keeper<'k, P: Platform> {
+    pub(super) asking: Asking<'k, P>,
+    parts: &'k request::Parts,
     thing: Thing,
     passage: &'static Passage,
 }
 
 impl<P: Platform> Keeper<'_, P> {
-    fn identity(&self) -> &Identity {
+    pub(super) fn thing(&self) -> Thing {
+        self.thing
+    }
+
+    pub(super) fn passage(&self) -> &'static Passage {
+        self.passage
+    }
+
+    pub(super) fn parts(&self) -> &request::Parts {
+        self.parts
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
         self.asking.identity
     }
 
@@ -209,26 +263,39 @@ impl<P: Platform> Keeper<'_, P> {
         })?;
         let (upstream, own) = open(&self.identity().secret, Thing::File, name)
             .ok_or_else(|| unknown(Thing::File, name).with_param(Some("input_file_id")))?;
-        let caller = self.asking.caller;
-        if !is_off(gateway, self.passage) {
-            let session = gateway.policies().session(caller, body.len()).await;
-            let mut session = session.map_err(|error| policy_failed(&error))?;
-            let secret = &self.identity().secret;
-            let (judged, denied) = judge(&mut session, caller, secret, &mut sent).await?;
-            ticket.summary.guard_hits.clone_from(&judged.hits);
-            // The metadata is told again whenever the batch is: nobody would put values back.
-            let masked = (!judged.masks.is_empty()).then(|| Reason {
-                code: "unmaskable".to_owned(),
-                detail: "a rule masks a value in the metadata of a batch".to_owned(),
-            });
-            if let Some(Reason { code, detail }) = denied.or(masked) {
-                return Err(GatewayError::new(ErrorKind::PromptDenied, detail).with_code(code));
-            }
-        }
+        self.refuse_denied(&mut sent, ticket).await?;
         let body = batch_body(&body, &own, &self.identity().secret)?;
         let mut sent = Sent::read(self.passage, None, head, body, bounds)?;
         sent.only = Some(upstream);
         self.ask(sent, ticket).await
+    }
+
+    /// Refuses what a rule denies. What is kept is told again and again: nobody would put masked
+    /// values back.
+    pub(super) async fn refuse_denied(
+        &self,
+        sent: &mut Sent,
+        ticket: &mut Ticket<P>,
+    ) -> Result<(), GatewayError> {
+        let (gateway, caller) = (self.asking.gateway, self.asking.caller);
+        if is_off(gateway, self.passage) {
+            return Ok(());
+        }
+        let session = gateway.policies().session(caller, sent.size()).await;
+        let mut session = session.map_err(|error| policy_failed(&error))?;
+        let secret = &self.identity().secret;
+        let (judged, denied) = judge(&mut session, caller, secret, sent).await?;
+        ticket.summary.guard_hits.clone_from(&judged.hits);
+        let masked = (!judged.masks.is_empty()).then(|| Reason {
+            code: "unmaskable".to_owned(),
+            detail: "a rule masks a value in what an upstream is to keep".to_owned(),
+        });
+        match denied.or(masked) {
+            Some(Reason { code, detail }) => {
+                Err(GatewayError::new(ErrorKind::PromptDenied, detail).with_code(code))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Does something with one thing.
@@ -258,10 +325,30 @@ impl<P: Platform> Keeper<'_, P> {
 
     /// Asks, and tells the answer in the tenant's names.
     async fn ask(&self, sent: Sent, ticket: &mut Ticket<P>) -> Result<Content<P>, GatewayError> {
+        self.tell(sent, false, ticket).await
+    }
+
+    /// The same; `within`: the answer is about what is in a thing.
+    pub(super) async fn tell(
+        &self,
+        sent: Sent,
+        within: bool,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
         let guard_output = self.guards_output().await?;
         let (upstream, body) = self.exchange(sent, guard_output, ticket).await?;
+        // A deletion at Google has no content.
+        let body = if body.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            body
+        };
         let value: Value = serde_json::from_slice(&body).map_err(|_| list::nonsense())?;
-        let told = self.names(&upstream).told(value);
+        let names = self.names(&upstream);
+        let told = match within {
+            true => names.told_within(value),
+            false => names.told(value),
+        };
         ticket.estimated(0, false);
         ticket.charge.settle();
         self.released(told.to_string().into(), guard_output, ticket)
@@ -324,7 +411,7 @@ impl<P: Platform> Keeper<'_, P> {
     }
 
     /// What is in a file: judged line by line where rules apply to what models say.
-    async fn content(
+    pub(super) async fn content(
         &self,
         mut sent: Sent,
         ticket: &mut Ticket<P>,
@@ -370,6 +457,11 @@ impl<P: Platform> Keeper<'_, P> {
             at = names.iter().position(|name| *name == upstream).unwrap_or(0);
             after = Some(own);
         }
+        // Google's pages go on by tokens of theirs: what was told before is passed over.
+        let mut told_before = None;
+        if self.thing == Thing::CachedContent {
+            told_before = after.take();
+        }
         let guard_output = self.guards_output().await?;
         let mut things = Vec::new();
         let mut pages = 0;
@@ -384,17 +476,30 @@ impl<P: Platform> Keeper<'_, P> {
             };
             let sent = Sent::about(self.passage, place, name.clone());
             let (_, body) = self.exchange(sent, guard_output, ticket).await?;
-            let page = Page::read(&body)?;
+            let page = Page::read(self.thing, &body)?;
             after.clone_from(&page.next);
             if after.is_none() {
                 at += 1;
             }
-            things.extend(page.own(&self.names(name)));
+            let names = self.names(name);
+            for thing in page.own(&names) {
+                let own = thing
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                match &told_before {
+                    Some(before) if names.opens(own).as_deref() == Some(before.as_str()) => {
+                        told_before = None;
+                    }
+                    Some(_) => {}
+                    None => things.push(thing),
+                }
+            }
         }
         let more = things.len() > query.limit;
         things.truncate(query.limit);
         ticket.nothing();
-        let told = list::told(things, more).to_string().into();
+        let told = list::told(self.thing, things, more).to_string().into();
         self.released(told, guard_output, ticket).await
     }
 }
@@ -466,7 +571,7 @@ fn has_all<P: Platform>(gateway: &Gateway<P>, sent: &Sent) -> Result<(), Gateway
 /// Nothing is said in the headers of such a request.
 pub(crate) fn check_head(verb: Verb, thing: Thing, head: &HeaderMap) -> Result<(), GatewayError> {
     match verb {
-        Verb::Create => thing.passage().check_head(head),
+        Verb::Create | Verb::Update | Verb::Patch => thing.passage().check_head(head),
         _ => Ok(()),
     }
 }
