@@ -7,6 +7,7 @@ import httpx
 import openai
 import pytest
 
+import redis_wire
 from edges import COMPONENTS, PLATFORMS, Edge, ask, engine, needs, on, release, up  # noqa: F401
 from forebay import BINARY, ROOT
 
@@ -90,27 +91,15 @@ def test_a_store_that_never_answers_costs_a_bounded_wait(engine, release, tmp_pa
 
 def test_answers_outlive_instances_in_a_real_redis(engine, release, tmp_path):
     needs("redis-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tmp_path],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert any("Ready to accept connections" in line for line in server.stdout)
+    with redis_wire.serving(tmp_path) as redis:
         config = tmp_path / "runtime.toml"
-        config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "redis://127.0.0.1:{port}"\n')
+        config.write_text(f'[key_value_store.default]\ntype = "redis"\nurl = "{redis.url}"\n')
         options = ["--runtime-config-file", config, "--max-instance-reuse-count", "1"]
         with Edge(up(engine.url, release, tmp_path, *options), "Serving") as edge:
             states = []
             # An answer is stored just after its client has it: a few repeats, each with a new instance.
             while len(states) < 20 and not (states and "hit" in states[-1]):
                 states.append(ask(edge).headers["cache-status"])
-    finally:
-        server.terminate()
-        server.wait(20)
     assert "hit" in states[-1], states
 
 

@@ -1,11 +1,14 @@
-//! The edge component beside its runtime's own hello: hits, the time to a stream's first event, the
-//! first request of an instance, and its size.
+//! The edge component beside its runtime's own hello and a plain proxy: hits, misses, the time to a
+//! stream's first event, the first request of an instance, and its size.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use crate::Options;
+use crate::edges::Served;
 use crate::http;
 use crate::peers::{Starter, Subject};
 use crate::report::Report;
@@ -26,15 +29,29 @@ pub(crate) fn run(starter: &Starter<'_>, options: &Options, report: &mut Report)
         let bytes = std::fs::metadata(file)?.len();
         report.result(key, Some(bytes as f64 / f64::from(1 << 20)));
     }
+    report.result(
+        "edge_gzip_mb",
+        compressed(&plain)?.map(|bytes| bytes as f64 / 1e6),
+    );
     hits(starter, options, report, &plain)?;
+    misses(starter, options, report, &plain)?;
     first_events(starter, options, report, &plain)
+}
+
+/// What the artefact weighs compressed, as platforms count it; nothing where gzip is missing.
+fn compressed(file: &Path) -> Result<Option<usize>> {
+    match Command::new("gzip").arg("-9c").arg(file).output() {
+        Ok(output) if output.status.success() => Ok(Some(output.stdout.len())),
+        Ok(output) => anyhow::bail!("{}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(_) => Ok(None),
+    }
 }
 
 fn hits(
     starter: &Starter<'_>,
     options: &Options,
     report: &mut Report,
-    component: &std::path::Path,
+    component: &Path,
 ) -> Result<()> {
     let upstream = starter.upstream()?;
     let hello = starter.hello(None)?;
@@ -57,10 +74,38 @@ fn hits(
         .runtime
         .block_on(throughput::caches(&edge.subject))?;
 
-    let subjects = [&hello.subject, &edge.subject];
+    let ratio = rates(starter, options, report, [&hello, &edge], false)?;
+    report.result("edge_hit_vs_hello", Some(ratio));
+    Ok(())
+}
+
+/// Every prompt another one, beside the handler that only passes on.
+fn misses(
+    starter: &Starter<'_>,
+    options: &Options,
+    report: &mut Report,
+    component: &Path,
+) -> Result<()> {
+    let upstream = starter.upstream()?;
+    let proxy = starter.hello(Some(&upstream))?;
+    let edge = starter.edge(component, &upstream)?;
+    let ratio = rates(starter, options, report, [&proxy, &edge], true)?;
+    report.result("edge_miss_vs_proxy", Some(ratio));
+    Ok(())
+}
+
+/// Requests a second of both in turns: the second's against the first's.
+fn rates(
+    starter: &Starter<'_>,
+    options: &Options,
+    report: &mut Report,
+    served: [&Served; 2],
+    distinct: bool,
+) -> Result<f64> {
+    let subjects = served.map(|served| &served.subject);
     let load = Load {
         connections: CONNECTIONS,
-        distinct: false,
+        distinct,
         seconds: options.seconds,
     };
     let measured = in_turns(
@@ -69,25 +114,25 @@ fn hits(
         |s| s.name.into(),
         |s, mark| wrk::window(&starter.rig.configs, &s.url, load, mark),
     );
+    let prompts = if distinct { "distinct" } else { "identical" };
     let mut rates = Vec::new();
     for (subject, windows) in subjects.iter().zip(measured) {
         let windows = windows?;
         let rate = median(windows.iter().map(|w| w.per_second)).context("no windows")?;
         report.row(
-            format!("{} under wasmtime, identical prompts", subject.name),
+            format!("{} under wasmtime, {prompts} prompts", subject.name),
             format!("{rate:>9.0} requests/s"),
         );
         rates.push(rate);
     }
-    report.result("edge_hit_vs_hello", Some(rates[1] / rates[0]));
-    Ok(())
+    Ok(rates[1] / rates[0])
 }
 
 fn first_events(
     starter: &Starter<'_>,
     options: &Options,
     report: &mut Report,
-    component: &std::path::Path,
+    component: &Path,
 ) -> Result<()> {
     let upstream = starter.sse_upstream(ttft::EVENTS, ttft::EVERY_MS)?;
     let hello = starter.hello(Some(&upstream))?;
