@@ -61,7 +61,7 @@ fn write(kind: &str, message: &str) -> String {
     let mut out = String::with_capacity(96 + message.len());
     out.push_str("{\"type\":\"error\",\"error\":{\"type\":\"");
     out.push_str(kind);
-    out.push_str("\"");
+    out.push('"');
     write::text(&mut out, "message", message);
     out.push_str("},\"request_id\":null}");
     out

@@ -62,7 +62,7 @@ impl State {
             write::raw(&mut out, "item", &item.json);
             out.push('}');
         }
-        out.push_str("]");
+        out.push(']');
         write::raw(
             &mut out,
             "response",
