@@ -242,6 +242,7 @@ fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<(
     pytest
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PATH", path_with(&equipment.tools))
+        .envs(equipment.agents.iter().cloned())
         .current_dir(&places.root);
     match &args.engine {
         Some(engine) => pytest.args(["-m", "engine", "--engine", engine]),

@@ -23,6 +23,7 @@ QUIET = {
     "DISABLE_TELEMETRY": "1",
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_AUTOUPDATER": "1",
+    "CLINE_NO_AUTO_UPDATE": "1",
     "NO_COLOR": "1",
 }
 
@@ -31,9 +32,20 @@ def installed(name):
     """The program; where it is not there, the test says what is missing, and fails on a build server."""
     found = sorted(INSTALLED.glob(name))
     if not found:
-        missing = f"MISSING tests/agents/node_modules/{name}: run npm ci in tests/agents"
-        (pytest.fail if os.environ.get("CI", "") not in ("", "0", "false") else pytest.skip)(missing)
+        lacking(f"tests/agents/node_modules/{name}: run npm ci in tests/agents")
     return found[0]
+
+
+def interpreter(variable, what):
+    """The interpreter of an agent's own Python environment, which `cargo xtask test` makes and names."""
+    found = os.environ.get(variable)
+    if not found:
+        lacking(f"{what}: cargo xtask test installs it and sets {variable}")
+    return found
+
+
+def lacking(what):
+    (pytest.fail if os.environ.get("CI", "") not in ("", "0", "false") else pytest.skip)(f"MISSING {what}")
 
 
 def section(title):

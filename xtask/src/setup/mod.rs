@@ -47,6 +47,9 @@ impl fmt::Display for Missing {
 pub(crate) struct Equipment {
     /// The interpreter of the tests' own Python environment.
     pub(crate) python: Option<std::path::PathBuf>,
+    /// The interpreters of agents that need environments of their own, by the variable that tells
+    /// the tests.
+    pub(crate) agents: Vec<(&'static str, std::path::PathBuf)>,
     /// The folder that `cargo install` filled, which belongs on the PATH.
     pub(crate) tools: std::path::PathBuf,
     /// What could not be had.
@@ -81,6 +84,18 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     )
     .map_err(|lack| missing.push(lack))
     .ok();
+    let mut agents = Vec::new();
+    let mut own = vec![("FOREBAY_LLAMA_INDEX", "agents", "tests/agents")];
+    if std::env::var_os("FOREBAY_FULL").is_some_and(|full| full == "1") {
+        own.push(("FOREBAY_AIDER", "aider", "tests/agents/aider"));
+    }
+    for (variable, name, folder) in own {
+        let requirements = places.root.join(folder).join("requirements.txt");
+        match python::ensure(places, name, &requirements) {
+            Ok(python) => agents.push((variable, python)),
+            Err(lack) => missing.push(lack),
+        }
+    }
     missing.extend(tools::ensure(places));
     missing.extend(tools::ensure_node_clients(places));
     missing.extend(tools::ensure_worker_template(places));
@@ -88,6 +103,7 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     missing.extend(tools::ensure_agents(places));
     Equipment {
         python,
+        agents,
         tools: tools::folder(places),
         missing,
     }

@@ -146,7 +146,17 @@ pub(crate) fn ensure_node_clients(places: &Places) -> Option<Missing> {
 
 /// Installs the agents that the tests let work through the gateway.
 pub(crate) fn ensure_agents(places: &Places) -> Vec<Missing> {
-    ["@anthropic-ai/claude-code", "@openai/codex"]
+    let system = match std::env::consts::OS {
+        "macos" => "darwin",
+        system => system,
+    };
+    let processor = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        "x86_64" => "x64",
+        processor => processor,
+    };
+    let cline = format!("@cline/cli-{system}-{processor}");
+    ["@anthropic-ai/claude-code", "@openai/codex", &cline]
         .into_iter()
         .filter_map(|agent| {
             ensure_node_modules(places, "tests/agents", agent, "the tests with real agents")
