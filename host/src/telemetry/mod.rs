@@ -116,7 +116,13 @@ impl Observers {
 
     /// A rule turned a prompt or an answer away: once for each rule and tenant.
     fn denied(&self, summary: &Summary) {
-        let rule = summary.code.as_deref().unwrap_or("unnamed");
+        let mut hits = summary.guard_hits.iter().chain(&summary.way.output_hits);
+        let denying = hits.rfind(|hit| hit.action == "deny" && !hit.shadow);
+        let rule = match denying {
+            Some(hit) => hit.rule.as_str(),
+            // A component may deny without naming a rule.
+            None => summary.code.as_deref().unwrap_or("unnamed"),
+        };
         let tenant = summary.caller.as_ref().map_or("", |caller| &*caller.tenant);
         let what = format!("denied {rule} {tenant}");
         if let Some(due) = self.notices.due(&what, clock::now()) {
