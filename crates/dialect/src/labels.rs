@@ -33,6 +33,8 @@ pub struct Label {
     pub kind: LabelKind,
     /// Whether it is the name of a tool that is called.
     pub is_tool_name: bool,
+    /// The choice and the call of a stream whose name it is, or a piece of it.
+    pub call: Option<(u32, u32)>,
     /// The label, decoded.
     pub text: String,
     /// Its bytes, quotes included.
@@ -74,6 +76,8 @@ impl Payload {
             member: "",
             parent: "",
             echo: false,
+            choice: 0,
+            call: None,
         };
         walk.value(document.root(), context);
         Ok(walk.labels)
@@ -116,6 +120,8 @@ struct Context<'d> {
     member: &'d str,
     parent: &'d str,
     echo: bool,
+    choice: u32,
+    call: Option<u32>,
 }
 
 struct Walk {
@@ -130,6 +136,13 @@ impl Walk {
         match value.kind() {
             Kind::Object => {
                 let is_response = value.get("object").is_some_and(|o| o.is_str("response"));
+                let index = || value.get("index")?.as_integer()?.try_into().ok();
+                let (choice, call) = match context.member {
+                    "choices" => (index().unwrap_or(0), None),
+                    // Calls of whole answers have no number, and whole names.
+                    "tool_calls" => (context.choice, index()),
+                    _ => (context.choice, context.call),
+                };
                 for (key, member) in value.members() {
                     let name = key.as_str().unwrap_or_default();
                     if context.echo || !is_grammar_name(&name) {
@@ -137,12 +150,14 @@ impl Walk {
                             true => LabelKind::Echo,
                             false => LabelKind::Identifier,
                         };
-                        self.push(kind, false, key);
+                        self.push(kind, None, false, key);
                     }
                     let within = Context {
                         member: &name,
                         parent: context.member,
                         echo: context.echo || is_response && ECHOES.contains(&name.as_ref()),
+                        choice,
+                        call,
                     };
                     self.unless_skipped(member, within);
                 }
@@ -182,10 +197,22 @@ impl Walk {
             _ => LabelKind::Words,
         };
         let is_tool_name = is_name && CALLS.contains(&context.parent);
-        self.push(kind, is_tool_name, value);
+        let call = context.call.filter(|_| is_tool_name);
+        self.push(
+            kind,
+            call.map(|call| (context.choice, call)),
+            is_tool_name,
+            value,
+        );
     }
 
-    fn push(&mut self, kind: LabelKind, is_tool_name: bool, value: Value<'_>) {
+    fn push(
+        &mut self,
+        kind: LabelKind,
+        call: Option<(u32, u32)>,
+        is_tool_name: bool,
+        value: Value<'_>,
+    ) {
         let text = value.as_str().unwrap_or_default();
         if text.is_empty() {
             return;
@@ -193,6 +220,7 @@ impl Walk {
         self.labels.push(Label {
             kind,
             is_tool_name,
+            call,
             text: text.into_owned(),
             span: value.span(),
         });

@@ -59,6 +59,7 @@ mod request;
 mod responses;
 mod rewrite;
 pub mod shelf;
+mod spelled;
 pub mod sse;
 mod swap;
 pub mod vocabulary;

@@ -71,6 +71,7 @@ pub(crate) fn verdict(
         action,
         hits,
         guard_output: verdict.guard_output,
+        output_enforced: verdict.output_enforced,
         scope: verdict.scope,
     })
 }

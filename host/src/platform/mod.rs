@@ -7,6 +7,7 @@ mod body;
 mod connect;
 mod failure;
 mod media;
+mod share;
 mod tokenizers;
 mod transport;
 
@@ -23,11 +24,12 @@ use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::Observation;
 use forebay_gateway::platform::{
-    FreshConnection, Platform, TransportError, UpstreamBody, UpstreamTransport,
+    FreshConnection, MemoryShare, Platform, TransportError, UpstreamBody, UpstreamTransport,
 };
 use forebay_gateway::policy::Policies;
 use moka::sync::Cache;
 
+use crate::listener::Held;
 use crate::store::MemoryStore;
 use crate::telemetry::Observers;
 
@@ -45,6 +47,7 @@ pub struct Native<P> {
     memo: Option<Cache<[u8; 32], Arc<Remembered>>>,
     observers: Arc<Observers>,
     aside: aside::Aside,
+    held: Arc<Held>,
     tokenizers: ArcSwap<Tokenizers>,
     policies: PhantomData<fn() -> P>,
 }
@@ -67,6 +70,7 @@ impl<P> Native<P> {
             memo,
             observers,
             aside: aside::Aside::default(),
+            held: Arc::default(),
             tokenizers: ArcSwap::default(),
             policies: PhantomData,
         }
@@ -80,6 +84,11 @@ impl<P> Native<P> {
     /// What it tells its observations to.
     pub fn observers(&self) -> &Arc<Observers> {
         &self.observers
+    }
+
+    /// Bytes of bodies in memory.
+    pub fn held(&self) -> &Arc<Held> {
+        &self.held
     }
 
     /// Entries of the memo.
@@ -149,6 +158,10 @@ impl<P: NativePolicies> Platform for Native<P> {
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
         self.aside.run(work)
+    }
+
+    fn share(&self) -> Box<dyn MemoryShare> {
+        Box::new(share::Share::of(&self.held))
     }
 
     fn observe(&self, observation: Observation) {
