@@ -100,6 +100,7 @@ impl Starter<'_> {
             subject: Subject {
                 name,
                 url: local(port),
+                admin: None,
                 server: Some(server),
             },
             compiled: began.elapsed(),

@@ -36,6 +36,15 @@ impl Connection {
         })
     }
 
+    /// Asks for a page and returns the response's head; its body follows.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Response<Incoming>> {
+        let request = Request::get(path)
+            .header("host", &self.authority)
+            .body(Full::default())?;
+        self.sender.ready().await?;
+        Ok(self.sender.send_request(request).await?)
+    }
+
     /// Sends a chat completion and returns the response's head; its body follows.
     pub(crate) async fn chat(&mut self, body: String) -> Result<Response<Incoming>> {
         let request = Request::post("/v1/chat/completions")

@@ -19,6 +19,8 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     /// Where it listens.
     pub(crate) url: String,
+    /// Where its health page is.
+    pub(crate) admin: Option<String>,
     /// The process, where this value owns it.
     pub(crate) server: Option<Server>,
 }
@@ -66,6 +68,7 @@ impl Starter<'_> {
         self.ready(Subject {
             name: "floor (no gateway)",
             url: local(port),
+            admin: None,
             server: Some(server),
         })
     }
@@ -87,6 +90,7 @@ impl Starter<'_> {
         self.ready(Subject {
             name: "floor (no gateway)",
             url: local(port),
+            admin: None,
             server: Some(server),
         })
     }
@@ -124,6 +128,7 @@ impl Starter<'_> {
         self.ready(Subject {
             name,
             url: local(port),
+            admin: Some(local(admin)),
             server: Some(server),
         })
     }
@@ -146,16 +151,19 @@ impl Starter<'_> {
         let proxy = self.ready(Subject {
             name: "nginx proxy_pass",
             url: local(ports[0]),
+            admin: None,
             server: Some(server),
         })?;
         let cache = Subject {
             name: "nginx proxy_cache",
             url: local(ports[1]),
+            admin: None,
             server: None,
         };
         let memory = Subject {
             name: "nginx from memory",
             url: local(ports[2]),
+            admin: None,
             server: None,
         };
         Ok([proxy, self.ready(cache)?, self.ready(memory)?])
@@ -186,6 +194,7 @@ impl Starter<'_> {
         self.ready(Subject {
             name: "Envoy",
             url: local(port),
+            admin: None,
             server: Some(server),
         })
     }
@@ -232,6 +241,7 @@ impl Starter<'_> {
         self.ready(Subject {
             name: "SMG",
             url: local(port),
+            admin: None,
             server: Some(server),
         })
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 /// The keys of the JSON object, each `null` where a peer or a measurement is missing, and what is hoped for.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 20] = [
     ("miss_fresh_vs_envoy", "at least 0.25"),
     ("miss_tenant_vs_envoy", "at least 0.7"),
     ("miss_tenant_vs_smg", "above 1"),
@@ -21,6 +21,7 @@ const KEYS: [(&str, &str); 19] = [
     ("guard_delta_us", "at most 2"),
     ("rss_idle_mb", "at most 100"),
     ("rss_5000_streams_mb", "at most 600"),
+    ("neighbour_p99_ms", "below 50"),
     ("edge_hit_vs_hello", "at least 0.6"),
     ("edge_miss_vs_proxy", "at least 0.5"),
     ("edge_added_ttft_vs_hello", "at most 1.5"),

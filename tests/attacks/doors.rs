@@ -204,6 +204,12 @@ async fn a_head_has_one_reading() {
         format!("{POST} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {n}\n\n{body}"),
         format!("{POST} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {n}\r\n\n{body}"),
         format!("{POST} HTTP/1.1\r\nhost: localhost\rx: y\r\ncontent-length: {n}\r\n\r\n{body}"),
+        chunked.replace("encoding: chunked", "encoding: chunked, chunked"),
+        chunked.replace(
+            "encoding: chunked",
+            "encoding: chunked\r\ntransfer-encoding: chunked",
+        ),
+        chunked.replace("encoding: chunked", "encoding: gzip, chunked"),
     ];
     // Alone, and behind a good one, where nobody reads the head but the HTTP library.
     for bad in &bad {

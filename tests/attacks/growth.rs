@@ -122,3 +122,34 @@ async fn many_members_do_not_hold_up_others() {
     // Ticks are 10 ms, so a few of them mean nothing.
     assert!(spent[1] <= 8 * spent[0].max(5), "{spent:?} ticks");
 }
+
+/// Texts in which every token begins what may go on for long. Where that takes too much it is the client's
+/// error, never the gateway's.
+#[tokio::test]
+async fn what_begins_everywhere_and_ends_nowhere_is_told_to_its_client() {
+    let upstream = echo().await;
+    let rules = format!(
+        "{MASKS}\n[[policies.guardrails.config.rules]]\nname = \"keys\"\nkind = \"secrets\"\naction = \"mask\"\napply = [\"input\"]"
+    );
+    let forebay = Forebay::start(upstream.behind(&rules)).await;
+    for (word, times) in [
+        ("sk-", 40_000),
+        ("sk-glpat-xoxb-", 10_000),
+        ("-----BEGIN PRIVATE KEY-----\n", 8_000),
+        ("1.", 60_000),
+        ("eyJhbGciOi.", 10_000),
+        ("password=", 10_000),
+        ("a@", 60_000),
+        ("1:", 60_000),
+    ] {
+        let reply = forebay.client.chat(&chat(&word.repeat(times))).await;
+        assert!(
+            reply.status < 500,
+            "{word}: {} {}",
+            reply.status,
+            reply.text()
+        );
+    }
+    let reply = forebay.client.chat(&chat(&"sk-".repeat(40_000))).await;
+    reply.is_error(400, "match-too-long");
+}

@@ -108,3 +108,62 @@ async fn a_value_in_a_word_of_the_format_refuses_the_request() {
     }
     assert_eq!(upstream.calls(), 0);
 }
+
+/// A document is read as what it decodes to, whatever its sender calls it.
+#[tokio::test]
+async fn a_text_document_is_seen_whatever_it_is_called() {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let upstream = calls_back().await;
+    let deny = "[[policies.guardrails.config.rules]]\nname = \"word\"\nkind = \"dictionary\"\nterms = [\"pomegranate\"]\naction = \"deny\"\napply = [\"input\"]\n";
+    let forebay = Forebay::start(upstream.behind(deny)).await;
+    let word = "pomegranate";
+    let plain = encode(word.as_bytes());
+    let wide: Vec<u8> = word.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xff, 0xfe], &wide[..]].concat();
+    let percent: String = word.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let urls = [
+        format!("data:text/plain;base64,{plain}"),
+        format!("DATA:text/plain;base64,{plain}"),
+        format!("data:TEXT/Plain;BASE64,{plain}"),
+        format!("data:text/plain;charset=utf-8;base64,{plain}"),
+        format!("data:;base64,{plain}"),
+        format!("data:image/png;base64,{plain}"),
+        format!("data:application/javascript;base64,{plain}"),
+        format!(
+            "data:image/svg+xml;base64,{}",
+            encode(b"<svg>pomegranate</svg>")
+        ),
+        format!(
+            "data:application/ld+json;base64,{}",
+            encode(b"\"pomegranate\"")
+        ),
+        format!("data:text/plain;charset=utf-16;base64,{}", encode(&marked)),
+        format!("data:text/plain;charset=utf-16le;base64,{}", encode(&wide)),
+        format!("data:text/plain,{percent}"),
+    ];
+    let mut parts: Vec<Value> = urls
+        .iter()
+        .flat_map(|url| {
+            [
+                json!({"type": "image_url", "image_url": {"url": url}}),
+                json!({"type": "file", "file": {"filename": "a", "file_data": url}}),
+            ]
+        })
+        .collect();
+    parts.push(json!({"type": "file", "file": {"filename": "a.txt", "file_data": plain}}));
+    parts.push(json!({"type": "input_audio", "input_audio": {"data": plain, "format": "wav"}}));
+    for part in parts {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+        let reply = forebay.client.chat(&body).await;
+        assert_eq!(reply.status, 400, "{body}: {}", reply.text());
+        let body =
+            json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "x": part});
+        let reply = forebay.client.chat(&body).await;
+        assert_eq!(reply.status, 400, "{body}: {}", reply.text());
+    }
+    let image = json!({"model": "m", "stream": false, "messages": [{"role": "user", "content": "hi", "images": [plain]}]});
+    let reply = forebay.client.post("/api/chat", &image).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert_eq!(upstream.calls(), 0);
+}

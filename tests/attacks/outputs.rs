@@ -363,3 +363,32 @@ async fn what_no_rule_finds_stays_byte_for_byte() {
         assert_eq!(forebay.client.chat(&chat("hello")).await.text(), odd);
     }
 }
+
+/// Some servers send the name of a call in pieces, and clients put them together.
+#[tokio::test]
+async fn a_tools_name_in_pieces_is_judged_as_a_whole() {
+    let mut stage = Stage::new().await;
+    for secret in [ADDRESS, WORD] {
+        for cut in 1..secret.len() {
+            let chunk = |name: &str| {
+                let call = json!({"index": 0, "id": "c", "type": "function", "function": {"name": name, "arguments": ""}});
+                let choice = json!({"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": null});
+                json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "chat", "choices": [choice]})
+            };
+            let (first, last) = secret.split_at(cut);
+            let body = format!(
+                "data: {}\n\ndata: {}\n\ndata: [DONE]\n\n",
+                chunk(first),
+                chunk(last)
+            );
+            let says = response("200 OK", "text/event-stream", &body);
+            let (_, read) = stage.reads("chat stream", says).await;
+            let names: String = read
+                .split("\"name\":\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+                .collect();
+            assert!(!names.contains(secret), "{cut}: {read}");
+        }
+    }
+}

@@ -244,3 +244,57 @@ async fn the_list_of_models_counts_and_does_not_ask_each_time() {
         .is_error(429, "rate_limit_exceeded");
     assert_eq!(upstream.calls(), 1);
 }
+
+/// Answers that are gathered whole take memory as requests do, until their last reader is done.
+#[tokio::test]
+async fn answers_are_booked_until_their_last_copy_is_gone() {
+    let large = whole(&"x".repeat(3 << 20));
+    let upstream = Scripted::start(move |mut call| {
+        let asked = String::from_utf8_lossy(&call.request.body).into_owned();
+        let answer = match asked.contains("stored") {
+            true => whole("small"),
+            false => large.clone(),
+        };
+        async move { call.answer("200 OK", "application/json", &answer).await }
+    })
+    .await;
+    let limits = "[limits]\nmemory = \"8 MiB\"\nmemory_per_address = \"8 MiB\"\n";
+    let forebay = Forebay::start(upstream.behind(limits)).await;
+    let mut slow = Vec::new();
+    for n in 0..8 {
+        let body = with(chat(&format!("number {n}")), json!({"temperature": 1})).to_string();
+        let mut raw = forebay.raw().await;
+        raw.post(&body).await;
+        slow.push(raw);
+    }
+    upstream.called(8).await;
+    // Nobody reads: what fits is kept, what does not is refused.
+    eventually("a full memory", || async {
+        (forebay.metrics().await.sum(HELD) >= 3.0 * f64::from(1 << 20)).then_some(())
+    })
+    .await;
+    let mut refused = 0;
+    for mut raw in slow {
+        let reply = raw.reply().await;
+        assert!([200, 503].contains(&reply.status), "{}", reply.status);
+        if reply.status == 503 {
+            assert!(reply.body.contains("limits.memory"), "{}", reply.body);
+            refused += 1;
+        }
+    }
+    assert!(refused >= 1, "eight answers of 3 MiB are more than 8 MiB");
+    eventually("the end of all bookings", || async {
+        (forebay.metrics().await.sum(HELD) == 0.0).then_some(())
+    })
+    .await;
+    // What is stored has bytes of its own, and does not count.
+    let first = forebay.client.chat(&chat("stored")).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    forebay.stored().await;
+    let again = forebay.client.chat(&chat("stored")).await;
+    assert_eq!(again.cache(), "hit");
+    eventually("the end of all bookings", || async {
+        (forebay.metrics().await.sum(HELD) == 0.0).then_some(())
+    })
+    .await;
+}

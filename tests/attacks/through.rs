@@ -124,3 +124,46 @@ async fn what_no_rule_finds_stays_byte_for_byte() {
         }
     }
 }
+
+/// Rules that only count turn nothing away, and change nothing.
+#[tokio::test]
+async fn rules_in_shadow_mode_leave_every_answer_as_it_is() {
+    let shadow = RULES.replace("apply", "shadow = true\napply");
+    let png = "\u{1}PNG pomegranate";
+    let answer = json!({
+        "id": WORD, "object": "chat.completion", "created": 1, "model": "m", "odd": WORD,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": WORD},
+            "logprobs": {"content": [{"token": WORD, "logprob": -0.5, "bytes": null, "top_logprobs": []}]}}],
+    })
+    .to_string();
+    let image = json!({"model": "m", "prompt": "a tree"});
+    let speech = json!({"model": "m", "input": "a tree", "voice": "v"});
+    let (forebay, _upstream, says) = stage(&shadow).await;
+    for (path, request) in [
+        ("/v1/images/generations", &image),
+        ("/v1/audio/speech", &speech),
+    ] {
+        *says.lock().unwrap() = response("200 OK", "image/png", png);
+        let reply = forebay.client.post(path, request).await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, png), "{path}");
+    }
+    *says.lock().unwrap() = response("200 OK", "application/json", &answer);
+    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    let reply = forebay.client.post("/v1/chat/completions", &chat).await;
+    assert_eq!(
+        reply.json(),
+        serde_json::from_str::<Value>(&answer).unwrap()
+    );
+    let (forebay, upstream, _) = stage(RULES).await;
+    for (path, request) in [
+        ("/v1/images/generations", &image),
+        ("/v1/audio/speech", &speech),
+    ] {
+        assert_eq!(
+            forebay.client.post(path, request).await.status,
+            400,
+            "{path}"
+        );
+    }
+    assert_eq!(upstream.calls(), 0);
+}

@@ -48,8 +48,8 @@
     ;; The model's name says what goes wrong.
     (func (export "cm32p2|forebay:guardrails/guardrails@0.2|check-prompt") (param $args i32) (result i32)
       (memory.fill (i32.const 1024) (i32.const 0) (i32.const 64))
-      ;; guard-output: true, so that the host makes a guard.
-      (i32.store8 (i32.const 1052) (i32.const 1))
+      ;; guard-output: true, so that the host makes a guard, and output-enforced.
+      (i32.store16 (i32.const 1052) (i32.const 0x0101))
       (call $misbehave (i32.load offset=32 (local.get $args)) (i32.load offset=36 (local.get $args)))
       (i32.const 1024))
 
@@ -166,7 +166,7 @@
   (type (;12;) (list 7))
   (type (;13;) (variant (case "allow") (case "edit" 12) (case "deny" $reason) (case "ask" 10)))
   (type (;14;) (list 8))
-  (type (;15;) (record (field "action" 13) (field "hits" 14) (field "guard-output" bool) (field "scope" string)))
+  (type (;15;) (record (field "action" 13) (field "hits" 14) (field "guard-output" bool) (field "output-enforced" bool) (field "scope" string)))
   (type (;16;) (variant (case "content") (case "reasoning") (case "refusal") (case "tool-arguments" u32) (case "tool-name" u32) (case "error") (case "annotation" u32)))
   (type (;17;) (record (field "choice" u32) (field "channel" 16) (field "text" string)))
   (type (;18;) (record (field "choice" u32) (field "channel" 16) (field "text" string)))
@@ -277,7 +277,7 @@
     (type (;46;) (list 45))
     (type (;47;) (variant (case "allow") (case "edit" 46) (case "deny" 17) (case "ask" 38)))
     (import "import-type-action" (type (;48;) (eq 47)))
-    (type (;49;) (record (field "action" 48) (field "hits" 21) (field "guard-output" bool) (field "scope" string)))
+    (type (;49;) (record (field "action" 48) (field "hits" 21) (field "guard-output" bool) (field "output-enforced" bool) (field "scope" string)))
     (import "import-type-verdict" (type (;50;) (eq 49)))
     (type (;51;) (func (param "caller" 5) (param "outline" 30) (param "places" 35) (param "opinions" 41) (result 50)))
     (import "import-func-check-prompt" (func (;4;) (type 51)))
@@ -304,7 +304,7 @@
     (type (;72;) (variant (case "allow") (case "edit" 71) (case "deny" 53) (case "ask" 68)))
     (export (;73;) "action" (type 72))
     (type (;74;) (list 65))
-    (type (;75;) (record (field "action" 73) (field "hits" 74) (field "guard-output" bool) (field "scope" string)))
+    (type (;75;) (record (field "action" 73) (field "hits" 74) (field "guard-output" bool) (field "output-enforced" bool) (field "scope" string)))
     (export (;76;) "verdict" (type 75))
     (type (;77;) (variant (case "content") (case "reasoning") (case "refusal") (case "tool-arguments" u32) (case "tool-name" u32) (case "error") (case "annotation" u32)))
     (export (;78;) "channel" (type 77))

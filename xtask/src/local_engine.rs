@@ -46,9 +46,8 @@ impl LocalEngine {
             }
         };
         debian::ensure(places, &[debian::VENV]);
-        let python =
-            python::ensure_exactly(places, "local-engine", &assets.join("local-engine.txt"))
-                .map_err(|lack| anyhow!("{lack}"))?;
+        let python = python::ensure(places, "local-engine", &assets.join("local-engine.txt"))
+            .map_err(|lack| anyhow!("{lack}"))?;
         let mut server = Command::new(python);
         server.arg(assets.join("local_engine.py")).arg(&model);
         if let Some(file) = file {

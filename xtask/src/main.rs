@@ -32,6 +32,8 @@ struct Cli {
 enum Verb {
     /// Installs what is missing: the WebAssembly target, and what the tests need beyond Rust.
     Setup(setup::Args),
+    /// Asks pip which files the Python environments are made of, and writes their hashes down.
+    Lock,
     /// Builds the policies and the edges into target/components; with --compose a release in target/edge.
     Components(components::Args),
     /// Builds the policies and the release binary that carries them, target/release/forebay.
@@ -64,6 +66,7 @@ fn run(verb: Verb) -> Result<()> {
     let places = Places::find()?;
     match verb {
         Verb::Setup(args) => setup::run(&places, &args),
+        Verb::Lock => setup::lock::run(&places),
         Verb::Components(args) => components::run_verb(&places, &args),
         Verb::Build => build::run(&places),
         Verb::Book => book::run(&places),

@@ -3,6 +3,7 @@
 mod edge;
 mod latency;
 mod memory;
+mod neighbours;
 mod policy;
 mod throughput;
 mod ttft;
@@ -18,11 +19,12 @@ use crate::rig::Rig;
 /// A scenario measures its part and puts it into the report.
 type Scenario = fn(&Starter<'_>, &Options, &mut Report) -> Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 6] = [
+const SCENARIOS: [(&str, Scenario); 7] = [
     ("throughput", throughput::run),
     ("latency", latency::run),
     ("ttft", ttft::run),
     ("memory", memory::run),
+    ("neighbours", neighbours::run),
     ("policy", policy::run),
     ("edge", edge::run),
 ];

@@ -78,6 +78,8 @@ const EMAIL: u8 = 16;
 const ASSIGNED: u8 = 32;
 /// An address of IPv6 may start with this byte where a token starts.
 const IPV6: u8 = 64;
+/// What the built-in entities need.
+const BUILTIN: u8 = AT_TOKEN | EMAIL | ASSIGNED | IPV6;
 /// The byte is part of a token.
 const TOKEN: u8 = 128;
 /// What starts only where a word or token starts.
@@ -86,6 +88,12 @@ const AT_START: u8 = AT_WORD | AT_TOKEN | EMAIL | ASSIGNED | IPV6;
 /// The most bytes that a built-in pattern may stay undecided in a prompt. Longer than every
 /// entity with a fixed form; keys and tokens in one piece beyond it are denied.
 const INPUT_CAP: usize = 64 << 10;
+
+/// How many bytes the built-in patterns may read for each byte of a prompt, and in any prompt. Every token
+/// is a new start: tables of numbers come to ten. What is beyond it is made so that all its tokens begin
+/// what goes on for long, and is no text.
+const STEPS_A_BYTE: usize = 24;
+const STEPS: usize = 64 << 10;
 
 /// The automata of one direction.
 pub(crate) struct Engines {
@@ -232,7 +240,7 @@ impl Engines {
         let flags = self.flags(text, at, asked.needed);
         let mut result = Run::Done;
         if flags & !PATTERN != 0 {
-            result = self.tokens(asked, text, at, whole, cap, flags, found);
+            result = self.tokens(asked, text, at, whole, cap, flags, &mut 0, found);
         }
         if flags & PATTERN != 0 {
             for pattern in &self.patterns {
@@ -263,6 +271,7 @@ impl Engines {
         whole: bool,
         cap: usize,
         flags: u8,
+        steps: &mut usize,
         found: &mut Vec<Match>,
     ) -> Run {
         let mut result = Run::Done;
@@ -283,7 +292,7 @@ impl Engines {
         if flags & AT_TOKEN != 0
             && let Some(builtin) = &self.builtin
         {
-            let run = builtin.run(text, at, whole, cap, &mut take);
+            let run = builtin.run(text, at, whole, cap, steps, &mut take);
             result = worse(result, lenient(run, asked.strict_builtin));
         }
         if flags & (EMAIL | ASSIGNED | IPV6) != 0 {
@@ -297,6 +306,7 @@ impl Engines {
                     continue;
                 }
                 let Tail { stop, end } = scan.find(text.as_bytes(), at);
+                *steps += stop - at;
                 if stop - at >= cap {
                     result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
                 } else if stop == text.len() && !whole {
@@ -315,8 +325,10 @@ impl Engines {
     /// something stayed undecided for longer than any entity is.
     pub(crate) fn all(&self, asked: &Asked, text: &str, found: &mut Vec<Match>) -> Run {
         let mut result = Run::Done;
-        let mask = asked.needed & !PATTERN;
+        let mut mask = asked.needed & !PATTERN;
         if mask != 0 {
+            let most = STEPS_A_BYTE * text.len() + STEPS;
+            let mut steps = 0;
             let mut hint = Hint::new(text.as_bytes(), self.at_word.as_ref());
             let mut before = 0;
             for (at, byte) in text.bytes().enumerate() {
@@ -328,10 +340,17 @@ impl Engines {
                 }
                 let flags = hint.narrow(self.after_letter(text, at, flags), at);
                 if flags != 0 {
-                    let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, found);
+                    let cap = INPUT_CAP;
+                    let run = self.tokens(asked, text, at, true, cap, flags, &mut steps, found);
                     result = worse(result, run);
+                    if steps > most {
+                        result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
+                        mask &= !BUILTIN;
+                    }
                 }
             }
+            #[cfg(test)]
+            crate::tests::growth::work(steps);
         }
         if asked.needed & PATTERN != 0 {
             for pattern in &self.patterns {

@@ -88,13 +88,14 @@ impl Patterns {
 
     /// Finds every entity that starts at `at`; `found` takes its detector and its end.
     ///
-    /// Undecided after `cap` bytes is too long.
+    /// Undecided after `cap` bytes is too long. `steps` counts the bytes that were read.
     pub(crate) fn run(
         &self,
         text: &str,
         at: usize,
         whole: bool,
         cap: usize,
+        steps: &mut usize,
         mut found: impl FnMut(u16, usize),
     ) -> Run {
         let bytes = text.as_bytes();
@@ -113,6 +114,7 @@ impl Patterns {
                     Run::More
                 };
             }
+            *steps += 1;
             state = match bytes.get(i) {
                 Some(byte) => self.dfa.next_state(state, *byte),
                 None => self.dfa.next_eoi_state(state),
@@ -124,7 +126,7 @@ impl Patterns {
                 if self.dfa.is_match_state(state) {
                     for index in 0..self.dfa.match_len(state) {
                         let pattern = self.dfa.match_pattern(state, index).as_usize();
-                        match self.matched(pattern, text, at, i, whole, cap, &mut found) {
+                        match self.matched(pattern, text, at, i, whole, cap, steps, &mut found) {
                             Run::Done => {}
                             other => result = other,
                         }
@@ -147,6 +149,7 @@ impl Patterns {
         end: usize,
         whole: bool,
         cap: usize,
+        steps: &mut usize,
         found: &mut impl FnMut(u16, usize),
     ) -> Run {
         let Some((entity, detectors)) = self.wanted.get(pattern) else {
@@ -154,13 +157,17 @@ impl Patterns {
         };
         let bytes = text.as_bytes();
         let end = match ENTITIES[*entity].check {
-            Check::Tail(tail) => match tail(bytes, end) {
+            Check::Tail(tail) => {
+                let Tail { stop, end: found } = tail(bytes, end);
+                *steps += stop.saturating_sub(end);
                 // What the tail read last decided it.
-                Tail { stop, .. } if stop - start >= cap => return Run::TooLong,
-                Tail { stop, .. } if stop == bytes.len() && !whole => return Run::More,
-                Tail { end: Some(end), .. } => end,
-                Tail { end: None, .. } => return Run::Done,
-            },
+                match found {
+                    _ if stop - start >= cap => return Run::TooLong,
+                    _ if stop == bytes.len() && !whole => return Run::More,
+                    Some(end) => end,
+                    None => return Run::Done,
+                }
+            }
             _ if bytes.get(end).copied().is_some_and(is_token) => return Run::Done,
             Check::None | Check::Scan(_) => end,
             Check::Value(check) if check(&bytes[start..end]) => end,

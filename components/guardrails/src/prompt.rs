@@ -47,6 +47,7 @@ pub(crate) fn check(
         action,
         hits: policy.hits(&mut judge.counts),
         guard_output: output.contains(&true),
+        output_enforced: policy.strict(&output).contains(&true),
         scope,
     }
 }

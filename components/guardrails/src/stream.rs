@@ -24,6 +24,8 @@ pub(crate) struct Guard {
     asked: Asked,
     counts: Vec<Count>,
     channels: Vec<Channel>,
+    /// Whether a rule that applies can change something.
+    enforced: bool,
     /// Labels that go out with the next releases.
     labels: Vec<Release>,
     denied: bool,
@@ -33,9 +35,11 @@ impl Guard {
     /// A guard for one answer to this caller.
     pub(crate) fn new(policy: Arc<Policy>, caller: &Caller) -> Self {
         let active = policy.for_output(caller);
+        let strict = policy.strict(&active);
         Self {
+            enforced: strict.contains(&true),
             counts: vec![Count::default(); policy.rules.len()],
-            asked: policy.output.asked(active.clone(), policy.strict(&active)),
+            asked: policy.output.asked(active, strict),
             policy,
             channels: Vec::new(),
             labels: Vec::new(),
@@ -64,6 +68,15 @@ impl Guard {
                     self.channels
                         .push(Channel::new(delta.choice, delta.channel));
                     self.channels.len() - 1
+                }
+                // Rules that only count leave it as it is.
+                None if !self.enforced => {
+                    self.labels.push(Release {
+                        choice: delta.choice,
+                        channel: delta.channel,
+                        text: delta.text.clone(),
+                    });
+                    continue;
                 }
                 None => {
                     self.denied = true;

@@ -1,5 +1,6 @@
 //! The policy as a whole: configured by JSON, asked as the host asks it.
 
+pub(crate) mod growth;
 mod output;
 mod prompts;
 mod recognise;

@@ -34,6 +34,8 @@ pub struct Label {
     pub kind: LabelKind,
     /// Whether it is the name of a tool that is called.
     pub is_tool_name: bool,
+    /// The choice and the call of a stream whose name it is, or a piece of it.
+    pub call: Option<(u32, u32)>,
     /// The label, decoded.
     pub text: String,
     /// Its bytes, quotes included.
@@ -75,6 +77,8 @@ impl Payload {
         let context = Context {
             member: "",
             echo: false,
+            choice: 0,
+            call: None,
         };
         walk.value(document.root(), context);
         Ok(walk.labels)
@@ -102,6 +106,8 @@ impl Payload {
 struct Context<'d> {
     member: &'d str,
     echo: bool,
+    choice: u32,
+    call: Option<u32>,
 }
 
 struct Walk<'p> {
@@ -116,6 +122,13 @@ impl Walk<'_> {
     fn value(&mut self, value: Value<'_>, context: Context<'_>) {
         match value.kind() {
             Kind::Object => {
+                let index = || value.get("index")?.as_integer()?.try_into().ok();
+                let (choice, call) = match context.member {
+                    "choices" => (index().unwrap_or(0), None),
+                    // Calls of whole answers have no number, and whole names.
+                    "tool_calls" => (context.choice, index()),
+                    _ => (context.choice, context.call),
+                };
                 for (key, member) in value.members() {
                     let name = key.as_str().unwrap_or_default();
                     if context.echo || !is_grammar_name(&name) {
@@ -123,11 +136,13 @@ impl Walk<'_> {
                             true => LabelKind::Echo,
                             false => LabelKind::Identifier,
                         };
-                        self.push(kind, false, key);
+                        self.push(kind, None, false, key);
                     }
                     let within = Context {
                         member: &name,
                         echo: context.echo || is_among(&self.payload.echoes, member),
+                        choice,
+                        call,
                     };
                     self.unless_skipped(member, within);
                 }
@@ -159,10 +174,22 @@ impl Walk<'_> {
             _ => LabelKind::Words,
         };
         let is_tool_name = is_among(&self.payload.tool_names, value);
-        self.push(kind, is_tool_name, value);
+        let call = context.call.filter(|_| is_tool_name);
+        self.push(
+            kind,
+            call.map(|call| (context.choice, call)),
+            is_tool_name,
+            value,
+        );
     }
 
-    fn push(&mut self, kind: LabelKind, is_tool_name: bool, value: Value<'_>) {
+    fn push(
+        &mut self,
+        kind: LabelKind,
+        call: Option<(u32, u32)>,
+        is_tool_name: bool,
+        value: Value<'_>,
+    ) {
         let text = value.as_str().unwrap_or_default();
         if text.is_empty() {
             return;
@@ -170,6 +197,7 @@ impl Walk<'_> {
         self.labels.push(Label {
             kind,
             is_tool_name,
+            call,
             text: text.into_owned(),
             span: value.span(),
         });

@@ -68,6 +68,7 @@ mod responses;
 mod rewrite;
 mod rfc3339;
 pub mod shelf;
+mod spelled;
 pub mod sse;
 mod swap;
 pub mod vocabulary;

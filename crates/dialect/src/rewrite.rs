@@ -7,12 +7,15 @@ use crate::canonical::Channel;
 use crate::formats::format;
 use crate::json::{Document, Splice, json_string, splice};
 use crate::payload::Payload;
+use crate::spelled::beside;
+use crate::wire::Wire;
 
 impl Payload {
     /// The payload with its texts replaced: one entry for each of [`Payload::texts`], in their
     /// order; none leaves the text as it is, and so does a list that is too short.
     /// `drop_unreadable` also makes null of all that may hold output but can't be judged as
-    /// text: log probabilities, token ids, unknown fields. No other byte changes.
+    /// text: log probabilities of other texts than those that stay, token ids, unknown fields. No other
+    /// byte changes.
     pub fn rewrite(&self, texts: &[Option<String>], drop_unreadable: bool) -> Bytes {
         let mut splices = Vec::new();
         for (delta, text) in self.texts.iter().zip(texts) {
@@ -30,11 +33,19 @@ impl Payload {
             splices.push(Splice::new(delta.span, written));
         }
         if drop_unreadable {
-            splices.extend(
-                self.unreadable
-                    .iter()
-                    .map(|span| Splice::new(*span, "null")),
-            );
+            // Texts that go out as they came may be spelled once more.
+            let kept = self.texts.iter().zip(texts);
+            let kept: Vec<&str> = kept
+                .filter(|(delta, text)| text.as_ref().is_none_or(|text| *text == delta.text))
+                .map(|(delta, _)| delta.text.as_str())
+                .collect();
+            splices.extend(self.unreadable.iter().map(|span| {
+                let spelled = match self.wire {
+                    Wire::Chat | Wire::Completions => beside(self.text(*span), &kept),
+                    _ => None,
+                };
+                Splice::new(*span, spelled.unwrap_or_else(|| "null".to_owned()))
+            }));
         }
         splice(&self.raw, splices)
     }

@@ -10,8 +10,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use forebay_dialect::canonical::Part;
 use forebay_dialect::exchange::WriteOptions;
-use forebay_dialect::{BodyChange, Request, Target, Wire, translate_request};
+use forebay_dialect::{BodyChange, Request, Swap, Target, Wire, encoded_texts, translate_request};
 
 struct Counting;
 
@@ -83,7 +84,7 @@ fn text(n: usize) -> String {
     list(n, |i| format!(r#"{{"type":"text","text":"word {i}"}}"#))
 }
 
-const SHAPES: [Shape; 27] = [
+const SHAPES: [Shape; 33] = [
     Shape {
         name: "members",
         wire: Wire::Chat,
@@ -361,6 +362,72 @@ const SHAPES: [Shape; 27] = [
             )
         },
     },
+    Shape {
+        name: "calls and their results",
+        wire: Wire::Converse,
+        body: |n| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":[{{"text":"x"}}]}},{{"role":"assistant","content":[{}]}},{{"role":"user","content":[{}]}}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"toolUse":{{"toolUseId":"c{i}","name":"f","input":{{}}}}}}"#
+                )),
+                list(n, |i| format!(
+                    r#"{{"toolResult":{{"toolUseId":"c{i}","content":[{{"text":"bob@mail.org"}}]}}}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "tools",
+        wire: Wire::Messages,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}}],"tools":[{}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"name":"f{i}","description":"bob@mail.org","input_schema":{{"type":"object"}}}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "tools",
+        wire: Wire::Responses,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","input":"x","tools":[{}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"type":"function","name":"f{i}","parameters":{{}}}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "arrays in each other",
+        wire: Wire::Chat,
+        body: |n| {
+            let deep = format!("{}1{}", "[".repeat(50), "]".repeat(50));
+            format!(
+                r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"extra":[{}]}}"#,
+                list(n / 10, |_| deep.clone())
+            )
+        },
+    },
+    Shape {
+        name: "documents in one member",
+        wire: Wire::Chat,
+        body: |n| {
+            chat(&format!(
+                r#"[{{"type":"x","data":[{}],{}}}]"#,
+                list(n, |_| "\"Ym9iQG1haWwub3Jn\"".to_owned()),
+                list(n, |i| format!(r#""a_{i}":{i}"#))
+            ))
+        },
+    },
+    Shape {
+        name: "values in one text",
+        wire: Wire::Chat,
+        body: |n| chat(&format!("\"{}\"", "bob@mail.org ".repeat(n))),
+    },
 ];
 
 /// All that is done with a request, whether or not it is good.
@@ -371,9 +438,23 @@ fn work(wire: Wire, body: &str) {
         model: in_path.then(|| "m".to_owned()),
         stream: in_path.then_some(false),
     };
-    let Ok(request) = Request::parse(target, body.to_owned().into()) else {
+    let Ok(mut request) = Request::parse(target, body.to_owned().into()) else {
         return;
     };
+    for message in &request.prompt.messages {
+        for part in &message.parts {
+            if let Part::Opaque(part) = part {
+                encoded_texts(&part.json);
+            }
+        }
+    }
+    let swap = |value: &str, whole| Swap {
+        value: value.to_owned(),
+        words: "[EMAIL_1]".to_owned(),
+        name: "XMASK_EMAIL_1".to_owned(),
+        whole,
+    };
+    let _ = request.swap(&[swap("bob@mail.org", false), swap("bob@mail.organ", true)]);
     let _ = (
         request.needs(),
         request.estimated_input_tokens(),

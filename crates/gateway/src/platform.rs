@@ -143,6 +143,12 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         work
     }
 
+    /// A share of the memory that bodies may take, for an answer that is gathered whole. Where a platform
+    /// counts no memory it has no end.
+    fn share(&self) -> Box<dyn MemoryShare> {
+        Box::new(Endless)
+    }
+
     /// Takes note of what happened: metrics, logs, traces. Must not block.
     fn observe(&self, observation: Observation);
 
@@ -155,6 +161,27 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// Remembers a decision, where the platform has a memo. The memo is bounded.
     fn remember(&self, id: [u8; 32], decision: Arc<Remembered>) {
         let _ = (id, decision);
+    }
+}
+
+/// A share of the memory that bodies may take: it grows with what is gathered, and goes with its last copy.
+pub trait MemoryShare: MaybeSend + 'static {
+    /// Takes so many bytes more. False where there is no room: then nothing more may be gathered.
+    fn grow(&mut self, bytes: usize) -> bool;
+    /// The body, which has the share from now on.
+    fn seal(self: Box<Self>, body: Bytes) -> Bytes;
+}
+
+/// A share without an end.
+struct Endless;
+
+impl MemoryShare for Endless {
+    fn grow(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn seal(self: Box<Self>, body: Bytes) -> Bytes {
+        body
     }
 }
 

@@ -140,6 +140,8 @@ pub struct Verdict {
     pub hits: Vec<Hit>,
     /// Whether rules for the output apply to this caller.
     pub guard_output: bool,
+    /// Whether one of them can change or end an answer: without any, all only count.
+    pub output_enforced: bool,
     /// Names the set of rules in force for this caller: part of every cache key.
     pub scope: String,
 }

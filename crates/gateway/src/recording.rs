@@ -65,6 +65,24 @@ impl Recording {
         }
     }
 
+    /// The same for a store, which counts memory of its own: a whole body in bytes of its own.
+    pub fn unbooked(self: Arc<Self>) -> Arc<Self> {
+        let Form::Whole(body) = &self.form else {
+            return self;
+        };
+        Arc::new(Self {
+            id: self.id,
+            wire: self.wire,
+            form: Form::Whole(Bytes::copy_from_slice(body)),
+            ending: self.ending,
+            usage: self.usage,
+            model: self.model.clone(),
+            upstream: self.upstream.clone(),
+            policy: self.policy,
+            other: OnceLock::new(),
+        })
+    }
+
     /// What its other form says where this one says nothing.
     fn context(&self) -> AnswerContext {
         AnswerContext {

@@ -91,6 +91,7 @@ macro_rules! guardrails {
                 action,
                 hits: verdict.hits.into_iter().map(hit).collect(),
                 guard_output: verdict.guard_output,
+                output_enforced: verdict.output_enforced,
                 scope: verdict.scope,
             })
         }

@@ -86,7 +86,7 @@ async fn metrics<L: PolicyLoader>(State(surface): State<Arc<Surface<L>>>) -> Res
         ),
         (
             "forebay_request_bodies_bytes",
-            "Request bodies in memory",
+            "Bodies of requests and of whole answers in memory",
             front.held().bytes() as u64,
         ),
         (

@@ -158,7 +158,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most requests at once. Default 8192, at about 100 KB each; beyond it 503 with `Retry-After`.
     pub requests: u32,
-    /// Request bodies held in memory at once, over all requests. Default 256 MiB; beyond it 503.
+    /// Bodies of requests, and of answers that are gathered whole, held in memory at once. Default 256
+    /// MiB; beyond it 503.
     pub memory: Size,
     /// The most requests at once on one HTTP/2 connection. Default 256.
     pub streams_per_connection: u32,

@@ -31,9 +31,22 @@ pub(super) struct BodyLimits {
     pub(super) address: usize,
 }
 
-/// Bytes of request bodies that are held at this moment.
-#[derive(Debug, Default)]
-pub struct Held(AtomicUsize);
+/// Bytes of bodies that are held at this moment: of requests, and of answers that are gathered whole.
+#[derive(Debug)]
+pub struct Held {
+    bytes: AtomicUsize,
+    /// The most that answers may make of it: `limits.memory` as it was last read.
+    most: AtomicUsize,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            bytes: AtomicUsize::new(0),
+            most: AtomicUsize::new(usize::MAX),
+        }
+    }
+}
 
 /// A share of what is held; dropping it gives it back.
 struct Share {
@@ -45,7 +58,22 @@ struct Share {
 impl Held {
     /// Bytes at this moment.
     pub fn bytes(&self) -> usize {
-        self.0.load(Relaxed)
+        self.bytes.load(Relaxed)
+    }
+
+    /// Sets the most that bodies may hold together.
+    pub fn limit(&self, most: usize) {
+        self.most.store(most, Relaxed);
+    }
+
+    /// Takes so many bytes more, and says whether there was room.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes, Relaxed) + bytes <= self.most.load(Relaxed)
+    }
+
+    /// Gives bytes back.
+    pub(crate) fn give(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Relaxed);
     }
 }
 
@@ -56,7 +84,7 @@ impl Share {
                 .with_retry_after(Duration::from_secs(1)))
         };
         self.bytes += bytes;
-        if self.held.0.fetch_add(bytes, Relaxed) + bytes > limits.together.bytes() {
+        if self.held.bytes.fetch_add(bytes, Relaxed) + bytes > limits.together.bytes() {
             let limit = limits.together;
             return full(format!(
                 "the bodies of requests in progress hold {limit} (limits.memory); try again shortly"
@@ -74,7 +102,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.held.0.fetch_sub(self.bytes, Relaxed);
+        self.held.give(self.bytes);
     }
 }
 

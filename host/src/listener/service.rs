@@ -7,7 +7,7 @@ use std::time::Duration;
 use forebay_gateway::error::{ErrorKind, GatewayError};
 use forebay_gateway::{Arrival, Gateway, ReplyBody};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -132,6 +132,7 @@ async fn respond<P: NativePolicies>(
         address: share(Kind::Bytes),
     };
     let bytes = front.peers().none(guest.address, Kind::Bytes);
+    front.held().limit(limits.together.bytes());
     let response = match body::read(body, expects, limits, front.held(), bytes).await {
         Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
         Err(error) => Gateway::refuse(permit, &head, error),
@@ -147,8 +148,24 @@ fn check<P: NativePolicies>(head: &Parts, generation: &Generation<P>) -> Result<
     if let Some(error) = head_too_large(&head.headers, head.uri.path().len(), &config.limits) {
         return Err(error);
     }
+    check_coding(&head.headers)?;
     site::check(head, generation.gateway.is_open(), &config.server)?;
     generation.gateway.check_head(head)
+}
+
+/// A body comes in chunks once, or not at all (RFC 9112, section 6.1). A proxy before us might undo another
+/// coding, or a second one of the same, and see another body.
+fn check_coding(headers: &HeaderMap) -> Result<(), GatewayError> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(only), None) if plain(only) => Ok(()),
+        _ => Err(GatewayError::new(
+            ErrorKind::InvalidRequest,
+            "transfer-encoding can only be \"chunked\", once",
+        )),
+    }
 }
 
 fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<GatewayError> {

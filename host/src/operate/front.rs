@@ -45,7 +45,6 @@ pub struct Front<P: NativePolicies> {
     current: ArcSwap<Generation<P>>,
     platform: Arc<Native<P>>,
     store: Arc<MemoryStore>,
-    held: Arc<Held>,
     peers: Arc<Peers>,
     lifecycle: AtomicU8,
 }
@@ -57,7 +56,6 @@ impl<P: NativePolicies> Front<P> {
             current: ArcSwap::from_pointee(first),
             platform,
             store,
-            held: Arc::default(),
             peers: Arc::default(),
             lifecycle: AtomicU8::new(Lifecycle::Starting as u8),
         }
@@ -83,9 +81,9 @@ impl<P: NativePolicies> Front<P> {
         &self.store
     }
 
-    /// Bytes of request bodies in memory.
+    /// Bytes of bodies in memory.
     pub fn held(&self) -> &Arc<Held> {
-        &self.held
+        self.platform.held()
     }
 
     /// What each client address holds.

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 mod connect;
 mod failure;
 mod media;
+mod share;
 mod tokenizers;
 mod transport;
 
@@ -24,11 +25,12 @@ use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::Observation;
 use forebay_gateway::platform::{
-    FreshConnection, Platform, TransportError, UpstreamBody, UpstreamTransport,
+    FreshConnection, MemoryShare, Platform, TransportError, UpstreamBody, UpstreamTransport,
 };
 use forebay_gateway::policy::Policies;
 use moka::sync::Cache;
 
+use crate::listener::Held;
 use crate::store::MemoryStore;
 use crate::telemetry::Observers;
 
@@ -46,6 +48,7 @@ pub struct Native<P> {
     memo: Option<Cache<[u8; 32], Arc<Remembered>>>,
     observers: Arc<Observers>,
     aside: aside::Aside,
+    held: Arc<Held>,
     tokenizers: ArcSwap<Tokenizers>,
     policies: PhantomData<fn() -> P>,
 }
@@ -68,6 +71,7 @@ impl<P> Native<P> {
             memo,
             observers,
             aside: aside::Aside::default(),
+            held: Arc::default(),
             tokenizers: ArcSwap::default(),
             policies: PhantomData,
         }
@@ -81,6 +85,11 @@ impl<P> Native<P> {
     /// What it tells its observations to.
     pub fn observers(&self) -> &Arc<Observers> {
         &self.observers
+    }
+
+    /// Bytes of bodies in memory.
+    pub fn held(&self) -> &Arc<Held> {
+        &self.held
     }
 
     /// Entries of the memo.
@@ -150,6 +159,10 @@ impl<P: NativePolicies> Platform for Native<P> {
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
         self.aside.run(work)
+    }
+
+    fn share(&self) -> Box<dyn MemoryShare> {
+        Box::new(share::Share::of(&self.held))
     }
 
     fn observe(&self, observation: Observation) {

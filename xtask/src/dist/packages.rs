@@ -43,7 +43,7 @@ fn portable(places: &Places, shipment: &Shipment, stage: &Path) -> Result<()> {
 /// The .rpm, by cargo-generate-rpm, which reads a package that exists for it alone: so that it builds
 /// nothing, and the workspace's manifests say nothing about distributions.
 fn rpm(places: &Places, shipment: &Shipment, stage: &Path) -> Result<()> {
-    let python = python::ensure_exactly(
+    let python = python::ensure(
         places,
         "packagers",
         &places.root.join("xtask/assets/packagers.txt"),

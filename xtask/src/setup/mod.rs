@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: brings in what a fresh machine lacks, says what it does, and does nothing twice.
 
 pub(crate) mod debian;
+pub(crate) mod lock;
 pub(crate) mod python;
 pub(crate) mod tools;
 pub(crate) mod wasi;

@@ -8,42 +8,25 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::places::Places;
-use crate::setup::Missing;
+use crate::setup::{Missing, lock};
 use crate::shell;
 
 /// Written last, so that an installation that was cut off is made again.
 const COMPLETE: &str = ".complete";
 
-/// The interpreter of an environment that holds exactly `requirements`; made at the first use, kept for later ones.
+/// The interpreter of an environment that holds exactly what is locked beside `requirements`; made at the first use, kept for later ones.
 pub(crate) fn ensure(places: &Places, name: &str, requirements: &Path) -> Result<PathBuf, Missing> {
-    made(places, name, requirements, &[])
-}
-
-/// As [`ensure`], with the packages that are named and nothing that they depend on.
-pub(crate) fn ensure_exactly(
-    places: &Places,
-    name: &str,
-    requirements: &Path,
-) -> Result<PathBuf, Missing> {
-    made(places, name, requirements, &["--no-deps"])
-}
-
-fn made(
-    places: &Places,
-    name: &str,
-    requirements: &Path,
-    options: &[&str],
-) -> Result<PathBuf, Missing> {
-    install(places, name, requirements, options).map_err(|error| Missing {
+    install(places, name, requirements).map_err(|error| Missing {
         what: format!("the Python environment of {}", places.short(requirements)),
         needed_for: format!("{name} with Python"),
         remedy: format!("see why pip could not make it: {error:#}"),
     })
 }
 
-fn install(places: &Places, name: &str, requirements: &Path, options: &[&str]) -> Result<PathBuf> {
-    let pins = fs::read(requirements)
-        .with_context(|| format!("could not read {}", requirements.display()))?;
+fn install(places: &Places, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let lock = lock::beside(requirements);
+    let pins = fs::read(&lock)
+        .with_context(|| format!("could not read {} (cargo xtask lock)", lock.display()))?;
     let system = shell::capture(
         Command::new("python3").args(["-c", "import sys; print(sys.executable, sys.version)"]),
     )?;
@@ -71,9 +54,9 @@ fn install(places: &Places, name: &str, requirements: &Path, options: &[&str]) -
         "--quiet",
         "--disable-pip-version-check",
     ])
-    .args(options)
-    .arg("--requirement")
-    .arg(requirements);
+    // The lock names all packages; pip takes none whose file it does not know.
+    .args(["--no-deps", "--require-hashes", "--requirement"])
+    .arg(&lock);
     shell::run(&mut pip)?;
     fs::write(folder.join(COMPLETE), "")?;
     Ok(python)

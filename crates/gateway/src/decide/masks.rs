@@ -194,6 +194,8 @@ impl MaskTable {
         value: &str,
     ) -> Result<String, MaskError> {
         let known = (label.to_owned(), value.to_owned());
+        #[cfg(test)]
+        super::growth::work(1);
         if let Some(&at) = self.of_value.get(&known) {
             return Ok(self.entries[at].placeholder.clone());
         }
@@ -264,6 +266,8 @@ impl MaskTable {
 
     /// The same with the placeholder's length. Of two the longer counts: names have no end of their own.
     fn found(&self, text: &str) -> Option<(usize, &Mask)> {
+        #[cfg(test)]
+        super::growth::work(self.lengths.len());
         self.lengths.iter().rev().find_map(|&length| {
             let at = self.by_placeholder.get(text.get(..length)?)?;
             Some((length, self.entries.get(*at)?))
@@ -304,6 +308,8 @@ impl MaskTable {
         let from = (from..=text.len())
             .find(|&i| text.is_char_boundary(i))
             .unwrap_or(text.len());
+        #[cfg(test)]
+        super::growth::work(text.len() - from);
         text[from..]
             .match_indices(|c| c == '[' || self.has_names && c == 'X')
             .map(|(at, _)| from + at)

@@ -35,6 +35,8 @@ pub struct Remembered {
     pub denied: Option<Reason>,
     /// Whether rules for the output apply.
     pub guard_output: bool,
+    /// Whether one of them can change or end an answer.
+    pub output_enforced: bool,
     /// Names the rules in force for the caller.
     pub rules: String,
     /// The plan; none when denied.
@@ -44,7 +46,7 @@ pub struct Remembered {
 }
 
 /// Names what is remembered and under which key; a change of either is a new version.
-const VERSION: &[u8] = b"forebay memo 2";
+const VERSION: &[u8] = b"forebay memo 3";
 
 /// The memo's key: SHA-256 of caller, dialect, what the path and the dialect's own headers say,
 /// directives, policy digest and body. All that policies are told is in it.

@@ -1,6 +1,8 @@
 //! The decision about a request: the memo's, or the guests': verdict, masks, plan and the entry's name.
 
 pub(crate) mod directives;
+#[cfg(test)]
+mod growth;
 mod key;
 pub(crate) mod masks;
 pub mod memo;
@@ -331,6 +333,7 @@ async fn ask_guests<P: Platform>(
     let mut facts = Remembered {
         hits: verdict.hits,
         guard_output: verdict.guard_output,
+        output_enforced: verdict.output_enforced,
         ..(*decision.facts).clone()
     };
     let secret = &decision.identity.secret;
@@ -456,6 +459,7 @@ fn facts_of(request: &Request) -> Remembered {
         hits: Vec::new(),
         denied: None,
         guard_output: false,
+        output_enforced: false,
         rules: String::new(),
         plan: None,
         cache_key: None,

@@ -60,7 +60,9 @@ impl<'a> Places<'a> {
             places.message(m, message, next.filter(|next| next.role == message.role));
         }
         for (t, tool) in prompt.tools.iter().enumerate() {
-            places.json("", format!("tools[{t}]"), tool, None);
+            let path = format!("tools[{t}]");
+            places.documents("", &path, tool);
+            places.json("", path, tool, None);
         }
         for field in &prompt.extra {
             places.field("", "", field);
@@ -129,9 +131,7 @@ impl<'a> Places<'a> {
                     self.push(PlaceKind::Unreadable, role, path, "", None);
                 }
                 Part::Opaque(opaque) => {
-                    for text in encoded_texts(&opaque.json) {
-                        self.push(PlaceKind::Text, role, path.clone(), text, None);
-                    }
+                    self.documents(role, &path, &opaque.json);
                     self.json(role, path, &opaque.json, at);
                 }
             }
@@ -142,17 +142,29 @@ impl<'a> Places<'a> {
     }
 
     fn field(&mut self, role: &'a str, within: &str, field: &'a Field) {
-        let path = format!("{within}{}", field.name);
-        // A name of the client's own is as good a place as any. Forms that readers note under a name of
-        // theirs, such as `content`, are known.
-        if !is_request_name(&field.name) {
+        // A name of the client's own is as good a place as any, and no path tells it. Forms that readers
+        // note under a name of theirs, such as `content`, are known.
+        let known = is_request_name(&field.name);
+        let path = match known {
+            true => format!("{within}{}", field.name),
+            false => format!("{within}(unnamed)"),
+        };
+        if !known {
             let path = format!("the name of {path}");
             self.push(PlaceKind::Identifier, role, path, &*field.name, None);
         }
         if field.name == EMBEDDED {
             return self.push(PlaceKind::Unreadable, role, path, "", None);
         }
+        self.documents(role, &path, &field.value);
         self.json(role, path, &field.value, None);
+    }
+
+    /// The text documents that a JSON text holds encoded.
+    fn documents(&mut self, role: &'a str, path: &str, json: &str) {
+        for text in encoded_texts(json) {
+            self.push(PlaceKind::Text, role, path.to_owned(), text, None);
+        }
     }
 
     fn json(&mut self, role: &'a str, path: String, json: &'a str, at: Option<(u32, u32)>) {

@@ -27,6 +27,8 @@ enum Context {
 /// A value as it is written behind `before`.
 pub(super) fn written<'v>(channel: Channel, before: &str, value: &'v str) -> Cow<'v, str> {
     let before = &before[before.floor_char_boundary(before.len().saturating_sub(LOOKED_AT))..];
+    #[cfg(test)]
+    super::growth::work(before.len());
     let value = match context(before) {
         Context::Plain => Cow::Borrowed(value),
         Context::Url => encoded(value, |c| c.is_ascii_alphanumeric() || b"-._~".contains(&c)),

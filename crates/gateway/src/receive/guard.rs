@@ -14,6 +14,8 @@ use crate::policy::{Delta, Hit, OutputGuard, PolicyError, Reason, Releases};
 pub(crate) struct Guarded<G> {
     guard: G,
     labels: Labels,
+    /// What can't be judged is dropped: not where all rules only count.
+    enforced: bool,
     /// The last payload seen: the mould of payloads made for text that was held past its own.
     last: Option<Payload>,
     /// Rules that matched.
@@ -48,9 +50,21 @@ impl<G: OutputGuard> Guarded<G> {
         Self {
             guard,
             labels,
+            enforced: true,
             last: None,
             hits: Vec::new(),
         }
+    }
+
+    /// All rules that apply only count: nothing is dropped for them.
+    pub(crate) fn counting(mut self) -> Self {
+        self.enforced = false;
+        self
+    }
+
+    /// Whether what can't be judged is dropped.
+    pub(crate) fn drops_unreadable(&self) -> bool {
+        self.enforced
     }
 
     /// Passes one payload: its labels and texts become what is released, what the guard can't read is
@@ -61,10 +75,11 @@ impl<G: OutputGuard> Guarded<G> {
         let mut asked = self.labels.asked(
             (0_u32..)
                 .zip(&labels)
-                .map(|(at, label)| (label.channel(at), label.text.clone()))
+                .map(|(at, label)| (label.channel(at), self.labels.judged(label)))
                 .collect(),
         );
         let denied = self.push(&mut asked, &mut freed).await?;
+        let denied = denied.or_else(|| self.labels.torn(&labels, &asked));
         if denied.is_some() {
             // Without its labels nothing of it is known to be clean.
             return Ok(Passed {
@@ -97,7 +112,7 @@ impl<G: OutputGuard> Guarded<G> {
                 return Ok(Passed::denied(denied, Some(&payload), freed));
             }
         }
-        let payloads = place(&payload, freed, true);
+        let payloads = place(&payload, freed, self.enforced);
         self.last = Some(payload);
         Ok(Passed {
             payloads,

@@ -1,7 +1,7 @@
 //! Labels on their way through the output guard: ids, names, titles, URLs and the like. Each is judged
 //! as a stretch of its own, once an answer; what a mask rule matches is written anew.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use forebay_dialect::canonical::Channel;
 use forebay_dialect::{Label, LabelKind, Payload, PayloadError, Strings};
 
 use crate::enter::identity::keyed;
-use crate::policy::Delta;
+use crate::policy::{Delta, Reason};
 
 /// The most labels that are remembered as judged, and how long each may be: an answer has a few ids and
 /// names, again and again. One that is not remembered is judged again.
@@ -19,6 +19,9 @@ const KNOWN_BYTES: usize = 256;
 /// How much of an identifier is kept beside what makes it unlike others: with that, tools' names stay
 /// under 64 bytes, the least that a provider allows.
 const KEPT: usize = 40;
+
+/// The most that is kept of a name that comes in pieces, in bytes: providers allow 64 to 128.
+const LONGEST_NAME: usize = 4 << 10;
 
 /// What a client has sent: what comes back to it is no news, so it is not judged.
 #[derive(Clone)]
@@ -37,6 +40,17 @@ pub(crate) struct Labels {
     strings: Option<Strings>,
     /// Judged and found to be without a match.
     clean: HashSet<String>,
+    /// The names of a stream's calls as far as they have come: some servers send them in pieces.
+    names: HashMap<(u32, u32), Name>,
+}
+
+/// The name of a call.
+#[derive(Default)]
+struct Name {
+    /// What the upstream has said.
+    said: String,
+    /// What the guard has let go of that.
+    released: String,
 }
 
 /// Short strings that are with the guard, each as a stretch of its own.
@@ -56,14 +70,63 @@ impl Labels {
             sent,
             strings: None,
             clean: HashSet::new(),
+            names: HashMap::new(),
         }
     }
 
     /// The labels of a payload that have to be judged.
     pub(crate) fn of(&mut self, payload: &Payload) -> Result<Vec<Label>, PayloadError> {
         let mut labels = payload.labels()?;
-        labels.retain(|label| !self.is_known(label));
+        labels.retain(|label| self.begun(label).is_some() || !self.is_known(label));
         Ok(labels)
+    }
+
+    /// What has come before of a name that comes in pieces.
+    fn begun(&self, label: &Label) -> Option<&Name> {
+        let name = self.names.get(&label.call?)?;
+        (!name.said.is_empty()).then_some(name)
+    }
+
+    /// What is judged of a label: of a name in pieces all that has come of it.
+    pub(crate) fn judged(&self, label: &Label) -> String {
+        match self.begun(label) {
+            Some(name) => name.said.clone() + &label.text,
+            None => label.text.clone(),
+        }
+    }
+
+    /// Why an answer ends: a match in a name whose first pieces have gone out.
+    pub(crate) fn torn(&self, labels: &[Label], asked: &Asked) -> Option<Reason> {
+        let torn = labels.iter().enumerate().any(|(at, label)| {
+            self.begun(label).is_some_and(|name| {
+                let goes_on = |words: &str| {
+                    words.strip_prefix(name.released.as_str()) == Some(label.text.as_str())
+                };
+                asked.outcome(at).is_some_and(|words| !goes_on(words))
+            })
+        });
+        torn.then(|| Reason {
+            code: "unmaskable".to_owned(),
+            detail: "a rule found a match in a tool's name that came in pieces, the first of which have gone out".to_owned(),
+        })
+    }
+
+    fn note(&mut self, label: &Label, released: Option<&str>) {
+        let Some(call) = label.call else { return };
+        if !self.names.contains_key(&call) && self.names.len() >= KNOWN {
+            return;
+        }
+        let name = self.names.entry(call).or_default();
+        let begun = !name.said.is_empty();
+        name.said.push_str(&label.text);
+        match released.filter(|_| !begun) {
+            Some(words) => name.released = words.to_owned(),
+            None => name.released.push_str(&label.text),
+        }
+        // Longer than any name: what came first can't belong to a match any more.
+        if name.said.len() > LONGEST_NAME {
+            *name = Name::default();
+        }
     }
 
     /// Strings as they are given to the guard.
@@ -99,10 +162,15 @@ impl Labels {
     ) -> Result<Payload, PayloadError> {
         let mut changed = Vec::new();
         for (at, label) in labels.iter().enumerate() {
-            match asked.outcome(at) {
-                None => self.remember(&label.text),
-                Some(words) => changed.push((label, self.rewritten(label, words))),
+            let outcome = asked.outcome(at);
+            let goes_on = self.begun(label).is_some();
+            match outcome {
+                None if !goes_on => self.remember(&label.text),
+                Some(words) if !goes_on => changed.push((label, self.rewritten(label, words))),
+                // Judged with what came before it: it goes out as it is, or the answer has ended.
+                _ => {}
             }
+            self.note(label, outcome);
         }
         match changed.is_empty() {
             true => Ok(payload),

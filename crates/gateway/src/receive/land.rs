@@ -110,7 +110,7 @@ impl<P: Platform> Receiver<'_, P> {
             tags: admission.tags,
             stored: self.gateway.platform().wall(),
             freshness: admission.freshness,
-            recording,
+            recording: recording.unbooked(),
         });
         if let Err(error) = self.gateway.store().put(entry).await {
             self.warn(format!("an answer was not stored: {error}"));

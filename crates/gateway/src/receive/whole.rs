@@ -6,10 +6,10 @@ use forebay_dialect::{AnswerContext, Payload, PayloadError, translate_answer};
 use super::empty::is_empty;
 use super::guard::{denied, policy_failed, slots_of};
 use super::meter::Meter;
-use super::{Broken, GuardOf, Receiver, Spare, invalid};
+use super::{Broken, GuardOf, Receiver, Spare, invalid, no_memory};
 use crate::answer::flight::Head;
 use crate::error::{ErrorKind, GatewayError};
-use crate::platform::Platform;
+use crate::platform::{MemoryShare, Platform};
 use crate::policy::Ending;
 use crate::recording::Form;
 use crate::route::Answer;
@@ -24,7 +24,7 @@ impl<P: Platform> Receiver<'_, P> {
         head: Head,
         context: &AnswerContext,
     ) -> Result<(), Broken> {
-        let body = self.gather(answer).await?;
+        let (body, share) = self.gather(answer).await?;
         let wire = self.errand.wire;
         let name = answer.upstream.name.clone();
         let unreadable = |e: PayloadError| {
@@ -67,13 +67,14 @@ impl<P: Platform> Receiver<'_, P> {
         }
         head.waited = now.saturating_duration_since(answer.sent);
         let empty = is_empty(&meter, std::iter::once(&payload));
-        let body = match guard {
+        // Its memory stays booked until its last reader is done.
+        let body = share.seal(match guard {
             None => payload.raw.clone(),
             Some(guard) => self
                 .guard_whole(payload, guard)
                 .await
                 .map_err(Broken::Late)?,
-        };
+        });
         if empty {
             let spare = Spare::new(self, head, Form::Whole(body), &meter);
             let error = invalid(&name, "a response without any content");
@@ -86,8 +87,12 @@ impl<P: Platform> Receiver<'_, P> {
         Ok(())
     }
 
-    /// The whole of a body that is no stream.
-    async fn gather(&mut self, answer: &mut Answer) -> Result<Bytes, Broken> {
+    /// The whole of a body that is no stream, and its share of memory.
+    async fn gather(
+        &mut self,
+        answer: &mut Answer,
+    ) -> Result<(Bytes, Box<dyn MemoryShare>), Broken> {
+        let mut share = self.gateway.platform().share();
         let limit = self.gateway.config().streams.max_response;
         let mut body = Bytes::new();
         let mut gathered = BytesMut::new();
@@ -97,6 +102,9 @@ impl<P: Platform> Receiver<'_, P> {
                     &answer.upstream.name,
                     &format!("a response of more than {limit} bytes (streams.max_response)"),
                 )));
+            }
+            if !share.grow(chunk.len()) {
+                return Err(Broken::Late(no_memory()));
             }
             if body.is_empty() && gathered.is_empty() {
                 body = chunk;
@@ -109,11 +117,12 @@ impl<P: Platform> Receiver<'_, P> {
         }
         // A copy of its own: what came is a slice of a larger read buffer, which a recording
         // would keep alive, many times its weight.
-        Ok(Bytes::copy_from_slice(if gathered.is_empty() {
+        let own = Bytes::copy_from_slice(if gathered.is_empty() {
             &body
         } else {
             &gathered
-        }))
+        });
+        Ok((own, share))
     }
 
     /// A whole answer is pushed at once and finished: all that may go out is then released.
@@ -156,6 +165,6 @@ impl<P: Platform> Receiver<'_, P> {
                 }
             }
         }
-        Ok(payload.rewrite(&slots, true))
+        Ok(payload.rewrite(&slots, guard.drops_unreadable()))
     }
 }

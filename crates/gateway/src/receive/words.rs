@@ -23,10 +23,11 @@ impl<P: Platform> Receiver<'_, P> {
         let guard = self.gateway.policies().guard(&self.errand.caller).await;
         let guard = guard.map_err(|e| policy_failed(&e))?;
         let secret = self.gateway.platform().random();
-        Ok(Some(Guarded::new(
-            guard,
-            Labels::new(secret, self.sent.clone()),
-        )))
+        let guarded = Guarded::new(guard, Labels::new(secret, self.sent.clone()));
+        Ok(Some(match self.errand.facts.output_enforced {
+            true => guarded,
+            false => guarded.counting(),
+        }))
     }
 
     /// The head as its client may read it: a value in which a rule finds something is left out.

@@ -24,6 +24,7 @@ use crate::observe::Observation;
 use crate::platform::{Platform, TransportError, TransportFailure, UpstreamBody};
 use crate::policy::{Caller, Policies};
 use crate::receive::guard::policy_failed;
+use crate::receive::no_memory;
 use crate::reply::Content;
 use crate::route::{Answer, timed_out, transport_error};
 use crate::time::{Deadline, Timer, timeout};
@@ -41,6 +42,11 @@ impl<P: Platform> Ruled<'_, P> {
     /// Somebody here has to see the answer's text.
     fn sees(&self) -> bool {
         self.judged.guard_output || !self.judged.masks.is_empty()
+    }
+
+    /// An answer whose text can't be seen must not go out.
+    fn must_see(&self) -> bool {
+        self.judged.output_enforced || !self.judged.masks.is_empty()
     }
 }
 
@@ -104,7 +110,7 @@ pub(super) async fn read<P: Platform>(
             let text: String = serde_json::from_slice(&body).map_err(|_| unreadable(&ruled))?;
             Ok(Content::Typed(text.into(), media))
         }
-        _ if text && ruled.sees() => Err(unreadable(&ruled)),
+        _ if text && ruled.must_see() => Err(unreadable(&ruled)),
         _ => {
             ticket.estimated(0, false);
             Ok(Content::Unread(flow(&ruled, answer), media))
@@ -204,6 +210,7 @@ pub(super) async fn collect<P: Platform>(
     let platform = &**ruled.gateway.platform();
     let name = answer.upstream.name.clone();
     let limit = config.streams.max_response;
+    let mut share = platform.share();
     let mut out = BytesMut::new();
     loop {
         let left = ruled.deadline.left(platform.now());
@@ -218,9 +225,12 @@ pub(super) async fn collect<P: Platform>(
             );
             return Err(GatewayError::new(ErrorKind::UpstreamInvalid, error));
         }
+        if !share.grow(piece.len()) {
+            return Err(no_memory());
+        }
         out.extend_from_slice(&piece);
     }
-    Ok(out.freeze())
+    Ok(share.seal(out.freeze()))
 }
 
 /// What an answer says that it took, in any of the makers' forms.

@@ -24,6 +24,8 @@ pub(super) struct Judged {
     pub(super) hits: Vec<Hit>,
     /// Whether rules for the output apply.
     pub(super) guard_output: bool,
+    /// Whether one of them can change or end an answer. Without any, what can't be read goes out unread.
+    pub(super) output_enforced: bool,
 }
 
 /// Judges a request, and puts masks into it.
@@ -52,6 +54,7 @@ pub(super) async fn judge<S: PolicySession>(
         masks: MaskTable::default(),
         hits: verdict.hits,
         guard_output: verdict.guard_output,
+        output_enforced: verdict.output_enforced,
     };
     let edits = match verdict.action {
         Action::Deny(reason) => return Ok((judged, Some(reason))),
@@ -64,7 +67,11 @@ pub(super) async fn judge<S: PolicySession>(
         Action::Allow => Vec::new(),
     };
     if judged.guard_output && (sent.passage.answer == Answer::Media || sent.stream()) {
-        return Ok((judged, Some(unreadable(sent))));
+        if judged.output_enforced {
+            return Ok((judged, Some(unreadable(sent))));
+        }
+        // Rules that only count have nothing to count in it.
+        judged.guard_output = false;
     }
     if !edits.is_empty() {
         let prompt = prompt(sent.said());

@@ -335,6 +335,7 @@ impl PolicySession for TestSession {
             action,
             hits: vec![],
             guard_output: self.0.deny_output.is_some(),
+            output_enforced: self.0.deny_output.is_some(),
             scope: match self.0.scoped {
                 true => caller.key.to_string(),
                 false => String::new(),

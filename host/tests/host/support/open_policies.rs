@@ -81,6 +81,7 @@ impl PolicySession for OpenSession {
             action: Action::Allow,
             hits: Vec::new(),
             guard_output: false,
+            output_enforced: false,
             scope: String::new(),
         })
     }

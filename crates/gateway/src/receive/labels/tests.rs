@@ -18,7 +18,7 @@ fn settled(labels: &mut Labels, raw: &str) -> (usize, String) {
     let payload = payload(raw);
     let found = labels.of(&payload).unwrap();
     let channels = (0_u32..).zip(&found);
-    let strings = channels.map(|(at, l)| (l.channel(at), l.text.clone()));
+    let strings = channels.map(|(at, l)| (l.channel(at), labels.judged(l)));
     let mut asked = labels.asked(strings.collect());
     let mut released: Vec<Delta> = asked
         .deltas()
@@ -29,6 +29,9 @@ fn settled(labels: &mut Labels, raw: &str) -> (usize, String) {
         .collect();
     asked.take(&mut released);
     assert!(released.is_empty() && asked.held().is_empty());
+    if labels.torn(&found, &asked).is_some() {
+        return (found.len(), "torn".to_owned());
+    }
     let payload = labels.settle(payload, &found, &asked).unwrap();
     (found.len(), String::from_utf8_lossy(&payload.raw).into())
 }
@@ -87,4 +90,34 @@ fn what_a_guard_never_lets_go_is_withheld() {
     assert_eq!(asked.held(), [asked.first]);
     let payload = labels.settle(payload, &found[..1], &asked).unwrap();
     assert!(payload.id().unwrap().contains("WITHHELD"));
+}
+
+#[test]
+fn a_name_in_pieces_is_judged_as_a_whole() {
+    let piece = |index: u32, name: &str| {
+        format!(
+            r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":{index},"function":{{"name":"{name}"}}}}]}}}}]}}"#
+        )
+    };
+    let mut seen = labels();
+    assert!(
+        settled(&mut seen, &piece(0, "write_bob@"))
+            .1
+            .contains("write_bob@")
+    );
+    // Another call's name is another name.
+    assert!(
+        settled(&mut seen, &piece(1, "mail.org"))
+            .1
+            .contains("mail.org")
+    );
+    assert_eq!(settled(&mut seen, &piece(0, "mail.org")).1, "torn");
+    // What is masked in its first piece may go on.
+    let mut seen = labels();
+    assert!(
+        !settled(&mut seen, &piece(0, "bob@mail.org"))
+            .1
+            .contains("bob")
+    );
+    assert!(settled(&mut seen, &piece(0, "_now")).1.contains("_now"));
 }

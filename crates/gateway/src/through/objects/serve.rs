@@ -434,7 +434,7 @@ impl<P: Platform> Keeper<'_, P> {
             .await?;
         let ruled = self.ruled(judged, ticket);
         ticket.estimated(0, false);
-        match ruled.judged.guard_output {
+        match ruled.judged.output_enforced {
             true => passed(ruled, answer).await,
             false => Ok(unseen(&ruled, answer)),
         }
