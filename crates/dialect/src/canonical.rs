@@ -222,3 +222,14 @@ pub enum FinishKind {
     /// Another reason, as the upstream named it.
     Other(String),
 }
+
+impl FinishKind {
+    /// Without telling a stop sequence from an end, as payloads have it.
+    #[must_use]
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            FinishKind::StopSequence(_) => FinishKind::Stop,
+            other => other,
+        }
+    }
+}

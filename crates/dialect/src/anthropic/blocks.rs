@@ -59,7 +59,7 @@ pub(super) fn write_citation(citation: &Citation<'_>, out: &mut String) {
         out.push_str(&citation.json);
         return;
     }
-    out.push_str("{\"type\":\"web_search_result_location\"");
+    write::tagged(out, "web_search_result_location");
     write::text(out, "cited_text", &citation.text);
     write::text(out, "url", citation.url.as_deref().unwrap_or_default());
     out.push_str(",\"title\":");
@@ -76,7 +76,7 @@ pub(super) fn begin_text<'c>(
     citations: impl Iterator<Item = &'c Citation<'c>>,
     out: &mut String,
 ) {
-    out.push_str("{\"type\":\"text\"");
+    write::tagged(out, "text");
     write::text(out, "text", text);
     let mut before = ",\"citations\":[";
     for citation in citations {
@@ -91,7 +91,7 @@ pub(super) fn begin_text<'c>(
 
 /// Appends `{"type":"tool_use",…` with arguments that are JSON.
 pub(super) fn begin_call(call: &ToolCall<'_>, input: &str, out: &mut String) {
-    out.push_str("{\"type\":\"tool_use\"");
+    write::tagged(out, "tool_use");
     write::text(out, "id", &call_id(&call.id));
     write::text(out, "name", &call.name);
     write::raw(out, "input", input);
@@ -99,7 +99,7 @@ pub(super) fn begin_call(call: &ToolCall<'_>, input: &str, out: &mut String) {
 
 /// Appends a whole block of thinking.
 pub(super) fn write_thinking(text: &str, signature: &str, out: &mut String) {
-    out.push_str("{\"type\":\"thinking\"");
+    write::tagged(out, "thinking");
     write::text(out, "thinking", text);
     write::text(out, "signature", signature);
     out.push('}');
@@ -107,7 +107,7 @@ pub(super) fn write_thinking(text: &str, signature: &str, out: &mut String) {
 
 /// Appends a whole block of hidden thinking.
 pub(super) fn write_redacted(data: &str, out: &mut String) {
-    out.push_str("{\"type\":\"redacted_thinking\"");
+    write::tagged(out, "redacted_thinking");
     write::text(out, "data", data);
     out.push('}');
 }

@@ -117,7 +117,7 @@ fn in_cloud(body: &Body<'_>) -> bool {
 }
 
 fn base64_source(media_type: &str, data: &str, out: &mut String) {
-    out.push_str("{\"type\":\"base64\"");
+    write::tagged(out, "base64");
     write::text(out, "media_type", media_type);
     out.push_str(",\"data\":\"");
     // Base64 has nothing to escape.

@@ -57,13 +57,7 @@ pub(super) fn finish(reason: &str, sequence: Option<String>) -> Finish {
 
 /// What policies see of a `stop_reason`.
 pub(super) fn finish_kind(reason: &str) -> FinishKind {
-    match finish(reason, None) {
-        Finish::Stop | Finish::StopSequence(_) => FinishKind::Stop,
-        Finish::Length => FinishKind::Length,
-        Finish::ToolCalls => FinishKind::ToolCalls,
-        Finish::Refused => FinishKind::Refused,
-        Finish::Other(other) => FinishKind::Other(other),
-    }
+    finish(reason, None).plain()
 }
 
 /// The `stop_reason` of a typed reason.

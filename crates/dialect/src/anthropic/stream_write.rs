@@ -139,7 +139,7 @@ impl StreamWriter {
                 data.push_str("{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"");
             }
             PartKind::ToolCall { id, name, .. } => {
-                data.push_str("{\"type\":\"tool_use\"");
+                write::tagged(&mut data, "tool_use");
                 write::text(&mut data, "id", &blocks::call_id(id));
                 write::text(&mut data, "name", name);
                 data.push_str(",\"input\":{}");

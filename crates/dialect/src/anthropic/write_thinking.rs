@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::body::{Body, model};
 use super::names::{self, Thinking};
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
+use crate::json::write;
 use crate::json::write_json_string;
 
 /// The output limit where neither the client nor the target's settings name one.
@@ -42,7 +43,7 @@ pub(super) fn limits(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     }
     match thinking {
         Some(Mode::Adaptive) if body.begin("thinking") => {
-            body.out.push_str("{\"type\":\"adaptive\"");
+            write::tagged(&mut body.out, "adaptive");
             display(request, body);
             body.out.push('}');
         }

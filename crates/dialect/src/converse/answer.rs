@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::read_blocks;
-use super::write_blocks::text_block;
+use super::write_blocks::{call_block, reasoning_block, text_block};
 use super::write_checks::is_own;
 use super::{names, usage};
 use crate::contract::context::AnswerContext;
@@ -121,14 +121,8 @@ fn block(part: &Part<'_>, out: &mut String) {
         }
         Content::Refusal(text) if !text.is_empty() => text_block(text, &[], out),
         Content::ToolCall(call) => {
-            write::item(out);
-            out.push_str("{\"toolUse\":");
-            out.push('{');
-            write::text(out, "toolUseId", &call.id);
-            write::text(out, "name", &call.name);
-            write::raw(out, "input", &input(&call.arguments, call.custom));
-            out.push('}');
-            out.push('}');
+            let input = input(&call.arguments, call.custom);
+            call_block(&call.id, &call.name, &input, out);
         }
         Content::Reasoning {
             text,
@@ -136,21 +130,12 @@ fn block(part: &Part<'_>, out: &mut String) {
             redacted,
         } => {
             if let Some(redacted) = redacted {
-                write::item(out);
-                out.push_str("{\"reasoningContent\":{");
-                write::text(out, "redactedContent", redacted);
-                out.push_str("}}");
+                write::union(out, "reasoningContent", |out| {
+                    write::text(out, "redactedContent", redacted);
+                });
             }
             if !text.is_empty() || signature.is_some() {
-                write::item(out);
-                out.push_str("{\"reasoningContent\":{\"reasoningText\":");
-                out.push('{');
-                write::text(out, "text", text);
-                if let Some(signature) = signature {
-                    write::text(out, "signature", signature);
-                }
-                out.push('}');
-                out.push_str("}}");
+                reasoning_block(text, signature.as_deref(), out);
             }
         }
         // What only Converse has in answers, such as a result of the provider's own tool.

@@ -167,13 +167,7 @@ pub(super) fn finish_of(reason: &str, stop: Option<String>) -> Finish {
 }
 
 pub(super) fn finish_kind(reason: &str) -> FinishKind {
-    match finish_of(reason, None) {
-        Finish::Stop | Finish::StopSequence(_) => FinishKind::Stop,
-        Finish::ToolCalls => FinishKind::ToolCalls,
-        Finish::Length => FinishKind::Length,
-        Finish::Refused => FinishKind::Refused,
-        Finish::Other(other) => FinishKind::Other(other),
-    }
+    finish_of(reason, None).plain()
 }
 
 /// Converse's word for why an answer ended.

@@ -145,14 +145,7 @@ impl<'r> Blocks<'r> {
         }
         let number = self.calls.len();
         let number = *self.calls.entry(&*call.id).or_insert(number);
-        write::item(out);
-        out.push_str("{\"toolUse\":");
-        out.push('{');
-        write::text(out, "toolUseId", &call_id(&call.id, number));
-        write::text(out, "name", &call.name);
-        write::raw(out, "input", arguments);
-        out.push('}');
-        out.push('}');
+        call_block(&call_id(&call.id, number), &call.name, arguments, out);
         Ok(())
     }
 
@@ -183,15 +176,7 @@ impl<'r> Blocks<'r> {
             let why = "Claude takes reasoning back with its signature alone";
             return losses.push(path() + ".reasoning", why);
         }
-        write::item(out);
-        out.push_str("{\"reasoningContent\":{\"reasoningText\":");
-        out.push('{');
-        write::text(out, "text", said.text);
-        if let Some(signature) = said.signature {
-            write::text(out, "signature", signature);
-        }
-        out.push('}');
-        out.push_str("}}");
+        reasoning_block(said.text, said.signature, out);
     }
 }
 
@@ -199,6 +184,27 @@ struct Reasoned<'a> {
     text: &'a str,
     signature: Option<&'a str>,
     redacted: Option<&'a str>,
+}
+
+/// `{"toolUse":…}`.
+pub(super) fn call_block(id: &str, name: &str, input: &str, out: &mut String) {
+    write::union(out, "toolUse", |out| {
+        write::text(out, "toolUseId", id);
+        write::text(out, "name", name);
+        write::raw(out, "input", input);
+    });
+}
+
+/// `{"reasoningContent":{"reasoningText":…}}`.
+pub(super) fn reasoning_block(text: &str, signature: Option<&str>, out: &mut String) {
+    write::union(out, "reasoningContent", |out| {
+        write::object(out, "reasoningText", |out| {
+            write::text(out, "text", text);
+            if let Some(signature) = signature {
+                write::text(out, "signature", signature);
+            }
+        });
+    });
 }
 
 /// `{"text":…}`, or `{"citationsContent":…}` where the text has sources.

@@ -131,23 +131,17 @@ impl Options<'_> {
                 if !is_object(schema) {
                     return refuse(format!("{}.parameters", path()), "it is no JSON object");
                 }
-                write::item(out);
-                out.push_str("{\"toolSpec\":");
-                out.push('{');
-                write::text(out, "name", &tool.name);
-                let description = tool.description.as_deref();
-                if let Some(description) = description.filter(|text| !text.is_empty()) {
-                    write::text(out, "description", description);
-                }
-                write::name(out, "inputSchema");
-                out.push('{');
-                write::raw(out, "json", schema);
-                out.push('}');
-                if let Some(strict) = tool.strict {
-                    write::plain(out, "strict", strict);
-                }
-                out.push('}');
-                out.push('}');
+                write::union(out, "toolSpec", |out| {
+                    write::text(out, "name", &tool.name);
+                    let description = tool.description.as_deref();
+                    if let Some(description) = description.filter(|text| !text.is_empty()) {
+                        write::text(out, "description", description);
+                    }
+                    write::object(out, "inputSchema", |out| write::raw(out, "json", schema));
+                    if let Some(strict) = tool.strict {
+                        write::plain(out, "strict", strict);
+                    }
+                });
             }
         }
         for field in &tool.extra {

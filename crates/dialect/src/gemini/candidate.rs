@@ -50,13 +50,7 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
 
 /// The same for policies.
 pub(super) fn finish_kind(reason: &str, has_calls: bool) -> FinishKind {
-    match finish(reason, has_calls) {
-        Finish::Stop | Finish::StopSequence(_) => FinishKind::Stop,
-        Finish::Length => FinishKind::Length,
-        Finish::ToolCalls => FinishKind::ToolCalls,
-        Finish::Refused => FinishKind::Refused,
-        Finish::Other(other) => FinishKind::Other(other),
-    }
+    finish(reason, has_calls).plain()
 }
 
 /// Google's word for it. Its clients know no other words.

@@ -54,6 +54,21 @@ pub(crate) fn object(out: &mut String, key: &str, members: impl FnOnce(&mut Stri
     out.push('}');
 }
 
+/// The next item of the list that is open, a union: an object with one member, an object too.
+pub(crate) fn union(out: &mut String, key: &str, members: impl FnOnce(&mut String)) {
+    item(out);
+    out.push('{');
+    object(out, key, members);
+    out.push('}');
+}
+
+/// Opens an object whose `type` is this, one of the format's own words.
+pub(crate) fn tagged(out: &mut String, kind: &str) {
+    out.push_str("{\"type\":\"");
+    out.push_str(kind);
+    out.push('"');
+}
+
 /// A member whose value is a list.
 pub(crate) fn list(out: &mut String, key: &str, items: impl FnOnce(&mut String)) {
     name(out, key);

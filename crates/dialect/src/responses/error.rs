@@ -16,7 +16,7 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
         kind => kind,
     };
     let mut out = String::with_capacity(96 + error.message.len());
-    out.push_str("{\"type\":\"error\"");
+    write::tagged(&mut out, "error");
     write::text(&mut out, "code", error.code.unwrap_or(kind));
     write::text(&mut out, "message", error.message);
     match error.param {

@@ -26,7 +26,7 @@ pub(super) fn annotation(out: &mut String, citation: &Citation<'_>) -> bool {
         return false;
     };
     let (start, end) = citation.range.unwrap_or((0, 0));
-    out.push_str("{\"type\":\"url_citation\"");
+    write::tagged(out, "url_citation");
     text(out, "url", url);
     text(out, "title", citation.title.as_deref().unwrap_or_default());
     number(out, "start_index", start);

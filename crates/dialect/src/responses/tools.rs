@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::exchange::{Lost, Profile, Tool, ToolChoice};
 use crate::fields::{boolean, field, invalid, name_of, string};
-use crate::json::write::{name, raw, text};
+use crate::json::write::{self, name, raw, text};
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
 
@@ -152,7 +152,7 @@ fn write_one(
         }
     }
     crate::json::write::item(out);
-    out.push_str("{\"type\":\"function\"");
+    write::tagged(out, "function");
     text(out, "name", &tool.name);
     if let Some(description) = &tool.description {
         text(out, "description", description);
@@ -201,7 +201,7 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         out.push_str(json);
         return true;
     }
-    out.push_str("{\"type\":\"custom\"");
+    write::tagged(out, "custom");
     text(out, "name", &tool.name);
     let description = tool.description.clone();
     if let Some(description) =
@@ -213,7 +213,7 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         match format.get("grammar").filter(|_| is(format, "grammar")) {
             Some(grammar) => {
                 name(out, "format");
-                out.push_str("{\"type\":\"grammar\"");
+                write::tagged(out, "grammar");
                 for (key, value) in grammar.members() {
                     raw(out, &name_of(key), value.raw());
                 }
@@ -238,7 +238,7 @@ pub(super) fn write_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], out: &mu
         ToolChoice::Required => out.push_str("\"required\""),
         ToolChoice::Tool(name) => write_named(name, tools, out),
         ToolChoice::Allowed(names, required) => {
-            out.push_str("{\"type\":\"allowed_tools\"");
+            write::tagged(out, "allowed_tools");
             let mode = if *required { "required" } else { "auto" };
             text(out, "mode", mode);
             name(out, "tools");

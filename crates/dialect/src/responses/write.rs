@@ -4,7 +4,7 @@ use super::{tools, write_items};
 use crate::exchange::{
     ChatRequest, Content, Effort, Inexpressible, Lost, OutputFormat, Profile, WriteOptions, Written,
 };
-use crate::json::write::{item, name, raw, text};
+use crate::json::write::{self, item, name, raw, text};
 use crate::json::write_json_string;
 
 pub(crate) fn write_request(
@@ -335,7 +335,7 @@ fn write_output(output: &OutputFormat<'_>, out: &mut String) {
             schema,
             strict,
         } => {
-            out.push_str("{\"type\":\"json_schema\"");
+            write::tagged(out, "json_schema");
             text(out, "name", name);
             if let Some(description) = description {
                 text(out, "description", description);

@@ -119,7 +119,7 @@ impl Messages<'_> {
         let assistant = role == Role::Assistant;
         let start = self.out.len();
         item(self.out);
-        self.out.push_str("{\"type\":\"message\"");
+        write::tagged(self.out, "message");
         text(
             self.out,
             "role",
@@ -180,7 +180,7 @@ impl Messages<'_> {
                         annotations.truncate(before);
                     }
                 }
-                self.out.push_str("{\"type\":\"output_text\"");
+                write::tagged(self.out, "output_text");
                 write::text(self.out, "text", text);
                 self.out.push_str(",\"annotations\":[");
                 self.out.push_str(&annotations);
@@ -188,7 +188,7 @@ impl Messages<'_> {
             }
             Content::Refusal(said) => {
                 item(self.out);
-                self.out.push_str("{\"type\":\"refusal\"");
+                write::tagged(self.out, "refusal");
                 text(self.out, "refusal", said);
                 self.out.push('}');
             }
@@ -206,12 +206,12 @@ impl Messages<'_> {
         item(self.out);
         match &part.content {
             Content::Text { text: said, .. } => {
-                self.out.push_str("{\"type\":\"input_text\"");
+                write::tagged(self.out, "input_text");
                 text(self.out, "text", said);
             }
             // Nobody but the assistant refuses; it is text here.
             Content::Refusal(said) => {
-                self.out.push_str("{\"type\":\"input_text\"");
+                write::tagged(self.out, "input_text");
                 text(self.out, "text", said);
             }
             Content::Image(media) if !matches!(media.source, Source::Text(_)) => self.image(media),
@@ -308,14 +308,14 @@ impl Messages<'_> {
             return;
         }
         item(self.out);
-        self.out.push_str("{\"type\":\"reasoning\"");
+        write::tagged(self.out, "reasoning");
         if self.wants_ids() {
             self.id("rs", position);
         }
         name(self.out, "summary");
         self.out.push('[');
         if sealed && !said.is_empty() {
-            self.out.push_str("{\"type\":\"summary_text\"");
+            write::tagged(self.out, "summary_text");
             text(self.out, "text", said);
             self.out.push('}');
         }

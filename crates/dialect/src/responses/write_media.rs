@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::write_items::Messages;
 use crate::exchange::{Media, Source};
-use crate::json::write::{name, text};
+use crate::json::write::{self, name, text};
 
 impl Messages<'_> {
     pub(super) fn image(&mut self, media: &Media<'_>) {
-        self.out.push_str("{\"type\":\"input_image\"");
+        write::tagged(self.out, "input_image");
         match &media.source {
             Source::Url(url) => text(self.out, "image_url", url),
             Source::Id(id) => text(self.out, "file_id", id),
@@ -26,7 +26,7 @@ impl Messages<'_> {
     }
 
     pub(super) fn file(&mut self, media: &Media<'_>) {
-        self.out.push_str("{\"type\":\"input_file\"");
+        write::tagged(self.out, "input_file");
         match &media.source {
             Source::Url(url) => text(self.out, "file_url", url),
             Source::Id(id) => text(self.out, "file_id", id),

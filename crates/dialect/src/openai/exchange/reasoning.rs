@@ -154,11 +154,11 @@ pub(super) fn write_block(
 ) {
     match redacted {
         Some(data) if text.is_empty() => {
-            out.push_str("{\"type\":\"redacted_thinking\"");
+            write::tagged(out, "redacted_thinking");
             write::text(out, "data", data);
         }
         _ => {
-            out.push_str("{\"type\":\"thinking\"");
+            write::tagged(out, "thinking");
             write::text(out, "thinking", text);
             if let Some(data) = redacted {
                 write::text(out, "data", data);

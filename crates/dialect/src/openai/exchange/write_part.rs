@@ -122,7 +122,7 @@ fn one(
 ) -> Result<bool, Inexpressible> {
     let path = || place.path(at);
     if let Some(text) = as_text(part, body) {
-        body.out.push_str("{\"type\":\"text\"");
+        write::tagged(&mut body.out, "text");
         write::text(&mut body.out, "text", text);
         return Ok(true);
     }
@@ -135,7 +135,7 @@ fn one(
     }
     let why = match &part.content {
         Content::Refusal(text) => {
-            body.out.push_str("{\"type\":\"refusal\"");
+            write::tagged(&mut body.out, "refusal");
             write::text(&mut body.out, "refusal", text);
             return Ok(true);
         }
@@ -236,7 +236,7 @@ fn audio(
 ) -> Result<bool, Inexpressible> {
     match (&media.source, form) {
         (Source::Base64(text) | Source::Url(text), MediaForm::Mistral) => {
-            out.push_str("{\"type\":\"input_audio\"");
+            write::tagged(out, "input_audio");
             write::text(out, "input_audio", text);
         }
         (Source::Base64(data), _) => {
@@ -270,7 +270,7 @@ fn file(
     match (&media.source, form) {
         // A document of plain text is text.
         (Source::Text(text), _) => {
-            out.push_str("{\"type\":\"text\"");
+            write::tagged(out, "text");
             write::text(out, "text", text);
             if media.name.is_some() {
                 let why = "a text has no name in chat completions";
@@ -279,7 +279,7 @@ fn file(
         }
         (_, MediaForm::Engine) => return Ok(false),
         (Source::Id(id), MediaForm::Mistral) => {
-            out.push_str("{\"type\":\"file\"");
+            write::tagged(out, "file");
             write::text(out, "file_id", id);
         }
         (source, MediaForm::Mistral) => {
