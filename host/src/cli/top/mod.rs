@@ -1,7 +1,9 @@
-//! `forebay top`: what a running gateway does right now, until it is interrupted.
+//! `forebay top`: what a running gateway is doing: a live screen on a terminal, text or JSON elsewhere.
 
+mod live;
 mod sample;
 mod text;
+mod view;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -10,9 +12,6 @@ use super::output::Output;
 use super::remote::{Gateway, Remote};
 use crate::platform::clock;
 use sample::Sample;
-
-/// Clears the screen and goes to its first place (ECMA-48: ED, CUP).
-const CLEAR: &str = "\x1b[2J\x1b[H";
 
 /// Show requests, hit rate, tokens, spend and upstreams of a running gateway, live.
 #[derive(Debug, clap::Args)]
@@ -35,11 +34,14 @@ impl TopArgs {
         let interval = self.interval.max(Duration::from_millis(200));
         let gateway = self.remote.gateway()?;
         let first = look(&gateway)?;
-        self.print(&gateway, first, interval)
+        let live = self.output.is_none() && !self.once && std::io::stdout().is_terminal();
+        match live {
+            true => live::run(gateway, first, interval),
+            false => self.print(&gateway, first, interval),
+        }
     }
 
     fn print(&self, gateway: &Gateway, first: Sample, interval: Duration) -> anyhow::Result<()> {
-        let draws = std::io::stdout().is_terminal() && !self.once;
         let mut before = first;
         loop {
             std::thread::sleep(interval);
@@ -50,12 +52,8 @@ impl TopArgs {
                 Some(Output::Json) => serde_json::to_string(&rates)?,
                 Some(Output::Text) | None => text::screen(&gateway.address().to_string(), &rates),
             };
-            let clear = match self.output {
-                None if draws => CLEAR,
-                _ => "",
-            };
             let mut out = std::io::stdout().lock();
-            let written = writeln!(out, "{clear}{shown}").and_then(|()| out.flush());
+            let written = writeln!(out, "{shown}").and_then(|()| out.flush());
             // The reader has gone: that is the end, not a failure.
             if written.is_err() || self.once {
                 return Ok(());
