@@ -48,7 +48,7 @@ struct Flat {
 /// None where it is as it should be, or no schema of an object.
 fn flat(schema: &str) -> Option<Flat> {
     let spells = |word: &&str| schema.contains(*word);
-    let is_plain = schema.contains("\"type\"") && !CHOICES.iter().any(|word| spells(&word));
+    let is_plain = schema.contains("\"type\"") && !CHOICES.iter().any(spells);
     if is_plain && !schema.contains("\"not\"") {
         return None;
     }
@@ -62,7 +62,7 @@ fn flat(schema: &str) -> Option<Flat> {
     };
     let odd = |root: &Map<String, Json>| {
         let said = |word: &&str| root.contains_key(*word);
-        CHOICES.iter().any(|word| said(&word)) || root.contains_key("not")
+        CHOICES.iter().any(said) || root.contains_key("not")
     };
     if !is_object || (!odd(&root) && root.get("type").is_some_and(Json::is_string)) {
         return None;
