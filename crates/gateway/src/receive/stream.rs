@@ -11,7 +11,7 @@ use super::empty::is_empty;
 use super::events::{Event, Events};
 use super::guard::{denied, policy_failed};
 use super::meter::Meter;
-use super::{Broken, GuardOf, Receiver, Spare, invalid};
+use super::{Broken, GuardOf, Receiver, Spare, invalid, no_memory};
 use crate::answer::flight::Head;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
@@ -334,7 +334,11 @@ impl<P: Platform> Receiver<'_, P> {
             let what = format!("a stream that does not amount to an answer: {e}");
             Broken::Early(invalid(&answer.upstream.name, &what))
         })?;
-        self.deliver(answer, body, passing.guard, passing.head)
+        let mut share = self.gateway.platform().share();
+        if !share.grow(body.len()) {
+            return Err(Broken::Late(no_memory()));
+        }
+        self.deliver(answer, (body, share), passing.guard, passing.head)
             .await
     }
 

@@ -42,14 +42,14 @@ impl<P: Platform> Receiver<'_, P> {
             }
             translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
         };
-        self.deliver(answer, body, guard, head).await
+        self.deliver(answer, (body, share), guard, head).await
     }
 
-    /// An answer in the client's format, all of it, on its way out.
+    /// An answer in the client's format, all of it, on its way out, with the memory booked for it.
     pub(super) async fn deliver(
         &mut self,
         answer: &mut Answer,
-        body: Bytes,
+        (body, share): (Bytes, Box<dyn MemoryShare>),
         guard: Option<GuardOf<P>>,
         mut head: Head,
     ) -> Result<(), Broken> {

@@ -7,7 +7,7 @@ use http::Method;
 use super::id::{Thing, open};
 use super::names::{bad, changed_body, made_body};
 use super::serve::{Keeper, Verb};
-use crate::answer::generate::refer;
+use crate::answer::before::refer;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
