@@ -2,6 +2,7 @@
 //! by the numbers of their objects, and of every other member the last that says something. What
 //! is not in the table comes out as it came.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Gather, List, Names, Object, Rule};
@@ -251,12 +252,24 @@ impl Members {
         but: Option<&str>,
     ) {
         let table = table.kind_of(object);
+        // No name occurs twice in an object: where none is spelt otherwise in the whole, each
+        // member of the first piece is new.
+        let is_same = |key: Value<'_>| matches!(names(key), Cow::Borrowed(_));
+        let fresh = self.0.is_empty()
+            && table.whole_names.is_empty()
+            && object.members().all(|(key, _)| is_same(key));
         for (key, value) in object.members() {
             let name = names(key);
             let rule = table.rule(&name).1;
             let name = table.whole_name(&name);
             let nothing = matches!(rule, Rule::Unreadable(Gather::Nothing));
             if nothing || name.is_empty() || but == Some(name) {
+                continue;
+            }
+            if fresh {
+                let mut gathered = Gathered::Null;
+                gathered.add(value, rule, names);
+                self.0.push((name.to_owned(), gathered));
                 continue;
             }
             self.or_insert(name, Gathered::Null);

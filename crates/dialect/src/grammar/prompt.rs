@@ -146,70 +146,117 @@ fn block(
         (By::Member, Some(Block::Call(_) | Block::Result)) => block.get(&kind),
         _ => None,
     };
-    let within = within.map(|value| (kind.as_ref(), value));
-    let path = || match within {
-        Some((kind, _)) => format!("{}.{kind}", path()),
-        None => path(),
+    let typed = Typed {
+        table,
+        block,
+        within: within.map(|value| (kind.as_ref(), value)),
+        path,
     };
-    let at = |name: &str| format!("{}.{name}", path());
-    let of = within.map_or(block, |(_, value)| value);
-    let text = |name: &str| {
-        let missing = || RequestError::Missing { param: at(name) };
-        string(of.get(name).ok_or_else(missing)?, || at(name))
+    let is_typed = match known {
+        Some(Block::Text) => typed.text(parts, form)?,
+        Some(Block::Call(members)) => typed.call(members, parts, form)?,
+        Some(Block::Result) => typed.result(needs, parts, form)?,
+        None => false,
     };
-    match known {
-        Some(Block::Text) => {
-            text("text")?;
-            of.get("text").into_iter().for_each(|said| parts.text(said));
-            write_form(block, None, &["text"], None, form);
-            return Ok(());
-        }
-        Some(Block::Call(members)) => {
-            let [id, name, arguments] = members;
-            let call = (text(id)?, text(name)?);
-            let given = of.get(arguments);
-            if let Some(given) = given.filter(|given| given.kind() == Kind::Object) {
-                let call = ToolCall {
-                    id: call.0.into_owned(),
-                    name: call.1.into_owned(),
-                    arguments: canonical(given, Shape::WHOLE),
-                };
-                parts.push(Part::ToolCall(call), Some(given));
-                write_form(block, within, &members, None, form);
-                return Ok(());
-            }
-            // What has not the form of a call is shown as it stands, where that can be told.
-            if table.by == By::Type {
-                let param = at(arguments);
-                return Err(match given {
-                    Some(given) => RequestError::wrong_type(param, "an object", given),
-                    None => RequestError::Missing { param },
-                });
-            }
-        }
-        Some(Block::Result) => {
-            let given = of.get("content").filter(|given| !given.is_null());
-            let is_read =
-                given.is_some_and(|given| table.by == By::Type || given.kind() == Kind::Array);
-            if table.by == By::Type || is_read {
-                let inner = match given {
-                    None => None,
-                    Some(given) => {
-                        let inner = content(table, needs, given, &|| at("content"), parts)?;
-                        Some(inner.unwrap_or_else(|| "\"\"".to_owned()))
-                    }
-                };
-                write_form(block, within, &[], inner.as_deref(), form);
-                return Ok(());
-            }
-        }
-        None => {}
+    if !is_typed {
+        needs.vision |= kind.contains("image") || kind.contains("video");
+        needs.audio |= kind.contains("audio");
+        parts.opaque(&kind, block);
+        form.push_str("null");
     }
-    needs.vision |= kind.contains("image") || kind.contains("video");
-    needs.audio |= kind.contains("audio");
-    parts.opaque(&kind, block);
-    form.push_str("null");
     Ok(())
+}
+
+/// A block that policies can read. Where its kind is a member, one that has not the form of its
+/// kind is shown as it stands; elsewhere that is an error.
+struct Typed<'d, 'p> {
+    table: &'static Content,
+    block: Value<'d>,
+    /// The member that holds the block's own members.
+    within: Option<(&'p str, Value<'d>)>,
+    path: At<'p>,
+}
+
+impl<'d> Typed<'d, '_> {
+    fn of(&self) -> Value<'d> {
+        self.within.map_or(self.block, |(_, value)| value)
+    }
+
+    fn at(&self, name: &str) -> String {
+        let path = (self.path)();
+        match self.within {
+            Some((kind, _)) => format!("{path}.{kind}.{name}"),
+            None => format!("{path}.{name}"),
+        }
+    }
+
+    fn need(&self, name: &str) -> Result<Value<'d>, RequestError> {
+        let missing = || RequestError::Missing {
+            param: self.at(name),
+        };
+        self.of().get(name).ok_or_else(missing)
+    }
+
+    fn text(&self, parts: &mut Parts, form: &mut String) -> Result<bool, RequestError> {
+        let said = self.need("text")?;
+        string(said, || self.at("text"))?;
+        parts.text(said);
+        write_form(self.block, None, &["text"], None, form);
+        Ok(true)
+    }
+
+    fn call(
+        &self,
+        members: [&str; 3],
+        parts: &mut Parts,
+        form: &mut String,
+    ) -> Result<bool, RequestError> {
+        let [id, name, arguments] = members;
+        let [id, name] = [id, name].map(|of| string(self.need(of)?, || self.at(of)));
+        let (id, name) = (id?, name?);
+        let given = self.of().get(arguments);
+        let Some(given) = given.filter(|given| given.kind() == Kind::Object) else {
+            return match self.table.by {
+                By::Member => Ok(false),
+                By::Type => {
+                    let given = self.need(arguments)?;
+                    let param = self.at(arguments);
+                    Err(RequestError::wrong_type(param, "an object", given))
+                }
+            };
+        };
+        let call = ToolCall {
+            id: id.into_owned(),
+            name: name.into_owned(),
+            arguments: canonical(given, Shape::WHOLE),
+        };
+        parts.push(Part::ToolCall(call), Some(given));
+        write_form(self.block, self.within, &members, None, form);
+        Ok(true)
+    }
+
+    fn result(
+        &self,
+        needs: &mut Needs,
+        parts: &mut Parts,
+        form: &mut String,
+    ) -> Result<bool, RequestError> {
+        let given = self.of().get("content").filter(|given| !given.is_null());
+        let is_list = given.is_some_and(|given| given.kind() == Kind::Array);
+        if self.table.by == By::Member && !is_list {
+            return Ok(false);
+        }
+        let inner = match given {
+            None => None,
+            Some(given) => {
+                let at = || self.at("content");
+                let inner = content(self.table, needs, given, &at, parts)?;
+                Some(inner.unwrap_or_else(|| "\"\"".to_owned()))
+            }
+        };
+        write_form(self.block, self.within, &[], inner.as_deref(), form);
+        Ok(true)
+    }
 }
 
 /// A block's kind, and what it holds where policies can read it.

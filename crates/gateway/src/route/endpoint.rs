@@ -387,6 +387,8 @@ pub(crate) struct Lease {
     awaits: bool,
     /// Tokens that were queued before it.
     ahead: u64,
+    /// It counts no longer.
+    ended: bool,
 }
 
 impl Lease {
@@ -404,6 +406,16 @@ impl Lease {
             queued_tokens: 0,
             awaits: false,
             ahead: 0,
+            ended: false,
+        }
+    }
+
+    /// The answer has come as a whole: the replica has one request less, whatever is still done
+    /// with the answer here.
+    pub(super) fn end(&mut self) {
+        self.begun();
+        if !std::mem::replace(&mut self.ended, true) {
+            self.endpoint.in_flight.fetch_sub(1, Relaxed);
         }
     }
 
@@ -441,8 +453,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.begun();
-        self.endpoint.in_flight.fetch_sub(1, Relaxed);
+        self.end();
         if self.on_trial {
             // A trial that ended without a result, since its client left, is no result: another may try.
             self.endpoint.lock().on_trial = false;
@@ -463,6 +474,19 @@ mod tests {
 
     fn seen(key: u64, prompt: u64) -> Evidence {
         Evidence { key, prompt }
+    }
+
+    #[test]
+    fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
+        let replica = Arc::new(Replica::new("http://a"));
+        let mut lease = Lease::new(&replica, 1, Instant::now());
+        lease.waits_for(7);
+        assert_eq!((replica.in_flight(), replica.queued_tokens()), (1, 7));
+        lease.end();
+        lease.end();
+        assert_eq!((replica.in_flight(), replica.queued_tokens()), (0, 0));
+        drop(lease);
+        assert_eq!(replica.in_flight(), 0);
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// All of it has come: its replica is done with it.
+    pub(crate) fn ended(&mut self) {
+        self.lease.end();
+    }
+
     /// The first content has come: the prompt is computed.
     pub(crate) fn begun(&mut self, now: impl FnOnce() -> Instant) {
         let sent = self.sent;
