@@ -80,7 +80,7 @@ async fn what_is_wrong_is_said_with_its_line() {
         &["forebay.toml:3:", "/v1"],
     )
     .await;
-    refused(line("[[upstreams]]\nname = \"a\"\nurls = [\"http://x\"]\n[[upstreams]]\nname = \"a\"\nurls = [\"http://y\"]\n"), &["forebay.toml:5:", "taken"]).await;
+    refused(line("[[upstreams]]\nname = \"a\"\nurls = [\"http://x\"]\n[[upstreams]]\nname = \"a\"\nurls = [\"http://y\"]\n"), &["forebay.toml:5:", "already exists"]).await;
     refused(line("[[upstreams]]\nurls = [\"http://x\"]\n"), &["name"]).await;
     refused(
         line("[policies]\nisolation = \"none\"\n"),

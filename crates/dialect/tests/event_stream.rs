@@ -137,7 +137,7 @@ fn a_frame_over_the_limit_is_refused_before_it_has_come() {
         "a frame of the event stream is 2130706432 bytes long, over the limit of 65536 bytes"
     );
     let message = error(&[0, 0, 0, 15]).to_string();
-    assert!(message.contains("15 bytes long, which no frame is"));
+    assert!(message.contains("15 bytes, which is not a valid frame length"));
 }
 
 #[test]

@@ -240,7 +240,8 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("forebay-compiled-{}", std::process::id()));
         let cache = Cache::open(Some(&dir));
         let engine = Engine::default();
-        cache.compile(&engine, b"(component)").unwrap();
+        let component = wat::parse_str("(component)").unwrap();
+        cache.compile(&engine, &component).unwrap();
         let compiled = |extension: &str| {
             let files = fs::read_dir(&dir).unwrap();
             files
@@ -252,7 +253,7 @@ mod tests {
         let whole = fs::read(&file).unwrap();
         for length in [0, 1, whole.len() / 2, whole.len() - 1] {
             fs::write(&file, &whole[..length]).unwrap();
-            cache.compile(&engine, b"(component)").unwrap();
+            cache.compile(&engine, &component).unwrap();
             assert_eq!(fs::read(&file).unwrap(), whole, "{length}");
         }
         fs::remove_dir_all(&dir).unwrap();

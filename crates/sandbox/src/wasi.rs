@@ -250,7 +250,7 @@ mod tests {
             + Sync
             + 'static,
     {
-        let component = Component::new(store.engine(), COMPONENT).unwrap();
+        let component = Component::new(store.engine(), wat::parse_str(COMPONENT).unwrap()).unwrap();
         let linker = linker(store.engine(), &component).unwrap();
         let instance = linker
             .instantiate_async(&mut *store, &component)
@@ -302,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn exit_is_not_for_policies() {
         let mut store = store();
-        let component = Component::new(store.engine(), COMPONENT).unwrap();
+        let component = Component::new(store.engine(), wat::parse_str(COMPONENT).unwrap()).unwrap();
         let linker = linker(store.engine(), &component).unwrap();
         let instance = linker
             .instantiate_async(&mut store, &component)

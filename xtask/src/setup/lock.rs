@@ -39,12 +39,14 @@ pub(crate) fn run(places: &Places) -> Result<()> {
             .args(["-m", "venv", "--clear"])
             .arg(&folder),
     )?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    shell::run(
-        Command::new(folder.join("bin/python"))
-            .args(pip)
-            .arg(UV),
-    )?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    shell::run(Command::new(folder.join("bin/python")).args(pip).arg(UV))?;
     for (name, deep) in LOCKED {
         let lock = beside(Path::new(name));
         let mut uv = Command::new(folder.join("bin/uv"));

@@ -198,5 +198,5 @@ fn a_region_is_needed_and_checked() {
     let value = authorization(&build(auth, &world("us-west-2")), &Endpoint::none(), at(0));
     assert!(scope(&value).contains("/us-west-2/"));
     assert!(build_error(auth, &world("")).contains("(auth.region)"));
-    assert!(build_error(auth, &world("EU")).contains("\"EU\" is no AWS region"));
+    assert!(build_error(auth, &world("EU")).contains("\"EU\" is not an AWS region"));
 }

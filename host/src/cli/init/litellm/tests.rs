@@ -5,15 +5,15 @@ use super::*;
 const FILE: &str = r#"
 model_list:
   - model_name: gpt-4o
-litellm_params: { model: azure/my-gpt4o, api_base: "https://x.openai.azure.com/", api_key: os.environ/AZURE_API_KEY, api_version: "2025-01-01-preview" }
+    litellm_params: { model: azure/my-gpt4o, api_base: "https://x.openai.azure.com/", api_key: os.environ/AZURE_API_KEY, api_version: "2025-01-01-preview" }
   - model_name: claude
-litellm_params: { model: anthropic/claude-sonnet-4-5, rpm: 100 }
+    litellm_params: { model: anthropic/claude-sonnet-4-5, rpm: 100 }
   - model_name: llama
-litellm_params: { model: openai/llama-3, api_base: "http://10.0.0.7:8000/v1", api_key: none }
+    litellm_params: { model: openai/llama-3, api_base: "http://10.0.0.7:8000/v1", api_key: none }
   - model_name: qwen
-litellm_params: { model: hosted_vllm/qwen, api_base: "http://10.0.0.8:8000" }
+    litellm_params: { model: hosted_vllm/qwen, api_base: "http://10.0.0.8:8000" }
   - model_name: odd
-litellm_params: { model: replicate/x }
+    litellm_params: { model: replicate/x }
 router_settings:
   fallbacks: [{ gpt-4o: [claude] }, { llama: [nowhere] }]
   num_retries: 2
@@ -57,9 +57,9 @@ fn clouds_that_are_known_by_name_need_no_address() {
         r#"
 model_list:
   - model_name: fast
-litellm_params: { model: groq/llama-3.3-70b-versatile, api_base: "https://api.groq.com/openai/v1" }
+    litellm_params: { model: groq/llama-3.3-70b-versatile, api_base: "https://api.groq.com/openai/v1" }
   - model_name: kimi
-litellm_params: { model: together_ai/moonshotai/Kimi-K2 }
+    litellm_params: { model: together_ai/moonshotai/Kimi-K2 }
 "#,
     )
     .unwrap();
