@@ -318,7 +318,7 @@ async fn a_reload_keeps_what_is_known_and_a_mistake_is_named() {
     let mistaken = upstream(&urls, &followed(&events[..1], &replay));
     let refusal = Forebay::refuses(mistaken).await;
     assert!(
-        refusal.said.contains("1 addresses for 2 URLs"),
+        refusal.said.contains("1 addresses given for 2 URLs"),
         "{}",
         refusal.said
     );

@@ -160,7 +160,7 @@ const FILES: [(&str, &str, &[&str], &[&str]); 10] = [
     ),
     file!(
         "fallbacks",
-        ["groq", "gemini", "openrouter"],
+        ["groq", "gemini", "openrouter", "gemini-2"],
         ["context_window_fallbacks", "default_fallbacks: \"cheap\""]
     ),
     file!(
