@@ -80,8 +80,8 @@ def test_a_release_of_another_version_asks_to_be_baked_again(platform, engine, r
     words, mark = on(platform, engine, of_another_version(release, tmp_path), tmp_path)
     with Edge(words, mark) as edge:
         for path in DIALECTS:
-            assert "bake again with this version" in refused(edge, path)
-        edge.logged(r'"level":"error".*have form 9')
+            assert "run `forebay bake` again with this version" in refused(edge, path)
+        edge.logged(r'"level":"error".*have version 9')
 
 
 def test_wasmtime_without_a_store_does_not_start(engine, release, tmp_path):

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What ends sooner is not worth a line.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -22,7 +22,7 @@ impl Progress {
         }
         let what = what.into();
         let (running, ended) = channel::<()>();
-        let started = Instant::now();
+        let started = crate::platform::clock::now();
         let draw = move || {
             let mut wait = MOMENT;
             let mut frames = ['|', '/', '-', '\\'].into_iter().cycle();

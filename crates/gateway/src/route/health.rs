@@ -72,7 +72,7 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
                 upstream.reported(&endpoint, &report, platform.now());
             }
         }
-        if ok && round % BETWEEN_LISTS == 0 && upstream.token_index().is_some() {
+        if ok && round.is_multiple_of(BETWEEN_LISTS) && upstream.token_index().is_some() {
             let read = read_adapters(&*platform, &upstream, &endpoint);
             if let Some(Some(adapters)) = timeout(&*platform, interval, read).await {
                 upstream.lists(adapters);

@@ -261,14 +261,7 @@ impl<P: Platform> Attempts<P> {
         if include_usage && !request.include_usage {
             added.push("stream_options".to_owned());
         }
-        // Makers of models refuse members that they don't know, and such a client chose none.
-        let strict = matches!(
-            route.profile,
-            Profile::OpenAi | Profile::Azure | Profile::Mistral
-        );
-        let differs = route.differs.iter().any(|name| has(name))
-            || (self.outgoing.made && strict && route.wire == Wire::Chat);
-        if route.wire == request.wire() && !differs {
+        if route.wire == request.wire() && !self.differs(route) {
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,
@@ -318,6 +311,18 @@ impl<P: Platform> Attempts<P> {
             back: written.back,
             added,
         })
+    }
+
+    /// Whether the body has to be written anew although its format is the upstream's.
+    fn differs(&self, route: &Route) -> bool {
+        let extra = &self.outgoing.request.prompt.extra;
+        let has = |name: &&str| extra.iter().any(|field| field.name == **name);
+        // Makers of models refuse members that they don't know, and such a client chose none.
+        let strict = matches!(
+            route.profile,
+            Profile::OpenAi | Profile::Azure | Profile::Mistral
+        );
+        route.differs.iter().any(has) || (self.outgoing.made && strict && route.wire == Wire::Chat)
     }
 
     /// A body in the upstream's own format with an output limit that its model takes.

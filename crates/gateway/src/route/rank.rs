@@ -54,20 +54,12 @@ pub(crate) struct Wish<'a> {
 /// Tokens that an answer gets at least, where the limit that was asked for fits no context.
 const LEAST_ANSWER: u64 = 1024;
 
-/// Asks the selector for the order in which to try.
-///
-/// # Errors
-///
-/// When no upstream may serve the request: [`ErrorKind::RateLimited`]'s status with the time of
-/// the first to come back where all rest, else [`ErrorKind::NoUpstream`],
-/// [`ErrorKind::Budget`] or [`ErrorKind::NotExpressible`].
-pub(crate) async fn rank<S: PolicySession>(
-    session: &mut S,
+/// The upstreams that serve what is asked for: who names the model comes before who takes any, else
+/// the configured order stands.
+fn serving<'u>(
     wish: &Wish<'_>,
-    all: &[Arc<Upstream>],
-    random: u64,
-    trail: &Trail,
-) -> Result<Ranked, GatewayError> {
+    all: &'u [Arc<Upstream>],
+) -> Result<Vec<&'u Arc<Upstream>>, GatewayError> {
     let model = wish.view.model;
     let serves = |upstream: &&Arc<Upstream>| match wish.passage {
         Some(sent) => {
@@ -86,25 +78,52 @@ pub(crate) async fn rank<S: PolicySession>(
             return Err(GatewayError::new(ErrorKind::NoUpstream, why));
         }
     }
-    // Who names the model comes before who takes any; else the configured order stands.
     upstreams.sort_by_key(|upstream| !upstream.names(model));
-    let mut view = View {
-        explore: random.is_multiple_of(EXPLORE),
-        random,
-        ..wish.view
-    };
-    let mut demand = Cow::Borrowed(&wish.demand);
+    Ok(upstreams)
+}
+
+/// What is asked for, less what nobody has and an answer is useful without: the client is told so.
+fn attainable<'d>(
+    demand: &'d Demand,
+    upstreams: &[&Arc<Upstream>],
+    model: &str,
+) -> Cow<'d, Demand> {
+    let mut demand = Cow::Borrowed(demand);
     let can = |able: fn(&Needs) -> bool| {
         let mut upstreams = upstreams.iter();
         upstreams.any(|upstream| able(&upstream.capabilities(model)))
     };
-    // Who asks for them gets an answer without them where nobody has them, and is told so.
     if demand.needs.logprobs && !can(|able| able.logprobs) {
         demand.to_mut().needs.logprobs = false;
     }
     if demand.needs.multiple_choices && !can(|able| able.multiple_choices) {
         demand.to_mut().needs.multiple_choices = false;
     }
+    demand
+}
+
+/// Asks the selector for the order in which to try.
+///
+/// # Errors
+///
+/// When no upstream may serve the request: [`ErrorKind::RateLimited`]'s status with the time of
+/// the first to come back where all rest, else [`ErrorKind::NoUpstream`],
+/// [`ErrorKind::Budget`] or [`ErrorKind::NotExpressible`].
+pub(crate) async fn rank<S: PolicySession>(
+    session: &mut S,
+    wish: &Wish<'_>,
+    all: &[Arc<Upstream>],
+    random: u64,
+    trail: &Trail,
+) -> Result<Ranked, GatewayError> {
+    let model = wish.view.model;
+    let upstreams = serving(wish, all)?;
+    let mut view = View {
+        explore: random.is_multiple_of(EXPLORE),
+        random,
+        ..wish.view
+    };
+    let mut demand = attainable(&wish.demand, &upstreams, model);
     loop {
         let candidates: Vec<_> = (0..)
             .zip(&upstreams)

@@ -128,10 +128,7 @@ fn named(path: &str) -> Option<Thing> {
         Thing::VectorStore => names(path, name),
         _ => plain == *name,
     };
-    OTHERS
-        .iter()
-        .find(|row| fits(*row))
-        .map(|(_, thing)| *thing)
+    OTHERS.iter().find(|row| fits(row)).map(|(_, thing)| *thing)
 }
 
 /// What Gemini's body says of what is cached. Its reader finds what is no JSON.
