@@ -202,7 +202,7 @@ impl Payload {
         self.usage_only
     }
 
-    /// Whether it ends its stream (see [`Terminal::Payload`]).
+    /// Whether it ends its stream (see [`crate::Terminal::Payload`]).
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
