@@ -32,7 +32,7 @@ pub(super) fn problem(message: &str, key: &str, span: Option<Range<usize>>) -> P
     }
     if let Some(rest) = message.strip_prefix("missing field `") {
         let missing = rest.split('`').next().unwrap_or_default();
-        return at(format!("the key `{missing}` is missing here"));
+        return at(format!("the key `{missing}` is missing"));
     }
     if message == "duplicate key" {
         return at(format!("the key `{key}` is set twice")).hint("remove one of them");
@@ -122,11 +122,7 @@ mod tests {
                 "`k` must be a table such as { \"name\" = \"value\" }, not a list",
                 None,
             ),
-            (
-                "missing field `name`",
-                "the key `name` is missing here",
-                None,
-            ),
+            ("missing field `name`", "the key `name` is missing", None),
             (
                 "duplicate key",
                 "the key `k` is set twice",

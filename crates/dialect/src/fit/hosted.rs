@@ -48,7 +48,7 @@ const RUN: [(Wire, &[&str]); 3] = [
         ],
     ),
 ];
-const RAN: &str = "it was run by another provider, and what it found is in the text after it";
+const RAN: &str = "another provider ran this tool; its findings are in the text that follows";
 
 /// Leaves out of a history what another provider has run.
 pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {

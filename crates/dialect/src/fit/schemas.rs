@@ -28,7 +28,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         tool.parameters = Some(Cow::Owned(flat.schema));
         if let Some(condition) = flat.condition {
             let about = tool.description.take().unwrap_or_default();
-            let about = format!("{about}\n\nThe arguments also have to fit: {condition}");
+            let about = format!("{about}\n\nThe arguments must also match: {condition}");
             tool.description = Some(Cow::Owned(about.trim_start().to_owned()));
             let was = fitted.tools.get(at).copied().unwrap_or(at);
             let why = "this target takes one object at a schema's root: its alternatives became \

@@ -11,8 +11,7 @@ use crate::wire::Wire;
 /// So many parts are compared one by one.
 const FEW: usize = 8;
 const SAID: &str = "The tool gave no result: the call was interrupted.";
-const WHY: &str = "it has no result, and this target wants one: it was told that the call was \
-                   interrupted";
+const WHY: &str = "this call has no result and the target requires one; it was sent as interrupted";
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let free = matches!(aim.profile, Profile::Engine | Profile::Standard);

@@ -95,7 +95,9 @@ fn show(
         match found.try_recv() {
             Ok(found) => screen.take(found),
             Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => anyhow::bail!("the gateway is no longer watched"),
+            Err(TryRecvError::Disconnected) => {
+                anyhow::bail!("the thread that polls the gateway has stopped")
+            }
         }
     }
 }
