@@ -134,6 +134,7 @@ async fn what_begins_everywhere_and_ends_nowhere_is_told_to_its_client() {
     let forebay = Forebay::start(upstream.behind(&rules)).await;
     for (word, times) in [
         ("sk-", 40_000),
+        ("sk-", 400_000),
         ("sk-glpat-xoxb-", 10_000),
         ("-----BEGIN PRIVATE KEY-----\n", 8_000),
         ("1.", 60_000),

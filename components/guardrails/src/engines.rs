@@ -91,9 +91,35 @@ const INPUT_CAP: usize = 64 << 10;
 
 /// How many bytes the built-in patterns may read for each byte of a prompt, and in any prompt. Every token
 /// is a new start: tables of numbers come to ten. What is beyond it is made so that all its tokens begin
-/// what goes on for long, and is no text.
-const STEPS_A_BYTE: usize = 24;
+/// what goes on for long, and is no text. A step takes some 2 ns, so the budget ends well before the
+/// time that the host gives.
+const STEPS_A_BYTE: usize = 16;
 const STEPS: usize = 64 << 10;
+
+/// The steps that the texts of one prompt may still take together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    /// For a prompt of which no text was seen yet.
+    pub(crate) fn new() -> Self {
+        Self { left: STEPS }
+    }
+
+    /// A text of `len` bytes will be read.
+    fn grant(&mut self, len: usize) {
+        self.left = self.left.saturating_add(STEPS_A_BYTE.saturating_mul(len));
+    }
+
+    /// Whether `steps` were still there.
+    fn spend(&mut self, steps: usize) -> bool {
+        let enough = steps <= self.left;
+        self.left = self.left.saturating_sub(steps);
+        enough
+    }
+}
 
 /// The automata of one direction.
 pub(crate) struct Engines {
@@ -238,6 +264,7 @@ impl Engines {
         found: &mut Vec<Match>,
     ) -> Run {
         let flags = self.flags(text, at, asked.needed);
+        let first = found.len();
         let mut result = Run::Done;
         if flags & !PATTERN != 0 {
             result = self.tokens(asked, text, at, whole, cap, flags, &mut 0, found);
@@ -248,11 +275,7 @@ impl Engines {
                     continue;
                 }
                 let run = pattern.run(text, at, whole, cap, |end| {
-                    found.push(Match {
-                        start: at,
-                        end,
-                        detector: pattern.detector,
-                    });
+                    longest(found, first, at, pattern.detector, end);
                 });
                 let strict = holds(&asked.strict, &self.detectors, pattern.detector);
                 result = worse(result, lenient(run, strict));
@@ -275,13 +298,8 @@ impl Engines {
         found: &mut Vec<Match>,
     ) -> Run {
         let mut result = Run::Done;
-        let mut take = |detector, end| {
-            found.push(Match {
-                start: at,
-                end,
-                detector,
-            });
-        };
+        let first = found.len();
+        let mut take = |detector, end| longest(found, first, at, detector, end);
         for (flag, words) in [(AT_WORD, &self.at_word), (ANYWHERE, &self.anywhere)] {
             if flags & flag != 0
                 && let Some(words) = words
@@ -322,13 +340,19 @@ impl Engines {
     }
 
     /// Finds everything in a whole text, in the order of the starts. [`Run::TooLong`] says that
-    /// something stayed undecided for longer than any entity is.
-    pub(crate) fn all(&self, asked: &Asked, text: &str, found: &mut Vec<Match>) -> Run {
+    /// something stayed undecided for longer than any entity is, or that the budget is used up; no rule
+    /// is then asked further.
+    pub(crate) fn all(
+        &self,
+        asked: &Asked,
+        text: &str,
+        budget: &mut Budget,
+        found: &mut Vec<Match>,
+    ) -> Run {
         let mut result = Run::Done;
         let mut mask = asked.needed & !PATTERN;
         if mask != 0 {
-            let most = STEPS_A_BYTE * text.len() + STEPS;
-            let mut steps = 0;
+            budget.grant(text.len());
             let mut hint = Hint::new(text.as_bytes(), self.at_word.as_ref());
             let mut before = 0;
             for (at, byte) in text.bytes().enumerate() {
@@ -339,18 +363,22 @@ impl Engines {
                     continue;
                 }
                 let flags = hint.narrow(self.after_letter(text, at, flags), at);
-                if flags != 0 {
-                    let cap = INPUT_CAP;
-                    let run = self.tokens(asked, text, at, true, cap, flags, &mut steps, found);
-                    result = worse(result, run);
-                    if steps > most {
-                        result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
-                        mask &= !BUILTIN;
-                    }
+                if flags == 0 {
+                    continue;
+                }
+                let mut steps = 0;
+                let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, &mut steps, found);
+                result = worse(result, run);
+                #[cfg(test)]
+                crate::tests::growth::work(steps);
+                if !budget.spend(steps) {
+                    result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
+                    mask &= !BUILTIN;
+                }
+                if result == Run::TooLong {
+                    return result;
                 }
             }
-            #[cfg(test)]
-            crate::tests::growth::work(steps);
         }
         if asked.needed & PATTERN != 0 {
             for pattern in &self.patterns {
@@ -367,6 +395,20 @@ impl Engines {
             found.sort_by_key(|m| m.start);
         }
         result
+    }
+}
+
+/// Keeps what starts at `at` once for each detector, with its longest end: the resolver takes no other, and
+/// a key of 60 KB ends at nearly each of its bytes. What starts at `at` is in `found` from `first` on.
+fn longest(found: &mut Vec<Match>, first: usize, at: usize, detector: u16, end: usize) {
+    let here = found.get_mut(first..).unwrap_or_default();
+    match here.iter_mut().rev().find(|m| m.detector == detector) {
+        Some(known) => known.end = known.end.max(end),
+        None => found.push(Match {
+            start: at,
+            end,
+            detector,
+        }),
     }
 }
 

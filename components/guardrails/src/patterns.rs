@@ -8,6 +8,9 @@ use regex_automata::{MatchKind, nfa::thompson};
 use crate::entities::{Check, ENTITIES, Tail};
 use crate::words::Run;
 
+/// What a look at a possible match counts as, beside the bytes that its check reads.
+const MATCH_STEPS: usize = 4;
+
 /// Bytes that go on with a token.
 pub(crate) fn is_token(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
@@ -125,6 +128,7 @@ impl Patterns {
                 }
                 if self.dfa.is_match_state(state) {
                     for index in 0..self.dfa.match_len(state) {
+                        *steps += MATCH_STEPS;
                         let pattern = self.dfa.match_pattern(state, index).as_usize();
                         match self.matched(pattern, text, at, i, whole, cap, steps, &mut found) {
                             Run::Done => {}

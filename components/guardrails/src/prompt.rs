@@ -6,7 +6,7 @@ use crate::bindings::exports::forebay::guardrails::guardrails::{
     Action as Judgement, Caller, Edit, Outline, Place, PlaceKind, Reason, Span, Verdict,
 };
 use crate::config::Limits;
-use crate::engines::{Asked, Match};
+use crate::engines::{Asked, Budget, Match};
 use crate::json::{looks_like_json, nested, tokens};
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
@@ -29,6 +29,8 @@ pub(crate) fn check(
         asked: policy.input.asked(active.clone(), policy.strict(&active)),
         active,
         matches: Vec::new(),
+        budget: Budget::new(),
+        gave_up: false,
         edits: vec![Vec::new(); places.len()],
         denied: None,
     };
@@ -65,6 +67,9 @@ struct Judge<'a> {
     asked: Asked,
     counts: Vec<Count>,
     matches: Vec<Match>,
+    budget: Budget,
+    /// Whether a text took too long to judge. The prompt is denied, so the rest is not read.
+    gave_up: bool,
     /// For each place.
     edits: Vec<Vec<Stretch>>,
     denied: Option<Reason>,
@@ -154,11 +159,14 @@ impl Judge<'_> {
 
     /// Finds and resolves the matches of one text; with seams, only those that cross one.
     fn scan(&mut self, path: &str, text: &str, seams: Option<&[usize]>) -> Vec<Stretch> {
-        let engines = &self.policy.input;
         let mut masks = Vec::new();
+        if self.gave_up {
+            return masks;
+        }
+        let engines = &self.policy.input;
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();
-        let run = engines.all(&self.asked, text, &mut matches);
+        let run = engines.all(&self.asked, text, &mut self.budget, &mut matches);
         if let Some(seams) = seams {
             matches.retain(|m| {
                 let next = seams.partition_point(|seam| *seam <= m.start);
@@ -196,6 +204,7 @@ impl Judge<'_> {
             self.deny_by(detector, path);
         }
         if run == Run::TooLong {
+            self.gave_up = true;
             self.deny(
                 "match-too-long",
                 format!("a possible match in {path} is longer than can be judged"),

@@ -74,3 +74,22 @@ fn what_takes_too_much_is_refused_and_what_only_counts_goes_on() {
     let verdict = check(&policy, &caller(), &text(&long));
     assert_eq!(code(&verdict), "match-too-long");
 }
+
+#[test]
+fn the_texts_of_a_prompt_share_one_budget() {
+    let policy = policy(r#"{"rules":[{"name":"s","kind":"secrets"}]}"#);
+    let piece = "sk-".repeat(400);
+    let places = |n: usize| -> Vec<_> { (0..n).flat_map(|_| text(&piece)).collect() };
+    let work = |n: usize| {
+        let before = WORK.get();
+        check(&policy, &caller(), &places(n));
+        WORK.get() - before
+    };
+    // The first text that is too much ends the reading of all.
+    assert!(
+        work(400) <= work(4) + 100_000,
+        "{} then {}",
+        work(4),
+        work(400)
+    );
+}
