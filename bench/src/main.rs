@@ -57,6 +57,9 @@ pub(crate) struct Options {
     /// The program `wasmtime`, for the edge.
     #[arg(long)]
     wasmtime: Option<PathBuf>,
+    /// Another build of the gateway, to measure this one against in pairs of windows.
+    #[arg(long)]
+    baseline: Option<PathBuf>,
     /// Measures only scenarios with this in their name.
     #[arg(long)]
     only: Option<String>,

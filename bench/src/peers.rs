@@ -102,6 +102,17 @@ impl Starter<'_> {
         settings: Settings,
         upstream: &Subject,
     ) -> Result<Subject> {
+        self.gateway(&self.rig.gateway, name, settings, upstream)
+    }
+
+    /// Any build of the gateway before an upstream.
+    pub(crate) fn gateway(
+        &self,
+        program: &Path,
+        name: &'static str,
+        settings: Settings,
+        upstream: &Subject,
+    ) -> Result<Subject> {
         let (port, admin) = (free_port()?, free_port()?);
         let directions = if settings.guard_output {
             "\"input\", \"output\""
@@ -118,7 +129,7 @@ impl Starter<'_> {
         let file = self
             .rig
             .fill("forebay.toml", &format!("forebay-{port}.toml"), &words)?;
-        let mut command = Command::new(&self.rig.gateway);
+        let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(file);
         // The admin token's file stays in the working folder.
         command.env("XDG_RUNTIME_DIR", &self.rig.work);

@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Measures only what has this in its name.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Another build of the gateway, to measure this one against in pairs of windows.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Valid windows for each figure; the median of them counts.
     #[arg(long, default_value_t = 5)]
     windows: u32,
@@ -71,6 +74,9 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     }
     if let Some(only) = &args.only {
         bench.args(["--only", only]);
+    }
+    if let Some(baseline) = &args.baseline {
+        bench.arg("--baseline").arg(std::path::absolute(baseline)?);
     }
     if let Some(json) = &args.json {
         bench.arg("--json").arg(std::path::absolute(json)?);

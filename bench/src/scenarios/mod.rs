@@ -4,6 +4,7 @@ mod edge;
 mod latency;
 mod memory;
 mod neighbours;
+mod pairs;
 mod policy;
 mod throughput;
 mod ttft;
@@ -19,7 +20,7 @@ use crate::rig::Rig;
 /// A scenario measures its part and puts it into the report.
 type Scenario = fn(&Starter<'_>, &Options, &mut Report) -> Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 7] = [
+const SCENARIOS: [(&str, Scenario); 8] = [
     ("throughput", throughput::run),
     ("latency", latency::run),
     ("ttft", ttft::run),
@@ -27,6 +28,7 @@ const SCENARIOS: [(&str, Scenario); 7] = [
     ("neighbours", neighbours::run),
     ("policy", policy::run),
     ("edge", edge::run),
+    ("pairs", pairs::run),
 ];
 
 /// Runs those that `--only` leaves, prints the report and writes the JSON. A scenario that fails is named as missing.
