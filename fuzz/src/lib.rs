@@ -13,6 +13,7 @@ mod answer;
 mod door;
 mod files;
 mod frames;
+mod kv_events;
 mod payload;
 mod request;
 mod sse;
@@ -23,7 +24,7 @@ mod stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name. `corpus/NAME` holds what each begins with.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("answer", answer::answer),
     ("catalogue", stored::catalogue),
     ("configuration", files::configuration),
@@ -31,6 +32,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("entry", stored::entry),
     ("frames", frames::frames),
     ("keys", files::keys),
+    ("kv-events", kv_events::kv_events),
     ("payload", payload::payload),
     ("request", request::request),
     ("settings", stored::settings),

@@ -74,9 +74,6 @@ pub struct SimConfig {
     pub prefix_caching_hash_algo: HashAlgorithm,
     /// The replica's `PYTHONHASHSEED`; unset by default.
     pub hash_seed: Option<String>,
-    /// Leading blocks that a request's `cache_salt` leaves out, so that tenants share them. Default:
-    /// 0, as in vLLM, which salts whole prompts.
-    pub public_blocks: usize,
     /// Where KV events are published, such as `tcp://127.0.0.1:5557` (port 0 takes a free one);
     /// none by default.
     pub kv_events: Option<String>,
@@ -127,7 +124,6 @@ impl Default for SimConfig {
             enable_prefix_caching: true,
             prefix_caching_hash_algo: HashAlgorithm::default(),
             hash_seed: None,
-            public_blocks: 0,
             kv_events: None,
             kv_replay: None,
             kv_events_topic: String::new(),

@@ -49,6 +49,8 @@ async fn values_of_the_wrong_type_or_range_are_refused_by_name() {
         ("stop", json!(7)),
         ("model", json!(7)),
         ("cache_salt", json!("")),
+        ("shared_prefix_tokens", json!(-1)),
+        ("shared_prefix_tokens", json!("all")),
         ("tools", json!({})),
         ("tool_choice", json!("required")),
         ("messages", json!([])),

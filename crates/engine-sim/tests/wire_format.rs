@@ -7,7 +7,7 @@ mod common;
 use common::shape::Shape;
 use common::{Answer, events, get, post, recorded, recorded_replica, recorded_request};
 use forebay_engine_sim::{SIMULATED_HEADER, SimHandle, spawn};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn replica() -> SimHandle {
     spawn(recorded_replica()).await.expect("a replica")
@@ -113,6 +113,25 @@ async fn a_repeated_prompt_is_cached_in_whole_blocks_and_a_salt_keeps_it_apart()
     assert_eq!(details(&again, "cached_tokens"), created);
     assert_eq!(details(&again, "created_cache_tokens"), 0);
     assert_eq!(details(&salted, "cached_tokens"), 0);
+}
+
+#[tokio::test]
+async fn salts_share_the_blocks_of_a_public_prefix_and_none_after_it() {
+    let sim = replica().await;
+    let tokens: Vec<u32> = (0..320).collect();
+    let cached = async |salt: &str, shared: u64| {
+        let body = json!({"prompt": tokens, "max_tokens": 1, "cache_salt": salt,
+            "shared_prefix_tokens": shared});
+        let answer = post(sim.addr(), "/v1/completions", &body).await.json();
+        answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+            .as_u64()
+            .expect("a count")
+    };
+    assert_eq!(cached("tenant-a", 100).await, 0);
+    // 100 tokens are three whole blocks of 32.
+    assert_eq!(cached("tenant-b", 100).await, 96);
+    assert_eq!(cached("tenant-c", 0).await, 0);
+    assert_eq!(cached("tenant-a", 100).await, 288);
 }
 
 #[tokio::test]

@@ -72,6 +72,32 @@ async fn where_nobody_shares_it_the_upstream_is_asked_without_the_salt() {
 }
 
 #[tokio::test]
+async fn a_client_whose_own_words_an_error_quotes_takes_no_upstream_from_others() {
+    let (builder, bearer) = salted(true);
+    let mut rig = builder.build();
+    for word in ["cache_salt", "cache\\u005fsalt"] {
+        let body = format!(
+            r#"{{"model":"m","user":"{word}","messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
+        let asked = chat("hi", false)
+            .header("authorization", &bearer)
+            .extension(bytes::Bytes::from(body));
+        let asked = rig.send(asked);
+        rig.exchange().await.whole(
+            400,
+            r#"{"error":{"message":"Input should be a valid user, input: 'cache_salt'","type":"BadRequestError"}}"#,
+        );
+        assert_eq!(asked.await.unwrap().status(), 400);
+    }
+    let answer = rig.send(chat("hi", false).header("authorization", &bearer));
+    let exchange = rig.exchange().await;
+    assert_eq!(exchange.request.uri().host(), Some("one"));
+    exchange.whole(200, completion("hello"));
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert!(warnings(&rig).is_empty());
+}
+
+#[tokio::test]
 async fn what_is_lost_is_told_by_name_and_grade_and_never_by_value() {
     let mut rig = RigBuilder {
         upstreams: vec![

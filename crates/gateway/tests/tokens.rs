@@ -178,6 +178,66 @@ async fn a_completions_text_goes_as_ids_where_that_is_asked_for_and_verified() {
     assert_eq!(sent["prompt"], several["prompt"]);
 }
 
+#[tokio::test]
+async fn a_client_of_any_format_has_the_tokens_of_the_request_that_the_engine_gets() {
+    let upstream = json!({"name": "one", "urls": ["http://one"], "provider": "vllm",
+        "speaks": ["chat", "completions"], "health_path": "", "models": {"m": "there"},
+        "kv_events": {"endpoint": "tcp://one:1", "block_size": 4},
+        "tokenizer": {"dir": "model", "verify": 0.0}});
+    let mut rig = RigBuilder {
+        upstreams: vec![upstream],
+        ..RigBuilder::default()
+    }
+    .build();
+    *rig.platform.tokenizer.lock().unwrap() = Some(bytes_of);
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    let rows = [
+        (
+            "/v1/chat/completions",
+            json!({"model": "m", "messages": [{"role": "system", "content": "be brief"},
+                {"role": "user", "content": [{"type": "text", "text": "hello"}]}]}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "m", "max_tokens": 9, "system": [{"type": "text", "text": "be brief"}],
+                "tools": [{"name": "weather", "input_schema": schema}], "messages": [
+                {"role": "user", "content": "how is the weather?"},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Bern"}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "sunny"}]}]}),
+        ),
+        (
+            "/v1/responses",
+            json!({"model": "m", "instructions": "be brief", "store": false, "input": [
+                {"role": "user", "content": [{"type": "input_text", "text": "hello"}]},
+                {"role": "assistant", "content": [{"type": "output_text", "text": "hi"}]},
+                {"role": "user", "content": "again"}]}),
+        ),
+        (
+            "/v1beta/models/m:generateContent",
+            json!({"systemInstruction": {"parts": [{"text": "be brief"}]}, "contents": [
+                {"role": "user", "parts": [{"text": "hello"}]},
+                {"role": "model", "parts": [{"text": "hi"}]},
+                {"role": "user", "parts": [{"text": "again"}]}]}),
+        ),
+    ];
+    for (path, body) in rows {
+        let answer = rig.send(post(path, &body));
+        let exchange = rig.exchange().await;
+        assert_eq!(exchange.request.uri().path(), "/v1/chat/completions");
+        let got = String::from_utf8(exchange.request.body().to_vec()).unwrap();
+        exchange.whole(200, completion("hello"));
+        assert_eq!(answer.await.unwrap().status(), 200, "{path}");
+        let explained = rig
+            .gateway
+            .explain_prefix(path, body.to_string().into(), None);
+        let explained = explained.await.unwrap();
+        let upstream = &explained.upstreams[0];
+        assert_eq!(upstream.compared_in, "tokens", "{path}");
+        let expected = bytes_of(&got).len() as u64;
+        assert_eq!(upstream.prompt_tokens, expected, "{path}: {got}");
+    }
+}
+
 /// The status of a chat of a key that may use so many tokens a minute, with a known tokenizer or not.
 async fn limited(tokens: u32, knows: bool, text: &str) -> u16 {
     let (record, secret) = key("a", "acme");

@@ -60,6 +60,23 @@ impl Table {
         shard.entries[shard.find(key, spread)].workers
     }
 
+    /// Loads the entries of keys that are looked up next. A large table is not in the processor's
+    /// caches; these loads don't wait for each other, as a search for one key after the other does.
+    pub(crate) fn touch(&self, keys: &[u64]) {
+        if self.used == 0 {
+            return;
+        }
+        let mut seen = 0;
+        for key in keys {
+            let spread = spread(*key);
+            let shard = &self.shards[Self::shard(spread)];
+            if let Some(entry) = shard.entries.get(shard.home(spread)) {
+                seen ^= entry.key;
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
     /// Adds workers to a block; gives those that held it before.
     pub(crate) fn insert(&mut self, key: u64, workers: u64) -> u64 {
         if workers == 0 {

@@ -46,7 +46,8 @@ pub struct ChainSpec {
     /// The request's `cache_salt`. It enters one block, and through it all later ones.
     pub cache_salt: Option<String>,
     /// Leading blocks that the salt leaves out, so that salts share them: a public system prompt.
-    /// Default: 0, as in vLLM, which salts the first block. More is for engines that salt by region.
+    /// Default: 0, as in vLLM, which salts the first block. More is for engines that take
+    /// `shared_prefix_tokens`.
     pub public_blocks: usize,
     /// The request's media, by rising offset. Each enters the blocks that it overlaps.
     pub mm: Vec<MultimodalItem>,

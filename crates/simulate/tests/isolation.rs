@@ -10,6 +10,8 @@ use forebay_prefix_index::{Naming, PromptKeys};
 /// 2,000 times a prompt that another tenant holds, and one that nobody does.
 const PAIRS: usize = 2_000;
 const BLOCK: usize = 16;
+/// Blocks of a system prompt that an operator has declared public.
+const PUBLIC: usize = 12;
 
 struct Chance(u64);
 
@@ -68,11 +70,14 @@ impl Watch<Job> for First {
 struct Engine {
     scheduler: Scheduler<Job>,
     chance: Chance,
+    /// Blocks with which every prompt begins, and which no salt enters.
+    public: usize,
 }
 
 impl Engine {
-    fn new() -> Self {
+    fn new(public: usize) -> Self {
         Self {
+            public,
             scheduler: Scheduler::new(Limits {
                 block_size: BLOCK,
                 blocks: 20_000,
@@ -84,7 +89,14 @@ impl Engine {
         }
     }
 
-    fn job(tokens: &[u32], salt: Option<&str>) -> Job {
+    /// A prompt that begins as all do.
+    fn prompt(&mut self) -> Vec<u32> {
+        let mut tokens: Vec<u32> = (0..(self.public * BLOCK) as u32).collect();
+        tokens.extend(self.chance.prompt());
+        tokens
+    }
+
+    fn job(&self, tokens: &[u32], salt: Option<&str>) -> Job {
         let naming = Naming::Engine(ChainSpec {
             block_size: BLOCK,
             algorithm: Algorithm::XxhashCbor,
@@ -92,6 +104,7 @@ impl Engine {
         });
         let keys = PromptKeys {
             cache_salt: salt.map(str::to_owned),
+            public_blocks: self.public,
             ..PromptKeys::default()
         };
         Job {
@@ -110,15 +123,17 @@ impl Engine {
             seconds_per_sequence: 0.000_1,
         };
         for _ in 0..self.chance.below(2) {
-            let other = self.chance.prompt();
+            let other = self.prompt();
             let output = 1 + self.chance.below(4) as usize;
+            let job = self.job(&other, Some("others"));
             self.scheduler.submit(Job {
                 output,
                 watched: false,
-                ..Self::job(&other, Some("others"))
+                ..job
             });
         }
-        self.scheduler.submit(Self::job(tokens, salt));
+        let job = self.job(tokens, salt);
+        self.scheduler.submit(job);
         let (mut seconds, mut first) = (0.0, First::default());
         while !first.0 {
             let step = self.scheduler.begin_step(&mut first).unwrap();
@@ -132,9 +147,9 @@ impl Engine {
     fn probe(&mut self, victim: Option<&str>, attacker: Option<&str>) -> (Vec<f64>, Vec<f64>) {
         let (mut held, mut fresh) = (Vec::new(), Vec::new());
         for _ in 0..PAIRS {
-            let asked = self.chance.prompt();
+            let asked = self.prompt();
             self.first_token(&asked, victim);
-            let unasked = self.chance.prompt();
+            let unasked = self.prompt();
             // In either order: what the first of them leaves behind must not speak for the second.
             if self.chance.below(2) == 0 {
                 held.push(self.first_token(&asked, attacker));
@@ -163,19 +178,38 @@ fn auc(faster: &[f64], slower: &[f64]) -> f64 {
 
 #[test]
 fn times_to_the_first_token_do_not_tell_what_another_tenant_has_asked() {
-    let (held, fresh) = Engine::new().probe(Some("tenant-a"), Some("tenant-b"));
+    let (held, fresh) = Engine::new(0).probe(Some("tenant-a"), Some("tenant-b"));
     let apart = auc(&held, &fresh);
     assert!((0.45..=0.55).contains(&apart), "{apart:.3}");
     // The same without salts does tell: the measurement can see a difference.
-    let (held, fresh) = Engine::new().probe(None, None);
+    let (held, fresh) = Engine::new(0).probe(None, None);
     let shared = auc(&held, &fresh);
     assert!(shared > 0.8, "{shared:.3}");
 }
 
 #[test]
+fn behind_a_public_system_prompt_they_do_not_tell_it_either() {
+    let mut engine = Engine::new(PUBLIC);
+    let (held, fresh) = engine.probe(Some("tenant-a"), Some("tenant-b"));
+    let apart = auc(&held, &fresh);
+    assert!((0.45..=0.55).contains(&apart), "{apart:.3}");
+    // The public part itself is computed once for all tenants.
+    let tokens = engine.prompt();
+    let alike = |one: &str, other: &str| {
+        let (one, other) = (
+            engine.job(&tokens, Some(one)),
+            engine.job(&tokens, Some(other)),
+        );
+        let same = one.chain.iter().zip(&other.chain);
+        same.take_while(|(one, other)| one == other).count()
+    };
+    assert_eq!(alike("tenant-a", "tenant-b"), PUBLIC);
+}
+
+#[test]
 fn among_a_million_pairs_of_tenants_no_block_has_one_name() {
-    // 1,500 tenants with one prompt: 1,124,250 pairs.
-    let tokens: Vec<u32> = (0..BLOCK as u32).collect();
+    // 1,500 tenants with one prompt: 1,124,250 pairs, without a public part and with one of a block.
+    let tokens: Vec<u32> = (0..3 * BLOCK as u32).collect();
     let namings = [
         Naming::Engine(ChainSpec::default()),
         Naming::Engine(ChainSpec {
@@ -188,15 +222,22 @@ fn among_a_million_pairs_of_tenants_no_block_has_one_name() {
         },
     ];
     for naming in namings {
-        let names: HashSet<u64> = (0..1_500)
-            .map(|tenant| {
+        for public_blocks in [0, 1] {
+            let mut names = vec![HashSet::new(); 3];
+            for tenant in 0..1_500 {
                 let keys = PromptKeys {
                     cache_salt: Some(format!("{tenant:032x}")),
+                    public_blocks,
                     ..PromptKeys::default()
                 };
-                naming.chain(&tokens, &keys)[0]
-            })
-            .collect();
-        assert_eq!(names.len(), 1_500, "{naming:?}");
+                let chain = naming.chain(&tokens, &keys);
+                for (names, name) in names.iter_mut().zip(chain) {
+                    names.insert(name);
+                }
+            }
+            let names: Vec<usize> = names.iter().map(HashSet::len).collect();
+            let first = if public_blocks == 0 { 1_500 } else { 1 };
+            assert_eq!(names, [first, 1_500, 1_500], "{naming:?}");
+        }
     }
 }

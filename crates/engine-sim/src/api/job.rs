@@ -219,7 +219,7 @@ fn chain_spec(config: &SimConfig, common: &Common) -> ChainSpec {
         block_size: config.block_size,
         seed: config.hash_seed.clone(),
         cache_salt: common.cache_salt.clone(),
-        public_blocks: config.public_blocks,
+        public_blocks: common.shared_prefix_tokens / config.block_size.max(1),
         ..ChainSpec::default()
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Common {
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
     pub(crate) cache_salt: Option<String>,
+    /// Leading tokens that the salt leaves out, in whole blocks. vLLM 0.32 has no such field.
+    pub(crate) shared_prefix_tokens: usize,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -61,6 +63,7 @@ impl Common {
             stream,
             include_usage: stream_options.flag("include_usage")?.unwrap_or(false),
             cache_salt: cache_salt(fields)?,
+            shared_prefix_tokens: fields.at_least("shared_prefix_tokens", 0)?.unwrap_or(0),
             fault: fault(&xargs)?,
         })
     }

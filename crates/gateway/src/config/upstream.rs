@@ -6,7 +6,8 @@ use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
 use super::provider::{Provider, ProviderOptions};
-use super::{Affinity, KvEvents, Secret, Span, TokenizerConfig, seconds};
+use super::public_prompt::MAX_PUBLIC_PROMPTS;
+use super::{Affinity, KvEvents, PublicPrompt, Secret, Span, TokenizerConfig, seconds};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -229,6 +230,11 @@ pub struct UpstreamConfig {
     /// another has asked. Only vLLM and SGLang know it, and there it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
+    /// System prompts that are no tenant's secret. The engine is told to leave their tokens out of
+    /// the salt (`shared_prefix_tokens`), so that they are computed once for all tenants. vLLM and
+    /// SGLang salt whole prompts: not for them. Needs `tokenizer`. At most 64.
+    #[serde(default)]
+    pub public_prompts: Vec<PublicPrompt>,
     /// The model's tokenizer and chat template: prompts are then counted and named as the engine
     /// counts and names them. Native host only.
     #[serde(default)]
@@ -396,6 +402,9 @@ impl UpstreamConfig {
         if let Some(problem) = self.tokenizer.as_ref().and_then(|t| t.problem()) {
             problems.push(("tokenizer", problem.to_owned()));
         }
+        if let Some(problem) = self.public_problem() {
+            problems.push(("public_prompts", problem));
+        }
         for name in self.passes.iter().flatten() {
             if !crate::through::NAMES.contains(&name.as_str()) {
                 let why = format!(
@@ -409,6 +418,30 @@ impl UpstreamConfig {
             problems.push(("auth", "an upstream has a key or auth, not both".to_owned()));
         }
         problems
+    }
+
+    /// Why it can't leave public prompts out of its salt.
+    fn public_problem(&self) -> Option<String> {
+        if self.public_prompts.is_empty() {
+            return None;
+        }
+        if self.public_prompts.len() > MAX_PUBLIC_PROMPTS {
+            return Some(format!(
+                "an upstream has at most {MAX_PUBLIC_PROMPTS} public prompts, not {}",
+                self.public_prompts.len()
+            ));
+        }
+        let problem = match () {
+            () if matches!(self.provider, Provider::Vllm | Provider::Sglang) => Some(
+                "vLLM and SGLang salt whole prompts, so public prompts have no effect there; an engine that takes shared_prefix_tokens is a compatible upstream",
+            ),
+            () if !self.salts_caches() => {
+                Some("public prompts are left out of the salt; set cache_salt = true")
+            }
+            () if self.tokenizer.is_none() => Some("public prompts need the model's tokenizer"),
+            () => self.public_prompts.iter().find_map(PublicPrompt::problem),
+        };
+        problem.map(str::to_owned)
     }
 
     /// Its base URLs: the configured ones, or the provider's public address.

@@ -96,6 +96,8 @@ enum Refused {
     Renewed,
     /// It is to be sent once more, without a field that the gateway had added.
     Without,
+    /// It is to be sent once more, without markers for the provider's prompt cache.
+    Unmarked,
     /// It failed.
     Failed(Failed),
 }
@@ -158,7 +160,10 @@ impl<P: Platform> Attempts<P> {
                 .await
             {
                 Refused::Renewed if !renewed => renewed = true,
-                Refused::Without => {
+                again @ (Refused::Without | Refused::Unmarked) => {
+                    if matches!(again, Refused::Unmarked) {
+                        self.unmark(&chosen.upstream.name);
+                    }
                     prepared = self
                         .prepare(&chosen.upstream, &chosen.endpoint, limit)
                         .await
@@ -275,11 +280,18 @@ impl<P: Platform> Attempts<P> {
             .await
             .unwrap_or_default();
         let code = head.status.as_u16();
+        // An error may quote the client's own words: then it says nothing of what was added.
+        let own = || plain(&self.outgoing.request.body);
         if prepared.marked && is_about_marks(code, &text) {
-            upstream.prompt_cache().refuse(&prepared.model);
-            return Refused::Without;
+            if !is_about_marks(code, &own()) {
+                upstream.prompt_cache().refuse(&prepared.model);
+            }
+            return Refused::Unmarked;
         }
-        let named = || prepared.added.iter().find(|field| names(&text, field));
+        let named = || {
+            let field = prepared.added.iter().find(|field| names(&text, field))?;
+            (!names(&own(), field)).then_some(field)
+        };
         if matches!(code, 400 | 422)
             && let Some(field) = named()
         {
@@ -327,6 +339,15 @@ impl<P: Platform> Attempts<P> {
 }
 
 impl<P: Platform> Attempts<P> {
+    /// This request gets no markers at an upstream any more.
+    fn unmark(&mut self, upstream: &str) {
+        for (name, marks) in &mut self.state.marks {
+            if **name == *upstream {
+                marks.marks.clear();
+            }
+        }
+    }
+
     /// Tells the operator now and then what only the operator may know.
     fn warn_of_own(&self, upstream: &Upstream, error: &GatewayError) {
         let platform = &self.sender.platform;
@@ -371,6 +392,25 @@ impl<P: Platform> Attempts<P> {
 fn names(text: &[u8], field: &str) -> bool {
     text.windows(field.len())
         .any(|part| part == field.as_bytes())
+}
+
+/// A body with its letters as an error quotes them, those too that JSON lets one write as `\u0063`.
+fn plain(body: &[u8]) -> Vec<u8> {
+    const ESCAPE: &[u8] = b"\\u00";
+    let mut out = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = rest.strip_prefix(ESCAPE).and_then(|rest| rest.get(..2));
+        let byte = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        out.push(byte.unwrap_or(*first));
+        rest = match byte {
+            Some(_) => rest.get(ESCAPE.len() + 2..).unwrap_or_default(),
+            None => after,
+        };
+    }
+    out
 }
 
 /// The coding that a platform left on an answer: those that it knows it has undone.

@@ -17,6 +17,7 @@ mod prepare;
 mod progress;
 mod prompt_cache;
 mod provider;
+mod public;
 mod rank;
 mod refusal;
 mod report;

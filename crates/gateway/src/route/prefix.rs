@@ -31,6 +31,8 @@ pub(crate) struct Prefix {
     chains: Vec<(Arc<str>, TokenChain)>,
     /// Its tokens, by upstream, where they are known exactly.
     exact: Vec<(Arc<str>, Arc<[u32]>)>,
+    /// Leading tokens that are no tenant's secret, by upstream.
+    public: Vec<(Arc<str>, u64)>,
     /// The session it belongs to, by upstream.
     sessions: Vec<(Arc<str>, u64)>,
 }
@@ -69,6 +71,7 @@ impl Prefix {
             output_tokens,
             chains: Vec::new(),
             exact: Vec::new(),
+            public: Vec::new(),
             sessions: Vec::new(),
         }
     }
@@ -114,6 +117,14 @@ impl Prefix {
             .map(|(_, tokens)| &**tokens)
     }
 
+    /// Leading tokens that an upstream's salt leaves out.
+    pub(super) fn public(&self, upstream: &str) -> Option<u64> {
+        let mut public = self.public.iter();
+        public
+            .find(|(name, _)| **name == *upstream)
+            .map(|(_, tokens)| *tokens)
+    }
+
     /// Tokens in so many leading blocks of text.
     pub(super) fn tokens_of(&self, blocks: u32) -> u64 {
         let last = (blocks as usize).checked_sub(1);
@@ -153,6 +164,10 @@ pub(crate) async fn resolve<P: Platform>(
         };
         let Some(tokens) = tokens else { continue };
         let name = upstream.name.clone();
+        let public = upstream.public_tokens(platform, request, &tokens).await;
+        if public > 0 {
+            prefix.public.push((name.clone(), public));
+        }
         prefix.exact.push((name, tokens.clone()));
         let Some(index) = index else { continue };
         let keys = PromptKeys {
@@ -160,7 +175,7 @@ pub(crate) async fn resolve<P: Platform>(
                 .model_name(&request.prompt.model)
                 .and_then(|model| index.adapter(model)),
             cache_salt: upstream.salts().then(|| cache_salt.to_owned()),
-            ..PromptKeys::default()
+            public_blocks: index.blocks_in(public),
         };
         // Hashing keeps a core busy: some ten milliseconds for a million tokens.
         let index = index.clone();

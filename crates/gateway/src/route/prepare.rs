@@ -23,6 +23,8 @@ use crate::time::timeout;
 
 /// The field that steers requests with a common prefix to one cache of OpenAI's.
 const PROMPT_CACHE_KEY: &str = "prompt_cache_key";
+/// How many leading tokens an engine's salt leaves out. Engines that do not know the field salt all.
+const SHARED_PREFIX: &str = "shared_prefix_tokens";
 /// Fields of a completion whose meaning is another one with token ids for a prompt.
 const TEXT_FIELDS: [&str; 6] = [
     "add_special_tokens",
@@ -210,6 +212,7 @@ impl<P: Platform> Attempts<P> {
         upstream: &Upstream,
         route: &Route,
         salt: &'a str,
+        public: Option<&'a str>,
     ) -> Vec<(&'a str, &'a str)> {
         let has = |name: &str| {
             let mut fields = self.outgoing.request.prompt.extra.iter();
@@ -231,15 +234,23 @@ impl<P: Platform> Attempts<P> {
         // Engines know no salt where they compute vectors.
         if route.wire != Wire::Embeddings && upstream.salts() {
             set.push(("cache_salt", salt));
+            set.extend(public.map(|tokens| (SHARED_PREFIX, tokens)));
         }
         set
+    }
+
+    /// Leading tokens that this upstream's salt leaves out.
+    fn public(&self, upstream: &Upstream) -> Option<String> {
+        let tokens = self.outgoing.prefix.public(&upstream.name)?;
+        (!upstream.refuses(SHARED_PREFIX)).then(|| tokens.to_string())
     }
 
     fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
         let request = &self.outgoing.request;
         let salt = json_string(&self.outgoing.cache_salt);
         let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
-        let mut set = self.own_members(upstream, route, &salt);
+        let public = self.public(upstream);
+        let mut set = self.own_members(upstream, route, &salt, public.as_deref());
         let mut added: Vec<String> = set.iter().map(|(name, _)| (*name).to_owned()).collect();
         let ids = self.token_ids(upstream, route);
         if let Some(ids) = &ids {
@@ -262,13 +273,18 @@ impl<P: Platform> Attempts<P> {
             added.push("stream_options".to_owned());
         }
         if route.wire == request.wire() && !self.differs(route) {
+            let mut remove = route.remove.to_vec();
+            if upstream.salts() {
+                // How far the salt reaches is not the client's to say.
+                remove.push(SHARED_PREFIX);
+            }
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,
                 stream: (streams != request.stream).then_some(streams),
                 include_usage,
                 set: &set,
-                remove: route.remove,
+                remove: &remove,
             });
             let (body, lost) = self.within(body, upstream, route);
             losing(upstream, &lost)?;

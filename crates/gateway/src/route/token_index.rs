@@ -112,6 +112,12 @@ impl TokenIndex {
         }
     }
 
+    /// Whole blocks of so many tokens.
+    pub(super) fn blocks_in(&self, tokens: u64) -> usize {
+        let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
+        tokens / self.events.block_size.max(1)
+    }
+
     /// The replica's place in the index.
     pub(super) fn id(&self, base: &Arc<str>) -> Option<WorkerId> {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);

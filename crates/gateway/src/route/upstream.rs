@@ -20,6 +20,7 @@ use super::Route;
 use super::agreement::Agreement;
 use super::endpoint::Replica;
 use super::prompt_cache::{PromptCache, Terms};
+use super::public::PublicPrompts;
 use super::report::EngineReport;
 use super::speed::Speed;
 use super::token_index::TokenIndex;
@@ -55,6 +56,8 @@ pub(crate) struct Upstream {
     tokens: Option<Arc<TokenIndex>>,
     /// Whether its tokenizer here says what its engine says. A reload begins anew.
     pub(super) agreement: Agreement,
+    /// The tokens of its public prompts. A reload begins anew.
+    pub(super) public: PublicPrompts,
     /// It refuses what keeps tenants apart. Until the operator decides: a reload begins anew.
     shares: AtomicBool,
     /// Measured; shared with the upstream of the same name after a reload.
@@ -211,6 +214,7 @@ impl Upstream {
             endpoints,
             tokens,
             agreement: Agreement::default(),
+            public: PublicPrompts::default(),
             shares: AtomicBool::new(false),
             measured,
         })

@@ -1,0 +1,104 @@
+//! Sixty-four workers: which of them hold a block, and which are expected to hold it soon.
+
+use std::time::Duration;
+
+use crate::table::Table;
+
+/// Workers in one plane: a block's holders are the bits of one word.
+pub(super) const PLANE: usize = 64;
+
+/// Predictions of one plane and one lifetime; the oldest are forgotten early beyond that. A million
+/// blocks of 16 tokens are some thousand long prompts.
+pub(super) const MAX_PREDICTED: usize = 1 << 20;
+
+/// Keys whose entries are loaded at once: the first few, since most lookups end early, and the most.
+const FIRST_TOUCHED: usize = 8;
+const MOST_TOUCHED: usize = 64;
+
+/// How long a prediction counts before an event confirms it: at least this, at most twice. Most
+/// prompts are computed within a few seconds; Dynamo takes 5, llm-d 2.
+pub const PREDICTION_LIFE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default)]
+pub(super) struct Plane {
+    pub(super) held: Table,
+    /// Blocks of groups that a plain lookup does not count, by key and group.
+    pub(super) windowed: Table,
+    /// Predictions, and those of the lifetime before.
+    pub(super) predicted: [Table; 2],
+    rotated: Duration,
+}
+
+/// A block's key in the table of groups.
+pub(super) fn in_group(key: u64, group: u32) -> u64 {
+    key ^ u64::from(group)
+        .wrapping_add(1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Plane {
+    /// Predictions live at least one lifetime and at most two.
+    pub(super) fn rotate(&mut self, now: Duration) {
+        if now < self.rotated || now - self.rotated < PREDICTION_LIFE {
+            return;
+        }
+        let lapsed = now - self.rotated >= 2 * PREDICTION_LIFE;
+        self.rotated = now;
+        self.predicted.swap(0, 1);
+        self.predicted[0] = Table::default();
+        if lapsed {
+            self.predicted[1] = Table::default();
+        }
+    }
+
+    pub(super) fn lookup(&self, chain: &[u64], now: Duration, held: &mut [u32]) {
+        let all = match held.len() {
+            PLANE => u64::MAX,
+            workers => (1 << workers) - 1,
+        };
+        // The older predictions lapse one lifetime after the last turn, the newer ones after two.
+        let age = now.saturating_sub(self.rotated);
+        let predicted: &[Table] = match () {
+            () if age >= 2 * PREDICTION_LIFE => &[],
+            () if age >= PREDICTION_LIFE => &self.predicted[..1],
+            () => &self.predicted,
+        };
+        let mut hold = all;
+        let (mut touched, mut ahead) = (0, FIRST_TOUCHED);
+        for (place, key) in chain.iter().enumerate() {
+            if place == touched {
+                touched = chain.len().min(place + ahead);
+                ahead = MOST_TOUCHED.min(2 * ahead);
+                let next = &chain[place..touched];
+                self.held.touch(next);
+                predicted.iter().for_each(|table| table.touch(next));
+            }
+            let mut holders = self.held.get(*key);
+            for table in predicted {
+                if table.len() > 0 {
+                    holders |= table.get(*key);
+                }
+            }
+            let lost = hold & !holders;
+            if lost != 0 {
+                note(lost, place, held);
+                hold &= holders;
+                if hold == 0 {
+                    return;
+                }
+            }
+        }
+        note(hold, chain.len(), held);
+    }
+}
+
+/// Writes `blocks` for each worker whose bit is set.
+fn note(mut workers: u64, blocks: usize, held: &mut [u32]) {
+    while workers != 0 {
+        let worker = workers.trailing_zeros() as usize;
+        if let Some(held) = held.get_mut(worker) {
+            *held = blocks as u32;
+        }
+        workers &= workers - 1;
+    }
+}
