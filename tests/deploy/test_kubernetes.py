@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tomllib
 
 import helm_python
 import kubernetes_validate
@@ -12,7 +13,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy/kubernetes"
 BINARY = pathlib.Path(os.environ.get("FOREBAY_BIN", ROOT / "target/release/forebay"))
-KUBERNETES = "1.31"
+# The oldest and the newest that are promised. `preStop` with `sleep` is on by default from 1.30 on.
+KUBERNETES = ("1.30", "1.37")
 
 # Not part of Kubernetes: the Prometheus operator's own kind.
 FOREIGN = {"ServiceMonitor"}
@@ -30,8 +32,9 @@ def plain():
 
 def hold_to_schemas(objects):
     for one in objects:
-        if one["kind"] not in FOREIGN:
-            kubernetes_validate.validate(one, KUBERNETES, strict=True)
+        for version in KUBERNETES:
+            if one["kind"] not in FOREIGN:
+                kubernetes_validate.validate(one, version, strict=True)
 
 
 def only(objects, kind):
@@ -69,6 +72,20 @@ def test_the_pod_is_confined(objects):
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert pod["terminationGracePeriodSeconds"] > 30
+
+
+def test_a_pod_goes_on_accepting_until_nobody_sends_it_anything(objects):
+    """The image has no shell: the wait is Kubernetes' own, and all of the drain fits behind it."""
+    pod = only(objects, "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert list(container["lifecycle"]) == ["preStop"]
+    assert list(container["lifecycle"]["preStop"]) == ["sleep"], "anything else needs a program in the image"
+    wait = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = tomllib.loads(only(objects, "ConfigMap")["data"]["forebay.toml"]).get("server", {}).get("drain", "30s")
+    assert wait >= 1
+    assert pod["terminationGracePeriodSeconds"] >= wait + int(drain.removesuffix("s"))
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(only(objects, "Deployment"), "1.28", strict=True)
 
 
 def test_its_configuration_is_good(objects, tmp_path):
