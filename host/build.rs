@@ -140,8 +140,44 @@ fn modified(path: &Path) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// Has rustup add the policies' target where the toolchain lacks it, so that `cargo install --path host` needs
+/// nothing before it.
+fn add_target() -> Result<(), String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let printed = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|e| format!("rustc can't be started: {e}"))?;
+    let folder = String::from_utf8_lossy(&printed.stdout).trim().to_owned();
+    let has_std = |folder: &Path| {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        names.any(|name| name.starts_with("libstd") && name.ends_with(".rlib"))
+    };
+    if printed.status.success() && has_std(Path::new(&folder)) {
+        return Ok(());
+    }
+    println!("cargo::warning=adding the target {TARGET} with rustup, for the policies");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]);
+    // The toolchain that cargo runs under, which need not be the default.
+    if let Some(toolchain) = env::var_os("RUSTUP_TOOLCHAIN") {
+        rustup.arg("--toolchain").arg(toolchain);
+    }
+    let added = rustup
+        .output()
+        .map_err(|e| format!("rustup can't be started ({e})"))?;
+    if added.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&added.stderr);
+    let last = said.trim().lines().last().unwrap_or("it says nothing");
+    Err(format!("rustup could not add it ({last})"))
+}
+
 /// Builds them here and now. Minutes the first time, nothing when they are there.
 fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let added = add_target();
     // OUT_DIR is TARGET/PROFILE/build/PACKAGE/out: one folder serves all profiles.
     let target = out.ancestors().nth(4).unwrap_or(out).join("policies");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -160,9 +196,14 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         .output()
         .map_err(|e| format!("cargo can't be started: {e}"))?;
     if !built.status.success() {
+        let added = added.err().map_or_else(String::new, |why| {
+            format!(
+                "\nThe target {TARGET} is missing, and {why}. Run `rustup target add {TARGET}`, \
+                 or `cargo xtask setup --build-only`, which also knows other ways."
+            )
+        });
         return Err(format!(
-            "the policies could not be built ({}).\n{}\nThey need the target {TARGET}: run `rustup target add {TARGET}`, \
-             or `cargo xtask setup --build-only`, which also knows other ways. \
+            "the policies could not be built ({}).\n{}{added}\n\
              FOREBAY_COMPONENTS=FOLDER takes components that are built already.",
             built.status,
             String::from_utf8_lossy(&built.stderr).trim(),

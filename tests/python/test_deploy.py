@@ -120,3 +120,44 @@ def test_systemd_accepts_the_unit(tmp_path):
     complaints = [line for line in verdict.stderr.splitlines() if UNIT.name in line]
     assert complaints == []
     assert verdict.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def build_script(tmp_path_factory):
+    program = tmp_path_factory.mktemp("build-script") / "build"
+    subprocess.run(["rustc", "--edition", "2024", "-o", program, ROOT / "host/build.rs"], check=True)
+    return program
+
+
+def build(build_script, folder, rustup):
+    """Runs host/build.rs with a toolchain that has no wasm32-wasip2; what rustup does is given as a shell script."""
+    (folder / "out/debug/build/forebay/out").mkdir(parents=True)
+    (folder / "lib").mkdir()
+    # What cargo builds is what a policy's file holds: it fails, as the real one does, without the standard library.
+    module = "$dir/wasm32-wasip2/guest/forebay_$name.wasm"
+    cargo = f"""while [ $# -gt 0 ]; do [ "$1" = --target-dir ] && dir=$2; shift; done
+ls {folder}/lib/libstd-1.rlib >/dev/null 2>&1 || {{ echo "can't find crate for std" >&2; exit 101; }}
+mkdir -p "$dir/wasm32-wasip2/guest"
+for name in prefix_cache guardrails cloud_selector; do echo built > "{module}"; done"""
+    for name, text in {"rustc": f"echo {folder}/lib", "cargo": cargo, "rustup": rustup}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    env = {
+        "PATH": f"{folder}:/usr/bin:/bin", "RUSTC": str(folder / "rustc"), "CARGO": str(folder / "cargo"), "PROFILE": "release",
+        "OUT_DIR": str(folder / "out/debug/build/forebay/out"), "CARGO_MANIFEST_DIR": str(ROOT / "host"),
+    }  # fmt: skip
+    return subprocess.run([build_script], env=env, capture_output=True, text=True)
+
+
+def test_cargo_install_has_rustup_add_the_policies_target(build_script, tmp_path):
+    done = build(build_script, tmp_path, f'[ "$*" = "target add wasm32-wasip2" ] && touch {tmp_path}/lib/libstd-1.rlib')
+    assert done.returncode == 0, done.stderr
+    assert "adding the target wasm32-wasip2 with rustup" in done.stdout
+    assert (tmp_path / "out/debug/build/forebay/out/policies.rs").is_file()
+
+
+def test_cargo_install_without_the_target_says_what_to_do(build_script, tmp_path):
+    done = build(build_script, tmp_path, "echo 'error: no network' >&2; exit 1")
+    assert done.returncode != 0
+    for text in ("can't find crate for std", "no network", "rustup target add wasm32-wasip2", "FOREBAY_COMPONENTS=FOLDER"):
+        assert text in done.stderr.replace("\\n", "\n"), done.stderr

@@ -15,7 +15,7 @@ use crate::platform::clock;
 /// The file where neither a flag nor the configuration names one.
 const DEFAULT_FILE: &str = "keys.toml";
 
-/// Make, list and end API keys. A running gateway takes up changes by itself.
+/// Create, list, rotate and expire API keys. A running gateway reloads a changed file by itself.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeysArgs {
     #[command(subcommand)]
@@ -32,12 +32,12 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Make a key and show it, this once.
+    /// Create a key and print it. It can't be shown again.
     Create {
-        /// The tenant it belongs to.
+        /// The key's tenant.
         #[arg(long)]
         tenant: String,
-        /// Models it may use, exact or ending in `*`; may be given several times. Default: all.
+        /// A model that the key may use, exact or ending in `*`. May be repeated. Default: all models.
         #[arg(long = "model", value_name = "MODEL")]
         models: Vec<String>,
         /// Requests per minute.
@@ -46,10 +46,10 @@ enum What {
         /// Tokens per minute, input and output.
         #[arg(long, value_name = "N")]
         tokens_per_minute: Option<u32>,
-        /// How long it works, such as 90d. Default: for ever.
+        /// How long the key is valid, such as 90d. Default: until it is expired.
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         expires_in: Option<Duration>,
-        /// Make an access key as well, for clients that sign requests as AWS's do (Signature Version 4).
+        /// Also create an access key, for clients that sign requests as AWS's do (Signature Version 4).
         #[arg(long)]
         sigv4: bool,
         /// The region that clients sign for.
@@ -67,19 +67,19 @@ enum What {
     },
     /// Show all keys, without their secrets.
     List,
-    /// Make a successor with the same rights, and end the old one.
+    /// Create a successor with the same models and limits, and let the old key expire.
     Rotate {
-        /// The old key's identifier.
+        /// The old key's id.
         id: String,
-        /// How long the old one still works: clients need time to take up the new one. 0s ends it at once.
+        /// How long the old key stays valid, so that clients can switch to the new one. 0s expires it at once.
         #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = humantime::parse_duration)]
         overlap: Duration,
     },
-    /// End a key.
+    /// Expire a key.
     Expire {
-        /// Its identifier.
+        /// The key's id.
         id: String,
-        /// How long it still works, such as 1h. Default: not at all.
+        /// How long the key stays valid, such as 1h. Default: it expires at once.
         #[arg(long = "in", value_name = "DURATION", value_parser = humantime::parse_duration)]
         after: Option<Duration>,
     },

@@ -17,16 +17,16 @@ pub(super) struct ServeArgs {
     /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The engine to stand before, instead of the configured upstreams: http://127.0.0.1:8000.
+    /// Send requests to this engine instead of the configured upstreams: http://127.0.0.1:8000.
     #[arg(long, value_name = "URL")]
     engine: Option<String>,
     /// Where clients connect, instead of server.listen.
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the admin surface is, instead of admin.listen.
+    /// Where the admin API listens, instead of admin.listen.
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
-    /// Apply no guardrail rules at all: prompts and answers pass unscreened.
+    /// Apply no guardrail rules: prompts and answers are not checked.
     #[arg(long)]
     no_policies: bool,
     #[command(flatten)]

@@ -29,7 +29,7 @@ pub struct LoginConfig {
 pub struct OidcConfig {
     /// The issuer, exactly as the `iss` claim names it. https, or http on loopback.
     pub issuer: String,
-    /// Whom tokens are for: one of these has to be in the `aud` claim.
+    /// The accepted audiences: one of these has to be in the `aud` claim.
     pub audience: Vec<String>,
     /// Where the issuer's keys are (JWKS). Absent: found by `ISSUER/.well-known/openid-configuration`.
     #[serde(default)]
@@ -43,31 +43,30 @@ pub struct OidcConfig {
     /// How far the issuer's clock may be off. Default 60s, at most 10m.
     #[serde(default = "usual_skew")]
     pub skew: Span,
-    /// How old the issuer's keys may be. Default 10m. A key id that is unknown is asked for at once, at
+    /// How old the issuer's keys may be. Default 10m. For an unknown key id they are fetched at once, at
     /// most every 30 s.
     #[serde(default = "usual_refresh")]
     pub refresh: Span,
     /// The claim that names the tenant, or a path to it: `realm_access.tenant`.
     #[serde(default)]
     pub tenant_claim: Option<String>,
-    /// The tenant of tokens that name none. Absent: such tokens are refused.
+    /// The tenant of tokens without that claim. Absent: such tokens are refused.
     #[serde(default)]
     pub tenant: Option<String>,
-    /// The tenants that may come in with tokens. Empty: whichever the issuer names.
+    /// The tenants that tokens may name. Empty: any.
     #[serde(default)]
     pub tenants: Vec<String>,
-    /// The claim that tells bearers apart, whose limits are counted and whose metrics are told apart.
-    /// Default `sub`.
+    /// The claim that identifies the bearer, for limits and metrics. Default `sub`.
     #[serde(default = "usual_key_claim")]
     pub key_claim: String,
-    /// The claim with the models that the bearer may use: a list, or names with spaces between, exact
-    /// or ending in `*`. Absent, and where a token has no such claim: all.
+    /// The claim with the models that the bearer may use: a list, or names separated by spaces, exact or
+    /// ending in `*`. If this is absent, or a token has no such claim: all models.
     #[serde(default)]
     pub models_claim: Option<String>,
-    /// Requests per minute of one bearer. Absent: as `rate` says.
+    /// Requests per minute of one bearer. Absent: the limit in `[rate]`.
     #[serde(default)]
     pub requests_per_minute: Option<u32>,
-    /// Tokens per minute of one bearer. Absent: as `rate` says.
+    /// Tokens per minute of one bearer. Absent: the limit in `[rate]`.
     #[serde(default)]
     pub tokens_per_minute: Option<u32>,
     /// The claim with the bearer's own requests per minute.

@@ -22,35 +22,35 @@ pub struct Config {
     pub server: ServerConfig,
     /// The second address: probes, metrics, cache and configuration.
     pub admin: AdminConfig,
-    /// How much of anything is accepted.
+    /// Size and count limits.
     pub limits: Limits,
-    /// How long anything may take.
+    /// Time limits.
     pub timeouts: Timeouts,
-    /// How answers flow.
+    /// How answers are streamed.
     pub streams: Streams,
     /// What happens when an upstream fails before its first byte.
     pub retries: Retries,
-    /// Rate limits of keys that name none themselves.
+    /// Rate limits of keys without limits of their own.
     pub rate: RateConfig,
-    /// Engines and clouds, in order of preference. None: the embedded engine, which simulates.
+    /// Engines and clouds, in order of preference. Without any, the embedded engine simulates a model.
     pub upstreams: Vec<UpstreamConfig>,
-    /// Who shares a cache and a set of limits.
+    /// Tenants: each has its own cache and limits.
     pub tenants: Vec<TenantConfig>,
     /// API keys.
     pub keys: KeysConfig,
-    /// Logins besides API keys.
+    /// Ways to log in besides API keys.
     pub auth: LoginConfig,
-    /// Who sells which model where, at what price: files that lie over the built-in catalogue.
+    /// Files that override the built-in catalogue of models and prices.
     pub catalogue: CatalogueConfig,
-    /// What may be fetched where a prompt names a URL and its upstream takes bytes only.
+    /// Which URLs in prompts may be fetched for upstreams that accept only bytes.
     pub media: MediaConfig,
-    /// What is different at single endpoints that pass through: audio, images, rerank and others.
+    /// Settings of single pass-through endpoints: audio, images, rerank and others.
     pub through: Vec<ThroughConfig>,
-    /// Paths of providers' own APIs that requests may go to as they are, each listed exactly.
+    /// Paths of providers' own APIs that requests may use unchanged, each listed exactly.
     pub raw: Vec<RawConfig>,
-    /// What is kept of answers to OpenAI's responses.
+    /// Stored answers of OpenAI's Responses API.
     pub responses: ResponsesConfig,
-    /// The memory tier of the token store.
+    /// The cache of answers.
     pub cache: CacheConfig,
     /// Remembered decisions.
     pub memo: MemoConfig,
@@ -58,11 +58,11 @@ pub struct Config {
     pub policies: PoliciesConfig,
     /// What is logged.
     pub log: LogConfig,
-    /// Where traces go.
+    /// Traces, and what metrics and `forebay why` tell apart.
     pub telemetry: TelemetryConfig,
-    /// What tenants' secrets are derived from.
+    /// The secret from which tenants' secrets are derived.
     pub secrets: SecretsConfig,
-    /// What is different where the gateway runs as a component.
+    /// Settings for the gateway as a component on an edge.
     pub edge: EdgeConfig,
 }
 
@@ -70,11 +70,11 @@ pub struct Config {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Where clients connect. Default 127.0.0.1:8080. Other than loopback needs keys.
+    /// Where clients connect. Default 127.0.0.1:8080. An address beyond loopback requires keys.
     pub listen: SocketAddr,
     /// TLS; absent: plain HTTP.
     pub tls: Option<TlsConfig>,
-    /// Names under which a gateway without keys answers, besides loopback's: `forebay.internal` or
+    /// Host names that a gateway without keys accepts besides loopback: `forebay.internal` or
     /// `forebay.internal:8080`. Requests with another `Host` are refused (DNS rebinding).
     pub hosts: Vec<String>,
     /// Web pages that may use the gateway: `https://chat.example.com`. They get CORS headers. Without
@@ -82,9 +82,9 @@ pub struct ServerConfig {
     pub origins: Vec<String>,
     /// Threads. Absent: one for each core.
     pub workers: Option<usize>,
-    /// How long a connection may be without a request. Default 75s.
+    /// How long an idle connection stays open. Default 75s.
     pub idle: Span,
-    /// How long streams may go on after SIGTERM before they are cut. Default 30s.
+    /// How long open streams may continue after SIGTERM. Default 30s.
     pub drain: Span,
 }
 
@@ -119,14 +119,14 @@ pub struct TlsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// Where the whole admin surface listens. Default 127.0.0.1:8081. Other than loopback needs `token`.
+    /// Where the admin API listens. Default 127.0.0.1:8081. An address beyond loopback requires `token`.
     pub listen: SocketAddr,
-    /// A further address, which may be wide, that serves `/healthz`, `/readyz` and `/metrics` only.
+    /// A second address for `/healthz`, `/readyz` and `/metrics` only. It may be beyond loopback.
     pub probes: Option<SocketAddr>,
     /// The bearer token: `env:NAME` or `file:PATH`. Absent: a random one, put into a file that only
     /// this user can read and whose path is printed at start.
     pub token: Option<Secret>,
-    /// Names under which the surface is reached besides loopback and its own address. Requests with
+    /// Host names that the admin API accepts besides loopback and its own address. Requests with
     /// another `Host` are refused (DNS rebinding).
     pub hosts: Vec<String>,
 }
@@ -148,29 +148,29 @@ impl Default for AdminConfig {
 pub struct Limits {
     /// The largest request body. Default 8 MiB: a million tokens of text are about 4 MiB.
     pub body: Size,
-    /// The largest form with files (audio, images). Default 64 MiB. Its bytes count against `memory`.
+    /// The largest form with files (audio, images). Default 64 MiB. It counts against `memory`.
     pub upload: Size,
     /// The largest request head. Default 64 KiB.
     pub headers: Size,
     /// The most header fields. Default 100.
     pub header_fields: usize,
-    /// The most connections of clients. Default 10000; beyond it they get a 503 and are closed.
+    /// The most client connections. Default 10000; above it they get a 503 and are closed.
     pub connections: usize,
-    /// The most requests at once. Default 8192, at about 100 KB each; beyond it 503 with `Retry-After`.
+    /// The most concurrent requests. Default 8192, at about 100 KB each; above it 503 with `Retry-After`.
     pub requests: u32,
-    /// Bodies of requests, and of answers that are gathered whole, held in memory at once. Default 256
-    /// MiB; beyond it 503.
+    /// Memory for request bodies and for answers that are not streamed, all together. Default 256 MiB;
+    /// above it 503.
     pub memory: Size,
-    /// The most requests at once on one HTTP/2 connection. Default 256.
+    /// The most concurrent requests on one HTTP/2 connection. Default 256.
     pub streams_per_connection: u32,
-    /// Of a gateway with keys: the most connections of one address that have not shown a key yet. Absent:
+    /// On a gateway with keys: the most connections of one address that have not sent a key yet. Default:
     /// a quarter of `connections`. An IPv6 network of 64 bits counts as one address.
     pub connections_per_address: Option<usize>,
-    /// Of a gateway with keys: the most requests at once of one address. Absent: three quarters of
-    /// `requests`. Set it to `requests` where all clients come through one proxy.
+    /// On a gateway with keys: the most concurrent requests of one address. Default: three quarters of
+    /// `requests`. Set it to `requests` if all clients connect through one proxy.
     pub requests_per_address: Option<u32>,
-    /// Of a gateway with keys: what the request bodies of one address may hold. Absent: three quarters
-    /// of `memory`.
+    /// On a gateway with keys: the memory for request bodies of one address. Default: three quarters of
+    /// `memory`.
     pub memory_per_address: Option<Size>,
     /// The most members in all JSON objects of a request. Default 200000: a conversation of 8 MiB has
     /// fewer than half as many.
@@ -210,8 +210,8 @@ impl Default for Limits {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeysConfig {
-    /// The file that `forebay keys` writes. Absent: no keys, everyone is the tenant `local`, and
-    /// the listener stays on loopback.
+    /// The file that `forebay keys` writes. Absent: no keys, every client is the tenant `local`, and
+    /// the gateway listens on loopback only.
     pub file: Option<PathBuf>,
 }
 
@@ -219,7 +219,7 @@ pub struct KeysConfig {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CatalogueConfig {
-    /// Files that override, add or remove rows, each over those before it; see `forebay catalogue check`.
+    /// Files that override, add or remove rows. Later files win; see `forebay catalogue check`.
     pub files: Vec<PathBuf>,
 }
 
@@ -227,7 +227,7 @@ pub struct CatalogueConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheConfig {
-    /// What the memory tier may weigh. Default 64 MiB. A change takes a restart.
+    /// The size of the cache in memory. Default 64 MiB. A change requires a restart.
     pub memory: Size,
     /// The largest entry. Default 8 MiB.
     pub max_entry: Size,
@@ -249,7 +249,7 @@ impl Default for CacheConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemoConfig {
-    /// What remembered decisions may weigh; 0 turns the memo off. Default 16 MiB. A change takes a restart.
+    /// Memory for remembered decisions; 0 turns this off. Default 16 MiB. A change requires a restart.
     pub memory: Size,
 }
 
@@ -261,14 +261,14 @@ impl Default for MemoConfig {
     }
 }
 
-/// How far sandboxes are shared.
+/// Whether sandboxes are reused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// A fresh sandbox for each request.
     #[default]
     Request,
-    /// Sandboxes are used again within a tenant.
+    /// Sandboxes are reused within a tenant.
     Tenant,
 }
 
@@ -278,21 +278,21 @@ pub enum Isolation {
 pub struct PoliciesConfig {
     /// `request` (default): a fresh sandbox for each request. `tenant`: reused within a tenant, faster.
     pub isolation: Isolation,
-    /// The most requests in a sandbox at once. Default 128: a decision takes tens of microseconds,
-    /// so one more waits for less than a millisecond.
+    /// The most sandboxes at once. Default 128: a decision takes tens of microseconds, so a request
+    /// above the limit waits for less than a millisecond.
     pub pool: u32,
-    /// The most answers under output rules at once: each holds a sandbox for its whole life. Default 5000.
+    /// The most concurrent answers under output rules: each holds a sandbox until it ends. Default 5000.
     pub guards: u32,
-    /// The most memory of one guest. Default 64 MiB: a dictionary of 5,000 terms takes 10.
+    /// The memory limit of one sandbox. Default 64 MiB: a dictionary of 5,000 terms takes 10 MiB.
     pub memory: Size,
-    /// A folder where compiled components are kept, so that a start takes milliseconds instead of a
-    /// second. It must belong to this user alone, for loading a compiled component is running it.
+    /// A folder for compiled components, so that a start takes milliseconds instead of a second. Only
+    /// this user may have access to it, because a compiled component is native code.
     pub cache_dir: Option<PathBuf>,
-    /// What may be cached, under which identity, for how long.
+    /// Which answers are cached, under which identity, for how long.
     pub prefix_cache: ComponentConfig,
-    /// What may go in and out.
+    /// Guardrails for prompts and answers.
     pub guardrails: ComponentConfig,
-    /// Who may compute, in which order.
+    /// Which upstreams may answer, in which order.
     pub cloud_selector: ComponentConfig,
 }
 
@@ -315,28 +315,28 @@ impl Default for PoliciesConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComponentConfig {
-    /// The component's file. Absent: the one that comes with Forebay.
+    /// The component's file. Absent: the built-in policy.
     pub component: Option<PathBuf>,
-    /// What the component's file must be: its digest, who signed it. Absent: any file is taken.
+    /// The required digest or signature of the component's file. Absent: any file is accepted.
     pub verify: Option<VerifyConfig>,
-    /// Its configuration, handed to it as JSON.
+    /// Its configuration, passed to it as JSON.
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `[policies.guardrails.verify]` and so on: a component that is not this is refused, at the start
-/// and at a reload. Nothing is asked over the network.
+/// `[policies.guardrails.verify]` and so on: any other component is refused, at start and on
+/// reload. Verification uses no network.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifyConfig {
-    /// `sha256:` and the digest of the component's file. Checked first.
+    /// `sha256:` and the digest of the component's file. It is checked first.
     pub digest: Option<String>,
-    /// Files with a public key each, in PEM: Ed25519, or ECDSA on P-256. One of them must have
-    /// signed the component.
+    /// Files with one public key each, in PEM: Ed25519, or ECDSA on P-256. One of these keys must
+    /// have signed the component.
     pub keys: Vec<PathBuf>,
     /// The signature's file. Default: the component's name with `.dsse` after it.
     pub signature: Option<PathBuf>,
-    /// The lowest version that is accepted, as it was signed. Default 0. A reload never accepts an
-    /// older version than the one that was loaded before.
+    /// The lowest signed version that is accepted. Default 0. A reload never accepts a version below
+    /// one that was loaded before.
     pub min_version: u64,
 }
 
@@ -347,11 +347,11 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// For machines: one JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
-/// `[log]`: on stderr, never prompts, never secrets. A change takes a restart, but for `access`.
+/// `[log]`: on stderr, without prompts and secrets. Changes require a restart, except `access`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
@@ -373,7 +373,7 @@ impl Default for LogConfig {
     }
 }
 
-/// `[telemetry]`: OpenTelemetry traces with the GenAI conventions. A change takes a restart.
+/// `[telemetry]`: OpenTelemetry traces with the GenAI conventions. A change requires a restart.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
@@ -381,12 +381,12 @@ pub struct TelemetryConfig {
     pub otlp: Option<String>,
     /// Headers for the collector; values are `env:NAME` or `file:PATH`.
     pub headers: BTreeMap<String, Secret>,
-    /// How many models that are not configured, but listed and served by an upstream, have a label of their
-    /// own in metrics. The others are `other`. Default 256: a dashboard's worth.
+    /// How many models that are not configured, but listed and served by an upstream, have their own
+    /// label in metrics. The others are `other`. Default 256.
     pub models: usize,
-    /// How many keys have labels of their own in metrics, over all tenants. The others are `other`. Default 1000.
+    /// How many keys, over all tenants, have their own label in metrics. The others are `other`. Default 1000.
     pub keys: usize,
-    /// How many of the last requests `forebay why` knows, at about 1 KB each. Default 2048; 0 keeps none.
+    /// How many of the last requests `forebay why` can explain, at about 1 KB each. Default 2048; 0 turns it off.
     pub recent: usize,
 }
 
@@ -406,8 +406,8 @@ impl Default for TelemetryConfig {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretsConfig {
-    /// The secret from which every tenant's is derived: `env:NAME` or `file:PATH`, 16 bytes or more.
-    /// Absent: random at start, which is enough for a memory cache in one process.
+    /// The secret from which each tenant's secret is derived: `env:NAME` or `file:PATH`, 16 bytes or more.
+    /// Absent: random at start, which is enough for a cache in memory.
     pub master: Option<Secret>,
 }
 
@@ -415,10 +415,10 @@ pub struct SecretsConfig {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EdgeConfig {
-    /// What entries in one instance may weigh, before the platform's key-value store. Default 8 MiB:
+    /// The size of the cache in one instance, in front of the platform's key-value store. Default 8 MiB:
     /// edges give an instance 128 MB, and some share that among requests.
     pub cache: Size,
-    /// What one tenant may have in a key-value store that never forgets by itself (Spin's and
+    /// The quota of one tenant in a key-value store that never expires entries itself (Spin's and
     /// wasmtime's). Default 256 MiB. The store holds at most 4,096 answers of all tenants.
     pub store_quota: Size,
     /// The most requests in flight in one instance. Default 64.

@@ -111,7 +111,7 @@ impl<'r, 'b, 'o> Conversation<'r, 'b, 'o> {
         for (index, message) in messages.iter().enumerate() {
             conversed |= !is_system(message);
             if is_system(message) && conversed && moved(index) {
-                let why = "this model takes instructions ahead of the conversation only: they were moved there";
+                let why = "this model accepts instructions only before the conversation; they were moved there";
                 self.body.lose(format!("messages[{index}].role"), why);
             }
             if is_system(message) && moved(index) {
@@ -221,7 +221,7 @@ impl<'r, 'b, 'o> Conversation<'r, 'b, 'o> {
     }
 
     fn empty(&mut self, index: usize) {
-        let why = "it says nothing, and Anthropic's messages take no empty ones";
+        let why = "it is empty, and Anthropic's messages can't be empty";
         self.body.lose(format!("messages[{index}].content"), why);
     }
 

@@ -21,10 +21,10 @@ pub(crate) fn url(
         Source::Url(url) => {
             if is_data_url(url) {
                 let Some(parts) = DataUrl::split(url) else {
-                    return Err(refuse("it is a data: URL that holds no base64"));
+                    return Err(refuse("it is a data: URL that is not base64"));
                 };
                 if decoded_len(parts.data).is_none() {
-                    return Err(refuse("its data: URL holds no valid base64"));
+                    return Err(refuse("its data: URL is not valid base64"));
                 }
             }
             out.push_str(url);
@@ -35,7 +35,7 @@ pub(crate) fn url(
         }
         Source::Base64(bytes) => {
             if decoded_len(bytes).is_none() {
-                return Err(refuse("it holds no valid base64"));
+                return Err(refuse("it is not valid base64"));
             }
             for piece in ["data:", &media.media_type, ";base64,", bytes] {
                 out.push_str(piece);

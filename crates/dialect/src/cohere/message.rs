@@ -211,7 +211,7 @@ impl<'w, 'r> Writer<'w, 'r> {
         let path = || format!("messages[{at}].content[{position}]");
         let mut url = String::new();
         if !media::url(image, path, &mut url)? {
-            let why = "the image lies at another provider, under an id that only it knows";
+            let why = "the image is stored at another provider, under that provider's own id";
             self.losses.whole_part(at, position, why);
             return Ok(());
         }

@@ -10,7 +10,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, model: Bedrock, fitted: &mut Fi
         Some(OutputFormat::JsonSchema { .. }) if model.formats => {}
         Some(_) => {
             request.output = None;
-            let why = "this model can't be held to a form of answer at Bedrock";
+            let why = "this model does not support structured output at Bedrock";
             fitted.lose("response_format", why);
         }
     }
@@ -25,7 +25,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, model: Bedrock, fitted: &mut Fi
     match (model.forces, forced) {
         (Forces::None, _) => {
             request.tool_choice = None;
-            let why = "this model can't be made to call a tool at Bedrock";
+            let why = "this model can't be forced to call a tool at Bedrock";
             fitted.lose("tool_choice", why);
         }
         (Forces::Any, Some(name)) => only(request, &name, fitted),

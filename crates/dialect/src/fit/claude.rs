@@ -29,7 +29,7 @@ pub(super) fn fit(
 pub(super) fn limit(asked: &mut Option<u64>, most: u64, fitted: &mut Fitted) {
     if asked.is_some_and(|asked| asked > most) {
         *asked = Some(most);
-        let why = "it is above what this model answers with: the model's own limit was sent";
+        let why = "it is above this model's output limit, which was sent instead";
         fitted.lose("max_tokens", why);
     }
 }
@@ -53,7 +53,8 @@ fn ends_with_user(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
         return;
     }
     let was = fitted.message(request.messages.len().saturating_sub(1));
-    let why = "this model doesn't go on from the beginning of an answer: it is asked to";
+    let why =
+        "this model does not continue a prefilled answer; an instruction to continue was sent";
     fitted.lose(format!("messages[{was}].role"), why);
     fitted.messages.push(was);
     request.messages.push(Message {
@@ -102,7 +103,7 @@ fn thinking(
     } else if forced && !request.tools.is_empty() {
         Some("Anthropic's models don't think where a tool has to be called")
     } else if by_budget && !begins_with_thoughts(request) {
-        Some("the turn that goes on was begun without signed thinking, and can't go on with it")
+        Some("the turn started without signed thinking, so it can't continue with it")
     } else if begins_the_answer(request) {
         Some("Anthropic's models don't think where the answer's beginning is given")
     } else {
@@ -194,7 +195,7 @@ fn sampling(request: &mut ChatRequest<'_>, model: Claude, thinks: bool, fitted: 
     let sampling = &mut request.sampling;
     let is_default = |value: f64| (value - 1.0).abs() < f64::EPSILON;
     let why = match (model.sampling, thinks) {
-        (false, _) => Some("this model's sampling is not to be set"),
+        (false, _) => Some("this model does not accept sampling settings"),
         (true, true) => Some("Anthropic's models don't take it while they think"),
         _ => None,
     };

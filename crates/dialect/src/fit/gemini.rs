@@ -37,7 +37,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, model: Gemini, fitted: &mut Fit
         return;
     }
     if off {
-        let why = "this model can't be kept from thinking: it was asked for as little as it takes";
+        let why = "this model can't turn thinking off; the lowest effort was sent";
         fitted.lose("reasoning_effort", why);
     }
 }

@@ -42,7 +42,7 @@ fn reasoning(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) 
     };
     asked.effort = Some(nearest);
     asked.budget = None;
-    let why = "this model has no such effort: the nearest one was sent";
+    let why = "this model does not have this effort level; the nearest one was sent";
     fitted.lose("reasoning_effort", why);
 }
 

@@ -16,7 +16,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     };
     // Anthropic's format demands one.
     *asked = Some(room.max(1)).filter(|_| aim.to == Wire::Messages);
-    let why = "so many tokens don't fit beside the prompt: the answer may fill the context";
+    let why = "it does not fit into the context beside the prompt; the answer may use the rest of the context";
     fitted.lose("max_tokens", why);
 }
 

@@ -206,7 +206,10 @@ impl<'w> Contents<'w> {
             let at = At(position, number);
             self.cache(part, at);
             let Content::ToolResult(result) = &part.content else {
-                self.lose(at, "it stands among the results of tools and is none");
+                self.lose(
+                    at,
+                    "it is between tool results, where only tool results are allowed",
+                );
                 continue;
             };
             let mut recent = calls.iter().rev().take(RECENT_CALLS);
@@ -274,7 +277,7 @@ impl<'w> Contents<'w> {
                     self.extra(&part.extra, at, out);
                     out.push('}');
                 }
-                _ => self.lose(at, "results of tools hold nothing but text and media"),
+                _ => self.lose(at, "tool results can contain only text and media"),
             }
         }
         if out.ends_with('[') {

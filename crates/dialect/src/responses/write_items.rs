@@ -97,7 +97,10 @@ impl Messages<'_> {
                     self.surroundings(part, &|| path(at));
                 }
                 Content::Opaque { .. } => {
-                    self.lose(path(at), "only its own provider knows this part");
+                    self.lose(
+                        path(at),
+                        "only the provider that made this part can read it",
+                    );
                 }
                 _ => {
                     // A message item takes all that can stand in one.
@@ -193,7 +196,7 @@ impl Messages<'_> {
                 self.out.push('}');
             }
             _ => {
-                self.lose(path(), "the assistant says only text at this upstream");
+                self.lose(path(), "assistant messages are text only at this upstream");
                 return;
             }
         }

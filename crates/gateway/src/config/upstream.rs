@@ -181,10 +181,10 @@ pub struct UpstreamTimeouts {
 pub struct UpstreamConfig {
     /// Its name in logs, metrics and headers.
     pub name: String,
-    /// Who it is. Default `compatible`: speaks as OpenAI does.
+    /// The provider. Default `compatible`: any server with OpenAI's API.
     #[serde(default)]
     pub provider: Provider,
-    /// What only this provider knows.
+    /// Options of this provider.
     #[serde(default)]
     pub options: ProviderOptions,
     /// Base URLs of its replicas, without `/v1`: `http://10.0.0.7:8000`, or `env:NAME`. Absent:
@@ -195,39 +195,39 @@ pub struct UpstreamConfig {
     /// own key is never forwarded.
     #[serde(default)]
     pub key: Option<Secret>,
-    /// Credentials that are more than one key: see the pages on providers. Native host only.
+    /// Credentials other than a single key: see the provider's page. Native host only.
     #[serde(default)]
     pub auth: Option<AuthTable>,
-    /// The formats it speaks natively, where they are not the provider's usual ones: `chat`,
+    /// The formats it speaks natively, if they differ from the provider's usual ones: `chat`,
     /// `completions`, `responses`, `messages`, `embeddings`, `gemini`, `converse`. Requests in
     /// another are translated into the first.
     #[serde(default)]
     pub speaks: Vec<String>,
-    /// The endpoints that pass through to it (`rerank`, `moderations`, `audio.speech`, …), where
-    /// they are not its provider's usual ones.
+    /// The endpoints that pass through to it (`rerank`, `moderations`, `audio.speech`, …), if they
+    /// differ from the provider's usual ones.
     #[serde(default)]
     pub passes: Option<Vec<String>>,
-    /// What becomes of fields that it can't take. Default `tolerant`.
+    /// What happens to fields that it does not support. Default `tolerant`.
     #[serde(default)]
     pub losses: Losses,
     /// The same for single fields, by the client's name without positions: `seed = "strict"`,
-    /// `"messages.content" = "drop"`. A field that is not here goes as what it stands in goes.
+    /// `"messages.content" = "drop"`. A field that is not listed follows the field that contains it.
     #[serde(default)]
     pub field_losses: BTreeMap<String, Losses>,
-    /// The gateway's own certificate, where it asks for one.
+    /// The gateway's client certificate, if it requires one.
     #[serde(default)]
     pub tls: Option<ClientTls>,
-    /// The output limit to name where the provider demands one and the client named none. Default 4096.
+    /// The output limit to send if the provider requires one and the client sent none. Default 4096.
     #[serde(default = "four_thousand")]
     pub default_max_tokens: u64,
-    /// Headers to add, such as an organisation. A value that is a secret is a reference: `env:NAME` or `file:PATH`.
+    /// Headers to add, such as an organisation. Secret values are references: `env:NAME` or `file:PATH`.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The models it serves: the name clients use, and the name it knows. Empty: every model, by its own name.
     #[serde(default)]
     pub models: BTreeMap<String, String>,
-    /// It gets a `cache_salt` of each tenant's own, so that no tenant can tell by an answer's speed what
-    /// another has asked. Only vLLM and SGLang know it, and there it is the default.
+    /// Send a `cache_salt` for each tenant, so that no tenant can tell from response times what another
+    /// has sent. Only vLLM and SGLang support it; for them it is the default.
     #[serde(default)]
     pub cache_salt: Option<bool>,
     /// System prompts that are no tenant's secret. The engine is told to leave their tokens out of
@@ -235,12 +235,12 @@ pub struct UpstreamConfig {
     /// SGLang salt whole prompts: not for them. Needs `tokenizer`. At most 64.
     #[serde(default)]
     pub public_prompts: Vec<PublicPrompt>,
-    /// The model's tokenizer and chat template: prompts are then counted and named as the engine
-    /// counts and names them. Native host only.
+    /// The model's tokenizer and chat template, for exact token counts and prefix blocks. Native host
+    /// only.
     #[serde(default)]
     pub tokenizer: Option<TokenizerConfig>,
-    /// Whether the gateway asks for the provider's prompt cache: markers for Anthropic's models and
-    /// Bedrock where a prefix comes again, a `prompt_cache_key` for OpenAI, Azure and Mistral.
+    /// Whether the gateway uses the provider's prompt cache: markers for Anthropic's models and
+    /// Bedrock when a prefix repeats, a `prompt_cache_key` for OpenAI, Azure and Mistral.
     /// Default `auto` for Anthropic, Azure, Bedrock, Mistral, OpenAI and Vertex, `off` for others.
     #[serde(default)]
     pub prompt_cache: Option<PromptCaching>,
@@ -251,7 +251,7 @@ pub struct UpstreamConfig {
     /// Ask for usage in streams (`stream_options.include_usage`). Default true.
     #[serde(default = "yes")]
     pub include_usage: bool,
-    /// How it is asked for answers that their clients do not stream. Default `whole`.
+    /// How it is asked for answers that the client does not stream. Default `whole`.
     #[serde(default)]
     pub progress: Progress,
     /// Its region, such as `eu-west-1`.
@@ -272,13 +272,13 @@ pub struct UpstreamConfig {
     /// Requests it takes at once, over all replicas; 0 is unknown.
     #[serde(default)]
     pub capacity: u32,
-    /// Expected time to first token before any is measured. Absent: the catalogue's figure, else 500ms.
+    /// Expected time to first token until it is measured. Default: the catalogue's figure, else 500ms.
     #[serde(default)]
     pub expected_ttft: Option<Span>,
-    /// Expected tokens of output a second before any are measured. Absent: the catalogue's figure, else 50.
+    /// Expected output tokens per second until they are measured. Default: the catalogue's figure, else 50.
     #[serde(default)]
     pub expected_tokens_per_second: Option<f64>,
-    /// Limits of time that differ from `[timeouts]`.
+    /// Time limits that differ from `[timeouts]`.
     #[serde(default)]
     pub timeouts: UpstreamTimeouts,
     /// The same for single models, by the name that clients use.
@@ -287,11 +287,11 @@ pub struct UpstreamConfig {
     /// The path of its health check; empty: none. Default `/health` for engines, none for clouds.
     #[serde(default)]
     pub health_path: Option<String>,
-    /// Between two health checks. Default 5s.
+    /// The time between two health checks. Default 5s.
     #[serde(default = "five_seconds")]
     pub health_interval: Span,
-    /// Its replicas' KV events, by which the gateway knows what each of them holds. Absent: it is
-    /// taken to hold what was sent there last.
+    /// Its replicas' KV events, which tell the gateway what each replica has cached. Absent: each is
+    /// assumed to hold the prompts that were sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
     /// What makes requests one session: `"key"` or `"header:NAME"`. A session stays at its replica
@@ -299,7 +299,7 @@ pub struct UpstreamConfig {
     #[serde(default)]
     pub affinity: Option<Affinity>,
     /// Read each replica's `/metrics` with its health check: the size of its prefix cache, and the
-    /// requests that others have there. Default: for vLLM and SGLang, and where `kv_events` is set.
+    /// requests from others. Default: on for vLLM and SGLang, and with `kv_events`.
     #[serde(default)]
     pub engine_metrics: Option<bool>,
     /// Data-parallel ranks behind each URL (vLLM: `--data-parallel-size`). Each rank has a prefix

@@ -352,7 +352,7 @@ impl<P: Platform> Attempts<P> {
             Some((body, param)) => {
                 let lost = Lost {
                     param,
-                    why: "it is above what this model answers with: the model's own limit was sent",
+                    why: "it is above this model's output limit, which was sent instead",
                     grade: Grade::Tolerable,
                 };
                 (body, vec![lost])

@@ -16,13 +16,13 @@ use sample::Sample;
 /// Show requests, hit rate, tokens, spend and upstreams of a running gateway, live.
 #[derive(Debug, clap::Args)]
 pub(super) struct TopArgs {
-    /// How often to look, such as 2s. At least 200ms.
+    /// The interval, such as 2s. At least 200ms.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     interval: Duration,
-    /// Print one look and exit.
+    /// Print one interval and exit.
     #[arg(long)]
     once: bool,
-    /// Print text, or one JSON object a line. Default: a live screen on a terminal, text elsewhere.
+    /// Print text, or one JSON object per line. Default: a live screen on a terminal, text elsewhere.
     #[arg(long, value_enum, value_name = "FORMAT")]
     output: Option<Output>,
     #[command(flatten)]

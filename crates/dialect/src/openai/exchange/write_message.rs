@@ -238,11 +238,11 @@ fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>
         }
         let keeps_signature = matches!(form, ReasoningForm::FieldAndBlocks | ReasoningForm::Parts);
         if !keeps_signature && signature.is_some() {
-            let why = "only the provider that signed it reads it";
+            let why = "only the provider that signed it can read it";
             body.lose(param("reasoning.signature"), why);
         }
         if form != ReasoningForm::FieldAndBlocks && redacted.is_some() {
-            let why = "only the provider that hid it reads it";
+            let why = "only the provider that encrypted it can read it";
             body.lose(param("reasoning.redacted"), why);
         }
     }
