@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 mod affinity;
 mod kv_events;
 mod provider;
+mod realtime;
 mod services;
 mod through;
 mod tokenizer;
@@ -15,6 +16,7 @@ mod upstream;
 pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
+pub use realtime::RealtimeConfig;
 pub use services::{SERVICES, Service};
 pub use through::{Judging, RawConfig, ThroughConfig};
 pub use tokenizer::TokenizerConfig;
@@ -329,6 +331,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[responses]`.
     pub responses: ResponsesConfig,
+    /// `[realtime]`.
+    pub realtime: RealtimeConfig,
     /// `[media]`.
     pub media: MediaConfig,
     /// `[[through]]`.
