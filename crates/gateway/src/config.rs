@@ -8,6 +8,7 @@ mod affinity;
 mod kv_events;
 mod provider;
 mod public_prompt;
+mod realtime;
 mod services;
 mod through;
 mod tokenizer;
@@ -17,6 +18,7 @@ pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use public_prompt::PublicPrompt;
+pub use realtime::RealtimeConfig;
 pub use services::{SERVICES, Service};
 pub use through::{Judging, RawConfig, ThroughConfig};
 pub use tokenizer::TokenizerConfig;
@@ -331,6 +333,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[responses]`.
     pub responses: ResponsesConfig,
+    /// `[realtime]`.
+    pub realtime: RealtimeConfig,
     /// `[media]`.
     pub media: MediaConfig,
     /// `[[through]]`.

@@ -127,7 +127,8 @@ impl<P: Platform> Gateway<P> {
         self.keys.check_head(head, self.platform.wall())?;
         match asked.endpoint {
             crate::enter::ingress::Endpoint::Models(_)
-            | crate::enter::ingress::Endpoint::Kept(..) => Ok(()),
+            | crate::enter::ingress::Endpoint::Kept(..)
+            | crate::enter::ingress::Endpoint::Realtime => Ok(()),
             crate::enter::ingress::Endpoint::Through(passage, _) => {
                 passage.check_head(&head.headers)
             }
@@ -147,6 +148,12 @@ impl<P: Platform> Gateway<P> {
             }
             _ => false,
         }
+    }
+
+    /// Whether a request is for an endpoint that is a WebSocket: [`crate::realtime::open`] opens it.
+    pub fn takes_socket(&self, head: &http::request::Parts) -> bool {
+        let asked = crate::enter::ingress::read(head);
+        asked.is_ok_and(|asked| asked.endpoint == crate::enter::ingress::Endpoint::Realtime)
     }
 
     /// Whether everyone may come in: no API keys are configured.

@@ -59,3 +59,4 @@ pub use route::{
     EndpointStatus, ExplainedSeconds, ExplainedUpstream, ExplainedWorker, KvSource, PrefixStatus,
     SharedIndex, UpstreamConfigError, UpstreamStatus,
 };
+pub use through::realtime;

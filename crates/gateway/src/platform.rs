@@ -20,6 +20,10 @@ use crate::observe::Observation;
 use crate::policy::Policies;
 use crate::store::Store;
 
+mod socket;
+
+pub use socket::{Closing, Message, OpenSocket, Socket, SocketFault, SocketWriter};
+
 #[cfg(not(target_family = "wasm"))]
 mod bounds {
     /// `Send` where the platform has threads.
@@ -72,6 +76,11 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         false
     }
 
+    /// Whether it can carry WebSockets ([`OpenSocket`]).
+    fn carries_sockets(&self) -> bool {
+        false
+    }
+
     /// Runs a task to its end, detached. It may outlive the request that started it.
     fn spawn(&self, task: impl Future<Output = ()> + MaybeSend + 'static);
 
@@ -98,7 +107,8 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     fn random(&self) -> [u8; 16];
 
     /// Sends one request and resolves when the response's head has come. With the extension
-    /// [`FreshConnection`] it goes over a connection of its own. It follows no redirects, sends no header that it was not given but `host` and framing, and
+    /// [`FreshConnection`] it goes over a connection of its own, with [`OpenSocket`] it opens a
+    /// WebSocket. It follows no redirects, sends no header that it was not given but `host` and framing, and
     /// dropping the future or the body cancels the exchange at once.
     fn send(
         &self,
@@ -209,6 +219,7 @@ pub struct UpstreamBody(Source);
 enum Source {
     Pieces(BoxStream<'static, Result<Bytes, TransportError>>),
     Native(Option<Box<dyn NativeBody>>),
+    Socket(Option<Socket>),
 }
 
 /// A platform's own body. Taken as it is, it goes to the client without a copy through this program.
@@ -228,6 +239,19 @@ impl UpstreamBody {
     /// A body of the platform's.
     pub fn native(body: Box<dyn NativeBody>) -> Self {
         Self(Source::Native(Some(body)))
+    }
+
+    /// The WebSocket that an upstream has opened: what stands for the body of its 101.
+    pub fn socket(socket: Socket) -> Self {
+        Self(Source::Socket(Some(socket)))
+    }
+
+    /// The WebSocket, where it is one.
+    pub fn into_socket(self) -> Option<Socket> {
+        match self.0 {
+            Source::Socket(socket) => socket,
+            _ => None,
+        }
     }
 
     /// The platform's body, unless it has been read.
@@ -259,7 +283,7 @@ impl Stream for UpstreamBody {
         }
         match &mut self.0 {
             Source::Pieces(pieces) => pieces.as_mut().poll_next(cx),
-            Source::Native(_) => std::task::Poll::Ready(None),
+            Source::Native(_) | Source::Socket(_) => std::task::Poll::Ready(None),
         }
     }
 }

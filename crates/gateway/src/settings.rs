@@ -249,6 +249,7 @@ impl Settings {
                 through: Vec::new(),
                 raw: Vec::new(),
                 media: crate::config::MediaConfig::default(),
+                realtime: crate::config::RealtimeConfig::default(),
                 bounds: crate::config::RequestBounds::default(),
                 timeouts: self.timeouts.clone(),
                 streams: self.streams.clone(),

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RawConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span,
-    Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
+    MediaConfig, RateConfig, RawConfig, RealtimeConfig, RequestBounds, ResponsesConfig, Retries,
+    Secret, Span, Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct Config {
     pub raw: Vec<RawConfig>,
     /// Stored answers of OpenAI's Responses API.
     pub responses: ResponsesConfig,
+    /// Limits of connections to OpenAI's Realtime API.
+    pub realtime: RealtimeConfig,
     /// The cache of answers.
     pub cache: CacheConfig,
     /// Remembered decisions.

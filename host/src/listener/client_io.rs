@@ -3,8 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,6 +27,23 @@ pub(super) struct Phase {
     ended: AtomicU64,
     /// Who waits to read the next request.
     next: AtomicWaker,
+    /// What goes on over the connection once it is no longer HTTP.
+    takeover: Mutex<Option<Takeover>>,
+}
+
+/// What goes on over a connection that is no longer HTTP.
+pub(super) struct Takeover(pub(super) Box<dyn FnOnce(Box<dyn Duplex>) -> Going + Send>);
+
+type Going = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A connection, whatever it is made of.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl std::fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Takeover")
+    }
 }
 
 /// The requests of a connection so far.
@@ -67,6 +84,7 @@ impl Default for Phase {
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             next: AtomicWaker::new(),
+            takeover: Mutex::default(),
         }
     }
 }
@@ -79,6 +97,17 @@ impl Phase {
         self.stage.store(BUSY, Relaxed);
         self.begun.fetch_add(1, Relaxed);
         Busy(self.clone())
+    }
+
+    /// The connection goes on as this, once the answer that says so has gone out.
+    pub(super) fn hand_over(&self, takeover: Takeover) {
+        *self.takeover.lock().unwrap_or_else(PoisonError::into_inner) = Some(takeover);
+    }
+
+    /// As what the connection goes on, where it has been handed over.
+    pub(super) fn handed_over(&self) -> Option<Takeover> {
+        let mut takeover = self.takeover.lock().unwrap_or_else(PoisonError::into_inner);
+        takeover.take()
     }
 
     /// The requests so far.
@@ -152,6 +181,15 @@ impl<T> ClientIo<T> {
             reading: None,
             writing: None,
         }
+    }
+
+    /// The connection is no longer HTTP: what comes is handed on as it is, after what was read
+    /// before. Only a client that does not read is cut.
+    pub(super) fn raw(mut self, read: &[u8]) -> Self {
+        self.before = [read, &self.before].concat().into();
+        self.lines = None;
+        self.patience.idle = None;
+        self
     }
 
     /// How much of what came may be handed on.

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
-use super::client_io::{ClientIo, Patience, Phase};
+use super::client_io::{ClientIo, Patience, Phase, Takeover};
 use super::guest::Guest;
 use super::service::requests;
 use super::tls::TlsKeys;
@@ -184,6 +184,17 @@ async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
             () = cut.cancelled(), if asked => return,
         }
     };
+    if ended.is_ok()
+        && let Some(Takeover(takes_over)) = phase.handed_over()
+    {
+        let parts = connection.into_parts();
+        let stream = parts.io.into_inner().raw(&parts.read_buf);
+        tokio::select! {
+            () = takes_over(Box::new(stream)) => {}
+            () = cut.cancelled() => {}
+        }
+        return;
+    }
     if let Err(error) = ended {
         tracing::debug!(error = %describe(&error), "a connection ended early");
         if phase.in_head() && timed_out(&error) {

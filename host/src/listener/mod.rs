@@ -13,6 +13,7 @@ mod service;
 mod side;
 mod site;
 mod tls;
+mod upgrade;
 
 pub use accept::{Doors, accept};
 pub use bind::{BindError, bind};

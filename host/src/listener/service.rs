@@ -17,7 +17,7 @@ use super::body::{self, BodyLimits};
 use super::client_io::Phase;
 use super::guest::Guest;
 use super::peers::{self, Holding, Kind};
-use super::site;
+use super::{site, upgrade};
 use crate::config::{Limits, Size};
 use crate::operate::{Front, Generation};
 use crate::platform::clock;
@@ -37,19 +37,20 @@ pub(super) fn requests<P: NativePolicies>(
 + 'static {
     service_fn(move |request: Request<Incoming>| {
         let busy = phase.busy(request.body().size_hint().exact());
-        let (front, guest) = (front.clone(), guest.clone());
+        let (front, guest, phase) = (front.clone(), guest.clone(), phase.clone());
         // Boxed: a connection keeps a place for this future as long as it lives, also while an
         // answer streams and while nobody asks for anything.
         Box::pin(async move {
-            let (response, holding) = answer(&front, &guest, request).await;
+            let (response, holding) = answer(&front, &guest, &phase, request).await;
             Ok(response.map(|body| Answer::new(body, busy, holding)))
         })
     })
 }
 
 async fn answer<P: NativePolicies>(
-    front: &Front<P>,
+    front: &Arc<Front<P>>,
     guest: &Guest,
+    phase: &Arc<Phase>,
     request: Request<Incoming>,
 ) -> Answered<P> {
     let arrival = Arrival {
@@ -70,7 +71,15 @@ async fn answer<P: NativePolicies>(
             let permit = generation.gateway.visit(arrival);
             return (Gateway::answer_preflight(permit, headers), None);
         }
-        _ => respond(front, guest, &generation, arrival, head, body).await,
+        _ => {
+            let connection = Connection {
+                front,
+                guest,
+                phase,
+                generation: &generation,
+            };
+            connection.respond(arrival, head, body).await
+        }
     };
     if let Some(origin) = &page {
         site::cors(response.0.headers_mut(), origin);
@@ -81,66 +90,81 @@ async fn answer<P: NativePolicies>(
 /// An answer, and the place among its address's requests.
 type Answered<P> = (Response<ReplyBody<Native<P>>>, Option<Holding>);
 
-async fn respond<P: NativePolicies>(
-    front: &Front<P>,
-    guest: &Guest,
-    generation: &Generation<P>,
-    arrival: Arrival,
-    head: Parts,
-    body: Incoming,
-) -> Answered<P> {
-    let gateway = &generation.gateway;
-    let limits = &generation.config.limits;
-    let expects = head.headers.contains_key(header::EXPECT);
-    // All that the head decides comes before the body: who may not come in costs no memory.
-    if let Err(error) = check(&head, generation) {
-        body::discard(body, expects);
-        return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
-    }
-    // Who signs is known once the body has come: until then the connection is a stranger's.
-    let known = forebay_gateway::headers::api_keys(&head).next().is_some() || gateway.is_open();
-    if known {
-        guest.is_known();
-    }
-    let share = |kind| peers::share(limits, kind, gateway.is_open());
-    let requests = share(Kind::Requests);
-    let Some(holding) = front.peers().hold(guest.address, Kind::Requests, requests) else {
-        body::discard(body, expects);
-        let message = format!(
-            "{requests} requests of this address are in flight (limits.requests_per_address); try again shortly"
-        );
-        let error = GatewayError::new(ErrorKind::Overloaded, message)
-            .with_retry_after(Duration::from_secs(1));
-        return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
-    };
-    let permit = match gateway.enter(arrival) {
-        Ok(permit) => permit,
-        Err(full) => {
+/// What the requests of one connection are answered with.
+struct Connection<'a, P: NativePolicies> {
+    front: &'a Arc<Front<P>>,
+    guest: &'a Guest,
+    phase: &'a Arc<Phase>,
+    generation: &'a Generation<P>,
+}
+
+impl<P: NativePolicies> Connection<'_, P> {
+    async fn respond(&self, arrival: Arrival, head: Parts, body: Incoming) -> Answered<P> {
+        let Self {
+            front,
+            guest,
+            phase,
+            generation,
+        } = self;
+        let gateway = &generation.gateway;
+        let limits = &generation.config.limits;
+        let expects = head.headers.contains_key(header::EXPECT);
+        // All that the head decides comes before the body: who may not come in costs no memory.
+        if let Err(error) = check(&head, generation) {
             body::discard(body, expects);
-            return (full, None);
+            return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
         }
-    };
-    let (size, setting) = match gateway.takes_form(&head) {
-        true => (limits.upload.min(limits.memory), "limits.upload"),
-        false => (limits.body, "limits.body"),
-    };
-    let limits = BodyLimits {
-        size,
-        setting,
-        time: generation.config.timeouts.request.0,
-        together: limits.memory,
-        address: share(Kind::Bytes),
-    };
-    let bytes = front.peers().none(guest.address, Kind::Bytes);
-    front.held().limit(limits.together.bytes());
-    let response = match body::read(body, expects, limits, front.held(), bytes).await {
-        Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
-        Err(error) => Gateway::refuse(permit, &head, error),
-    };
-    if !known && response.status().is_success() {
-        guest.is_known();
+        // Who signs is known once the body has come: until then the connection is a stranger's.
+        let known = forebay_gateway::headers::api_keys(&head).next().is_some() || gateway.is_open();
+        if known {
+            guest.is_known();
+        }
+        let share = |kind| peers::share(limits, kind, gateway.is_open());
+        let requests = share(Kind::Requests);
+        let Some(holding) = front.peers().hold(guest.address, Kind::Requests, requests) else {
+            body::discard(body, expects);
+            let message = format!(
+                "{requests} requests of this address are in flight (limits.requests_per_address); try again shortly"
+            );
+            let error = GatewayError::new(ErrorKind::Overloaded, message)
+                .with_retry_after(Duration::from_secs(1));
+            return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
+        };
+        let permit = match gateway.enter(arrival) {
+            Ok(permit) => permit,
+            Err(full) => {
+                body::discard(body, expects);
+                return (full, None);
+            }
+        };
+        if gateway.takes_socket(&head) && upgrade::asks(&head) {
+            return (
+                upgrade::open(front, phase, permit, head, holding).await,
+                None,
+            );
+        }
+        let (size, setting) = match gateway.takes_form(&head) {
+            true => (limits.upload.min(limits.memory), "limits.upload"),
+            false => (limits.body, "limits.body"),
+        };
+        let limits = BodyLimits {
+            size,
+            setting,
+            time: generation.config.timeouts.request.0,
+            together: limits.memory,
+            address: share(Kind::Bytes),
+        };
+        let bytes = front.peers().none(guest.address, Kind::Bytes);
+        front.held().limit(limits.together.bytes());
+        let response = match body::read(body, expects, limits, front.held(), bytes).await {
+            Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
+            Err(error) => Gateway::refuse(permit, &head, error),
+        };
+        if !known && response.status().is_success() {
+            guest.is_known();
+        }
+        (response, Some(holding))
     }
-    (response, Some(holding))
 }
 
 fn check<P: NativePolicies>(head: &Parts, generation: &Generation<P>) -> Result<(), GatewayError> {

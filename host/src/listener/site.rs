@@ -39,6 +39,11 @@ pub(super) fn check(
             )),
         };
     }
+    // A page that opens a WebSocket says where it comes from, whatever it does (RFC 6455, section
+    // 10.2), and can't send this header otherwise.
+    if head.headers.contains_key(header::SEC_WEBSOCKET_KEY) {
+        return Ok(());
+    }
     if needs_no_preflight(head) && comes_from_a_page(&head.headers) {
         return Err(foreign(
             "a web page could have sent this request without asking; send content-type application/json (server.origins lists the pages that may ask)",

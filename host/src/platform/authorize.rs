@@ -107,7 +107,7 @@ impl Fetch for TokenEndpoints {
             };
             let client = self
                 .0
-                .client(&transport, false)
+                .client(&transport, super::transport::Use::Shared)
                 .map_err(|e| e.to_string())?;
             let asked = async {
                 let response = client

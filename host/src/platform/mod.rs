@@ -9,6 +9,7 @@ mod connect;
 mod failure;
 mod media;
 mod share;
+pub(crate) mod socket;
 mod tokenizers;
 mod transport;
 
@@ -25,7 +26,8 @@ use forebay_gateway::config::MediaConfig;
 use forebay_gateway::memo::Remembered;
 use forebay_gateway::observe::Observation;
 use forebay_gateway::platform::{
-    FreshConnection, MemoryShare, Platform, TransportError, UpstreamBody, UpstreamTransport,
+    FreshConnection, MemoryShare, OpenSocket, Platform, TransportError, UpstreamBody,
+    UpstreamTransport,
 };
 use forebay_gateway::policy::Policies;
 use moka::sync::Cache;
@@ -37,6 +39,7 @@ use crate::telemetry::Observers;
 pub use authorize::UpstreamCredentials;
 pub use tokenizers::Tokenizers;
 pub use transport::Transport;
+use transport::Use;
 
 /// Policies whose sandboxes threads may share by reference: the pipeline's futures move between threads.
 pub trait NativePolicies: Policies<Session: Sync, Guard: Sync> {}
@@ -102,6 +105,10 @@ impl<P: NativePolicies> Platform for Native<P> {
     type Policies = P;
     type Store = MemoryStore;
 
+    fn carries_sockets(&self) -> bool {
+        true
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(task);
     }
@@ -124,9 +131,21 @@ impl<P: NativePolicies> Platform for Native<P> {
         upstream: &UpstreamTransport,
     ) -> impl Future<Output = Result<http::Response<UpstreamBody>, TransportError>> + Send + 'static
     {
+        let wish = request.extensions().get::<OpenSocket>().copied();
         let fresh = request.extensions().get::<FreshConnection>().is_some();
-        let client = self.transport.client(upstream, fresh);
+        let client = self.transport.client(
+            upstream,
+            match (wish, fresh) {
+                (Some(_), _) => Use::Socket,
+                (None, true) => Use::Fresh,
+                (None, false) => Use::Shared,
+            },
+        );
+        let held = self.held.clone();
         async move {
+            if let Some(wish) = wish {
+                return socket::open(&client?, request, wish, held).await;
+            }
             let response = client?
                 .request(request.map(Into::into))
                 .await

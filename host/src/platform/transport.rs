@@ -21,8 +21,19 @@ pub(super) type Pool = Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>
 /// a configuration names, over a few reloads. Beyond it the oldest pool goes.
 const MAX_POOLS: usize = 64;
 
-/// How a pool connects, and whether each of its requests gets a connection of its own.
-type Way = (UpstreamTransport, bool);
+/// How a pool connects, and what its connections are for.
+type Way = (UpstreamTransport, Use);
+
+/// What a pool's connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Any request; they are kept.
+    Shared,
+    /// One request each.
+    Fresh,
+    /// One WebSocket each, which only HTTP/1.1 opens.
+    Socket,
+}
 
 /// All pools. Reading is one atomic load and a short scan.
 #[derive(Default)]
@@ -32,17 +43,16 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The pool for this way of connecting, made when first asked for. `fresh`: one that keeps no
-    /// connections.
+    /// The pool for this way of connecting, made when first asked for.
     pub(super) fn client(
         &self,
         upstream: &UpstreamTransport,
-        fresh: bool,
+        what_for: Use,
     ) -> Result<Pool, TransportError> {
         let find = |pools: &[(Way, Pool)]| {
             pools
                 .iter()
-                .find(|((t, f), _)| t == upstream && *f == fresh)
+                .find(|((t, f), _)| t == upstream && *f == what_for)
                 .map(|(_, pool)| pool.clone())
         };
         if let Some(pool) = find(&self.pools.load()) {
@@ -53,12 +63,12 @@ impl Transport {
         if let Some(pool) = find(&pools) {
             return Ok(pool);
         }
-        let pool = make(upstream, fresh)?;
+        let pool = make(upstream, what_for)?;
         let mut grown = (**pools).clone();
         if grown.len() >= MAX_POOLS {
             grown.remove(0);
         }
-        grown.push(((upstream.clone(), fresh), pool.clone()));
+        grown.push(((upstream.clone(), what_for), pool.clone()));
         self.pools.store(Arc::new(grown));
         Ok(pool)
     }
@@ -72,7 +82,7 @@ impl Transport {
         way: &UpstreamTransport,
         max: usize,
     ) -> Result<(http::StatusCode, Bytes), String> {
-        let client = self.client(way, false).map_err(|e| e.to_string())?;
+        let client = self.client(way, Use::Shared).map_err(|e| e.to_string())?;
         let request = http::Request::get(url)
             .header(http::header::ACCEPT, "application/json")
             .body(Full::default())
@@ -90,7 +100,7 @@ impl Transport {
     }
 }
 
-fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportError> {
+fn make(upstream: &UpstreamTransport, what_for: Use) -> Result<Pool, TransportError> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
@@ -98,9 +108,12 @@ fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportErro
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls(upstream)?)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp);
+        .https_or_http();
+    let connector = match what_for {
+        Use::Socket => connector.enable_http1().wrap_connector(tcp),
+        Use::Shared | Use::Fresh => connector.enable_all_versions().wrap_connector(tcp),
+    };
+    let kept = what_for == Use::Shared;
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -108,8 +121,8 @@ fn make(upstream: &UpstreamTransport, fresh: bool) -> Result<Pool, TransportErro
         // the closing would fail.
         .pool_idle_timeout(Duration::from_secs(4))
         // 1024: half of the default for requests in flight, so that a burst's connections are used again.
-        .pool_max_idle_per_host(if fresh { 0 } else { 1024 })
-        .http2_only(upstream.h2c)
+        .pool_max_idle_per_host(if kept { 1024 } else { 0 })
+        .http2_only(upstream.h2c && what_for != Use::Socket)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(10))
         // Windows of 1 MiB a stream and 8 MiB a connection keep a stream that nobody reads from stopping the others.

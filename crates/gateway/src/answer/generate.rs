@@ -98,6 +98,7 @@ async fn serve<P: Platform>(
         Endpoint::Kept(id, wanted) => {
             return kept::fetch(gateway, head, &id, &wanted, ticket).await;
         }
+        Endpoint::Realtime => return Err(through::realtime::needs_upgrade(gateway)),
         Endpoint::Count(target) => (target, true),
         Endpoint::Generate(target) => (target, false),
     };

@@ -66,6 +66,29 @@ impl<P: Platform> Charge<P> {
         Ok(())
     }
 
+    /// Counts one more request of a connection that has many.
+    pub(crate) fn again(&mut self) -> Result<(), GatewayError> {
+        match &self.account {
+            Some(account) => account.request(self.platform.now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets tokens aside for one of several answers, and says how many. [`Self::replace`] settles it.
+    pub(crate) fn set_aside(&mut self, output: u64) -> Result<u64, GatewayError> {
+        match &self.account {
+            Some(account) => account.reserve(0, output, self.platform.now()),
+            None => Ok(0),
+        }
+    }
+
+    /// Replaces what was set aside for one of several answers by what it took.
+    pub(crate) fn replace(&mut self, aside: u64, used: u64) {
+        if let Some(account) = &self.account {
+            account.correct(aside, used, self.platform.now());
+        }
+    }
+
     /// What will be settled when this is dropped.
     pub(crate) fn owe(&mut self, tokens: u64) {
         self.due = tokens;

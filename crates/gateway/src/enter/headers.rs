@@ -98,8 +98,26 @@ pub fn api_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
     bearer
         .chain(named)
         .chain(in_query)
+        .chain(socket_keys(head))
         .filter(|key| !key.is_empty())
         .take(MAX_KEYS)
+}
+
+/// Keys where pages have to put them that open a WebSocket, since browsers let them set no header:
+/// OpenAI's client names the key as a subprotocol, Azure's in the query.
+fn socket_keys(head: &request::Parts) -> impl Iterator<Item = &str> {
+    let headers = head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let protocols = headers
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().strip_prefix("openai-insecure-api-key."));
+    let opens = head.headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    let query = head.uri.query().filter(|_| opens);
+    let in_query = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter_map(|pair| pair.strip_prefix("api-key="));
+    protocols.chain(in_query)
 }
 
 /// The most keys of one request that are looked at: each costs a hash.

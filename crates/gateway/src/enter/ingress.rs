@@ -27,6 +27,8 @@ pub(crate) enum Endpoint {
     Object(Thing, Verb, Option<String>),
     /// A kept response of this id, and what is wanted of it.
     Kept(String, Wanted),
+    /// OpenAI's Realtime API, over a WebSocket.
+    Realtime,
 }
 
 /// Which models are wanted, in whose form.
@@ -121,6 +123,7 @@ fn ingress(
     let (endpoint, form) = match kind {
         Kind::Through(passage) => (Endpoint::Through(passage, model), Form::Own),
         Kind::Object(thing, verb) => (Endpoint::Object(thing, verb, model), Form::Own),
+        Kind::Realtime => (Endpoint::Realtime, Form::Own),
         Kind::Models | Kind::Model => (Endpoint::Models(Shelf::OpenAi(model)), Form::Own),
         Kind::GeminiModels | Kind::GeminiModel => {
             (Endpoint::Models(Shelf::Gemini(model)), Form::Own)
@@ -192,7 +195,7 @@ fn not_found() -> GatewayError {
         ErrorKind::NotFound,
         "no such endpoint; there are /v1/chat/completions, /v1/completions, /v1/responses, \
          /v1/responses/ID, /v1/embeddings, /v1/models, /v1/rerank, /v1/moderations, /v1/images, \
-         /v1/audio, /v1/messages, /v1/messages/count_tokens, \
+         /v1/audio, /v1/realtime, /v1/messages, /v1/messages/count_tokens, \
          /openai/deployments/MODEL/chat/completions, \
          /v1beta/models/MODEL:generateContent and :streamGenerateContent, \
          /api/chat, /api/generate, /api/embed, /v2/chat, /v2/embed, \
@@ -201,7 +204,7 @@ fn not_found() -> GatewayError {
 }
 
 /// A segment of a path without its percent signs (RFC 3986). None where they are wrong.
-fn decode(segment: &str) -> Option<String> {
+pub(crate) fn decode(segment: &str) -> Option<String> {
     let mut out = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {

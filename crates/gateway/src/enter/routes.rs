@@ -58,6 +58,8 @@ pub(super) enum Kind {
     Through(&'static Passage),
     /// A thing that an upstream keeps.
     Object(Thing, Verb),
+    /// OpenAI's Realtime API, over a WebSocket.
+    Realtime,
 }
 
 /// A path, under each of its homes.
@@ -354,6 +356,7 @@ const ROWS: &[Row] = &[
         "/cachedContents/{model}",
         Kind::Object(Thing::CachedContent, Verb::Delete),
     ),
+    row(OPENAI, "/realtime", Kind::Realtime),
     row(OPENAI, "/models", Kind::Models),
     row(OPENAI, "/models/{model}", Kind::Model),
     row(&["/anthropic/v1"], "/models", Kind::Models),
@@ -432,7 +435,8 @@ impl Kind {
             | Kind::OllamaTags
             | Kind::OllamaVersion
             | Kind::Response
-            | Kind::ResponseInput => Method::GET,
+            | Kind::ResponseInput
+            | Kind::Realtime => Method::GET,
             Kind::ResponseDeletion => Method::DELETE,
             Kind::Object(_, verb) => verb.method(),
             _ => Method::POST,
@@ -456,7 +460,9 @@ impl Kind {
             | Kind::ResponseInput
             | Kind::ResponseCancel => Wire::Responses,
             Kind::Object(Thing::CachedContent, _) => Wire::Gemini,
-            Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) => Wire::Chat,
+            Kind::Models | Kind::Model | Kind::Through(_) | Kind::Object(..) | Kind::Realtime => {
+                Wire::Chat
+            }
         }
     }
 
@@ -488,6 +494,7 @@ impl Kind {
             Kind::Models | Kind::Model => "/v1/models",
             Kind::Through(passage) => passage.path,
             Kind::Object(thing, _) => thing.passage().path,
+            Kind::Realtime => through::REALTIME.path,
         }
     }
 
@@ -530,6 +537,7 @@ impl Kind {
             | Kind::Model
             | Kind::Through(_)
             | Kind::Object(..)
+            | Kind::Realtime
             | Kind::Response
             | Kind::ResponseDeletion
             | Kind::ResponseInput

@@ -257,7 +257,7 @@ impl<P: Platform> Drop for Ticket<P> {
         let mut summary = std::mem::take(&mut self.summary);
         self.finish_way(&mut summary);
         self.price(&mut summary);
-        if let (200, Some(upstream)) = (summary.status, &summary.upstream) {
+        if let (101 | 200, Some(upstream)) = (summary.status, &summary.upstream) {
             summary.model_listed = is_listed(&self.gateway, upstream, &summary.model);
         }
         if let (Some(usage), Some(caller), Some(Operation::Chat | Operation::Completion)) =

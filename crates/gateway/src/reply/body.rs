@@ -116,6 +116,14 @@ impl<P: Platform> ReplyBody<P> {
         }
     }
 
+    /// No body: what follows is no HTTP.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            ticket: None,
+            source: Source::Whole(None),
+        }
+    }
+
     pub(crate) fn unread(body: UpstreamBody, ticket: Ticket<P>) -> Self {
         Self {
             ticket: Some(ticket),

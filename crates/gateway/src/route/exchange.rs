@@ -9,7 +9,7 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::{Back, Lost};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
-use http::{Extensions, Response};
+use http::{Extensions, Response, StatusCode};
 
 use super::attempt::{Chosen, Tried};
 use super::endpoint::{Blame, Lease};
@@ -20,7 +20,9 @@ use super::{Attempts, Envelope, Replica, Upstream, refusal, wait};
 use crate::authorize::Rejection;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::Observation;
-use crate::platform::{FreshConnection, Platform, TransportError, TransportFailure, UpstreamBody};
+use crate::platform::{
+    FreshConnection, Platform, Socket, TransportError, TransportFailure, UpstreamBody,
+};
 use crate::time::timeout;
 
 /// The field that keeps tenants apart in an engine's prefix cache.
@@ -66,6 +68,12 @@ impl Answer {
         let sent = self.sent;
         self.lease
             .first_token(|| now().saturating_duration_since(sent));
+    }
+
+    /// The WebSocket that it has opened, where it was asked for one.
+    pub(crate) fn take_socket(&mut self) -> Option<Socket> {
+        let nothing = UpstreamBody::new(Box::pin(futures_util::stream::empty()));
+        std::mem::replace(&mut self.body, nothing).into_socket()
     }
 
     /// The replica that answers.
@@ -134,7 +142,13 @@ impl<P: Platform> Attempts<P> {
             let request = self.authorized(&chosen, request, limit, sent).await?;
             let proof = request.extensions().clone();
             let response = self.send(&chosen, request, limit, sent).await?;
-            if response.status().is_success() {
+            let opened = response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && self
+                    .outgoing
+                    .sent
+                    .as_ref()
+                    .is_some_and(|sent| sent.is_socket());
+            if response.status().is_success() || opened {
                 let (head, body) = response.into_parts();
                 let tried = Tried::of(&chosen, sent);
                 if let Some(failed) = self.unreadable(tried, &head) {

@@ -16,7 +16,7 @@ use super::{Replica, Route, Upstream};
 use crate::config::{Provider, ProviderOptions};
 use crate::decide::LARGE;
 use crate::error::{ErrorKind, GatewayError};
-use crate::platform::{BoxFuture, Platform};
+use crate::platform::{BoxFuture, OpenSocket, Platform};
 use crate::through::{Passage, Sent};
 
 const OPENAI: &[&str] = &[
@@ -31,6 +31,7 @@ const OPENAI: &[&str] = &[
     "batches",
     "vector_stores",
     "containers",
+    "realtime",
 ];
 const AZURE: &[&str] = &[
     "images.generations",
@@ -42,6 +43,7 @@ const AZURE: &[&str] = &[
     "batches",
     "vector_stores",
     "containers",
+    "realtime",
 ];
 /// vLLM 0.32: `vllm/entrypoints`.
 const VLLM: &[&str] = &[
@@ -103,6 +105,28 @@ impl Provider {
             _ => path.to_owned(),
         }
     }
+
+    /// Where its Realtime API is, from the base URL on.
+    fn realtime_path(self, options: &ProviderOptions, path: &str, model: Option<&str>) -> String {
+        let model = model.map(encode);
+        let (mut out, named) = match (self, options.api()) {
+            (Provider::Azure, "deployments") => {
+                let version = options.api_version.as_deref();
+                let version = version.unwrap_or("2025-04-01-preview");
+                let home = format!("/openai/realtime?api-version={version}");
+                (home, "deployment")
+            }
+            (Provider::Azure, _) => ("/openai/v1/realtime".to_owned(), "model"),
+            _ => ("/v1/realtime".to_owned(), "model"),
+        };
+        let intent = path.split_once('?').map(|(_, query)| query.to_owned());
+        let model = model.map(|model| format!("{named}={model}"));
+        for pair in model.into_iter().chain(intent) {
+            out.push(if out.contains('?') { '&' } else { '?' });
+            out.push_str(&pair);
+        }
+        out
+    }
 }
 
 impl Upstream {
@@ -137,9 +161,11 @@ impl<P: Platform> Attempts<P> {
             .model
             .as_deref()
             .and_then(|model| upstream.model_name(model));
-        let path = config
-            .provider
-            .passage_path(&config.options, sent.path(), model);
+        let (provider, options) = (config.provider, &config.options);
+        let path = match sent.is_socket() {
+            true => provider.realtime_path(options, sent.path(), model),
+            false => provider.passage_path(options, sent.path(), model),
+        };
         let mut out = http::Request::builder()
             .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
             .uri(endpoint.url(&path))
@@ -148,6 +174,10 @@ impl<P: Platform> Attempts<P> {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;
         self.passing_headers(upstream, sent, limit, out.headers_mut());
+        if sent.is_socket() {
+            let max_message = self.sender.config.realtime.max_message;
+            out.extensions_mut().insert(OpenSocket { max_message });
+        }
         endpoint.address_rank(out.headers_mut());
         Ok(Prepared {
             request: out,

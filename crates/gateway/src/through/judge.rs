@@ -6,13 +6,14 @@ use bytes::Bytes;
 use forebay_dialect::canonical::{Channel, Message, Operation, Part, Prompt, Sampling};
 use forebay_dialect::passing::{Member, Passing, Said};
 
-use super::Sent;
 use super::table::Answer;
+use super::{Passage, Sent};
 use crate::decide::masks::{MaskError, MaskTable};
 use crate::decide::places::Places;
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{
-    Action, Caller, Delta, Hit, Outline, OutputGuard, PolicyError, PolicySession, Reason, Releases,
+    Action, Caller, Delta, Hit, Outline, OutputGuard, Place, PolicyError, PolicySession, Reason,
+    Releases, Verdict,
 };
 use crate::receive::guard::{Guarded, denied, policy_failed};
 use crate::receive::labels::{Labels, Sent as Known};
@@ -37,19 +38,8 @@ pub(super) async fn judge<S: PolicySession>(
 ) -> Result<(Judged, Option<Reason>), GatewayError> {
     let failed = |error: PolicyError| policy_failed(&error);
     let places = Places::passing(sent.said());
-    let bytes: u64 = sent.said().iter().map(|said| said.text.len() as u64).sum();
-    let outline = Outline {
-        operation: sent.passage.name,
-        model: sent.model.as_deref().unwrap_or_default(),
-        messages: 1,
-        tools: 0,
-        largest_message: bytes,
-        bytes,
-    };
-    let verdict = session
-        .check_prompt(caller, &outline, &places.list, &[])
-        .await
-        .map_err(failed)?;
+    let model = sent.model.as_deref().unwrap_or_default();
+    let verdict = judge_parts(session, caller, (sent.passage, model), &places.list).await?;
     let mut judged = Judged {
         masks: MaskTable::default(),
         hits: verdict.hits,
@@ -103,6 +93,26 @@ pub(super) async fn judge<S: PolicySession>(
         judged.masks = masks;
     }
     Ok((judged, None))
+}
+
+/// What the guardrails say about these places of a request to an endpoint, for a model.
+pub(super) async fn judge_parts<S: PolicySession>(
+    session: &mut S,
+    caller: &Caller,
+    (passage, model): (&Passage, &str),
+    places: &[Place<'_>],
+) -> Result<Verdict, GatewayError> {
+    let bytes: u64 = places.iter().map(|place| place.text.len() as u64).sum();
+    let outline = Outline {
+        operation: passage.name,
+        model,
+        messages: 1,
+        tools: 0,
+        largest_message: bytes,
+        bytes,
+    };
+    let verdict = session.check_prompt(caller, &outline, places, &[]).await;
+    verdict.map_err(|error| policy_failed(&error))
 }
 
 /// Whether rules for the output apply to what an endpoint answers, where no request is judged.

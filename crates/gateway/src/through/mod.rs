@@ -9,6 +9,7 @@ mod form;
 mod judge;
 pub(crate) mod objects;
 pub(crate) mod raw;
+pub mod realtime;
 mod sent;
 mod serve;
 mod table;

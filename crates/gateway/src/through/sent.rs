@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::Passage;
 use super::form::{File, Form};
 use super::objects::Lines;
-use super::table::Body;
+use super::table::{Body, REALTIME};
 use crate::config::RequestBounds;
 use crate::decide::invalid_request;
 use crate::enter::headers::require_json;
@@ -116,6 +116,28 @@ impl Sent {
             content: Content::Nothing,
             texts: Vec::new(),
         }
+    }
+
+    /// A connection to the Realtime API.
+    pub(super) fn socket(model: Option<String>, transcribes: bool) -> Self {
+        let path = match transcribes {
+            true => "/v1/realtime?intent=transcription",
+            false => REALTIME.path,
+        };
+        let at = At {
+            method: Method::GET,
+            path: path.to_owned(),
+        };
+        Self {
+            model,
+            only: None,
+            ..Self::about(&REALTIME, at, String::new())
+        }
+    }
+
+    /// Whether it opens a WebSocket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.passage == &REALTIME
     }
 
     /// A request for a provider's own API.

@@ -365,12 +365,17 @@ impl<P: Platform> Asking<'_, P> {
         self.identity.key.id.hash(&mut key);
         let model = sent.model.clone().unwrap_or_default();
         let stream = sent.stream();
+        // Only Realtime's clients name betas that its upstream has to know.
+        let wire = match sent.is_socket() {
+            true => Wire::Chat,
+            false => Wire::Embeddings,
+        };
         Outgoing {
             request: Arc::new(Request::passing(model, stream, sent.original())),
             cache_salt: String::new(),
             hints: Vec::new(),
             places: Places::default(),
-            headers: passed_on(&self.identity.secret, Wire::Embeddings, self.head, ticket),
+            headers: passed_on(&self.identity.secret, wire, self.head, ticket),
             deadline,
             prefix: Prefix::default(),
             key: key.finish(),

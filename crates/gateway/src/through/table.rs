@@ -350,6 +350,14 @@ pub(crate) static CACHED_CONTENTS: Passage = json(
     Answer::Text(&[]),
 );
 
+/// OpenAI's Realtime API: the events of clients.
+pub(crate) static REALTIME: Passage = json(
+    "realtime",
+    "/v1/realtime",
+    super::realtime::EVENTS,
+    Answer::Text(WORDS),
+);
+
 /// What the configuration lists of a provider's own API.
 pub(crate) static RAW: Passage = json("raw", "/raw", &[], Answer::Media);
 
@@ -373,4 +381,5 @@ pub(crate) const NAMES: &[&str] = &[
     "vector_stores",
     "containers",
     "cachedContents",
+    "realtime",
 ];
