@@ -248,6 +248,21 @@ impl<'d> Value<'d> {
             .find(|(key, _)| key.is_str(name))
             .map(|(_, value)| value)
     }
+
+    /// An object's member of that name that is not null.
+    pub(crate) fn some(self, name: &str) -> Option<Value<'d>> {
+        self.get(name).filter(|value| !value.is_null())
+    }
+
+    /// An object's member of that name that is a string.
+    pub(crate) fn text(self, name: &str) -> Option<Cow<'d, str>> {
+        self.get(name)?.as_str()
+    }
+
+    /// The elements of an object's member of that name; nothing where it is no array.
+    pub(crate) fn each(self, name: &str) -> impl Iterator<Item = Value<'d>> + Clone {
+        self.get(name).into_iter().flat_map(Value::items)
+    }
 }
 
 /// See [`Value::members`].
