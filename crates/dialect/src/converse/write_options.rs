@@ -158,16 +158,14 @@ impl Options<'_> {
             write::some_object(out, "requestMetadata", |out| out.push_str(&labels));
         }
         match request.service_tier.as_deref() {
-            None => {}
-            Some(tier @ ("default" | "flex" | "priority" | "reserved")) => {
-                if self.is_free("serviceTier") {
-                    write::object(out, "serviceTier", |out| write::text(out, "type", tier));
-                }
-            }
-            Some(_) => {
+            Some(tier) if !TIERS.contains(&tier) => {
                 let why = "Converse's tiers are default, flex, priority and reserved";
                 self.losses.push("service_tier", why);
             }
+            Some(tier) if self.is_free("serviceTier") => {
+                write::object(out, "serviceTier", |out| write::text(out, "type", tier));
+            }
+            _ => {}
         }
     }
 
@@ -211,6 +209,7 @@ impl Options<'_> {
 }
 
 const MAX_STOPS: usize = 2500;
+const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
 const ADDITIONAL: &str = "additionalModelRequestFields";
 /// The pattern of requestMetadata's keys and values.
 fn is_label(text: &str) -> bool {

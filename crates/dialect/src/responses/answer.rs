@@ -152,7 +152,7 @@ fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut Stri
 }
 
 /// Log probabilities of these items, the inside of an array; none where there are none.
-pub(super) fn logprobs(items: &str) -> Option<Cow<'static, str>> {
+pub(super) fn logprobs(items: &str) -> Option<std::borrow::Cow<'static, str>> {
     let mut list = String::with_capacity(items.len() + 2);
     write::brackets(&mut list, |out| out.push_str(items));
     (!items.is_empty()).then(|| logprobs_of(&list).into())
