@@ -18,7 +18,6 @@ mod parts_out;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 mod read;
-mod said;
 mod stream_part;
 mod stream_pieces;
 mod stream_read;
