@@ -66,7 +66,10 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
 }
 
 fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
-    let kind = block.text("type").unwrap_or_default();
+    let kind = block
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     // Each member that is sent apart: what the start has in its place, and its delta.
     let apart: &[(&str, &str, &str)] = match kind.as_ref() {
         "text" => &[("text", "\"\"", TEXT), ("citations", "[]", CITATION)],
@@ -77,7 +80,7 @@ fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
         "tool_use" | "server_tool_use" => &[("input", "{}", INPUT)],
         _ => &[],
     };
-    let present = |name: &str| block.some(name);
+    let present = |name: &str| block.get(name).filter(|value| !value.is_null());
     let mut start = block_event("content_block_start", index, "\"content_block\":");
     write_with(block, &mut start, |name| {
         let found = apart

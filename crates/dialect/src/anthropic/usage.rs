@@ -4,8 +4,8 @@
 use bytes::Bytes;
 
 use crate::canonical::Usage;
-use crate::json::Value;
-use crate::payload::{PayloadError, object, wrong_type};
+use crate::json::{Kind, Value};
+use crate::payload::{PayloadError, wrong_type};
 
 /// The counts that came so far; a stream tells some at its start and some at its end.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +20,9 @@ pub(super) struct Counts {
 impl Counts {
     /// Takes what a `usage` says and keeps the rest: its counts are cumulative.
     pub(super) fn take(&mut self, usage: Value<'_>) -> Result<(), PayloadError> {
-        object(usage, "usage")?;
+        if usage.kind() != Kind::Object {
+            return Err(wrong_type("usage", "an object", usage));
+        }
         for (name, slot) in [
             ("input_tokens", &mut self.input),
             ("cache_read_input_tokens", &mut self.cache_read),
@@ -48,7 +50,7 @@ impl Counts {
 }
 
 fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> {
-    let Some(value) = of.some(name) else {
+    let Some(value) = of.get(name).filter(|value| !value.is_null()) else {
         return Ok(());
     };
     *slot = value

@@ -26,10 +26,10 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     }
     let document = Document::parse(body).map_err(PayloadError::from)?;
     let root = document.root();
-    let choices = root.each("choices");
+    let choices = root.get("choices").into_iter().flat_map(Value::items);
     let mut stream = Stream::new(operation, root);
     for (position, choice) in choices.enumerate() {
-        let index = choice.some("index");
+        let index = choice.get("index").filter(|index| !index.is_null());
         let index = index.map_or_else(|| position.to_string(), |index| index.raw().to_owned());
         match operation {
             Operation::Chat => stream.chat_choice(&index, choice)?,
@@ -39,7 +39,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     if stream.chunks.is_empty() {
         return Err(ConvertError::Empty);
     }
-    if let Some(usage) = root.some("usage") {
+    if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
         let usage = format!(",\"usage\":{}", usage.raw());
         stream.chunk("", &usage);
     }
@@ -116,7 +116,7 @@ impl Stream {
             };
             self.delta(index, &first_member(&name, value), with);
         }
-        let calls = message.each("tool_calls");
+        let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
         for (position, call) in calls.enumerate() {
             let mut members = format!("\"index\":{position}");
             for (name, value) in named(call).filter(|(name, _)| name != "index") {
@@ -124,7 +124,7 @@ impl Stream {
             }
             self.delta(index, &format!("\"tool_calls\":[{{{members}}}]"), "null");
         }
-        if let Some(call) = message.some("function_call") {
+        if let Some(call) = message.get("function_call").filter(|call| !call.is_null()) {
             self.delta(index, &first_member("function_call", call), "null");
         }
         self.end(

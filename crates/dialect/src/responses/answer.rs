@@ -10,11 +10,12 @@ use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
 use crate::fit::join_namespace;
 use crate::json::{Document, Kind, Value};
-use crate::openai::payload::usage_by;
-use crate::payload::{PayloadError, object};
+use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    object(root, "payload")?;
+    if root.kind() != Kind::Object {
+        return Err(wrong_type("payload", "an object", root));
+    }
     let output = root.some("output");
     let mut choice = Choice {
         parts: Vec::new(),
@@ -79,7 +80,7 @@ pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> 
 
 pub(super) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
     let input = ["input_tokens", "input_tokens_details"];
-    usage_by(usage, input, ["output_tokens", "output_tokens_details"])
+    crate::openai::payload::usage_by(usage, input, ["output_tokens", "output_tokens_details"])
 }
 
 /// Reads an output item. Calls of tools that OpenAI itself runs are its own affair: what they

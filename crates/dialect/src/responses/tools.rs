@@ -160,17 +160,23 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
     let root = document.root();
     let wrapped = root.get("custom");
     let declared = wrapped.unwrap_or(root);
-    if wrapped.is_none() && declared.says("name", &tool.name) {
+    if wrapped.is_none()
+        && declared
+            .get("name")
+            .is_some_and(|name| name.is_str(&tool.name))
+    {
         out.push_str(json);
         return true;
     }
     write::tagged(out, "custom");
     text(out, "name", &tool.name);
     let description = tool.description.clone();
-    if let Some(description) = description.or_else(|| declared.text("description")) {
+    if let Some(description) =
+        description.or_else(|| declared.get("description").and_then(Value::as_str))
+    {
         text(out, "description", &description);
     }
-    if let Some(format) = declared.some("format") {
+    if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
         match format.get("grammar").filter(|_| is(format, "grammar")) {
             Some(grammar) => {
                 name(out, "format");
@@ -188,7 +194,7 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
 }
 
 fn is(value: Value<'_>, kind: &str) -> bool {
-    value.says("type", kind)
+    value.get("type").is_some_and(|word| word.is_str(kind))
 }
 
 /// Writes the choice's value.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::state::{Item, is_empty_reasoning};
-use crate::fields::{boolean, missing, string};
+use crate::fields::{boolean, string};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::members::set_members;
 use crate::request::RequestError;
@@ -49,19 +49,21 @@ pub fn read(body: &Bytes) -> Result<Option<Asked>, RequestError> {
     if root.kind() != Kind::Object {
         return Ok(None);
     }
-    let member = |name: &str| root.some(name);
+    let member = |name: &str| root.get(name).filter(|value| !value.is_null());
     let flag = |name: &str, absent| member(name).map_or(Ok(absent), |value| boolean(value, name));
     let previous = member("previous_response_id")
-        .map(|id| string(id, "previous_response_id").map(Cow::into_owned));
+        .map(|id| string(id, || "previous_response_id".to_owned()).map(Cow::into_owned));
     let conversation = member("conversation").map(|named| {
         let id = named.get("id").unwrap_or(named);
-        string(id, "conversation").map(Cow::into_owned)
+        string(id, || "conversation".to_owned()).map(Cow::into_owned)
     });
     let mut references = Vec::new();
     for (at, item) in items_of(root).enumerate() {
         if is_reference(item) {
             let path = || format!("input[{at}].id");
-            let id = item.get("id").ok_or_else(|| missing(path))?;
+            let id = item
+                .get("id")
+                .ok_or_else(|| RequestError::Missing { param: path() })?;
             references.push(string(id, path)?.into_owned());
         }
     }
@@ -79,7 +81,7 @@ pub fn read(body: &Bytes) -> Result<Option<Asked>, RequestError> {
 pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Composed> {
     let document = Document::parse(body).ok()?;
     let root = document.root();
-    let input = root.some("input");
+    let input = root.get("input").filter(|input| !input.is_null());
     let refers = items_of(root).any(is_reference);
     let found: HashMap<&str, &Item> = found.iter().map(|item| (&*item.id, item)).collect();
     let mut items = before;
@@ -94,7 +96,7 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
         }),
         Some(list) if list.kind() == Kind::Array => {
             for item in list.items() {
-                let id = item.text("id").unwrap_or_default();
+                let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
                 items.push(match is_reference(item) {
                     true => (*found.get(&*id)?).clone(),
                     false => Item {
@@ -144,12 +146,15 @@ fn join(items: &[Item]) -> String {
 fn with_sealed_reasoning(root: Value<'_>) -> Option<String> {
     const SEALED: &str = "reasoning.encrypted_content";
     let reasons = root.get("reasoning").is_some_and(|reasoning| {
-        reasoning.kind() == Kind::Object && !reasoning.says("effort", "none")
+        reasoning.kind() == Kind::Object
+            && !reasoning
+                .get("effort")
+                .is_some_and(|effort| effort.is_str("none"))
     });
     if !reasons {
         return None;
     }
-    let list = root.some("include");
+    let list = root.get("include").filter(|list| !list.is_null());
     let wanted = list.map_or("", |list| list.raw().trim());
     match list {
         Some(list) if list.kind() != Kind::Array => None,
@@ -174,7 +179,7 @@ fn items_of(root: Value<'_>) -> impl Iterator<Item = Value<'_>> {
 
 /// Whether an item only names another one. OpenAI allows its `type` to be left out.
 fn is_reference(item: Value<'_>) -> bool {
-    match item.some("type") {
+    match item.get("type").filter(|kind| !kind.is_null()) {
         Some(kind) => kind.is_str("item_reference"),
         None => item.get("role").is_none() && item.get("id").is_some(),
     }

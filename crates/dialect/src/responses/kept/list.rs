@@ -55,7 +55,7 @@ fn told(item: &Item) -> String {
     };
     let root = document.root();
     let mut out = format!("{{\"id\":{}", json_string(&item.id));
-    let kind = root.text("type");
+    let kind = root.get("type").and_then(Value::as_str);
     let kind = kind.unwrap_or("message".into());
     out.push_str(&format!(",\"type\":{}", json_string(&kind)));
     if root.get("status").is_none_or(Value::is_null) {
@@ -71,7 +71,9 @@ fn told(item: &Item) -> String {
         out.push(':');
         match is("content") && value.kind() == Kind::String {
             true => {
-                let spoken = root.says("role", "assistant");
+                let spoken = root
+                    .get("role")
+                    .is_some_and(|role| role.is_str("assistant"));
                 let part = match spoken {
                     true => "{\"type\":\"output_text\",\"annotations\":[],\"text\":",
                     false => "{\"type\":\"input_text\",\"text\":",
