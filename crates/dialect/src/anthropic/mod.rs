@@ -8,6 +8,7 @@ pub(crate) mod prompt;
 mod answer;
 mod blocks;
 mod body;
+mod cache;
 mod error;
 mod fold;
 mod grammar;

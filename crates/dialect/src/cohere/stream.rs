@@ -1,7 +1,7 @@
 //! Reads streams: events that name themselves in `type`, ended by `message-end`.
 
 use super::answer::{call_of, citation, finish, read_error, text_of, usage};
-use super::logprob_item;
+use super::logprob_items;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
@@ -130,10 +130,8 @@ impl StreamReader {
         }
         let items = root.some("logprobs");
         if let Some(items) = items.and_then(one) {
-            let mut json = "[".to_owned();
-            logprob_item(items, "logprobs", &mut json);
-            json.push(']');
-            push(part, Delta::Logprobs(json), out);
+            let items = logprob_items([items].into_iter(), "logprobs");
+            push(part, Delta::Logprobs(items), out);
         }
         Ok(())
     }

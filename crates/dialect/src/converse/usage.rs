@@ -22,14 +22,15 @@ pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
     })
 }
 
+/// Writes the member `usage`.
 pub(super) fn write(usage: &Usage, out: &mut String) {
     let cached = usage.cached_input.saturating_add(usage.cache_write);
-    out.push('{');
-    write::plain(out, "inputTokens", usage.input.saturating_sub(cached));
-    write::plain(out, "outputTokens", usage.output);
-    let total = usage.input.saturating_add(usage.output);
-    write::plain(out, "totalTokens", total);
-    write::plain(out, "cacheReadInputTokens", usage.cached_input);
-    write::plain(out, "cacheWriteInputTokens", usage.cache_write);
-    out.push('}');
+    write::object(out, "usage", |out| {
+        write::number(out, "inputTokens", usage.input.saturating_sub(cached));
+        write::number(out, "outputTokens", usage.output);
+        let total = usage.input.saturating_add(usage.output);
+        write::number(out, "totalTokens", total);
+        write::number(out, "cacheReadInputTokens", usage.cached_input);
+        write::number(out, "cacheWriteInputTokens", usage.cache_write);
+    });
 }

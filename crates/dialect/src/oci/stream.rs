@@ -182,7 +182,7 @@ impl StreamReader {
             .and_then(logprob_items)
             .filter(|_| !again && choice.text.bytes > 0)
         {
-            let delta = Delta::Logprobs(format!("[{items}]"));
+            let delta = Delta::Logprobs(items);
             tracker.piece(index, PartKind::Text, delta, out);
         }
         if let Some(reason) = reason {

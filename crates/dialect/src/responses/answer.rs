@@ -7,9 +7,9 @@ use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall, logprobs_of};
 use crate::fit::join_namespace;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -26,10 +26,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     for item in output.into_iter().flat_map(Value::items) {
         read_item(item, &mut choice.parts, &mut logprobs);
     }
-    if !logprobs.is_empty() {
-        let wrapped = format!("{{\"content\":[{logprobs}],\"refusal\":null}}");
-        choice.logprobs = Some(wrapped.into());
-    }
+    choice.logprobs = self::logprobs(&logprobs);
     let calls = choice
         .parts
         .iter()
@@ -136,16 +133,18 @@ fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut Stri
     }
 }
 
+/// Log probabilities of these items, the inside of an array; none where there are none.
+pub(super) fn logprobs(items: &str) -> Option<Cow<'static, str>> {
+    let mut list = String::with_capacity(items.len() + 2);
+    write::brackets(&mut list, |out| out.push_str(items));
+    (!items.is_empty()).then(|| logprobs_of(&list).into())
+}
+
 /// Appends an array's inside to that of another.
 pub(super) fn append_items(out: &mut String, items: Value<'_>) {
-    if items.kind() != Kind::Array || items.items().next().is_none() {
-        return;
+    for item in items.items() {
+        write::value(out, item.raw());
     }
-    if !out.is_empty() {
-        out.push(',');
-    }
-    let raw = items.raw();
-    out.push_str(raw.get(1..raw.len() - 1).unwrap_or_default());
 }
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
@@ -159,17 +158,9 @@ pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> 
     let mut index = 0;
     let mut at = 0;
     while at < parts.len() {
-        let length = output.len();
-        if length > 0 {
-            output.push(',');
-        }
         let before = output.len();
         let run = write_item(&mut output, &head, index, &parts[at..], &mut logprobs);
-        if output.len() == before {
-            output.truncate(length);
-        } else {
-            index += 1;
-        }
+        index += usize::from(output.len() > before);
         at += run;
     }
     let mut out = String::with_capacity(1024 + output.len());
@@ -232,7 +223,6 @@ fn write_item(
                 .count();
             let mut content = String::new();
             for part in parts.iter().take(run) {
-                super::parts_out::separate_in(&mut content);
                 write_part(&mut content, &part.content, logprobs);
             }
             parts_out::message(out, &head.item_id("msg", index), "completed", &content);
@@ -249,11 +239,7 @@ fn write_part(out: &mut String, content: &Content<'_>, logprobs: &mut Option<Str
             parts_out::escape(text, &mut escaped);
             let mut annotations = String::new();
             for citation in citations {
-                let length = annotations.len();
-                super::parts_out::separate_in(&mut annotations);
-                if !parts_out::annotation(&mut annotations, citation) {
-                    annotations.truncate(length);
-                }
+                parts_out::annotation(&mut annotations, citation);
             }
             let logprobs = logprobs.take().unwrap_or_default();
             parts_out::output_text(out, &escaped, &annotations, &logprobs);

@@ -16,15 +16,12 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
         kind => kind,
     };
     let mut out = String::with_capacity(96 + error.message.len());
-    write::tagged(&mut out, "error");
-    write::text(&mut out, "code", error.code.unwrap_or(kind));
-    write::text(&mut out, "message", error.message);
-    match error.param {
-        Some(param) => write::text(&mut out, "param", param),
-        None => write::raw(&mut out, "param", "null"),
-    }
-    write::number(&mut out, "sequence_number", error.sequence);
-    out.push('}');
+    write::typed(&mut out, "error", |out| {
+        write::text(out, "code", error.code.unwrap_or(kind));
+        write::text(out, "message", error.message);
+        write::text_or_null(out, "param", error.param);
+        write::number(out, "sequence_number", error.sequence);
+    });
     out.into()
 }
 

@@ -16,6 +16,7 @@ pub mod kept;
 mod object;
 mod parts_out;
 pub(crate) mod payload;
+mod place;
 pub(crate) mod prompt;
 mod read;
 mod stream_part;

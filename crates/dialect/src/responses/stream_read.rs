@@ -308,8 +308,7 @@ impl StreamReader {
             choices: vec![Choice {
                 parts,
                 finish: None,
-                logprobs: (!logprobs.is_empty())
-                    .then(|| format!("{{\"content\":[{logprobs}]}}").into()),
+                logprobs: answer::logprobs(&logprobs),
             }],
             ..ChatAnswer::default()
         };

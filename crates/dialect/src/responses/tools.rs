@@ -104,12 +104,8 @@ fn write_one(
     match &tool.builtin {
         None => {}
         Some((kind, json)) if kind == "custom" => {
-            crate::json::write::item(out);
             if !write_custom(tool, json, out) {
                 lose("", "this custom tool's definition can't be read");
-                if out.ends_with(',') {
-                    out.pop();
-                }
             }
             return;
         }
@@ -118,38 +114,34 @@ fn write_one(
             return;
         }
     }
-    crate::json::write::item(out);
-    write::tagged(out, "function");
-    text(out, "name", &tool.name);
-    if let Some(description) = &tool.description {
-        text(out, "description", description);
-    }
-    raw(
-        out,
-        "parameters",
-        tool.parameters.as_deref().unwrap_or("null"),
-    );
-    // Absent means true here, while it means false everywhere else.
-    let strict = tool.strict.unwrap_or(false);
-    raw(out, "strict", if strict { "true" } else { "false" });
-    let openai = matches!(profile, Profile::OpenAi | Profile::Azure);
-    for extra in &tool.extra {
-        let known = matches!(
-            extra.name.as_str(),
-            "defer_loading" | "allowed_callers" | "output_schema" | "async"
+    let openai = profile.is_openai();
+    write::typed(out, "function", |out| {
+        text(out, "name", &tool.name);
+        write::text_if(out, "description", tool.description.as_deref());
+        raw(
+            out,
+            "parameters",
+            tool.parameters.as_deref().unwrap_or("null"),
         );
-        if known && openai {
-            raw(out, &extra.name, &extra.value);
-        } else {
-            let at = format!(".{}", extra.name);
-            lose(&at, "tools have no such field at this upstream");
+        // Absent means true here, while it means false everywhere else.
+        write::plain(out, "strict", tool.strict.unwrap_or(false));
+        for extra in &tool.extra {
+            let known = matches!(
+                extra.name.as_str(),
+                "defer_loading" | "allowed_callers" | "output_schema" | "async"
+            );
+            if known && openai {
+                raw(out, &extra.name, &extra.value);
+            } else {
+                let at = format!(".{}", extra.name);
+                lose(&at, "tools have no such field at this upstream");
+            }
         }
-    }
+    });
     if tool.cache.is_some() {
         let why = "this upstream caches prompts by itself";
         lose(".cache_control", why);
     }
-    out.push('}');
 }
 
 /// A custom tool, flat as here or wrapped as in chat completions.
@@ -165,31 +157,28 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
             .get("name")
             .is_some_and(|name| name.is_str(&tool.name))
     {
-        out.push_str(json);
+        write::value(out, json);
         return true;
     }
-    write::tagged(out, "custom");
-    text(out, "name", &tool.name);
     let description = tool.description.clone();
-    if let Some(description) =
-        description.or_else(|| declared.get("description").and_then(Value::as_str))
-    {
-        text(out, "description", &description);
-    }
-    if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
-        match format.get("grammar").filter(|_| is(format, "grammar")) {
-            Some(grammar) => {
-                name(out, "format");
-                write::tagged(out, "grammar");
-                for (key, value) in grammar.members() {
-                    raw(out, &name_of(key), value.raw());
+    let description = description.or_else(|| declared.get("description").and_then(Value::as_str));
+    write::typed(out, "custom", |out| {
+        text(out, "name", &tool.name);
+        write::text_if(out, "description", description);
+        if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
+            match format.get("grammar").filter(|_| is(format, "grammar")) {
+                Some(grammar) => {
+                    name(out, "format");
+                    write::typed(out, "grammar", |out| {
+                        for (key, value) in grammar.members() {
+                            raw(out, &name_of(key), value.raw());
+                        }
+                    });
                 }
-                out.push('}');
+                None => raw(out, "format", format.raw()),
             }
-            None => raw(out, "format", format.raw()),
         }
-    }
-    out.push('}');
+    });
     true
 }
 
@@ -200,22 +189,18 @@ fn is(value: Value<'_>, kind: &str) -> bool {
 /// Writes the choice's value.
 pub(super) fn write_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], out: &mut String) {
     match choice {
-        ToolChoice::Auto => out.push_str("\"auto\""),
-        ToolChoice::None => out.push_str("\"none\""),
-        ToolChoice::Required => out.push_str("\"required\""),
+        ToolChoice::Auto => write::string(out, "auto"),
+        ToolChoice::None => write::string(out, "none"),
+        ToolChoice::Required => write::string(out, "required"),
         ToolChoice::Tool(name) => write_named(name, tools, out),
-        ToolChoice::Allowed(names, required) => {
-            write::tagged(out, "allowed_tools");
-            let mode = if *required { "required" } else { "auto" };
-            text(out, "mode", mode);
-            name(out, "tools");
-            out.push('[');
-            for name in names {
-                crate::json::write::item(out);
-                write_named(name, tools, out);
-            }
-            out.push_str("]}");
-        }
+        ToolChoice::Allowed(names, required) => write::typed(out, "allowed_tools", |out| {
+            text(out, "mode", if *required { "required" } else { "auto" });
+            write::list(out, "tools", |out| {
+                for name in names {
+                    write_named(name, tools, out);
+                }
+            });
+        }),
     }
 }
 
@@ -223,10 +208,6 @@ fn write_named(wanted: &str, tools: &[Tool<'_>], out: &mut String) {
     let is_custom = tools
         .iter()
         .any(|tool| tool.name == wanted && tool.builtin.is_some());
-    out.push_str(match is_custom {
-        true => "{\"type\":\"custom\"",
-        false => "{\"type\":\"function\"",
-    });
-    text(out, "name", wanted);
-    out.push('}');
+    let kind = if is_custom { "custom" } else { "function" };
+    write::typed(out, kind, |out| text(out, "name", wanted));
 }

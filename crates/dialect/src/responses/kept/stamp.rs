@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::ids::{item_id, prefix_in, prefix_of, prefix_of_event, response_id};
-use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
+use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice, write};
 
 /// What is put into an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,12 @@ fn item_in(item: Value<'_>, token: &str, place: usize, splices: &mut Vec<Splice<
     let new = json_string(&item_id(prefix, token, place));
     match id {
         Some(id) => splices.push(Splice::new(id.span(), new)),
-        None => put_first(item, format!("\"id\":{new},"), splices),
+        None => {
+            let mut member = String::new();
+            write::raw(&mut member, "id", &new);
+            write::behind(&mut member);
+            put_first(item, member, splices);
+        }
     }
 }
 
