@@ -13,9 +13,9 @@ use crate::json::{Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    let text = |name: &str| root.get(name).and_then(Value::as_str);
+    let text = |name: &str| root.text(name);
     let mut parts = Vec::new();
-    let blocks = root.get("content").filter(|blocks| !blocks.is_null());
+    let blocks = root.some("content");
     if let Some(blocks) = blocks {
         if blocks.kind() != Kind::Array {
             return Err(wrong_type("content", "an array", blocks));
@@ -27,7 +27,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     let sequence = || text("stop_sequence").map(Cow::into_owned);
     let finish = text("stop_reason").map(|reason| names::finish(&reason, sequence()));
     let mut usage = None;
-    if let Some(told) = root.get("usage").filter(|told| !told.is_null()) {
+    if let Some(told) = root.some("usage") {
         let mut counts = Counts::default();
         counts.take(told)?;
         usage = Some(counts.usage());
@@ -78,7 +78,7 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
             redacted: Some(text("data")?),
         },
         "tool_use" => {
-            let input = block.get("input").filter(|input| !input.is_null());
+            let input = block.some("input");
             Content::ToolCall(ToolCall {
                 id: text("id")?,
                 name: text("name")?,

@@ -14,7 +14,7 @@ pub(super) fn citations(value: Value<'_>) -> Vec<Citation<'_>> {
 
 /// One citation, in any of Anthropic's forms.
 pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let text = |name: &str| value.text(name);
     Citation {
         text: text("cited_text").unwrap_or_default(),
         url: text("url"),
@@ -24,25 +24,12 @@ pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
     }
 }
 
-/// The same, owned.
-pub(super) fn owned_citation(value: Value<'_>) -> Citation<'static> {
-    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    let citation = citation(value);
-    Citation {
-        text: own(citation.text),
-        url: citation.url.map(own),
-        title: citation.title.map(own),
-        range: None,
-        json: own(citation.json),
-    }
-}
-
 /// Whether a citation is in one of Anthropic's forms.
 pub(super) fn is_own(citation: &Citation<'_>) -> bool {
     let Ok(document) = Document::parse(citation.json.as_bytes()) else {
         return false;
     };
-    let kind = document.root().get("type").and_then(Value::as_str);
+    let kind = document.root().text("type");
     kind.is_some_and(|kind| names::is_own_citation(&kind))
 }
 

@@ -95,8 +95,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
         return Some(UpstreamErrorBody {
             message,
             kind: text(root, "__type"),
-            param: None,
-            code: None,
+            ..UpstreamErrorBody::default()
         });
     }
     openai::payload::error_of(root)

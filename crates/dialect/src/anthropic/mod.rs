@@ -14,7 +14,6 @@ mod fold;
 mod grammar;
 mod media;
 mod names;
-mod prompt_message;
 mod read;
 mod read_options;
 mod read_parts;

@@ -21,13 +21,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     let Some(message) = message.filter(|message| message.kind() == Kind::Object) else {
         return Err(wrong_type("output.message", "an object", root));
     };
-    let content = message.get("content").filter(|content| !content.is_null());
+    let content = message.some("content");
     let parts = match content {
         None => Vec::new(),
         Some(content) => read_blocks::blocks(content, &|| "output.message.content".to_owned())
             .map_err(|error| at_fault(error, content))?,
     };
-    let reason = root.get("stopReason").filter(|reason| !reason.is_null());
+    let reason = root.some("stopReason");
     let finish = match reason {
         None => None,
         Some(reason) => {
@@ -37,7 +37,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
             Some(names::finish_of(&reason, stop_sequence(root)))
         }
     };
-    let counted = root.get("usage").filter(|usage| !usage.is_null());
+    let counted = root.some("usage");
     Ok(ChatAnswer {
         choices: vec![Choice {
             parts,

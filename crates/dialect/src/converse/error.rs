@@ -79,7 +79,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 }
 
 fn read(name: Option<&str>, value: Value<'_>) -> UpstreamErrorBody {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(Cow::into_owned);
+    let text = |name: &str| value.text(name).map(Cow::into_owned);
     let message = ["message", "Message", "originalMessage"];
     let code = match name {
         Some(name) => Some(name.to_owned()),

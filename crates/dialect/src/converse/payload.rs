@@ -19,7 +19,7 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
     if payload.error.is_some() {
         return Ok(());
     }
-    let output = root.get("output").filter(|output| !output.is_null());
+    let output = root.some("output");
     match output {
         Some(output) if output.get("message").is_none_or(Value::is_null) => {
             Err(wrong_type("output.message", "an object", output))

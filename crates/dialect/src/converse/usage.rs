@@ -2,29 +2,20 @@
 //! into it; the canonical count of the prompt holds all of them.
 
 use crate::canonical::Usage;
+use crate::json::Value;
 use crate::json::write;
-use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, count, object};
 
 pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
-    if usage.kind() != Kind::Object {
-        return Err(wrong_type("usage", "an object", usage));
-    }
-    let count = |name: &str| match usage.get(name).filter(|count| !count.is_null()) {
-        None => Ok(0),
-        Some(count) => count
-            .as_integer()
-            .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
-    };
-    let cached_input = count("cacheReadInputTokens")?;
-    let cache_write = count("cacheWriteInputTokens")?;
-    let uncached = count("inputTokens")?;
+    object(usage, "usage")?;
+    let cached_input = count(usage, "cacheReadInputTokens")?;
+    let cache_write = count(usage, "cacheWriteInputTokens")?;
+    let uncached = count(usage, "inputTokens")?;
     Ok(Usage {
         input: uncached
             .saturating_add(cached_input)
             .saturating_add(cache_write),
-        output: count("outputTokens")?,
+        output: count(usage, "outputTokens")?,
         cached_input,
         cache_write,
         reasoning: 0,

@@ -42,9 +42,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
     if error.kind() != Kind::Object {
         return Some(UpstreamErrorBody {
             message: error.as_str().unwrap_or_default().into_owned(),
-            kind: None,
-            param: None,
-            code: None,
+            ..UpstreamErrorBody::default()
         });
     }
     let violations = get(error, "details")

@@ -186,6 +186,11 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// Whether an object's member is that string.
+    pub(crate) fn says(self, name: &str, wanted: &str) -> bool {
+        self.get(name).is_some_and(|value| value.is_str(wanted))
+    }
+
     pub(crate) fn as_bool(self) -> Option<bool> {
         match (self.kind(), self.raw()) {
             (Kind::Bool, raw) => Some(raw == "true"),

@@ -1,7 +1,5 @@
 //! Whole answers, read and written.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::object::{self, Head, State};
@@ -18,7 +16,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     if root.kind() != Kind::Object {
         return Err(wrong_type("payload", "an object", root));
     }
-    let output = root.get("output").filter(|output| !output.is_null());
+    let output = root.some("output");
     let mut choice = Choice {
         parts: Vec::new(),
         finish: None,
@@ -34,7 +32,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         .iter()
         .any(|part| matches!(part.content, Content::ToolCall(_)));
     choice.finish = finish(root, calls);
-    let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| root.text(name).unwrap_or_default();
     Ok(ChatAnswer {
         id: text("id"),
         model: text("model"),
@@ -52,7 +50,7 @@ pub(super) fn created(response: Value<'_>) -> Option<u64> {
 
 /// Why a response ended; none while it goes on.
 pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
-    let status = response.get("status").and_then(Value::as_str);
+    let status = response.text("status");
     Some(match status.as_deref() {
         Some("in_progress" | "queued") => return None,
         Some("incomplete") => {
@@ -73,39 +71,23 @@ pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
 }
 
 pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> {
-    let usage = response.get("usage").filter(|usage| !usage.is_null());
+    let usage = response.some("usage");
     usage.map(usage_of).transpose()
 }
 
 pub(super) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
-    if usage.kind() != Kind::Object {
-        return Err(wrong_type("usage", "an object", usage));
-    }
-    let count = |of: Value<'_>, name: &str| match of.get(name).filter(|count| !count.is_null()) {
-        None => Ok(0),
-        Some(count) => count
-            .as_integer()
-            .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
-    };
-    let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
-    Ok(Usage {
-        input: count(usage, "input_tokens")?,
-        output: count(usage, "output_tokens")?,
-        cached_input: detail("input_tokens_details", "cached_tokens")?,
-        cache_write: detail("input_tokens_details", "cache_write_tokens")?,
-        reasoning: detail("output_tokens_details", "reasoning_tokens")?,
-    })
+    let input = ["input_tokens", "input_tokens_details"];
+    crate::openai::payload::usage_by(usage, input, ["output_tokens", "output_tokens_details"])
 }
 
 /// Reads an output item. Calls of tools that OpenAI itself runs are its own affair: what they
 /// found is in the text.
 pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
-    let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| item.text(name).unwrap_or_default();
     let kind = text("type");
     match kind.as_ref() {
         "message" => {
-            for part in item.get("content").into_iter().flat_map(Value::items) {
+            for part in item.each("content") {
                 read_part(part, parts, logprobs);
             }
         }
@@ -135,7 +117,7 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
 }
 
 fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
-    let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| part.text(name).unwrap_or_default();
     match text("type").as_ref() {
         "output_text" => {
             if let Some(items) = part.get("logprobs") {
@@ -279,16 +261,4 @@ fn logprob_items(json: &str) -> String {
         append_items(&mut out, items);
     }
     out
-}
-
-/// An owned copy of what a citation says, for a stream.
-pub(super) fn owned(citation: crate::exchange::Citation<'_>) -> crate::exchange::Citation<'static> {
-    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    crate::exchange::Citation {
-        text: own(citation.text),
-        url: citation.url.map(own),
-        title: citation.title.map(own),
-        range: citation.range,
-        json: own(citation.json),
-    }
 }

@@ -34,18 +34,14 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
     if let Some(error) = inner.and_then(error_of) {
         return Some(error);
     }
-    let is_event = root.get("type").is_some_and(|kind| kind.is_str("error"));
+    let is_event = root.says("type", "error");
     if !is_event {
         return error_of(root);
     }
     if let Some(error) = error_of(root) {
         return Some(error);
     }
-    let text = |name| {
-        root.get(name)
-            .and_then(Value::as_str)
-            .map(std::borrow::Cow::into_owned)
-    };
+    let text = |name| root.text(name).map(std::borrow::Cow::into_owned);
     Some(UpstreamErrorBody {
         message: text("message").unwrap_or_default(),
         kind: None,

@@ -19,7 +19,6 @@ pub(crate) mod payload;
 mod place;
 pub(crate) mod prompt;
 mod read;
-mod said;
 mod stream_part;
 mod stream_pieces;
 mod stream_read;

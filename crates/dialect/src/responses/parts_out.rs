@@ -5,7 +5,7 @@ use crate::exchange::Citation;
 use crate::fit::split_namespace;
 use crate::json::write;
 use crate::json::write::{number, text};
-use crate::json::{Document, Value, write_json_string};
+use crate::json::{Document, write_json_string};
 
 /// The kinds of annotations that the format has.
 const ANNOTATIONS: [&str; 4] = [
@@ -44,7 +44,7 @@ fn is_ours(json: &str) -> bool {
         return false;
     };
     let root = document.root();
-    let kind = root.get("type").and_then(Value::as_str);
+    let kind = root.text("type");
     kind.is_some_and(|kind| ANNOTATIONS.contains(&kind.as_ref()) && root.get(&kind).is_none())
 }
 

@@ -58,11 +58,7 @@ fn event(root: Option<Value<'_>>, stretch: Stretch, channel: Channel, text: &str
 
 /// The id of an item as far as the mould tells it.
 fn item_id(root: Value<'_>, item: u32) -> Option<String> {
-    let id = |of: Value<'_>| {
-        of.get("id")
-            .and_then(Value::as_str)
-            .map(|id| id.into_owned())
-    };
+    let id = |of: Value<'_>| of.text("id").map(|id| id.into_owned());
     if let Some(output) = root.get("response").and_then(|r| r.get("output")) {
         return output.items().nth(item as usize).and_then(id);
     }
@@ -71,9 +67,6 @@ fn item_id(root: Value<'_>, item: u32) -> Option<String> {
     }
     match root.get("item") {
         Some(item) => id(item),
-        None => root
-            .get("item_id")
-            .and_then(Value::as_str)
-            .map(|id| id.into_owned()),
+        None => root.text("item_id").map(|id| id.into_owned()),
     }
 }

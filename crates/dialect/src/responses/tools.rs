@@ -4,55 +4,31 @@
 use std::borrow::Cow;
 
 use crate::exchange::{Lost, Profile, Tool, ToolChoice};
-use crate::fields::{boolean, field, invalid, name_of, string};
+use crate::fields::{
+    boolean, field, invalid, missing, name_of, named, need, need_text, object, string,
+};
 use crate::json::write::{self, name, raw, text};
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
 
-/// Reads the list of tools that stands at `list`.
-pub(super) fn read<'d>(value: Value<'d>, list: &str) -> Result<Vec<Tool<'d>>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(list, "an array", value));
-    }
-    let mut tools = Vec::with_capacity(value.items().count());
-    for (position, tool) in value.items().enumerate() {
-        let path = |name: &str| format!("{list}[{position}]{name}");
-        tools.push(read_one(tool, &path)?);
-    }
-    Ok(tools)
-}
-
-fn read_one<'d>(tool: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'d>, RequestError> {
-    if tool.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(""), "an object", tool));
-    }
-    let kind = tool.get("type").ok_or_else(|| RequestError::Missing {
-        param: path(".type"),
-    })?;
-    let kind = string(kind, || path(".type"))?;
-    let mut read = Tool {
-        name: Cow::Borrowed(""),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        builtin: None,
-        extra: Vec::new(),
-    };
+pub(super) fn read<'d>(
+    tool: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Tool<'d>, RequestError> {
+    let at = |name: &str| format!("{}.{name}", path());
+    let kind = need_text(tool, "type", path)?;
+    let mut read = Tool::default();
     let ours = kind == "function" || kind == "custom";
-    for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
-            "name" => read.name = string(value, || path(".name"))?,
-            "description" => read.description = Some(string(value, || path(".description"))?),
+    for (name, value) in named(tool) {
+        match name.as_ref() {
+            "name" => read.name = string(value, || at("name"))?,
+            "description" => read.description = Some(string(value, || at("description"))?),
             "parameters" if kind == "function" => {
-                if value.kind() != Kind::Object {
-                    let at = path(".parameters");
-                    return Err(RequestError::wrong_type(at, "an object", value));
-                }
-                read.parameters = Some(Cow::Borrowed(value.raw()));
+                let parameters = object(value, || at("parameters"))?;
+                read.parameters = Some(Cow::Borrowed(parameters.raw()));
             }
             "strict" if kind == "function" => {
-                read.strict = Some(boolean(value, &path(".strict"))?);
+                read.strict = Some(boolean(value, &at("strict"))?);
             }
             "type" => {}
             "format" if kind == "custom" => {}
@@ -62,9 +38,7 @@ fn read_one<'d>(tool: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'
     }
     if read.name.is_empty() {
         if ours {
-            return Err(RequestError::Missing {
-                param: path(".name"),
-            });
+            return Err(missing(|| at("name")));
         }
         read.name.clone_from(&kind);
     }
@@ -91,26 +65,19 @@ pub(super) fn read_choice<'d>(value: Value<'d>) -> Result<Option<ToolChoice<'d>>
         let expected = "a string or an object";
         return Err(RequestError::wrong_type("tool_choice", expected, value));
     }
-    let kind = value.get("type").ok_or_else(|| RequestError::Missing {
-        param: "tool_choice.type".to_owned(),
-    })?;
+    let kind = need(value, "type", || "tool_choice".to_owned())?;
     if kind.is_str("function") || kind.is_str("custom") {
-        let name = value.get("name").ok_or_else(|| RequestError::Missing {
-            param: "tool_choice.name".to_owned(),
-        })?;
-        let name = string(name, || "tool_choice.name".to_owned())?;
+        let name = need_text(value, "name", || "tool_choice".to_owned())?;
         return Ok(Some(ToolChoice::Tool(name)));
     }
     if !kind.is_str("allowed_tools") {
         return Ok(None);
     }
-    let required = value
-        .get("mode")
-        .is_some_and(|mode| mode.is_str("required"));
+    let required = value.says("mode", "required");
     let mut names = Vec::new();
-    for tool in value.get("tools").into_iter().flat_map(Value::items) {
+    for tool in value.each("tools") {
         // A tool that is told by its type alone runs at OpenAI.
-        let Some(name) = tool.get("name").and_then(Value::as_str) else {
+        let Some(name) = tool.text("name") else {
             return Ok(None);
         };
         names.push(name);

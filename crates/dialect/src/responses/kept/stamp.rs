@@ -65,7 +65,7 @@ impl Stamp {
             }
             if let Some(id) = root.get("item_id").filter(|id| id.kind() == Kind::String) {
                 let said = id.as_str().unwrap_or_default();
-                let kind = root.get("type").and_then(Value::as_str).unwrap_or_default();
+                let kind = root.text("type").unwrap_or_default();
                 let prefix = prefix_in(&said).unwrap_or(prefix_of_event(&kind));
                 let new = item_id(prefix, token, place);
                 splices.push(Splice::new(id.span(), json_string(&new)));
@@ -108,7 +108,7 @@ fn item_in(item: Value<'_>, token: &str, place: usize, splices: &mut Vec<Splice<
     if item.kind() != Kind::Object {
         return;
     }
-    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+    let kind = item.text("type").unwrap_or_default();
     let id = item.get("id");
     let said = id.and_then(Value::as_str).unwrap_or_default();
     let prefix = prefix_in(&said).unwrap_or(prefix_of(&kind));

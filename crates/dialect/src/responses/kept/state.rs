@@ -73,7 +73,7 @@ impl State {
         let response = root.get("response")?;
         let items = root.get("items")?.items().map(|item| {
             Some(Item {
-                id: item.get("id")?.as_str()?.into_owned(),
+                id: item.text("id")?.into_owned(),
                 json: item.get("item")?.raw().to_owned(),
             })
         });
@@ -98,7 +98,7 @@ impl State {
 }
 
 fn text(item: Value<'_>, name: &str) -> String {
-    let text = item.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = item.text(name).unwrap_or_default();
     text.into_owned()
 }
 
@@ -111,9 +111,7 @@ fn kind_prefix(json: &str) -> &'static str {
 /// Whether an item of reasoning says nothing to a model that has not kept it: neither its sealed
 /// form nor a text.
 pub(super) fn is_empty_reasoning(item: Value<'_>) -> bool {
-    let is_reasoning = item
-        .get("type")
-        .is_some_and(|kind| kind.is_str("reasoning"));
+    let is_reasoning = item.says("type", "reasoning");
     let sealed = item
         .get("encrypted_content")
         .is_some_and(|sealed| sealed.kind() == Kind::String && !sealed.is_str(""));
