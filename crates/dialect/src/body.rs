@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::json::{Document, Kind, Span, Splice, json_string, splice};
+use crate::formats::format;
+use crate::json::{Document, Kind, Span, Splice, json_string, splice, write};
 use crate::request::{Member, Request};
-use crate::wire::Wire;
 
 /// What the upstream's body has that the client's has not.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,8 +32,6 @@ enum Fate<'a> {
     Remove,
 }
 
-const USAGE: &str = r#""include_usage":true"#;
-
 impl Request {
     /// The body to send, with edits and these changes spliced in. Where nothing differs it is
     /// the client's body, the same bytes.
@@ -58,13 +56,14 @@ impl Request {
             }
         }
         let absent = |name: &str| !names.iter().any(|present| present == name);
-        let added = added(change, stream, absent);
-        if !added.is_empty() {
-            let comma = if kept > 0 { "," } else { "" };
-            splices.push(Splice::new(
-                self.closing_brace(),
-                format!("{comma}{}", added.join(",")),
-            ));
+        let mut added = String::new();
+        if kept > 0 {
+            write::behind(&mut added);
+        }
+        let before = added.len();
+        add(change, stream, absent, &mut added);
+        if added.len() > before {
+            splices.push(Splice::new(self.closing_brace(), added));
         }
         splice(&self.body, splices)
     }
@@ -72,12 +71,11 @@ impl Request {
     /// Only what this format's bodies have: some name model and stream in the path, and only
     /// OpenAI's older two have to be asked for usage.
     fn fitting<'a>(&self, change: &BodyChange<'a>) -> BodyChange<'a> {
-        let in_path = matches!(self.wire(), Wire::Gemini | Wire::Converse);
+        let ways = format(self.wire()).ways();
         BodyChange {
-            model: change.model.filter(|_| !in_path),
-            stream: change.stream.filter(|_| !in_path),
-            include_usage: change.include_usage
-                && matches!(self.wire(), Wire::Chat | Wire::Completions),
+            model: change.model.filter(|_| !ways.in_path),
+            stream: change.stream.filter(|_| !ways.in_path),
+            include_usage: change.include_usage && ways.usage_on_request,
             ..*change
         }
     }
@@ -149,44 +147,48 @@ impl Request {
     }
 }
 
-/// The members to append, each as `"name":value`.
-fn added(change: &BodyChange<'_>, stream: bool, absent: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut added = Vec::new();
+/// Writes the members to append.
+fn add(change: &BodyChange<'_>, stream: bool, absent: impl Fn(&str) -> bool, out: &mut String) {
     let free = |name: &str| {
         absent(name)
             && !change.remove.contains(&name)
             && !change.set.iter().any(|(set, _)| *set == name)
     };
     if let Some(model) = change.model.filter(|_| free("model")) {
-        added.push(format!("\"model\":{}", json_string(model)));
+        write::text(out, "model", model);
     }
     if change.stream == Some(true) && free("stream") {
-        added.push("\"stream\":true".to_owned());
+        write::plain(out, "stream", true);
     }
     if stream && change.include_usage && free("stream_options") {
-        added.push(format!("\"stream_options\":{{{USAGE}}}"));
+        write::object(out, "stream_options", usage);
     }
     for (name, value) in change.set.iter().filter(|(name, _)| absent(name)) {
-        added.push(format!("{}:{value}", json_string(name)));
+        write::raw(out, name, value);
     }
-    added
+}
+
+fn usage(out: &mut String) {
+    write::plain(out, "include_usage", true);
 }
 
 /// `stream_options` with `include_usage` true and all else as it was.
 fn with_usage(raw: &str) -> String {
-    let Ok(document) = Document::parse(raw.as_bytes()) else {
-        return format!("{{{USAGE}}}");
-    };
-    let options = document.root();
-    match (options.kind(), options.get("include_usage")) {
-        (Kind::Object, Some(asked)) => {
+    let document = Document::parse(raw.as_bytes()).ok();
+    let options = document.as_ref().map(Document::root);
+    match options.map(|options| (options, options.get("include_usage"))) {
+        Some((_, Some(asked))) => {
             let Span { start, end } = asked.span();
             format!("{}true{}", &raw[..start as usize], &raw[end as usize..])
         }
-        (Kind::Object, None) if options.members().next().is_some() => {
-            format!("{{{USAGE},{}", &raw[1..])
+        Some((options, None)) if options.kind() == Kind::Object => {
+            write::with_member(options, usage)
         }
-        _ => format!("{{{USAGE}}}"),
+        _ => {
+            let mut out = String::new();
+            write::braces(&mut out, usage);
+            out
+        }
     }
 }
 

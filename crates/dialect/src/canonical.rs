@@ -10,6 +10,15 @@ pub struct Field {
     pub value: String,
 }
 
+impl Field {
+    pub(crate) fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+}
+
 /// A call of a tool that a message of the assistant carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolCall {

@@ -6,14 +6,16 @@ use bytes::Bytes;
 use crate::call_ids::CallIds;
 use crate::canonical::Operation;
 use crate::contract::context::AnswerContext;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::stream::{ReadStream, WriteStream};
+use crate::contract::ways::Ways;
 use crate::exchange::fetched::{put_in, urls};
-use crate::exchange::written::takes_bytes_only;
 use crate::exchange::{ChatRequest, Inexpressible, Profile, StreamEvent, WriteOptions, Written};
+use crate::fields::name_of;
 use crate::fit::{self, Aim, Undo};
-use crate::formats::format;
-use crate::json::{Document, Value};
+use crate::formats::{format, ran_by_provider};
+use crate::json::{Document, Value, write};
 use crate::naming::client_name;
 use crate::openai;
 use crate::payload::{PayloadError, is_done_marker, wrong_type};
@@ -34,25 +36,28 @@ pub fn translate_request(
     options: &WriteOptions,
 ) -> Result<Written, TranslateError> {
     let document = Document::parse(&request.body).map_err(RequestError::from)?;
-    if request.wire() == Wire::Embeddings || to == Wire::Embeddings {
-        return openai::embeddings::translate(request, document.root(), to, options);
+    if embeds(request.wire()) || embeds(to) {
+        let form = EmbeddingForm::of(to, &options.model);
+        return openai::embeddings::translate(request, document.root(), (to, form), options);
     }
     let mut read = read_request(request, document.root())?;
     put_in(&mut read, &options.fetched);
-    show_thinking(request.wire(), to, &mut read);
+    let ways = format(request.wire()).ways();
+    show_thinking(ways, format(to).ways(), &mut read);
     let asked = read.model.clone();
-    let mut fitted = fit::fit(&mut read, &Aim::new(format(to), options, &asked));
+    let aim = Aim::new(format(to), options, &asked, ran_by_provider);
+    let mut fitted = fit::fit(&mut read, &aim);
     let written = format(to).write_request(&read, options);
     // What the client calls a field: told by the request as the client sent it.
     let named = |params: Vec<String>| -> Result<Vec<String>, TranslateError> {
         // Only a place among the messages is counted in what the client sent.
         let placed = params.iter().any(|param| param.starts_with("messages["));
-        let read = match placed && request.wire() != Wire::Chat {
+        let read = match placed && ways.locate.is_some() {
             true => read_request(request, document.root())?,
             false => ChatRequest::default(),
         };
         let name = |(at, param): (usize, String)| match at < MAX_NAMED {
-            true => client_name(request.wire(), &read, &param),
+            true => client_name(ways, &read, &param),
             false => param,
         };
         Ok(params.into_iter().enumerate().map(name).collect())
@@ -88,13 +93,12 @@ pub fn translate_request(
 
 /// Anthropic's and Converse's clients see what a model thinks unless they say otherwise; other
 /// formats have to ask for that.
-fn show_thinking(from: Wire, to: Wire, request: &mut ChatRequest<'_>) {
-    let claudes = |wire| matches!(wire, Wire::Messages | Wire::Converse);
+fn show_thinking(from: &Ways, to: &Ways, request: &mut ChatRequest<'_>) {
     let Some(reasoning) = &mut request.reasoning else {
         return;
     };
     let thinks = reasoning.adaptive || reasoning.budget.is_some_and(|budget| budget > 0);
-    if claudes(from) && matches!(to, Wire::Gemini | Wire::Responses) && thinks {
+    if from.shows_thinking && to.hides_thinking && thinks {
         reasoning.summary.get_or_insert("auto".into());
     }
 }
@@ -109,19 +113,45 @@ pub fn media_urls(
     to: Wire,
     profile: Profile,
 ) -> Result<Vec<String>, TranslateError> {
-    if !takes_bytes_only(to, profile)
-        || request.wire() == to
-        || request.prompt.operation != Operation::Chat
-    {
+    let fetched = format(to).ways().bytes_only || profile.is_in_cloud();
+    if !fetched || request.wire() == to || request.prompt.operation != Operation::Chat {
         return Ok(Vec::new());
     }
     let document = Document::parse(&request.body).map_err(RequestError::from)?;
     Ok(urls(&read_request(request, document.root())?))
 }
 
+fn embeds(wire: Wire) -> bool {
+    wire.operation() == Operation::Embedding
+}
+
 fn read_request<'d>(request: &Request, root: Value<'d>) -> Result<ChatRequest<'d>, TranslateError> {
     let target = &request.target;
     format(target.wire).read_request(target, root)
+}
+
+impl Request {
+    /// The fields that decide how an answer in the client's format looks, or that it repeats,
+    /// as JSON for [`AnswerContext::echo`]. Empty where the format has none.
+    pub fn answer_echo(&self) -> String {
+        let echoed = format(self.wire()).ways().echoed;
+        let mut out = String::new();
+        if echoed.is_empty() {
+            return out;
+        }
+        let Ok(document) = Document::parse(&self.body) else {
+            return out;
+        };
+        write::braces(&mut out, |out| {
+            for (key, value) in document.root().members() {
+                let name = name_of(key);
+                if echoed.iter().any(|(echoed, _)| *echoed == name) {
+                    write::raw(out, &name, value.raw());
+                }
+            }
+        });
+        out
+    }
 }
 
 /// A whole answer of `from` as one of `to`.
@@ -135,10 +165,8 @@ pub fn translate_answer(
     body: &Bytes,
     context: &AnswerContext,
 ) -> Result<Bytes, PayloadError> {
-    if (from, to) != (Wire::Embeddings, Wire::Embeddings)
-        && (from == Wire::Embeddings || to == Wire::Embeddings)
-    {
-        return openai::embeddings::translate_answer(from, body, context);
+    if from != to && (embeds(from) || embeds(to)) {
+        return openai::embeddings::translate_answer(EmbeddingForm::of(from, ""), body, context);
     }
     let document = Document::parse(body)?;
     let mut answer = format(from).read_answer(document.root())?;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::formats::format;
+use crate::gemini;
 use crate::json::{Document, Kind};
 use crate::payload::UpstreamErrorBody;
 use crate::wire::Wire;
@@ -12,7 +13,8 @@ pub use crate::contract::refusal::{CONTEXT_EXCEEDED, ErrorParts};
 /// The message of a prompt that is too long in the words of the client's format.
 fn in_own_words(wire: Wire, error: &ErrorParts<'_>) -> Option<String> {
     let words = format(wire)
-        .too_long()
+        .ways()
+        .too_long
         .filter(|_| error.code == Some(CONTEXT_EXCEEDED))?;
     let said = error.message.to_ascii_lowercase();
     let says = said.contains(&words.to_ascii_lowercase());
@@ -94,7 +96,7 @@ pub fn read_error(wire: Wire, body: &Bytes) -> Option<UpstreamErrorBody> {
     if root.kind() != Kind::Object {
         // Google's streams wrap an error in an array.
         let first = root.items().next()?;
-        return format(Wire::Gemini).read_error(first);
+        return gemini::read_error(first);
     }
     format(wire).read_error(root)
 }

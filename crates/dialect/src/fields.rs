@@ -33,19 +33,13 @@ pub(crate) fn canonical(value: Value<'_>, shape: &'static Shape) -> String {
     out
 }
 
-/// The definitions of tools, each as canonical JSON. Null is an empty list.
-pub(crate) fn tools(value: Value<'_>) -> Result<Vec<String>, RequestError> {
-    if value.kind() != Kind::Array && !value.is_null() {
-        return Err(RequestError::wrong_type("tools", "an array", value));
-    }
-    let tool = |(position, tool): (usize, Value<'_>)| match tool.kind() {
-        Kind::Object => Ok(canonical(tool, Shape::WHOLE)),
-        _ => {
-            let param = format!("tools[{position}]");
-            Err(RequestError::wrong_type(param, "an object", tool))
-        }
-    };
-    value.items().enumerate().map(tool).collect()
+/// The definitions of tools, each as canonical JSON.
+pub(crate) fn tools(value: Value<'_>, path: &str) -> Result<Vec<String>, RequestError> {
+    list(
+        value,
+        || path.to_owned(),
+        |tool, path| Ok(canonical(object(tool, path)?, Shape::WHOLE)),
+    )
 }
 
 pub(crate) fn invalid(param: &str, reason: &'static str) -> RequestError {
@@ -55,13 +49,131 @@ pub(crate) fn invalid(param: &str, reason: &'static str) -> RequestError {
     }
 }
 
-pub(crate) fn string<'d>(
-    value: Value<'d>,
+/// Where a field stands, for errors: its name, or what makes its path once an error tells it.
+pub(crate) trait Place {
+    fn told(self) -> String;
+}
+
+impl Place for &str {
+    fn told(self) -> String {
+        self.to_owned()
+    }
+}
+
+impl Place for &String {
+    fn told(self) -> String {
+        self.clone()
+    }
+}
+
+impl<F: Fn() -> String> Place for F {
+    fn told(self) -> String {
+        self()
+    }
+}
+
+pub(crate) fn missing(place: impl Place) -> RequestError {
+    RequestError::Missing {
+        param: place.told(),
+    }
+}
+
+/// Refuses what is no object.
+pub(crate) fn object(value: Value<'_>, place: impl Place) -> Result<Value<'_>, RequestError> {
+    match value.kind() {
+        Kind::Object => Ok(value),
+        _ => Err(RequestError::wrong_type(place.told(), "an object", value)),
+    }
+}
+
+/// Refuses what is no array.
+pub(crate) fn array(value: Value<'_>, place: impl Place) -> Result<Value<'_>, RequestError> {
+    match value.kind() {
+        Kind::Array => Ok(value),
+        _ => Err(RequestError::wrong_type(place.told(), "an array", value)),
+    }
+}
+
+pub(crate) fn string(value: Value<'_>, place: impl Place) -> Result<Cow<'_, str>, RequestError> {
+    let wrong = || RequestError::wrong_type(place.told(), "a string", value);
+    value.as_str().ok_or_else(wrong)
+}
+
+/// A member that has to be there.
+pub(crate) fn need<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: impl Fn() -> String,
+) -> Result<Value<'d>, RequestError> {
+    let found = object(of, &path)?.some(name);
+    found.ok_or_else(|| missing(|| format!("{}.{name}", path())))
+}
+
+/// A string member that has to be there.
+pub(crate) fn need_text<'d>(
+    of: Value<'d>,
+    name: &str,
     path: impl Fn() -> String,
 ) -> Result<Cow<'d, str>, RequestError> {
-    value
-        .as_str()
-        .ok_or_else(|| RequestError::wrong_type(path(), "a string", value))
+    string(need(of, name, &path)?, || format!("{}.{name}", path()))
+}
+
+/// A string member, where it is there.
+pub(crate) fn text_of<'d>(
+    of: Value<'d>,
+    name: &str,
+    path: impl Fn() -> String,
+) -> Result<Option<Cow<'d, str>>, RequestError> {
+    let text = of.some(name);
+    text.map(|text| string(text, || format!("{}.{name}", path())))
+        .transpose()
+}
+
+/// A list, of which `read` reads each element, with its path.
+pub(crate) fn list<'d, T>(
+    value: Value<'d>,
+    path: impl Fn() -> String,
+    read: impl FnMut(Value<'d>, &dyn Fn() -> String) -> Result<T, RequestError>,
+) -> Result<Vec<T>, RequestError> {
+    let mut out = Vec::new();
+    list_into(&mut out, value, path, read)?;
+    Ok(out)
+}
+
+/// The same at the end of another.
+pub(crate) fn list_into<'d, T>(
+    out: &mut Vec<T>,
+    value: Value<'d>,
+    path: impl Fn() -> String,
+    mut read: impl FnMut(Value<'d>, &dyn Fn() -> String) -> Result<T, RequestError>,
+) -> Result<(), RequestError> {
+    let items = array(value, &path)?.items();
+    out.reserve(items.clone().count());
+    for (position, item) in items.enumerate() {
+        out.push(read(item, &|| format!("{}[{position}]", path()))?);
+    }
+    Ok(())
+}
+
+/// A list of strings.
+pub(crate) fn strings<'d>(value: Value<'d>, path: &str) -> Result<Vec<Cow<'d, str>>, RequestError> {
+    list(value, || path.to_owned(), |item, path| string(item, path))
+}
+
+/// A string member that says something.
+pub(crate) fn said<'d>(of: Value<'d>, name: &str) -> Option<Cow<'d, str>> {
+    of.text(name).filter(|text| !text.is_empty())
+}
+
+/// Members that are not null, by name.
+pub(crate) fn named(object: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+    let members = object.members().filter(|(_, value)| !value.is_null());
+    members.map(|(key, value)| (name_of(key), value))
+}
+
+/// Fields in the order of their names.
+pub(crate) fn by_name(fields: &mut [Field]) {
+    fields.sort_by(|left, right| left.name.cmp(&right.name));
 }
 
 pub(crate) fn boolean(value: Value<'_>, path: &str) -> Result<bool, RequestError> {

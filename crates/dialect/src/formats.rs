@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::Format;
 use crate::payload::{Payload, PayloadError, StreamItem, is_done_marker};
 use crate::request::{Request, RequestError};
@@ -21,6 +22,19 @@ pub(crate) fn format(wire: Wire) -> &'static dyn Format {
         Wire::Converse => &converse::format::Converse,
         Wire::Cohere => &cohere::format::Cohere,
         Wire::Oci => &oci::format::Oci,
+    }
+}
+
+/// Whether a part of that kind tells what a tool did which the provider of some format ran.
+pub(crate) fn ran_by_provider(kind: &str) -> bool {
+    let mut formats = Wire::ALL.into_iter().map(format);
+    formats.any(|format| format.ways().ran.contains(&kind))
+}
+
+impl EmbeddingForm {
+    /// The form at upstreams that speak this format otherwise; at Bedrock it is the model's.
+    pub fn of(wire: Wire, model: &str) -> Option<Self> {
+        format(wire).embeds(model)
     }
 }
 

@@ -77,6 +77,7 @@ mod wire;
 pub use anthropic::count_tokens_body;
 pub use body::BodyChange;
 pub use contract::context::AnswerContext;
+pub use contract::embedding::EmbeddingForm;
 pub use contract::failure::TranslateError;
 pub use cross::{StreamTranslation, fold, media_urls, translate_answer, translate_request, unfold};
 pub use edit::{EditError, TextEdit};
@@ -84,7 +85,7 @@ pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;
 pub use labels::{Label, LabelKind, Strings};
 pub use members::{set_members, string_list};
-pub use openai::embeddings::{EmbeddingForm, translate_embeddings, translate_embeddings_answer};
+pub use openai::embeddings::{translate_embeddings, translate_embeddings_answer};
 pub use output_limit::clamp_output;
 pub use payload::{
     Payload, PayloadError, StreamItem, TextDelta, UpstreamErrorBody, is_done_marker,

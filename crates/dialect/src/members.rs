@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::{Document, Kind, json_string};
+use crate::json::{Document, Kind, write};
 
 /// The body with these members, whatever it had under their names, and without those. Values
 /// are JSON, which the caller answers for. What is not named keeps its bytes; where nothing
@@ -16,12 +16,7 @@ pub fn set_members(body: &Bytes, set: &[(&str, &str)], remove: &[&str]) -> Optio
     let mut out = String::with_capacity(body.len() + 64);
     let mut differs = false;
     let mut present = vec![false; set.len()];
-    let push = |out: &mut String, name: &str, value: &str| {
-        out.push(if out.is_empty() { '{' } else { ',' });
-        out.push_str(name);
-        out.push(':');
-        out.push_str(value);
-    };
+    write::open(&mut out);
     for (key, value) in root.members() {
         let name = key.as_str().unwrap_or_default();
         if remove.contains(&name.as_ref()) {
@@ -37,18 +32,18 @@ pub fn set_members(body: &Bytes, set: &[(&str, &str)], remove: &[&str]) -> Optio
             None => value.raw(),
         };
         differs |= with != value.raw();
-        push(&mut out, key.raw(), with);
+        write::kept(&mut out, key, with);
     }
     for ((name, value), present) in set.iter().zip(present) {
         if !present {
             differs = true;
-            push(&mut out, &json_string(name), value);
+            write::raw(&mut out, name, value);
         }
     }
     if !differs {
         return Some(body.clone());
     }
-    out.push_str(if out.is_empty() { "{}" } else { "}" });
+    write::close(&mut out);
     Some(out.into())
 }
 

@@ -3,23 +3,9 @@
 
 use bytes::Bytes;
 
+use crate::formats::format;
 use crate::json::{Document, Splice, Value, splice};
 use crate::wire::Wire;
-
-/// Where a format has the limit: a member of an object that may be the root.
-fn places(wire: Wire) -> &'static [(Option<&'static str>, &'static str)] {
-    match wire {
-        Wire::Chat | Wire::Completions => &[(None, "max_completion_tokens"), (None, "max_tokens")],
-        Wire::Responses => &[(None, "max_output_tokens")],
-        Wire::Messages => &[(None, "max_tokens")],
-        Wire::Gemini => &[
-            (Some("generationConfig"), "maxOutputTokens"),
-            (Some("generation_config"), "max_output_tokens"),
-        ],
-        Wire::Converse => &[(Some("inferenceConfig"), "maxTokens")],
-        _ => &[],
-    }
-}
 
 /// The body with the limit `most` in the place of a greater one, and the name of the member. None
 /// where there is none, and where a budget for thinking would not fit below it.
@@ -33,7 +19,7 @@ pub fn clamp_output(body: &Bytes, wire: Wire, most: u64) -> Option<(Bytes, Strin
     }
     let mut named = None;
     let mut splices = Vec::new();
-    for (within, name) in places(wire) {
+    for (within, name) in format(wire).ways().output_limits {
         let object = match within {
             Some(within) => root.get(within),
             None => Some(root),

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::fields::object;
 use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
 use crate::request::RequestError;
 use crate::vocabulary::{is_grammar_name, is_grammar_word};
@@ -77,9 +78,7 @@ impl Passing {
     pub fn read(body: Bytes, table: Table) -> Result<Self, RequestError> {
         let document = Document::parse(&body)?;
         let root = document.root();
-        if root.kind() != Kind::Object {
-            return Err(RequestError::wrong_type("body", "an object", root));
-        }
+        object(root, "body")?;
         let mut reader = Reader::default();
         reader.value(root, &Rows::all(table));
         let model = match root.get("model") {

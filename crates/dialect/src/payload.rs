@@ -47,7 +47,7 @@ pub struct TextDelta {
 }
 
 /// An error as an upstream reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamErrorBody {
     /// What went wrong, for people; may quote the prompt.
     pub message: String,
@@ -126,9 +126,7 @@ impl Payload {
     ) -> Result<Self, PayloadError> {
         let document = Document::parse(&raw)?;
         let root = document.root();
-        if root.kind() != Kind::Object {
-            return Err(wrong_type("payload", "an object", root));
-        }
+        object(root, "payload")?;
         let mut payload = Payload {
             raw: raw.clone(),
             wire,
@@ -221,6 +219,23 @@ impl Payload {
         let bytes = self.raw.get(span.range()).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
+}
+
+/// Refuses what is no object.
+pub(crate) fn object<'d>(value: Value<'d>, field: &str) -> Result<Value<'d>, PayloadError> {
+    match value.kind() {
+        Kind::Object => Ok(value),
+        _ => Err(wrong_type(field, "an object", value)),
+    }
+}
+
+/// A count of an answer's usage; 0 where it is not told.
+pub(crate) fn count(of: Value<'_>, name: &str) -> Result<u64, PayloadError> {
+    let Some(count) = of.some(name) else {
+        return Ok(0);
+    };
+    let told = count.as_integer().and_then(|told| u64::try_from(told).ok());
+    told.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count))
 }
 
 pub(crate) fn wrong_type(

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 
 use crate::canonical::{Message, Prompt};
-use crate::json::{Document, Kind, Splice, Value, splice};
+use crate::contract::cache::CacheMarks;
+use crate::formats::format;
+use crate::json::{Document, Kind, Value, splice};
 use crate::wire::Wire;
 
 /// The most markers of one request, at Anthropic and at Bedrock.
@@ -105,23 +107,23 @@ pub fn mark_prefixes(body: Bytes, wire: Wire, prompt: &Prompt, marks: &[CacheMar
         body,
         placed: Vec::new(),
     };
-    if !matches!(wire, Wire::Messages | Wire::Converse) || marks.is_empty() {
+    let ours = format(wire).cache_marks().filter(|_| !marks.is_empty());
+    let Some(ours) = ours else {
         return nothing(body);
-    }
+    };
     let Ok(document) = Document::parse(&body) else {
         return nothing(body);
     };
     let root = document.root();
-    let (slots, own, count) = slots(wire, root);
-    let automatic = wire == Wire::Messages && has_marker(root);
-    if automatic || own >= MAX_CACHE_MARKS {
+    let (slots, own, count) = slots(ours, root);
+    if ours.is_automatic(root) || own >= MAX_CACHE_MARKS {
         return nothing(body);
     }
     let same_turns = count == turns_of(prompt);
     let free = |slot: &&Slot<'_>| {
         slot.marked == own
             && (same_turns || !matches!(slot.place, CachePlace::Turn(_)))
-            && takes_marker(wire, slot.block)
+            && ours.may_mark(slot.block)
     };
     let mut splices = Vec::new();
     let mut placed = Vec::new();
@@ -133,7 +135,7 @@ pub fn mark_prefixes(body: Bytes, wire: Wire, prompt: &Prompt, marks: &[CacheMar
             break;
         }
         // Longer lives must stand before shorter ones, and the client's may be of either kind.
-        set(wire, slot.block, mark.hour && own == 0, &mut splices);
+        ours.mark(slot.block, mark.hour && own == 0, &mut splices);
         placed.push(slot.place);
     }
     Marked {
@@ -143,14 +145,11 @@ pub fn mark_prefixes(body: Bytes, wire: Wire, prompt: &Prompt, marks: &[CacheMar
 }
 
 /// The blocks that end a place, in the prompt's order; the client's markers; and the turns.
-fn slots<'d>(wire: Wire, root: Value<'d>) -> (Vec<Slot<'d>>, usize, u32) {
+fn slots<'d>(ours: &dyn CacheMarks, root: Value<'d>) -> (Vec<Slot<'d>>, usize, u32) {
     let mut slots = Vec::new();
     let mut own = 0;
     let mut end = |place, blocks: Vec<Value<'d>>, own: &mut usize| {
-        *own += blocks
-            .iter()
-            .map(|block| markers(wire, *block))
-            .sum::<usize>();
+        *own += counted(ours, &blocks);
         if let Some(block) = blocks.last() {
             slots.push(Slot {
                 place,
@@ -159,24 +158,15 @@ fn slots<'d>(wire: Wire, root: Value<'d>) -> (Vec<Slot<'d>>, usize, u32) {
             });
         }
     };
-    let tools = match wire {
-        Wire::Converse => root
-            .get("toolConfig")
-            .and_then(|config| config.get("tools")),
-        _ => root.get("tools"),
-    };
-    end(CachePlace::Tools, blocks(tools), &mut own);
+    end(CachePlace::Tools, blocks(ours.tools(root)), &mut own);
     end(CachePlace::System, blocks(root.get("system")), &mut own);
     let mut turn: Option<(bool, Vec<Value<'d>>)> = None;
     let mut count = 0;
-    for message in root.get("messages").into_iter().flat_map(Value::items) {
-        let role = message.get("role").and_then(Value::as_str);
+    for message in root.each("messages") {
+        let role = message.text("role");
         let content = blocks(message.get("content"));
         let Some(side) = side(role.as_deref().unwrap_or_default()) else {
-            own += content
-                .iter()
-                .map(|block| markers(wire, *block))
-                .sum::<usize>();
+            own += counted(ours, &content);
             continue;
         };
         match &mut turn {
@@ -196,6 +186,11 @@ fn slots<'d>(wire: Wire, root: Value<'d>) -> (Vec<Slot<'d>>, usize, u32) {
     (slots, own, count)
 }
 
+/// The client's own markers in these blocks.
+fn counted(ours: &dyn CacheMarks, blocks: &[Value<'_>]) -> usize {
+    blocks.iter().map(|block| ours.count(*block)).sum()
+}
+
 /// The elements of an array, or the one value that stands for them.
 fn blocks<'d>(value: Option<Value<'d>>) -> Vec<Value<'d>> {
     match value {
@@ -203,79 +198,6 @@ fn blocks<'d>(value: Option<Value<'d>>) -> Vec<Value<'d>> {
         Some(value) if value.kind() == Kind::String => vec![value],
         _ => Vec::new(),
     }
-}
-
-fn has_marker(block: Value<'_>) -> bool {
-    block
-        .get("cache_control")
-        .is_some_and(|marker| !marker.is_null())
-}
-
-/// The client's own markers in a block, those within a tool's result included.
-fn markers(wire: Wire, block: Value<'_>) -> usize {
-    if wire == Wire::Converse {
-        return usize::from(block.get("cachePoint").is_some());
-    }
-    let inner = block.get("content").into_iter().flat_map(Value::items);
-    usize::from(has_marker(block)) + inner.filter(|inner| has_marker(*inner)).count()
-}
-
-/// Whether a marker may stand on (Anthropic) or behind (Converse) this block.
-fn takes_marker(wire: Wire, block: Value<'_>) -> bool {
-    let blank = |text: Option<Value<'_>>| {
-        let text = text.and_then(Value::as_str);
-        text.is_none_or(|text| text.trim().is_empty())
-    };
-    if block.kind() == Kind::String {
-        return wire == Wire::Messages && !blank(Some(block));
-    }
-    if block.kind() != Kind::Object {
-        return false;
-    }
-    if wire == Wire::Converse {
-        let text = block.get("text");
-        return block.get("reasoningContent").is_none()
-            && block.get("cachePoint").is_none()
-            && (text.is_none() || !blank(text));
-    }
-    let kind = block.get("type").and_then(Value::as_str);
-    let deferred = block.get("defer_loading").and_then(Value::as_bool) == Some(true);
-    match kind.as_deref() {
-        _ if has_marker(block) || deferred => false,
-        Some("thinking" | "redacted_thinking") => false,
-        Some("text") => !blank(block.get("text")),
-        _ => block.members().next().is_some(),
-    }
-}
-
-fn set(wire: Wire, block: Value<'_>, hour: bool, splices: &mut Vec<Splice<'_>>) {
-    let span = block.span();
-    let at = |place: u32| crate::json::Span {
-        start: place,
-        end: place,
-    };
-    if wire == Wire::Converse {
-        let point = match hour {
-            true => ",{\"cachePoint\":{\"type\":\"default\",\"ttl\":\"1h\"}}",
-            false => ",{\"cachePoint\":{\"type\":\"default\"}}",
-        };
-        splices.push(Splice::new(at(span.end), point));
-        return;
-    }
-    let marker = match hour {
-        true => ",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}}",
-        false => ",\"cache_control\":{\"type\":\"ephemeral\"}}",
-    };
-    if block.kind() == Kind::String {
-        splices.push(Splice::new(at(span.start), "[{\"type\":\"text\",\"text\":"));
-        splices.push(Splice::new(at(span.end), format!("{marker}]")));
-        return;
-    }
-    let brace = crate::json::Span {
-        start: span.end - 1,
-        end: span.end,
-    };
-    splices.push(Splice::new(brace, marker));
 }
 
 #[cfg(test)]

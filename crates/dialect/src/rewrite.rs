@@ -8,7 +8,6 @@ use crate::formats::format;
 use crate::json::{Document, Splice, json_string, splice};
 use crate::payload::Payload;
 use crate::spelled::beside;
-use crate::wire::Wire;
 
 impl Payload {
     /// The payload with its texts replaced: one entry for each of [`Payload::texts`], in their
@@ -39,11 +38,9 @@ impl Payload {
                 .filter(|(delta, text)| text.as_ref().is_none_or(|text| *text == delta.text))
                 .map(|(delta, _)| delta.text.as_str())
                 .collect();
+            let spells = format(self.wire).ways().spells;
             splices.extend(self.unreadable.iter().map(|span| {
-                let spelled = match self.wire {
-                    Wire::Chat | Wire::Completions => beside(self.text(*span), &kept),
-                    _ => None,
-                };
+                let spelled = spells.then(|| beside(self.text(*span), &kept)).flatten();
                 Splice::new(*span, spelled.unwrap_or_else(|| "null".to_owned()))
             }));
         }

@@ -57,7 +57,7 @@ impl Spelled {
     }
 
     fn token<'d>(&mut self, token: Value<'d>) -> Option<std::borrow::Cow<'d, str>> {
-        let text = token.get("token")?.as_str()?;
+        let text = token.text("token")?;
         for (name, value) in token.members() {
             match name.as_str().as_deref() {
                 Some("token") => {}

@@ -49,7 +49,7 @@ pub enum Terminal {
 }
 
 impl Wire {
-    const ALL: [Wire; 9] = [
+    pub(crate) const ALL: [Wire; 9] = [
         Wire::Chat,
         Wire::Completions,
         Wire::Embeddings,

@@ -6,15 +6,16 @@ use bytes::Bytes;
 
 use super::usage::{Counts, write_usage};
 use super::{blocks, names};
+use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
-use crate::json::{Kind, Value, write_json_string};
+use crate::json::{Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    let text = |name: &str| root.get(name).and_then(Value::as_str);
+    let text = |name: &str| root.text(name);
     let mut parts = Vec::new();
-    let blocks = root.get("content").filter(|blocks| !blocks.is_null());
+    let blocks = root.some("content");
     if let Some(blocks) = blocks {
         if blocks.kind() != Kind::Array {
             return Err(wrong_type("content", "an array", blocks));
@@ -26,7 +27,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     let sequence = || text("stop_sequence").map(Cow::into_owned);
     let finish = text("stop_reason").map(|reason| names::finish(&reason, sequence()));
     let mut usage = None;
-    if let Some(told) = root.get("usage").filter(|told| !told.is_null()) {
+    if let Some(told) = root.some("usage") {
         let mut counts = Counts::default();
         counts.take(told)?;
         usage = Some(counts.usage());
@@ -77,7 +78,7 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
             redacted: Some(text("data")?),
         },
         "tool_use" => {
-            let input = block.get("input").filter(|input| !input.is_null());
+            let input = block.some("input");
             Content::ToolCall(ToolCall {
                 id: text("id")?,
                 name: text("name")?,
@@ -95,109 +96,104 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
     let mut out = String::with_capacity(512);
     let choice = answer.choices.first();
-    begin_message(&answer.id, &answer.model, context, &mut out);
-    let mut refused = false;
-    for part in choice
-        .map(|choice| choice.parts.as_slice())
-        .unwrap_or_default()
-    {
-        refused |= matches!(part.content, Content::Refusal(_));
-        let before = out.len();
-        if !out.ends_with('[') {
-            out.push(',');
-        }
-        if !write_block(&part.content, &mut out) {
-            out.truncate(before);
-        }
-    }
-    out.push_str("],");
-    let finish = choice.and_then(|choice| choice.finish.as_ref());
-    write_stop(finish, refused, &mut out);
-    out.push_str(",\"usage\":");
-    write_usage(&answer.usage.unwrap_or_default(), &mut out);
-    out.push('}');
+    let parts = choice.map_or(&[][..], |choice| &choice.parts);
+    let refused = |part: &Part<'_>| matches!(part.content, Content::Refusal(_));
+    let end = End {
+        finish: choice.and_then(|choice| choice.finish.as_ref()),
+        refused: parts.iter().any(refused),
+        usage: answer.usage.unwrap_or_default(),
+    };
+    write::braces(&mut out, |out| {
+        message((&answer.id, &answer.model), context, end, out, |out| {
+            parts
+                .iter()
+                .for_each(|part| write_block(&part.content, out));
+        });
+    });
     out.into()
 }
 
-/// Appends a message up to the bracket that opens its content. Only an id of this format's stays:
-/// agents take messages of one id for one, and other servers' ids come again (Ollama has a thousand).
-pub(super) fn begin_message(id: &str, model: &str, context: &AnswerContext, out: &mut String) {
-    out.push_str("{\"id\":");
+/// How a message ends, and what it took.
+#[derive(Default)]
+pub(super) struct End<'f> {
+    pub(super) finish: Option<&'f Finish>,
+    /// It refused. OpenAI's refusals end as if nothing had happened.
+    pub(super) refused: bool,
+    pub(super) usage: Usage,
+}
+
+/// Writes a message's members. Only an id of this format's stays: agents take messages of one id
+/// for one, and other servers' ids come again (Ollama has a thousand).
+pub(super) fn message(
+    (id, model): (&str, &str),
+    context: &AnswerContext,
+    end: End<'_>,
+    out: &mut String,
+    content: impl FnOnce(&mut String),
+) {
     match id.starts_with("msg_") {
-        true => write_json_string(id, out),
-        false => write_json_string(&format!("msg_{}", context.id), out),
+        true => write::text(out, "id", id),
+        false => write::text(out, "id", &format!("msg_{}", context.id)),
     }
-    out.push_str(",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    write_json_string(
-        if model.is_empty() {
-            &context.model
-        } else {
-            model
-        },
-        out,
-    );
-    out.push_str(",\"content\":[");
+    write::text(out, "type", "message");
+    write::text(out, "role", "assistant");
+    let model = if model.is_empty() {
+        &context.model
+    } else {
+        model
+    };
+    write::text(out, "model", model);
+    write::list(out, "content", content);
+    write_stop(&end, out);
+    write_usage(&end.usage, out);
 }
 
-/// Appends `stop_reason` and `stop_sequence`. OpenAI's refusals end as if nothing had happened.
-pub(super) fn write_stop(finish: Option<&Finish>, refused: bool, out: &mut String) {
-    out.push_str("\"stop_reason\":");
-    match finish {
-        Some(Finish::Stop) if refused => out.push_str("\"refusal\""),
-        Some(finish) => write_json_string(names::stop_reason(finish), out),
-        None => out.push_str("null"),
-    }
-    out.push_str(",\"stop_sequence\":");
-    match finish {
-        Some(Finish::StopSequence(Some(sequence))) => write_json_string(sequence, out),
-        _ => out.push_str("null"),
-    }
+/// Writes `stop_reason` and `stop_sequence`.
+pub(super) fn write_stop(end: &End<'_>, out: &mut String) {
+    let reason = match end.finish {
+        Some(Finish::Stop) if end.refused => Some("refusal"),
+        finish => finish.map(names::stop_reason),
+    };
+    write::text_or_null(out, "stop_reason", reason);
+    let sequence = match end.finish {
+        Some(Finish::StopSequence(sequence)) => sequence.as_deref(),
+        _ => None,
+    };
+    write::text_or_null(out, "stop_sequence", sequence);
 }
 
-/// Appends a block, or several; false where the part is none that Anthropic's answers have.
-fn write_block(content: &Content<'_>, out: &mut String) -> bool {
+/// Writes a block, or several; nothing where the part is none that Anthropic's answers have.
+fn write_block(content: &Content<'_>, out: &mut String) {
     match content {
         Content::Text { text, citations } => {
             let citations = citations
                 .iter()
                 .filter(|citation| blocks::can_write(citation));
-            blocks::begin_text(text, citations, out);
-            out.push('}');
+            write::braces(out, |out| blocks::text(text, citations, out));
         }
-        Content::Refusal(text) => {
-            blocks::begin_text(text, [].iter(), out);
-            out.push('}');
-        }
+        Content::Refusal(text) => write::braces(out, |out| blocks::text(text, [].iter(), out)),
         Content::Reasoning {
             text,
             signature,
             redacted,
         } => {
             if redacted.is_none() || !text.is_empty() || signature.is_some() {
-                blocks::write_thinking(text, signature.as_deref().unwrap_or_default(), out);
-                if redacted.is_some() {
-                    out.push(',');
-                }
+                blocks::thinking(text, signature.as_deref().unwrap_or_default(), out);
             }
             if let Some(data) = redacted {
-                blocks::write_redacted(data, out);
+                blocks::redacted(data, out);
             }
         }
         Content::ToolCall(call) => {
-            match blocks::input(call) {
-                Some(input) => blocks::begin_call(call, input, out),
-                // An answer that was cut short, or free text: told as it is, in an object.
-                None => {
-                    let mut input = String::from("{\"input\":");
-                    write_json_string(&call.arguments, &mut input);
-                    input.push('}');
-                    blocks::begin_call(call, &input, out);
-                }
-            }
-            out.push('}');
+            // An answer that was cut short, or free text: told as it is, in an object.
+            let mut told = String::new();
+            let input = blocks::input(call).unwrap_or_else(|| {
+                write::braces(&mut told, |out| write::text(out, "input", &call.arguments));
+                &told
+            });
+            write::braces(out, |out| blocks::call(call, input, out));
         }
-        Content::Opaque { kind, json } if names::is_own_block(kind) => out.push_str(json),
-        _ => return false,
+        Content::Opaque { kind, json } if names::is_own_block(kind) => write::value(out, json),
+        _ => {}
     }
-    true
 }

@@ -1,12 +1,11 @@
-//! Content blocks that requests and answers have in common. Writers leave the block open, so
-//! that a cache marker may follow.
+//! Content blocks that requests and answers have in common.
 
 use std::borrow::Cow;
 
 use super::names;
 use crate::exchange::{Citation, ToolCall};
 use crate::json::write;
-use crate::json::{Document, Kind, Value, write_json_string};
+use crate::json::{Document, Kind, Value};
 
 /// The citations of a text block; null is none.
 pub(super) fn citations(value: Value<'_>) -> Vec<Citation<'_>> {
@@ -15,7 +14,7 @@ pub(super) fn citations(value: Value<'_>) -> Vec<Citation<'_>> {
 
 /// One citation, in any of Anthropic's forms.
 pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let text = |name: &str| value.text(name);
     Citation {
         text: text("cited_text").unwrap_or_default(),
         url: text("url"),
@@ -25,25 +24,12 @@ pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
     }
 }
 
-/// The same, owned.
-pub(super) fn owned_citation(value: Value<'_>) -> Citation<'static> {
-    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    let citation = citation(value);
-    Citation {
-        text: own(citation.text),
-        url: citation.url.map(own),
-        title: citation.title.map(own),
-        range: None,
-        json: own(citation.json),
-    }
-}
-
 /// Whether a citation is in one of Anthropic's forms.
 pub(super) fn is_own(citation: &Citation<'_>) -> bool {
     let Ok(document) = Document::parse(citation.json.as_bytes()) else {
         return false;
     };
-    let kind = document.root().get("type").and_then(Value::as_str);
+    let kind = document.root().text("type");
     kind.is_some_and(|kind| names::is_own_citation(&kind))
 }
 
@@ -52,64 +38,55 @@ pub(super) fn can_write(citation: &Citation<'_>) -> bool {
     citation.url.is_some() || is_own(citation)
 }
 
-/// Appends a citation that [`can_write`] agrees to. Other vendors' become a web page without
+/// Writes a citation that [`can_write`] agrees to. Other vendors' become a web page without
 /// the index by which Anthropic would know it again.
 pub(super) fn write_citation(citation: &Citation<'_>, out: &mut String) {
     if is_own(citation) {
-        out.push_str(&citation.json);
+        write::value(out, &citation.json);
         return;
     }
-    write::tagged(out, "web_search_result_location");
-    write::text(out, "cited_text", &citation.text);
-    write::text(out, "url", citation.url.as_deref().unwrap_or_default());
-    out.push_str(",\"title\":");
-    match &citation.title {
-        Some(title) => write_json_string(title, out),
-        None => out.push_str("null"),
-    }
-    out.push_str(",\"encrypted_index\":\"\"}");
+    write::typed(out, "web_search_result_location", |out| {
+        write::text(out, "cited_text", &citation.text);
+        write::text(out, "url", citation.url.as_deref().unwrap_or_default());
+        write::text_or_null(out, "title", citation.title.as_deref());
+        write::text(out, "encrypted_index", "");
+    });
 }
 
-/// Appends `{"type":"text","text":…` with those citations.
-pub(super) fn begin_text<'c>(
+/// Writes a text block's members, with those citations.
+pub(super) fn text<'c>(
     text: &str,
     citations: impl Iterator<Item = &'c Citation<'c>>,
     out: &mut String,
 ) {
-    write::tagged(out, "text");
+    write::text(out, "type", "text");
     write::text(out, "text", text);
-    let mut before = ",\"citations\":[";
-    for citation in citations {
-        out.push_str(before);
-        write_citation(citation, out);
-        before = ",";
-    }
-    if before == "," {
-        out.push(']');
-    }
+    write::some_list(out, "citations", |out| {
+        citations.for_each(|citation| write_citation(citation, out));
+    });
 }
 
-/// Appends `{"type":"tool_use",…` with arguments that are JSON.
-pub(super) fn begin_call(call: &ToolCall<'_>, input: &str, out: &mut String) {
-    write::tagged(out, "tool_use");
+/// Writes the members of a call whose arguments are JSON.
+pub(super) fn call(call: &ToolCall<'_>, input: &str, out: &mut String) {
+    write::text(out, "type", "tool_use");
     write::text(out, "id", &call_id(&call.id));
     write::text(out, "name", &call.name);
     write::raw(out, "input", input);
 }
 
-/// Appends a whole block of thinking.
-pub(super) fn write_thinking(text: &str, signature: &str, out: &mut String) {
-    write::tagged(out, "thinking");
-    write::text(out, "thinking", text);
-    write::text(out, "signature", signature);
-    out.push('}');
+/// Writes a block of thinking.
+pub(super) fn thinking(text: &str, signature: &str, out: &mut String) {
+    write::typed(out, "thinking", |out| {
+        write::text(out, "thinking", text);
+        write::text(out, "signature", signature);
+    });
 }
 
-/// Appends a whole block of hidden thinking.
-pub(super) fn write_redacted(data: &str, out: &mut String) {
-    write::tagged(out, "redacted_thinking");
-    write::text(out, "data", data);
-    out.push('}');
+/// Writes a block of hidden thinking.
+pub(super) fn redacted(data: &str, out: &mut String) {
+    write::typed(out, "redacted_thinking", |out| {
+        write::text(out, "data", data)
+    });
 }
 
 /// The arguments of a call as an object: none where they are no JSON object. No arguments at

@@ -59,11 +59,13 @@ pub(super) fn upstream_error(error: &UpstreamErrorBody) -> Bytes {
 
 fn write(kind: &str, message: &str) -> String {
     let mut out = String::with_capacity(96 + message.len());
-    out.push_str("{\"type\":\"error\",\"error\":{\"type\":\"");
-    out.push_str(kind);
-    out.push('"');
-    write::text(&mut out, "message", message);
-    out.push_str("},\"request_id\":null}");
+    write::typed(&mut out, "error", |out| {
+        write::object(out, "error", |out| {
+            write::text(out, "type", kind);
+            write::text(out, "message", message);
+        });
+        write::raw(out, "request_id", "null");
+    });
     out
 }
 
@@ -93,8 +95,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
         return Some(UpstreamErrorBody {
             message,
             kind: text(root, "__type"),
-            param: None,
-            code: None,
+            ..UpstreamErrorBody::default()
         });
     }
     openai::payload::error_of(root)

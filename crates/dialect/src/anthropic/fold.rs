@@ -22,7 +22,7 @@ pub(crate) fn fold(events: &[Bytes]) -> Result<Bytes, ConvertError> {
     for event in events {
         let document = Document::parse(event).map_err(PayloadError::from)?;
         let root = document.root();
-        let kind = root.get("type").and_then(Value::as_str);
+        let kind = root.text("type");
         let kind = kind.unwrap_or_default();
         if matches!(kind.as_ref(), "error" | "") && read_error(root).is_some() {
             return Err(ConvertError::Upstream);

@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 
+use super::cache::Marks;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
 use super::{answer, error, fold, names, payload, prompt, read, unfold, write};
 use crate::canonical::Channel;
+use crate::contract::cache::CacheMarks;
 use crate::contract::context::AnswerContext;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::format::{Format, crossing};
+use crate::contract::place::in_messages;
 use crate::contract::refusal::ErrorParts;
+use crate::contract::ways::{Forms, Makers, ResultMedia, ToolNames, Ways};
 use crate::exchange::request::ChatRequest;
 use crate::json::Value;
 use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
@@ -31,9 +35,52 @@ const NAMES: &[(&str, &str)] = &[
 /// Anthropic's messages.
 pub(crate) struct Messages;
 
+const WAYS: Ways = Ways {
+    names: NAMES,
+    locate: Some(in_messages),
+    too_long: Some("prompt is too long"),
+    output_limits: &[(None, "max_tokens")],
+    needs_limit: true,
+    shows_thinking: true,
+    makers: Makers::Anthropic,
+    tool_names: Some(ToolNames {
+        most: 128,
+        marks: "_-",
+        letter_first: false,
+    }),
+    ran: &[
+        "bash_code_execution_tool_result",
+        "code_execution_tool_result",
+        "mcp_tool_result",
+        "mcp_tool_use",
+        "server_tool_use",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+        "web_fetch_tool_result",
+        "web_search_tool_result",
+    ],
+    calls_need_tools: true,
+    strict_turns: true,
+    refuses_blanks: true,
+    own_parts: true,
+    result_media: ResultMedia::Seen,
+    marks_failure: true,
+    forms: Forms::Unknown,
+    describes_forms: false,
+    ..Ways::PLAIN
+};
+
 impl Format for Messages {
     fn wire(&self) -> Wire {
         Wire::Messages
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &WAYS
+    }
+
+    fn cache_marks(&self) -> Option<&'static dyn CacheMarks> {
+        Some(&Marks)
     }
 
     crossing!(
@@ -52,14 +99,6 @@ impl Format for Messages {
         root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
         Ok(read::read_request(root)?)
-    }
-
-    fn names(&self) -> &'static [(&'static str, &'static str)] {
-        NAMES
-    }
-
-    fn too_long(&self) -> Option<&'static str> {
-        Some("prompt is too long")
     }
 
     fn is_own_tool(&self, kind: &str) -> bool {

@@ -3,7 +3,9 @@
 use super::names;
 use super::usage::Counts;
 use crate::canonical::{FinishKind, Usage};
+use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
+use crate::grammar::request::Turn;
 use crate::grammar::{
     Axis, CONTENT, Closes, Gather, List, Mark, NUMBER, Object, Piece, REASONING, Rule, STRING, Said,
 };
@@ -21,6 +23,20 @@ pub(super) static CONTENT_OF: Content = Content {
     alone: &[Kind::String],
     expected: "a string or an array of content blocks",
 };
+
+pub(super) static TURN: Turn = Turn {
+    content: &CONTENT_OF,
+    needs_content: true,
+    hides_plain: false,
+    calls: &[],
+};
+pub(super) static DRAWN: Drawn = Drawn::of(&[
+    ("max_tokens", Sample::MaxTokens),
+    ("temperature", Sample::Temperature),
+    ("top_p", Sample::TopP),
+    ("top_k", Sample::TopK),
+    ("stop_sequences", Sample::Stop),
+]);
 
 /// An event of a stream, or the count of a prompt's tokens.
 pub(super) static EVENT: Object = Object::of(&[

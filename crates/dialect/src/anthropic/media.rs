@@ -9,9 +9,8 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use super::body::Body;
 use super::write_parts::Place;
 use crate::data_url::{DataUrl, is_base64, is_data_url};
-use crate::exchange::{Inexpressible, Media, Profile, Source};
+use crate::exchange::{Inexpressible, Media, Source};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// Bytes of base64 that an image may have, at Anthropic and at AWS and Google
 /// (Anthropic's page on vision, limits).
@@ -51,8 +50,10 @@ pub(super) fn image(
                 format!("the image has {size} in base64, over this upstream's limit of {limit}");
             return Err(refuse(place, why));
         }
-        body.out.push_str("{\"type\":\"image\",\"source\":");
-        base64_source(media_type, data, &mut body.out);
+        write::text(&mut body.out, "type", "image");
+        write::object(&mut body.out, "source", |out| {
+            base64_source(media_type, data, out)
+        });
         return Ok(true);
     }
     if in_cloud {
@@ -60,8 +61,8 @@ pub(super) fn image(
         body.lose(place.path(""), why);
         return Ok(false);
     }
-    body.out.push_str("{\"type\":\"image\",\"source\":");
-    let written = reference(&source, &mut body.out);
+    write::text(&mut body.out, "type", "image");
+    let written = write::object(&mut body.out, "source", |out| reference(&source, out));
     if !written {
         body.lose(place.path(""), "text can't be an image");
     }
@@ -89,57 +90,53 @@ pub(super) fn document(
         }
         _ => {}
     }
-    body.out.push_str("{\"type\":\"document\",\"source\":");
-    match &source {
-        Source::Base64(data) if is_text => {
-            let Some(text) = decoded(data) else {
-                return Err(refuse(place, "the text is not UTF-8"));
-            };
-            text_source(&text, &mut body.out);
+    write::text(&mut body.out, "type", "document");
+    write::object(&mut body.out, "source", |out| {
+        match &source {
+            Source::Base64(data) if is_text => {
+                let Some(text) = decoded(data) else {
+                    return Err(refuse(place, "the text is not UTF-8"));
+                };
+                text_source(&text, out);
+            }
+            Source::Base64(data) => base64_source(&media_type, data, out),
+            Source::Text(text) => text_source(text, out),
+            _ => {
+                reference(&source, out);
+            }
         }
-        Source::Base64(data) => base64_source(&media_type, data, &mut body.out),
-        Source::Text(text) => text_source(text, &mut body.out),
-        _ => {
-            reference(&source, &mut body.out);
-        }
-    }
-    if let Some(name) = &media.name {
-        write::text(&mut body.out, "title", name);
-    }
+        Ok(())
+    })?;
+    write::text_if(&mut body.out, "title", media.name.as_deref());
     Ok(true)
 }
 
 fn in_cloud(body: &Body<'_>) -> bool {
-    matches!(
-        body.options.profile,
-        Profile::BedrockInvoke | Profile::VertexRaw
-    )
+    body.options.profile.is_in_cloud()
 }
 
 fn base64_source(media_type: &str, data: &str, out: &mut String) {
-    write::tagged(out, "base64");
+    write::text(out, "type", "base64");
     write::text(out, "media_type", media_type);
-    out.push_str(",\"data\":\"");
+    write::name(out, "data");
     // Base64 has nothing to escape.
-    out.push_str(data);
-    out.push_str("\"}");
+    write::quoted(out, |out| out.push_str(data));
 }
 
 fn text_source(text: &str, out: &mut String) {
-    out.push_str("{\"type\":\"text\",\"media_type\":\"text/plain\"");
+    write::text(out, "type", "text");
+    write::text(out, "media_type", "text/plain");
     write::text(out, "data", text);
-    out.push('}');
 }
 
 fn reference(source: &Source<'_>, out: &mut String) -> bool {
-    let (begin, text) = match source {
-        Source::Url(url) => ("{\"type\":\"url\",\"url\":", url),
-        Source::Id(id) => ("{\"type\":\"file\",\"file_id\":", id),
+    let (kind, member, text) = match source {
+        Source::Url(url) => ("url", "url", url),
+        Source::Id(id) => ("file", "file_id", id),
         Source::Base64(_) | Source::Text(_) => return false,
     };
-    out.push_str(begin);
-    write_json_string(text, out);
-    out.push('}');
+    write::text(out, "type", kind);
+    write::text(out, member, text);
     true
 }
 

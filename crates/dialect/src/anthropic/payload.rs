@@ -16,7 +16,7 @@ use crate::json::Value;
 use crate::payload::{Payload, PayloadError};
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
-    let kind = root.get("type").and_then(Value::as_str);
+    let kind = root.text("type");
     if matches!(kind.as_deref(), None | Some("error" | "")) {
         payload.error = error::read_error(root);
         if payload.error.is_some() {

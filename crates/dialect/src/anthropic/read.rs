@@ -1,55 +1,43 @@
 //! Reads a request into the typed form that crosses to other dialects.
 
+use super::grammar::DRAWN;
 use super::read_options::{self, Options};
 use super::read_parts;
 use crate::exchange::{ChatRequest, Message, Part, Role};
-use crate::fields::{boolean, field, integer, invalid, name_of, number, string};
-use crate::json::{Kind, Value};
+use crate::fields::{
+    array, boolean, by_name, field, invalid, list, missing, named, object, string,
+};
+use crate::json::Value;
 use crate::request::RequestError;
 
-const AT_LEAST_0: &str = "must be a whole number of at least 0";
-
 pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root));
-    }
+    object(root, "body")?;
     let mut request = ChatRequest::default();
     let mut options = Options::default();
     let mut model = None;
     let mut system = None;
     let mut messages = None;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         let name = name.as_ref();
-        let sampling = &mut request.sampling;
         match name {
-            "model" => model = Some(string(value, || name.to_owned())?),
+            "model" => model = Some(string(value, name)?),
             "system" => system = Some(value),
             "messages" => messages = Some(value),
-            "tools" => request.tools = read_options::tools(value)?,
+            "tools" => request.tools = list(value, || name.to_owned(), read_options::tool)?,
             "tool_choice" => read_options::tool_choice(value, &mut request)?,
-            "max_tokens" => sampling.max_tokens = Some(integer(value, name, AT_LEAST_0)?),
-            "temperature" => sampling.temperature = Some(number(value, name)?),
-            "top_p" => sampling.top_p = Some(number(value, name)?),
-            "top_k" => sampling.top_k = Some(integer(value, name, AT_LEAST_0)?),
-            "stop_sequences" => sampling.stop = read_options::strings(value, name)?,
             "stream" => request.stream = boolean(value, name)?,
             "metadata" => read_options::metadata(value, &mut request)?,
-            "service_tier" => request.service_tier = Some(string(value, || name.to_owned())?),
+            "service_tier" => request.service_tier = Some(string(value, name)?),
             "thinking" | "output_config" | "output_format" => {
                 options.member(name, value, &mut request)?;
             }
+            _ if DRAWN.read(&mut request.sampling, name, value)? => {}
             _ => request.extra.push(field(name, value)),
         }
     }
-    let missing = |name: &str| RequestError::Missing {
-        param: name.to_owned(),
-    };
     request.model = model.ok_or_else(|| missing("model"))?;
     request.reasoning = options.reasoning();
-    request
-        .extra
-        .sort_by(|left, right| left.name.cmp(&right.name));
+    by_name(&mut request.extra);
     if let Some(system) = system {
         request.messages.push(read_system(system)?);
     }
@@ -61,27 +49,21 @@ pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, Reque
 }
 
 fn read_system<'d>(value: Value<'d>) -> Result<Message<'d>, RequestError> {
-    Ok(Message {
-        role: Role::System,
-        name: None,
-        parts: read_parts::content(value, &|| "system".to_owned())?,
-        extra: Vec::new(),
-    })
+    Ok(Message::new(
+        Role::System,
+        read_parts::content(value, &|| "system".to_owned())?,
+    ))
 }
 
 fn read_messages<'d>(
     value: Value<'d>,
     messages: &mut Vec<Message<'d>>,
 ) -> Result<(), RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("messages", "an array", value));
-    }
+    array(value, "messages")?;
     for (position, message) in value.items().enumerate() {
         let path = |rest: &str| format!("messages[{position}]{rest}");
-        if message.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(path(""), "an object", message));
-        }
-        let missing = |rest: &str| RequestError::Missing { param: path(rest) };
+        object(message, || path(""))?;
+        let missing = |rest: &str| missing(|| path(rest));
         let role = message.get("role").ok_or_else(|| missing(".role"))?;
         let role = match string(role, || path(".role"))?.as_ref() {
             "user" => Role::User,
@@ -106,12 +88,10 @@ fn read_messages<'d>(
         if !parts.is_empty() || read.is_empty() {
             read.push((role, parts));
         }
-        messages.extend(read.into_iter().map(|(role, parts)| Message {
-            role,
-            name: None,
-            parts,
-            extra: Vec::new(),
-        }));
+        messages.extend(
+            read.into_iter()
+                .map(|(role, parts)| Message::new(role, parts)),
+        );
         if let Some(last) = messages.last_mut() {
             let known = |name: &str| matches!(name, "role" | "content");
             last.extra = read_parts::rest(message, known);

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::read_parts::{cache_marker, rest};
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::fields::{boolean, field, integer, invalid, name_of, string};
+use crate::fields::{
+    boolean, field, integer, invalid, missing, name_of, named, object, string, text_of,
+};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -25,9 +27,7 @@ impl<'d> Options<'d> {
         value: Value<'d>,
         request: &mut ChatRequest<'d>,
     ) -> Result<(), RequestError> {
-        if value.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(name, "an object", value));
-        }
+        object(value, name)?;
         match name {
             "thinking" => self.thinking(value, request),
             // The older name of `output_config.format`.
@@ -42,7 +42,7 @@ impl<'d> Options<'d> {
         request: &mut ChatRequest<'d>,
     ) -> Result<(), RequestError> {
         let kind = required(value, "thinking", "type")?;
-        match string(kind, || "thinking.type".to_owned())?.as_ref() {
+        match string(kind, "thinking.type")?.as_ref() {
             "enabled" => {
                 let budget = required(value, "thinking", "budget_tokens")?;
                 let at_least_0 = "must be a whole number of at least 0";
@@ -55,9 +55,9 @@ impl<'d> Options<'d> {
                 return Ok(());
             }
         }
-        let display = value.get("display").filter(|display| !display.is_null());
+        let display = value.some("display");
         if let Some(display) = display {
-            self.display = Some(string(display, || "thinking.display".to_owned())?);
+            self.display = Some(string(display, "thinking.display")?);
         }
         let known = |name: &str| matches!(name, "type" | "budget_tokens" | "display");
         for mut field in rest(value, known) {
@@ -104,9 +104,8 @@ impl<'d> Options<'d> {
 }
 
 fn required<'d>(of: Value<'d>, path: &str, name: &str) -> Result<Value<'d>, RequestError> {
-    of.get(name).ok_or_else(|| RequestError::Missing {
-        param: format!("{path}.{name}"),
-    })
+    of.get(name)
+        .ok_or_else(|| missing(|| format!("{path}.{name}")))
 }
 
 fn format<'d>(
@@ -132,24 +131,12 @@ fn format<'d>(
     Ok(())
 }
 
-pub(super) fn strings<'d>(value: Value<'d>, name: &str) -> Result<Vec<Cow<'d, str>>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(name, "an array of strings", value));
-    }
-    let item =
-        |(position, item): (usize, Value<'d>)| string(item, || format!("{name}[{position}]"));
-    value.items().enumerate().map(item).collect()
-}
-
 pub(super) fn metadata<'d>(
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
 ) -> Result<(), RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("metadata", "an object", value));
-    }
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    object(value, "metadata")?;
+    for (name, value) in named(value) {
         let path = || format!("metadata.{name}");
         match (name.as_ref(), value.as_str()) {
             ("user_id", _) => request.user = Some(string(value, path)?),
@@ -160,58 +147,47 @@ pub(super) fn metadata<'d>(
     Ok(())
 }
 
-pub(super) fn tools<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("tools", "an array", value));
-    }
-    let read = |(position, item)| tool(item, &|rest: &str| format!("tools[{position}]{rest}"));
-    value.items().enumerate().map(read).collect()
-}
-
-fn tool<'d>(value: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'d>, RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(""), "an object", value));
-    }
-    let get = |name: &str| value.get(name).filter(|value| !value.is_null());
-    let text = |name: &str| {
-        get(name)
-            .map(|value| string(value, || path(&format!(".{name}"))))
-            .transpose()
-    };
-    let missing = |rest: &str| RequestError::Missing { param: path(rest) };
-    let kind = text("type")?.filter(|kind| kind != "custom");
-    let schema = get("input_schema");
-    if let Some(schema) = schema.filter(|schema| schema.kind() != Kind::Object) {
-        let path = path(".input_schema");
-        return Err(RequestError::wrong_type(path, "an object", schema));
-    }
+pub(super) fn tool<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Tool<'d>, RequestError> {
+    let at = |name: &str| format!("{}.{name}", path());
+    let kind = text_of(object(value, path)?, "type", path)?.filter(|kind| kind != "custom");
+    let schema = value.some("input_schema");
+    let schema = schema.map(|schema| object(schema, || at("input_schema")));
+    let schema = schema.transpose()?;
     if kind.is_none() && schema.is_none() {
-        return Err(missing(".input_schema"));
+        return Err(missing(|| at("input_schema")));
     }
-    let name = match (text("name")?, &kind) {
+    let name = match (text_of(value, "name", path)?, &kind) {
         (Some(name), _) => name,
         (None, Some(_)) => Cow::Borrowed(""),
-        (None, None) => return Err(missing(".name")),
+        (None, None) => return Err(missing(|| at("name"))),
     };
-    let strict = get("strict")
-        .map(|strict| boolean(strict, &path(".strict")))
-        .transpose()?;
-    let cache = get("cache_control").map(|marker| cache_marker(marker, &|| path(".cache_control")));
+    let strict = value.some("strict");
+    let cache = value.some("cache_control");
+    let known = [
+        "type",
+        "name",
+        "description",
+        "input_schema",
+        "strict",
+        "cache_control",
+    ];
     let extra = match kind {
         Some(_) => Vec::new(),
-        None => rest(value, |name| {
-            matches!(
-                name,
-                "type" | "name" | "description" | "input_schema" | "strict" | "cache_control"
-            )
-        }),
+        None => rest(value, |name| known.contains(&name)),
     };
     Ok(Tool {
         name,
-        description: text("description")?,
+        description: text_of(value, "description", path)?,
         parameters: schema.map(|schema| Cow::Borrowed(schema.raw())),
-        strict,
-        cache: cache.transpose()?,
+        strict: strict
+            .map(|strict| boolean(strict, &at("strict")))
+            .transpose()?,
+        cache: cache
+            .map(|marker| cache_marker(marker, &|| at("cache_control")))
+            .transpose()?,
         builtin: kind.map(|kind| (kind, Cow::Borrowed(value.raw()))),
         extra,
     })
@@ -221,17 +197,15 @@ pub(super) fn tool_choice<'d>(
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
 ) -> Result<(), RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("tool_choice", "an object", value));
-    }
+    object(value, "tool_choice")?;
     let kind = required(value, "tool_choice", "type")?;
-    let choice = match string(kind, || "tool_choice.type".to_owned())?.as_ref() {
+    let choice = match string(kind, "tool_choice.type")?.as_ref() {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
         "none" => ToolChoice::None,
         "tool" => {
             let name = required(value, "tool_choice", "name")?;
-            ToolChoice::Tool(string(name, || "tool_choice.name".to_owned())?)
+            ToolChoice::Tool(string(name, "tool_choice.name")?)
         }
         _ => {
             let reason = "must be 'auto', 'any', 'tool' or 'none'";
@@ -240,7 +214,7 @@ pub(super) fn tool_choice<'d>(
     };
     request.tool_choice = Some(choice);
     const SERIAL: &str = "disable_parallel_tool_use";
-    if let Some(serial) = value.get(SERIAL).filter(|serial| !serial.is_null()) {
+    if let Some(serial) = value.some(SERIAL) {
         let serial = boolean(serial, "tool_choice.disable_parallel_tool_use")?;
         request.parallel_tool_calls = Some(!serial);
     }

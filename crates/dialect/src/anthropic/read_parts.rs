@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use super::blocks;
 use crate::canonical::Field;
 use crate::exchange::{CacheMarker, Content, Media, Message, Part, Source, ToolCall, ToolResult};
-use crate::fields::{boolean, field, name_of, string};
+use crate::fields::{
+    boolean, by_name, field, list, named, need, need_text, object, string, text_of,
+};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -16,13 +18,7 @@ type Path<'p> = &'p dyn Fn() -> String;
 pub(super) fn content<'d>(value: Value<'d>, path: Path<'_>) -> Result<Vec<Part<'d>>, RequestError> {
     match value.kind() {
         Kind::String => Ok(vec![Part::text(string(value, path)?)]),
-        Kind::Array => {
-            let mut parts = Vec::with_capacity(value.items().count());
-            for (position, item) in value.items().enumerate() {
-                parts.push(block(item, &|| format!("{}[{position}]", path()))?);
-            }
-            Ok(parts)
-        }
+        Kind::Array => list(value, path, block),
         _ => {
             let expected = "a string or an array of content blocks";
             Err(RequestError::wrong_type(path(), expected, value))
@@ -31,29 +27,26 @@ pub(super) fn content<'d>(value: Value<'d>, path: Path<'_>) -> Result<Vec<Part<'
 }
 
 fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", value));
-    }
-    let reader = Block { value, path };
-    let kind = reader.text("type")?;
+    let at = |name: &str| format!("{}.{name}", path());
+    let text = |name: &str| need_text(value, name, path);
+    let optional = |name: &str| text_of(value, name, path);
+    let kind = text("type")?;
     let (content, known): (_, &[&str]) = match kind.as_ref() {
         "text" => {
             let citations = value.get("citations");
             let content = Content::Text {
-                text: reader.text("text")?,
+                text: text("text")?,
                 citations: citations.map(blocks::citations).unwrap_or_default(),
             };
             (content, &["text", "citations"])
         }
         "image" => (
-            reader
-                .media()?
-                .map_or_else(|| opaque(&kind, value), Content::Image),
+            media(value, path)?.map_or_else(|| opaque(&kind, value), Content::Image),
             &["source"],
         ),
         "document" => {
-            let media = reader.media()?;
-            let title = reader.optional("title")?;
+            let media = media(value, path)?;
+            let title = optional("title")?;
             let content = media.map_or_else(
                 || opaque(&kind, value),
                 |media| {
@@ -65,15 +58,18 @@ fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError>
             );
             (content, &["source", "title"])
         }
-        "tool_use" => (Content::ToolCall(reader.call()?), &["id", "name", "input"]),
+        "tool_use" => (
+            Content::ToolCall(call(value, path)?),
+            &["id", "name", "input"],
+        ),
         "tool_result" => (
-            Content::ToolResult(reader.result()?),
+            Content::ToolResult(result(value, path)?),
             &["tool_use_id", "content", "is_error"],
         ),
         "thinking" => {
-            let signature = reader.optional("signature")?;
+            let signature = optional("signature")?;
             let content = Content::Reasoning {
-                text: reader.text("thinking")?,
+                text: text("thinking")?,
                 signature: signature.filter(|signature| !signature.is_empty()),
                 redacted: None,
             };
@@ -83,7 +79,7 @@ fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError>
             let content = Content::Reasoning {
                 text: Cow::Borrowed(""),
                 signature: None,
-                redacted: Some(reader.text("data")?),
+                redacted: Some(text("data")?),
             };
             (content, &["data"])
         }
@@ -92,10 +88,8 @@ fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError>
     if matches!(content, Content::Opaque { .. }) {
         return Ok(Part::new(content));
     }
-    let marker = value
-        .get("cache_control")
-        .filter(|marker| !marker.is_null());
-    let marker = marker.map(|marker| cache_marker(marker, &|| format!("{}.cache_control", path())));
+    let marker = value.some("cache_control");
+    let marker = marker.map(|marker| cache_marker(marker, &|| at("cache_control")));
     Ok(Part {
         content,
         cache: marker.transpose()?,
@@ -112,103 +106,50 @@ fn opaque<'d>(kind: &str, value: Value<'d>) -> Content<'d> {
     }
 }
 
-struct Block<'d, 'p> {
-    value: Value<'d>,
-    path: Path<'p>,
+/// A medium; none where its source is of a form that only Anthropic has.
+fn media<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Media<'d>>, RequestError> {
+    let source = need(value, "source", path)?;
+    let text = |name: &str| need_text(source, name, || format!("{}.source", path()));
+    let (source, media_type) = match text("type")?.as_ref() {
+        "base64" => (Source::Base64(text("data")?), text("media_type")?),
+        "url" => (Source::Url(text("url")?), Cow::Borrowed("")),
+        "file" => (Source::Id(text("file_id")?), Cow::Borrowed("")),
+        "text" => {
+            let told = source.some("media_type").map(|_| text("media_type"));
+            let media_type = told.unwrap_or(Ok(Cow::Borrowed("text/plain")))?;
+            (Source::Text(text("data")?), media_type)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Media {
+        source,
+        media_type,
+        name: None,
+        detail: None,
+    }))
 }
 
-impl<'d> Block<'d, '_> {
-    fn path(&self, name: &str) -> String {
-        format!("{}.{name}", (self.path)())
-    }
+fn call<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolCall<'d>, RequestError> {
+    let input = object(need(value, "input", path)?, || path() + ".input")?;
+    Ok(ToolCall {
+        id: need_text(value, "id", path)?,
+        name: need_text(value, "name", path)?,
+        arguments: Cow::Borrowed(input.raw()),
+        custom: false,
+    })
+}
 
-    fn required(&self, of: Value<'d>, name: &str) -> Result<Value<'d>, RequestError> {
-        of.get(name).ok_or_else(|| RequestError::Missing {
-            param: self.path(name),
-        })
-    }
-
-    fn text(&self, name: &str) -> Result<Cow<'d, str>, RequestError> {
-        string(self.required(self.value, name)?, || self.path(name))
-    }
-
-    fn optional(&self, name: &str) -> Result<Option<Cow<'d, str>>, RequestError> {
-        let value = self.value.get(name).filter(|value| !value.is_null());
-        value
-            .map(|value| string(value, || self.path(name)))
-            .transpose()
-    }
-
-    /// A medium; none where its source is of a form that only Anthropic has.
-    fn media(&self) -> Result<Option<Media<'d>>, RequestError> {
-        let source = self.required(self.value, "source")?;
-        if source.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(
-                self.path("source"),
-                "an object",
-                source,
-            ));
-        }
-        let reader = Block {
-            value: source,
-            path: &|| self.path("source"),
-        };
-        let kind = reader.text("type")?;
-        let (source, media_type) = match kind.as_ref() {
-            "base64" => (
-                Source::Base64(reader.text("data")?),
-                reader.text("media_type")?,
-            ),
-            "url" => (Source::Url(reader.text("url")?), Cow::Borrowed("")),
-            "file" => (Source::Id(reader.text("file_id")?), Cow::Borrowed("")),
-            "text" => (
-                Source::Text(reader.text("data")?),
-                reader
-                    .optional("media_type")?
-                    .unwrap_or(Cow::Borrowed("text/plain")),
-            ),
-            _ => return Ok(None),
-        };
-        Ok(Some(Media {
-            source,
-            media_type,
-            name: None,
-            detail: None,
-        }))
-    }
-
-    fn call(&self) -> Result<ToolCall<'d>, RequestError> {
-        let input = self.required(self.value, "input")?;
-        if input.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(
-                self.path("input"),
-                "an object",
-                input,
-            ));
-        }
-        Ok(ToolCall {
-            id: self.text("id")?,
-            name: self.text("name")?,
-            arguments: Cow::Borrowed(input.raw()),
-            custom: false,
-        })
-    }
-
-    fn result(&self) -> Result<ToolResult<'d>, RequestError> {
-        let given = self.value.get("content").filter(|given| !given.is_null());
-        let parts = given.map(|given| content(given, &|| self.path("content")));
-        let failed = self
-            .value
-            .get("is_error")
-            .filter(|failed| !failed.is_null());
-        let failed = failed.map(|failed| boolean(failed, &self.path("is_error")));
-        Ok(ToolResult {
-            call_id: self.text("tool_use_id")?,
-            name: None,
-            parts: parts.transpose()?.unwrap_or_default(),
-            is_error: failed.transpose()?.unwrap_or_default(),
-        })
-    }
+fn result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, RequestError> {
+    let parts = value.some("content");
+    let parts = parts.map(|given| content(given, &|| path() + ".content"));
+    let failed = value.some("is_error");
+    let failed = failed.map(|failed| boolean(failed, &(path() + ".is_error")));
+    Ok(ToolResult {
+        call_id: need_text(value, "tool_use_id", path)?,
+        name: None,
+        parts: parts.transpose()?.unwrap_or_default(),
+        is_error: failed.transpose()?.unwrap_or_default(),
+    })
 }
 
 pub(super) fn is_result(part: &Part<'_>) -> bool {
@@ -241,23 +182,14 @@ pub(super) fn cache_marker<'d>(
     value: Value<'d>,
     path: Path<'_>,
 ) -> Result<CacheMarker<'d>, RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", value));
-    }
-    let ttl = value.get("ttl").filter(|ttl| !ttl.is_null());
-    let ttl = ttl.map(|ttl| string(ttl, || format!("{}.ttl", path())));
-    Ok(CacheMarker {
-        ttl: ttl.transpose()?,
-    })
+    let ttl = text_of(object(value, path)?, "ttl", path)?;
+    Ok(CacheMarker { ttl })
 }
 
 /// All members that are neither null nor known, sorted by name.
 pub(super) fn rest(value: Value<'_>, known: impl Fn(&str) -> bool) -> Vec<Field> {
-    let mut rest: Vec<Field> = value
-        .members()
-        .filter(|(key, value)| !value.is_null() && !known(&name_of(*key)))
-        .map(|(key, value)| field(&name_of(key), value))
-        .collect();
-    rest.sort_by(|left, right| left.name.cmp(&right.name));
+    let rest = named(value).filter(|(name, _)| !known(name));
+    let mut rest: Vec<Field> = rest.map(|(name, value)| field(&name, value)).collect();
+    by_name(&mut rest);
     rest
 }

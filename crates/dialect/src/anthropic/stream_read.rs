@@ -41,7 +41,7 @@ impl ReadStream for StreamReader {
         if self.ended {
             return Ok(());
         }
-        let kind = root.get("type").and_then(Value::as_str);
+        let kind = root.text("type");
         match kind.as_deref().or(event).unwrap_or_default() {
             "message_start" => self.start(root, out),
             "content_block_start" => self.block_start(root, out),
@@ -99,10 +99,10 @@ impl StreamReader {
             return Ok(());
         }
         let text = |name: &str| {
-            let value = message.get(name).and_then(Value::as_str);
+            let value = message.text(name);
             value.unwrap_or_default().into_owned()
         };
-        let usage = message.get("usage").filter(|usage| !usage.is_null());
+        let usage = message.some("usage");
         usage.map_or(Ok(()), |usage| self.counts.take(usage))?;
         out.push(StreamEvent::Start {
             id: text("id"),
@@ -121,7 +121,7 @@ impl StreamReader {
         let index = index(root)?;
         let block = object(root, "content_block")?;
         let text = |name: &str| {
-            let value = block.get(name).and_then(Value::as_str);
+            let value = block.text(name);
             value.unwrap_or_default().into_owned()
         };
         let mut input = None;
@@ -131,7 +131,7 @@ impl StreamReader {
                 deltas.push(Delta::Text(text("text")));
                 let citations = block.get("citations").into_iter();
                 let citations = citations.flat_map(|citations| citations.items());
-                deltas.extend(citations.map(|c| Delta::Citation(blocks::owned_citation(c))));
+                deltas.extend(citations.map(|c| Delta::Citation(blocks::citation(c).into_owned())));
                 Some(PartKind::Text)
             }
             "thinking" => {
@@ -162,22 +162,17 @@ impl StreamReader {
         let part = kind.map(|kind| {
             let part = self.next;
             self.next += 1;
-            out.push(StreamEvent::PartStart {
-                choice: 0,
-                part,
-                kind,
-            });
+            out.push(StreamEvent::begin(0, part, kind));
             part
         });
         self.open.push(Block { index, part, input });
         if let Some(part) = part {
-            out.extend(deltas.into_iter().filter(says_something).map(|delta| {
-                StreamEvent::PartDelta {
-                    choice: 0,
-                    part,
-                    delta,
-                }
-            }));
+            out.extend(
+                deltas
+                    .into_iter()
+                    .filter(says_something)
+                    .map(|delta| StreamEvent::delta(0, part, delta)),
+            );
         }
         Ok(())
     }
@@ -202,25 +197,21 @@ impl StreamReader {
             }
             None => Ok(String::new()),
         };
-        let kind = given.get("type").and_then(Value::as_str);
+        let kind = given.text("type");
         let delta = match kind.as_deref().unwrap_or_default() {
             "text_delta" => Delta::Text(text("text")?),
             "thinking_delta" => Delta::Text(text("thinking")?),
             "signature_delta" => Delta::Signature(text("signature")?),
             "input_json_delta" => Delta::Text(text("partial_json")?),
             "citations_delta" => match given.get("citation") {
-                Some(citation) => Delta::Citation(blocks::owned_citation(citation)),
+                Some(citation) => Delta::Citation(blocks::citation(citation).into_owned()),
                 None => return Ok(()),
             },
             _ => return Ok(()),
         };
         if says_something(&delta) {
             block.input = None;
-            out.push(StreamEvent::PartDelta {
-                choice: 0,
-                part,
-                delta,
-            });
+            out.push(StreamEvent::delta(0, part, delta));
         }
         Ok(())
     }
@@ -231,7 +222,7 @@ impl StreamReader {
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
         let delta = object(root, "delta")?;
-        let text = |name: &str| delta.get(name).and_then(Value::as_str);
+        let text = |name: &str| delta.text(name);
         if let Some(reason) = text("stop_reason").filter(|_| !self.finished) {
             let sequence = text("stop_sequence").map(Into::into);
             let finish: Finish = names::finish(&reason, sequence);
@@ -239,7 +230,7 @@ impl StreamReader {
             self.finished = true;
             out.push(StreamEvent::Finish { choice: 0, finish });
         }
-        if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+        if let Some(usage) = root.some("usage") {
             self.counts.take(usage)?;
             out.push(StreamEvent::Usage(self.counts.usage()));
         }
@@ -258,12 +249,12 @@ fn close(block: Block, out: &mut Vec<StreamEvent>) {
     let Some(part) = block.part else {
         return;
     };
-    out.extend(block.input.map(|input| StreamEvent::PartDelta {
-        choice: 0,
-        part,
-        delta: Delta::Text(input),
-    }));
-    out.push(StreamEvent::PartEnd { choice: 0, part });
+    out.extend(
+        block
+            .input
+            .map(|input| StreamEvent::delta(0, part, Delta::Text(input))),
+    );
+    out.push(StreamEvent::end(0, part));
 }
 
 fn says_something(delta: &Delta) -> bool {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::answer::{begin_message, write_stop};
+use super::answer::{End, message, write_stop};
 use super::usage::write_usage;
 use super::{blocks, error};
 use crate::canonical::Usage;
@@ -10,7 +10,6 @@ use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// A part that has begun and not ended.
 struct Open {
@@ -98,13 +97,15 @@ impl StreamWriter {
             return;
         }
         let mut data = String::with_capacity(384);
-        data.push_str("{\"type\":\"message_start\",\"message\":");
-        begin_message(id, model, &self.context, &mut data);
-        data.push_str("],");
-        write_stop(None, false, &mut data);
-        data.push_str(",\"usage\":");
-        write_usage(&self.usage.unwrap_or_default(), &mut data);
-        data.push_str("}}");
+        let end = End {
+            usage: self.usage.unwrap_or_default(),
+            ..End::default()
+        };
+        write::typed(&mut data, "message_start", |out| {
+            write::object(out, "message", |out| {
+                message((id, model), &self.context, end, out, |_| {});
+            });
+        });
         out.push(data.into());
     }
 
@@ -132,21 +133,22 @@ impl StreamWriter {
         }
         open.index = Some(next);
         self.next += 1;
-        let mut data = block_event("content_block_start", next, "\"content_block\":");
-        match &open.kind {
-            PartKind::Text | PartKind::Refusal => data.push_str("{\"type\":\"text\",\"text\":\"\""),
-            PartKind::Reasoning => {
-                data.push_str("{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"");
-            }
-            PartKind::ToolCall { id, name, .. } => {
-                write::tagged(&mut data, "tool_use");
-                write::text(&mut data, "id", &blocks::call_id(id));
-                write::text(&mut data, "name", name);
-                data.push_str(",\"input\":{}");
-            }
-        }
-        data.push_str("}}");
-        out.push(data.into());
+        out.push(block_start(next, |out| {
+            write::braces(out, |out| match &open.kind {
+                PartKind::Text | PartKind::Refusal => blocks::text("", [].iter(), out),
+                PartKind::Reasoning => {
+                    write::text(out, "type", "thinking");
+                    write::text(out, "thinking", "");
+                    write::text(out, "signature", "");
+                }
+                PartKind::ToolCall { id, name, .. } => {
+                    write::text(out, "type", "tool_use");
+                    write::text(out, "id", &blocks::call_id(id));
+                    write::text(out, "name", name);
+                    write::object(out, "input", |_| {});
+                }
+            });
+        }));
         next
     }
 
@@ -154,7 +156,7 @@ impl StreamWriter {
         let Some(open) = self.open.get_mut(at) else {
             return;
         };
-        let (begin, text) = match (delta, &open.kind) {
+        let (piece, text) = match (delta, &open.kind) {
             (Delta::Redacted(data), _) => {
                 open.redacted.push_str(data);
                 return;
@@ -166,17 +168,16 @@ impl StreamWriter {
             (Delta::Citation(citation), _) => {
                 if blocks::can_write(citation) {
                     let index = self.block_start(at, out);
-                    let mut data = block_event("content_block_delta", index, CITATION);
-                    blocks::write_citation(citation, &mut data);
-                    data.push_str("}}");
-                    out.push(data.into());
+                    out.push(block_delta(index, CITATION, 256, |out| {
+                        blocks::write_citation(citation, out);
+                    }));
                 }
                 return;
             }
             _ => return,
         };
         let index = self.block_start(at, out);
-        out.push(text_delta(index, begin, text));
+        out.push(text_delta(index, piece, text));
     }
 
     fn part_end(&mut self, at: usize, out: &mut Vec<Bytes>) {
@@ -194,10 +195,9 @@ impl StreamWriter {
         if hidden {
             let index = self.next;
             self.next += 1;
-            let mut data = block_event("content_block_start", index, "\"content_block\":");
-            blocks::write_redacted(&open.redacted, &mut data);
-            data.push('}');
-            out.push(data.into());
+            out.push(block_start(index, |out| {
+                blocks::redacted(&open.redacted, out)
+            }));
             out.push(block_stop(index));
         }
     }
@@ -207,44 +207,72 @@ impl StreamWriter {
         while !self.open.is_empty() {
             self.part_end(0, out);
         }
+        let end = End {
+            finish: self.finish.as_ref(),
+            refused: self.refused,
+            usage: self.usage.unwrap_or_default(),
+        };
         let mut data = String::with_capacity(224);
-        data.push_str("{\"type\":\"message_delta\",\"delta\":{");
-        write_stop(self.finish.as_ref(), self.refused, &mut data);
-        data.push_str("},\"usage\":");
-        write_usage(&self.usage.unwrap_or_default(), &mut data);
-        data.push('}');
+        write::typed(&mut data, "message_delta", |out| {
+            write::object(out, "delta", |out| write_stop(&end, out));
+            write_usage(&end.usage, out);
+        });
         out.push(data.into());
-        out.push(Bytes::from_static(b"{\"type\":\"message_stop\"}"));
+        out.push(message_stop());
     }
 }
 
-pub(super) const TEXT: &str = "\"delta\":{\"type\":\"text_delta\",\"text\":";
-pub(super) const THINKING: &str = "\"delta\":{\"type\":\"thinking_delta\",\"thinking\":";
-pub(super) const INPUT: &str = "\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":";
-pub(super) const SIGNATURE: &str = "\"delta\":{\"type\":\"signature_delta\",\"signature\":";
-pub(super) const CITATION: &str = "\"delta\":{\"type\":\"citations_delta\",\"citation\":";
-
-/// A `content_block_delta` with that text.
-pub(super) fn text_delta(index: u32, begin: &str, text: &str) -> Bytes {
-    let mut data = block_event("content_block_delta", index, begin);
-    data.reserve(text.len() + 4);
-    write_json_string(text, &mut data);
-    data.push_str("}}");
-    data.into()
+pub(super) fn message_stop() -> Bytes {
+    Bytes::from_static(br#"{"type":"message_stop"}"#)
 }
 
-pub(super) fn block_event(name: &str, index: u32, begin: &str) -> String {
-    use std::fmt::Write;
+/// What a delta is: its type, and the member that holds the piece.
+pub(super) type Piece = (&'static str, &'static str);
 
-    let mut data = String::with_capacity(144);
-    // Writing into a String can't fail.
-    let _ = write!(data, "{{\"type\":\"{name}\",\"index\":{index},{begin}");
-    data
+pub(super) const TEXT: Piece = ("text_delta", "text");
+pub(super) const THINKING: Piece = ("thinking_delta", "thinking");
+pub(super) const INPUT: Piece = ("input_json_delta", "partial_json");
+pub(super) const SIGNATURE: Piece = ("signature_delta", "signature");
+pub(super) const CITATION: Piece = ("citations_delta", "citation");
+
+/// A `content_block_delta` with that text.
+pub(super) fn text_delta(index: u32, piece: Piece, text: &str) -> Bytes {
+    block_delta(index, piece, text.len(), |out| write::string(out, text))
+}
+
+/// A `content_block_delta` with a piece as the next value.
+pub(super) fn block_delta(
+    index: u32,
+    (kind, member): Piece,
+    room: usize,
+    piece: impl FnOnce(&mut String),
+) -> Bytes {
+    block_event("content_block_delta", index, room, |out| {
+        write::object(out, "delta", |out| {
+            write::text(out, "type", kind);
+            write::name(out, member);
+            piece(out);
+        });
+    })
+}
+
+/// A `content_block_start` with a block as the next value.
+pub(super) fn block_start(index: u32, block: impl FnOnce(&mut String)) -> Bytes {
+    block_event("content_block_start", index, 64, |out| {
+        write::name(out, "content_block");
+        block(out);
+    })
 }
 
 pub(super) fn block_stop(index: u32) -> Bytes {
-    let mut data = block_event("content_block_stop", index, "");
-    data.pop();
-    data.push('}');
+    block_event("content_block_stop", index, 0, |_| {})
+}
+
+fn block_event(name: &str, index: u32, room: usize, more: impl FnOnce(&mut String)) -> Bytes {
+    let mut data = String::with_capacity(144 + room);
+    write::typed(&mut data, name, |out| {
+        write::number(out, "index", index.into());
+        more(out);
+    });
     data.into()
 }

@@ -4,9 +4,12 @@
 use bytes::Bytes;
 
 use super::error::read_error;
-use super::stream_write::{CITATION, INPUT, SIGNATURE, TEXT, THINKING, block_event, block_stop};
+use super::stream_write::{
+    CITATION, INPUT, Piece, SIGNATURE, TEXT, THINKING, block_delta, block_start, block_stop,
+    message_stop,
+};
 use crate::contract::failure::ConvertError;
-use crate::json::{Document, Kind, Value, write_json_string};
+use crate::json::{Document, Kind, Value, json_string, write};
 use crate::payload::PayloadError;
 
 /// What the end of a stream tells, and not its start.
@@ -28,40 +31,35 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
             ConvertError::Empty
         });
     };
-    let mut start = String::from("{\"type\":\"message_start\",\"message\":");
-    write_with(message, &mut start, |name| match name {
-        "content" => Some("[]"),
-        name if AT_END.contains(&name) => Some("null"),
-        _ => None,
+    let mut start = String::new();
+    write::typed(&mut start, "message_start", |out| {
+        write::name(out, "message");
+        write_with(message, out, |name| match name {
+            "content" => Some("[]"),
+            name if AT_END.contains(&name) => Some("null"),
+            _ => None,
+        });
     });
-    start.push('}');
     let mut out = vec![start.into()];
     for (index, block) in (0..).zip(content.items()) {
         unfold_block(index, block, &mut out);
     }
-    let mut end = String::from("{\"type\":\"message_delta\",\"delta\":{");
-    for (position, name) in AT_END.into_iter().enumerate() {
-        let value = message.get(name);
-        // The first two are always there.
-        if position > 1 && value.is_none() {
-            continue;
-        }
-        if position > 0 {
-            end.push(',');
-        }
-        write_json_string(name, &mut end);
-        end.push(':');
-        end.push_str(value.map_or("null", |value| value.raw()));
-    }
-    end.push_str("},\"usage\":");
-    end.push_str(
-        message
-            .get("usage")
-            .map_or("{\"output_tokens\":0}", |usage| usage.raw()),
-    );
-    end.push('}');
+    let mut end = String::new();
+    write::typed(&mut end, "message_delta", |out| {
+        write::object(out, "delta", |out| {
+            for (position, name) in AT_END.into_iter().enumerate() {
+                // The first two are always there.
+                let value = message.get(name).map(|value| value.raw());
+                if let Some(value) = value.or((position < 2).then_some("null")) {
+                    write::raw(out, name, value);
+                }
+            }
+        });
+        let usage = message.get("usage").map(|usage| usage.raw());
+        write::raw(out, "usage", usage.unwrap_or(r#"{"output_tokens":0}"#));
+    });
     out.push(end.into());
-    out.push(Bytes::from_static(b"{\"type\":\"message_stop\"}"));
+    out.push(message_stop());
     Ok(out)
 }
 
@@ -71,7 +69,7 @@ fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
         .and_then(Value::as_str)
         .unwrap_or_default();
     // Each member that is sent apart: what the start has in its place, and its delta.
-    let apart: &[(&str, &str, &str)] = match kind.as_ref() {
+    let apart: &[(&str, &str, Piece)] = match kind.as_ref() {
         "text" => &[("text", "\"\"", TEXT), ("citations", "[]", CITATION)],
         "thinking" => &[
             ("thinking", "\"\"", THINKING),
@@ -81,50 +79,39 @@ fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
         _ => &[],
     };
     let present = |name: &str| block.get(name).filter(|value| !value.is_null());
-    let mut start = block_event("content_block_start", index, "\"content_block\":");
-    write_with(block, &mut start, |name| {
-        let found = apart
-            .iter()
-            .find(|(of, ..)| *of == name && present(name).is_some());
-        found.map(|(_, instead, _)| *instead)
-    });
-    start.push('}');
-    out.push(start.into());
-    for (name, _, begin) in apart {
+    out.push(block_start(index, |out| {
+        write_with(block, out, |name| {
+            let found = apart
+                .iter()
+                .find(|(of, ..)| *of == name && present(name).is_some());
+            found.map(|(_, instead, _)| *instead)
+        });
+    }));
+    for (name, _, piece) in apart {
         let Some(value) = present(name) else {
             continue;
         };
-        let mut delta = |json: &dyn Fn(&mut String)| {
-            let mut data = block_event("content_block_delta", index, begin);
-            json(&mut data);
-            data.push_str("}}");
-            out.push(data.into());
+        let mut delta = |json: &str| {
+            out.push(block_delta(index, *piece, json.len(), |out| {
+                write::value(out, json)
+            }));
         };
         match value.kind() {
-            Kind::Array => {
-                for item in value.items() {
-                    delta(&|data| data.push_str(item.raw()));
-                }
-            }
-            Kind::Object => delta(&|data| write_json_string(value.raw(), data)),
+            Kind::Array => value.items().for_each(|item| delta(item.raw())),
+            Kind::Object => delta(&json_string(value.raw())),
             _ if value.is_str("") => {}
-            _ => delta(&|data| data.push_str(value.raw())),
+            _ => delta(value.raw()),
         }
     }
     out.push(block_stop(index));
 }
 
-/// Appends an object with some of its values replaced.
+/// Writes an object with some of its values replaced as the next value.
 fn write_with(object: Value<'_>, out: &mut String, instead: impl Fn(&str) -> Option<&'static str>) {
-    out.push('{');
-    for (position, (key, value)) in object.members().enumerate() {
-        if position > 0 {
-            out.push(',');
+    write::braces(out, |out| {
+        for (key, value) in object.members() {
+            let name = key.as_str().unwrap_or_default();
+            write::kept(out, key, instead(&name).unwrap_or(value.raw()));
         }
-        out.push_str(key.raw());
-        out.push(':');
-        let name = key.as_str().unwrap_or_default();
-        out.push_str(instead(&name).unwrap_or(value.raw()));
-    }
-    out.push('}');
+    });
 }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::canonical::Usage;
+use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -61,31 +62,25 @@ fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> 
     Ok(())
 }
 
-/// Appends a `usage`.
+/// Writes the member `usage`.
 pub(super) fn write_usage(usage: &Usage, out: &mut String) {
-    use std::fmt::Write;
-
     let cached = usage.cached_input + usage.cache_write;
-    // Writing into a String can't fail.
-    let _ = write!(
-        out,
-        "{{\"input_tokens\":{},\"cache_creation_input_tokens\":{},\"cache_read_input_tokens\":{},\"output_tokens\":{}",
-        usage.input.saturating_sub(cached),
-        usage.cache_write,
-        usage.cached_input,
-        usage.output
-    );
-    if usage.reasoning > 0 {
-        let _ = write!(
-            out,
-            ",\"output_tokens_details\":{{\"thinking_tokens\":{}}}",
-            usage.reasoning
-        );
-    }
-    out.push('}');
+    write::object(out, "usage", |out| {
+        write::number(out, "input_tokens", usage.input.saturating_sub(cached));
+        write::number(out, "cache_creation_input_tokens", usage.cache_write);
+        write::number(out, "cache_read_input_tokens", usage.cached_input);
+        write::number(out, "output_tokens", usage.output);
+        if usage.reasoning > 0 {
+            write::object(out, "output_tokens_details", |out| {
+                write::number(out, "thinking_tokens", usage.reasoning);
+            });
+        }
+    });
 }
 
 /// The answer of `/v1/messages/count_tokens`: `{"input_tokens":N}`.
 pub fn count_tokens_body(tokens: u64) -> Bytes {
-    format!("{{\"input_tokens\":{tokens}}}").into()
+    let mut out = String::new();
+    write::braces(&mut out, |out| write::number(out, "input_tokens", tokens));
+    out.into()
 }

@@ -1,37 +1,22 @@
 //! Writes a request of any dialect as one of Anthropic's messages.
 
 use super::body::Body;
-use super::write_messages::Conversation;
-use super::{write_options, write_thinking, write_tools};
+use super::{write_messages, write_options, write_thinking, write_tools};
 use crate::exchange::{ChatRequest, Inexpressible, Profile, WriteOptions, Written};
-use crate::json::write;
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut body = Body {
-        out: String::with_capacity(1024),
-        options,
-        lost: Vec::new(),
-    };
-    body.out.push('{');
+    let mut body = Body::new(options, (), 1024);
     envelope(request, &mut body);
     write_thinking::limits(request, &mut body);
-    Conversation::new(request, &mut body)?.write()?;
+    write_messages::conversation(request, &mut body)?;
     write_tools::tools(request, &mut body)?;
     write_options::sampling(request, &mut body);
     write_thinking::output(request, &mut body);
     write_options::rest(request, &mut body);
-    for (name, value) in &options.set {
-        write::raw(&mut body.out, name, value);
-    }
-    body.out.push('}');
-    Ok(Written {
-        body: body.out.into(),
-        lost: body.lost,
-        back: Default::default(),
-    })
+    Ok(body.finish())
 }
 
 /// What the clouds have in the path, and in the body instead. Google's path says that a stream
@@ -39,12 +24,12 @@ pub(crate) fn write_request(
 fn envelope(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let options = body.options;
     match options.profile {
-        Profile::BedrockInvoke => body.text("anthropic_version", "bedrock-2023-05-31"),
-        Profile::VertexRaw => body.text("anthropic_version", "vertex-2023-10-16"),
-        _ if options.model.is_empty() => body.text("model", &request.model),
-        _ => body.text("model", &options.model),
+        Profile::BedrockInvoke => body.text("anthropic_version", Some("bedrock-2023-05-31")),
+        Profile::VertexRaw => body.text("anthropic_version", Some("vertex-2023-10-16")),
+        _ if options.model.is_empty() => body.text("model", Some(&request.model)),
+        _ => body.text("model", Some(&options.model)),
     }
     if options.stream && options.profile != Profile::BedrockInvoke {
-        body.json("stream", "true");
+        body.plain("stream", Some(true));
     }
 }

@@ -1,9 +1,8 @@
 //! Writes how tokens are drawn, whom the answer is for, and fields of Anthropic's own.
 
 use super::body::Body;
-use crate::exchange::{ChatRequest, Profile};
+use crate::exchange::ChatRequest;
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// Fields of Anthropic's that have no counterpart elsewhere.
 const OWN_FIELDS: [&str; 8] = [
@@ -24,14 +23,10 @@ pub(super) fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
             let why = "Anthropic's messages take at most 1, which was sent";
             body.lose("temperature", why);
         }
-        body.json("temperature", &temperature.min(1.0).to_string());
+        body.plain("temperature", Some(temperature.min(1.0)));
     }
-    if let Some(top_p) = sampling.top_p {
-        body.json("top_p", &top_p.to_string());
-    }
-    if let Some(top_k) = sampling.top_k {
-        body.json("top_k", &top_k.to_string());
-    }
+    body.plain("top_p", sampling.top_p);
+    body.plain("top_k", sampling.top_k);
     let (blank, stop): (Vec<_>, Vec<_>) = sampling
         .stop
         .iter()
@@ -40,12 +35,8 @@ pub(super) fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let why = "Anthropic's messages take no stop sequence of nothing but white space";
         body.lose("stop", why);
     }
-    if !stop.is_empty() && body.begin("stop_sequences") {
-        for (position, sequence) in stop.into_iter().enumerate() {
-            body.out.push(if position == 0 { '[' } else { ',' });
-            write_json_string(sequence, &mut body.out);
-        }
-        body.out.push(']');
+    if !stop.is_empty() && body.is_free("stop_sequences") {
+        write::texts(&mut body.out, "stop_sequences", stop);
     }
     let non_zero = |value: Option<f64>| value.is_some_and(|value| value != 0.0);
     for (name, lost) in [
@@ -67,25 +58,22 @@ pub(super) fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
 /// Writes the rest: whom it is for, and fields of Anthropic's own.
 pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     if let Some(user) = &request.user
-        && body.begin("metadata")
+        && body.is_free("metadata")
     {
-        body.out.push('{');
-        write::text(&mut body.out, "user_id", user);
-        body.out.push('}');
+        write::object(&mut body.out, "metadata", |out| {
+            write::text(out, "user_id", user)
+        });
     }
     if !request.metadata.is_empty() {
         let why = "Anthropic's metadata are the user's id only";
         body.lose("metadata", why);
     }
-    let in_cloud = matches!(
-        body.options.profile,
-        Profile::BedrockInvoke | Profile::VertexRaw
-    );
+    let in_cloud = body.options.profile.is_in_cloud();
     match request.service_tier.as_deref() {
         None => {}
         Some(_) if in_cloud => body.lose("service_tier", "the clouds sell their own tiers"),
-        Some("auto") => body.text("service_tier", "auto"),
-        Some("default" | "standard_only") => body.text("service_tier", "standard_only"),
+        Some("auto") => body.text("service_tier", Some("auto")),
+        Some("default" | "standard_only") => body.text("service_tier", Some("standard_only")),
         Some(_) => body.lose("service_tier", "Anthropic has no such tier"),
     }
     if request.prompt_cache_key.is_some() {
@@ -96,7 +84,7 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let name = field.name.as_str();
         let about_stream = matches!(name, "stream_options" | "prompt_cache_retention");
         if OWN_FIELDS.contains(&name) || (name == "thinking" && request.reasoning.is_none()) {
-            body.json(name, &field.value);
+            body.raw(name, Some(&field.value));
         } else if about_stream || (name == "store" && field.value == "false") {
             body.lose(
                 name,

@@ -1,11 +1,9 @@
 //! Writes the parts of a request's messages as content blocks.
 
-use std::borrow::Cow;
-
 use super::body::Body;
 use super::{blocks, media, names};
-use crate::exchange::{CacheMarker, Citation, Content, Inexpressible, Part, Role, ToolResult};
-use crate::json::write_json_string;
+use crate::exchange::{CacheMarker, Content, Inexpressible, Part, Role, ToolResult};
+use crate::json::write;
 
 /// Where parts stand.
 #[derive(Clone, Copy)]
@@ -52,14 +50,12 @@ pub(super) fn plain<'p>(part: &'p Part<'_>) -> Option<&'p str> {
     }
 }
 
-/// Appends the parts' blocks, and gives how many. `already` blocks stand before them.
+/// Writes the parts' blocks as the next items.
 pub(super) fn blocks(
     parts: &[Part<'_>],
     place: Place,
-    already: usize,
     body: &mut Body<'_>,
-) -> Result<usize, Inexpressible> {
-    let mut written = 0;
+) -> Result<(), Inexpressible> {
     for (position, part) in parts.iter().enumerate() {
         let place = match place.inner {
             Some(_) => Place {
@@ -71,72 +67,94 @@ pub(super) fn blocks(
                 ..place
             },
         };
-        let before = body.out.len();
-        if already + written > 0 {
-            body.out.push(',');
-        }
-        if block(part, place, body)? {
-            written += 1;
-        } else {
-            body.out.truncate(before);
+        match &part.content {
+            Content::Reasoning {
+                text,
+                signature,
+                redacted,
+            } => reasoning(text, signature.as_deref(), redacted.as_deref(), place, body),
+            Content::Opaque { kind, json } if names::is_own_block(kind) => {
+                write::value(&mut body.out, json);
+            }
+            _ => block(part, place, body)?,
         }
     }
-    Ok(written)
+    Ok(())
 }
 
-/// Appends one block; false where there is none to write.
-fn block(part: &Part<'_>, place: Place, body: &mut Body<'_>) -> Result<bool, Inexpressible> {
-    let known: &[&str] = match &part.content {
-        Content::Text { text, citations } => {
-            if text.is_empty() {
-                return Ok(false);
+/// Writes one block, where there is one to write.
+fn block(part: &Part<'_>, place: Place, body: &mut Body<'_>) -> Result<(), Inexpressible> {
+    let before = body.out.len();
+    let written = write::braces(body, |body| {
+        let Some(known) = members(part, place, body)? else {
+            return Ok(false);
+        };
+        if let Some(marker) = &part.cache {
+            cache_control(marker, &mut body.out);
+        }
+        for field in &part.extra {
+            if known.contains(&field.name.as_str()) {
+                write::raw(&mut body.out, &field.name, &field.value);
+            } else {
+                let path = place.path(&format!(".{}", field.name));
+                body.lose(path, "Anthropic's messages have no such field");
             }
+        }
+        Ok(true)
+    })?;
+    if !written {
+        body.out.truncate(before);
+    }
+    Ok(())
+}
+
+/// Writes a block's members, and gives which others it may have; none where there is none to write.
+fn members(
+    part: &Part<'_>,
+    place: Place,
+    body: &mut Body<'_>,
+) -> Result<Option<&'static [&'static str]>, Inexpressible> {
+    let (written, others, why): (bool, &'static [&'static str], &'static str) = match &part.content
+    {
+        Content::Text { text, .. } | Content::Refusal(text) if text.is_empty() => {
+            return Ok(None);
+        }
+        Content::Text { text, citations } => {
             if !citations.iter().all(blocks::is_own) {
                 let why = "Anthropic takes back its own citations only";
                 body.lose(place.path(".citations"), why);
             }
             let own = citations.iter().filter(|citation| blocks::is_own(citation));
-            blocks::begin_text(text, own, &mut body.out);
-            &[]
+            blocks::text(text, own, &mut body.out);
+            (true, &[], "")
         }
         Content::Refusal(text) => {
-            if text.is_empty() {
-                return Ok(false);
-            }
-            blocks::begin_text(text, std::iter::empty::<&Citation<'_>>(), &mut body.out);
-            &[]
+            blocks::text(text, [].iter(), &mut body.out);
+            (true, &[], "")
         }
-        Content::Image(image) => {
-            if !place.takes_media() {
-                body.lose(
-                    place.path(""),
-                    "only a user may show images to Anthropic's models",
-                );
-                return Ok(false);
-            }
-            if !media::image(image, place, body)? {
-                return Ok(false);
-            }
-            &["transformations"]
-        }
-        Content::File(file) => {
-            if !place.takes_media() {
-                body.lose(
-                    place.path(""),
-                    "only a user may show files to Anthropic's models",
-                );
-                return Ok(false);
-            }
-            if !media::document(file, place, body)? {
-                return Ok(false);
-            }
-            &["citations", "context"]
-        }
-        Content::Audio(_) | Content::Video(_) => {
-            let why = "Anthropic's messages take no sound and no video";
-            body.lose(place.path(""), why);
-            return Ok(false);
-        }
+        Content::Image(_) if !place.takes_media() => (
+            false,
+            &[],
+            "only a user may show images to Anthropic's models",
+        ),
+        Content::File(_) if !place.takes_media() => (
+            false,
+            &[],
+            "only a user may show files to Anthropic's models",
+        ),
+        Content::Image(image) => match media::image(image, place, body)? {
+            true => (true, &["transformations"], ""),
+            false => return Ok(None),
+        },
+        Content::File(file) => match media::document(file, place, body)? {
+            true => (true, &["citations", "context"], ""),
+            false => return Ok(None),
+        },
+        Content::Audio(_) | Content::Video(_) => (
+            false,
+            &[],
+            "Anthropic's messages take no sound and no video",
+        ),
         Content::ToolCall(call) => {
             let Some(input) = blocks::input(call) else {
                 return Err(Inexpressible {
@@ -144,60 +162,29 @@ fn block(part: &Part<'_>, place: Place, body: &mut Body<'_>) -> Result<bool, Ine
                     why: "Anthropic's tools take a JSON object, and this is none".to_owned(),
                 });
             };
-            blocks::begin_call(call, input, &mut body.out);
-            &["caller", "toolset_name"]
+            blocks::call(call, input, &mut body.out);
+            (true, &["caller", "toolset_name"], "")
         }
         Content::ToolResult(result) => {
             tool_result(result, place, body)?;
-            &["toolset_name"]
+            (true, &["toolset_name"], "")
         }
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => {
-            return Ok(reasoning(
-                text,
-                signature.as_ref(),
-                redacted.as_ref(),
-                place,
-                body,
-            ));
-        }
-        Content::Opaque { kind, json } if names::is_own_block(kind) => {
-            body.out.push_str(json);
-            return Ok(true);
-        }
-        Content::Opaque { .. } => {
-            body.lose(place.path(""), "Anthropic's messages have no such part");
-            return Ok(false);
+        Content::Reasoning { .. } | Content::Opaque { .. } => {
+            (false, &[], "Anthropic's messages have no such part")
         }
     };
-    if let Some(marker) = &part.cache {
-        cache_control(marker, &mut body.out);
+    if !written {
+        body.lose(place.path(""), why);
     }
-    for field in &part.extra {
-        if known.contains(&field.name.as_str()) {
-            body.out.push(',');
-            write_json_string(&field.name, &mut body.out);
-            body.out.push(':');
-            body.out.push_str(&field.value);
-        } else {
-            let path = place.path(&format!(".{}", field.name));
-            body.lose(path, "Anthropic's messages have no such field");
-        }
-    }
-    body.out.push('}');
-    Ok(true)
+    Ok(written.then_some(others))
 }
 
-/// Appends a cache marker to an open object.
+/// Writes a cache marker. Anthropic's own default lasts five minutes, where others count otherwise.
 pub(super) fn cache_control(marker: &CacheMarker<'_>, out: &mut String) {
-    out.push_str(match marker.ttl.as_deref() {
-        Some("1h") => ",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}",
-        Some("5m") => ",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"5m\"}",
-        // Anthropic's own default, where others count otherwise.
-        _ => ",\"cache_control\":{\"type\":\"ephemeral\"}",
+    let ttl = marker.ttl.as_deref();
+    write::object(out, "cache_control", |out| {
+        write::text(out, "type", "ephemeral");
+        write::text_if(out, "ttl", ttl.filter(|ttl| matches!(*ttl, "1h" | "5m")));
     });
 }
 
@@ -206,31 +193,24 @@ fn tool_result(
     place: Place,
     body: &mut Body<'_>,
 ) -> Result<(), Inexpressible> {
-    body.out
-        .push_str("{\"type\":\"tool_result\",\"tool_use_id\":");
-    write_json_string(&blocks::call_id(&result.call_id), &mut body.out);
-    let before = body.out.len();
-    body.out.push_str(",\"content\":");
+    write::text(&mut body.out, "type", "tool_result");
+    let id = blocks::call_id(&result.call_id);
+    write::text(&mut body.out, "tool_use_id", &id);
     let only = match result.parts.as_slice() {
         [part] => plain(part),
         _ => None,
     };
     if let Some(text) = only {
-        write_json_string(text, &mut body.out);
+        write::text(&mut body.out, "content", text);
     } else {
         let place = Place {
             inner: Some(0),
             ..place
         };
-        body.out.push('[');
-        let written = blocks(&result.parts, place, 0, body)?;
-        body.out.push(']');
-        if written == 0 {
-            body.out.truncate(before);
-        }
+        write::some_list(body, "content", |body| blocks(&result.parts, place, body))?;
     }
     if result.is_error {
-        body.out.push_str(",\"is_error\":true");
+        write::plain(&mut body.out, "is_error", true);
     }
     Ok(())
 }
@@ -238,23 +218,19 @@ fn tool_result(
 /// Reasoning goes back with the signature under which it came, and not without.
 fn reasoning(
     text: &str,
-    signature: Option<&Cow<'_, str>>,
-    redacted: Option<&Cow<'_, str>>,
+    signature: Option<&str>,
+    redacted: Option<&str>,
     place: Place,
     body: &mut Body<'_>,
-) -> bool {
+) {
     if let Some(signature) = signature {
-        blocks::write_thinking(text, signature, &mut body.out);
+        blocks::thinking(text, signature, &mut body.out);
     }
     if let Some(data) = redacted {
-        if signature.is_some() {
-            body.out.push(',');
-        }
-        blocks::write_redacted(data, &mut body.out);
+        blocks::redacted(data, &mut body.out);
     }
     if signature.is_none() && !text.is_empty() {
         let why = "Anthropic takes earlier reasoning back only with its own signature";
         body.lose(place.path(".reasoning"), why);
     }
-    signature.is_some() || redacted.is_some()
 }

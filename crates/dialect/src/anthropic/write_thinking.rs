@@ -1,13 +1,10 @@
 //! Writes the output limit, how the model is to think, which takes from it, and the form of
 //! what it answers.
 
-use std::fmt::Write;
-
 use super::body::{Body, model};
 use super::names::{self, Thinking};
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// The output limit where neither the client nor the target's settings name one.
 const FALLBACK_MAX_TOKENS: u64 = 4096;
@@ -32,25 +29,21 @@ pub(super) fn limits(request: &ChatRequest<'_>, body: &mut Body<'_>) {
             limit = budget + default;
         }
         if budget < limit {
-            enabled(budget, request, body);
+            asked("enabled", Some(budget), request, body);
         } else if limit > MIN_BUDGET {
             // No more can be thought than may be said.
-            enabled(limit - 1, request, body);
+            asked("enabled", Some(limit - 1), request, body);
         } else {
             let why = "Anthropic's thinking needs an output limit of more than 1,024 tokens";
             body.lose("reasoning", why);
         }
     }
     match thinking {
-        Some(Mode::Adaptive) if body.begin("thinking") => {
-            write::tagged(&mut body.out, "adaptive");
-            display(request, body);
-            body.out.push('}');
-        }
-        Some(Mode::Disabled) => body.json("thinking", "{\"type\":\"disabled\"}"),
+        Some(Mode::Adaptive) => asked("adaptive", None, request, body),
+        Some(Mode::Disabled) => asked("disabled", None, request, body),
         _ => {}
     }
-    body.json("max_tokens", &limit.to_string());
+    body.plain("max_tokens", Some(limit));
 }
 
 enum Mode {
@@ -73,48 +66,62 @@ fn thinking(reasoning: &Reasoning<'_>, model: &str) -> Option<Mode> {
     })
 }
 
-fn enabled(budget: u64, request: &ChatRequest<'_>, body: &mut Body<'_>) {
-    if body.begin("thinking") {
-        let _ = write!(
-            body.out,
-            "{{\"type\":\"enabled\",\"budget_tokens\":{budget}"
-        );
-        display(request, body);
-        body.out.push('}');
+/// Writes `thinking`, and whether it is shown: Anthropic's own words, and everybody else's for yes.
+fn asked(mode: &str, budget: Option<u64>, request: &ChatRequest<'_>, body: &mut Body<'_>) {
+    if !body.is_free("thinking") {
+        return;
     }
-}
-
-/// Whether thinking is shown: Anthropic's own words, and everybody else's for yes.
-fn display(request: &ChatRequest<'_>, body: &mut Body<'_>) {
-    let summary = request
-        .reasoning
-        .as_ref()
-        .and_then(|r| r.summary.as_deref());
-    match summary {
-        None => {}
-        Some("omitted" | "none") => body.out.push_str(",\"display\":\"omitted\""),
-        Some(_) => body.out.push_str(",\"display\":\"summarized\""),
-    }
+    let reasoning = request.reasoning.as_ref();
+    let summary = reasoning.and_then(|reasoning| reasoning.summary.as_deref());
+    let shown = summary.map(|summary| match summary {
+        "omitted" | "none" => "omitted",
+        _ => "summarized",
+    });
+    write::object(&mut body.out, "thinking", |out| {
+        write::text(out, "type", mode);
+        write::plain_if(out, "budget_tokens", budget);
+        write::text_if(out, "display", shown.filter(|_| mode != "disabled"));
+    });
 }
 
 /// Writes `output_config`: effort and the form of the answer.
 pub(super) fn output(request: &ChatRequest<'_>, body: &mut Body<'_>) {
-    let mut members = String::new();
-    if let Some(effort) = effort(request, body) {
-        let _ = write!(members, "\"effort\":\"{effort}\"");
+    let effort = effort(request, body);
+    let schema = form(request.output.as_ref(), body);
+    if !body.is_free("output_config") {
+        return;
     }
-    match &request.output {
-        None | Some(OutputFormat::Text) => {}
-        Some(OutputFormat::JsonObject) => {
+    write::some_object(&mut body.out, "output_config", |out| {
+        write::text_if(out, "effort", effort);
+        if let Some(schema) = schema {
+            write::object(out, "format", |out| {
+                write::text(out, "type", "json_schema");
+                write::raw(out, "schema", schema);
+            });
+        }
+        for field in &request.extra {
+            if let Some(name) = field.name.strip_prefix("output_config.") {
+                write::raw(out, name, &field.value);
+            }
+        }
+    });
+}
+
+/// The schema that the answer is to keep to.
+fn form<'f>(output: Option<&'f OutputFormat<'_>>, body: &mut Body<'_>) -> Option<&'f str> {
+    match output? {
+        OutputFormat::Text => None,
+        OutputFormat::JsonObject => {
             let why = "Anthropic's messages keep to a schema, or to nothing: name one";
             body.lose("response_format", why);
+            None
         }
-        Some(OutputFormat::JsonSchema {
+        OutputFormat::JsonSchema {
             name,
             description,
             schema,
             ..
-        }) => {
+        } => {
             if description.is_some() {
                 let why = "Anthropic's output format has no description beside the schema's own";
                 body.lose("response_format.json_schema.description", why);
@@ -123,31 +130,8 @@ pub(super) fn output(request: &ChatRequest<'_>, body: &mut Body<'_>) {
                 let why = "Anthropic's output format has no name";
                 body.lose("response_format.json_schema.name", why);
             }
-            comma(&mut members);
-            let _ = write!(
-                members,
-                "\"format\":{{\"type\":\"json_schema\",\"schema\":{schema}}}"
-            );
+            Some(schema)
         }
-    }
-    for field in &request.extra {
-        if let Some(name) = field.name.strip_prefix("output_config.") {
-            comma(&mut members);
-            write_json_string(name, &mut members);
-            members.push(':');
-            members.push_str(&field.value);
-        }
-    }
-    if !members.is_empty() && body.begin("output_config") {
-        body.out.push('{');
-        body.out.push_str(&members);
-        body.out.push('}');
-    }
-}
-
-fn comma(members: &mut String) {
-    if !members.is_empty() {
-        members.push(',');
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes the tools and which of them must be called.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -25,30 +25,19 @@ pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) -> Result<()
         Some(ToolChoice::Allowed(names, _)) => Some(names),
         _ => None,
     };
-    let mut count = 0;
+    let allowed = |name: &Cow<'_, str>| allowed.is_none_or(|allowed| allowed.contains(name));
     let before = body.out.len();
-    if !request.tools.is_empty() && body.begin("tools") {
-        body.out.push('[');
-        for (index, one) in request.tools.iter().enumerate() {
-            if allowed.is_some_and(|allowed| !allowed.contains(&one.name)) {
-                continue;
+    if body.is_free("tools") {
+        write::some_list(body, "tools", |body| {
+            let tools = request.tools.iter().enumerate();
+            for (index, one) in tools.filter(|(_, one)| allowed(&one.name)) {
+                tool(index, one, body)?;
             }
-            let before = body.out.len();
-            if count > 0 {
-                body.out.push(',');
-            }
-            if tool(index, one, body)? {
-                count += 1;
-            } else {
-                body.out.truncate(before);
-            }
-        }
-        body.out.push(']');
-        if count == 0 {
-            body.out.truncate(before);
-        }
+            Ok(())
+        })?;
     }
-    choice(request, count > 0, body);
+    let has_tools = body.out.len() > before;
+    choice(request, has_tools, body);
     Ok(())
 }
 
@@ -59,23 +48,44 @@ struct Typed {
     kind: Option<IgnoredAny>,
 }
 
-fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<bool, Inexpressible> {
+fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<(), Inexpressible> {
     if let Some((kind, json)) = &tool.builtin {
         if names::is_own_tool(kind) {
-            body.out.push_str(json);
-            return Ok(true);
+            write::value(&mut body.out, json);
+        } else {
+            let why = "Anthropic has no tool of that type";
+            body.lose(format!("tools[{index}]"), why);
         }
-        let why = "Anthropic has no tool of that type";
-        body.lose(format!("tools[{index}]"), why);
-        return Ok(false);
+        return Ok(());
     }
-    body.out.push('{');
-    write::text(&mut body.out, "name", &tool.name);
-    if let Some(description) = &tool.description {
-        write::text(&mut body.out, "description", description);
-    }
-    body.out.push_str(",\"input_schema\":");
-    let schema = tool.parameters.as_deref().unwrap_or("{}").trim();
+    write::braces(body, |body| {
+        let out = &mut body.out;
+        write::text(out, "name", &tool.name);
+        write::text_if(out, "description", tool.description.as_deref());
+        write::name(out, "input_schema");
+        schema(
+            index,
+            tool.parameters.as_deref().unwrap_or("{}").trim(),
+            out,
+        )?;
+        write::plain_if(out, "strict", tool.strict);
+        if let Some(marker) = &tool.cache {
+            cache_control(marker, out);
+        }
+        for field in &tool.extra {
+            if OWN_TOOL_FIELDS.contains(&field.name.as_str()) {
+                write::raw(&mut body.out, &field.name, &field.value);
+            } else {
+                let path = format!("tools[{index}].{}", field.name);
+                body.lose(path, "Anthropic's tools have no such field");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Writes a schema as the next value. Arguments are an object; Anthropic wants to be told.
+fn schema(index: usize, schema: &str, out: &mut String) -> Result<(), Inexpressible> {
     let Ok(typed) = serde_json::from_str::<Typed>(schema) else {
         return Err(Inexpressible {
             param: format!("tools[{index}]"),
@@ -83,31 +93,18 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<bool, Inex
                 .to_owned(),
         });
     };
-    match schema.strip_prefix('{').map(str::trim_start) {
-        // Arguments are an object; Anthropic wants to be told.
-        Some("}") => body.out.push_str("{\"type\":\"object\"}"),
-        Some(members) if typed.kind.is_none() => {
-            body.out.push_str("{\"type\":\"object\",");
-            body.out.push_str(members);
-        }
-        _ => body.out.push_str(schema),
+    let inside = schema
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    match inside.map(str::trim) {
+        Some(members) if typed.kind.is_none() => write::typed(out, "object", |out| {
+            if !members.is_empty() {
+                write::value(out, members);
+            }
+        }),
+        _ => write::value(out, schema),
     }
-    if let Some(strict) = tool.strict {
-        let _ = write!(body.out, ",\"strict\":{strict}");
-    }
-    if let Some(marker) = &tool.cache {
-        cache_control(marker, &mut body.out);
-    }
-    for field in &tool.extra {
-        if OWN_TOOL_FIELDS.contains(&field.name.as_str()) {
-            let _ = write!(body.out, ",\"{}\":{}", field.name, field.value);
-        } else {
-            let path = format!("tools[{index}].{}", field.name);
-            body.lose(path, "Anthropic's tools have no such field");
-        }
-    }
-    body.out.push('}');
-    Ok(true)
+    Ok(())
 }
 
 fn choice(request: &ChatRequest<'_>, has_tools: bool, body: &mut Body<'_>) {
@@ -137,13 +134,14 @@ fn choice(request: &ChatRequest<'_>, has_tools: bool, body: &mut Body<'_>) {
     if !body.begin("tool_choice") {
         return;
     }
-    let _ = write!(body.out, "{{\"type\":\"{kind}\"");
-    if let Some(name) = named {
-        write::text(&mut body.out, "name", name);
-    }
-    // Where nothing may be called, nothing is called at once.
-    if let Some(parallel) = request.parallel_tool_calls.filter(|_| kind != "none") {
-        let _ = write!(body.out, ",\"disable_parallel_tool_use\":{}", !parallel);
-    }
-    body.out.push('}');
+    write::typed(&mut body.out, kind, |out| {
+        write::text_if(out, "name", named);
+        // Where nothing may be called, nothing is called at once.
+        let parallel = request.parallel_tool_calls.filter(|_| kind != "none");
+        write::plain_if(
+            out,
+            "disable_parallel_tool_use",
+            parallel.map(|parallel| !parallel),
+        );
+    });
 }

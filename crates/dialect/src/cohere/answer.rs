@@ -1,11 +1,10 @@
 //! Reads whole answers, and what they have in common with streams.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use crate::call_ids::MADE_UP;
 use crate::canonical::Usage;
-use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall, logprobs_of};
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
@@ -19,13 +18,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         .ok_or_else(|| wrong_type("message", "an object", root))?;
     let mut parts = Vec::new();
     let mut indices = Vec::new();
-    for (index, block) in (0_u64..).zip(message.get("content").into_iter().flat_map(Value::items)) {
+    for (index, block) in (0_u64..).zip(message.each("content")) {
         if let Some(part) = content_part(block)? {
             indices.push(index);
             parts.push(part);
         }
     }
-    for value in message.get("citations").into_iter().flat_map(Value::items) {
+    for value in message.each("citations") {
         let wanted = value.get("content_index").and_then(Value::as_integer);
         let place = |part: &Part<'_>, index: u64| match wanted {
             Some(wanted) => i128::from(index) == wanted,
@@ -45,7 +44,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     if let Some(plan) = plan.filter(|plan| !plan.is_empty()) {
         parts.push(reasoning(plan));
     }
-    let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
+    let calls = message.each("tool_calls");
     for (position, call) in calls.enumerate() {
         let (id, name, arguments) = call_of(call, position)?;
         parts.push(Part::new(Content::ToolCall(ToolCall {
@@ -55,7 +54,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
             custom: false,
         })));
     }
-    let reason = root.get("finish_reason").and_then(Value::as_str);
+    let reason = root.text("finish_reason");
     Ok(ChatAnswer {
         id: string(root, "id"),
         model: Cow::default(),
@@ -63,7 +62,10 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         choices: vec![Choice {
             parts,
             finish: reason.map(|reason| finish(&reason)),
-            logprobs: root.get("logprobs").and_then(logprobs).map(Cow::Owned),
+            logprobs: root
+                .get("logprobs")
+                .filter(|items| items.kind() == Kind::Array)
+                .map(|items| logprobs_of(&logprob_items(items.items(), "logprobs")).into()),
         }],
         usage: root.get("usage").and_then(usage),
     })
@@ -71,7 +73,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
 
 /// Refusals are `{"message": "..."}`, with an `id` at times; proxies before it have their own.
 pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
-    match root.get("message").and_then(Value::as_str) {
+    match root.text("message") {
         Some(message) => Some(UpstreamErrorBody {
             message: message.into_owned(),
             kind: None,
@@ -104,7 +106,7 @@ pub(super) fn text_of<'d>(
     name: &str,
     path: &'static str,
 ) -> Result<Option<Cow<'d, str>>, PayloadError> {
-    match of.get(name).filter(|value| !value.is_null()) {
+    match of.some(name) {
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok(Some(text)),
@@ -114,7 +116,7 @@ pub(super) fn text_of<'d>(
 }
 
 fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
-    of.get(name).and_then(Value::as_str).unwrap_or_default()
+    of.text(name).unwrap_or_default()
 }
 
 type Call<'d> = (Cow<'d, str>, Cow<'d, str>, Option<Cow<'d, str>>);
@@ -191,29 +193,22 @@ pub(crate) fn citation(value: Value<'_>) -> Citation<'_> {
     }
 }
 
-fn logprobs(items: Value<'_>) -> Option<String> {
-    let mut out = "{\"content\":[".to_owned();
-    for (position, item) in items.items().enumerate() {
-        if position > 0 {
-            out.push(',');
+/// OpenAI's `logprobs.content` of Cohere's list of chunks, which has the numbers under that name.
+/// Where a chunk has several tokens nobody says how its text is divided: it stands as one, with the
+/// probability of all.
+pub(crate) fn logprob_items<'v>(items: impl Iterator<Item = Value<'v>>, list: &str) -> String {
+    let mut out = String::new();
+    write::brackets(&mut out, |out| {
+        for item in items {
+            let numbers = item.each(list);
+            let sum: f64 = numbers.filter_map(Value::as_f64).sum();
+            write::braces(out, |out| {
+                write::text(out, "token", &string(item, "text"));
+                write::plain(out, "logprob", sum + 0.0);
+                write::raw(out, "bytes", "null");
+                write::list(out, "top_logprobs", |_| {});
+            });
         }
-        logprob_item(item, "logprobs", &mut out);
-    }
-    out.push_str("],\"refusal\":null}");
-    (items.kind() == Kind::Array).then_some(out)
-}
-
-/// An item of OpenAI's `logprobs.content` for a chunk of text. Where the chunk has several
-/// tokens nobody says how its text is divided: it stands as one, with the probability of all.
-pub(crate) fn logprob_item(item: Value<'_>, list: &str, out: &mut String) {
-    let numbers = item.get(list).into_iter().flat_map(Value::items);
-    let sum: f64 = numbers.filter_map(Value::as_f64).sum();
-    out.push('{');
-    write::text(out, "token", &string(item, "text"));
-    // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        ",\"logprob\":{},\"bytes\":null,\"top_logprobs\":[]}}",
-        sum + 0.0
-    );
+    });
+    out
 }

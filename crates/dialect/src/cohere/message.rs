@@ -6,7 +6,7 @@ use super::media;
 use super::names::Names;
 use crate::data_url::decoded_len;
 use crate::exchange::{Content, Inexpressible, Media, Message, Part, Role, Source};
-use crate::json::write::{List, Object};
+use crate::json::write::{self, List, Object};
 use crate::json::write_json_string;
 
 /// A plain text that stands in the place of a document: Cohere takes those beside the messages.
@@ -144,7 +144,7 @@ impl<'w, 'r> Writer<'w, 'r> {
         list.close();
         if is_empty && self.names.bare_text {
             out.truncate(start);
-            out.push_str("\"\"");
+            write::string(out, "");
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 mod tests;
 mod write;
 
-pub(crate) use answer::{citation, logprob_item};
+pub(crate) use answer::{citation, logprob_items};
 pub(crate) use calls::Calls;
 pub(crate) use loss::Losses;
 pub(crate) use media::url as media_url;

@@ -1,9 +1,9 @@
 //! Reads streams: events that name themselves in `type`, ended by `message-end`.
 
 use super::answer::{call_of, citation, finish, read_error, text_of, usage};
-use super::logprob_item;
+use super::logprob_items;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Citation, Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::PayloadError;
 use crate::payload::UpstreamErrorBody;
@@ -38,7 +38,7 @@ impl ReadStream for StreamReader {
         if self.ended {
             return Ok(());
         }
-        let own = root.get("type").and_then(Value::as_str);
+        let own = root.text("type");
         let Some(kind) = own.as_deref().or(event) else {
             if let Some(error) = read_error(root) {
                 self.fail(error, out);
@@ -94,13 +94,8 @@ impl ReadStream for StreamReader {
 impl StreamReader {
     fn start(&mut self, root: Value<'_>, out: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.started, true) {
-            let id = root.get("id").and_then(Value::as_str).unwrap_or_default();
-            out.push(StreamEvent::Start {
-                id: id.into_owned(),
-                model: String::new(),
-                created: None,
-                usage: None,
-            });
+            let id = root.text("id").unwrap_or_default();
+            out.push(StreamEvent::start(id.into_owned(), String::new()));
         }
     }
 
@@ -117,9 +112,7 @@ impl StreamReader {
         };
         let thinking = text_of(content, "thinking", "delta.message.content.thinking")?;
         let text = text_of(content, "text", "delta.message.content.text")?;
-        let said_type = content
-            .get("type")
-            .is_some_and(|kind| kind.is_str("thinking"));
+        let said_type = content.says("type", "thinking");
         let (slot, text) = match (thinking, text) {
             (Some(thinking), _) if said_type || !thinking.is_empty() => {
                 (Slot::Thinking(index), Some(thinking))
@@ -135,12 +128,10 @@ impl StreamReader {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             push(part, Delta::Text(text.into_owned()), out);
         }
-        let items = root.get("logprobs").filter(|items| !items.is_null());
+        let items = root.some("logprobs");
         if let Some(items) = items.and_then(one) {
-            let mut json = "[".to_owned();
-            logprob_item(items, "logprobs", &mut json);
-            json.push(']');
-            push(part, Delta::Logprobs(json), out);
+            let items = logprob_items([items].into_iter(), "logprobs");
+            push(part, Delta::Logprobs(items), out);
         }
         Ok(())
     }
@@ -186,7 +177,7 @@ impl StreamReader {
             _ => false,
         };
         if let Some((_, part)) = self.open.iter().find(|(slot, _)| text(*slot)) {
-            push(*part, Delta::Citation(owned(citation(value))), out);
+            push(*part, Delta::Citation(citation(value).into_owned()), out);
         }
     }
 
@@ -243,23 +234,14 @@ impl StreamReader {
         let part = self.next;
         self.next += 1;
         self.open.push((slot, part));
-        out.push(StreamEvent::PartStart {
-            choice: 0,
-            part,
-            kind,
-        });
+        out.push(StreamEvent::begin(0, part, kind));
         part
     }
 
     /// Some proxies leave out `message-start`.
     fn begun(&mut self, out: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.started, true) {
-            out.push(StreamEvent::Start {
-                id: String::new(),
-                model: String::new(),
-                created: None,
-                usage: None,
-            });
+            out.push(StreamEvent::start("", ""));
         }
     }
 
@@ -267,10 +249,7 @@ impl StreamReader {
         self.open.retain(|(slot, part)| {
             let closes = which(*slot);
             if closes {
-                out.push(StreamEvent::PartEnd {
-                    choice: 0,
-                    part: *part,
-                });
+                out.push(StreamEvent::end(0, *part));
             }
             !closes
         });
@@ -278,11 +257,7 @@ impl StreamReader {
 }
 
 fn push(part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
-    out.push(StreamEvent::PartDelta {
-        choice: 0,
-        part,
-        delta,
-    });
+    out.push(StreamEvent::delta(0, part, delta));
 }
 
 /// Cohere's events carry one call, one block, one citation each; its kin wrap it in a list.
@@ -297,18 +272,6 @@ fn one(value: Value<'_>) -> Option<Value<'_>> {
 fn error_of(message: &str) -> UpstreamErrorBody {
     UpstreamErrorBody {
         message: message.to_owned(),
-        kind: None,
-        param: None,
-        code: None,
-    }
-}
-
-fn owned(citation: Citation<'_>) -> Citation<'static> {
-    Citation {
-        text: citation.text.into_owned().into(),
-        url: citation.url.map(|url| url.into_owned().into()),
-        title: citation.title.map(|title| title.into_owned().into()),
-        range: citation.range,
-        json: citation.json.into_owned().into(),
+        ..UpstreamErrorBody::default()
     }
 }

@@ -4,10 +4,13 @@
 use bytes::Bytes;
 
 use crate::canonical::Channel;
+use crate::contract::cache::CacheMarks;
 use crate::contract::context::AnswerContext;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::refusal::ErrorParts;
 use crate::contract::stream::{ReadStream, WriteStream};
+use crate::contract::ways::Ways;
 use crate::exchange::answer::ChatAnswer;
 use crate::exchange::collect::{Collector, replay};
 use crate::exchange::event::StreamEvent;
@@ -52,15 +55,9 @@ pub(crate) trait Format: Sync {
         options: &WriteOptions,
     ) -> Result<Written, Inexpressible>;
 
-    /// What its clients call fields of the exchange form: (exchange form, client's name).
-    fn names(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
-    /// What its clients take for a prompt that is too long, where a message does not say it
-    /// already: they shorten the conversation then, and only then.
-    fn too_long(&self) -> Option<&'static str> {
-        None
+    /// What is peculiar to it.
+    fn ways(&self) -> &'static Ways {
+        &Ways::PLAIN
     }
 
     /// Whether the provider runs a tool of that kind itself.
@@ -85,6 +82,16 @@ pub(crate) trait Format: Sync {
     /// See [`Payload::synthesise`].
     fn synthesise(&self, _payload: &Payload, _texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
         Vec::new()
+    }
+
+    /// Its prompt cache, where a request marks what is to be kept in it.
+    fn cache_marks(&self) -> Option<&'static dyn CacheMarks> {
+        None
+    }
+
+    /// How its upstreams embed texts by that model, where they do.
+    fn embeds(&self, _model: &str) -> Option<EmbeddingForm> {
+        None
     }
 
     /// See [`crate::fold`].

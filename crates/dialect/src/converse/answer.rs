@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::read_blocks;
-use super::write_blocks::{call_block, reasoning_block, text_block};
+use super::write_blocks::{call_block, reasoning_block, redacted_block, text_block};
 use super::write_checks::is_own;
 use super::{names, usage};
 use crate::contract::context::AnswerContext;
@@ -21,13 +21,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     let Some(message) = message.filter(|message| message.kind() == Kind::Object) else {
         return Err(wrong_type("output.message", "an object", root));
     };
-    let content = message.get("content").filter(|content| !content.is_null());
+    let content = message.some("content");
     let parts = match content {
         None => Vec::new(),
         Some(content) => read_blocks::blocks(content, &|| "output.message.content".to_owned())
             .map_err(|error| at_fault(error, content))?,
     };
-    let reason = root.get("stopReason").filter(|reason| !reason.is_null());
+    let reason = root.some("stopReason");
     let finish = match reason {
         None => None,
         Some(reason) => {
@@ -37,7 +37,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
             Some(names::finish_of(&reason, stop_sequence(root)))
         }
     };
-    let counted = root.get("usage").filter(|usage| !usage.is_null());
+    let counted = root.some("usage");
     Ok(ChatAnswer {
         choices: vec![Choice {
             parts,
@@ -79,38 +79,40 @@ fn at_fault(error: RequestError, content: Value<'_>) -> PayloadError {
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, _context: &AnswerContext) -> Bytes {
     let mut text = String::with_capacity(512);
-    let out = &mut text;
-    out.push('{');
-    write::name(out, "output");
-    out.push_str("{\"message\":{\"role\":\"assistant\",\"content\":");
-    out.push('[');
     let choice = answer.choices.first();
-    for part in choice.into_iter().flat_map(|choice| &choice.parts) {
-        block(part, out);
-    }
-    out.push(']');
-    out.push_str("}}");
-    if let Some(finish) = choice.and_then(|choice| choice.finish.as_ref()) {
-        write::text(out, "stopReason", names::stop_reason(finish));
-        stopped_by(finish, out);
-    }
-    if let Some(counted) = &answer.usage {
-        write::name(out, "usage");
-        usage::write(counted, out);
-    }
-    // Required of an answer; nobody here has a clock.
-    write::raw(out, "metrics", "{\"latencyMs\":0}");
-    out.push('}');
+    write::braces(&mut text, |out| {
+        write::object(out, "output", |out| {
+            write::object(out, "message", |out| {
+                write::text(out, "role", "assistant");
+                write::list(out, "content", |out| {
+                    let parts = choice.into_iter().flat_map(|choice| &choice.parts);
+                    parts.for_each(|part| block(part, out));
+                });
+            });
+        });
+        if let Some(finish) = choice.and_then(|choice| choice.finish.as_ref()) {
+            write_stop(finish, out);
+        }
+        if let Some(counted) = &answer.usage {
+            usage::write(counted, out);
+        }
+        metrics(out);
+    });
     text.into()
 }
 
-/// Names the stop sequence where Claude's would be.
-pub(super) fn stopped_by(finish: &crate::exchange::Finish, out: &mut String) {
+/// Required of an answer; nobody here has a clock.
+pub(super) fn metrics(out: &mut String) {
+    write::object(out, "metrics", |out| write::number(out, "latencyMs", 0));
+}
+
+/// Why it ended; the stop sequence stands where Claude's would be.
+pub(super) fn write_stop(finish: &crate::exchange::Finish, out: &mut String) {
+    write::text(out, "stopReason", names::stop_reason(finish));
     if let crate::exchange::Finish::StopSequence(Some(stop)) = finish {
-        write::name(out, "additionalModelResponseFields");
-        out.push('{');
-        write::text(out, "stop_sequence", stop);
-        out.push('}');
+        write::object(out, "additionalModelResponseFields", |out| {
+            write::text(out, "stop_sequence", stop);
+        });
     }
 }
 
@@ -130,19 +132,14 @@ fn block(part: &Part<'_>, out: &mut String) {
             redacted,
         } => {
             if let Some(redacted) = redacted {
-                write::union(out, "reasoningContent", |out| {
-                    write::text(out, "redactedContent", redacted);
-                });
+                redacted_block(redacted, out);
             }
             if !text.is_empty() || signature.is_some() {
                 reasoning_block(text, signature.as_deref(), out);
             }
         }
         // What only Converse has in answers, such as a result of the provider's own tool.
-        Content::Opaque { kind, json } if is_own(kind, json) => {
-            write::item(out);
-            out.push_str(json);
-        }
+        Content::Opaque { kind, json } if is_own(kind, json) => write::value(out, json),
         _ => {}
     }
 }

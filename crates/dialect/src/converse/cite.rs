@@ -9,28 +9,23 @@ const MEMBERS: [&str; 4] = ["title", "source", "sourceContent", "location"];
 
 pub(super) fn write(citation: &Citation<'_>, out: &mut String) {
     if is_own(&citation.json) {
-        return out.push_str(&citation.json);
+        return write::value(out, &citation.json);
     }
-    out.push('{');
-    if let Some(title) = &citation.title {
-        write::text(out, "title", title);
-    }
-    if let Some(url) = &citation.url {
-        write::text(out, "source", url);
-    }
-    if !citation.text.is_empty() {
-        write::list(out, "sourceContent", |out| {
-            out.push('{');
-            write::text(out, "text", &citation.text);
-            out.push('}');
-        });
-    }
-    if let Some(url) = &citation.url {
-        write::object(out, "location", |out| {
-            write::object(out, "web", |out| write::text(out, "url", url));
-        });
-    }
-    out.push('}');
+    let text = Some(&citation.text).filter(|text| !text.is_empty());
+    write::braces(out, |out| {
+        write::text_if(out, "title", citation.title.as_deref());
+        write::text_if(out, "source", citation.url.as_deref());
+        if let Some(text) = text {
+            write::list(out, "sourceContent", |out| {
+                write::braces(out, |out| write::text(out, "text", text));
+            });
+        }
+        if let Some(url) = &citation.url {
+            write::object(out, "location", |out| {
+                write::object(out, "web", |out| write::text(out, "url", url));
+            });
+        }
+    });
 }
 
 fn is_own(json: &str) -> bool {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::contract::refusal::ErrorParts;
 use crate::contract::status::EXCEPTIONS;
-use crate::json::{Kind, Value, json_string};
+use crate::json::{Kind, Value, write};
 use crate::payload::UpstreamErrorBody;
 
 /// The exception's name that goes with a status.
@@ -26,7 +26,9 @@ pub(crate) fn error_type(status: u16) -> &'static str {
 }
 
 pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
-    format!("{{\"message\":{}}}", json_string(error.message)).into()
+    let mut out = String::with_capacity(16 + error.message.len());
+    write::braces(&mut out, |out| write::text(out, "message", error.message));
+    out.into()
 }
 
 pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
@@ -39,7 +41,9 @@ pub(super) fn event_of(error: &UpstreamErrorBody) -> Bytes {
 }
 
 fn union(name: &str, message: &str) -> Bytes {
-    format!("{{\"{name}\":{{\"message\":{}}}}}", json_string(message)).into()
+    let mut out = String::with_capacity(48 + message.len());
+    write::union(&mut out, name, |out| write::text(out, "message", message));
+    out.into()
 }
 
 /// The exceptions that a ConverseStream may end with (shape `ConverseStreamOutput`).
@@ -75,7 +79,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 }
 
 fn read(name: Option<&str>, value: Value<'_>) -> UpstreamErrorBody {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(Cow::into_owned);
+    let text = |name: &str| value.text(name).map(Cow::into_owned);
     let message = ["message", "Message", "originalMessage"];
     let code = match name {
         Some(name) => Some(name.to_owned()),

@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 
+use super::cache::Marks;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
 use super::{answer, error, payload, prompt, read, write, write_tools};
 use crate::canonical::Channel;
+use crate::contract::cache::CacheMarks;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::TranslateError;
 use crate::contract::format::{Format, crossing};
+use crate::contract::place::in_messages;
 use crate::contract::refusal::ErrorParts;
+use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways};
 use crate::exchange::request::ChatRequest;
 use crate::json::Value;
 use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
@@ -32,9 +37,50 @@ const NAMES: &[(&str, &str)] = &[
 /// AWS Bedrock's Converse and ConverseStream.
 pub(crate) struct Converse;
 
+const WAYS: Ways = Ways {
+    names: NAMES,
+    locate: Some(in_messages),
+    too_long: Some("Input is too long for requested model"),
+    in_path: true,
+    output_limits: &[(Some("inferenceConfig"), "maxTokens")],
+    shows_thinking: true,
+    bytes_only: true,
+    adapts: true,
+    makers: Makers::Bedrock,
+    tool_names: Some(ToolNames {
+        most: 64,
+        marks: "_-",
+        letter_first: false,
+    }),
+    calls_need_tools: true,
+    strict_turns: true,
+    refuses_blanks: true,
+    refuses_silence: true,
+    system_first: true,
+    result_media: ResultMedia::Seen,
+    marks_failure: true,
+    ..Ways::PLAIN
+};
+
 impl Format for Converse {
     fn wire(&self) -> Wire {
         Wire::Converse
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &WAYS
+    }
+
+    fn cache_marks(&self) -> Option<&'static dyn CacheMarks> {
+        Some(&Marks)
+    }
+
+    /// Profiles of several regions stand before a model's maker: `eu.cohere.embed-v4:0`.
+    fn embeds(&self, model: &str) -> Option<EmbeddingForm> {
+        Some(match model.contains("cohere.") {
+            true => EmbeddingForm::BedrockCohere,
+            false => EmbeddingForm::Titan,
+        })
     }
 
     crossing!(
@@ -53,14 +99,6 @@ impl Format for Converse {
         root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
         Ok(read::read_request(target, root)?)
-    }
-
-    fn names(&self) -> &'static [(&'static str, &'static str)] {
-        NAMES
-    }
-
-    fn too_long(&self) -> Option<&'static str> {
-        Some("Input is too long for requested model")
     }
 
     fn is_own_tool(&self, kind: &str) -> bool {

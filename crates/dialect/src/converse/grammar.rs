@@ -3,7 +3,9 @@
 
 use super::{names, usage};
 use crate::canonical::FinishKind;
+use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
+use crate::grammar::request::Turn;
 use crate::grammar::{
     ARGUMENTS, Axis, CONTENT, Closes, List, Mark, OBJECT, Object, Piece, REASONING, Rule, STRING,
 };
@@ -20,6 +22,19 @@ pub(super) static CONTENT_OF: Content = Content {
     alone: &[],
     expected: "an array",
 };
+
+pub(super) static TURN: Turn = Turn {
+    content: &CONTENT_OF,
+    needs_content: true,
+    hides_plain: true,
+    calls: &[],
+};
+pub(super) static DRAWN: Drawn = Drawn::of(&[
+    ("inferenceConfig.maxTokens", Sample::MaxTokens),
+    ("inferenceConfig.temperature", Sample::Temperature),
+    ("inferenceConfig.topP", Sample::TopP),
+    ("inferenceConfig.stopSequences", Sample::Stop),
+]);
 
 /// A whole answer, or an event under its name.
 pub(super) static ANSWER: Object = Object::of(&[

@@ -3,6 +3,7 @@
 //! by its union form, `{"contentBlockDelta":{…}}`, which [`crate::event_stream`] frames.
 
 mod answer;
+mod cache;
 mod cite;
 mod error;
 pub(crate) mod format;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::error;
 use super::grammar::ANSWER;
-use super::stream_write::{end_block_event, write_member};
+use super::stream_write::{INPUT, TEXT, THOUGHT, text_delta};
 use crate::canonical::Channel;
 use crate::fields::name_of;
 use crate::grammar::payload::read as read_by;
@@ -19,7 +19,7 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
     if payload.error.is_some() {
         return Ok(());
     }
-    let output = root.get("output").filter(|output| !output.is_null());
+    let output = root.some("output");
     match output {
         Some(output) if output.get("message").is_none_or(Value::is_null) => {
             Err(wrong_type("output.message", "an object", output))
@@ -40,16 +40,13 @@ pub(crate) fn synthesise(_payload: &Payload, texts: &[(u32, Channel, String)]) -
             None => joined.push((*block, *channel, text.clone())),
         }
     }
-    let mut out = Vec::with_capacity(joined.len());
-    for (block, channel, said) in joined {
-        let path: &[&str] = match channel {
-            Channel::Reasoning => &["reasoningContent", "text"],
-            Channel::ToolArguments(_) => &["toolUse", "input"],
-            _ => &["text"],
+    let delta = |(block, channel, said): &(u32, Channel, String)| {
+        let path = match channel {
+            Channel::Reasoning => THOUGHT,
+            Channel::ToolArguments(_) => INPUT,
+            _ => TEXT,
         };
-        let mut text = String::from("{\"contentBlockDelta\":{\"delta\":");
-        write_member(path, &said, &mut text);
-        end_block_event(text, block, &mut out);
-    }
-    out
+        text_delta(*block, path, said)
+    };
+    joined.iter().map(delta).collect()
 }

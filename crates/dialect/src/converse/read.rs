@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{read_blocks, read_options};
 use crate::exchange::{ChatRequest, Content, Message, Part, Role};
-use crate::fields::{field, name_of, string};
-use crate::json::{Kind, Value};
+use crate::fields::{array, by_name, field, missing, name_of, named, object, string};
+use crate::json::Value;
 use crate::request::RequestError;
 use crate::wire::Target;
 
@@ -13,9 +13,7 @@ pub(crate) fn read_request<'d>(
     target: &Target,
     root: Value<'d>,
 ) -> Result<ChatRequest<'d>, RequestError> {
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root));
-    }
+    object(root, "body")?;
     let model = target.model.clone().ok_or_else(model_missing)?;
     let mut request = ChatRequest {
         model: Cow::Owned(model),
@@ -23,54 +21,41 @@ pub(crate) fn read_request<'d>(
         ..ChatRequest::default()
     };
     // The system prompt comes first wherever it stands.
-    if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
+    if let Some(system) = root.some("system") {
         let parts = read_blocks::blocks(system, &|| "system".to_owned())?;
         if !parts.is_empty() {
             request.messages.push(message(Role::System, parts));
         }
     }
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(root) {
+        match name.as_ref() {
             "system" => {}
             "messages" => messages(value, &mut request)?,
             name => read_options::member(name, value, &mut request)?,
         }
     }
-    request
-        .extra
-        .sort_by(|left, right| left.name.cmp(&right.name));
+    by_name(&mut request.extra);
     Ok(request)
 }
 
 /// The model stands in the path, so whoever made the target has left it out.
 pub(super) fn model_missing() -> RequestError {
-    RequestError::Missing {
-        param: "modelId".to_owned(),
-    }
+    missing("modelId")
 }
 
 fn message<'d>(role: Role, parts: Vec<Part<'d>>) -> Message<'d> {
-    Message {
-        role,
-        name: None,
-        parts,
-        extra: Vec::new(),
-    }
+    Message::new(role, parts)
 }
 
 fn messages<'d>(value: Value<'d>, request: &mut ChatRequest<'d>) -> Result<(), RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("messages", "an array", value));
-    }
+    array(value, "messages")?;
     for (position, said) in value.items().enumerate() {
         let path = |rest: &str| format!("messages[{position}]{rest}");
-        if said.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(path(""), "an object", said));
-        }
+        object(said, || path(""))?;
         let role = role(said, &path)?;
-        let content = said.get("content").ok_or_else(|| RequestError::Missing {
-            param: path(".content"),
-        })?;
+        let content = said
+            .get("content")
+            .ok_or_else(|| missing(|| path(".content")))?;
         let parts = read_blocks::blocks(content, &|| path(".content"))?;
         let extra = said
             .members()
@@ -85,9 +70,7 @@ fn messages<'d>(value: Value<'d>, request: &mut ChatRequest<'d>) -> Result<(), R
 }
 
 fn role(said: Value<'_>, path: &dyn Fn(&str) -> String) -> Result<Role, RequestError> {
-    let role = said.get("role").ok_or_else(|| RequestError::Missing {
-        param: path(".role"),
-    })?;
+    let role = said.get("role").ok_or_else(|| missing(|| path(".role")))?;
     match string(role, || path(".role"))?.as_ref() {
         "user" => Ok(Role::User),
         "assistant" => Ok(Role::Assistant),

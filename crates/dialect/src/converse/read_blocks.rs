@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use super::names::Medium;
 use crate::canonical::Field;
 use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source, ToolCall, ToolResult};
-use crate::fields::{field, invalid, name_of, string};
-use crate::json::{Kind, Value};
+use crate::fields::{
+    array, by_name, field, invalid, list, name_of, named, need, need_text, object, string, text_of,
+};
+use crate::json::Value;
 use crate::request::RequestError;
 
 pub(super) type Path<'p> = &'p dyn Fn() -> String;
 
 /// An array of blocks. A cache point becomes the mark of the part before it.
 pub(super) fn blocks<'d>(value: Value<'d>, path: Path<'_>) -> Result<Vec<Part<'d>>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(path(), "an array", value));
-    }
+    array(value, path)?;
     let mut parts: Vec<Part<'d>> = Vec::with_capacity(value.items().count());
     for (position, item) in value.items().enumerate() {
         let path = || format!("{}[{position}]", path());
@@ -35,9 +35,7 @@ pub(super) fn union<'d>(
     value: Value<'d>,
     path: Path<'_>,
 ) -> Result<(Cow<'d, str>, Value<'d>), RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", value));
-    }
+    object(value, path)?;
     let mut set = value.members().filter(|(_, value)| !value.is_null());
     match (set.next(), set.next()) {
         (Some((key, value)), None) => Ok((name_of(key), value)),
@@ -48,11 +46,11 @@ pub(super) fn union<'d>(
 /// A cache point that says nothing but its type and how long it lasts.
 pub(super) fn cache_point<'d>(name: &str, value: Value<'d>) -> Option<CacheMarker<'d>> {
     let mut ttl = None;
-    if name != "cachePoint" || !value.get("type").is_some_and(|kind| kind.is_str("default")) {
+    if name != "cachePoint" || !value.says("type", "default") {
         return None;
     }
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(value) {
+        match name.as_ref() {
             "type" => {}
             "ttl" => ttl = Some(value.as_str()?),
             _ => return None,
@@ -109,45 +107,12 @@ fn block<'d>(
     })
 }
 
-pub(super) fn required<'d>(
-    of: Value<'d>,
-    name: &str,
-    path: Path<'_>,
-) -> Result<Value<'d>, RequestError> {
-    if of.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", of));
-    }
-    let value = of.get(name).filter(|value| !value.is_null());
-    value.ok_or_else(|| RequestError::Missing {
-        param: format!("{}.{name}", path()),
-    })
-}
-
-pub(super) fn text<'d>(
-    of: Value<'d>,
-    name: &str,
-    path: Path<'_>,
-) -> Result<Cow<'d, str>, RequestError> {
-    string(required(of, name, path)?, || format!("{}.{name}", path()))
-}
-
-pub(super) fn optional<'d>(
-    of: Value<'d>,
-    name: &str,
-    path: Path<'_>,
-) -> Result<Option<Cow<'d, str>>, RequestError> {
-    let value = of.get(name).filter(|value| !value.is_null());
-    value
-        .map(|value| string(value, || format!("{}.{name}", path())))
-        .transpose()
-}
-
 /// A call. None for one that the provider itself makes (`server_tool_use`).
 fn tool_use<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<ToolCall<'d>>, RequestError> {
     let call = ToolCall {
-        id: text(value, "toolUseId", path)?,
-        name: text(value, "name", path)?,
-        arguments: arguments(required(value, "input", path)?),
+        id: need_text(value, "toolUseId", path)?,
+        name: need_text(value, "name", path)?,
+        arguments: arguments(need(value, "input", path)?),
         custom: false,
     };
     Ok(value.get("type").is_none_or(Value::is_null).then_some(call))
@@ -159,24 +124,22 @@ pub(super) fn arguments(input: Value<'_>) -> Cow<'_, str> {
 }
 
 fn tool_result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, RequestError> {
-    let content = required(value, "content", path)?;
-    let at = || format!("{}.content", path());
-    if content.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(at(), "an array", content));
-    }
-    let mut parts = Vec::with_capacity(content.items().count());
-    for (position, item) in content.items().enumerate() {
-        let at = || format!("{}[{position}]", at());
-        let (name, inner) = union(item, &at)?;
-        parts.push(match name.as_ref() {
-            // What a model is told of it is its text.
-            "json" => Part::text(inner.raw()),
-            _ => block(&name, inner, item, &at)?,
-        });
-    }
-    let status = optional(value, "status", path)?;
+    let content = need(value, "content", path)?;
+    let parts = list(
+        content,
+        || path() + ".content",
+        |item, at| {
+            let (name, inner) = union(item, at)?;
+            match name.as_ref() {
+                // What a model is told of it is its text.
+                "json" => Ok(Part::text(inner.raw())),
+                _ => block(&name, inner, item, at),
+            }
+        },
+    )?;
+    let status = text_of(value, "status", path)?;
     Ok(ToolResult {
-        call_id: text(value, "toolUseId", path)?,
+        call_id: need_text(value, "toolUseId", path)?,
         name: None,
         parts,
         is_error: match status.as_deref() {
@@ -195,8 +158,8 @@ fn reasoning<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Content<'d>>
     let at = || format!("{}.{name}", path());
     Ok(match name.as_ref() {
         "reasoningText" => Some(Content::Reasoning {
-            text: text(inner, "text", &at)?,
-            signature: optional(inner, "signature", &at)?,
+            text: need_text(inner, "text", at)?,
+            signature: text_of(inner, "signature", at)?,
             redacted: None,
         }),
         "redactedContent" => Some(Content::Reasoning {
@@ -210,16 +173,16 @@ fn reasoning<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Content<'d>>
 
 fn cited<'d>(value: Value<'d>, path: Path<'_>) -> Result<Content<'d>, RequestError> {
     let mut said = Cow::Borrowed("");
-    let content = value.get("content").into_iter().flat_map(Value::items);
+    let content = value.each("content");
     for (position, item) in content.enumerate() {
-        let more = text(item, "text", &|| format!("{}.content[{position}]", path()))?;
+        let more = need_text(item, "text", || format!("{}.content[{position}]", path()))?;
         if said.is_empty() {
             said = more;
         } else {
             said.to_mut().push_str(&more);
         }
     }
-    let citations = value.get("citations").into_iter().flat_map(Value::items);
+    let citations = value.each("citations");
     Ok(Content::Text {
         text: said,
         citations: citations.map(citation).collect(),
@@ -228,21 +191,13 @@ fn cited<'d>(value: Value<'d>, path: Path<'_>) -> Result<Content<'d>, RequestErr
 
 /// A citation, of a whole answer or of a stream: both have the same form.
 pub(super) fn citation(value: Value<'_>) -> Citation<'_> {
-    let text = |of: Option<Value<'_>>| of.and_then(|of| of.as_str()).map(Cow::into_owned);
-    let sources = value
-        .get("sourceContent")
-        .into_iter()
-        .flat_map(Value::items);
-    let quoted: String = sources
-        .filter_map(|source| text(source.get("text")))
-        .collect();
-    let web = value
-        .get("location")
-        .and_then(|location| location.get("web"));
+    let sources = value.each("sourceContent");
+    let quoted: String = sources.filter_map(|source| source.text("text")).collect();
+    let web = value.get("location").and_then(|place| place.get("web"));
     Citation {
         text: Cow::Owned(quoted),
-        url: text(web.and_then(|web| web.get("url"))).map(Cow::Owned),
-        title: text(value.get("title")).map(Cow::Owned),
+        url: web.and_then(|web| web.text("url")),
+        title: value.text("title"),
         range: None,
         json: Cow::Borrowed(value.raw()),
     }
@@ -255,7 +210,7 @@ fn media<'d>(
     extra: &mut Vec<Field>,
     path: Path<'_>,
 ) -> Result<Option<Media<'d>>, RequestError> {
-    let (kind, source) = union(required(value, "source", path)?, &|| {
+    let (kind, source) = union(need(value, "source", path)?, &|| {
         format!("{}.source", path())
     })?;
     let at = || format!("{}.source.{kind}", path());
@@ -267,15 +222,15 @@ fn media<'d>(
                     .get("bucketOwner")
                     .map(|owner| field(BUCKET_OWNER, owner)),
             );
-            Source::Url(text(source, "uri", &at)?)
+            Source::Url(need_text(source, "uri", at)?)
         }
         ("text", Medium::Document) => Source::Text(string(source, at)?),
         _ => return Ok(None),
     };
     let format = match medium {
         // A document's format need not be told.
-        Medium::Document => optional(value, "format", path)?,
-        _ => Some(text(value, "format", path)?),
+        Medium::Document => text_of(value, "format", path)?,
+        _ => Some(need_text(value, "format", path)?),
     };
     let media_type = match (format, &source) {
         (Some(format), _) => medium.media_type(&format),
@@ -283,17 +238,12 @@ fn media<'d>(
         (None, _) => Cow::Borrowed(""),
     };
     let name = match medium {
-        Medium::Document => Some(text(value, "name", path)?),
+        Medium::Document => Some(need_text(value, "name", path)?),
         _ => None,
     };
-    let rest = value.members().filter(|(key, value)| {
-        let known = ["source", "format", "name"]
-            .iter()
-            .any(|name| key.is_str(name));
-        !known && !value.is_null()
-    });
-    extra.extend(rest.map(|(key, value)| field(&name_of(key), value)));
-    extra.sort_by(|left, right| left.name.cmp(&right.name));
+    let rest = named(value).filter(|(name, _)| !["source", "format", "name"].contains(&&**name));
+    extra.extend(rest.map(|(name, value)| field(&name, value)));
+    by_name(extra);
     Ok(Some(Media {
         source,
         media_type,

@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::grammar::DRAWN;
 use super::names::OWN_FIELDS;
-use super::read_blocks::{cache_point, optional, required, text, union};
+use super::read_blocks::{cache_point, union};
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::fields::{field, integer, invalid, name_of, number, string};
+use crate::fields::{
+    array, boolean, field, integer, invalid, name_of, named, need, need_text, object, string,
+    text_of,
+};
+use crate::grammar::drawn::AT_LEAST_0;
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
-
-const AT_LEAST_0: &str = "must be a whole number of at least 0";
 
 /// One member of the body beyond `system` and `messages`.
 pub(super) fn member<'d>(
@@ -41,12 +44,12 @@ pub(super) fn member<'d>(
             output(key, at, value, request)
         }),
         "requestMetadata" => each(name, value, |key, at, value| {
-            let label = (Cow::Owned(key.to_owned()), string(value, || at.to_owned())?);
+            let label = (Cow::Owned(key.to_owned()), string(value, at)?);
             request.metadata.push(label);
             Ok(())
         }),
         "serviceTier" => {
-            request.service_tier = Some(text(value, "type", &|| name.to_owned())?);
+            request.service_tier = Some(need_text(value, "type", || name.to_owned())?);
             Ok(())
         }
         _ => {
@@ -79,21 +82,8 @@ fn inference<'d>(
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
 ) -> Result<(), RequestError> {
-    let sampling = &mut request.sampling;
-    match key {
-        "maxTokens" => sampling.max_tokens = Some(integer(value, at, AT_LEAST_0)?),
-        "temperature" => sampling.temperature = Some(number(value, at)?),
-        "topP" => sampling.top_p = Some(number(value, at)?),
-        "stopSequences" => {
-            if value.kind() != Kind::Array {
-                return Err(RequestError::wrong_type(at, "an array", value));
-            }
-            for (position, stop) in value.items().enumerate() {
-                let stop = string(stop, || format!("{at}[{position}]"))?;
-                sampling.stop.push(stop);
-            }
-        }
-        _ => keep(at, value, request),
+    if !DRAWN.read(&mut request.sampling, key, value)? {
+        keep(at, value, request);
     }
     Ok(())
 }
@@ -106,9 +96,7 @@ fn tools<'d>(
 ) -> Result<(), RequestError> {
     match key {
         "tools" => {
-            if value.kind() != Kind::Array {
-                return Err(RequestError::wrong_type(at, "an array", value));
-            }
+            array(value, at)?;
             for (position, item) in value.items().enumerate() {
                 let path = || format!("{at}[{position}]");
                 let (name, inner) = union(item, &path)?;
@@ -127,7 +115,7 @@ fn tools<'d>(
             (name, _) if name == "auto" => request.tool_choice = Some(ToolChoice::Auto),
             (name, _) if name == "any" => request.tool_choice = Some(ToolChoice::Required),
             (name, inner) if name == "tool" => {
-                let tool = text(inner, "name", &|| format!("{at}.tool"))?;
+                let tool = need_text(inner, "name", || format!("{at}.tool"))?;
                 request.tool_choice = Some(ToolChoice::Tool(tool));
             }
             _ => keep(at, value, request),
@@ -138,45 +126,30 @@ fn tools<'d>(
 }
 
 fn tool_spec<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
-    let schema = required(value, "inputSchema", path)?;
-    let schema = required(schema, "json", &|| format!("{}.inputSchema", path()))?;
-    if schema.kind() != Kind::Object {
-        let param = format!("{}.inputSchema.json", path());
-        return Err(RequestError::wrong_type(param, "an object", schema));
-    }
-    let strict = value.get("strict").filter(|strict| !strict.is_null());
-    let strict = strict.map(|strict| {
-        let wrong = || RequestError::wrong_type(format!("{}.strict", path()), "a boolean", strict);
-        strict.as_bool().ok_or_else(wrong)
-    });
+    let schema = need(value, "inputSchema", path)?;
+    let schema = need(schema, "json", || format!("{}.inputSchema", path()))?;
+    object(schema, || format!("{}.inputSchema.json", path()))?;
+    let strict = value.some("strict");
+    let strict = strict.map(|strict| boolean(strict, &format!("{}.strict", path())));
     let known = ["name", "description", "inputSchema", "strict"];
-    let rest = value
-        .members()
-        .filter(|(key, value)| !value.is_null() && !known.iter().any(|name| key.is_str(name)));
+    let rest = named(value).filter(|(name, _)| !known.contains(&name.as_ref()));
     Ok(Tool {
-        name: text(value, "name", path)?,
-        description: optional(value, "description", path)?,
+        name: need_text(value, "name", path)?,
+        description: text_of(value, "description", path)?,
         parameters: Some(Cow::Borrowed(schema.raw())),
         strict: strict.transpose()?,
-        cache: None,
-        builtin: None,
-        extra: rest
-            .map(|(key, value)| field(&name_of(key), value))
-            .collect(),
+        extra: rest.map(|(name, value)| field(&name, value)).collect(),
+        ..Tool::default()
     })
 }
 
 /// A tool that the provider runs, or one of a kind that came later than this.
 fn own_tool<'d>(kind: &str, inner: Value<'d>, whole: Value<'d>) -> Tool<'d> {
-    let name = inner.get("name").and_then(Value::as_str);
+    let name = inner.text("name");
     Tool {
         name: name.unwrap_or_default(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
         builtin: Some((Cow::Owned(kind.to_owned()), Cow::Borrowed(whole.raw()))),
-        extra: Vec::new(),
+        ..Tool::default()
     }
 }
 
@@ -216,7 +189,7 @@ fn is_unsaid(reasoning: &Reasoning<'_>) -> bool {
 
 /// Reads Claude's `thinking`; false where it is of a form that is not known here.
 fn thinking<'d>(value: Value<'d>, reasoning: &mut Reasoning<'d>) -> bool {
-    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let text = |name: &str| value.text(name);
     let budget = value.get("budget_tokens").and_then(Value::as_integer);
     let budget = budget.and_then(|budget| u64::try_from(budget).ok());
     let known = ["type", "budget_tokens", "display"];
@@ -233,7 +206,7 @@ fn thinking<'d>(value: Value<'d>, reasoning: &mut Reasoning<'d>) -> bool {
 }
 
 fn one_at_a_time(value: Value<'_>) -> Option<bool> {
-    let is_auto = value.get("type").is_some_and(|kind| kind.is_str("auto"));
+    let is_auto = value.says("type", "auto");
     let one = value.get("disable_parallel_tool_use")?.as_bool()?;
     (is_auto && value.members().count() == 2).then_some(one)
 }
@@ -250,7 +223,7 @@ fn output<'d>(
             Ok(())
         }
         "effort" => {
-            let word = string(value, || at.to_owned())?;
+            let word = string(value, at)?;
             match Effort::parse(&word).filter(|effort| *effort != Effort::None) {
                 Some(effort) => request.reasoning.get_or_insert_default().effort = Some(effort),
                 None => keep(at, value, request),
@@ -267,21 +240,21 @@ fn output<'d>(
 /// `{"type":"json_schema","structure":{"jsonSchema":{"schema":"<JSON in a string>",…}}}`.
 fn text_format<'d>(value: Value<'d>, at: &str) -> Result<OutputFormat<'d>, RequestError> {
     let path = || at.to_owned();
-    if text(value, "type", &path)? != "json_schema" {
+    if need_text(value, "type", path)? != "json_schema" {
         return Err(invalid(&format!("{at}.type"), "must be 'json_schema'"));
     }
-    let structure = required(value, "structure", &path)?;
+    let structure = need(value, "structure", path)?;
     let path = || format!("{at}.structure");
-    let definition = required(structure, "jsonSchema", &path)?;
+    let definition = need(structure, "jsonSchema", path)?;
     let path = || format!("{at}.structure.jsonSchema");
-    let schema = text(definition, "schema", &path)?;
+    let schema = need_text(definition, "schema", path)?;
     if Document::parse(schema.as_bytes()).is_err() {
         let param = format!("{}.schema", path());
         return Err(invalid(&param, "must be a JSON schema in a string"));
     }
     Ok(OutputFormat::JsonSchema {
-        name: optional(definition, "name", &path)?.unwrap_or(Cow::Borrowed("response")),
-        description: optional(definition, "description", &path)?,
+        name: text_of(definition, "name", path)?.unwrap_or(Cow::Borrowed("response")),
+        description: text_of(definition, "description", path)?,
         schema,
         strict: None,
     })

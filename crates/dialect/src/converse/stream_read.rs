@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{answer, error, names, read_blocks, usage};
 use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Citation, Delta, PartKind, StreamEvent};
-use crate::fields::name_of;
+use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::fields::{name_of, named};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -46,8 +46,7 @@ impl ReadStream for StreamReader {
         root: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        for (name, value) in named(root) {
             if let Some(error) = error::exception(&name, value) {
                 out.push(StreamEvent::Error(error));
                 continue;
@@ -62,7 +61,7 @@ impl ReadStream for StreamReader {
                 }
                 "messageStop" => self.stop(value, out)?,
                 "metadata" => {
-                    let counted = value.get("usage").filter(|usage| !usage.is_null());
+                    let counted = value.some("usage");
                     if let Some(counted) = counted {
                         self.start(out);
                         out.push(StreamEvent::Usage(usage::read(counted)?));
@@ -88,12 +87,7 @@ impl ReadStream for StreamReader {
 impl StreamReader {
     fn start(&mut self, out: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.started, true) {
-            out.push(StreamEvent::Start {
-                id: String::new(),
-                model: String::new(),
-                created: None,
-                usage: None,
-            });
+            out.push(StreamEvent::start("", ""));
         }
     }
 
@@ -106,12 +100,12 @@ impl StreamReader {
         let Some(start) = event.get("start") else {
             return Ok(());
         };
-        let call = start.get("toolUse").filter(|call| !call.is_null());
+        let call = start.some("toolUse");
         // A call that the provider makes itself is not one that the client can answer.
         let call = call.filter(|call| call.get("type").is_none_or(Value::is_null));
         match call {
             Some(call) => {
-                let text = |name: &str| call.get(name).and_then(Value::as_str).map(Cow::into_owned);
+                let text = |name: &str| call.text(name).map(Cow::into_owned);
                 let id = text("toolUseId").filter(|id| !id.is_empty());
                 let kind = PartKind::ToolCall {
                     id: id.unwrap_or_else(|| format!("{MADE_UP}{index}")),
@@ -143,7 +137,7 @@ impl StreamReader {
                     self.delta(index, Told::Text, delta, out);
                 }
                 "toolUse" => {
-                    let Some(input) = value.get("input").filter(|input| !input.is_null()) else {
+                    let Some(input) = value.some("input") else {
                         continue;
                     };
                     let more = text(input, || at("toolUse.input"))?;
@@ -152,8 +146,7 @@ impl StreamReader {
                     }
                 }
                 "reasoningContent" => {
-                    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-                        let name = name_of(key);
+                    for (name, value) in named(value) {
                         let make = match name.as_ref() {
                             "text" => Delta::Text,
                             "signature" => Delta::Signature,
@@ -165,7 +158,7 @@ impl StreamReader {
                     }
                 }
                 "citation" if value.kind() == Kind::Object => {
-                    let delta = Delta::Citation(owned(&read_blocks::citation(value)));
+                    let delta = Delta::Citation(read_blocks::citation(value).into_owned());
                     self.delta(index, Told::Text, delta, out);
                 }
                 _ => {}
@@ -180,7 +173,7 @@ impl StreamReader {
         }
         self.start(out);
         self.close(|_| true, out);
-        let reason = event.get("stopReason").filter(|reason| !reason.is_null());
+        let reason = event.some("stopReason");
         let reason = match reason {
             Some(reason) => text(reason, || "messageStop.stopReason".to_owned())?,
             None => "end_turn".to_owned(),
@@ -204,11 +197,7 @@ impl StreamReader {
         let part = kind.map(|kind| {
             let part = self.next;
             self.next += 1;
-            out.push(StreamEvent::PartStart {
-                choice: 0,
-                part,
-                kind,
-            });
+            out.push(StreamEvent::begin(0, part, kind));
             part
         });
         self.open.push(Block {
@@ -238,11 +227,7 @@ impl StreamReader {
             },
         };
         if let Some(part) = part {
-            out.push(StreamEvent::PartDelta {
-                choice: 0,
-                part,
-                delta,
-            });
+            out.push(StreamEvent::delta(0, part, delta));
         }
     }
 
@@ -252,13 +237,9 @@ impl StreamReader {
             if let (true, Some(part)) = (closes, block.part) {
                 if block.kind == Told::Call && !block.has_text {
                     // A call without arguments: a stream of it tells no piece.
-                    out.push(StreamEvent::PartDelta {
-                        choice: 0,
-                        part,
-                        delta: Delta::Text("{}".to_owned()),
-                    });
+                    out.push(StreamEvent::delta(0, part, Delta::Text("{}".to_owned())));
                 }
-                out.push(StreamEvent::PartEnd { choice: 0, part });
+                out.push(StreamEvent::end(0, part));
             }
             !closes
         });
@@ -266,7 +247,7 @@ impl StreamReader {
 }
 
 fn index_of(event: Value<'_>) -> Result<u32, PayloadError> {
-    let Some(index) = event.get("contentBlockIndex").filter(|i| !i.is_null()) else {
+    let Some(index) = event.some("contentBlockIndex") else {
         return Ok(0);
     };
     index
@@ -280,15 +261,4 @@ fn text(value: Value<'_>, path: impl Fn() -> String) -> Result<String, PayloadEr
         .as_str()
         .map(Cow::into_owned)
         .ok_or_else(|| wrong_type(path(), "a string", value))
-}
-
-fn owned(citation: &Citation<'_>) -> Citation<'static> {
-    let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
-    Citation {
-        text: own(&citation.text),
-        url: citation.url.as_ref().map(own),
-        title: citation.title.as_ref().map(own),
-        range: citation.range,
-        json: own(&citation.json),
-    }
 }

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{answer, cite, error, names, usage};
+use super::{answer, cite, error, usage};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, PartKind, StreamEvent};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// Writes a stream.
 pub(crate) struct StreamWriter {
@@ -43,7 +42,7 @@ impl StreamWriter {
     fn start(&mut self, out: &mut Vec<Bytes>) {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Bytes::from_static(
-                b"{\"messageStart\":{\"role\":\"assistant\"}}",
+                br#"{"messageStart":{"role":"assistant"}}"#,
             ));
         }
     }
@@ -57,14 +56,14 @@ impl StreamWriter {
                 let block = self.next;
                 self.next += 1;
                 self.open.push((part, block, Kind::Call));
-                let mut text = String::with_capacity(160);
-                text.push_str("{\"contentBlockStart\":{\"start\":{\"toolUse\":");
-                text.push('{');
-                write::text(&mut text, "toolUseId", id);
-                write::text(&mut text, "name", name);
-                text.push('}');
-                text.push('}');
-                end_block_event(text, block, out);
+                out.push(block_event("contentBlockStart", block, 64, |out| {
+                    write::object(out, "start", |out| {
+                        write::object(out, "toolUse", |out| {
+                            write::text(out, "toolUseId", id);
+                            write::text(out, "name", name);
+                        });
+                    });
+                }));
             }
         }
     }
@@ -73,33 +72,30 @@ impl StreamWriter {
         let Some((_, block, kind)) = self.open.iter_mut().find(|(open, ..)| *open == part) else {
             return;
         };
-        let mut text = String::with_capacity(128);
-        text.push_str("{\"contentBlockDelta\":{\"delta\":");
-        match (delta, *kind) {
-            (Delta::Text(more), Kind::Text) => write_member(&["text"], more, &mut text),
-            (Delta::Text(more), Kind::Reasoning) => {
-                write_member(&["reasoningContent", "text"], more, &mut text);
-            }
-            (Delta::Text(more), Kind::Call) => write_member(&["toolUse", "input"], more, &mut text),
-            (Delta::Signature(more), Kind::Reasoning) => {
-                write_member(&["reasoningContent", "signature"], more, &mut text);
-            }
-            (Delta::Redacted(more), Kind::Reasoning) => {
-                write_member(&["reasoningContent", "redactedContent"], more, &mut text);
-            }
+        let mut cited = String::new();
+        let (path, said): (&[_], _) = match (delta, *kind) {
+            (Delta::Text(more), Kind::Text) => (TEXT, more),
+            (Delta::Text(more), Kind::Reasoning) => (THOUGHT, more),
+            (Delta::Text(more), Kind::Call) => (INPUT, more),
+            (Delta::Signature(more), Kind::Reasoning) => (SIGNATURE, more),
+            (Delta::Redacted(more), Kind::Reasoning) => (REDACTED, more),
             (Delta::Citation(citation), Kind::Text) => {
-                text.push_str("{\"citation\":");
-                cite::write(citation, &mut text);
-                text.push('}');
+                cite::write(citation, &mut cited);
+                (&["citation"], &cited)
             }
             // Converse has no log probabilities.
             _ => return,
-        }
+        };
         if *block == UNSAID {
             *block = self.next;
             self.next += 1;
         }
-        end_block_event(text, *block, out);
+        out.push(match cited.is_empty() {
+            true => text_delta(*block, path, said),
+            false => block_delta(*block, path, said.len(), |out, name| {
+                write::raw(out, name, said)
+            }),
+        });
     }
 
     fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
@@ -109,8 +105,7 @@ impl StreamWriter {
         let (_, block, _) = self.open.remove(at);
         // Of a block that nothing was said of there is nothing to end.
         if block != UNSAID {
-            let event = format!("{{\"contentBlockStop\":{{\"contentBlockIndex\":{block}}}}}");
-            out.push(event.into());
+            out.push(block_event("contentBlockStop", block, 0, |_| {}));
         }
     }
 }
@@ -133,12 +128,10 @@ impl WriteStream for StreamWriter {
             StreamEvent::PartEnd { part, .. } => self.part_end(*part, out),
             StreamEvent::Finish { finish, .. } => {
                 self.start(out);
-                let mut text = String::from("{\"messageStop\":");
-                text.push('{');
-                write::text(&mut text, "stopReason", names::stop_reason(finish));
-                answer::stopped_by(finish, &mut text);
-                text.push('}');
-                text.push('}');
+                let mut text = String::new();
+                write::union(&mut text, "messageStop", |out| {
+                    answer::write_stop(finish, out)
+                });
                 out.push(text.into());
             }
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
@@ -146,9 +139,11 @@ impl WriteStream for StreamWriter {
             // It comes last, and once.
             StreamEvent::End => {
                 if let Some(counted) = self.usage.take() {
-                    let mut text = String::from("{\"metadata\":{\"usage\":");
-                    usage::write(&counted, &mut text);
-                    text.push_str(",\"metrics\":{\"latencyMs\":0}}}");
+                    let mut text = String::new();
+                    write::union(&mut text, "metadata", |out| {
+                        usage::write(&counted, out);
+                        answer::metrics(out);
+                    });
                     out.push(text.into());
                 }
             }
@@ -156,20 +151,44 @@ impl WriteStream for StreamWriter {
     }
 }
 
-/// `{"a":{"b":"text"}}`.
-pub(super) fn write_member(path: &[&str], text: &str, out: &mut String) {
-    for name in path {
-        out.push_str("{\"");
-        out.push_str(name);
-        out.push_str("\":");
-    }
-    write_json_string(text, out);
-    out.extend(path.iter().map(|_| '}'));
+/// Where a delta has its text.
+pub(super) type Path = &'static [&'static str];
+
+pub(super) const TEXT: Path = &["text"];
+pub(super) const THOUGHT: Path = &["reasoningContent", "text"];
+pub(super) const INPUT: Path = &["toolUse", "input"];
+pub(super) const SIGNATURE: Path = &["reasoningContent", "signature"];
+pub(super) const REDACTED: Path = &["reasoningContent", "redactedContent"];
+
+/// A `contentBlockDelta` with a text at that path.
+pub(super) fn text_delta(block: u32, path: &[&str], text: &str) -> Bytes {
+    block_delta(block, path, text.len(), |out, name| {
+        write::text(out, name, text)
+    })
 }
 
-/// What every event of a block ends with.
-pub(super) fn end_block_event(mut text: String, block: u32, out: &mut Vec<Bytes>) {
-    write::raw(&mut text, "contentBlockIndex", &block.to_string());
-    text.push_str("}}");
-    out.push(text.into());
+/// A `contentBlockDelta` whose innermost member is written by `member`.
+fn block_delta(
+    block: u32,
+    path: &[&str],
+    room: usize,
+    member: impl FnOnce(&mut String, &str),
+) -> Bytes {
+    block_event("contentBlockDelta", block, room, |out| {
+        write::object(out, "delta", |out| match path {
+            [outer, name] => write::object(out, outer, |out| member(out, name)),
+            [name] => member(out, name),
+            _ => {}
+        });
+    })
+}
+
+/// An event of a block, in union form.
+fn block_event(kind: &str, block: u32, room: usize, members: impl FnOnce(&mut String)) -> Bytes {
+    let mut text = String::with_capacity(96 + room);
+    write::union(&mut text, kind, |out| {
+        members(out);
+        write::number(out, "contentBlockIndex", block.into());
+    });
+    text.into()
 }

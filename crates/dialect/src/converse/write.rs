@@ -14,7 +14,7 @@ pub(crate) fn write_request(
 ) -> Result<Written, Inexpressible> {
     let mut out = String::with_capacity(size_of(request));
     let mut losses = Losses::default();
-    out.push('{');
+    write::open(&mut out);
     let mut blocks = Blocks::new(&options.model);
     let set = |name: &str| options.set.iter().any(|(set, _)| set == name);
 
@@ -27,16 +27,15 @@ pub(crate) fn write_request(
         .messages
         .split_at(first.unwrap_or(request.messages.len()));
     if !set("system") && system.iter().any(|message| !message.parts.is_empty()) {
-        write::name(&mut out, "system");
-        out.push('[');
-        for (position, message) in system.iter().enumerate() {
-            note_message(position, message, &mut losses);
-            system_parts(position, message, &mut blocks, &mut out, &mut losses)?;
-        }
-        out.push(']');
+        write::list(&mut out, "system", |out| {
+            for (position, message) in system.iter().enumerate() {
+                note_message(position, message, &mut losses);
+                system_parts(position, message, &mut blocks, out, &mut losses)?;
+            }
+            Ok(())
+        })?;
     }
     if !set("messages") {
-        write::name(&mut out, "messages");
         messages(system.len(), said, &mut blocks, &mut out, &mut losses)?;
     }
     let mut rest = write_options::Options {
@@ -50,7 +49,7 @@ pub(crate) fn write_request(
     for (name, value) in &options.set {
         write::raw(&mut out, name, value);
     }
-    out.push('}');
+    write::close(&mut out);
     Ok(Written {
         body: out.into(),
         lost: losses.0,
@@ -102,7 +101,8 @@ fn system_parts<'r>(
     Ok(())
 }
 
-/// Speakers alternate: what one of them says in several messages is joined.
+/// Writes the member `messages`. Speakers alternate: what one of them says in several messages is
+/// joined.
 fn messages<'r>(
     before: usize,
     said: &'r [Message<'r>],
@@ -117,37 +117,37 @@ fn messages<'r>(
             why: "Converse takes no empty text, and there is nothing else".to_owned(),
         });
     }
-    out.push('[');
-    let mut open: Option<&str> = None;
+    let mut spoken = Vec::with_capacity(said.len());
     for (position, message) in (before..).zip(said) {
         note_message(position, message, losses);
-        let role = match message.role {
-            Role::User | Role::Tool => "user",
-            Role::Assistant => "assistant",
-            Role::System | Role::Developer => "system",
-        };
-        if !message.parts.iter().any(|part| blocks.is_written(part)) {
+        if message.parts.iter().any(|part| blocks.is_written(part)) {
+            spoken.push((position, message));
+        } else {
             // Nothing but losses to note: Converse refuses a message without blocks.
-            let mut nothing = String::new();
-            parts(position, message, blocks, &mut nothing, losses)?;
-            continue;
+            parts(position, message, blocks, &mut String::new(), losses)?;
         }
-        if open.is_some_and(|speaker| speaker != role) {
-            close(open.take(), out);
-        }
-        if open.replace(role).is_none() {
-            blocks.message();
-            write::item(out);
-            out.push('{');
-            write::text(out, "role", role);
-            write::name(out, "content");
-            out.push('[');
-        }
-        parts(position, message, blocks, out, losses)?;
     }
-    close(open, out);
-    out.push(']');
-    Ok(())
+    let role = |message: &Message<'_>| match message.role {
+        Role::User | Role::Tool => "user",
+        Role::Assistant => "assistant",
+        Role::System | Role::Developer => "system",
+    };
+    write::list(out, "messages", |out| {
+        for turn in spoken.chunk_by(|(_, one), (_, next)| role(one) == role(next)) {
+            blocks.message();
+            write::braces(out, |out| {
+                let speaker = turn.first().map_or("user", |(_, message)| role(message));
+                write::text(out, "role", speaker);
+                write::list(out, "content", |out| {
+                    for (position, message) in turn {
+                        parts(*position, message, blocks, out, losses)?;
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(())
+    })
 }
 
 fn parts<'r>(
@@ -162,10 +162,4 @@ fn parts<'r>(
         blocks.part(part, out, losses, &path)?;
     }
     Ok(())
-}
-
-fn close(open: Option<&str>, out: &mut String) {
-    if open.is_some() {
-        out.push_str("]}");
-    }
 }

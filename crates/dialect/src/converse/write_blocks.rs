@@ -85,8 +85,7 @@ impl<'r> Blocks<'r> {
             }
             Content::Opaque { kind, json } => {
                 if is_own(kind, json) {
-                    write::item(out);
-                    out.push_str(json);
+                    write::value(out, json);
                 } else {
                     losses.push(
                         path(),
@@ -97,7 +96,6 @@ impl<'r> Blocks<'r> {
             content => {
                 let (medium, media) = medium_of(content, path)?;
                 self.media.add(medium, path)?;
-                wrapped(medium.member(), out);
                 let mut writer = write_media::Writer {
                     counts: &mut self.media,
                     losses,
@@ -105,7 +103,6 @@ impl<'r> Blocks<'r> {
                 };
                 writer.block(medium, media, &part.extra, out)?;
                 extra_is_written = true;
-                out.push('}');
             }
         }
         if !extra_is_written {
@@ -115,7 +112,6 @@ impl<'r> Blocks<'r> {
             }
         }
         if let Some(marker) = &part.cache {
-            write::item(out);
             cache_point(marker, out, losses, path);
         }
         Ok(())
@@ -158,10 +154,7 @@ impl<'r> Blocks<'r> {
     ) {
         if let Some(redacted) = said.redacted {
             if write_media::decoded_len(redacted).is_some() {
-                write::item(out);
-                out.push_str("{\"reasoningContent\":{");
-                write::text(out, "redactedContent", redacted);
-                out.push_str("}}");
+                redacted_block(redacted, out);
             } else {
                 losses.push(
                     path() + ".redacted",
@@ -200,32 +193,32 @@ pub(super) fn reasoning_block(text: &str, signature: Option<&str>, out: &mut Str
     write::union(out, "reasoningContent", |out| {
         write::object(out, "reasoningText", |out| {
             write::text(out, "text", text);
-            if let Some(signature) = signature {
-                write::text(out, "signature", signature);
-            }
+            write::text_if(out, "signature", signature);
         });
+    });
+}
+
+/// `{"reasoningContent":{"redactedContent":…}}`.
+pub(super) fn redacted_block(redacted: &str, out: &mut String) {
+    write::union(out, "reasoningContent", |out| {
+        write::text(out, "redactedContent", redacted);
     });
 }
 
 /// `{"text":…}`, or `{"citationsContent":…}` where the text has sources.
 pub(super) fn text_block(text: &str, citations: &[Citation<'_>], out: &mut String) {
-    write::item(out);
+    let said = |out: &mut String| write::braces(out, |out| write::text(out, "text", text));
     if citations.is_empty() {
-        out.push('{');
-        write::text(out, "text", text);
-        out.push('}');
-        return;
+        return said(out);
     }
-    out.push_str("{\"citationsContent\":{\"content\":[{");
-    write::text(out, "text", text);
-    out.push_str("}],\"citations\":[");
-    for (position, citation) in citations.iter().enumerate() {
-        if position > 0 {
-            out.push(',');
-        }
-        cite::write(citation, out);
-    }
-    out.push_str("]}}");
+    write::union(out, "citationsContent", |out| {
+        write::list(out, "content", said);
+        write::list(out, "citations", |out| {
+            citations
+                .iter()
+                .for_each(|citation| cite::write(citation, out));
+        });
+    });
 }
 
 /// `{"cachePoint":…}`.
@@ -235,24 +228,18 @@ pub(super) fn cache_point(
     losses: &mut Losses,
     path: Path<'_>,
 ) {
-    out.push_str("{\"cachePoint\":{\"type\":\"default\"");
-    match marker.ttl.as_deref() {
-        None => {}
-        Some(ttl @ ("5m" | "1h")) => {
-            write::text(out, "ttl", ttl);
-        }
-        Some(_) => losses.push(
+    let told = marker.ttl.as_deref();
+    let ttl = told.filter(|ttl| matches!(*ttl, "5m" | "1h"));
+    if told != ttl {
+        losses.push(
             path() + ".cache_control",
             "Converse's cache points last 5m or 1h",
-        ),
+        );
     }
-    out.push_str("}}");
-}
-
-pub(super) fn wrapped(member: &str, out: &mut String) {
-    write::item(out);
-    out.push('{');
-    write::name(out, member);
+    write::union(out, "cachePoint", |out| {
+        write::text(out, "type", "default");
+        write::text_if(out, "ttl", ttl);
+    });
 }
 
 pub(super) fn medium_of<'c, 'a>(

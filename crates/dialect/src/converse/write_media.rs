@@ -54,7 +54,7 @@ pub(super) struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    /// The inner object of a medium's block.
+    /// A medium's block.
     pub(super) fn block(
         &mut self,
         medium: Medium,
@@ -62,19 +62,16 @@ impl Writer<'_> {
         extra: &[Field],
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        out.push('{');
-        if let Some(format) = self.format(medium, media)? {
-            write::text(out, "format", format);
-        }
-        if medium == Medium::Document {
-            let name = self.document_name(media);
-            write::text(out, "name", &name);
-        }
-        write::name(out, "source");
-        self.source(medium, media, extra, out)?;
-        self.rest(medium, media, extra, out);
-        out.push('}');
-        Ok(())
+        let format = self.format(medium, media)?;
+        write::union(out, medium.member(), |out| {
+            write::text_if(out, "format", format);
+            if medium == Medium::Document {
+                write::text(out, "name", &self.document_name(media));
+            }
+            write::object(out, "source", |out| self.source(medium, media, extra, out))?;
+            self.rest(medium, media, extra, out);
+            Ok(())
+        })
     }
 
     /// The format; none where a document's is not told, which Converse allows.
@@ -145,21 +142,19 @@ impl Writer<'_> {
         extra: &[Field],
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        out.push('{');
         match &media.source {
             Source::Base64(text) => {
                 self.check_bytes(medium, text)?;
                 write::text(out, "bytes", text);
             }
             Source::Url(url) if url.starts_with("s3://") => {
-                write::name(out, "s3Location");
-                out.push('{');
-                write::text(out, "uri", url);
                 let owner = extra.iter().find(|field| field.name == BUCKET_OWNER);
-                if let Some(owner) = owner {
-                    write::raw(out, BUCKET_OWNER, &owner.value);
-                }
-                out.push('}');
+                write::object(out, "s3Location", |out| {
+                    write::text(out, "uri", url);
+                    if let Some(owner) = owner {
+                        write::raw(out, BUCKET_OWNER, &owner.value);
+                    }
+                });
             }
             Source::Text(text) if medium == Medium::Document => write::text(out, "text", text),
             Source::Url(url) => {
@@ -182,7 +177,6 @@ impl Writer<'_> {
                 return refuse((self.path)(), "a text can only stand for a document");
             }
         }
-        out.push('}');
         Ok(())
     }
 

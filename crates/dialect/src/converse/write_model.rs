@@ -33,7 +33,9 @@ pub(super) fn fields(options: &mut Options<'_>, is_free: bool, out: &mut String)
         if options.claude {
             write::plain(out, "top_k", top_k);
         } else if is_nova(&options.options.model) {
-            write::raw(out, "inferenceConfig", &format!("{{\"topK\":{top_k}}}"));
+            write::object(out, "inferenceConfig", |out| {
+                write::plain(out, "topK", top_k)
+            });
         } else {
             options.losses.push("top_k", FAMILY);
         }
@@ -70,26 +72,21 @@ fn thinking(options: &mut Options<'_>, reasoning: &Reasoning<'_>, out: &mut Stri
         None if reasoning.adaptive || reasoning.summary.is_some() => "adaptive",
         None => return,
     };
-    write::name(out, "thinking");
-    out.push('{');
-    write::text(out, "type", mode);
-    if let (Some(budget), "enabled") = (budget, mode) {
-        write::plain(out, "budget_tokens", budget);
-    }
-    match reasoning.summary.as_deref() {
-        Some(shown @ ("summarized" | "omitted")) if mode != "disabled" => {
-            write::text(out, "display", shown);
-        }
-        Some("auto" | "concise" | "detailed") if mode != "disabled" => {
-            write::text(out, "display", "summarized");
-        }
+    let display = match reasoning.summary.as_deref() {
+        None => None,
+        Some(shown @ ("summarized" | "omitted")) if mode != "disabled" => Some(shown),
+        Some("auto" | "concise" | "detailed") if mode != "disabled" => Some("summarized"),
         Some(_) => {
             let why = "Claude's thinking has no such way to be shown";
             options.losses.push("reasoning.summary", why);
+            None
         }
-        None => {}
-    }
-    out.push('}');
+    };
+    write::object(out, "thinking", |out| {
+        write::text(out, "type", mode);
+        write::plain_if(out, "budget_tokens", budget.filter(|_| mode == "enabled"));
+        write::text_if(out, "display", display);
+    });
 }
 
 /// The budget of a model that thinks by budget only, where its thinking is to be seen and none

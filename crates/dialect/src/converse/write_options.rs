@@ -5,7 +5,6 @@ use super::read_options::own_field;
 use super::write_model;
 use crate::exchange::{ChatRequest, Inexpressible, Losses, OutputFormat, WriteOptions};
 use crate::json::write;
-use crate::json::write_json_string;
 
 pub(super) struct Options<'o> {
     pub(super) request: &'o ChatRequest<'o>,
@@ -19,18 +18,22 @@ pub(super) struct Options<'o> {
 
 impl Options<'_> {
     pub(super) fn write(&mut self, out: &mut String) -> Result<(), Inexpressible> {
-        let inference = self.inference();
-        self.member("inferenceConfig", &inference, out);
+        if self.is_free("inferenceConfig") {
+            write::some_object(out, "inferenceConfig", |out| self.inference(out));
+        }
         let (tools, offers_tools) = self.tools()?;
-        self.member("toolConfig", &tools, out);
-        let output = self.output();
-        self.member("outputConfig", &output, out);
-        let mut additional = String::new();
-        additional.push('{');
-        write_model::fields(self, offers_tools, &mut additional);
-        self.own("additionalModelRequestFields", &mut additional);
-        let additional = close(additional);
-        self.member("additionalModelRequestFields", &additional, out);
+        if !tools.is_empty() {
+            self.member("toolConfig", &tools, out);
+        }
+        if self.is_free("outputConfig") {
+            write::some_object(out, "outputConfig", |out| self.output(out));
+        }
+        if self.is_free(ADDITIONAL) {
+            write::some_object(out, ADDITIONAL, |out| {
+                write_model::fields(self, offers_tools, out);
+                self.own(ADDITIONAL, out);
+            });
+        }
         self.labels(out);
         for field in &self.request.extra {
             match own_field(field) {
@@ -46,10 +49,13 @@ impl Options<'_> {
         Ok(())
     }
 
-    /// A member of the body that is neither empty nor set by the options.
+    /// Whether a member is the writer's: the options have not set it.
+    fn is_free(&self, name: &str) -> bool {
+        !self.options.set.iter().any(|(set, _)| set == name)
+    }
+
     fn member(&self, name: &str, json: &str, out: &mut String) {
-        let is_set = self.options.set.iter().any(|(set, _)| set == name);
-        if !json.is_empty() && !is_set {
+        if self.is_free(name) {
             write::raw(out, name, json);
         }
     }
@@ -65,16 +71,14 @@ impl Options<'_> {
         }
     }
 
-    fn inference(&mut self) -> String {
+    fn inference(&mut self, out: &mut String) {
         let sampling = &self.request.sampling;
-        let mut out = String::new();
-        out.push('{');
         match sampling.max_tokens {
             None => {}
             Some(0) => self
                 .losses
                 .push("max_tokens", "Converse's maxTokens is at least 1"),
-            Some(tokens) => write::plain(&mut out, "maxTokens", tokens),
+            Some(tokens) => write::plain(out, "maxTokens", tokens),
         }
         let shares = [
             ("temperature", "temperature", sampling.temperature),
@@ -83,7 +87,7 @@ impl Options<'_> {
         for (name, param, share) in shares {
             match share {
                 None => {}
-                Some(share) if (0.0..=1.0).contains(&share) => write::plain(&mut out, name, share),
+                Some(share) if (0.0..=1.0).contains(&share) => write::plain(out, name, share),
                 Some(_) => self.losses.push(param, "Converse's goes from 0 to 1"),
             }
         }
@@ -96,25 +100,15 @@ impl Options<'_> {
                 .push("stop", "Converse takes 2,500 stop sequences");
         }
         let stops = sampling.stop.iter().filter(|stop| !stop.is_empty());
-        for (position, stop) in stops.take(MAX_STOPS).enumerate() {
-            if position == 0 {
-                write::name(&mut out, "stopSequences");
-                out.push('[');
-            } else {
-                out.push(',');
-            }
-            write_json_string(stop, &mut out);
-        }
-        if sampling.stop.iter().any(|stop| !stop.is_empty()) {
-            out.push(']');
-        }
-        self.own("inferenceConfig", &mut out);
-        close(out)
+        write::some_list(out, "stopSequences", |out| {
+            stops
+                .take(MAX_STOPS)
+                .for_each(|stop| write::string(out, stop));
+        });
+        self.own("inferenceConfig", out);
     }
 
-    fn output(&mut self) -> String {
-        let mut out = String::new();
-        out.push('{');
+    fn output(&mut self, out: &mut String) {
         match &self.request.output {
             None | Some(OutputFormat::Text) => {}
             Some(OutputFormat::JsonObject) => self.losses.push(
@@ -127,53 +121,51 @@ impl Options<'_> {
                 schema,
                 strict,
             }) => {
-                write::name(&mut out, "textFormat");
-                out.push_str("{\"type\":\"json_schema\",\"structure\":{\"jsonSchema\":");
-                out.push('{');
-                // The schema is JSON within a string.
-                write::text(&mut out, "schema", schema);
-                write::text(&mut out, "name", name);
-                if let Some(description) = description {
-                    write::text(&mut out, "description", description);
-                }
-                out.push('}');
-                out.push_str("}}");
+                write::object(out, "textFormat", |out| {
+                    write::text(out, "type", "json_schema");
+                    write::object(out, "structure", |out| {
+                        write::object(out, "jsonSchema", |out| {
+                            // The schema is JSON within a string.
+                            write::text(out, "schema", schema);
+                            write::text(out, "name", name);
+                            write::text_if(out, "description", description.as_deref());
+                        });
+                    });
+                });
                 if *strict == Some(false) {
                     let why = "Converse always keeps to the schema strictly";
                     self.losses.push("response_format.json_schema.strict", why);
                 }
             }
         }
-        write_model::effort(self, &mut out);
-        self.own("outputConfig", &mut out);
-        close(out)
+        write_model::effort(self, out);
+        self.own("outputConfig", out);
     }
 
     fn labels(&mut self, out: &mut String) {
         let request = self.request;
-        let mut json = String::new();
-        json.push('{');
+        let mut labels = String::new();
         for (position, (key, value)) in request.metadata.iter().enumerate() {
             // Shapes RequestMetadata, RequestMetadataKeyString and RequestMetadataValueString.
             if position < 16 && (1..=256).contains(&key.len()) && is_label(key) && is_label(value) {
-                write::text(&mut json, key, value);
+                write::text(&mut labels, key, value);
             } else {
                 let why = "Converse's requestMetadata has 16 labels of up to 256 plain characters";
                 self.losses.push(format!("metadata.{key}"), why);
             }
         }
-        let json = close(json);
-        self.member("requestMetadata", &json, out);
+        if self.is_free("requestMetadata") {
+            write::some_object(out, "requestMetadata", |out| out.push_str(&labels));
+        }
         match request.service_tier.as_deref() {
-            None => {}
-            Some(tier @ ("default" | "flex" | "priority" | "reserved")) => {
-                let json = format!("{{\"type\":\"{tier}\"}}");
-                self.member("serviceTier", &json, out);
-            }
-            Some(_) => {
+            Some(tier) if !TIERS.contains(&tier) => {
                 let why = "Converse's tiers are default, flex, priority and reserved";
                 self.losses.push("service_tier", why);
             }
+            Some(tier) if self.is_free("serviceTier") => {
+                write::object(out, "serviceTier", |out| write::text(out, "type", tier));
+            }
+            _ => {}
         }
     }
 
@@ -217,19 +209,12 @@ impl Options<'_> {
 }
 
 const MAX_STOPS: usize = 2500;
+const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
+const ADDITIONAL: &str = "additionalModelRequestFields";
 /// The pattern of requestMetadata's keys and values.
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b":_@$#=/+,-.".contains(&byte)
     };
     text.len() <= 256 && text.bytes().all(plain)
-}
-
-/// The object, or nothing where it is empty.
-pub(super) fn close(mut out: String) -> String {
-    if out == "{" {
-        return String::new();
-    }
-    out.push('}');
-    out
 }

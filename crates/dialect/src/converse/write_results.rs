@@ -1,6 +1,6 @@
 //! Writes tools' results.
 
-use super::write_blocks::{Blocks, medium_of, text_block, wrapped};
+use super::write_blocks::{Blocks, medium_of, text_block};
 use super::write_checks::{Path, call_id, is_own, refuse};
 use super::write_media;
 use crate::exchange::{Content, Inexpressible, Losses, ToolResult};
@@ -20,12 +20,25 @@ impl<'r> Blocks<'r> {
                 "it is a result of a call that no message before it makes",
             );
         };
-        write::item(out);
-        out.push_str("{\"toolResult\":");
-        out.push('{');
-        write::text(out, "toolUseId", &call_id(&result.call_id, *number));
-        write::name(out, "content");
-        out.push('[');
+        let id = call_id(&result.call_id, *number);
+        write::union(out, "toolResult", |out| {
+            write::text(out, "toolUseId", &id);
+            write::list(out, "content", |out| self.within(result, out, losses, path))?;
+            if result.is_error {
+                write::text(out, "status", "error");
+            }
+            Ok(())
+        })
+    }
+
+    /// What a tool gave back.
+    fn within(
+        &mut self,
+        result: &ToolResult<'_>,
+        out: &mut String,
+        losses: &mut Losses,
+        path: Path<'_>,
+    ) -> Result<(), Inexpressible> {
         for (at, part) in result.parts.iter().enumerate() {
             let path = || format!("{}.content[{at}]", path());
             if part.cache.is_some() {
@@ -57,29 +70,18 @@ impl<'r> Blocks<'r> {
                 // An empty text is said by no block at all.
                 Content::Text { text, .. } if text.is_empty() => {}
                 Content::Text { text, .. } => text_block(text, &[], out),
-                Content::Opaque { json, .. } => {
-                    write::item(out);
-                    out.push_str(json);
-                }
+                Content::Opaque { json, .. } => write::value(out, json),
                 _ => {
                     let (medium, media) = medium_of(&part.content, &path)?;
-                    wrapped(medium.member(), out);
                     let mut writer = write_media::Writer {
                         counts: &mut self.media,
                         losses,
                         path: &path,
                     };
                     writer.block(medium, media, &part.extra, out)?;
-                    out.push('}');
                 }
             }
         }
-        out.push(']');
-        if result.is_error {
-            write::text(out, "status", "error");
-        }
-        out.push('}');
-        out.push('}');
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::write_blocks::cache_point;
 use super::write_checks::{TOOL_NAME, is_object, is_tool_name, refuse};
-use super::write_options::{Options, close};
+use super::write_options::Options;
 use crate::exchange::{Inexpressible, Tool, ToolChoice};
 use crate::json::write;
 
@@ -36,50 +36,39 @@ impl Options<'_> {
             }
             _ => {}
         }
-        let mut out = String::new();
-        out.push('{');
         let mut list = String::new();
-        list.push('[');
         for (position, tool) in request.tools.iter().enumerate() {
-            let is_allowed = allowed.is_none_or(|names| names.contains(&tool.name));
-            if is_allowed {
+            if allowed.is_none_or(|names| names.contains(&tool.name)) {
                 self.tool(position, tool, &mut list)?;
             }
         }
-        let offers = !list.ends_with('[');
-        if offers {
-            list.push(']');
-            write::raw(&mut out, "tools", &list);
+        if list.is_empty() {
+            if matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) {
+                self.losses
+                    .push("tool_choice", "there is no tool to choose");
+            }
+            return Ok((String::new(), false));
         }
-        let free = match choice {
-            _ if !offers => {
-                if matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_))) {
-                    self.losses
-                        .push("tool_choice", "there is no tool to choose");
-                }
-                return Ok((String::new(), false));
-            }
-            None => true,
-            // Claude is then told by its own field, and not twice.
-            Some(_) if self.own_choice().is_some() => true,
+        // Claude is told by its own field, and not twice.
+        let choice = choice.filter(|_| self.own_choice().is_none());
+        let (kind, named, free) = match choice {
+            None => ("", None, true),
             Some(ToolChoice::Auto | ToolChoice::Allowed(_, false) | ToolChoice::None) => {
-                write::raw(&mut out, "toolChoice", "{\"auto\":{}}");
-                true
+                ("auto", None, true)
             }
-            Some(ToolChoice::Required | ToolChoice::Allowed(_, true)) => {
-                write::raw(&mut out, "toolChoice", "{\"any\":{}}");
-                false
-            }
-            Some(ToolChoice::Tool(name)) => {
-                write::name(&mut out, "toolChoice");
-                out.push_str("{\"tool\":{");
-                write::text(&mut out, "name", name);
-                out.push_str("}}");
-                false
-            }
+            Some(ToolChoice::Required | ToolChoice::Allowed(_, true)) => ("any", None, false),
+            Some(ToolChoice::Tool(name)) => ("tool", Some(name), false),
         };
-        self.own("toolConfig", &mut out);
-        Ok((close(out), free))
+        let mut out = String::new();
+        write::braces(&mut out, |out| {
+            write::list(out, "tools", |out| out.push_str(&list));
+            if choice.is_some() {
+                write::name(out, "toolChoice");
+                write::union(out, kind, |out| write::text_if(out, "name", named));
+            }
+            self.own("toolConfig", out);
+        });
+        Ok((out, free))
     }
 
     /// The choice in Claude's own words, where Converse has none for it: no call at all, or one
@@ -87,7 +76,7 @@ impl Options<'_> {
     pub(super) fn own_choice(&self) -> Option<String> {
         let choice = self.request.tool_choice.as_ref().filter(|_| self.claude);
         if matches!(choice, Some(ToolChoice::None)) {
-            return Some("{\"type\":\"none\"}".to_owned());
+            return Some(r#"{"type":"none"}"#.to_owned());
         }
         if !self.claude || self.request.parallel_tool_calls != Some(false) {
             return None;
@@ -98,11 +87,13 @@ impl Options<'_> {
             Some(ToolChoice::Tool(_)) => "tool",
             Some(ToolChoice::None) => return None,
         };
-        let mut out = format!("{{\"type\":\"{kind}\"");
-        if let Some(ToolChoice::Tool(name)) = choice {
-            write::text(&mut out, "name", name);
-        }
-        out.push_str(",\"disable_parallel_tool_use\":true}");
+        let mut out = String::new();
+        write::typed(&mut out, kind, |out| {
+            if let Some(ToolChoice::Tool(name)) = choice {
+                write::text(out, "name", name);
+            }
+            write::plain(out, "disable_parallel_tool_use", true);
+        });
         Some(out)
     }
 
@@ -115,8 +106,7 @@ impl Options<'_> {
         let path = || format!("tools[{position}]");
         match &tool.builtin {
             Some((kind, json)) if is_own_tool(kind) && is_object(json) => {
-                write::item(out);
-                out.push_str(json);
+                write::value(out, json);
             }
             Some(_) => {
                 self.losses
@@ -134,13 +124,13 @@ impl Options<'_> {
                 write::union(out, "toolSpec", |out| {
                     write::text(out, "name", &tool.name);
                     let description = tool.description.as_deref();
-                    if let Some(description) = description.filter(|text| !text.is_empty()) {
-                        write::text(out, "description", description);
-                    }
+                    write::text_if(
+                        out,
+                        "description",
+                        description.filter(|text| !text.is_empty()),
+                    );
                     write::object(out, "inputSchema", |out| write::raw(out, "json", schema));
-                    if let Some(strict) = tool.strict {
-                        write::plain(out, "strict", strict);
-                    }
+                    write::plain_if(out, "strict", tool.strict);
                 });
             }
         }
@@ -150,14 +140,13 @@ impl Options<'_> {
                 .push(param, "Converse's tools have no such field");
         }
         if let Some(marker) = &tool.cache {
-            write::item(out);
             cache_point(marker, out, self.losses, &path);
         }
         Ok(())
     }
 }
 
-const NO_ARGUMENTS: &str = "{\"type\":\"object\",\"properties\":{}}";
+const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
 /// Tools that only Converse has.
 const OWN_TOOLS: [&str; 2] = ["systemTool", "cachePoint"];
 

@@ -36,7 +36,7 @@ pub(crate) fn vectors(body: &Bytes) -> Option<Vectors> {
 /// A text, or a list of texts.
 pub(crate) fn texts(value: Value<'_>, path: &str) -> Result<Vec<String>, RequestError> {
     match value.kind() {
-        Kind::String => Ok(vec![string(value, || path.to_owned())?.into_owned()]),
+        Kind::String => Ok(vec![string(value, path)?.into_owned()]),
         Kind::Array => value
             .items()
             .enumerate()

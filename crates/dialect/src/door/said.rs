@@ -62,7 +62,7 @@ pub(crate) fn said(body: &Bytes) -> Option<Said> {
     let root = document.root();
     let choice = root.get("choices")?.items().next()?;
     let message = choice.get("message")?;
-    let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
+    let calls = message.each("tool_calls");
     Some(Said {
         text: text(message, "content") + &text(message, "refusal"),
         reasoning: reasoning(message),
@@ -84,7 +84,7 @@ pub(crate) fn pieces(data: &Bytes) -> Vec<Piece> {
         let index = choice.get("index").and_then(Value::as_integer);
         index.unwrap_or(0) == 0
     };
-    let choices = root.get("choices").into_iter().flat_map(Value::items);
+    let choices = root.each("choices");
     for choice in choices.filter(first) {
         if let Some(delta) = choice.get("delta") {
             let thought = reasoning(delta);
@@ -95,7 +95,7 @@ pub(crate) fn pieces(data: &Bytes) -> Vec<Piece> {
             if !text.is_empty() {
                 out.push(Piece::Text(text));
             }
-            for value in delta.get("tool_calls").into_iter().flat_map(Value::items) {
+            for value in delta.each("tool_calls") {
                 let index = value.get("index").and_then(Value::as_integer);
                 let index = index.and_then(|index| u64::try_from(index).ok());
                 out.push(Piece::Call(index.unwrap_or(0), call(value)));
@@ -112,7 +112,7 @@ pub(crate) fn pieces(data: &Bytes) -> Vec<Piece> {
 }
 
 fn text(of: Value<'_>, name: &str) -> String {
-    let text = of.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = of.text(name).unwrap_or_default();
     text.into_owned()
 }
 

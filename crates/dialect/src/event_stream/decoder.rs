@@ -5,7 +5,7 @@ use aws_smithy_types::event_stream::Message;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{EventStreamError, Frame, header};
-use crate::json::json_string;
+use crate::json::write;
 
 /// Takes bytes as they come and gives frames as they are complete.
 ///
@@ -110,7 +110,9 @@ fn frame_of(message: Message) -> Result<Frame, EventStreamError> {
         "error" => {
             frame.exception = Some(required(header::ERROR_CODE)?.to_owned());
             let said = text(&message, header::ERROR_MESSAGE).unwrap_or_default();
-            frame.payload = format!("{{\"message\":{}}}", json_string(said)).into();
+            let mut payload = String::new();
+            write::braces(&mut payload, |out| write::text(out, "message", said));
+            frame.payload = payload.into();
             return Ok(frame);
         }
         other => {

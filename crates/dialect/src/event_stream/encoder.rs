@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{EventStreamError, Frame, header};
-use crate::json::{Document, Kind, write_json_string};
+use crate::json::{Document, Kind, write};
 
 /// What every frame around a payload has at most, beside its type's name.
 const FRAME_BYTES: usize = 128;
@@ -55,7 +55,10 @@ pub fn encode_event(union_json: &Bytes, out: &mut BytesMut) -> Result<(), EventS
 ///
 /// When no frame can hold it; nothing has been appended then.
 pub fn encode_chunk(event: &[u8], out: &mut BytesMut) -> Result<(), EventStreamError> {
-    let union = format!("{{\"chunk\":{{\"bytes\":\"{}\"}}}}", STANDARD.encode(event));
+    let mut union = String::new();
+    write::union(&mut union, "chunk", |out| {
+        write::text(out, "bytes", &STANDARD.encode(event));
+    });
     encode_event(&union.into(), out)
 }
 
@@ -63,9 +66,9 @@ pub fn encode_chunk(event: &[u8], out: &mut BytesMut) -> Result<(), EventStreamE
 /// an empty object. Whether the payload is JSON is for the reader of the event to see.
 pub fn union_json(frame: &Frame) -> Bytes {
     let name = frame.event_type.as_deref().or(frame.exception.as_deref());
-    let mut head = String::from("{");
-    write_json_string(name.unwrap_or_default(), &mut head);
-    head.push(':');
+    let mut head = String::new();
+    write::open(&mut head);
+    write::name(&mut head, name.unwrap_or_default());
     let payload: &[u8] = match frame.payload.is_empty() {
         true => b"{}",
         false => &frame.payload,

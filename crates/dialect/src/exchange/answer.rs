@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::part::Part;
 use crate::canonical::Usage;
+use crate::json::{Document, write};
 
 pub use crate::canonical::FinishKind as Finish;
 
@@ -31,4 +32,21 @@ pub struct ChatAnswer<'a> {
     pub choices: Vec<Choice<'a>>,
     /// Tokens, where counted.
     pub usage: Option<Usage>,
+}
+
+/// Log probabilities in OpenAI's chat form, of these items, a JSON array.
+pub(crate) fn logprobs_of(items: &str) -> String {
+    let mut out = String::with_capacity(32 + items.len());
+    write::braces(&mut out, |out| {
+        write::raw(out, "content", items);
+        write::raw(out, "refusal", "null");
+    });
+    out
+}
+
+/// The items of such, a JSON array.
+pub(crate) fn logprob_items(json: &str) -> Option<String> {
+    let document = Document::parse(json.as_bytes()).ok()?;
+    let items = document.root().get("content")?;
+    (!items.is_null()).then(|| items.raw().to_owned())
 }

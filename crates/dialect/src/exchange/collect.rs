@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::answer::{ChatAnswer, Choice};
+use super::answer::{ChatAnswer, Choice, logprob_items, logprobs_of};
 use super::event::{Delta, PartKind, StreamEvent};
 use super::part::{Content, Part, ToolCall};
+use crate::json::write;
 
 /// Gathers a stream's steps into the answer they amount to.
 #[derive(Debug, Default)]
@@ -49,8 +50,9 @@ impl Collector {
     pub fn finish(mut self) -> ChatAnswer<'static> {
         for (choice, items) in self.answer.choices.iter_mut().zip(self.logprobs) {
             if !items.is_empty() {
-                choice.logprobs =
-                    Some(format!("{{\"content\":[{items}],\"refusal\":null}}").into());
+                let mut list = String::with_capacity(items.len() + 2);
+                write::brackets(&mut list, |out| out.push_str(&items));
+                choice.logprobs = Some(logprobs_of(&list).into());
             }
         }
         self.answer
@@ -74,10 +76,9 @@ impl Collector {
             let _ = self.choice(choice);
             let gathered = &mut self.logprobs[(choice as usize).min(MAX_CHOICES)];
             let inside = items.trim().trim_start_matches('[').trim_end_matches(']');
-            if !gathered.is_empty() && !inside.is_empty() {
-                gathered.push(',');
+            if !inside.is_empty() {
+                write::value(gathered, inside);
             }
-            gathered.push_str(inside);
             return;
         }
         let Some(part) = self.choice(choice).parts.get_mut(part as usize) else {
@@ -189,7 +190,11 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
             citations,
         } => {
             let mut deltas = text(said);
-            deltas.extend(citations.iter().map(|c| Delta::Citation(owned(c))));
+            deltas.extend(
+                citations
+                    .iter()
+                    .map(|c| Delta::Citation(c.clone().into_owned())),
+            );
             (PartKind::Text, deltas)
         }
         Content::Reasoning {
@@ -213,22 +218,4 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
         ),
         _ => return None,
     })
-}
-
-fn owned(citation: &super::part::Citation<'_>) -> super::part::Citation<'static> {
-    let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
-    super::part::Citation {
-        text: own(&citation.text),
-        url: citation.url.as_ref().map(own),
-        title: citation.title.as_ref().map(own),
-        range: citation.range,
-        json: own(&citation.json),
-    }
-}
-
-/// The `content` array of OpenAI's log probabilities, as it stands.
-fn logprob_items(json: &str) -> Option<String> {
-    let document = crate::json::Document::parse(json.as_bytes()).ok()?;
-    let items = document.root().get("content")?;
-    (!items.is_null()).then(|| items.raw().to_owned())
 }

@@ -95,3 +95,31 @@ pub enum StreamEvent {
     /// The upstream has ended its stream properly.
     End,
 }
+
+impl StreamEvent {
+    /// The beginning of an answer of which more is not known.
+    pub(crate) fn start(id: impl Into<String>, model: impl Into<String>) -> Self {
+        StreamEvent::Start {
+            id: id.into(),
+            model: model.into(),
+            created: None,
+            usage: None,
+        }
+    }
+
+    pub(crate) fn begin(choice: u32, part: u32, kind: PartKind) -> Self {
+        StreamEvent::PartStart { choice, part, kind }
+    }
+
+    pub(crate) fn delta(choice: u32, part: u32, delta: Delta) -> Self {
+        StreamEvent::PartDelta {
+            choice,
+            part,
+            delta,
+        }
+    }
+
+    pub(crate) fn end(choice: u32, part: u32) -> Self {
+        StreamEvent::PartEnd { choice, part }
+    }
+}

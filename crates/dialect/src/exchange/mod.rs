@@ -14,6 +14,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod collect;
+pub(crate) mod draft;
 pub(crate) mod event;
 pub(crate) mod fetched;
 pub(crate) mod grade;
@@ -24,6 +25,7 @@ pub(crate) mod sampling;
 pub(crate) mod track;
 pub(crate) mod written;
 
+pub(crate) use answer::logprobs_of;
 pub use answer::{ChatAnswer, Choice, Finish};
 pub use collect::{Collector, replay};
 pub use event::{Delta, PartKind, StreamEvent};
@@ -36,5 +38,6 @@ pub use sampling::Sampling;
 pub use track::PartTracker;
 
 pub use crate::fit::back::{Back, Seen};
+pub(crate) use draft::Draft;
 pub(crate) use written::Losses;
 pub use written::{Inexpressible, Lost, Profile, WriteOptions, Written};

@@ -27,6 +27,20 @@ pub struct Citation<'a> {
     pub json: Cow<'a, str>,
 }
 
+impl Citation<'_> {
+    /// The same, owning what it says.
+    pub(crate) fn into_owned(self) -> Citation<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Citation {
+            text: own(self.text),
+            url: self.url.map(own),
+            title: self.title.map(own),
+            range: self.range,
+            json: own(self.json),
+        }
+    }
+}
+
 /// A call of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolCall<'a> {

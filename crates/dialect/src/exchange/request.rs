@@ -36,8 +36,20 @@ pub struct Message<'a> {
     pub extra: Vec<Field>,
 }
 
+impl<'a> Message<'a> {
+    /// A message with nothing but its parts.
+    pub(crate) fn new(role: Role, parts: Vec<Part<'a>>) -> Self {
+        Self {
+            role,
+            name: None,
+            parts,
+            extra: Vec::new(),
+        }
+    }
+}
+
 /// A tool that the model may call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tool<'a> {
     /// Its name.
     pub name: Cow<'a, str>,

@@ -45,11 +45,7 @@ impl PartTracker {
                 state.start(choice, slot, kind, out)
             }
         };
-        out.push(StreamEvent::PartDelta {
-            choice,
-            part,
-            delta,
-        });
+        out.push(StreamEvent::delta(choice, part, delta));
     }
 
     /// A call begins, under the index that the format gives it.
@@ -69,11 +65,7 @@ impl PartTracker {
     /// A fragment of a call's arguments. Nothing, where the call has not begun.
     pub fn arguments(&mut self, choice: u32, index: u32, text: String, out: &mut Vec<StreamEvent>) {
         if let Some(part) = self.choice(choice).number(Slot::Call(index)) {
-            out.push(StreamEvent::PartDelta {
-                choice,
-                part,
-                delta: Delta::Text(text),
-            });
+            out.push(StreamEvent::delta(choice, part, Delta::Text(text)));
         }
     }
 
@@ -118,7 +110,7 @@ impl Choice {
         let part = self.next;
         self.next += 1;
         self.open.push((slot, part));
-        out.push(StreamEvent::PartStart { choice, part, kind });
+        out.push(StreamEvent::begin(choice, part, kind));
         part
     }
 
@@ -126,10 +118,7 @@ impl Choice {
         self.open.retain(|(slot, part)| {
             let closes = which(*slot);
             if closes {
-                out.push(StreamEvent::PartEnd {
-                    choice,
-                    part: *part,
-                });
+                out.push(StreamEvent::end(choice, *part));
             }
             !closes
         });

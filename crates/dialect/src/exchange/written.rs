@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::fetched::Fetched;
 use super::grade::{self, Grade};
 use crate::fit::back::Back;
-use crate::wire::Wire;
 
 /// Something of a request that a target has no place for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +101,18 @@ pub enum Profile {
     OciCohere,
 }
 
+impl Profile {
+    /// OpenAI itself, or Azure's deployments.
+    pub(crate) fn is_openai(self) -> bool {
+        matches!(self, Profile::OpenAi | Profile::Azure)
+    }
+
+    /// Anthropic's models at AWS and Google, which take media as bytes only.
+    pub(crate) fn is_in_cloud(self) -> bool {
+        matches!(self, Profile::BedrockInvoke | Profile::VertexRaw)
+    }
+}
+
 /// Why a request can't be brought into another format at all. Names fields, never content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{param}' can't be brought into the form that this upstream takes: {why}")]
@@ -110,22 +121,4 @@ pub struct Inexpressible {
     pub param: String,
     /// Why.
     pub why: String,
-}
-
-/// Whether a target takes media as bytes only: Converse (or what lies in AWS's own store), and
-/// Anthropic's models within Bedrock's InvokeModel and Vertex's rawPredict.
-pub(crate) fn takes_bytes_only(to: Wire, profile: Profile) -> bool {
-    to == Wire::Converse || matches!(profile, Profile::BedrockInvoke | Profile::VertexRaw)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn media_are_fetched_only_for_targets_that_take_no_url() {
-        assert!(takes_bytes_only(Wire::Converse, Profile::Standard));
-        assert!(takes_bytes_only(Wire::Messages, Profile::VertexRaw));
-        assert!(!takes_bytes_only(Wire::Messages, Profile::Standard));
-    }
 }

@@ -3,13 +3,15 @@
 use super::back::Back;
 use super::family::Family;
 use crate::contract::format::Format;
+use crate::contract::ways::{Ways, Where};
 use crate::exchange::{Lost, Profile, WriteOptions};
-use crate::wire::Wire;
 
 /// Where a request goes.
 pub(crate) struct Aim<'o> {
-    pub(super) to: Wire,
     pub(super) format: &'static dyn Format,
+    pub(super) ways: &'static Ways,
+    /// Whether a part of a kind tells what a tool did which some provider ran.
+    pub(super) ran: fn(&str) -> bool,
     pub(super) profile: Profile,
     pub(super) model: &'o str,
     pub(super) default_max_tokens: u64,
@@ -22,15 +24,17 @@ impl<'o> Aim<'o> {
         format: &'static dyn Format,
         options: &'o WriteOptions,
         asked: &'o str,
+        ran: fn(&str) -> bool,
     ) -> Self {
         let model = match options.model.as_str() {
             "" => asked,
             model => model,
         };
-        let to = format.wire();
+        let ways = format.ways();
         Self {
-            to,
             format,
+            ways,
+            ran,
             profile: options.profile,
             model,
             default_max_tokens: match options.default_max_tokens {
@@ -38,7 +42,17 @@ impl<'o> Aim<'o> {
                 tokens => tokens,
             },
             room: options.room,
-            family: Family::of(to, options.profile, model),
+            family: Family::of(ways.makers, options.profile, model),
+        }
+    }
+
+    /// Whether the target is one of those.
+    pub(super) fn is(&self, place: Where) -> bool {
+        match place {
+            Where::Nowhere => false,
+            Where::Everywhere => true,
+            Where::AtOpenAi => self.profile.is_openai(),
+            Where::Elsewhere => !self.profile.is_openai(),
         }
     }
 }

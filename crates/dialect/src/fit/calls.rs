@@ -8,8 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::aim::{Aim, Fitted};
 use super::free_text::in_object;
-use crate::exchange::{ChatRequest, Content, Message, Profile, Tool, ToolChoice};
-use crate::wire::Wire;
+use crate::exchange::{ChatRequest, Content, Message, Tool, ToolChoice};
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let is_call = |message: &Message<'_>| {
@@ -20,24 +19,19 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         return;
     }
     arguments(request, aim, fitted);
-    if matches!(aim.to, Wire::Messages | Wire::Converse | Wire::Gemini) {
+    if aim.ways.strict_turns {
         repeated_ids(&mut request.messages);
     }
-    if request.tools.is_empty() && matches!(aim.to, Wire::Messages | Wire::Converse) {
+    if request.tools.is_empty() && aim.ways.calls_need_tools {
         declare(request, fitted);
     }
-}
-
-/// Whether the target reads the arguments of earlier calls: OpenAI takes them as they are.
-fn reads_arguments(aim: &Aim<'_>) -> bool {
-    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
-    !(house && matches!(aim.to, Wire::Chat | Wire::Responses))
 }
 
 /// An answer that was cut short leaves a call whose arguments are half an object. It is kept, as
 /// text in an object.
 fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let reads = reads_arguments(aim);
+    // OpenAI takes them as they are.
+    let reads = aim.is(aim.ways.reads_arguments);
     for (at, message) in request.messages.iter_mut().enumerate() {
         for (position, part) in message.parts.iter_mut().enumerate() {
             let Content::ToolCall(call) = &mut part.content else {

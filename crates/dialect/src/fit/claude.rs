@@ -3,7 +3,6 @@
 use super::aim::{Aim, Fitted};
 use super::family::{Claude, Thinks};
 use crate::exchange::{ChatRequest, Content, Effort, Message, Part, Reasoning, Role, ToolChoice};
-use crate::wire::Wire;
 
 /// The least that Anthropic takes as a budget for thinking.
 const LEAST_BUDGET: u64 = 1024;
@@ -118,9 +117,7 @@ fn thinking(
         return budget(request, aim, model, fitted);
     }
     let reasoning = request.reasoning.get_or_insert_default();
-    if aim.to == Wire::Converse {
-        reasoning.adaptive = true;
-    }
+    reasoning.adaptive |= aim.ways.adapts;
     true
 }
 

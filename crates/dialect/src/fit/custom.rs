@@ -5,20 +5,13 @@ use std::borrow::Cow;
 
 use super::aim::{Aim, Fitted};
 use super::free_text::in_object;
-use crate::exchange::{ChatRequest, Content, Profile, Tool};
-use crate::json::{Document, Value};
-use crate::wire::Wire;
+use crate::exchange::{ChatRequest, Content, Tool};
+use crate::json::Document;
 
 const SCHEMA: &str = "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\",\"description\":\"The whole input of the tool, as it is.\"}},\"required\":[\"input\"],\"additionalProperties\":false}";
 
-/// Whether the target has custom tools of its own: OpenAI alone.
-fn has_custom(aim: &Aim<'_>) -> bool {
-    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
-    matches!(aim.to, Wire::Responses) || (aim.to == Wire::Chat && house)
-}
-
 pub(super) fn bridge(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    if has_custom(aim) {
+    if aim.is(aim.ways.custom_tools) {
         return;
     }
     for tool in &mut request.tools {
@@ -48,11 +41,11 @@ fn description(tool: &Tool<'_>, json: &str) -> String {
     };
     let root = document.root();
     let custom = root.get("custom").unwrap_or(root);
-    let Some(format) = custom.get("format").filter(|format| !format.is_null()) else {
+    let Some(format) = custom.some("format") else {
         return said;
     };
     let format = format.get("grammar").unwrap_or(format);
-    let text = |name: &str| format.get(name).and_then(Value::as_str);
+    let text = |name: &str| format.text(name);
     if let Some(definition) = text("definition") {
         let syntax = text("syntax").unwrap_or(Cow::Borrowed("lark"));
         said.push_str("\n\nThe input is free text that keeps to this grammar (");

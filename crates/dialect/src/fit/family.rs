@@ -4,8 +4,8 @@
 //! AWS's on Converse and structured outputs; Google's on thinking and function calling; OpenAI's
 //! on reasoning models.
 
+use crate::contract::ways::Makers;
 use crate::exchange::Profile;
-use crate::wire::Wire;
 
 /// Which family a target's model is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,19 +222,19 @@ const fn openai(reasons: bool, none: bool, minimal: bool, xhigh: bool, max_outpu
 }
 
 impl Family {
-    pub(super) fn of(to: Wire, profile: Profile, model: &str) -> Self {
-        match to {
-            Wire::Messages if profile != Profile::Engine => Family::Claude(claude_of(model)),
-            Wire::Converse if model.contains("anthropic.") => Family::Claude(claude_of(model)),
-            Wire::Converse if model.contains("amazon.nova") => Family::Nova,
-            Wire::Converse => {
+    pub(super) fn of(makers: Makers, profile: Profile, model: &str) -> Self {
+        match makers {
+            Makers::Anthropic if profile != Profile::Engine => Family::Claude(claude_of(model)),
+            Makers::Bedrock if model.contains("anthropic.") => Family::Claude(claude_of(model)),
+            Makers::Bedrock if model.contains("amazon.nova") => Family::Nova,
+            Makers::Bedrock => {
                 let known = BEDROCKS.iter().find(|(part, _)| model.contains(part));
                 // A model that nobody knows is asked for what it is asked for.
                 let free = bedrock(Forces::One, true);
                 Family::Bedrock(known.map_or(free, |(_, row)| *row))
             }
-            Wire::Gemini => Family::Gemini(gemini_of(model)),
-            Wire::Chat | Wire::Responses if matches!(profile, Profile::OpenAi | Profile::Azure) => {
+            Makers::Google => Family::Gemini(gemini_of(model)),
+            Makers::OpenAi if profile.is_openai() => {
                 let known = OPENAIS.iter().find(|(name, _)| model.starts_with(name));
                 known.map_or(Family::Other, |(_, row)| Family::OpenAi(*row))
             }

@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json, json};
 use super::aim::{Aim, Fitted};
 use super::back::WRAPPED;
 use super::family::{Family, Forces};
+use crate::contract::ways::Forms;
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
-use crate::wire::Wire;
+use crate::json::{Document, Kind, write};
 
 /// The tool's name, unless the client has one of that name.
 const NAME: &str = "answer_in_json";
@@ -80,39 +81,33 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
         OutputFormat::JsonObject => None,
         OutputFormat::JsonSchema { schema, .. } => Some(schema.as_ref()),
     };
-    match (aim.to, aim.family) {
-        (Wire::Messages | Wire::Converse, Family::Claude(claude)) => {
+    let chosen = request.tool_choice != Some(ToolChoice::None);
+    let functions = chosen && request.tools.iter().any(|tool| tool.builtin.is_none());
+    match aim.family {
+        Family::Claude(claude) => {
             let own = |schema| claude.formats && is_closed(schema) && !as_object(schema).1;
             !schema.is_some_and(own)
         }
         // An object at the root, or nothing.
-        (Wire::Chat | Wire::Responses, Family::OpenAi(_)) => {
-            schema.is_some_and(|schema| as_object(schema).1)
-        }
-        (Wire::Messages, _) => true,
-        (Wire::Converse, Family::Nova) => true,
-        (Wire::Converse, Family::Bedrock(model)) => {
+        Family::OpenAi(_) => schema.is_some_and(|schema| as_object(schema).1),
+        Family::Nova => true,
+        Family::Bedrock(model) => {
             let own = schema.is_some() && model.formats;
             !own && model.forces != Forces::None
         }
-        // Cohere takes no form beside tools.
-        (Wire::Cohere, _) => {
-            let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
-            let wrapped = schema.is_some_and(|schema| as_object(schema).1);
-            wrapped || (functions && request.tool_choice != Some(ToolChoice::None))
-        }
         // The second generation refuses a form beside functions.
-        (Wire::Gemini, Family::Gemini(gemini)) => {
-            let functions = request.tools.iter().any(|tool| tool.builtin.is_none());
-            !gemini.third && functions && request.tool_choice != Some(ToolChoice::None)
-        }
-        _ => false,
+        Family::Gemini(gemini) => !gemini.third && functions,
+        Family::Other => match aim.ways.forms {
+            Forms::Unknown => true,
+            Forms::WithoutTools => functions || schema.is_some_and(|schema| as_object(schema).1),
+            Forms::Known => false,
+        },
     }
 }
 
 /// What a target's own form has no room for and the schema has: its description.
 fn note(request: &mut ChatRequest<'_>, aim: &Aim<'_>) {
-    if !matches!(aim.to, Wire::Messages | Wire::Gemini) {
+    if aim.ways.describes_forms {
         return;
     }
     let Some(OutputFormat::JsonSchema {
@@ -126,15 +121,12 @@ fn note(request: &mut ChatRequest<'_>, aim: &Aim<'_>) {
     let Some(about) = description.take() else {
         return;
     };
-    let rest = schema.trim_start().strip_prefix('{');
-    if let Some(rest) = rest.filter(|_| !schema.contains("\"description\"")) {
-        let comma = if rest.trim_start().starts_with('}') {
-            ""
-        } else {
-            ","
-        };
-        let about = crate::json::json_string(&about);
-        *schema = Cow::Owned(format!("{{\"description\":{about}{comma}{rest}"));
+    if !schema.contains("\"description\"")
+        && let Ok(document) = Document::parse(schema.as_bytes())
+        && document.root().kind() == Kind::Object
+    {
+        let described = |out: &mut String| write::text(out, "description", &about);
+        *schema = Cow::Owned(write::with_member(document.root(), described));
     }
 }
 

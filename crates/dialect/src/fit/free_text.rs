@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Document, Value, json_string};
+use crate::json::{Document, write};
 
 /// The function's one argument.
 pub(super) const INPUT: &str = "input";
 
 /// Free text as the function's arguments.
 pub(super) fn in_object(text: &str) -> String {
-    format!("{{\"{INPUT}\":{}}}", json_string(text))
+    let mut out = String::with_capacity(16 + text.len());
+    write::braces(&mut out, |out| write::text(out, INPUT, text));
+    out
 }
 
 /// The free text of the function's arguments; what isn't of that form is passed on as it is.
@@ -17,7 +19,7 @@ pub(super) fn text_of(arguments: &str) -> String {
     let document = Document::parse(arguments.as_bytes());
     let text = document.ok().and_then(|document| {
         let root = document.root();
-        let named = root.get(INPUT).and_then(Value::as_str);
+        let named = root.text(INPUT);
         // Small models name the argument as they like.
         let only = || {
             let mut members = root.members();

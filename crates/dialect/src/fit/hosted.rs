@@ -3,59 +3,20 @@
 
 use super::aim::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, ToolChoice};
-use crate::wire::Wire;
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
     kind == "custom" || aim.format.is_own_tool(kind)
 }
 
-/// What stands in a history of tools that a provider has run: calls, and what they gave back. What
-/// they found is in the text that follows them.
-const RUN: [(Wire, &[&str]); 3] = [
-    (
-        Wire::Messages,
-        &[
-            "bash_code_execution_tool_result",
-            "code_execution_tool_result",
-            "mcp_tool_result",
-            "mcp_tool_use",
-            "server_tool_use",
-            "text_editor_code_execution_tool_result",
-            "tool_search_tool_result",
-            "web_fetch_tool_result",
-            "web_search_tool_result",
-        ],
-    ),
-    (
-        Wire::Responses,
-        &[
-            "code_interpreter_call",
-            "file_search_call",
-            "image_generation_call",
-            "mcp_call",
-            "mcp_list_tools",
-            "web_search_call",
-        ],
-    ),
-    (
-        Wire::Gemini,
-        &[
-            "codeExecutionResult",
-            "executableCode",
-            "toolCall",
-            "toolResponse",
-        ],
-    ),
-];
+/// Of what a provider has run there are calls in a history, and what they gave back. What they found
+/// is in the text that follows them.
 const RAN: &str = "another provider ran this tool; its findings are in the text that follows";
 
 /// Leaves out of a history what another provider has run.
 pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let foreign = |part: &Part<'_>| match &part.content {
-        Content::Opaque { kind, .. } => RUN
-            .iter()
-            .any(|(of, kinds)| *of != aim.to && kinds.contains(&kind.as_ref())),
+        Content::Opaque { kind, .. } => !aim.ways.ran.contains(&kind.as_ref()) && (aim.ran)(kind),
         _ => false,
     };
     let has = |message: &Message<'_>| message.parts.iter().any(foreign);

@@ -33,7 +33,6 @@ pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use undo::Undo;
 
 use crate::exchange::{ChatRequest, Content, Part, ToolChoice};
-use crate::wire::Wire;
 use family::Family;
 
 /// Fits a request to where it goes.
@@ -63,7 +62,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         Family::Bedrock(model) => bedrock::fit(request, model, &mut fitted),
         _ => {}
     }
-    if aim.to == Wire::Cohere
+    if !aim.ways.names_tool
         && let Some(ToolChoice::Tool(name)) = &request.tool_choice
         && request.tools.iter().any(|tool| tool.name == *name)
     {

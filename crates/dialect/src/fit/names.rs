@@ -5,41 +5,23 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::aim::{Aim, Fitted};
+use crate::contract::ways::ToolNames;
 use crate::exchange::{ChatRequest, Content, Profile, Tool, ToolChoice};
-use crate::wire::Wire;
 
-/// What a target's names are made of.
-#[derive(Debug, Clone, Copy)]
-struct Rule {
-    most: usize,
-    /// Punctuation beside letters and digits.
-    marks: &'static str,
-    /// The first character is a letter or an underscore.
-    letter_first: bool,
-}
-
-const PLAIN: &str = "_-";
-
-fn rule(aim: &Aim<'_>) -> Option<Rule> {
-    let rule = |most, marks, letter_first| {
-        Some(Rule {
-            most,
-            marks,
-            letter_first,
-        })
+/// How names are made at a target; none where it names tools as it likes, as vLLM and its kin do.
+fn rule(aim: &Aim<'_>) -> Option<ToolNames> {
+    let rule = aim
+        .ways
+        .tool_names
+        .filter(|_| aim.profile != Profile::Engine)?;
+    let most = match aim.profile {
+        Profile::Standard => rule.most,
+        _ => rule.most.min(64),
     };
-    match aim.to {
-        // vLLM and its kin name tools as they like.
-        Wire::Chat | Wire::Responses | Wire::Messages if aim.profile == Profile::Engine => None,
-        Wire::Messages if aim.profile == Profile::Standard => rule(128, PLAIN, false),
-        Wire::Messages | Wire::Chat | Wire::Responses | Wire::Converse => rule(64, PLAIN, false),
-        Wire::Gemini => rule(64, "_-.:", true),
-        Wire::Cohere | Wire::Oci => rule(64, "_", true),
-        Wire::Completions | Wire::Embeddings => None,
-    }
+    Some(ToolNames { most, ..rule })
 }
 
-impl Rule {
+impl ToolNames {
     fn fits(&self, name: &str) -> bool {
         let first = name.bytes().next();
         let begins = !self.letter_first

@@ -81,7 +81,7 @@ fn inner_tools(json: &str) -> Option<Vec<Tool<'static>>> {
     let document = Document::parse(json.as_bytes()).ok()?;
     let root = document.root();
     let text = |of: Value<'_>, name: &str| {
-        let text = of.get(name).and_then(Value::as_str);
+        let text = of.text(name);
         text.map(Cow::into_owned)
     };
     let namespace = text(root, "name")?;

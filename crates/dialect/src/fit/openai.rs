@@ -6,7 +6,7 @@ use super::aim::Fitted;
 use super::claude::limit;
 use super::family::OpenAi;
 use crate::exchange::{ChatRequest, Effort};
-use crate::json::{Document, Kind};
+use crate::json::{Document, Kind, write};
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {
     limit(&mut request.sampling.max_tokens, model.max_output, fitted);
@@ -90,6 +90,6 @@ fn with_properties(schema: &mut Cow<'_, str>) {
     if root.kind() != Kind::Object || has || !is_object {
         return;
     }
-    let rest = schema.trim_start().strip_prefix('{').unwrap_or_default();
-    *schema = Cow::Owned(format!("{{\"properties\":{{}},{rest}"));
+    let with = write::with_member(root, |out| write::object(out, "properties", |_| {}));
+    *schema = Cow::Owned(with);
 }

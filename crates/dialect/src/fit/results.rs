@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::aim::{Aim, Fitted};
 use super::family::Family;
+use crate::contract::ways::ResultMedia;
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, Source, ToolResult};
-use crate::json::{Document, Value};
-use crate::wire::Wire;
+use crate::json::Document;
 
 /// What stands before the text of a result that failed.
 const FAILED: &str = "The tool call failed with an error";
@@ -21,10 +21,10 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         Content::ToolResult(result) => result.parts.iter().any(is_own),
         _ => is_own(part),
     };
-    if aim.to != Wire::Messages && request.messages.iter().any(|m| m.parts.iter().any(own)) {
+    if !aim.ways.own_parts && request.messages.iter().any(|m| m.parts.iter().any(own)) {
         readable(&mut request.messages);
     }
-    if takes_documents_as_text(aim) {
+    if aim.is(aim.ways.text_files) {
         let parts = request.messages.iter_mut().flat_map(|m| &mut m.parts);
         for part in parts {
             match &mut part.content {
@@ -36,7 +36,8 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     if !request.messages.iter().any(|m| m.role == Role::Tool) {
         return;
     }
-    let marks = marks_failure(aim);
+    let others = matches!(aim.family, Family::Bedrock(_));
+    let marks = aim.ways.marks_failure && !others;
     let mut at = 0;
     while at < request.messages.len() {
         let mut carried = Vec::new();
@@ -60,12 +61,6 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     }
 }
 
-/// Whether the target reads no files, but the text of those that are text.
-fn takes_documents_as_text(aim: &Aim<'_>) -> bool {
-    let house = matches!(aim.profile, Profile::OpenAi | Profile::Azure);
-    aim.to == Wire::Cohere || (aim.to == Wire::Chat && !house)
-}
-
 /// A document of plain text, sent as bytes, is its text.
 fn text_of_document(part: &mut Part<'_>) {
     let Content::File(media) = &mut part.content else {
@@ -81,15 +76,6 @@ fn text_of_document(part: &mut Part<'_>) {
         && let Ok(text) = String::from_utf8(bytes)
     {
         media.source = Source::Text(text.into());
-    }
-}
-
-/// Whether the target can be told that a tool failed.
-fn marks_failure(aim: &Aim<'_>) -> bool {
-    match aim.to {
-        Wire::Messages | Wire::Gemini => true,
-        Wire::Converse => matches!(aim.family, Family::Claude(_) | Family::Nova),
-        _ => false,
     }
 }
 
@@ -144,34 +130,30 @@ fn failed(result: &mut ToolResult<'_>) {
 
 /// Whether the target's results may hold it.
 fn holds(aim: &Aim<'_>, content: &Content<'_>) -> bool {
-    let seen = matches!(content, Content::Image(_) | Content::File(_));
-    match content {
-        Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_) => {
-            match aim.to {
-                Wire::Messages | Wire::Responses => seen,
-                Wire::Chat => aim.profile == Profile::Mistral,
-                Wire::Gemini => match aim.family {
-                    Family::Gemini(gemini) => gemini.third && seen,
-                    _ => false,
-                },
-                Wire::Converse => seen && matches!(aim.family, Family::Claude(_) | Family::Nova),
-                // A document of plain text is text.
-                Wire::Cohere => matches!(content, Content::File(_)),
-                _ => false,
-            }
+    let is_file = match content {
+        Content::File(_) => true,
+        Content::Image(_) | Content::Audio(_) | Content::Video(_) => false,
+        _ => return true,
+    };
+    match aim.ways.result_media {
+        ResultMedia::Nothing => false,
+        ResultMedia::AtMistral => aim.profile == Profile::Mistral,
+        ResultMedia::Files => is_file,
+        ResultMedia::Seen => {
+            let able = match aim.family {
+                Family::Gemini(gemini) => gemini.third,
+                Family::Bedrock(_) => false,
+                _ => true,
+            };
+            able && (is_file || matches!(content, Content::Image(_)))
         }
-        _ => true,
     }
 }
 
 /// Servers that follow OpenAI take a result as one text.
 fn join(result: &mut ToolResult<'_>, aim: &Aim<'_>) {
     let plain = |part: &Part<'_>| matches!(part.content, Content::Text { .. });
-    let house = matches!(
-        aim.profile,
-        Profile::OpenAi | Profile::Azure | Profile::Mistral
-    );
-    let takes_parts = aim.to != Wire::Chat || house;
+    let takes_parts = !aim.is(aim.ways.one_text) || aim.profile == Profile::Mistral;
     if takes_parts || result.parts.len() < 2 || !result.parts.iter().all(plain) {
         return;
     }
@@ -271,7 +253,7 @@ fn text_within(json: &str) -> Option<String> {
     let root = document.root();
     let mut lines = Vec::new();
     for name in ["title", "source", "context"] {
-        lines.extend(root.get(name).and_then(Value::as_str));
+        lines.extend(root.text(name));
     }
     let before = lines.len();
     let source = root.get("source").and_then(|source| source.get("content"));

@@ -3,7 +3,6 @@
 
 use super::aim::{Aim, Fitted};
 use crate::exchange::ChatRequest;
-use crate::wire::Wire;
 
 /// Without a limit an answer ends where the context does.
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
@@ -14,8 +13,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     else {
         return;
     };
-    // Anthropic's format demands one.
-    *asked = Some(room.max(1)).filter(|_| aim.to == Wire::Messages);
+    *asked = Some(room.max(1)).filter(|_| aim.ways.needs_limit);
     let why = "it does not fit into the context beside the prompt; the answer may use the rest of the context";
     fitted.lose("max_tokens", why);
 }

@@ -6,19 +6,18 @@ use std::borrow::Cow;
 use super::aim::{Aim, Fitted};
 use super::family::takes_system_messages;
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role};
-use crate::wire::Wire;
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    if matches!(aim.to, Wire::Messages | Wire::Converse) {
+    if aim.ways.refuses_blanks {
         blank(request, aim, fitted);
     }
     system(request, aim, fitted);
-    if aim.to == Wire::Chat && !matches!(aim.profile, Profile::OpenAi | Profile::Azure) {
+    if aim.is(aim.ways.one_text) {
         for message in &mut request.messages {
             as_one_text(message);
         }
     }
-    if matches!(aim.to, Wire::Converse | Wire::Gemini | Wire::Messages) {
+    if aim.ways.strict_turns {
         begins_with_user(request, fitted);
     }
 }
@@ -55,7 +54,7 @@ fn blank(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
         *text = Cow::Owned(text.trim_end().to_owned());
     }
     let silent = |m: &Message<'_>| m.parts.is_empty() && m.role == Role::Assistant;
-    if aim.to == Wire::Converse && request.messages.iter().any(silent) {
+    if aim.ways.refuses_silence && request.messages.iter().any(silent) {
         let mut said = request.messages.iter().map(|message| !silent(message));
         fitted.messages.retain(|_| said.next().unwrap_or(true));
         request.messages.retain(|message| !silent(message));
@@ -90,19 +89,15 @@ fn system(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
         .iter()
         .take_while(|m| is_operator(m))
         .count();
-    if leading == request.messages.len()
-        && matches!(aim.to, Wire::Messages | Wire::Converse | Wire::Gemini)
-    {
+    if leading == request.messages.len() && aim.ways.strict_turns {
         alone(request, fitted);
         return;
     }
     let late = request.messages.iter().skip(leading).any(is_operator);
-    match aim.to {
-        Wire::Converse if late && !takes_system_messages(aim.model) => {
-            hoist(request, leading, fitted);
-        }
-        Wire::Chat if aim.profile == Profile::Engine => engine(request, leading, fitted),
-        _ => {}
+    if aim.ways.system_first && late && !takes_system_messages(aim.model) {
+        hoist(request, leading, fitted);
+    } else if aim.ways.templates && aim.profile == Profile::Engine {
+        engine(request, leading, fitted);
     }
 }
 

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 
 use super::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, ToolResult};
-use crate::wire::Wire;
 
 /// So many parts are compared one by one.
 const FEW: usize = 8;
@@ -15,7 +14,7 @@ const WHY: &str = "this call has no result and the target requires one; it was s
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let free = matches!(aim.profile, Profile::Engine | Profile::Standard);
-    if aim.to == Wire::Chat && free {
+    if aim.ways.open_calls && free {
         return;
     }
     let mut at = 0;

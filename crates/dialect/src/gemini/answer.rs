@@ -9,16 +9,18 @@ use super::candidate::{
     finish, finish_reason, index, is_blocked, reason, usage, write_head, write_usage,
 };
 use super::contents::sign;
-use super::emit::{call_arguments, call_part, end_part, file_data, inline_data, text_part};
+use super::emit::{
+    SIGNATURE, call_arguments, call_part, content, file_data, inline_data, text_part,
+};
 use super::logprobs::{logprobs, write_logprobs};
 use super::names::{each, get, text};
 use super::sources::{citations, in_bytes, in_characters, write_citations};
 use super::view::{View, arguments, made_up_id};
 use crate::contract::context::AnswerContext;
 use crate::exchange::{
-    ChatAnswer, Choice, Citation, Content, Finish, Media, Part, Source, ToolCall,
+    ChatAnswer, Choice, Citation, Content, Finish, Media, Part, Source, ToolCall, logprobs_of,
 };
-use crate::json::write::{self, item, name};
+use crate::json::write;
 use crate::json::{Document, Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 use crate::rfc3339;
@@ -91,8 +93,7 @@ fn choice<'d>(answer: &str, candidate: Value<'d>) -> Choice<'d> {
     Choice {
         parts,
         finish: reason(candidate).map(|reason| finish(&reason, calls > 0)),
-        logprobs: logprobs(candidate)
-            .map(|items| Cow::Owned(format!("{{\"content\":{items},\"refusal\":null}}"))),
+        logprobs: logprobs(candidate).map(|items| Cow::Owned(logprobs_of(&items))),
     }
 }
 
@@ -135,33 +136,31 @@ fn cite<'d>(parts: &mut [Part<'d>], found: Vec<Citation<'d>>) {
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
     let mut out = String::with_capacity(512);
-    out.push('{');
-    name(&mut out, "candidates");
-    out.push('[');
-    for (position, choice) in answer.choices.iter().enumerate() {
-        item(&mut out);
-        out.push_str("{\"content\":{\"role\":\"model\",\"parts\":[");
-        let malformed = write_parts(&choice.parts, &mut out);
-        out.push_str("]}");
-        let reason = match (malformed, &choice.finish) {
-            (true, _) => Some("MALFORMED_FUNCTION_CALL"),
-            (false, finish) => finish.as_ref().map(finish_reason),
-        };
-        if let Some(reason) = reason {
-            write::text(&mut out, "finishReason", reason);
+    write::braces(&mut out, |out| {
+        write::list(out, "candidates", |out| {
+            for (position, choice) in (0..).zip(&answer.choices) {
+                write::braces(out, |out| candidate(position, choice, out));
+            }
+        });
+        if let Some(usage) = &answer.usage {
+            write_usage(usage, out);
         }
-        out.push_str(&format!(",\"index\":{position}"));
-        write_about(choice, &mut out);
-        out.push('}');
-    }
-    out.push(']');
-    if let Some(usage) = &answer.usage {
-        write_usage(usage, &mut out);
-    }
-    let (id, model) = named(&answer.id, &answer.model, context);
-    write_head(id, model, answer.created, &mut out);
-    out.push('}');
+        let (id, model) = named(&answer.id, &answer.model, context);
+        write_head(id, model, answer.created, out);
+    });
     out.into()
+}
+
+fn candidate(position: u64, choice: &Choice<'_>, out: &mut String) {
+    write::name(out, "content");
+    let malformed = content(out, true, |out| write_parts(&choice.parts, out));
+    let reason = match (malformed, &choice.finish) {
+        (true, _) => Some("MALFORMED_FUNCTION_CALL"),
+        (false, finish) => finish.as_ref().map(finish_reason),
+    };
+    write::text_if(out, "finishReason", reason);
+    write::number(out, "index", position);
+    write_about(choice, out);
 }
 
 /// An answer's id and model, or what stands for them where the upstream says nothing.
@@ -207,15 +206,12 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
             | Content::Audio(media)
             | Content::Video(media)
             | Content::File(media) => {
-                item(out);
-                out.push('{');
-                write_media(media, out);
-                end_part(out, pending.take());
+                write::braces(out, |out| {
+                    write_media(media, out);
+                    write::text_if(out, SIGNATURE, pending.take());
+                });
             }
-            Content::Opaque { json, .. } => {
-                item(out);
-                out.push_str(json);
-            }
+            Content::Opaque { json, .. } => write::value(out, json),
             Content::ToolResult(_) => {}
         }
     }
@@ -228,9 +224,8 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
 /// A call's arguments as an object. A custom tool's free text becomes its only member.
 pub(super) fn written_arguments<'a>(call: &'a ToolCall<'_>) -> Option<Cow<'a, str>> {
     if call.custom {
-        let mut out = String::from("{");
-        write::text(&mut out, "input", &call.arguments);
-        out.push('}');
+        let mut out = String::new();
+        write::braces(&mut out, |out| write::text(out, "input", &call.arguments));
         return Some(Cow::Owned(out));
     }
     call_arguments(&call.arguments).map(Cow::Borrowed)

@@ -1,12 +1,11 @@
 //! What candidates, whole and in pieces, have in common: reasons to finish, tokens.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::names::{count, get};
 use crate::canonical::{FinishKind, Usage};
 use crate::exchange::Finish;
-use crate::json::write::{self, name};
+use crate::json::write;
 use crate::json::{Kind, Value};
 
 /// Reasons that mean the model, or Google, won't say more of this (`Candidate.FinishReason`).
@@ -114,20 +113,21 @@ pub(super) fn write_usage(usage: &Usage, out: &mut String) {
         reasoning,
         ..
     } = *usage;
-    name(out, "usageMetadata");
-    let shown = output.saturating_sub(reasoning);
-    let total = input.saturating_add(output);
-    let _ = write!(
-        out,
-        "{{\"promptTokenCount\":{input},\"candidatesTokenCount\":{shown},\"totalTokenCount\":{total}"
-    );
-    if reasoning > 0 {
-        let _ = write!(out, ",\"thoughtsTokenCount\":{reasoning}");
-    }
-    if cached_input > 0 {
-        let _ = write!(out, ",\"cachedContentTokenCount\":{cached_input}");
-    }
-    out.push('}');
+    write::object(out, "usageMetadata", |out| {
+        write::number(out, "promptTokenCount", input);
+        write::number(
+            out,
+            "candidatesTokenCount",
+            output.saturating_sub(reasoning),
+        );
+        write::number(out, "totalTokenCount", input.saturating_add(output));
+        if reasoning > 0 {
+            write::number(out, "thoughtsTokenCount", reasoning);
+        }
+        if cached_input > 0 {
+            write::number(out, "cachedContentTokenCount", cached_input);
+        }
+    });
 }
 
 /// The members at an answer's top: its id, the model.
@@ -137,8 +137,7 @@ pub(super) fn write_head(id: &str, model: &str, created: Option<u64>, out: &mut 
         write::text(out, "responseId", id);
     }
     if let Some(created) = created {
-        out.push_str(",\"createTime\":\"");
-        crate::rfc3339::write(created, out);
-        out.push('"');
+        write::name(out, "createTime");
+        write::quoted(out, |out| crate::rfc3339::write(created, out));
     }
 }

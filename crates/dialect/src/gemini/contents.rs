@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::generation::object;
-use super::names::{each, get, name_of, text};
+use super::names::{each, get, named, text};
 use super::view::{View, arguments};
 use crate::exchange::{Content, Message, Part, Role, ToolCall, ToolResult};
-use crate::fields::{field, invalid, string};
+use crate::fields::{field, invalid, missing, object, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -35,8 +34,8 @@ pub(super) const RECENT_CALLS: usize = 1024;
 
 impl<'d> Contents<'d> {
     pub(super) fn instruction(&mut self, value: Value<'d>) -> Result<(), RequestError> {
-        object(value, || "systemInstruction".to_owned())?;
-        let mut message = message(Role::System);
+        object(value, "systemInstruction")?;
+        let mut message = Message::new(Role::System, Vec::new());
         let parts = get(value, "parts").into_iter().flat_map(each);
         for (number, part) in parts.enumerate() {
             let path = |rest: &str| format!("systemInstruction.parts[{number}]{rest}");
@@ -62,9 +61,7 @@ impl<'d> Contents<'d> {
             .iter()
             .all(|message| message.role == Role::System)
         {
-            return Err(RequestError::Missing {
-                param: "contents".to_owned(),
-            });
+            return Err(missing("contents"));
         }
         Ok(self.messages)
     }
@@ -88,10 +85,9 @@ impl<'d> Contents<'d> {
         if role == Role::Assistant && !goes_on {
             self.turn = self.calls.len();
         }
-        let mut spoken = message(role);
-        let mut results = message(Role::Tool);
-        for (key, value) in content.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        let mut spoken = Message::new(role, Vec::new());
+        let mut results = Message::new(Role::Tool, Vec::new());
+        for (name, value) in named(content) {
             if !matches!(name.as_ref(), "role" | "parts") {
                 spoken.extra.push(field(&name, value));
             }
@@ -120,9 +116,7 @@ impl<'d> Contents<'d> {
         path: &dyn Fn(&str) -> String,
         parts: &mut Vec<Part<'d>>,
     ) -> Result<(), RequestError> {
-        if part.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(path(""), "an object", part));
-        }
+        object(part, || path(""))?;
         let mut view = View::of(part);
         let signature = view.signature.take();
         if let Some(said) = view.text {
@@ -178,9 +172,7 @@ impl<'d> Contents<'d> {
         }
         let name = text(call, "name");
         if name.is_empty() {
-            return Err(RequestError::Missing {
-                param: path(".functionCall.name"),
-            });
+            return Err(missing(|| path(".functionCall.name")));
         }
         let id = text(call, "id");
         let given = !id.is_empty();
@@ -233,8 +225,7 @@ impl<'d> Contents<'d> {
         call.answered = true;
         let (call_id, called) = (call.id.clone(), call.name.clone());
         let mut extra = Vec::new();
-        for (key, value) in response.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        for (name, value) in named(response) {
             if !matches!(name.as_ref(), "id" | "name" | "response" | "parts") {
                 extra.push(field(&format!("functionResponse.{name}"), value));
             }
@@ -267,15 +258,6 @@ impl<'d> Contents<'d> {
     }
 }
 
-fn message<'d>(role: Role) -> Message<'d> {
-    Message {
-        role,
-        name: None,
-        parts: Vec::new(),
-        extra: Vec::new(),
-    }
-}
-
 fn with_extra<'d>(content: Content<'d>, view: View<'d>) -> Part<'d> {
     Part {
         content,
@@ -289,7 +271,7 @@ fn no_media(view: &View<'_>, path: &dyn Fn(&str) -> String) -> RequestError {
         Some(_) => path(".inlineData.data"),
         None => path(".fileData.fileUri"),
     };
-    RequestError::Missing { param }
+    missing(&param)
 }
 
 /// A signature belongs to the thoughts before the part that carries it; without any they are

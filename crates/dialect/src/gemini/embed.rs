@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::door::embedded::Vectors;
 use crate::door::told::{Entered, Told};
-use crate::fields::{invalid, name_of, string};
+use crate::fields::{invalid, missing, name_of, named, string};
 use crate::json::write::{List, Object};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;
@@ -34,9 +34,7 @@ pub(crate) fn batch(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErr
     if root.kind() != Kind::Object {
         return Err(RequestError::wrong_type("body", "an object", root));
     }
-    let requests = root.get("requests").ok_or_else(|| RequestError::Missing {
-        param: "requests".to_owned(),
-    })?;
+    let requests = root.get("requests").ok_or_else(|| missing("requests"))?;
     let requests = requests.items().enumerate();
     let all: Vec<Asked> = requests
         .map(|(at, request)| asked(request, &format!("requests[{at}].")))
@@ -74,8 +72,8 @@ fn asked(request: Value<'_>, path: &str) -> Result<Asked, RequestError> {
         more: Vec::new(),
     };
     let mut has_content = false;
-    for (key, value) in request.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(request) {
+        match name.as_ref() {
             // The path names it, and in a batch each request does again.
             "model" => {}
             "content" => {
@@ -92,9 +90,7 @@ fn asked(request: Value<'_>, path: &str) -> Result<Asked, RequestError> {
         }
     }
     if !has_content {
-        return Err(RequestError::Missing {
-            param: format!("{path}content"),
-        });
+        return Err(missing(|| format!("{path}content")));
     }
     asked.more.sort();
     Ok(asked)
@@ -105,15 +101,13 @@ fn content(content: Value<'_>, path: &str) -> Result<String, RequestError> {
     let parts = content.get("parts");
     for (at, part) in parts.into_iter().flat_map(Value::items).enumerate() {
         let path = format!("{path}.parts[{at}]");
-        let said = part.get("text").filter(|text| !text.is_null());
+        let said = part.some("text");
         let said = said.ok_or_else(|| invalid(&path, "only texts are embedded here"))?;
         text.push_str(&string(said, || format!("{path}.text"))?);
     }
     match parts {
         Some(_) => Ok(text),
-        None => Err(RequestError::Missing {
-            param: format!("{path}.parts"),
-        }),
+        None => Err(missing(|| format!("{path}.parts"))),
     }
 }
 

@@ -3,17 +3,25 @@
 use serde::de::IgnoredAny;
 
 use super::view::type_of_url;
-use crate::json::write::{item, name, text};
+use crate::json::write;
+
+/// The next value is what the user says, or the model, in parts.
+pub(super) fn content<R>(out: &mut String, model: bool, parts: impl FnOnce(&mut String) -> R) -> R {
+    write::braces(out, |out| {
+        write::text(out, "role", if model { "model" } else { "user" });
+        write::list(out, "parts", parts)
+    })
+}
 
 /// Text, or a thought, of which `signature` is the proof.
 pub(super) fn text_part(out: &mut String, said: &str, thought: bool, signature: Option<&str>) {
-    item(out);
-    out.push('{');
-    if thought {
-        out.push_str("\"thought\":true");
-    }
-    text(out, "text", said);
-    end_part(out, signature);
+    write::braces(out, |out| {
+        if thought {
+            write::plain(out, "thought", true);
+        }
+        write::text(out, "text", said);
+        write::text_if(out, SIGNATURE, signature);
+    });
 }
 
 /// A call. `arguments` are those of [`call_arguments`].
@@ -24,58 +32,41 @@ pub(super) fn call_part(
     arguments: &str,
     signature: Option<&str>,
 ) {
-    item(out);
-    out.push_str("{\"functionCall\":{");
-    if !id.is_empty() {
-        text(out, "id", id);
-    }
-    text(out, "name", called);
-    name(out, "args");
-    out.push_str(arguments);
-    out.push('}');
-    end_part(out, signature);
+    write::braces(out, |out| {
+        write::object(out, "functionCall", |out| {
+            write::text_if(out, "id", Some(id).filter(|id| !id.is_empty()));
+            write::text(out, "name", called);
+            write::raw(out, "args", arguments);
+        });
+        write::text_if(out, SIGNATURE, signature);
+    });
 }
 
-/// Ends a part with its signature.
-pub(super) fn end_part(out: &mut String, signature: Option<&str>) {
-    if let Some(signature) = signature {
-        text(out, "thoughtSignature", signature);
-    }
-    out.push('}');
-}
+/// The member of a part that proves it.
+pub(super) const SIGNATURE: &str = "thoughtSignature";
 
 /// `"inlineData": {…}`: bytes in the request.
 pub(super) fn inline_data(out: &mut String, media_type: &str, data: &str, label: Option<&str>) {
-    name(out, "inlineData");
-    out.push('{');
-    text(out, "mimeType", media_type);
-    // Base64 has nothing to escape.
-    name(out, "data");
-    out.push('"');
-    out.push_str(data);
-    out.push('"');
-    if let Some(label) = label {
-        text(out, "displayName", label);
-    }
-    out.push('}');
+    write::object(out, "inlineData", |out| {
+        write::text(out, "mimeType", media_type);
+        // Base64 has nothing to escape.
+        write::name(out, "data");
+        write::quoted(out, |out| out.push_str(data));
+        write::text_if(out, "displayName", label);
+    });
 }
 
 /// `"fileData": {…}`: bytes elsewhere.
 pub(super) fn file_data(out: &mut String, media_type: &str, uri: &str, label: Option<&str>) {
-    name(out, "fileData");
-    out.push('{');
     let told = match media_type.is_empty() {
-        true => type_of_url(uri).unwrap_or_default(),
-        false => media_type,
+        true => type_of_url(uri),
+        false => Some(media_type),
     };
-    if !told.is_empty() {
-        text(out, "mimeType", told);
-    }
-    text(out, "fileUri", uri);
-    if let Some(label) = label {
-        text(out, "displayName", label);
-    }
-    out.push('}');
+    write::object(out, "fileData", |out| {
+        write::text_if(out, "mimeType", told.filter(|told| !told.is_empty()));
+        write::text(out, "fileUri", uri);
+        write::text_if(out, "displayName", label);
+    });
 }
 
 /// A call's arguments as the object that Google wants; none where they are no object. A call

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::names::{each, get, text};
 use crate::contract::refusal::ErrorParts;
-use crate::json::write::{self, name};
+use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::payload::UpstreamErrorBody;
 
@@ -42,9 +42,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
     if error.kind() != Kind::Object {
         return Some(UpstreamErrorBody {
             message: error.as_str().unwrap_or_default().into_owned(),
-            kind: None,
-            param: None,
-            code: None,
+            ..UpstreamErrorBody::default()
         });
     }
     let violations = get(error, "details")
@@ -77,28 +75,31 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 
 /// The field at fault and our own code go into the details that Google has for them.
 pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
-    let mut out = format!("{{\"error\":{{\"code\":{}", error.status);
-    write::text(&mut out, "message", error.message);
-    write::text(&mut out, "status", status_of(error.status));
-    if error.param.is_some() || error.code.is_some() {
-        name(&mut out, "details");
-        out.push('[');
-        if let Some(code) = error.code {
-            out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\"");
-            write::text(&mut out, "reason", code);
-            write::text(&mut out, "domain", "forebay");
-            out.push('}');
-        }
-        if let Some(field) = error.param {
-            crate::json::write::item(&mut out);
-            out.push_str("{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",");
-            out.push_str("\"fieldViolations\":[{");
-            write::text(&mut out, "field", field);
-            write::text(&mut out, "description", error.message);
-            out.push_str("}]}");
-        }
-        out.push(']');
-    }
-    out.push_str("}}");
+    let mut out = String::with_capacity(128 + error.message.len());
+    write::union(&mut out, "error", |out| {
+        write::number(out, "code", error.status.into());
+        write::text(out, "message", error.message);
+        write::text(out, "status", status_of(error.status));
+        write::some_list(out, "details", |out| {
+            if let Some(code) = error.code {
+                write::braces(out, |out| {
+                    write::text(out, "@type", "type.googleapis.com/google.rpc.ErrorInfo");
+                    write::text(out, "reason", code);
+                    write::text(out, "domain", "forebay");
+                });
+            }
+            if let Some(field) = error.param {
+                write::braces(out, |out| {
+                    write::text(out, "@type", "type.googleapis.com/google.rpc.BadRequest");
+                    write::list(out, "fieldViolations", |out| {
+                        write::braces(out, |out| {
+                            write::text(out, "field", field);
+                            write::text(out, "description", error.message);
+                        });
+                    });
+                });
+            }
+        });
+    });
     out.into()
 }

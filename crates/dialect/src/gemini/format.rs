@@ -7,9 +7,12 @@ use super::stream_write::StreamWriter;
 use super::{answer, error, fold, payload, prompt, read, write, write_tools};
 use crate::canonical::Channel;
 use crate::contract::context::AnswerContext;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::format::{Format, crossing};
+use crate::contract::place::in_turns;
 use crate::contract::refusal::ErrorParts;
+use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways};
 use crate::exchange::answer::ChatAnswer;
 use crate::exchange::request::ChatRequest;
 use crate::json::Value;
@@ -42,9 +45,48 @@ const NAMES: &[(&str, &str)] = &[
 /// Google's `generateContent` and `streamGenerateContent`.
 pub(crate) struct Gemini;
 
+const WAYS: Ways = Ways {
+    names: NAMES,
+    locate: Some(|request, place| {
+        in_turns(request, place, "systemInstruction", "contents", "parts")
+    }),
+    too_long: Some("The input token count exceeds the maximum number of tokens allowed"),
+    in_path: true,
+    output_limits: &[
+        (Some("generationConfig"), "maxOutputTokens"),
+        (Some("generation_config"), "max_output_tokens"),
+    ],
+    hides_thinking: true,
+    makers: Makers::Google,
+    tool_names: Some(ToolNames {
+        most: 64,
+        marks: "_-.:",
+        letter_first: true,
+    }),
+    ran: &[
+        "codeExecutionResult",
+        "executableCode",
+        "toolCall",
+        "toolResponse",
+    ],
+    strict_turns: true,
+    result_media: ResultMedia::Seen,
+    marks_failure: true,
+    describes_forms: false,
+    ..Ways::PLAIN
+};
+
 impl Format for Gemini {
     fn wire(&self) -> Wire {
         Wire::Gemini
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &WAYS
+    }
+
+    fn embeds(&self, _model: &str) -> Option<EmbeddingForm> {
+        Some(EmbeddingForm::Gemini)
     }
 
     crossing!(
@@ -63,14 +105,6 @@ impl Format for Gemini {
         root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
         Ok(read::read_request(target, root)?)
-    }
-
-    fn names(&self) -> &'static [(&'static str, &'static str)] {
-        NAMES
-    }
-
-    fn too_long(&self) -> Option<&'static str> {
-        Some("The input token count exceeds the maximum number of tokens allowed")
     }
 
     fn is_own_tool(&self, kind: &str) -> bool {

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::names::{each, integer, name_of, number};
+use super::grammar::DRAWN;
+use super::names::{integer, named};
 use super::schema::json_schema;
 use crate::canonical::Field;
 use crate::exchange::{Effort, OutputFormat, Reasoning, Sampling};
-use crate::fields::{boolean, field, invalid, string};
-use crate::json::{Kind, Value};
+use crate::fields::{boolean, field, invalid, object, string};
+use crate::json::Value;
 use crate::request::RequestError;
 
 /// What `generationConfig` says.
@@ -19,17 +20,14 @@ pub(super) struct Generation<'d> {
     pub(super) extra: Vec<Field>,
 }
 
-const AT_LEAST_0: &str = "must be a whole number of at least 0";
-
 impl<'d> Generation<'d> {
     pub(super) fn read(config: Value<'d>) -> Result<Self, RequestError> {
-        object(config, || "generationConfig".to_owned())?;
+        object(config, "generationConfig")?;
         let mut read = Self::default();
         let mut media_type = None;
         let mut schema = None;
-        for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
-            if sampled(&mut read.sampling, &name, value)? {
+        for (name, value) in named(config) {
+            if DRAWN.read(&mut read.sampling, &name, value)? {
                 continue;
             }
             match name.as_ref() {
@@ -59,10 +57,10 @@ impl<'d> Generation<'d> {
             (None, Some(told)) if told == "application/json" => Some(OutputFormat::JsonObject),
             (None, Some(told)) if told == "text/plain" => Some(OutputFormat::Text),
             (None, Some(told)) => {
-                read.extra.push(Field {
-                    name: "generationConfig.responseMimeType".to_owned(),
-                    value: crate::json::json_string(&told),
-                });
+                read.extra.push(Field::new(
+                    "generationConfig.responseMimeType",
+                    crate::json::json_string(&told),
+                ));
                 None
             }
             (None, None) => None,
@@ -71,68 +69,13 @@ impl<'d> Generation<'d> {
     }
 }
 
-/// Takes a field that decides how tokens are drawn. False where it is none.
-pub(super) fn sampled<'d>(
-    sampling: &mut Sampling<'d>,
-    name: &str,
-    value: Value<'d>,
-) -> Result<bool, RequestError> {
-    match name {
-        "temperature" => {
-            sampling.temperature = Some(number(value, "generationConfig.temperature")?)
-        }
-        "topP" => sampling.top_p = Some(number(value, "generationConfig.topP")?),
-        "topK" => sampling.top_k = Some(integer(value, "generationConfig.topK", AT_LEAST_0)?),
-        "candidateCount" => {
-            const PATH: &str = "generationConfig.candidateCount";
-            let count: u32 = integer(value, PATH, "must be a whole number of at least 1")?;
-            if count == 0 {
-                return Err(invalid(PATH, "must be a whole number of at least 1"));
-            }
-            sampling.n = Some(count);
-        }
-        "maxOutputTokens" => {
-            let cap = integer(value, "generationConfig.maxOutputTokens", AT_LEAST_0)?;
-            sampling.max_tokens = Some(cap);
-        }
-        "seed" => {
-            const RANGE: &str = "must be a 32-bit signed integer";
-            let seed: i32 = integer(value, "generationConfig.seed", RANGE)?;
-            sampling.seed = Some(i64::from(seed));
-        }
-        "frequencyPenalty" => {
-            let penalty = number(value, "generationConfig.frequencyPenalty")?;
-            sampling.frequency_penalty = Some(penalty);
-        }
-        "presencePenalty" => {
-            let penalty = number(value, "generationConfig.presencePenalty")?;
-            sampling.presence_penalty = Some(penalty);
-        }
-        "responseLogprobs" => {
-            sampling.logprobs = boolean(value, "generationConfig.responseLogprobs")?;
-        }
-        "logprobs" => {
-            let count = integer(value, "generationConfig.logprobs", AT_LEAST_0)?;
-            sampling.top_logprobs = Some(count);
-        }
-        "stopSequences" => {
-            for (position, stop) in each(value).enumerate() {
-                let path = || format!("generationConfig.stopSequences[{position}]");
-                sampling.stop.push(string(stop, path)?);
-            }
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
 fn thinking<'d>(config: Value<'d>) -> Result<Option<Reasoning<'d>>, RequestError> {
     const BUDGET: &str = "generationConfig.thinkingConfig.thinkingBudget";
     const LEVEL: &str = "generationConfig.thinkingConfig.thinkingLevel";
-    object(config, || "generationConfig.thinkingConfig".to_owned())?;
+    object(config, "generationConfig.thinkingConfig")?;
     let mut reasoning = Reasoning::default();
-    for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(config) {
+        match name.as_ref() {
             "includeThoughts" => {
                 let shown = boolean(value, "generationConfig.thinkingConfig.includeThoughts")?;
                 reasoning.summary = shown.then_some(Cow::Borrowed("auto"));
@@ -147,7 +90,7 @@ fn thinking<'d>(config: Value<'d>) -> Result<Option<Reasoning<'d>>, RequestError
                 }
             },
             "thinkingLevel" => {
-                let level = string(value, || LEVEL.to_owned())?;
+                let level = string(value, LEVEL)?;
                 reasoning.effort = match level.to_ascii_uppercase().as_str() {
                     "THINKING_LEVEL_UNSPECIFIED" => None,
                     "MINIMAL" => Some(Effort::Minimal),
@@ -170,13 +113,4 @@ fn thinking<'d>(config: Value<'d>) -> Result<Option<Reasoning<'d>>, RequestError
     let said = reasoning.effort.is_some() || reasoning.budget.is_some() || reasoning.adaptive;
     reasoning.adaptive |= !said && reasoning.summary.is_some();
     Ok((said || reasoning.adaptive).then_some(reasoning))
-}
-
-/// Refuses what is no object.
-pub(super) fn object(value: Value<'_>, path: impl FnOnce() -> String) -> Result<(), RequestError> {
-    if value.kind() == Kind::Object {
-        Ok(())
-    } else {
-        Err(RequestError::wrong_type(path(), "an object", value))
-    }
 }

@@ -1,11 +1,32 @@
 //! What the members of Google's answers are; each event of a stream is one.
 
 use super::candidate::{finish_kind, usage_of};
+use super::names::{integer, number};
 use crate::canonical::FinishKind;
+use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::{
     ARRAY, Axis, BOOL, CONTENT, Closes, Gather, List, Mark, NUMBER, OBJECT, Object, Piece,
     REASONING, Rule, STRING, Said,
 };
+
+/// What a request's `generationConfig` says of sampling.
+pub(super) static DRAWN: Drawn = Drawn::of(&[
+    ("generationConfig.temperature", Sample::Temperature),
+    ("generationConfig.topP", Sample::TopP),
+    ("generationConfig.topK", Sample::TopK),
+    ("generationConfig.candidateCount", Sample::Choices),
+    ("generationConfig.maxOutputTokens", Sample::MaxTokens),
+    ("generationConfig.seed", Sample::ShortSeed),
+    (
+        "generationConfig.frequencyPenalty",
+        Sample::FrequencyPenalty,
+    ),
+    ("generationConfig.presencePenalty", Sample::PresencePenalty),
+    ("generationConfig.responseLogprobs", Sample::Logprobs),
+    ("generationConfig.logprobs", Sample::TopLogprobs),
+    ("generationConfig.stopSequences", Sample::StopOrStops),
+])
+.numbers(number, integer);
 
 pub(super) static ANSWER: Object = Object::of(&[
     ("candidates", Rule::List(&CANDIDATES)),

@@ -1,17 +1,14 @@
 //! Reads one content into a message of the canonical prompt: its parts, where each of them
 //! stands, and all else it holds.
 
-use super::generation::object;
-use super::names::{each, get, name_of, refuse_two_spellings, text};
+use super::names::{each, get, name_of, named, refuse_two_spellings, text};
 use super::view::is_about;
-use crate::canonical::{Field, Message, Needs, Part, ToolCall};
-use crate::fields::{canonical, field, string};
+use crate::canonical::{Field, Needs, Part, ToolCall};
+use crate::fields::{canonical, field, missing, object, string};
 use crate::grammar::prompt::Parts;
-use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
+use crate::grammar::request::Placed;
+use crate::json::{Kind, Shape, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
-
-/// A message and, for each of its parts, where that stands.
-type Placed = (Message, Vec<Option<Span>>);
 
 /// The system instruction: the first message, under the role `system`.
 pub(super) fn instruction(needs: &mut Needs, value: Value<'_>) -> Result<Placed, RequestError> {
@@ -21,7 +18,7 @@ pub(super) fn instruction(needs: &mut Needs, value: Value<'_>) -> Result<Placed,
     if let Some(role) = get(value, "role") {
         extra.push(field("role", role));
     }
-    Ok(reader.finish("system".to_owned(), extra))
+    Ok(reader.parts.into_placed("system".to_owned(), extra))
 }
 
 /// One of the contents. Policies see `model` as `assistant`, and a content of nothing but
@@ -51,13 +48,9 @@ pub(super) fn content(
             Some(given) => write_json_string(given, &mut value),
             None => value.push_str("null"),
         }
-        extra.push(Field {
-            name: "role".to_owned(),
-            value,
-        });
+        extra.push(Field::new("role", value));
     }
-    let role = role.to_owned();
-    Ok(reader.finish(role, extra))
+    Ok(reader.parts.into_placed(role.to_owned(), extra))
 }
 
 struct Reader<'r> {
@@ -88,10 +81,7 @@ impl<'r> Reader<'r> {
             match name.as_ref() {
                 "role" => {}
                 "parts" if value.is_null() => extra.push(field(&name, value)),
-                "parts" => extra.extend(self.all(value)?.map(|value| Field {
-                    name: "parts".to_owned(),
-                    value,
-                })),
+                "parts" => extra.extend(self.all(value)?.map(|value| Field::new("parts", value))),
                 _ => extra.push(field(&name, value)),
             }
         }
@@ -161,9 +151,7 @@ impl<'r> Reader<'r> {
     ) -> Result<(), RequestError> {
         object(call, || path(".functionCall"))?;
         refuse_two_spellings(call, || path(".functionCall"))?;
-        let name = get(call, "name").ok_or_else(|| RequestError::Missing {
-            param: path(".functionCall.name"),
-        })?;
+        let name = get(call, "name").ok_or_else(|| missing(|| path(".functionCall.name")))?;
         let args = get(call, "args");
         if let Some(args) = args {
             object(args, || path(".functionCall.args"))?;
@@ -197,8 +185,7 @@ impl<'r> Reader<'r> {
         path: &dyn Fn(&str) -> String,
     ) -> Result<(), RequestError> {
         let mut kind = None;
-        for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        for (name, value) in named(part) {
             match name.as_ref() {
                 "inlineData" | "fileData" => {
                     refuse_two_spellings(value, || path(&format!(".{name}")))?;
@@ -233,16 +220,6 @@ impl<'r> Reader<'r> {
             Some("audio") => self.needs.audio = true,
             _ => {}
         }
-    }
-
-    fn finish(self, role: String, mut extra: Vec<Field>) -> Placed {
-        extra.sort_by(|left, right| left.name.cmp(&right.name));
-        let message = Message {
-            role,
-            parts: self.parts.parts,
-            extra,
-        };
-        (message, self.parts.places)
     }
 }
 

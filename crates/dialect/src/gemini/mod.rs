@@ -31,13 +31,19 @@ mod write_generation;
 mod write_media;
 mod write_tools;
 
-pub(crate) use error::error_body;
+pub(crate) use error::{error_body, read_error};
 
 use bytes::Bytes;
 
+use crate::json;
+
 /// The body that answers Google's `countTokens`, for a prompt of so many tokens.
 pub fn count_tokens_body(total: u64) -> Bytes {
-    format!("{{\"totalTokens\":{total}}}").into()
+    let mut out = String::new();
+    json::write::braces(&mut out, |out| {
+        json::write::number(out, "totalTokens", total)
+    });
+    out.into()
 }
 
 #[cfg(test)]

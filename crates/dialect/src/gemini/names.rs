@@ -32,6 +32,12 @@ pub(super) fn name_of(key: Value<'_>) -> Cow<'_, str> {
     camel(key.as_str().unwrap_or_default())
 }
 
+/// Members that are not null, by their names in camelCase.
+pub(super) fn named(object: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+    let members = object.members().filter(|(_, value)| !value.is_null());
+    members.map(|(key, value)| (name_of(key), value))
+}
+
 /// A member that is not null, asked for in camelCase.
 pub(super) fn get<'d>(of: Value<'d>, name: &str) -> Option<Value<'d>> {
     of.members()

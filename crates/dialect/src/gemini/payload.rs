@@ -4,15 +4,14 @@
 use bytes::Bytes;
 
 use super::candidate::{is_blocked, write_head};
-use super::emit::text_part;
+use super::emit::{content, text_part};
 use super::error::read_error;
 use super::grammar::ANSWER;
 use super::names::name_of;
 use crate::canonical::{Channel, FinishKind};
 use crate::grammar::WHOLE;
 use crate::grammar::payload::read as read_by;
-use crate::json::Value;
-use crate::json::write::{item, name};
+use crate::json::{Value, write};
 use crate::payload::{Payload, PayloadError};
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
@@ -40,37 +39,41 @@ pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) ->
     if choices.is_empty() {
         return Vec::new();
     }
-    let mut out = String::from("{\"candidates\":[");
-    for choice in choices {
-        item(&mut out);
-        out.push('{');
-        name(&mut out, "content");
-        out.push_str("{\"role\":\"model\",\"parts\":[");
-        let mut written: Vec<Channel> = Vec::new();
-        for (of, channel, _) in texts {
-            if *of != choice || !carried(choice, *channel) || written.contains(channel) {
-                continue;
+    let mut out = String::new();
+    write::braces(&mut out, |out| {
+        write::list(out, "candidates", |out| {
+            for choice in choices {
+                write::braces(out, |out| {
+                    write::name(out, "content");
+                    content(out, true, |out| {
+                        let of_choice = texts
+                            .iter()
+                            .filter(|(of, channel, _)| *of == choice && carried(choice, *channel));
+                        write_texts(of_choice, out);
+                    });
+                    write::number(out, "index", choice.into());
+                });
             }
-            written.push(*channel);
-            let of_channel =
-                |(of, other, _): &&(u32, Channel, String)| (*of, *other) == (choice, *channel);
-            let joined: String = texts
-                .iter()
-                .filter(of_channel)
-                .map(|(_, _, text)| text.as_str())
-                .collect();
-            text_part(&mut out, &joined, *channel == Channel::Reasoning, None);
-        }
-        out.push_str(&format!("]}},\"index\":{choice}}}"));
-    }
-    out.push(']');
-    let (id, model) = (payload.id(), payload.model());
-    write_head(
-        id.unwrap_or_default(),
-        model.unwrap_or_default(),
-        None,
-        &mut out,
-    );
-    out.push('}');
+        });
+        let (id, model) = (payload.id(), payload.model());
+        write_head(id.unwrap_or_default(), model.unwrap_or_default(), None, out);
+    });
     vec![out.into()]
+}
+
+/// A part for each channel, with all of its texts.
+fn write_texts<'t>(
+    texts: impl Iterator<Item = &'t (u32, Channel, String)> + Clone,
+    out: &mut String,
+) {
+    let mut written: Vec<Channel> = Vec::new();
+    for (_, channel, _) in texts.clone() {
+        if written.contains(channel) {
+            continue;
+        }
+        written.push(*channel);
+        let of_channel = texts.clone().filter(|(_, other, _)| other == channel);
+        let joined: String = of_channel.map(|(_, _, text)| text.as_str()).collect();
+        text_part(out, &joined, *channel == Channel::Reasoning, None);
+    }
 }

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 
 use super::contents::Contents;
-use super::generation::{Generation, object};
-use super::names::{each, get, name_of};
+use super::generation::Generation;
+use super::names::{each, get, named};
 use super::schema::json_schema;
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Tool, ToolChoice};
-use crate::fields::{field, invalid, string};
-use crate::json::{Kind, Value, json_string};
+use crate::fields::{by_name, field, invalid, missing, object, string};
+use crate::json::{Value, json_string};
 use crate::request::RequestError;
 use crate::wire::Target;
 
@@ -27,11 +27,10 @@ pub(crate) fn read_request<'d>(
         contents.instruction(instruction)?;
     }
     let mut choice = None;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         match name.as_ref() {
             "systemInstruction" => {}
-            "model" => request.model = string(value, || "model".to_owned())?,
+            "model" => request.model = string(value, "model")?,
             "contents" => contents.read(value)?,
             "tools" => tools(value, &mut request.tools)?,
             "toolConfig" => choice = tool_config(value, &mut request.extra)?,
@@ -44,7 +43,7 @@ pub(crate) fn read_request<'d>(
             }
             "labels" => labels(value, &mut request.metadata)?,
             "serviceTier" => {
-                let tier = string(value, || "serviceTier".to_owned())?;
+                let tier = string(value, "serviceTier")?;
                 request.service_tier = service_tier(&tier);
             }
             _ => request.extra.push(field(&name, value)),
@@ -64,17 +63,14 @@ pub(crate) fn read_request<'d>(
         }
     }
     request.messages = contents.finish()?;
-    request
-        .extra
-        .sort_by(|left, right| left.name.cmp(&right.name));
+    by_name(&mut request.extra);
     Ok(request)
 }
 
 fn tools<'d>(value: Value<'d>, tools: &mut Vec<Tool<'d>>) -> Result<(), RequestError> {
     for (position, tool) in each(value).enumerate() {
         object(tool, || format!("tools[{position}]"))?;
-        for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        for (name, value) in named(tool) {
             if name != "functionDeclarations" {
                 tools.push(builtin(name, value));
                 continue;
@@ -93,12 +89,8 @@ fn builtin<'d>(name: Cow<'d, str>, value: Value<'d>) -> Tool<'d> {
     let json = format!("{{{}:{}}}", json_string(&name), value.raw());
     Tool {
         name: name.clone(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
         builtin: Some((name, Cow::Owned(json))),
-        extra: Vec::new(),
+        ..Tool::default()
     }
 }
 
@@ -107,17 +99,8 @@ fn function<'d>(
     path: impl Fn() -> String,
 ) -> Result<Tool<'d>, RequestError> {
     object(declaration, &path)?;
-    let mut tool = Tool {
-        name: Cow::Borrowed(""),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        builtin: None,
-        extra: Vec::new(),
-    };
-    for (key, value) in declaration.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    let mut tool = Tool::default();
+    for (name, value) in named(declaration) {
         match name.as_ref() {
             "name" => tool.name = string(value, || path() + ".name")?,
             "description" => tool.description = Some(string(value, || path() + ".description")?),
@@ -127,11 +110,9 @@ fn function<'d>(
         }
     }
     if tool.name.is_empty() {
-        return Err(RequestError::Missing {
-            param: path() + ".name",
-        });
+        return Err(missing(|| path() + ".name"));
     }
-    tool.extra.sort_by(|left, right| left.name.cmp(&right.name));
+    by_name(&mut tool.extra);
     Ok(tool)
 }
 
@@ -142,10 +123,10 @@ fn tool_config<'d>(
     value: Value<'d>,
     extra: &mut Vec<Field>,
 ) -> Result<Option<Choice<'d>>, RequestError> {
-    object(value, || "toolConfig".to_owned())?;
+    object(value, "toolConfig")?;
     let mut choice = None;
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(value) {
+        match name.as_ref() {
             "functionCallingConfig" => choice = Some(function_calling(value, extra)?),
             name => extra.push(field(&format!("toolConfig.{name}"), value)),
         }
@@ -159,12 +140,12 @@ fn function_calling<'d>(
 ) -> Result<Choice<'d>, RequestError> {
     const MODE: &str = "toolConfig.functionCallingConfig.mode";
     const NAMES: &str = "toolConfig.functionCallingConfig.allowedFunctionNames";
-    object(config, || "toolConfig.functionCallingConfig".to_owned())?;
+    object(config, "toolConfig.functionCallingConfig")?;
     let mut mode = Cow::Borrowed("");
     let mut names = Vec::new();
-    for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
-            "mode" => mode = string(value, || MODE.to_owned())?,
+    for (name, value) in named(config) {
+        match name.as_ref() {
+            "mode" => mode = string(value, MODE)?,
             "allowedFunctionNames" => {
                 for (position, name) in each(value).enumerate() {
                     names.push(string(name, || format!("{NAMES}[{position}]"))?);
@@ -198,10 +179,7 @@ fn labels<'d>(
     value: Value<'d>,
     metadata: &mut Vec<(Cow<'d, str>, Cow<'d, str>)>,
 ) -> Result<(), RequestError> {
-    if value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("labels", "an object", value));
-    }
-    for (key, value) in value.members() {
+    for (key, value) in object(value, "labels")?.members() {
         let name = key.as_str().unwrap_or_default();
         let label = string(value, || format!("labels.{name}"))?;
         metadata.push((name.clone(), label));

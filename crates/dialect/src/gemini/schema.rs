@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::names::{camel, name_of};
-use crate::json::{Kind, Value, json_string};
+use crate::json::{Kind, Value, write};
 
 /// A schema as JSON schema. What is JSON schema already stays as it stands.
 pub(super) fn json_schema(schema: Value<'_>) -> Cow<'_, str> {
@@ -67,33 +67,29 @@ fn is_json_schema(schema: Value<'_>) -> bool {
     })
 }
 
+/// Writes a schema as the next value.
 fn write(schema: Value<'_>, out: &mut String) {
     if schema.kind() != Kind::Object {
-        out.push_str(schema.raw());
+        write::value(out, schema.raw());
         return;
     }
     let nullable = schema.get("nullable").and_then(Value::as_bool) == Some(true);
-    out.push('{');
-    let start = out.len();
-    for (key, value) in schema.members() {
-        let name = name_of(key);
-        let kind = member(&name, value);
-        if matches!(kind, Member::Dropped) || value.is_str("TYPE_UNSPECIFIED") {
-            continue;
+    write::braces(out, |out| {
+        for (key, value) in schema.members() {
+            let name = name_of(key);
+            let kind = member(&name, value);
+            if matches!(kind, Member::Dropped) || value.is_str("TYPE_UNSPECIFIED") {
+                continue;
+            }
+            let name = match kind {
+                Member::Example => "examples",
+                _ if name == "defs" => "$defs",
+                _ => name.as_ref(),
+            };
+            write::name(out, name);
+            write_member(kind, value, nullable, out);
         }
-        if out.len() > start {
-            out.push(',');
-        }
-        let name = match kind {
-            Member::Example => "examples",
-            _ if name == "defs" => "$defs",
-            _ => name.as_ref(),
-        };
-        out.push_str(&json_string(name));
-        out.push(':');
-        write_member(kind, value, nullable, out);
-    }
-    out.push('}');
+    });
 }
 
 fn write_member(kind: Member, value: Value<'_>, nullable: bool, out: &mut String) {
@@ -101,43 +97,29 @@ fn write_member(kind: Member, value: Value<'_>, nullable: bool, out: &mut String
         Member::Type => {
             let lower = value.raw().to_ascii_lowercase();
             match nullable && value.kind() == Kind::String {
-                true => out.push_str(&format!("[{lower},\"null\"]")),
-                false => out.push_str(&lower),
+                true => write::brackets(out, |out| {
+                    write::value(out, &lower);
+                    write::string(out, "null");
+                }),
+                false => write::value(out, &lower),
             }
         }
-        Member::Named => {
-            out.push('{');
-            for (position, (name, inner)) in value.members().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                out.push_str(name.raw());
-                out.push(':');
+        Member::Named => write::braces(out, |out| {
+            for (name, inner) in value.members() {
+                write::key(out, name);
                 write(inner, out);
             }
-            out.push('}');
-        }
+        }),
         Member::Schema => write(value, out),
-        Member::Schemas => {
-            out.push('[');
-            for (position, inner) in value.items().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                write(inner, out);
-            }
-            out.push(']');
-        }
+        Member::Schemas => write::brackets(out, |out| {
+            value.items().for_each(|inner| write(inner, out));
+        }),
         Member::Count => match value.as_str().and_then(|text| text.parse::<u64>().ok()) {
-            Some(count) => out.push_str(&count.to_string()),
-            None => out.push_str(value.raw()),
+            Some(count) => write::value(out, &count.to_string()),
+            None => write::value(out, value.raw()),
         },
-        Member::Example => {
-            out.push('[');
-            out.push_str(value.raw());
-            out.push(']');
-        }
-        Member::Kept | Member::Dropped => out.push_str(value.raw()),
+        Member::Example => write::brackets(out, |out| write::value(out, value.raw())),
+        Member::Kept | Member::Dropped => write::value(out, value.raw()),
     }
 }
 

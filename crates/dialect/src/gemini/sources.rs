@@ -1,12 +1,10 @@
 //! Where an answer's text comes from: citations and grounding.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::names::{count, each, get, text};
 use crate::exchange::Citation;
-use crate::json::write::{item, name};
-use crate::json::{Value, json_string};
+use crate::json::{Value, write};
 
 /// Where a candidate's text comes from: what it recites, and what Google's searches found.
 /// Ranges are in bytes of the text, as Google counts.
@@ -61,29 +59,27 @@ fn range(of: Value<'_>) -> Option<(u64, u64)> {
 
 /// A citation as an item of `citationMetadata.citations`.
 pub(super) fn citation_json(citation: &Citation<'_>) -> String {
-    let mut out = String::from("{");
-    if let Some((start, end)) = citation.range {
-        let _ = write!(out, "\"startIndex\":{start},\"endIndex\":{end}");
-    }
-    for (member, value) in [("uri", &citation.url), ("title", &citation.title)] {
-        if let Some(value) = value {
-            name(&mut out, member);
-            out.push_str(&json_string(value));
+    let mut out = String::new();
+    write::braces(&mut out, |out| {
+        if let Some((start, end)) = citation.range {
+            write::number(out, "startIndex", start);
+            write::number(out, "endIndex", end);
         }
-    }
-    out.push('}');
+        write::text_if(out, "uri", citation.url.as_deref());
+        write::text_if(out, "title", citation.title.as_deref());
+    });
     out
 }
 
 /// Writes `citationMetadata`.
 pub(super) fn write_citations(citations: &[Citation<'_>], out: &mut String) {
-    name(out, "citationMetadata");
-    out.push_str("{\"citations\":[");
-    for citation in citations {
-        item(out);
-        out.push_str(&citation_json(citation));
-    }
-    out.push_str("]}");
+    write::object(out, "citationMetadata", |out| {
+        write::list(out, "citations", |out| {
+            for citation in citations {
+                write::value(out, &citation_json(citation));
+            }
+        });
+    });
 }
 
 /// A range of bytes of a text as one of characters, or the other way round. None where it is

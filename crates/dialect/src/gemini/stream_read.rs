@@ -169,11 +169,8 @@ impl Telling<'_> {
         for citation in sources {
             // Google counts bytes of the whole text, which is not kept here.
             let citation = Citation {
-                text: citation.text.into_owned().into(),
-                url: citation.url.map(|url| url.into_owned().into()),
-                title: citation.title.map(|title| title.into_owned().into()),
                 range: None,
-                json: citation.json.into_owned().into(),
+                ..citation.into_owned()
             };
             self.delta(part, Delta::Citation(citation));
         }
@@ -270,22 +267,18 @@ impl Telling<'_> {
     fn start(&mut self, kind: PartKind) -> u32 {
         let (choice, part) = (self.choice, self.state.parts);
         self.state.parts += 1;
-        self.out.push(StreamEvent::PartStart { choice, part, kind });
+        self.out.push(StreamEvent::begin(choice, part, kind));
         part
     }
 
     fn delta(&mut self, part: u32, delta: Delta) {
         let choice = self.choice;
-        self.out.push(StreamEvent::PartDelta {
-            choice,
-            part,
-            delta,
-        });
+        self.out.push(StreamEvent::delta(choice, part, delta));
     }
 
     fn end(&mut self, part: u32) {
         let choice = self.choice;
-        self.out.push(StreamEvent::PartEnd { choice, part });
+        self.out.push(StreamEvent::end(choice, part));
     }
 
     fn close(&mut self) {

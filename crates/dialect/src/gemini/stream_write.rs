@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::answer::{named, written_arguments};
 use super::candidate::{finish_reason, write_head, write_usage};
-use super::emit::{call_part, text_part};
+use super::emit::{call_part, content, text_part};
 use super::error::error_body;
 use super::logprobs::write_logprobs;
 use super::sources::write_citations;
@@ -14,7 +14,7 @@ use crate::contract::context::AnswerContext;
 use crate::contract::refusal::ErrorParts;
 use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent, ToolCall};
-use crate::json::write::{self, name};
+use crate::json::write;
 use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream.
@@ -207,50 +207,52 @@ impl StreamWriter {
     /// An event with a candidate of these parts.
     fn content(&self, choice: u32, parts: impl FnOnce(&mut String)) -> Bytes {
         self.chunk(choice, |out| {
-            name(out, "content");
-            out.push_str("{\"role\":\"model\",\"parts\":[");
-            parts(out);
-            out.push_str("]}");
+            write::name(out, "content");
+            content(out, true, parts);
         })
     }
 
     fn chunk(&self, choice: u32, candidate: impl FnOnce(&mut String)) -> Bytes {
-        let mut out = String::with_capacity(256);
-        out.push_str("{\"candidates\":[{");
-        candidate(&mut out);
-        out.push_str(&format!(",\"index\":{choice}}}]"));
-        self.head(&mut out);
-        out.push('}');
-        out.into()
+        self.event(None, |out| {
+            write::braces(out, |out| {
+                candidate(out);
+                write::number(out, "index", choice.into());
+            });
+        })
     }
 
-    fn head(&self, out: &mut String) {
-        let (id, model) = named(&self.id, &self.model, &self.context);
-        write_head(id, model, self.created, out);
+    /// An event with these candidates, and with the tokens where they are counted.
+    fn event(&self, usage: Option<&Usage>, candidates: impl FnOnce(&mut String)) -> Bytes {
+        let mut out = String::with_capacity(256);
+        write::braces(&mut out, |out| {
+            write::list(out, "candidates", candidates);
+            if let Some(usage) = usage {
+                write_usage(usage, out);
+            }
+            let (id, model) = named(&self.id, &self.model, &self.context);
+            write_head(id, model, self.created, out);
+        });
+        out.into()
     }
 
     /// The last event: why each candidate has ended, and the tokens.
     fn last(&self) -> Bytes {
-        let mut out = String::from("{\"candidates\":[");
-        for candidate in &self.candidates {
-            crate::json::write::item(&mut out);
-            out.push_str("{\"content\":{\"role\":\"model\",\"parts\":[");
-            text_part(&mut out, "", false, candidate.pending.as_deref());
-            out.push_str("]}");
-            let reason = match (candidate.malformed, &candidate.finish) {
-                (true, _) => "MALFORMED_FUNCTION_CALL",
-                (false, finish) => finish.as_ref().map_or("STOP", finish_reason),
-            };
-            write::text(&mut out, "finishReason", reason);
-            out.push_str(&format!(",\"index\":{}}}", candidate.choice));
-        }
-        out.push(']');
-        if let Some(usage) = &self.usage {
-            write_usage(usage, &mut out);
-        }
-        self.head(&mut out);
-        out.push('}');
-        out.into()
+        self.event(self.usage.as_ref(), |out| {
+            for candidate in &self.candidates {
+                let reason = match (candidate.malformed, &candidate.finish) {
+                    (true, _) => "MALFORMED_FUNCTION_CALL",
+                    (false, finish) => finish.as_ref().map_or("STOP", finish_reason),
+                };
+                write::braces(out, |out| {
+                    write::name(out, "content");
+                    content(out, true, |out| {
+                        text_part(out, "", false, candidate.pending.as_deref());
+                    });
+                    write::text(out, "finishReason", reason);
+                    write::number(out, "index", candidate.choice.into());
+                });
+            }
+        })
     }
 }
 

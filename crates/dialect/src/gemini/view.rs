@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::names::{get, name_of, text};
+use super::names::{get, named, text};
 use crate::call_ids::MADE_UP;
 use crate::canonical::Field;
 use crate::exchange::{Content, Media, Source};
-use crate::fields::field;
+use crate::fields::{by_name, field};
 use crate::json::{Kind, Value};
 
 /// Members of a part that say something about its data and are no data themselves.
@@ -49,8 +49,7 @@ pub(super) struct View<'d> {
 impl<'d> View<'d> {
     pub(super) fn of(part: Value<'d>) -> Self {
         let mut view = Self::default();
-        for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
-            let name = name_of(key);
+        for (name, value) in named(part) {
             match name.as_ref() {
                 "text" => view.text = Some(value),
                 "thought" => view.thought = value.as_bool() == Some(true),
@@ -68,7 +67,7 @@ impl<'d> View<'d> {
                 _ => view.other = Some((name, value)),
             }
         }
-        view.extra.sort_by(|left, right| left.name.cmp(&right.name));
+        by_name(&mut view.extra);
         view
     }
 

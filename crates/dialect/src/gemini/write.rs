@@ -5,8 +5,7 @@ use super::write_generation;
 use super::write_tools::{tool_config, tools};
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Inexpressible, Losses, WriteOptions, Written};
-use crate::json::write::{self, name};
-use crate::json::write_json_string;
+use crate::json::write;
 
 /// Fields that only Google has, and that go back where they came from.
 const OWN: [&str; 3] = ["cachedContent", "modelArmorConfig", "safetySettings"];
@@ -18,7 +17,7 @@ pub(crate) fn write_request(
     let mut lost = Losses::default();
     let mut out = String::with_capacity(1024 + 2 * size_of_texts(request));
     let is_set = |field: &str| options.set.iter().any(|(set, _)| set == field);
-    out.push('{');
+    write::open(&mut out);
     let mut contents = Contents::new(&mut lost, &options.model);
     if !is_set("systemInstruction") {
         contents.instruction(request, &mut out);
@@ -43,10 +42,9 @@ pub(crate) fn write_request(
         extra(field, is_set(&field.name), &mut out, &mut lost);
     }
     for (field, value) in &options.set {
-        name(&mut out, field);
-        out.push_str(value);
+        write::raw(&mut out, field, value);
     }
-    out.push('}');
+    write::close(&mut out);
     Ok(Written {
         body: out.into(),
         lost: lost.0,
@@ -81,24 +79,17 @@ fn labels(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
         let plain = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
         text.chars().count() <= 63 && text.chars().all(plain)
     };
-    let mut begun = false;
-    for (label, value) in &request.metadata {
-        let begins = label.chars().next().is_some_and(char::is_lowercase);
-        if !begins || !allowed(label) || !allowed(value) {
-            let why = "Gemini's labels are at most 63 lower-case letters, digits, _ and -";
-            lost.push(format!("metadata.{label}"), why);
-            continue;
+    write::some_object(out, "labels", |out| {
+        for (label, value) in &request.metadata {
+            let begins = label.chars().next().is_some_and(char::is_lowercase);
+            if begins && allowed(label) && allowed(value) {
+                write::text(out, label, value);
+            } else {
+                let why = "Gemini's labels are at most 63 lower-case letters, digits, _ and -";
+                lost.push(format!("metadata.{label}"), why);
+            }
         }
-        if !std::mem::replace(&mut begun, true) {
-            name(out, "labels");
-            out.push('{');
-        }
-        name(out, label);
-        write_json_string(value, out);
-    }
-    if begun {
-        out.push('}');
-    }
+    });
 }
 
 fn about_the_client(
@@ -134,8 +125,7 @@ fn extra(field: &Field, is_set: bool, out: &mut String, lost: &mut Losses) {
     }
     if OWN.contains(&field.name.as_str()) {
         if !is_set {
-            name(out, &field.name);
-            out.push_str(&field.value);
+            write::raw(out, &field.name, &field.value);
         }
         return;
     }

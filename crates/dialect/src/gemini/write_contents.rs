@@ -1,8 +1,10 @@
 //! Writes `systemInstruction` and `contents`.
 
+use std::borrow::Cow;
+
 use super::base64;
 use super::contents::RECENT_CALLS;
-use super::emit::{call_arguments, call_part, end_part, text_part};
+use super::emit::{SIGNATURE, call_arguments, call_part, content, text_part};
 use super::view::{NO_SIGNATURE, is_about};
 use super::write_generation::is_third_generation;
 use super::write_media::{At, inexpressible, write_media};
@@ -10,8 +12,7 @@ use crate::canonical::Field;
 use crate::exchange::{
     ChatRequest, Content, Inexpressible, Losses, Message, Part, Role, ToolResult,
 };
-use crate::json::write::{self, item, name};
-use crate::json::write_json_string;
+use crate::json::write;
 
 /// Parts that only Google has.
 const OWN: [&str; 4] = [
@@ -38,9 +39,18 @@ impl<'w> Contents<'w> {
     /// What the operator says, wherever in the conversation it stands.
     pub(super) fn instruction(&mut self, request: &ChatRequest<'_>, out: &mut String) {
         let start = out.len();
-        name(out, "systemInstruction");
-        out.push_str("{\"parts\":[");
-        let empty = out.len();
+        let said = write::object(out, "systemInstruction", |out| {
+            write::list(out, "parts", |out| {
+                self.instructions(request, out);
+                !out.ends_with('[')
+            })
+        });
+        if !said {
+            out.truncate(start);
+        }
+    }
+
+    fn instructions(&mut self, request: &ChatRequest<'_>, out: &mut String) {
         let mut leads = true;
         for (position, message) in request.messages.iter().enumerate() {
             if !is_operator(message) {
@@ -62,11 +72,6 @@ impl<'w> Contents<'w> {
                 }
             }
         }
-        if out.len() == empty {
-            out.truncate(start);
-        } else {
-            out.push_str("]}");
-        }
     }
 
     pub(super) fn write(
@@ -75,47 +80,38 @@ impl<'w> Contents<'w> {
         out: &mut String,
     ) -> Result<(), Inexpressible> {
         let mut calls = Vec::new();
-        name(out, "contents");
-        out.push('[');
-        let empty = out.len();
-        let mut after_results = false;
-        for (position, message) in request.messages.iter().enumerate() {
-            if is_operator(message) || message.parts.is_empty() {
-                continue;
+        let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
+        messages.retain(|(_, message)| !is_operator(message) && !message.parts.is_empty());
+        // The results of one turn's calls must stand in one content.
+        let joins = |(_, one): &(_, &Message<'_>), (_, other): &(_, &Message<'_>)| {
+            one.role == Role::Tool && other.role == Role::Tool
+        };
+        write::list(out, "contents", |out| {
+            for turn in messages.chunk_by(joins) {
+                let start = out.len();
+                let model = turn.iter().any(|(_, m)| m.role == Role::Assistant);
+                let said = content(out, model, |out| {
+                    for (position, message) in turn {
+                        self.about(*position, message);
+                        match message.role {
+                            Role::Tool => self.results(*position, message, &calls, out)?,
+                            _ => self.spoken(*position, message, &mut calls, out)?,
+                        }
+                    }
+                    Ok(!out.ends_with('['))
+                })?;
+                if !said {
+                    out.truncate(start);
+                }
             }
-            self.about(position, message);
-            // The results of one turn's calls must stand in one content.
-            let results = message.role == Role::Tool;
-            let start = out.len();
-            if results && after_results {
-                out.truncate(out.len() - "]}".len());
-            } else {
-                item(out);
-                out.push_str(match message.role {
-                    Role::Assistant => "{\"role\":\"model\",\"parts\":[",
-                    _ => "{\"role\":\"user\",\"parts\":[",
-                });
+            match out.ends_with('[') {
+                true => Err(inexpressible(
+                    "messages",
+                    "Gemini wants a message besides instructions",
+                )),
+                false => Ok(()),
             }
-            if results {
-                self.results(position, message, &calls, out)?;
-            } else {
-                self.spoken(position, message, &mut calls, out)?;
-            }
-            if out.ends_with('[') {
-                out.truncate(start);
-                continue;
-            }
-            out.push_str("]}");
-            after_results = results;
-        }
-        if out.len() == empty {
-            return Err(inexpressible(
-                "messages",
-                "Gemini wants a message besides instructions",
-            ));
-        }
-        out.push(']');
-        Ok(())
+        })
     }
 
     fn spoken<'m>(
@@ -171,16 +167,16 @@ impl<'w> Contents<'w> {
                 | Content::Audio(media)
                 | Content::Video(media)
                 | Content::File(media) => {
-                    item(out);
-                    out.push('{');
-                    write_media(media, at, self.lost, out)?;
-                    self.extra(&part.extra, at, out);
-                    end_part(out, pending.take());
+                    write::braces(out, |out| {
+                        write_media(media, at, self.lost, out)?;
+                        self.extra(&part.extra, at, out);
+                        write::text_if(out, SIGNATURE, pending.take());
+                        Ok(())
+                    })?;
                     continue;
                 }
                 Content::Opaque { kind, json } if OWN.contains(&kind.as_ref()) => {
-                    item(out);
-                    out.push_str(json);
+                    write::value(out, json);
                 }
                 Content::Opaque { .. } => self.lose(at, "Gemini has no part of this type"),
                 Content::ToolResult(_) => {
@@ -220,21 +216,18 @@ impl<'w> Contents<'w> {
                     "it is a result of a call that no message before it makes",
                 ));
             };
-            item(out);
-            out.push_str("{\"functionResponse\":{");
-            write::text(out, "id", id);
-            write::text(out, "name", called);
-            self.result(result, at, out)?;
-            for field in &part.extra {
-                match field.name.strip_prefix("functionResponse.") {
-                    Some(own) => {
-                        name(out, own);
-                        out.push_str(&field.value);
+            write::union(out, "functionResponse", |out| {
+                write::text(out, "id", id);
+                write::text(out, "name", called);
+                self.result(result, at, out)?;
+                for field in &part.extra {
+                    match field.name.strip_prefix("functionResponse.") {
+                        Some(own) => write::raw(out, own, &field.value),
+                        None => self.lose_field(&field.name, at),
                     }
-                    None => self.lose_field(&field.name, at),
                 }
-            }
-            out.push_str("}}");
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -245,47 +238,31 @@ impl<'w> Contents<'w> {
         at: At,
         out: &mut String,
     ) -> Result<(), Inexpressible> {
-        name(out, "response");
-        out.push_str(match result.is_error {
-            true => "{\"error\":",
-            false => "{\"output\":",
+        let mut texts = result.parts.iter().filter_map(|part| match &part.content {
+            Content::Text { text, .. } => Some(text.as_ref()),
+            _ => None,
         });
-        let texts = || {
-            result.parts.iter().filter_map(|part| match &part.content {
-                Content::Text { text, .. } => Some(text.as_ref()),
-                _ => None,
-            })
-        };
-        match (texts().next(), texts().nth(1)) {
-            (first, None) => write_json_string(first.unwrap_or_default(), out),
-            _ => write_json_string(&texts().collect::<Vec<_>>().join("\n"), out),
-        }
-        out.push('}');
-        let start = out.len();
-        name(out, "parts");
-        out.push('[');
-        for part in &result.parts {
-            match &part.content {
-                Content::Text { .. } => self.extra_lost(&part.extra, at),
-                Content::Image(media)
-                | Content::Audio(media)
-                | Content::Video(media)
-                | Content::File(media) => {
-                    item(out);
-                    out.push('{');
-                    write_media(media, at, self.lost, out)?;
-                    self.extra(&part.extra, at, out);
-                    out.push('}');
+        let first = Cow::Borrowed(texts.next().unwrap_or_default());
+        let said = texts.fold(first, |said, more| said + "\n" + more);
+        let outcome = if result.is_error { "error" } else { "output" };
+        write::object(out, "response", |out| write::text(out, outcome, &said));
+        write::some_list(out, "parts", |out| {
+            for part in &result.parts {
+                match &part.content {
+                    Content::Text { .. } => self.extra_lost(&part.extra, at),
+                    Content::Image(media)
+                    | Content::Audio(media)
+                    | Content::Video(media)
+                    | Content::File(media) => write::braces(out, |out| {
+                        write_media(media, at, self.lost, out)?;
+                        self.extra(&part.extra, at, out);
+                        Ok(())
+                    })?,
+                    _ => self.lose(at, "tool results can contain only text and media"),
                 }
-                _ => self.lose(at, "tool results can contain only text and media"),
             }
-        }
-        if out.ends_with('[') {
-            out.truncate(start);
-        } else {
-            out.push(']');
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// A signature that Google can read at all: another's that is no base64 would have the
@@ -322,8 +299,7 @@ impl<'w> Contents<'w> {
     fn extra(&mut self, extra: &[Field], at: At, out: &mut String) {
         for field in extra {
             if is_about(&field.name) {
-                name(out, &field.name);
-                out.push_str(&field.value);
+                write::raw(out, &field.name, &field.value);
             } else {
                 self.lose_field(&field.name, at);
             }

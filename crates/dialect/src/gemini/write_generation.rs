@@ -1,80 +1,45 @@
 //! Writes `generationConfig`.
 
-use std::fmt::Write as _;
-
 use crate::exchange::{ChatRequest, Effort, Losses, OutputFormat, Reasoning, Sampling};
-use crate::json::write::{self, item, name};
-use crate::json::write_json_string;
+use crate::json::write;
 
 /// The most stop sequences that Google takes.
 const MAX_STOPS: usize = 5;
 
 pub(super) fn write(request: &ChatRequest<'_>, model: &str, out: &mut String, lost: &mut Losses) {
-    let start = out.len();
-    name(out, "generationConfig");
-    out.push('{');
-    let empty = out.len();
-    sampling(&request.sampling, out, lost);
-    if let Some(output) = &request.output {
-        form(output, out, lost);
-    }
-    if let Some(reasoning) = &request.reasoning {
-        thinking(reasoning, model, out, lost);
-    }
-    for field in &request.extra {
-        if let Some(own) = field.name.strip_prefix("generationConfig.") {
-            name(out, own);
-            out.push_str(&field.value);
+    write::some_object(out, "generationConfig", |out| {
+        sampling(&request.sampling, out, lost);
+        if let Some(output) = &request.output {
+            form(output, out, lost);
         }
-    }
-    if out.len() == empty {
-        out.truncate(start);
-    } else {
-        out.push('}');
-    }
+        if let Some(reasoning) = &request.reasoning {
+            thinking(reasoning, model, out, lost);
+        }
+        for field in &request.extra {
+            if let Some(own) = field.name.strip_prefix("generationConfig.") {
+                write::raw(out, own, &field.value);
+            }
+        }
+    });
 }
 
 fn sampling(sampling: &Sampling<'_>, out: &mut String, lost: &mut Losses) {
-    let mut number = |member: &str, value: Option<f64>| {
-        if let Some(value) = value {
-            name(out, member);
-            let _ = write!(out, "{value}");
-        }
-    };
-    number("temperature", sampling.temperature);
-    number("topP", sampling.top_p);
-    number("frequencyPenalty", sampling.frequency_penalty);
-    number("presencePenalty", sampling.presence_penalty);
+    write::plain_if(out, "temperature", sampling.temperature);
+    write::plain_if(out, "topP", sampling.top_p);
+    write::plain_if(out, "frequencyPenalty", sampling.frequency_penalty);
+    write::plain_if(out, "presencePenalty", sampling.presence_penalty);
     let seed = sampling.seed.and_then(|seed| i32::try_from(seed).ok());
     if sampling.seed.is_some() && seed.is_none() {
         lost.push("seed", "Gemini's seeds are 32-bit signed integers");
     }
-    let mut integer = |member: &str, value: Option<i128>| {
-        if let Some(value) = value {
-            name(out, member);
-            let _ = write!(out, "{value}");
-        }
-    };
-    integer("topK", sampling.top_k.map(i128::from));
-    integer("candidateCount", sampling.n.map(i128::from));
-    integer("maxOutputTokens", sampling.max_tokens.map(i128::from));
-    integer("seed", seed.map(i128::from));
-    if sampling.logprobs {
-        name(out, "responseLogprobs");
-        out.push_str("true");
-    }
-    if let Some(count) = sampling.top_logprobs {
-        name(out, "logprobs");
-        let _ = write!(out, "{count}");
-    }
+    write::plain_if(out, "topK", sampling.top_k);
+    write::plain_if(out, "candidateCount", sampling.n);
+    write::plain_if(out, "maxOutputTokens", sampling.max_tokens);
+    write::plain_if(out, "seed", seed);
+    write::plain_if(out, "responseLogprobs", sampling.logprobs.then_some(true));
+    write::plain_if(out, "logprobs", sampling.top_logprobs);
     if !sampling.stop.is_empty() {
-        name(out, "stopSequences");
-        out.push('[');
-        for stop in sampling.stop.iter().take(MAX_STOPS) {
-            item(out);
-            write_json_string(stop, out);
-        }
-        out.push(']');
+        write::texts(out, "stopSequences", sampling.stop.iter().take(MAX_STOPS));
     }
     for position in MAX_STOPS..sampling.stop.len() {
         let why = "Gemini takes at most 5 stop sequences";
@@ -93,16 +58,15 @@ fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
         OutputFormat::Text => write::text(out, "responseMimeType", "text/plain"),
         OutputFormat::JsonObject => write::text(out, "responseMimeType", "application/json"),
         OutputFormat::JsonSchema {
-            name: label,
+            name,
             description,
             schema,
             // Google always keeps to it.
             strict: _,
         } => {
             write::text(out, "responseMimeType", "application/json");
-            name(out, "responseJsonSchema");
-            out.push_str(schema);
-            if label != "response" {
+            write::raw(out, "responseJsonSchema", schema);
+            if name != "response" {
                 let why = "Gemini's schemas of answers have no name";
                 lost.push("response_format.json_schema.name", why);
             }
@@ -117,50 +81,40 @@ fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
 /// Google takes a level or a budget, and refuses both: levels from the third generation on,
 /// budgets everywhere (ai.google.dev/gemini-api/docs/thinking).
 fn thinking(reasoning: &Reasoning<'_>, model: &str, out: &mut String, lost: &mut Losses) {
-    name(out, "thinkingConfig");
-    out.push('{');
-    match (reasoning.effort, reasoning.budget) {
-        (Some(Effort::None), _) => budget(0, out),
-        (Some(effort), None) if is_third_generation(model) => {
-            let level = match effort {
-                Effort::None | Effort::Minimal => "MINIMAL",
-                Effort::Low => "LOW",
-                Effort::Medium => "MEDIUM",
-                Effort::High => "HIGH",
-                Effort::Max => "XHIGH",
-            };
-            write::text(out, "thinkingLevel", level);
-        }
-        // The most that the smaller models of the second generation take.
-        (Some(effort), None) if model.contains("flash") => budget(effort.budget().min(24_576), out),
-        (Some(effort), None) => budget(effort.budget(), out),
-        (effort, Some(tokens)) => {
-            budget(tokens, out);
-            if effort.is_some() {
-                let why = "Gemini takes a level or a budget of reasoning: the budget is sent";
-                lost.push("reasoning_effort", why);
+    let budget = |tokens: u64, out: &mut String| write::number(out, "thinkingBudget", tokens);
+    write::object(out, "thinkingConfig", |out| {
+        match (reasoning.effort, reasoning.budget) {
+            (Some(Effort::None), _) => budget(0, out),
+            (Some(effort), None) if is_third_generation(model) => {
+                let level = match effort {
+                    Effort::None | Effort::Minimal => "MINIMAL",
+                    Effort::Low => "LOW",
+                    Effort::Medium => "MEDIUM",
+                    Effort::High => "HIGH",
+                    Effort::Max => "XHIGH",
+                };
+                write::text(out, "thinkingLevel", level);
             }
+            // The most that the smaller models of the second generation take.
+            (Some(effort), None) if model.contains("flash") => {
+                budget(effort.budget().min(24_576), out);
+            }
+            (Some(effort), None) => budget(effort.budget(), out),
+            (effort, Some(tokens)) => {
+                budget(tokens, out);
+                if effort.is_some() {
+                    let why = "Gemini takes a level or a budget of reasoning: the budget is sent";
+                    lost.push("reasoning_effort", why);
+                }
+            }
+            (None, None) => write::plain(out, "thinkingBudget", -1),
         }
-        (None, None) => {
-            name(out, "thinkingBudget");
-            out.push_str("-1");
+        let hidden = |summary: &str| matches!(summary, "none" | "omitted");
+        let summary = reasoning.summary.as_deref();
+        if summary.is_some_and(|summary| !hidden(summary)) {
+            write::plain(out, "includeThoughts", true);
         }
-    }
-    let hidden = |summary: &str| matches!(summary, "none" | "omitted");
-    if reasoning
-        .summary
-        .as_deref()
-        .is_some_and(|summary| !hidden(summary))
-    {
-        name(out, "includeThoughts");
-        out.push_str("true");
-    }
-    out.push('}');
-}
-
-fn budget(tokens: u64, out: &mut String) {
-    name(out, "thinkingBudget");
-    let _ = write!(out, "{tokens}");
+    });
 }
 
 /// Whether a model is of Gemini's third generation or later: it takes levels of thinking, and

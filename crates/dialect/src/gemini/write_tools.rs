@@ -1,8 +1,7 @@
 //! Writes tools, and which of them must be called.
 
 use crate::exchange::{ChatRequest, Losses, Tool, ToolChoice};
-use crate::json::write::{self, item, name};
-use crate::json::write_json_string;
+use crate::json::write;
 
 /// Tools that Google runs (`Tool` in its API).
 const BUILTIN: [&str; 11] = [
@@ -31,69 +30,57 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
     if request.tools.is_empty() {
         return;
     }
-    let start = out.len();
-    name(out, "tools");
-    out.push('[');
-    let mut in_functions = false;
-    let mut any = false;
+    let mut tools = Vec::new();
     for (position, tool) in request.tools.iter().enumerate() {
         if tool.cache.is_some() {
             let param = format!("tools[{position}].cache_control");
             lost.push(param, "Gemini caches prefixes by itself");
         }
         match &tool.builtin {
-            Some((kind, json)) if is_own_tool(kind) => {
-                if std::mem::take(&mut in_functions) {
-                    out.push_str("]}");
-                }
-                item(out);
-                out.push_str(json);
-                any = true;
-            }
-            Some(_) => {
+            Some((kind, _)) if !is_own_tool(kind) => {
                 let param = format!("tools[{position}]");
                 lost.push(param, "Gemini has no tool of this type");
             }
-            None => {
-                if !std::mem::replace(&mut in_functions, true) {
-                    item(out);
-                    out.push_str("{\"functionDeclarations\":[");
-                }
-                function(position, tool, out, lost);
-                any = true;
-            }
+            _ => tools.push((position, tool)),
         }
     }
-    if in_functions {
-        out.push_str("]}");
-    }
-    out.push(']');
-    if !any {
-        out.truncate(start);
-    }
+    // Functions that follow each other are declared together.
+    let alike = |(_, one): &(_, &Tool<'_>), (_, other): &(_, &Tool<'_>)| {
+        one.builtin.is_none() && other.builtin.is_none()
+    };
+    write::some_list(out, "tools", |out| {
+        for run in tools.chunk_by(alike) {
+            let own = run.first().and_then(|(_, tool)| tool.builtin.as_ref());
+            match own {
+                Some((_, json)) => write::value(out, json),
+                None => write::braces(out, |out| {
+                    write::list(out, "functionDeclarations", |out| {
+                        for (position, tool) in run {
+                            function(*position, tool, out, lost);
+                        }
+                    });
+                }),
+            }
+        }
+    });
 }
 
 fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losses) {
-    item(out);
-    out.push('{');
-    write::text(out, "name", &tool.name);
-    if let Some(description) = &tool.description {
-        write::text(out, "description", description);
-    }
-    if let Some(parameters) = &tool.parameters {
-        name(out, "parametersJsonSchema");
-        out.push_str(parameters);
-    }
-    for field in &tool.extra {
-        if DECLARED.contains(&field.name.as_str()) {
-            name(out, &field.name);
-            out.push_str(&field.value);
-        } else {
-            let param = format!("tools[{position}].{}", field.name);
-            lost.push(param, "Gemini's functions have no such field");
+    write::braces(out, |out| {
+        write::text(out, "name", &tool.name);
+        write::text_if(out, "description", tool.description.as_deref());
+        if let Some(parameters) = &tool.parameters {
+            write::raw(out, "parametersJsonSchema", parameters);
         }
-    }
-    out.push('}');
+        for field in &tool.extra {
+            if DECLARED.contains(&field.name.as_str()) {
+                write::raw(out, &field.name, &field.value);
+            } else {
+                let param = format!("tools[{position}].{}", field.name);
+                lost.push(param, "Gemini's functions have no such field");
+            }
+        }
+    });
 }
 
 /// Writes `toolConfig`.
@@ -102,25 +89,16 @@ pub(super) fn tool_config(request: &ChatRequest<'_>, out: &mut String, lost: &mu
         let why = "Gemini can't be kept from calling several tools at once";
         lost.push("parallel_tool_calls", why);
     }
-    let start = out.len();
-    name(out, "toolConfig");
-    out.push('{');
-    let empty = out.len();
-    calling(request, out, lost);
-    for field in &request.extra {
-        let Some(own) = field.name.strip_prefix("toolConfig.") else {
-            continue;
-        };
-        if !own.starts_with("functionCallingConfig.") {
-            name(out, own);
-            out.push_str(&field.value);
+    write::some_object(out, "toolConfig", |out| {
+        calling(request, out, lost);
+        for field in &request.extra {
+            if let Some(own) = field.name.strip_prefix("toolConfig.")
+                && !own.starts_with("functionCallingConfig.")
+            {
+                write::raw(out, own, &field.value);
+            }
         }
-    }
-    if out.len() == empty {
-        out.truncate(start);
-    } else {
-        out.push('}');
-    }
+    });
 }
 
 /// `functionCallingConfig`. Strict tools and a free choice are Google's `VALIDATED`; where a
@@ -147,24 +125,16 @@ fn calling(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
     if mode.is_empty() || (functions().next().is_none() && matches!(mode, "AUTO" | "NONE")) {
         return;
     }
-    name(out, "functionCallingConfig");
-    out.push('{');
-    write::text(out, "mode", mode);
-    if !names.is_empty() {
-        name(out, "allowedFunctionNames");
-        out.push('[');
-        for allowed in names {
-            item(out);
-            write_json_string(allowed, out);
+    write::object(out, "functionCallingConfig", |out| {
+        write::text(out, "mode", mode);
+        if !names.is_empty() {
+            write::texts(out, "allowedFunctionNames", names);
         }
-        out.push(']');
-    }
-    for field in &request.extra {
-        let own = field.name.strip_prefix("toolConfig.functionCallingConfig.");
-        if let Some(own) = own {
-            name(out, own);
-            out.push_str(&field.value);
+        for field in &request.extra {
+            let own = field.name.strip_prefix("toolConfig.functionCallingConfig.");
+            if let Some(own) = own {
+                write::raw(out, own, &field.value);
+            }
         }
-    }
-    out.push('}');
+    });
 }

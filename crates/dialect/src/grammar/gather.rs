@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Gather, List, Names, Object, Rule};
-use crate::json::{Document, Kind, Value, write_json_string};
+use crate::json::{Document, Kind, Value, write};
 
 /// What has come together of one member.
 pub(crate) enum Gathered {
@@ -175,7 +175,7 @@ impl Gathered {
                     // What tells one kind of text from another.
                     _ if name == list.of.tag => {
                         if value.as_bool() == Some(true) {
-                            write_member(&name, value.raw(), &mut beside);
+                            write::raw(&mut beside, &name, value.raw());
                         }
                     }
                     _ => plain = false,
@@ -195,41 +195,36 @@ impl Gathered {
         }
     }
 
+    /// Writes it as the next value.
     fn write(&self, out: &mut String) {
         match self {
-            Gathered::Null => out.push_str("null"),
-            Gathered::Json(json) => out.push_str(json),
-            Gathered::Text(text) => write_json_string(text, out),
+            Gathered::Null => write::value(out, "null"),
+            Gathered::Json(json) => write::value(out, json),
+            Gathered::Text(text) => write::string(out, text),
             Gathered::Pieces { begun, text } => {
                 let document = Document::parse(text.as_bytes());
                 // JSON that was cut short is none.
                 let whole = document.is_ok_and(|json| json.root().kind() == Kind::Object);
-                out.push_str(if whole { text } else { begun });
+                write::value(out, if whole { text } else { begun });
             }
-            Gathered::Items(items) => {
-                out.push('[');
-                out.push_str(items);
-                out.push(']');
-            }
-            Gathered::Parts(parts) => write_list(parts.iter(), out, |part, out| match part {
-                Part::Text { beside, text } => {
-                    out.push('{');
-                    out.push_str(beside);
-                    if !beside.is_empty() {
-                        out.push(',');
+            Gathered::Items(items) => write::brackets(out, |out| out.push_str(items)),
+            Gathered::Parts(parts) => write::brackets(out, |out| {
+                for part in parts {
+                    match part {
+                        Part::Text { beside, text } => write::braces(out, |out| {
+                            out.push_str(beside);
+                            write::text(out, "text", text);
+                        }),
+                        Part::Whole(json) => write::value(out, json),
                     }
-                    out.push_str("\"text\":");
-                    write_json_string(text, out);
-                    out.push('}');
                 }
-                Part::Whole(json) => out.push_str(json),
             }),
             Gathered::Object(members) => members.write(None, out),
-            Gathered::List { items, keeps_index } => {
-                write_list(items.iter(), out, |(at, members), out| {
+            Gathered::List { items, keeps_index } => write::brackets(out, |out| {
+                for (at, members) in items {
                     members.write(keeps_index.then_some(*at), out);
-                });
-            }
+                }
+            }),
         }
     }
 }
@@ -327,19 +322,13 @@ impl Members {
     }
 
     fn write(&self, index: Option<u32>, out: &mut String) {
-        out.push('{');
-        if let Some(index) = index {
-            out.push_str(&format!("\"index\":{index}"));
-        }
-        for (position, (name, gathered)) in self.0.iter().enumerate() {
-            if position > 0 || index.is_some() {
-                out.push(',');
+        write::braces(out, |out| {
+            write::plain_if(out, "index", index);
+            for (name, gathered) in &self.0 {
+                write::name(out, name);
+                gathered.write(out);
             }
-            write_json_string(name, out);
-            out.push(':');
-            gathered.write(out);
-        }
-        out.push('}');
+        });
     }
 }
 
@@ -355,25 +344,4 @@ impl Object {
         }
         name
     }
-}
-
-fn write_member(name: &str, json: &str, out: &mut String) {
-    write_json_string(name, out);
-    out.push(':');
-    out.push_str(json);
-}
-
-fn write_list<T>(
-    items: impl Iterator<Item = T>,
-    out: &mut String,
-    mut write: impl FnMut(T, &mut String),
-) {
-    out.push('[');
-    for (position, item) in items.enumerate() {
-        if position > 0 {
-            out.push(',');
-        }
-        write(item, out);
-    }
-    out.push(']');
 }

@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::{Message, Needs, OpaquePart, Part, ToolCall};
-use crate::fields::{canonical, name_of, string};
+use crate::canonical::{Field, Message, Needs, OpaquePart, Part, ToolCall};
+use crate::fields::{by_name, canonical, missing, name_of, object, string};
 use crate::json::{Kind, Shape, Span, Value, write_canonical, write_json_string};
 use crate::request::RequestError;
 
@@ -73,17 +73,22 @@ impl Parts {
         self.push(Part::Opaque(opaque), Some(value));
     }
 
-    pub(crate) fn append(&mut self, mut other: Parts) {
-        self.parts.append(&mut other.parts);
-        self.places.append(&mut other.places);
-    }
-
     /// A message of that role and of nothing else.
     pub(crate) fn into_message(self, role: &str) -> (Message, Vec<Option<Span>>) {
+        self.into_placed(role.to_owned(), Vec::new())
+    }
+
+    /// A message of that role with these fields.
+    pub(crate) fn into_placed(
+        self,
+        role: String,
+        mut extra: Vec<Field>,
+    ) -> (Message, Vec<Option<Span>>) {
+        by_name(&mut extra);
         let message = Message {
-            role: role.to_owned(),
+            role,
             parts: self.parts,
-            extra: Vec::new(),
+            extra,
         };
         (message, self.places)
     }
@@ -137,9 +142,7 @@ fn block(
     parts: &mut Parts,
     form: &mut String,
 ) -> Result<(), RequestError> {
-    if block.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", block));
-    }
+    object(block, path)?;
     let (kind, known) = kind_of(table, block, path)?;
     // A kind that is a member has its own members in that.
     let within = match (table.by, known) {
@@ -191,9 +194,7 @@ impl<'d> Typed<'d, '_> {
     }
 
     fn need(&self, name: &str) -> Result<Value<'d>, RequestError> {
-        let missing = || RequestError::Missing {
-            param: self.at(name),
-        };
+        let missing = || missing(|| self.at(name));
         self.of().get(name).ok_or_else(missing)
     }
 
@@ -241,7 +242,7 @@ impl<'d> Typed<'d, '_> {
         parts: &mut Parts,
         form: &mut String,
     ) -> Result<bool, RequestError> {
-        let given = self.of().get("content").filter(|given| !given.is_null());
+        let given = self.of().some("content");
         let is_list = given.is_some_and(|given| given.kind() == Kind::Array);
         if self.table.by == By::Member && !is_list {
             return Ok(false);
@@ -268,7 +269,7 @@ fn kind_of<'d>(
     match table.by {
         By::Type => {
             let at = || format!("{}.type", path());
-            let missing = || RequestError::Missing { param: at() };
+            let missing = || missing(at);
             let kind = string(block.get("type").ok_or_else(missing)?, at)?;
             let known = table.blocks.iter().find(|(of, _)| *of == kind);
             Ok((kind, known.map(|(_, block)| *block)))

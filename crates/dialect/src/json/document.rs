@@ -186,6 +186,11 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// Whether an object's member is that string.
+    pub(crate) fn says(self, name: &str, wanted: &str) -> bool {
+        self.get(name).is_some_and(|value| value.is_str(wanted))
+    }
+
     pub(crate) fn as_bool(self) -> Option<bool> {
         match (self.kind(), self.raw()) {
             (Kind::Bool, raw) => Some(raw == "true"),
@@ -247,6 +252,21 @@ impl<'d> Value<'d> {
         self.members()
             .find(|(key, _)| key.is_str(name))
             .map(|(_, value)| value)
+    }
+
+    /// An object's member of that name that is not null.
+    pub(crate) fn some(self, name: &str) -> Option<Value<'d>> {
+        self.get(name).filter(|value| !value.is_null())
+    }
+
+    /// An object's member of that name that is a string.
+    pub(crate) fn text(self, name: &str) -> Option<Cow<'d, str>> {
+        self.get(name)?.as_str()
+    }
+
+    /// The elements of an object's member of that name; nothing where it is no array.
+    pub(crate) fn each(self, name: &str) -> impl Iterator<Item = Value<'d>> + Clone {
+        self.get(name).into_iter().flat_map(Value::items)
     }
 }
 

@@ -1,17 +1,102 @@
-//! Writes JSON straight into one text: members, items, and objects and lists that know what is settled.
+//! Writes JSON straight into one text. Brackets, commas and quotes stand here and nowhere else:
+//! objects and lists are closures that write their members and items.
 //!
 //! A comma stands where something was written before in the object or list that is open. What was
 //! written last tells that, so whatever is cut off again leaves no trace; nothing is allocated.
 
 use std::fmt::{Display, Write};
 
+use super::document::Value;
 use super::text::write_json_string;
 
-/// An item of the list that is open follows.
+/// What is written to: a text, or what holds one.
+pub(crate) trait Sink {
+    /// The text.
+    fn out(&mut self) -> &mut String;
+}
+
+impl Sink for String {
+    fn out(&mut self) -> &mut String {
+        self
+    }
+}
+
+/// A value follows: the text's only one, an item of the list that is open, or a member's.
 pub(crate) fn item(out: &mut String) {
-    if !out.ends_with(['{', '[']) {
+    if !out.is_empty() && !out.ends_with(['{', '[', ':', ',']) {
         out.push(',');
     }
+}
+
+/// What is written to this text will stand behind other members or items.
+pub(crate) fn behind(out: &mut String) {
+    out.push(',');
+}
+
+/// The next value is JSON already.
+pub(crate) fn value(out: &mut String, json: &str) {
+    item(out);
+    out.push_str(json);
+}
+
+/// The next value is a string.
+pub(crate) fn string(out: &mut String, text: &str) {
+    item(out);
+    write_json_string(text, out);
+}
+
+/// The next value is a string whose inside needs no escapes, or has them already.
+pub(crate) fn quoted(out: &mut String, inside: impl FnOnce(&mut String)) {
+    item(out);
+    out.push('"');
+    inside(out);
+    out.push('"');
+}
+
+/// The next value is an object.
+pub(crate) fn braces<S: Sink, R>(to: &mut S, members: impl FnOnce(&mut S) -> R) -> R {
+    open(to.out());
+    let result = members(to);
+    close(to.out());
+    result
+}
+
+/// The next value is a list.
+pub(crate) fn brackets<S: Sink, R>(to: &mut S, items: impl FnOnce(&mut S) -> R) -> R {
+    item(to.out());
+    to.out().push('[');
+    let result = items(to);
+    to.out().push(']');
+    result
+}
+
+/// The next value is an object whose `type` is this, with further members.
+pub(crate) fn typed<S: Sink, R>(to: &mut S, kind: &str, members: impl FnOnce(&mut S) -> R) -> R {
+    braces(to, |to| {
+        text(to.out(), "type", kind);
+        members(to)
+    })
+}
+
+/// The next value is an object that says its type, and in the member of that name the rest.
+pub(crate) fn wrapped<S: Sink, R>(to: &mut S, kind: &str, members: impl FnOnce(&mut S) -> R) -> R {
+    typed(to, kind, |to| object(to, kind, members))
+}
+
+/// The next value is a union: an object with one member, an object too.
+pub(crate) fn union<S: Sink, R>(to: &mut S, key: &str, members: impl FnOnce(&mut S) -> R) -> R {
+    braces(to, |to| object(to, key, members))
+}
+
+/// Opens an object that [`close`] closes: one that does not begin and end in the same function.
+pub(crate) fn open(out: &mut String) {
+    item(out);
+    out.push('{');
+}
+
+/// Closes the object that is open.
+pub(crate) fn close(out: &mut String) {
+    out.push('}');
 }
 
 /// A member's name; its value follows.
@@ -27,9 +112,42 @@ pub(crate) fn text(out: &mut String, key: &str, value: &str) {
     write_json_string(value, out);
 }
 
+/// A member whose value is a string that has its escapes already.
+pub(crate) fn escaped(out: &mut String, key: &str, inside: &str) {
+    name(out, key);
+    quoted(out, |out| out.push_str(inside));
+}
+
+/// A member whose value is a string, where there is one.
+pub(crate) fn text_if(out: &mut String, key: &str, value: Option<impl AsRef<str>>) {
+    if let Some(value) = value {
+        text(out, key, value.as_ref());
+    }
+}
+
+/// A member whose value is a string, or null.
+pub(crate) fn text_or_null(out: &mut String, key: &str, value: Option<impl AsRef<str>>) {
+    match value {
+        Some(value) => text(out, key, value.as_ref()),
+        None => raw(out, key, "null"),
+    }
+}
+
 /// A member whose value is JSON already.
 pub(crate) fn raw(out: &mut String, key: &str, json: &str) {
     name(out, key);
+    out.push_str(json);
+}
+
+/// A member's name as it stood in another text; its value follows.
+pub(crate) fn key(out: &mut String, key: Value<'_>) {
+    value(out, key.raw());
+    out.push(':');
+}
+
+/// A member whose name stands as it stood in another text, and whose value is JSON already.
+pub(crate) fn kept(out: &mut String, name: Value<'_>, json: &str) {
+    key(out, name);
     out.push_str(json);
 }
 
@@ -46,35 +164,79 @@ pub(crate) fn plain(out: &mut String, key: &str, value: impl Display) {
     let _ = write!(out, "{value}");
 }
 
+/// A member whose value is a number or a boolean, where there is one.
+pub(crate) fn plain_if(out: &mut String, key: &str, value: Option<impl Display>) {
+    if let Some(value) = value {
+        plain(out, key, value);
+    }
+}
+
 /// A member whose value is an object.
-pub(crate) fn object(out: &mut String, key: &str, members: impl FnOnce(&mut String)) {
-    name(out, key);
-    out.push('{');
-    members(out);
-    out.push('}');
-}
-
-/// The next item of the list that is open, a union: an object with one member, an object too.
-pub(crate) fn union(out: &mut String, key: &str, members: impl FnOnce(&mut String)) {
-    item(out);
-    out.push('{');
-    object(out, key, members);
-    out.push('}');
-}
-
-/// Opens an object whose `type` is this, one of the format's own words.
-pub(crate) fn tagged(out: &mut String, kind: &str) {
-    out.push_str("{\"type\":\"");
-    out.push_str(kind);
-    out.push('"');
+pub(crate) fn object<S: Sink, R>(to: &mut S, key: &str, members: impl FnOnce(&mut S) -> R) -> R {
+    name(to.out(), key);
+    braces(to, members)
 }
 
 /// A member whose value is a list.
-pub(crate) fn list(out: &mut String, key: &str, items: impl FnOnce(&mut String)) {
-    name(out, key);
-    out.push('[');
-    items(out);
-    out.push(']');
+pub(crate) fn list<S: Sink, R>(to: &mut S, key: &str, items: impl FnOnce(&mut S) -> R) -> R {
+    name(to.out(), key);
+    brackets(to, items)
+}
+
+/// A member whose value is a list; no member where it stays empty.
+pub(crate) fn some_list<S: Sink, R>(to: &mut S, key: &str, items: impl FnOnce(&mut S) -> R) -> R {
+    let before = to.out().len();
+    name(to.out(), key);
+    to.out().push('[');
+    let begin = to.out().len();
+    let result = items(to);
+    if to.out().len() == begin {
+        to.out().truncate(before);
+    } else {
+        to.out().push(']');
+    }
+    result
+}
+
+/// A member whose value is an object; no member where it stays empty.
+pub(crate) fn some_object<S: Sink, R>(
+    to: &mut S,
+    key: &str,
+    members: impl FnOnce(&mut S) -> R,
+) -> R {
+    let before = to.out().len();
+    name(to.out(), key);
+    to.out().push('{');
+    let begin = to.out().len();
+    let result = members(to);
+    if to.out().len() == begin {
+        to.out().truncate(before);
+    } else {
+        close(to.out());
+    }
+    result
+}
+
+/// A member whose value is a list of strings.
+pub(crate) fn texts(out: &mut String, key: &str, texts: impl IntoIterator<Item = impl AsRef<str>>) {
+    list(out, key, |out| {
+        for text in texts {
+            string(out, text.as_ref());
+        }
+    });
+}
+
+/// An object with a member ahead of its own.
+pub(crate) fn with_member(object: Value<'_>, member: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(object.raw().len() + 32);
+    braces(&mut out, |out| {
+        member(out);
+        if object.members().next().is_some() {
+            let raw = object.raw();
+            value(out, raw.get(1..raw.len() - 1).unwrap_or_default());
+        }
+    });
+    out
 }
 
 /// A whole number, without an allocation of its own.
@@ -157,6 +319,15 @@ impl<'o> Object<'o> {
             let mut object = Object::open(out);
             members(&mut object);
             object.close();
+        }
+    }
+
+    /// A list.
+    pub(crate) fn list(&mut self, name: &str, items: impl FnOnce(&mut List<'_>)) {
+        if let Some(out) = self.begin(name) {
+            let mut list = List::open(out);
+            items(&mut list);
+            list.close();
         }
     }
 

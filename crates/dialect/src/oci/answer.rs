@@ -1,12 +1,11 @@
 //! Reads whole answers of all three forms, and what they have in common with streams.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use crate::call_ids::MADE_UP;
 use crate::canonical::Usage;
 use crate::cohere;
-use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall, logprobs_of};
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
@@ -23,7 +22,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         Some(choices) => choices.items().map(choice).collect::<Result<_, _>>()?,
         None => vec![choice(response)?],
     };
-    let created = response.get("timeCreated").and_then(Value::as_str);
+    let created = response.text("timeCreated");
     let own_usage = response.get("usage").and_then(usage);
     let first = || {
         response
@@ -42,10 +41,10 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
 
 /// Refusals are `{"code": "...", "message": "..."}`.
 pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
-    let Some(message) = root.get("message").and_then(Value::as_str) else {
+    let Some(message) = root.text("message") else {
         return openai::payload::error_of(root);
     };
-    let code = root.get("code").filter(|code| !code.is_null());
+    let code = root.some("code");
     Some(UpstreamErrorBody {
         message: message.into_owned(),
         kind: None,
@@ -60,7 +59,7 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 /// A choice of the common form, or an answer of Cohere's, which is one.
 fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
     let mut parts = Vec::new();
-    let message = choice.get("message").filter(|message| !message.is_null());
+    let message = choice.some("message");
     let said = message.unwrap_or(choice);
     if let Some(text) = text_of(said, "reasoningContent")? {
         parts.push(reasoning(text));
@@ -68,7 +67,7 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
     if let Some(text) = text_of(choice, "text")? {
         parts.push(Part::text(text));
     }
-    for block in said.get("content").into_iter().flat_map(Value::items) {
+    for block in said.each("content") {
         if let Some(text) = text_of(block, "thinking")? {
             parts.push(reasoning(text));
         } else if let Some(text) = text_of(block, "text")? {
@@ -83,7 +82,7 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
     }
     cite(said, &mut parts);
     let mut calls = 0;
-    for call in said.get("toolCalls").into_iter().flat_map(Value::items) {
+    for call in said.each("toolCalls") {
         let read = call_of(call)?;
         let made_up = || Cow::Owned(format!("{MADE_UP}{calls}"));
         parts.push(Part::new(Content::ToolCall(ToolCall {
@@ -94,19 +93,16 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
         })));
         calls += 1;
     }
-    let reason = choice.get("finishReason").and_then(Value::as_str);
+    let reason = choice.text("finishReason");
     let logprobs = choice
         .get("logprobs")
         .or_else(|| choice.get("logProbabilities"));
     Ok(Choice {
         parts,
         finish: reason.map(|reason| finish(&reason, calls > 0)),
-        logprobs: logprobs.and_then(logprob_items).map(|items| {
-            let mut json = "{\"content\":[".to_owned();
-            json.push_str(&items);
-            json.push_str("],\"refusal\":null}");
-            Cow::Owned(json)
-        }),
+        logprobs: logprobs
+            .and_then(logprob_items)
+            .map(|items| Cow::Owned(logprobs_of(&items))),
     })
 }
 
@@ -131,11 +127,8 @@ fn cite<'d>(message: Value<'d>, parts: &mut [Part<'d>]) {
 
 /// `citations` of Cohere's forms and `annotations` of the common one.
 pub(super) fn citations_of(message: Value<'_>) -> impl Iterator<Item = Citation<'_>> {
-    let cohere = message.get("citations").into_iter().flat_map(Value::items);
-    let common = message
-        .get("annotations")
-        .into_iter()
-        .flat_map(Value::items);
+    let cohere = message.each("citations");
+    let common = message.each("annotations");
     cohere.map(cohere::citation).chain(common.map(|annotation| {
         let told = |name: &str| annotation.get("urlCitation")?.get(name);
         let number = |name: &str| u64::try_from(told(name)?.as_integer()?).ok();
@@ -154,7 +147,7 @@ pub(super) fn text_of<'d>(
     of: Value<'d>,
     name: &'static str,
 ) -> Result<Option<Cow<'d, str>>, PayloadError> {
-    match of.get(name).filter(|value| !value.is_null()) {
+    match of.some(name) {
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok((!text.is_empty()).then_some(text)),
@@ -164,7 +157,7 @@ pub(super) fn text_of<'d>(
 }
 
 fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
-    of.get(name).and_then(Value::as_str).unwrap_or_default()
+    of.text(name).unwrap_or_default()
 }
 
 /// A call or a fragment of one; what is absent or empty is none.
@@ -223,53 +216,39 @@ pub(super) fn usage(usage: Value<'_>) -> Option<Usage> {
     })
 }
 
-/// Items of OpenAI's `logprobs.content`, divided by commas: of the common form's parallel lists
-/// (`Logprobs`) or of Cohere's list of chunks (`LogProbability`).
+/// OpenAI's `logprobs.content`: of the common form's parallel lists (`Logprobs`) or of Cohere's
+/// list of chunks (`LogProbability`).
 pub(super) fn logprob_items(value: Value<'_>) -> Option<String> {
-    let mut out = String::new();
     if value.kind() == Kind::Array {
-        for (position, item) in value.items().enumerate() {
-            if position > 0 {
-                out.push(',');
-            }
-            cohere::logprob_item(item, "logProbabilities", &mut out);
-        }
-        return Some(out);
+        return Some(cohere::logprob_items(value.items(), "logProbabilities"));
     }
+    let mut out = String::new();
     let (tokens, numbers) = (value.get("tokens")?, value.get("tokenLogprobs")?);
-    let mut tops = value.get("topLogprobs").into_iter().flat_map(Value::items);
-    for (position, (token, number)) in tokens.items().zip(numbers.items()).enumerate() {
-        if position > 0 {
-            out.push(',');
+    let mut tops = value.each("topLogprobs");
+    write::brackets(&mut out, |out| {
+        for (token, number) in tokens.items().zip(numbers.items()) {
+            write::braces(out, |out| {
+                token_item(token, number, out);
+                write::list(out, "top_logprobs", |out| {
+                    let top = tops.next();
+                    for (token, number) in top.into_iter().flat_map(Value::members) {
+                        write::braces(out, |out| token_item(token, number, out));
+                    }
+                });
+            });
         }
-        token_item(token, number, &mut out);
-        out.push_str(",\"top_logprobs\":[");
-        let top = tops.next();
-        for (place, (token, number)) in top.into_iter().flat_map(Value::members).enumerate() {
-            if place > 0 {
-                out.push(',');
-            }
-            token_item(token, number, &mut out);
-            out.push('}');
-        }
-        out.push_str("]}");
-    }
+    });
     Some(out)
 }
 
-/// A token and its probability; OpenAI's -9999 stands for none. The caller closes the object.
+/// The members of a token and its probability; OpenAI's -9999 stands for none.
 fn token_item(token: Value<'_>, number: Value<'_>, out: &mut String) {
-    out.push('{');
     write::text(out, "token", &token.as_str().unwrap_or_default());
     let text = number.as_str();
     let number = number
         .as_f64()
         .or_else(|| text?.parse().ok())
         .filter(|n: &f64| n.is_finite());
-    // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        ",\"logprob\":{},\"bytes\":null",
-        number.unwrap_or(-9999.0)
-    );
+    write::plain(out, "logprob", number.unwrap_or(-9999.0));
+    write::raw(out, "bytes", "null");
 }

@@ -8,6 +8,7 @@ use crate::contract::context::AnswerContext;
 use crate::contract::format::{Format, upstream};
 use crate::contract::refusal::ErrorParts;
 use crate::contract::stream::WriteStream;
+use crate::contract::ways::{ToolNames, Ways};
 use crate::exchange::answer::ChatAnswer;
 use crate::json::Value;
 use crate::openai;
@@ -17,9 +18,22 @@ use crate::wire::Wire;
 /// Oracle's `/20231130/actions/chat`. Upstreams only.
 pub(crate) struct Oci;
 
+const WAYS: Ways = Ways {
+    tool_names: Some(ToolNames {
+        most: 64,
+        marks: "_",
+        letter_first: true,
+    }),
+    ..Ways::PLAIN
+};
+
 impl Format for Oci {
     fn wire(&self) -> Wire {
         Wire::Oci
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &WAYS
     }
 
     upstream!(write::write_request; answer::read_answer; StreamReader);

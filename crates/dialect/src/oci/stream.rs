@@ -4,7 +4,7 @@
 use super::answer::{call_of, citations_of, finish, logprob_items, read_error, text_of, usage};
 use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Citation, Delta, PartKind, PartTracker, StreamEvent};
+use crate::exchange::{Delta, PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::PayloadError;
 use crate::payload::UpstreamErrorBody;
@@ -80,15 +80,10 @@ impl ReadStream for StreamReader {
         }
         if !std::mem::replace(&mut self.started, true) {
             let text = |name: &str| {
-                let text = root.get(name).and_then(Value::as_str);
+                let text = root.text(name);
                 text.unwrap_or_default().into_owned()
             };
-            out.push(StreamEvent::Start {
-                id: text("id"),
-                model: text("modelId"),
-                created: None,
-                usage: None,
-            });
+            out.push(StreamEvent::start(text("id"), text("modelId")));
         }
         match root
             .get("choices")
@@ -128,11 +123,11 @@ impl StreamReader {
             self.choices.len() - 1
         });
         let choice = &mut self.choices[at];
-        let reason = piece.get("finishReason").and_then(Value::as_str);
-        let message = piece.get("message").filter(|message| !message.is_null());
+        let reason = piece.text("finishReason");
+        let message = piece.some("message");
         let said = message.unwrap_or(piece);
         // Cohere's forms tell everything once more when they end.
-        let format = piece.get("apiFormat").and_then(Value::as_str);
+        let format = piece.text("apiFormat");
         let cohere = piece.get("text").is_some() || format.is_some_and(|f| f.starts_with("COHERE"));
         let again = cohere && reason.is_some();
         let tracker = &mut self.tracker;
@@ -142,7 +137,7 @@ impl StreamReader {
         }
         let flat = text_of(piece, "text")?.map(|text| (PartKind::Text, text));
         let mut blocks = Vec::new();
-        for block in said.get("content").into_iter().flat_map(Value::items) {
+        for block in said.each("content") {
             let thinking = text_of(block, "thinking")?.map(|text| (PartKind::Reasoning, text));
             let text = text_of(block, "text")?.map(|text| (PartKind::Text, text));
             blocks.extend(thinking.or(text));
@@ -171,17 +166,12 @@ impl StreamReader {
         }
         if choice.text.bytes > 0 {
             for citation in citations_of(said) {
-                let delta = Delta::Citation(owned(citation));
+                let delta = Delta::Citation(citation.into_owned());
                 tracker.piece(index, PartKind::Text, delta, out);
             }
         }
         if !again || choice.calls.is_empty() {
-            for (place, call) in said
-                .get("toolCalls")
-                .into_iter()
-                .flat_map(Value::items)
-                .enumerate()
-            {
+            for (place, call) in said.each("toolCalls").enumerate() {
                 fragment(choice, tracker, place, call, out)?;
             }
         }
@@ -192,16 +182,15 @@ impl StreamReader {
             .and_then(logprob_items)
             .filter(|_| !again && choice.text.bytes > 0)
         {
-            let delta = Delta::Logprobs(format!("[{items}]"));
+            let delta = Delta::Logprobs(items);
             tracker.piece(index, PartKind::Text, delta, out);
         }
         if let Some(reason) = reason {
             if let Some(message) = text_of(piece, "errorMessage")? {
                 let error = UpstreamErrorBody {
                     message: message.into_owned(),
-                    kind: None,
-                    param: None,
                     code: Some(reason.into_owned()),
+                    ..UpstreamErrorBody::default()
                 };
                 self.fail(error, out);
                 return Ok(());
@@ -255,14 +244,4 @@ fn fragment(
         tracker.arguments(choice.index, at as u32, arguments.into_owned(), out);
     }
     Ok(())
-}
-
-fn owned(citation: Citation<'_>) -> Citation<'static> {
-    Citation {
-        text: citation.text.into_owned().into(),
-        url: citation.url.map(|url| url.into_owned().into()),
-        title: citation.title.map(|title| title.into_owned().into()),
-        range: citation.range,
-        json: citation.json.into_owned().into(),
-    }
 }

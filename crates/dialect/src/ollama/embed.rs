@@ -6,7 +6,7 @@ use super::request::{copy, model, object, parsed};
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
 use crate::fields::name_of;
-use crate::json::write::{List, Object};
+use crate::json::write::{self, List, Object};
 use crate::request::RequestError;
 
 /// What concerns the server that holds the model.
@@ -58,5 +58,8 @@ pub(crate) fn embedded(vectors: &Vectors, told: &Told) -> Option<Bytes> {
 }
 
 pub(crate) fn embedded_one(vectors: &Vectors) -> Option<Bytes> {
-    Some(format!("{{\"embedding\":{}}}", vectors.list.first()?).into())
+    let mut out = String::new();
+    let vector = vectors.list.first()?;
+    write::braces(&mut out, |out| write::raw(out, "embedding", vector));
+    Some(out.into())
 }

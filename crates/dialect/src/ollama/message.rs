@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::request::{array, content, copy, object};
-use crate::fields::{name_of, string};
+use crate::fields::{missing, named, string};
 use crate::json::write::{List, Object};
 use crate::json::{Kind, Value, write_json_string};
 use crate::request::RequestError;
@@ -70,14 +70,14 @@ pub(super) fn write_message(
     let path = |rest: &str| format!("messages[{at}]{rest}");
     object(message, &path(""))?;
     let text = |name: &str| {
-        let value = message.get(name).filter(|value| !value.is_null());
+        let value = message.some(name);
         value
             .map(|value| string(value, || path(&format!(".{name}"))))
             .transpose()
     };
     let mut written = Object::open(out);
     let said = text("content")?;
-    let images = message.get("images").filter(|images| !images.is_null());
+    let images = message.some("images");
     match images.filter(|images| images.items().next().is_some()) {
         Some(images) => {
             let said = said.as_deref().unwrap_or_default();
@@ -88,7 +88,7 @@ pub(super) fn write_message(
     if let Some(thought) = text("thinking")?.filter(|thought| !thought.is_empty()) {
         written.text("reasoning_content", &thought);
     }
-    let is_result = message.get("role").is_some_and(|role| role.is_str("tool"));
+    let is_result = message.says("role", "tool");
     if is_result {
         let name = text("tool_name")?.or(text("name")?);
         let id = match text("tool_call_id")?.filter(|id| !id.is_empty()) {
@@ -104,8 +104,8 @@ pub(super) fn write_message(
         })?;
         written.text("tool_call_id", &id);
     }
-    for (key, value) in message.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(message) {
+        match name.as_ref() {
             "content" | "images" | "thinking" => {}
             "tool_name" | "name" | "tool_call_id" if is_result => {}
             "tool_calls" => {
@@ -132,7 +132,7 @@ fn write_calls(
     let mut written = List::open(out);
     for (at, call) in list.items().enumerate() {
         let path = |rest: &str| format!("{path}[{at}]{rest}");
-        let missing = |rest: &str| RequestError::Missing { param: path(rest) };
+        let missing = |rest: &str| missing(|| path(rest));
         let function = object(call, &path(""))?.get("function");
         let function = function.ok_or_else(|| missing(".function"))?;
         let name = object(function, &path(".function"))?.get("name");
@@ -148,7 +148,7 @@ fn write_calls(
             call.text("type", "function");
             call.object("function", |written| {
                 written.text("name", &name);
-                let arguments = function.get("arguments").filter(|value| !value.is_null());
+                let arguments = function.some("arguments");
                 if let Some(out) = written.begin("arguments") {
                     match arguments {
                         // Some clients send it as OpenAI has it.

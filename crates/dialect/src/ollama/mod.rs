@@ -14,7 +14,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::contract::refusal::ErrorParts;
-use crate::json::json_string;
+use crate::json::write;
 
 pub(crate) use answer::answer;
 pub(crate) use embed::{embed, embedded, embedded_one};
@@ -24,5 +24,7 @@ pub(crate) use stream::Lines;
 
 /// The body of a refusal, and the line that ends a stream which fails.
 pub(crate) fn error(error: &ErrorParts<'_>) -> Bytes {
-    format!("{{\"error\":{}}}", json_string(error.message)).into()
+    let mut out = String::new();
+    write::braces(&mut out, |out| write::text(out, "error", error.message));
+    out.into()
 }

@@ -1,7 +1,7 @@
 //! `options`, `format` and `think` in OpenAI's words.
 
-use super::request::{copy, object};
-use crate::fields::{invalid, name_of};
+use super::request::copy;
+use crate::fields::{invalid, named, object};
 use crate::json::write::Object;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
@@ -41,8 +41,7 @@ const MACHINE: [&str; 16] = [
 
 pub(super) fn write(options: Value<'_>, out: &mut Object<'_>) -> Result<(), RequestError> {
     let options = object(options, "options")?;
-    for (key, value) in options.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(options) {
         if let Some((_, ours)) = NAMES.iter().find(|(theirs, _)| *theirs == name) {
             let empty = value.kind() == Kind::Array && value.items().next().is_none();
             if !empty {

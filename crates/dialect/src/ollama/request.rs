@@ -6,7 +6,8 @@ use super::answer::loaded;
 use super::message::{Calls, picture, write_message};
 use super::options;
 use crate::door::told::{Entered, Told};
-use crate::fields::{boolean, invalid, name_of, string};
+pub(super) use crate::fields::{array, object};
+use crate::fields::{boolean, invalid, missing, named, string};
 use crate::json::write::{List, Object};
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;
@@ -18,7 +19,7 @@ pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErro
     let document = parsed(body)?;
     let root = object(document.root(), "body")?;
     model(root, told)?;
-    let messages = root.get("messages").filter(|value| !value.is_null());
+    let messages = root.some("messages");
     let messages = messages.map(|list| array(list, "messages")).transpose()?;
     let Some(messages) = messages.filter(|list| list.items().next().is_some()) else {
         return Ok(Entered::Answer(loaded(told, root, false)));
@@ -43,8 +44,8 @@ pub(crate) fn generate(body: &Bytes, told: &mut Told) -> Result<Entered, Request
     let root = object(document.root(), "body")?;
     model(root, told)?;
     let text = |name: &str| {
-        let value = root.get(name).filter(|value| !value.is_null());
-        value.map_or(Ok("".into()), |value| string(value, || name.to_owned()))
+        let value = root.some(name);
+        value.map_or(Ok("".into()), |value| string(value, name))
     };
     for (name, reason) in [
         ("suffix", "text can't be filled in before a suffix here"),
@@ -54,7 +55,7 @@ pub(crate) fn generate(body: &Bytes, told: &mut Told) -> Result<Entered, Request
             return Err(invalid(name, reason));
         }
     }
-    let some = |name: &str| root.get(name).filter(|value| !value.is_null());
+    let some = |name: &str| root.some(name);
     if some("context").is_some_and(|context| context.items().next().is_some()) {
         let reason =
             "token ids mean nothing to another server; use /api/chat and send the messages";
@@ -130,8 +131,7 @@ pub(super) fn content(
 /// All but the conversation.
 fn members(root: Value<'_>, known: &[&str], object: &mut Object<'_>) -> Result<(), RequestError> {
     let mut streams = true;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         match name.as_ref() {
             name if known.contains(&name) || SERVER.contains(&name) => {}
             "stream" => streams = boolean(value, "stream")?,
@@ -156,27 +156,11 @@ pub(super) fn copy(name: &str, value: Value<'_>, object: &mut Object<'_>) {
 }
 
 pub(super) fn model(root: Value<'_>, told: &mut Told) -> Result<(), RequestError> {
-    let model = root.get("model").ok_or_else(|| RequestError::Missing {
-        param: "model".to_owned(),
-    })?;
-    told.model = string(model, || "model".to_owned())?.into_owned();
+    let model = root.get("model").ok_or_else(|| missing("model"))?;
+    told.model = string(model, "model")?.into_owned();
     Ok(())
 }
 
 pub(super) fn parsed(body: &Bytes) -> Result<Document<'_>, RequestError> {
     Ok(Document::parse(body)?)
-}
-
-pub(super) fn object<'d>(value: Value<'d>, path: &str) -> Result<Value<'d>, RequestError> {
-    match value.kind() {
-        Kind::Object => Ok(value),
-        _ => Err(RequestError::wrong_type(path, "an object", value)),
-    }
-}
-
-pub(super) fn array<'d>(value: Value<'d>, path: &str) -> Result<Value<'d>, RequestError> {
-    match value.kind() {
-        Kind::Array => Ok(value),
-        _ => Err(RequestError::wrong_type(path, "an array", value)),
-    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::write::{List, Object};
+use crate::json::write::{self, Object};
 use crate::openai::models::ModelEntry;
 use crate::rfc3339;
 
@@ -22,25 +22,28 @@ pub struct ModelDetails {
 
 /// The body of `/api/version`.
 pub fn version() -> Bytes {
-    format!("{{\"version\":\"{VERSION}\"}}").into()
+    let mut out = String::new();
+    write::braces(&mut out, |out| write::text(out, "version", VERSION));
+    out.into()
 }
 
 /// The body of `/api/tags`.
 pub fn tags(models: &[ModelEntry]) -> Bytes {
-    let mut out = String::from("{\"models\":");
-    let mut list = List::open(&mut out);
-    for model in models {
-        list.object(|object| {
-            object.text("name", &model.id);
-            object.text("model", &model.id);
-            object.text("modified_at", &time(model.created));
-            object.raw("size", "0");
-            object.text("digest", "");
-            object.object("details", |details| no_details(&model.owned_by, details));
-        });
-    }
-    list.close();
-    out.push('}');
+    let mut out = String::new();
+    let mut body = Object::open(&mut out);
+    body.list("models", |list| {
+        for model in models {
+            list.object(|object| {
+                object.text("name", &model.id);
+                object.text("model", &model.id);
+                object.text("modified_at", &time(model.created));
+                object.raw("size", "0");
+                object.text("digest", "");
+                object.object("details", |details| no_details(&model.owned_by, details));
+            });
+        }
+    });
+    body.close();
     out.into()
 }
 

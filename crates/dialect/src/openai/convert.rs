@@ -9,8 +9,5 @@ use crate::json::Value;
 
 /// Whether a payload reports an error.
 pub(super) fn is_error(root: Value<'_>) -> bool {
-    root.get("error").is_some_and(|error| !error.is_null())
-        || root
-            .get("object")
-            .is_some_and(|object| object.is_str("error"))
+    root.get("error").is_some_and(|error| !error.is_null()) || root.says("object", "error")
 }

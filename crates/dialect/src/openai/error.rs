@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::contract::refusal::ErrorParts;
-use crate::json::json_string;
+use crate::json::write;
 
 /// A response body that reports an error. An empty `kind` stands for the one that OpenAI's
 /// API uses with that status.
@@ -19,14 +19,15 @@ pub fn error_body(
     } else {
         kind
     };
-    let optional = |text: Option<&str>| text.map_or_else(|| "null".to_owned(), json_string);
-    let body = format!(
-        "{{\"error\":{{\"message\":{},\"type\":{},\"param\":{},\"code\":{}}}}}",
-        json_string(message),
-        json_string(kind),
-        optional(param),
-        optional(code),
-    );
+    let mut body = String::with_capacity(96 + message.len());
+    write::braces(&mut body, |out| {
+        write::object(out, "error", |out| {
+            write::text(out, "message", message);
+            write::text(out, "type", kind);
+            write::text_or_null(out, "param", param);
+            write::text_or_null(out, "code", code);
+        });
+    });
     body.into()
 }
 

@@ -7,8 +7,8 @@ use super::grammar::{CHAT, COMPLETION};
 use crate::canonical::Operation;
 use crate::fields::name_of;
 use crate::grammar::gather::{Gathered, Members};
-use crate::json::{Document, Kind};
-use crate::payload::{PayloadError, is_done_marker, wrong_type};
+use crate::json::Document;
+use crate::payload::{PayloadError, is_done_marker, object};
 
 /// Folds the data of a stream's events, `[DONE]` among them or not, into the body that the
 /// same answer has without a stream: texts joined, tool calls put together by their index, log
@@ -27,9 +27,7 @@ pub fn fold(operation: Operation, events: &[Bytes]) -> Result<Bytes, ConvertErro
     for event in events.iter().filter(|event| !is_done_marker(event)) {
         let document = Document::parse(event).map_err(PayloadError::from)?;
         let root = document.root();
-        if root.kind() != Kind::Object {
-            return Err(wrong_type("payload", "an object", root).into());
-        }
+        object(root, "payload")?;
         if is_error(root) {
             return Err(ConvertError::Upstream);
         }

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use super::{convert, embeddings, error, exchange, payload, prompt, rewrite};
 use crate::canonical::{Channel, Operation};
 use crate::contract::context::AnswerContext;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::format::{Format, crossing};
 use crate::contract::refusal::ErrorParts;
+use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
 use crate::exchange::request::ChatRequest;
 use crate::exchange::written::{Inexpressible, WriteOptions, Written};
 use crate::json::Value;
@@ -49,9 +51,33 @@ fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpres
     })
 }
 
+const CHAT: Ways = Ways {
+    usage_on_request: true,
+    spells: true,
+    output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
+    makers: Makers::OpenAi,
+    tool_names: Some(ToolNames {
+        most: 64,
+        marks: "_-",
+        letter_first: false,
+    }),
+    custom_tools: Where::AtOpenAi,
+    reads_arguments: Where::Elsewhere,
+    open_calls: true,
+    templates: true,
+    one_text: Where::Elsewhere,
+    text_files: Where::Elsewhere,
+    result_media: ResultMedia::AtMistral,
+    ..Ways::PLAIN
+};
+
 impl Format for Chat {
     fn wire(&self) -> Wire {
         Wire::Chat
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &CHAT
     }
 
     fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
@@ -84,9 +110,20 @@ impl Format for Chat {
     common!(exchange::write_request);
 }
 
+const COMPLETIONS: Ways = Ways {
+    usage_on_request: true,
+    spells: true,
+    output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
+    ..Ways::PLAIN
+};
+
 impl Format for Completions {
     fn wire(&self) -> Wire {
         Wire::Completions
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &COMPLETIONS
     }
 
     fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
@@ -111,9 +148,22 @@ impl Format for Completions {
     common!(no_request);
 }
 
+const EMBEDDINGS: Ways = Ways {
+    echoed: &[("encoding_format", "")],
+    ..Ways::PLAIN
+};
+
 impl Format for Embeddings {
     fn wire(&self) -> Wire {
         Wire::Embeddings
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &EMBEDDINGS
+    }
+
+    fn embeds(&self, _model: &str) -> Option<EmbeddingForm> {
+        Some(EmbeddingForm::OpenAi)
     }
 
     fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {

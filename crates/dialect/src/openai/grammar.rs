@@ -1,8 +1,11 @@
 //! What the members of OpenAI's chat and text completions are, whole and in chunks.
 
+use super::message;
 use super::payload::usage_of;
 use crate::canonical::FinishKind;
+use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
+use crate::grammar::request::Turn;
 use crate::grammar::{
     ARGUMENTS, Axis, CONTENT, Closes, Gather, List, Mark, Object, Piece, REFUSAL, Rule, STRING,
     Said,
@@ -10,12 +13,39 @@ use crate::grammar::{
 use crate::json::Kind;
 
 /// What a message of a request holds.
-pub(super) static CONTENT_OF: Content = Content {
+static CONTENT_OF: Content = Content {
     by: By::Type,
     blocks: &[("text", Block::Text)],
     alone: &[Kind::String, Kind::Null],
     expected: "a string, null or an array of parts",
 };
+pub(super) static TURN: Turn = Turn {
+    content: &CONTENT_OF,
+    needs_content: false,
+    hides_plain: false,
+    calls: &[
+        ("tool_calls", message::tool_calls),
+        ("function_call", message::function_call),
+    ],
+};
+/// Names of OpenAI, and of vLLM, Mistral and their kin.
+pub(super) static DRAWN: Drawn = Drawn::of(&[
+    ("temperature", Sample::Temperature),
+    ("top_p", Sample::TopP),
+    ("min_p", Sample::MinP),
+    ("top_k", Sample::TopKOrAll),
+    ("n", Sample::Choices),
+    ("max_completion_tokens", Sample::MaxTokens),
+    ("max_tokens", Sample::OldMaxTokens),
+    ("seed", Sample::Seed),
+    ("random_seed", Sample::Seed),
+    ("stop", Sample::StopOrStops),
+    ("frequency_penalty", Sample::FrequencyPenalty),
+    ("presence_penalty", Sample::PresencePenalty),
+    ("logprobs", Sample::Logprobs),
+    ("top_logprobs", Sample::TopLogprobs),
+    ("logit_bias", Sample::LogitBias),
+]);
 
 pub(super) static CHAT: Object = Object::of(&[
     ("choices", Rule::List(&CHAT_CHOICES)),

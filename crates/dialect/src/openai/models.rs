@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::json_string;
+use crate::json::write;
 
 /// A model as OpenAI's API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,22 +17,32 @@ pub struct ModelEntry {
 
 /// The body of `/v1/models`.
 pub fn list(models: &[ModelEntry]) -> Bytes {
-    let models: Vec<_> = models.iter().map(object).collect();
-    format!("{{\"object\":\"list\",\"data\":[{}]}}", models.join(",")).into()
+    let mut out = String::with_capacity(64 + 96 * models.len());
+    write::braces(&mut out, |out| {
+        write::text(out, "object", "list");
+        write::list(out, "data", |out| {
+            for model in models {
+                object(model, out);
+            }
+        });
+    });
+    out.into()
 }
 
 /// The body of `/v1/models/{id}`.
 pub fn one(model: &ModelEntry) -> Bytes {
-    object(model).into()
+    let mut out = String::new();
+    object(model, &mut out);
+    out.into()
 }
 
-fn object(model: &ModelEntry) -> String {
-    format!(
-        "{{\"id\":{},\"object\":\"model\",\"created\":{},\"owned_by\":{}}}",
-        json_string(&model.id),
-        model.created,
-        json_string(&model.owned_by),
-    )
+fn object(model: &ModelEntry, out: &mut String) {
+    write::braces(out, |out| {
+        write::text(out, "id", &model.id);
+        write::text(out, "object", "model");
+        write::number(out, "created", model.created);
+        write::text(out, "owned_by", &model.owned_by);
+    });
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::canonical::Usage;
 use crate::fields::name_of;
 use crate::grammar::payload::read as read_by;
 use crate::json::{Kind, Value};
-use crate::payload::{Payload, PayloadError, UpstreamErrorBody, wrong_type};
+use crate::payload::{Payload, PayloadError, UpstreamErrorBody, count, object};
 use crate::wire::Wire;
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
@@ -22,23 +22,28 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
 }
 
 pub(crate) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
-    if usage.kind() != Kind::Object {
-        return Err(wrong_type("usage", "an object", usage));
-    }
-    let count = |of: Value<'_>, name: &str| match of.get(name).filter(|count| !count.is_null()) {
-        None => Ok(0),
-        Some(count) => count
-            .as_integer()
-            .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
-    };
+    let input = ["prompt_tokens", "prompt_tokens_details"];
+    usage_by(
+        usage,
+        input,
+        ["completion_tokens", "completion_tokens_details"],
+    )
+}
+
+/// Token counts by the names of each count and of what tells details of it.
+pub(crate) fn usage_by(
+    usage: Value<'_>,
+    [input, of_input]: [&str; 2],
+    [output, of_output]: [&str; 2],
+) -> Result<Usage, PayloadError> {
+    object(usage, "usage")?;
     let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
     Ok(Usage {
-        input: count(usage, "prompt_tokens")?,
-        output: count(usage, "completion_tokens")?,
-        cached_input: detail("prompt_tokens_details", "cached_tokens")?,
-        cache_write: detail("prompt_tokens_details", "cache_write_tokens")?,
-        reasoning: detail("completion_tokens_details", "reasoning_tokens")?,
+        input: count(usage, input)?,
+        output: count(usage, output)?,
+        cached_input: detail(of_input, "cached_tokens")?,
+        cache_write: detail(of_input, "cache_write_tokens")?,
+        reasoning: detail(of_output, "reasoning_tokens")?,
     })
 }
 
@@ -47,19 +52,14 @@ pub(crate) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
 pub(crate) fn error_of(root: Value<'_>) -> Option<UpstreamErrorBody> {
     let is_said = |error: &Value<'_>| !error.is_null();
     let of_choice = || {
-        let mut choices = root.get("choices").into_iter().flat_map(Value::items);
+        let mut choices = root.each("choices");
         choices.find_map(|choice| choice.get("error").filter(|e| e.kind() == Kind::Object))
     };
     let error = root.get("error").filter(is_said).or_else(of_choice);
     let error = match error {
         Some(error) if error.kind() != Kind::Object => return Some(message_only(error)),
         Some(error) => error,
-        None if root
-            .get("object")
-            .is_some_and(|object| object.is_str("error")) =>
-        {
-            root
-        }
+        None if root.says("object", "error") => root,
         None => {
             let detail = root.get("detail").filter(|_| root.get("choices").is_none());
             return detail.map(message_only);
@@ -78,9 +78,7 @@ fn message_only(value: Value<'_>) -> UpstreamErrorBody {
     let message = plain(value).unwrap_or_else(|| value.raw().to_owned());
     UpstreamErrorBody {
         message,
-        kind: None,
-        param: None,
-        code: None,
+        ..UpstreamErrorBody::default()
     }
 }
 

@@ -4,65 +4,62 @@ use bytes::Bytes;
 
 use crate::canonical::Channel;
 use crate::json::write;
-use crate::json::{json_string, write_json_string};
 use crate::payload::Payload;
 use crate::wire::Wire;
 
 /// A chunk of the same stream that carries these texts and nothing else.
 pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) -> Bytes {
-    let mut out = String::from("{\"id\":");
-    write_json_string(payload.id().unwrap_or_default(), &mut out);
-    out.push_str(match payload.wire {
-        Wire::Completions => ",\"object\":\"text_completion\",\"created\":",
-        _ => ",\"object\":\"chat.completion.chunk\",\"created\":",
-    });
-    out.push_str(payload.created.map_or("0", |span| payload.text(span)));
-    write::text(&mut out, "model", payload.model().unwrap_or_default());
-    out.push_str(",\"choices\":[");
-    for (position, (choice, texts)) in by_choice(texts).into_iter().enumerate() {
-        if position > 0 {
-            out.push(',');
-        }
-        out.push_str(&format!("{{\"index\":{choice},"));
-        match payload.wire {
-            Wire::Completions => {
-                let text: String = texts.iter().map(|(_, text)| text.as_str()).collect();
-                out.push_str("\"text\":");
-                write_json_string(&text, &mut out);
+    let whole = payload.wire == Wire::Completions;
+    let mut out = String::new();
+    write::braces(&mut out, |out| {
+        write::text(out, "id", payload.id().unwrap_or_default());
+        let object = match whole {
+            true => "text_completion",
+            false => "chat.completion.chunk",
+        };
+        write::text(out, "object", object);
+        let created = payload.created.map_or("0", |span| payload.text(span));
+        write::raw(out, "created", created);
+        write::text(out, "model", payload.model().unwrap_or_default());
+        write::list(out, "choices", |out| {
+            for (choice, texts) in by_choice(texts) {
+                write::braces(out, |out| {
+                    write::number(out, "index", choice.into());
+                    if whole {
+                        let text: String = texts.iter().map(|(_, text)| text.as_str()).collect();
+                        write::text(out, "text", &text);
+                    } else {
+                        write::object(out, "delta", |out| write_delta(payload, &texts, out));
+                    }
+                    write::raw(out, "logprobs", "null");
+                    write::raw(out, "finish_reason", "null");
+                });
             }
-            _ => write_delta(payload, &texts, &mut out),
-        }
-        out.push_str(",\"logprobs\":null,\"finish_reason\":null}");
-    }
-    out.push_str("]}");
+        });
+    });
     out.into()
 }
 
 fn write_delta(payload: &Payload, texts: &[(Channel, String)], out: &mut String) {
-    let mut members = Vec::new();
-    let mut calls = Vec::new();
     for (channel, text) in texts {
         let name = match channel {
             Channel::Content => "content",
             Channel::Reasoning => payload.reasoning_name.unwrap_or("reasoning_content"),
             Channel::Refusal => "refusal",
-            Channel::ToolArguments(index) => {
-                let text = json_string(text);
-                calls.push(format!(
-                    "{{\"index\":{index},\"function\":{{\"arguments\":{text}}}}}"
-                ));
-                continue;
-            }
-            Channel::ToolName(_) | Channel::Error | Channel::Annotation(_) => continue,
+            _ => continue,
         };
-        members.push(format!("\"{name}\":{}", json_string(text)));
+        write::text(out, name, text);
     }
-    if !calls.is_empty() {
-        members.push(format!("\"tool_calls\":[{}]", calls.join(",")));
-    }
-    out.push_str("\"delta\":{");
-    out.push_str(&members.join(","));
-    out.push('}');
+    write::some_list(out, "tool_calls", |out| {
+        for (channel, text) in texts {
+            if let Channel::ToolArguments(index) = channel {
+                write::braces(out, |out| {
+                    write::number(out, "index", (*index).into());
+                    write::object(out, "function", |out| write::text(out, "arguments", text));
+                });
+            }
+        }
+    });
 }
 
 /// Texts by choice and channel, in the order of their first appearance.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::canonical::Operation;
 use crate::contract::failure::ConvertError;
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 use crate::payload::{Payload, PayloadError, wrong_type};
 
 /// Unfolds a completion into the data of the events that a stream of it would have, without
@@ -40,8 +40,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
         return Err(ConvertError::Empty);
     }
     if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
-        let usage = format!(",\"usage\":{}", usage.raw());
-        stream.chunk("", &usage);
+        stream.chunk(|_| {}, |out| write::raw(out, "usage", usage.raw()));
     }
     Ok(stream.chunks)
 }
@@ -60,23 +59,25 @@ const TEXTS: [&str; 4] = ["reasoning_content", "reasoning", "content", "refusal"
 struct Stream {
     /// The members that every chunk begins with.
     head: String,
-    /// The members that the first chunk ends with, each with a comma ahead.
+    /// The members that the first chunk ends with.
     once: String,
     chunks: Vec<Bytes>,
 }
 
 impl Stream {
     fn new(operation: Operation, root: Value<'_>) -> Self {
-        let mut head = match operation {
-            Operation::Chat => "\"object\":\"chat.completion.chunk\"".to_owned(),
-            _ => "\"object\":\"text_completion\"".to_owned(),
+        let mut head = String::new();
+        let object = match operation {
+            Operation::Chat => "chat.completion.chunk",
+            _ => "text_completion",
         };
+        write::text(&mut head, "object", object);
         let mut once = String::new();
         for (name, value) in named(root) {
             match name.as_ref() {
                 "object" | "choices" | "usage" => {}
-                name if REPEATED.contains(&name) => head.push_str(&member(name, value)),
-                name => once.push_str(&member(name, value)),
+                name if REPEATED.contains(&name) => write::raw(&mut head, name, value.raw()),
+                name => write::raw(&mut once, name, value.raw()),
             }
         }
         Self {
@@ -86,17 +87,38 @@ impl Stream {
         }
     }
 
-    fn chunk(&mut self, choices: &str, rest: &str) {
+    /// A chunk of these choices, with members beside them.
+    fn chunk(&mut self, choices: impl FnOnce(&mut String), rest: impl FnOnce(&mut String)) {
         let once = std::mem::take(&mut self.once);
-        let chunk = format!("{{{},\"choices\":[{choices}]{rest}{once}}}", self.head);
+        let mut chunk = String::with_capacity(self.head.len() + once.len() + 128);
+        write::braces(&mut chunk, |out| {
+            out.push_str(&self.head);
+            write::list(out, "choices", choices);
+            rest(out);
+            if !once.is_empty() {
+                write::value(out, &once);
+            }
+        });
         self.chunks.push(chunk.into());
     }
 
-    fn delta(&mut self, index: &str, delta: &str, logprobs: &str) {
-        let choice = format!(
-            "{{\"index\":{index},\"delta\":{{{delta}}},\"logprobs\":{logprobs},\"finish_reason\":null}}"
-        );
-        self.chunk(&choice, "");
+    /// A chunk of one choice: its number, and further members.
+    fn choice(&mut self, index: &str, members: impl FnOnce(&mut String)) {
+        let choice = |out: &mut String| {
+            write::braces(out, |out| {
+                write::raw(out, "index", index);
+                members(out);
+            });
+        };
+        self.chunk(choice, |_| {});
+    }
+
+    fn delta(&mut self, index: &str, logprobs: &str, delta: impl FnOnce(&mut String)) {
+        self.choice(index, |out| {
+            write::object(out, "delta", delta);
+            write::raw(out, "logprobs", logprobs);
+            write::raw(out, "finish_reason", "null");
+        });
     }
 
     fn chat_choice(&mut self, index: &str, choice: Value<'_>) -> Result<(), PayloadError> {
@@ -104,7 +126,7 @@ impl Stream {
             return Err(wrong_type("choices[].message", "an object", choice));
         };
         let mut logprobs = choice.get("logprobs").map_or("null", Value::raw);
-        self.delta(index, &opening(message), "null");
+        self.delta(index, "null", |out| opening(message, out));
         for (name, value) in named(message) {
             if !TEXTS.contains(&name.as_ref()) || value.is_null() || value.is_str("") {
                 continue;
@@ -114,79 +136,73 @@ impl Stream {
             } else {
                 "null"
             };
-            self.delta(index, &first_member(&name, value), with);
+            self.delta(index, with, |out| write::raw(out, &name, value.raw()));
         }
         let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
-        for (position, call) in calls.enumerate() {
-            let mut members = format!("\"index\":{position}");
-            for (name, value) in named(call).filter(|(name, _)| name != "index") {
-                members.push_str(&member(&name, value));
-            }
-            self.delta(index, &format!("\"tool_calls\":[{{{members}}}]"), "null");
+        for (position, call) in (0..).zip(calls) {
+            self.delta(index, "null", |out| {
+                write::list(out, "tool_calls", |out| {
+                    write::braces(out, |out| {
+                        write::number(out, "index", position);
+                        for (name, value) in named(call).filter(|(name, _)| name != "index") {
+                            write::raw(out, &name, value.raw());
+                        }
+                    });
+                });
+            });
         }
         if let Some(call) = message.get("function_call").filter(|call| !call.is_null()) {
-            self.delta(index, &first_member("function_call", call), "null");
+            let call = |out: &mut String| write::raw(out, "function_call", call.raw());
+            self.delta(index, "null", call);
         }
-        self.end(
-            format!("{{\"index\":{index},\"delta\":{{}},\"logprobs\":{logprobs}"),
-            choice,
-            &["index", "message", "delta", "logprobs"],
-        );
+        self.choice(index, |out| {
+            write::object(out, "delta", |_| {});
+            write::raw(out, "logprobs", logprobs);
+            rest(choice, &["index", "message", "delta", "logprobs"], out);
+        });
         Ok(())
     }
 
     fn completion_choice(&mut self, index: &str, choice: Value<'_>) {
-        let text = choice.get("text").map_or("\"\"", Value::raw);
-        let logprobs = choice.get("logprobs").map_or("null", Value::raw);
-        let chunk = format!(
-            "{{\"index\":{index},\"text\":{text},\"logprobs\":{logprobs},\"finish_reason\":null}}"
-        );
-        self.chunk(&chunk, "");
-        self.end(
-            format!("{{\"index\":{index},\"text\":\"\",\"logprobs\":null"),
-            choice,
-            &["index", "text", "logprobs"],
-        );
+        self.choice(index, |out| {
+            write::raw(out, "text", choice.get("text").map_or("\"\"", Value::raw));
+            write::raw(
+                out,
+                "logprobs",
+                choice.get("logprobs").map_or("null", Value::raw),
+            );
+            write::raw(out, "finish_reason", "null");
+        });
+        self.choice(index, |out| {
+            write::text(out, "text", "");
+            write::raw(out, "logprobs", "null");
+            rest(choice, &["index", "text", "logprobs"], out);
+        });
     }
+}
 
-    /// The chunk that ends a choice, with all of the choice that has not been said.
-    fn end(&mut self, beginning: String, choice: Value<'_>, said: &[&str]) {
-        let mut end = beginning;
-        for (name, value) in named(choice).filter(|(name, _)| !said.contains(&name.as_ref())) {
-            end.push_str(&member(&name, value));
-        }
-        end.push('}');
-        self.chunk(&end, "");
+/// All of a choice that has not been said.
+fn rest(choice: Value<'_>, said: &[&str], out: &mut String) {
+    for (name, value) in named(choice).filter(|(name, _)| !said.contains(&name.as_ref())) {
+        write::raw(out, &name, value.raw());
     }
 }
 
 /// The members of a message's first delta: all but what follows in chunks of its own.
-fn opening(message: Value<'_>) -> String {
-    let mut opening = String::new();
+fn opening(message: Value<'_>, out: &mut String) {
     for (name, value) in named(message) {
-        let member = match name.as_ref() {
-            "content" if !value.is_null() => ",\"content\":\"\"".to_owned(),
-            "tool_calls" if value.items().next().is_some() => continue,
-            "function_call" if !value.is_null() => continue,
-            text if TEXTS.contains(&text) && !value.is_null() && !value.is_str("") => continue,
-            name => member(name, value),
-        };
-        opening.push_str(&member);
+        match name.as_ref() {
+            "content" if !value.is_null() => write::text(out, "content", ""),
+            "tool_calls" if value.items().next().is_some() => {}
+            "function_call" if !value.is_null() => {}
+            text if TEXTS.contains(&text) && !value.is_null() && !value.is_str("") => {}
+            name => write::raw(out, name, value.raw()),
+        }
     }
-    opening.trim_start_matches(',').to_owned()
 }
 
 fn named<'d>(object: Value<'d>) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
     object
         .members()
         .map(|(key, value)| (key.as_str().unwrap_or_default(), value))
-}
-
-fn first_member(name: &str, value: Value<'_>) -> String {
-    format!("{}:{}", json_string(name), value.raw())
-}
-
-/// A member with a comma ahead.
-fn member(name: &str, value: Value<'_>) -> String {
-    format!(",{}:{}", json_string(name), value.raw())
 }

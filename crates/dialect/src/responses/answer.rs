@@ -1,7 +1,5 @@
 //! Whole answers, read and written.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::object::{self, Head, State};
@@ -9,16 +7,16 @@ use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall, logprobs_of};
 use crate::fit::join_namespace;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     if root.kind() != Kind::Object {
         return Err(wrong_type("payload", "an object", root));
     }
-    let output = root.get("output").filter(|output| !output.is_null());
+    let output = root.some("output");
     let mut choice = Choice {
         parts: Vec::new(),
         finish: None,
@@ -28,16 +26,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     for item in output.into_iter().flat_map(Value::items) {
         read_item(item, &mut choice.parts, &mut logprobs);
     }
-    if !logprobs.is_empty() {
-        let wrapped = format!("{{\"content\":[{logprobs}],\"refusal\":null}}");
-        choice.logprobs = Some(wrapped.into());
-    }
+    choice.logprobs = self::logprobs(&logprobs);
     let calls = choice
         .parts
         .iter()
         .any(|part| matches!(part.content, Content::ToolCall(_)));
     choice.finish = finish(root, calls);
-    let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| root.text(name).unwrap_or_default();
     Ok(ChatAnswer {
         id: text("id"),
         model: text("model"),
@@ -55,7 +50,7 @@ pub(super) fn created(response: Value<'_>) -> Option<u64> {
 
 /// Why a response ended; none while it goes on.
 pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
-    let status = response.get("status").and_then(Value::as_str);
+    let status = response.text("status");
     Some(match status.as_deref() {
         Some("in_progress" | "queued") => return None,
         Some("incomplete") => {
@@ -76,39 +71,23 @@ pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
 }
 
 pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> {
-    let usage = response.get("usage").filter(|usage| !usage.is_null());
+    let usage = response.some("usage");
     usage.map(usage_of).transpose()
 }
 
 pub(super) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
-    if usage.kind() != Kind::Object {
-        return Err(wrong_type("usage", "an object", usage));
-    }
-    let count = |of: Value<'_>, name: &str| match of.get(name).filter(|count| !count.is_null()) {
-        None => Ok(0),
-        Some(count) => count
-            .as_integer()
-            .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count)),
-    };
-    let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
-    Ok(Usage {
-        input: count(usage, "input_tokens")?,
-        output: count(usage, "output_tokens")?,
-        cached_input: detail("input_tokens_details", "cached_tokens")?,
-        cache_write: detail("input_tokens_details", "cache_write_tokens")?,
-        reasoning: detail("output_tokens_details", "reasoning_tokens")?,
-    })
+    let input = ["input_tokens", "input_tokens_details"];
+    crate::openai::payload::usage_by(usage, input, ["output_tokens", "output_tokens_details"])
 }
 
 /// Reads an output item. Calls of tools that OpenAI itself runs are its own affair: what they
 /// found is in the text.
 pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
-    let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| item.text(name).unwrap_or_default();
     let kind = text("type");
     match kind.as_ref() {
         "message" => {
-            for part in item.get("content").into_iter().flat_map(Value::items) {
+            for part in item.each("content") {
                 read_part(part, parts, logprobs);
             }
         }
@@ -138,7 +117,7 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
 }
 
 fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
-    let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| part.text(name).unwrap_or_default();
     match text("type").as_ref() {
         "output_text" => {
             if let Some(items) = part.get("logprobs") {
@@ -154,16 +133,18 @@ fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut Stri
     }
 }
 
+/// Log probabilities of these items, the inside of an array; none where there are none.
+pub(super) fn logprobs(items: &str) -> Option<std::borrow::Cow<'static, str>> {
+    let mut list = String::with_capacity(items.len() + 2);
+    write::brackets(&mut list, |out| out.push_str(items));
+    (!items.is_empty()).then(|| logprobs_of(&list).into())
+}
+
 /// Appends an array's inside to that of another.
 pub(super) fn append_items(out: &mut String, items: Value<'_>) {
-    if items.kind() != Kind::Array || items.items().next().is_none() {
-        return;
+    for item in items.items() {
+        write::value(out, item.raw());
     }
-    if !out.is_empty() {
-        out.push(',');
-    }
-    let raw = items.raw();
-    out.push_str(raw.get(1..raw.len() - 1).unwrap_or_default());
 }
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
@@ -177,17 +158,9 @@ pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> 
     let mut index = 0;
     let mut at = 0;
     while at < parts.len() {
-        let length = output.len();
-        if length > 0 {
-            output.push(',');
-        }
         let before = output.len();
         let run = write_item(&mut output, &head, index, &parts[at..], &mut logprobs);
-        if output.len() == before {
-            output.truncate(length);
-        } else {
-            index += 1;
-        }
+        index += usize::from(output.len() > before);
         at += run;
     }
     let mut out = String::with_capacity(1024 + output.len());
@@ -250,7 +223,6 @@ fn write_item(
                 .count();
             let mut content = String::new();
             for part in parts.iter().take(run) {
-                super::parts_out::separate_in(&mut content);
                 write_part(&mut content, &part.content, logprobs);
             }
             parts_out::message(out, &head.item_id("msg", index), "completed", &content);
@@ -267,11 +239,7 @@ fn write_part(out: &mut String, content: &Content<'_>, logprobs: &mut Option<Str
             parts_out::escape(text, &mut escaped);
             let mut annotations = String::new();
             for citation in citations {
-                let length = annotations.len();
-                super::parts_out::separate_in(&mut annotations);
-                if !parts_out::annotation(&mut annotations, citation) {
-                    annotations.truncate(length);
-                }
+                parts_out::annotation(&mut annotations, citation);
             }
             let logprobs = logprobs.take().unwrap_or_default();
             parts_out::output_text(out, &escaped, &annotations, &logprobs);
@@ -293,16 +261,4 @@ fn logprob_items(json: &str) -> String {
         append_items(&mut out, items);
     }
     out
-}
-
-/// An owned copy of what a citation says, for a stream.
-pub(super) fn owned(citation: crate::exchange::Citation<'_>) -> crate::exchange::Citation<'static> {
-    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    crate::exchange::Citation {
-        text: own(citation.text),
-        url: citation.url.map(own),
-        title: citation.title.map(own),
-        range: citation.range,
-        json: own(citation.json),
-    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::canonical::Field;
 use crate::data_url::{is_base64, is_data_url, taken_apart};
 use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source};
-use crate::fields::{field, invalid, name_of, string};
+use crate::fields::{field, invalid, list_into, missing, named, need_text, text_of};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -23,26 +23,12 @@ pub(super) fn read<'d>(
         let expected = "a string or an array of parts";
         return Err(RequestError::wrong_type(path(), expected, value));
     }
-    parts.reserve(value.items().count());
-    for (position, part) in value.items().enumerate() {
-        parts.push(part_of(part, &|| format!("{}[{position}]", path()))?);
-    }
-    Ok(())
+    list_into(parts, value, path, part_of)
 }
 
 fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, RequestError> {
-    if part.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", part));
-    }
-    let missing = |name: &str| RequestError::Missing {
-        param: format!("{}.{name}", path()),
-    };
-    let kind = part.get("type").ok_or_else(|| missing("type"))?;
-    let kind = string(kind, || path() + ".type")?;
-    let need = |name: &str| {
-        let value = part.get(name).ok_or_else(|| missing(name))?;
-        string(value, || format!("{}.{name}", path()))
-    };
+    let need = |name: &str| need_text(part, name, path);
+    let kind = need("type")?;
     let (content, known): (_, &[&str]) = match kind.as_ref() {
         "input_text" | "text" | "summary_text" | "reasoning_text" => (
             Content::Text {
@@ -70,11 +56,11 @@ fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, R
         }
     };
     let mut read = Part::new(content);
-    for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(part) {
+        match name.as_ref() {
             "type" => {}
             "prompt_cache_breakpoint" => {
-                let ttl = value.get("ttl").and_then(Value::as_str);
+                let ttl = value.text("ttl");
                 read.cache = Some(CacheMarker { ttl });
             }
             name if known.contains(&name) => {}
@@ -86,42 +72,28 @@ fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, R
 
 const FILE: [&str; 5] = ["file_data", "file_id", "file_url", "filename", "detail"];
 
-/// The member as text, where it is one.
-fn text<'d>(
-    part: Value<'d>,
-    name: &str,
-    path: &dyn Fn() -> String,
-) -> Result<Option<Cow<'d, str>>, RequestError> {
-    part.get(name)
-        .filter(|value| !value.is_null())
-        .map(|value| string(value, || format!("{}.{name}", path())))
-        .transpose()
-}
-
 fn image<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
     let mut media = Media {
         source: Source::Text(Cow::Borrowed("")),
         media_type: Cow::Borrowed(""),
         name: None,
         // The default, and what is written where a client says nothing.
-        detail: text(part, "detail", path)?.filter(|detail| detail != "auto"),
+        detail: text_of(part, "detail", path)?.filter(|detail| detail != "auto"),
     };
-    if let Some(url) = text(part, "image_url", path)? {
+    if let Some(url) = text_of(part, "image_url", path)? {
         (media.source, media.media_type) = located(url, &|| path() + ".image_url")?;
-    } else if let Some(id) = text(part, "file_id", path)? {
+    } else if let Some(id) = text_of(part, "file_id", path)? {
         media.source = Source::Id(id);
     } else {
-        return Err(RequestError::Missing {
-            param: path() + ".image_url",
-        });
+        return Err(missing(|| path() + ".image_url"));
     }
     Ok(Content::Image(media))
 }
 
 fn file<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
-    let name = text(part, "filename", path)?;
-    let detail = text(part, "detail", path)?.filter(|detail| detail != "auto");
-    let (source, media_type) = if let Some(data) = text(part, "file_data", path)? {
+    let name = text_of(part, "filename", path)?;
+    let detail = text_of(part, "detail", path)?.filter(|detail| detail != "auto");
+    let (source, media_type) = if let Some(data) = text_of(part, "file_data", path)? {
         let at = || path() + ".file_data";
         if is_data_url(&data) {
             located(data, &at)?
@@ -131,14 +103,12 @@ fn file<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, R
         } else {
             return Err(invalid(&at(), NO_BASE64));
         }
-    } else if let Some(url) = text(part, "file_url", path)? {
+    } else if let Some(url) = text_of(part, "file_url", path)? {
         (Source::Url(url), Cow::Borrowed(""))
-    } else if let Some(id) = text(part, "file_id", path)? {
+    } else if let Some(id) = text_of(part, "file_id", path)? {
         (Source::Id(id), Cow::Borrowed(""))
     } else {
-        return Err(RequestError::Missing {
-            param: path() + ".file_data",
-        });
+        return Err(missing(|| path() + ".file_data"));
     };
     Ok(Content::File(Media {
         source,
@@ -151,12 +121,8 @@ fn file<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, R
 fn audio<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
     let at = || path() + ".input_audio";
     let audio = part.get("input_audio");
-    let audio = audio.ok_or_else(|| RequestError::Missing { param: at() })?;
-    let need = |name: &str| {
-        text(audio, name, &at)?.ok_or_else(|| RequestError::Missing {
-            param: format!("{}.{name}", at()),
-        })
-    };
+    let audio = audio.ok_or_else(|| missing(at))?;
+    let need = |name: &str| need_text(audio, name, at);
     let data = need("data")?;
     if !is_base64(&data) {
         return Err(invalid(&(at() + ".data"), NO_BASE64));
@@ -209,7 +175,7 @@ pub(super) fn citations(annotations: Option<Value<'_>>) -> Vec<Citation<'_>> {
 }
 
 pub(super) fn citation(annotation: Value<'_>) -> Citation<'_> {
-    let text = |name: &str| annotation.get(name).and_then(Value::as_str);
+    let text = |name: &str| annotation.text(name);
     let count = |name: &str| {
         let value = annotation.get(name).and_then(Value::as_integer)?;
         u64::try_from(value).ok()
@@ -225,9 +191,6 @@ pub(super) fn citation(annotation: Value<'_>) -> Citation<'_> {
 
 /// Fields of an item that are neither content nor identity.
 pub(super) fn other_fields(item: Value<'_>, known: &[&str]) -> Vec<Field> {
-    item.members()
-        .filter(|(_, value)| !value.is_null())
-        .filter(|(key, _)| !known.iter().any(|name| key.is_str(name)))
-        .map(|(key, value)| field(&name_of(key), value))
-        .collect()
+    let others = named(item).filter(|(name, _)| !known.contains(&name.as_ref()));
+    others.map(|(name, value)| field(&name, value)).collect()
 }

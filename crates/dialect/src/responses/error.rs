@@ -16,15 +16,12 @@ pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
         kind => kind,
     };
     let mut out = String::with_capacity(96 + error.message.len());
-    write::tagged(&mut out, "error");
-    write::text(&mut out, "code", error.code.unwrap_or(kind));
-    write::text(&mut out, "message", error.message);
-    match error.param {
-        Some(param) => write::text(&mut out, "param", param),
-        None => write::raw(&mut out, "param", "null"),
-    }
-    write::number(&mut out, "sequence_number", error.sequence);
-    out.push('}');
+    write::typed(&mut out, "error", |out| {
+        write::text(out, "code", error.code.unwrap_or(kind));
+        write::text(out, "message", error.message);
+        write::text_or_null(out, "param", error.param);
+        write::number(out, "sequence_number", error.sequence);
+    });
     out.into()
 }
 
@@ -37,18 +34,14 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
     if let Some(error) = inner.and_then(error_of) {
         return Some(error);
     }
-    let is_event = root.get("type").is_some_and(|kind| kind.is_str("error"));
+    let is_event = root.says("type", "error");
     if !is_event {
         return error_of(root);
     }
     if let Some(error) = error_of(root) {
         return Some(error);
     }
-    let text = |name| {
-        root.get(name)
-            .and_then(Value::as_str)
-            .map(std::borrow::Cow::into_owned)
-    };
+    let text = |name| root.text(name).map(std::borrow::Cow::into_owned);
     Some(UpstreamErrorBody {
         message: text("message").unwrap_or_default(),
         kind: None,

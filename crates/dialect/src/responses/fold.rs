@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::contract::failure::ConvertError;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Kind};
 use crate::payload::PayloadError;
 
 /// Events whose `response` is whole.
@@ -20,7 +20,7 @@ pub(crate) fn fold(events: &[Bytes]) -> Result<Option<Bytes>, ConvertError> {
     };
     let document = Document::parse(last).map_err(PayloadError::from)?;
     let root = document.root();
-    let kind = root.get("type").and_then(Value::as_str);
+    let kind = root.text("type");
     let ends = kind.is_some_and(|kind| LAST.contains(&&*kind));
     let response = root
         .get("response")

@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 
+use super::echo::ECHOED;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
-use super::{answer, error, fold, payload, prompt, read, write};
+use super::{answer, error, fold, payload, place, prompt, read, write};
 use crate::canonical::Channel;
 use crate::contract::context::AnswerContext;
 use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::format::{Format, crossing};
 use crate::contract::refusal::ErrorParts;
+use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
 use crate::exchange::request::ChatRequest;
 use crate::json::Value;
 use crate::openai;
@@ -26,9 +28,39 @@ const NAMES: &[(&str, &str)] = &[
 /// OpenAI's responses.
 pub(crate) struct Responses;
 
+const WAYS: Ways = Ways {
+    names: NAMES,
+    locate: Some(place::locate),
+    output_limits: &[(None, "max_output_tokens")],
+    echoed: ECHOED,
+    hides_thinking: true,
+    makers: Makers::OpenAi,
+    tool_names: Some(ToolNames {
+        most: 64,
+        marks: "_-",
+        letter_first: false,
+    }),
+    custom_tools: Where::Everywhere,
+    ran: &[
+        "code_interpreter_call",
+        "file_search_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "web_search_call",
+    ],
+    reads_arguments: Where::Elsewhere,
+    result_media: ResultMedia::Seen,
+    ..Ways::PLAIN
+};
+
 impl Format for Responses {
     fn wire(&self) -> Wire {
         Wire::Responses
+    }
+
+    fn ways(&self) -> &'static Ways {
+        &WAYS
     }
 
     crossing!(
@@ -47,10 +79,6 @@ impl Format for Responses {
         root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
         read::read_request(root)
-    }
-
-    fn names(&self) -> &'static [(&'static str, &'static str)] {
-        NAMES
     }
 
     fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {

@@ -1,6 +1,7 @@
 //! What the members of OpenAI's responses are, whole and in events.
 
 use super::answer;
+use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
 use crate::grammar::{
     ARGUMENTS, Axis, CONTENT, List, Mark, Object, Piece, REASONING, REFUSAL, Rule, STRING, Said,
@@ -20,6 +21,21 @@ pub(super) static CONTENT_OF: Content = Content {
     alone: &[Kind::String],
     expected: "a string or an array of parts",
 };
+
+/// Beside OpenAI's names those of vLLM and its kin.
+pub(super) static DRAWN: Drawn = Drawn::of(&[
+    ("temperature", Sample::Temperature),
+    ("top_p", Sample::TopP),
+    ("min_p", Sample::MinP),
+    ("top_k", Sample::TopK),
+    ("max_output_tokens", Sample::MaxTokens),
+    ("top_logprobs", Sample::TopLogprobs),
+    ("seed", Sample::Seed),
+    ("frequency_penalty", Sample::FrequencyPenalty),
+    ("presence_penalty", Sample::PresencePenalty),
+    ("logit_bias", Sample::LogitBias),
+    ("stop", Sample::StopOrStops),
+]);
 
 /// An event. One that is not listed says nothing but where it belongs.
 pub(super) static EVENT: Object = Object::of(&[])

@@ -10,7 +10,7 @@ use crate::contract::failure::TranslateError;
 use crate::exchange::{
     ChatRequest, Content, Inexpressible, Message, Part, Role, Tool, ToolCall, ToolResult,
 };
-use crate::fields::{invalid, string};
+use crate::fields::{self, invalid, missing, object, string};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
@@ -55,12 +55,7 @@ fn push<'m, 'd>(
 ) -> &'m mut Vec<Part<'d>> {
     let goes_on = joins && messages.last().is_some_and(|last| last.role == role);
     if !goes_on {
-        messages.push(Message {
-            role,
-            name: None,
-            parts: Vec::new(),
-            extra: Vec::new(),
-        });
+        messages.push(Message::new(role, Vec::new()));
     }
     let at = messages.len() - 1;
     &mut messages[at].parts
@@ -78,8 +73,8 @@ impl<'d> Item<'d> {
 
     fn text(&self, name: &str) -> Result<Cow<'d, str>, RequestError> {
         let path = || self.path(&format!(".{name}"));
-        let value = self.item.get(name).filter(|value| !value.is_null());
-        let value = value.ok_or_else(|| RequestError::Missing { param: path() })?;
+        let value = self.item.some(name);
+        let value = value.ok_or_else(|| missing(path))?;
         string(value, path)
     }
 
@@ -92,9 +87,9 @@ impl<'d> Item<'d> {
     /// The tools that it declares.
     fn tools(&self) -> Result<Vec<Tool<'d>>, RequestError> {
         let path = || self.path(".tools");
-        let list = self.item.get("tools").filter(|list| !list.is_null());
-        let list = list.ok_or_else(|| RequestError::Missing { param: path() })?;
-        tools::read(list, &path())
+        let list = self.item.some("tools");
+        let list = list.ok_or_else(|| missing(path))?;
+        fields::list(list, path, tools::read)
     }
 
     fn read(
@@ -102,19 +97,14 @@ impl<'d> Item<'d> {
         messages: &mut Vec<Message<'d>>,
         names: &mut HashMap<Cow<'d, str>, Cow<'d, str>>,
     ) -> Result<(), TranslateError> {
-        if self.item.kind() != Kind::Object {
-            return Err(RequestError::wrong_type(self.path(""), "an object", self.item).into());
-        }
-        let kind = self.item.get("type").filter(|kind| !kind.is_null());
+        object(self.item, || self.path(""))?;
+        let kind = self.item.some("type");
         let kind = match kind {
             Some(kind) => string(kind, || self.path(".type"))?,
             None if self.item.get("role").is_some() => Cow::Borrowed("message"),
             None if self.item.get("id").is_some() => Cow::Borrowed("item_reference"),
             None => {
-                return Err(RequestError::Missing {
-                    param: self.path(".type"),
-                }
-                .into());
+                return Err(missing(|| self.path(".type")).into());
             }
         };
         match kind.as_ref() {
@@ -178,10 +168,8 @@ impl<'d> Item<'d> {
                 return Err(invalid(&self.path(".role"), reason));
             }
         };
-        let content = self.item.get("content").filter(|value| !value.is_null());
-        let content = content.ok_or_else(|| RequestError::Missing {
-            param: self.path(".content"),
-        })?;
+        let content = self.item.some("content");
+        let content = content.ok_or_else(|| missing(|| self.path(".content")))?;
         let extra = other_fields(self.item, &["type", "id", "status", "role", "content"]);
         let parts = push(messages, role, role == Role::Assistant);
         content::read(content, &|| self.path(".content"), parts)?;
@@ -194,13 +182,7 @@ impl<'d> Item<'d> {
     fn call(&self, custom: bool) -> Result<ToolCall<'d>, RequestError> {
         Ok(ToolCall {
             id: self.text("call_id")?,
-            name: join_namespace(
-                self.item
-                    .get("namespace")
-                    .and_then(Value::as_str)
-                    .as_deref(),
-                self.text("name")?,
-            ),
+            name: join_namespace(self.item.text("namespace").as_deref(), self.text("name")?),
             arguments: self.text(if custom { "input" } else { "arguments" })?,
             custom,
         })
@@ -211,10 +193,8 @@ impl<'d> Item<'d> {
         names: &HashMap<Cow<'d, str>, Cow<'d, str>>,
     ) -> Result<Part<'d>, RequestError> {
         let call_id = self.text("call_id")?;
-        let output = self.item.get("output").filter(|value| !value.is_null());
-        let output = output.ok_or_else(|| RequestError::Missing {
-            param: self.path(".output"),
-        })?;
+        let output = self.item.some("output");
+        let output = output.ok_or_else(|| missing(|| self.path(".output")))?;
         let mut parts = Vec::new();
         content::read(output, &|| self.path(".output"), &mut parts)?;
         let name = names.get(&call_id).cloned();
@@ -237,7 +217,7 @@ fn reasoning<'d>(
     item: Value<'d>,
     path: &dyn Fn(&str) -> String,
 ) -> Result<Content<'d>, RequestError> {
-    let sealed = match item.get("encrypted_content").filter(|v| !v.is_null()) {
+    let sealed = match item.some("encrypted_content") {
         Some(sealed) => string(sealed, || path(".encrypted_content"))?,
         None => Cow::Borrowed(""),
     };
@@ -251,8 +231,8 @@ fn reasoning<'d>(
 
 pub(super) fn reasoning_text<'d>(item: Value<'d>) -> Cow<'d, str> {
     let joined = |name: &str, between: &str| {
-        let items = item.get(name).into_iter().flat_map(Value::items);
-        let texts = items.filter_map(|part| part.get("text").and_then(Value::as_str));
+        let items = item.each(name);
+        let texts = items.filter_map(|part| part.text("text"));
         let mut all: Option<Cow<'d, str>> = None;
         for text in texts {
             match &mut all {

@@ -4,7 +4,7 @@ use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::Finish;
 use crate::json::write;
-use crate::json::write::{name, number, raw, text};
+use crate::json::write::{number, raw, text};
 
 /// What stays the same in every response object of one answer.
 #[derive(Debug, Default)]
@@ -92,57 +92,52 @@ pub(super) fn write(
     output: &str,
     usage: Option<&Usage>,
 ) {
-    out.push('{');
-    write::text(out, "id", &head.id);
-    out.push_str(",\"object\":\"response\"");
-    write::number(out, "created_at", head.created);
-    text(out, "status", state.status());
-    match state {
-        State::Failed { code, message } => {
-            out.push_str(",\"error\":{");
-            text(out, "code", code);
-            text(out, "message", message);
-            out.push('}');
+    let details = match state {
+        State::Ended(finish) => finish.and_then(reason),
+        _ => None,
+    };
+    write::braces(out, |out| {
+        text(out, "id", &head.id);
+        text(out, "object", "response");
+        number(out, "created_at", head.created);
+        text(out, "status", state.status());
+        match state {
+            State::Failed { code, message } => write::object(out, "error", |out| {
+                text(out, "code", code);
+                text(out, "message", message);
+            }),
+            _ => raw(out, "error", "null"),
         }
-        _ => out.push_str(",\"error\":null"),
-    }
-    match state {
-        State::Ended(Some(finish)) if reason(finish).is_some() => {
-            out.push_str(",\"incomplete_details\":{");
-            text(out, "reason", reason(finish).unwrap_or_default());
-            out.push('}');
+        match details {
+            Some(reason) => {
+                write::object(out, "incomplete_details", |out| text(out, "reason", reason));
+            }
+            None => raw(out, "incomplete_details", "null"),
         }
-        _ => out.push_str(",\"incomplete_details\":null"),
-    }
-    text(out, "model", &head.model);
-    out.push_str(",\"output\":[");
-    out.push_str(output);
-    out.push(']');
-    out.push_str(&head.echoed);
-    match usage {
-        Some(usage) => write_usage(out, usage),
-        None => raw(out, "usage", "null"),
-    }
-    out.push('}');
+        text(out, "model", &head.model);
+        write::list(out, "output", |out| out.push_str(output));
+        write::value(out, &head.echoed);
+        match usage {
+            Some(usage) => write_usage(out, usage),
+            None => raw(out, "usage", "null"),
+        }
+    });
 }
 
 fn write_usage(out: &mut String, usage: &Usage) {
-    name(out, "usage");
-    out.push('{');
-    number(out, "input_tokens", usage.input);
-    name(out, "input_tokens_details");
-    out.push('{');
-    number(out, "cached_tokens", usage.cached_input);
-    number(out, "cache_write_tokens", usage.cache_write);
-    out.push('}');
-    number(out, "output_tokens", usage.output);
-    name(out, "output_tokens_details");
-    out.push('{');
-    number(out, "reasoning_tokens", usage.reasoning);
-    out.push('}');
-    let total = usage.input.saturating_add(usage.output);
-    number(out, "total_tokens", total);
-    out.push('}');
+    write::object(out, "usage", |out| {
+        number(out, "input_tokens", usage.input);
+        write::object(out, "input_tokens_details", |out| {
+            number(out, "cached_tokens", usage.cached_input);
+            number(out, "cache_write_tokens", usage.cache_write);
+        });
+        number(out, "output_tokens", usage.output);
+        write::object(out, "output_tokens_details", |out| {
+            number(out, "reasoning_tokens", usage.reasoning);
+        });
+        let total = usage.input.saturating_add(usage.output);
+        number(out, "total_tokens", total);
+    });
 }
 
 #[cfg(test)]

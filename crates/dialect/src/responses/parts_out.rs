@@ -5,7 +5,7 @@ use crate::exchange::Citation;
 use crate::fit::split_namespace;
 use crate::json::write;
 use crate::json::write::{number, text};
-use crate::json::{Document, Value, write_json_string};
+use crate::json::{Document, write_json_string};
 
 /// The kinds of annotations that the format has.
 const ANNOTATIONS: [&str; 4] = [
@@ -15,24 +15,23 @@ const ANNOTATIONS: [&str; 4] = [
     "file_path",
 ];
 
-/// Appends a citation as an annotation. False where the format has no form for it: it cites by
+/// Writes a citation as an annotation. Nothing where the format has no form for it: it cites by
 /// URL or by OpenAI's file ids alone.
-pub(super) fn annotation(out: &mut String, citation: &Citation<'_>) -> bool {
+pub(super) fn annotation(out: &mut String, citation: &Citation<'_>) {
     if is_ours(&citation.json) {
-        out.push_str(&citation.json);
-        return true;
+        write::value(out, &citation.json);
+        return;
     }
     let Some(url) = &citation.url else {
-        return false;
+        return;
     };
     let (start, end) = citation.range.unwrap_or((0, 0));
-    write::tagged(out, "url_citation");
-    text(out, "url", url);
-    text(out, "title", citation.title.as_deref().unwrap_or_default());
-    number(out, "start_index", start);
-    number(out, "end_index", end);
-    out.push('}');
-    true
+    write::typed(out, "url_citation", |out| {
+        text(out, "url", url);
+        text(out, "title", citation.title.as_deref().unwrap_or_default());
+        number(out, "start_index", start);
+        number(out, "end_index", end);
+    });
 }
 
 /// Whether an annotation has this format's form already; chat completions have the same kinds,
@@ -45,57 +44,52 @@ fn is_ours(json: &str) -> bool {
         return false;
     };
     let root = document.root();
-    let kind = root.get("type").and_then(Value::as_str);
+    let kind = root.text("type");
     kind.is_some_and(|kind| ANNOTATIONS.contains(&kind.as_ref()) && root.get(&kind).is_none())
 }
 
 /// An `output_text` part. `escaped` is the text as a JSON string's inside, the lists are the
 /// insides of JSON arrays.
 pub(super) fn output_text(out: &mut String, escaped: &str, annotations: &str, logprobs: &str) {
-    out.push_str("{\"type\":\"output_text\",\"text\":\"");
-    out.push_str(escaped);
-    out.push_str("\",\"annotations\":[");
-    out.push_str(annotations);
-    out.push_str("],\"logprobs\":[");
-    out.push_str(logprobs);
-    out.push_str("]}");
+    write::typed(out, "output_text", |out| {
+        write::escaped(out, "text", escaped);
+        write::list(out, "annotations", |out| out.push_str(annotations));
+        write::list(out, "logprobs", |out| out.push_str(logprobs));
+    });
 }
 
 /// A text part of another kind: `{"type": kind, field: "…"}`.
 pub(super) fn plain(out: &mut String, kind: &str, field: &str, escaped: &str) {
-    out.push_str("{\"type\":\"");
-    out.push_str(kind);
-    out.push_str("\",\"");
-    out.push_str(field);
-    out.push_str("\":\"");
-    out.push_str(escaped);
-    out.push_str("\"}");
+    write::typed(out, kind, |out| write::escaped(out, field, escaped));
 }
 
 /// A message item. `content` is the inside of the array of its parts.
 pub(super) fn message(out: &mut String, id: &str, status: &str, content: &str) {
-    out.push('{');
-    write::text(out, "id", id);
-    out.push_str(",\"type\":\"message\",\"status\":\"");
-    out.push_str(status);
-    out.push_str("\",\"role\":\"assistant\",\"content\":[");
-    out.push_str(content);
-    out.push_str("]}");
+    write::braces(out, |out| {
+        text(out, "id", id);
+        text(out, "type", "message");
+        text(out, "status", status);
+        text(out, "role", "assistant");
+        write::list(out, "content", |out| out.push_str(content));
+    });
 }
 
 /// A reasoning item. Readable reasoning is told as a summary, the form that clients show.
 pub(super) fn reasoning(out: &mut String, id: &str, escaped: &str, sealed: &str) {
-    out.push('{');
-    write::text(out, "id", id);
-    out.push_str(",\"type\":\"reasoning\",\"summary\":[");
-    if !escaped.is_empty() {
-        plain(out, "summary_text", "text", escaped);
-    }
-    out.push(']');
-    if !sealed.is_empty() {
-        text(out, "encrypted_content", sealed);
-    }
-    out.push('}');
+    write::braces(out, |out| {
+        text(out, "id", id);
+        text(out, "type", "reasoning");
+        write::list(out, "summary", |out| {
+            if !escaped.is_empty() {
+                plain(out, "summary_text", "text", escaped);
+            }
+        });
+        write::text_if(
+            out,
+            "encrypted_content",
+            Some(sealed).filter(|sealed| !sealed.is_empty()),
+        );
+    });
 }
 
 /// What can be handed back with reasoning: its signature, or else its hidden form, marked.
@@ -109,26 +103,20 @@ pub(super) fn sealed(signature: &str, redacted: &str) -> String {
 
 /// A call. `escaped` is what the tool gets, as a JSON string's inside.
 pub(super) fn call(out: &mut String, id: &str, status: &str, call: &Called, escaped: &str) {
-    out.push('{');
-    write::text(out, "id", id);
-    out.push_str(match call.custom {
-        true => ",\"type\":\"custom_tool_call\"",
-        false => ",\"type\":\"function_call\"",
-    });
-    text(out, "status", status);
-    out.push_str(match call.custom {
-        true => ",\"input\":\"",
-        false => ",\"arguments\":\"",
-    });
-    out.push_str(escaped);
-    out.push('"');
-    text(out, "call_id", &call.call_id);
+    let (kind, said) = match call.custom {
+        true => ("custom_tool_call", "input"),
+        false => ("function_call", "arguments"),
+    };
     let (namespace, called) = split_namespace(&call.name);
-    text(out, "name", called);
-    if let Some(namespace) = namespace {
-        text(out, "namespace", namespace);
-    }
-    out.push('}');
+    write::braces(out, |out| {
+        text(out, "id", id);
+        text(out, "type", kind);
+        text(out, "status", status);
+        write::escaped(out, said, escaped);
+        text(out, "call_id", &call.call_id);
+        text(out, "name", called);
+        write::text_if(out, "namespace", namespace);
+    });
 }
 
 /// Who is called.
@@ -145,11 +133,4 @@ pub(super) fn escape(text: &str, out: &mut String) {
     write_json_string(text, out);
     out.pop();
     out.remove(quote);
-}
-
-/// A comma, where something stands already in an array's inside that is written by itself.
-pub(super) fn separate_in(inside: &mut String) {
-    if !inside.is_empty() {
-        inside.push(',');
-    }
 }

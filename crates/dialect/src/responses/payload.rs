@@ -19,7 +19,7 @@ const AGAIN: u32 = 64;
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     payload.error = read_error(root);
-    let is = |name: &str, wanted: &str| root.get(name).is_some_and(|value| value.is_str(wanted));
+    let is = |name: &str, wanted: &str| root.says(name, wanted);
     if is("type", "error") {
         payload.terminal = true;
         return Ok(());

@@ -2,59 +2,51 @@
 
 use std::borrow::Cow;
 
+use super::grammar::DRAWN;
 use super::{items, tools};
 use crate::contract::failure::TranslateError;
 use crate::exchange::{
     ChatRequest, Effort, Inexpressible, Message, OutputFormat, Part, Reasoning, Role,
 };
-use crate::fields::{boolean, field, integer, invalid, name_of, number, string};
-use crate::json::{Kind, Value};
-use crate::request::RequestError;
+use crate::fields::{
+    array, boolean, by_name, field, invalid, list, missing, name_of, named, object, string,
+};
+use crate::json::Value;
 
 pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, TranslateError> {
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root).into());
-    }
+    object(root, "body")?;
     let mut request = ChatRequest::default();
     let mut input = None;
     let mut has_model = false;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         match name.as_ref() {
             "model" => {
-                request.model = string(value, || "model".to_owned())?;
+                request.model = string(value, "model")?;
                 has_model = true;
             }
             "input" => input = Some(value),
             "instructions" => {
-                let text = string(value, || "instructions".to_owned())?;
+                let text = string(value, "instructions")?;
                 request.messages.insert(0, system(text));
             }
             name => member(&mut request, name, value)?,
         }
     }
-    let missing = |name: &str| RequestError::Missing {
-        param: name.to_owned(),
-    };
     if !has_model {
         return Err(missing("model").into());
     }
     items::read(input.ok_or_else(|| missing("input"))?, &mut request)?;
-    request.sampling.logprobs |= request.sampling.top_logprobs.is_some();
-    request.extra.sort_by(|a, b| a.name.cmp(&b.name));
+    // None of the others is none at all.
+    let sampling = &mut request.sampling;
+    sampling.top_logprobs = sampling.top_logprobs.filter(|count| *count > 0);
+    sampling.logprobs |= sampling.top_logprobs.is_some();
+    by_name(&mut request.extra);
     Ok(request)
 }
 
 fn system(text: Cow<'_, str>) -> Message<'_> {
-    Message {
-        role: Role::System,
-        name: None,
-        parts: vec![Part::text(text)],
-        extra: Vec::new(),
-    }
+    Message::new(Role::System, vec![Part::text(text)])
 }
-
-const AT_LEAST_0: &str = "must be a whole number of at least 0";
 
 /// Every member but the model and the conversation.
 fn member<'d>(
@@ -62,8 +54,7 @@ fn member<'d>(
     name: &str,
     value: Value<'d>,
 ) -> Result<(), TranslateError> {
-    let sampling = &mut request.sampling;
-    let text = |value: Value<'d>| string(value, || name.to_owned());
+    let text = |value: Value<'d>| string(value, name);
     match name {
         "previous_response_id" | "conversation" | "prompt" => return Err(stateful(name)),
         "background" => {
@@ -78,26 +69,7 @@ fn member<'d>(
         }
         "stream" => request.stream = boolean(value, name)?,
         "stream_options" => stream_options(request, value)?,
-        "temperature" => sampling.temperature = Some(number(value, name)?),
-        "top_p" => sampling.top_p = Some(number(value, name)?),
-        "max_output_tokens" => sampling.max_tokens = Some(integer(value, name, AT_LEAST_0)?),
-        "top_logprobs" => {
-            let count: u32 = integer(value, name, AT_LEAST_0)?;
-            sampling.top_logprobs = Some(count).filter(|count| *count > 0);
-        }
-        // vLLM's and kin's.
-        "top_k" if value.as_integer().is_some_and(|k| k >= 0) => {
-            sampling.top_k = Some(integer(value, name, AT_LEAST_0)?);
-        }
-        "min_p" => sampling.min_p = Some(number(value, name)?),
-        "seed" => {
-            sampling.seed = Some(integer(value, name, "must be a 64-bit signed integer")?);
-        }
-        "frequency_penalty" => sampling.frequency_penalty = Some(number(value, name)?),
-        "presence_penalty" => sampling.presence_penalty = Some(number(value, name)?),
-        "logit_bias" => sampling.logit_bias = Some(Cow::Borrowed(value.raw())),
-        "stop" => stop(&mut sampling.stop, value)?,
-        "tools" => request.tools = tools::read(value, name)?,
+        "tools" => request.tools = list(value, || name.to_owned(), tools::read)?,
         "tool_choice" => match tools::read_choice(value)? {
             Some(choice) => request.tool_choice = Some(choice),
             None => request.extra.push(field(name, value)),
@@ -116,6 +88,11 @@ fn member<'d>(
         "prompt_cache_key" => request.prompt_cache_key = Some(text(value)?),
         "service_tier" => request.service_tier = Some(text(value)?),
         "truncation" if value.is_str("disabled") => {}
+        // vLLM's and kin's for all tokens.
+        "top_k" if value.as_integer().is_none_or(|k| k < 0) => {
+            request.extra.push(field(name, value));
+        }
+        _ if DRAWN.read(&mut request.sampling, name, value)? => {}
         _ => request.extra.push(field(name, value)),
     }
     Ok(())
@@ -142,8 +119,7 @@ fn stream_options<'d>(
     value: Value<'d>,
 ) -> Result<(), TranslateError> {
     object(value, "stream_options")?;
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(value) {
         if name != "include_obfuscation" && name != "include_usage" {
             let name = format!("stream_options.{name}");
             request.extra.push(field(&name, value));
@@ -152,25 +128,10 @@ fn stream_options<'d>(
     Ok(())
 }
 
-fn stop<'d>(stop: &mut Vec<Cow<'d, str>>, value: Value<'d>) -> Result<(), TranslateError> {
-    if let Some(one) = value.as_str() {
-        stop.push(one);
-        return Ok(());
-    }
-    if value.kind() != Kind::Array {
-        let expected = "a string or an array of strings";
-        return Err(RequestError::wrong_type("stop", expected, value).into());
-    }
-    for (position, sequence) in value.items().enumerate() {
-        stop.push(string(sequence, || format!("stop[{position}]"))?);
-    }
-    Ok(())
-}
-
 fn text_config<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
     object(value, "text")?;
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(value) {
+        match name.as_ref() {
             "format" => request.output = Some(output(value)?),
             // Chat completions have it at the top, where writers look for it.
             "verbosity" if value.is_str("medium") => {}
@@ -183,9 +144,9 @@ fn text_config<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<()
 
 fn output(value: Value<'_>) -> Result<OutputFormat<'_>, TranslateError> {
     object(value, "text.format")?;
-    let member = |name: &str| value.get(name).filter(|member| !member.is_null());
+    let member = |name: &str| value.some(name);
     let path = |name: &str| format!("text.format.{name}");
-    let need = |name: &str| member(name).ok_or_else(|| RequestError::Missing { param: path(name) });
+    let need = |name: &str| member(name).ok_or_else(|| missing(|| path(name)));
     let kind = need("type")?;
     if kind.is_str("text") {
         return Ok(OutputFormat::Text);
@@ -212,17 +173,17 @@ fn output(value: Value<'_>) -> Result<OutputFormat<'_>, TranslateError> {
 fn reasoning<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
     object(value, "reasoning")?;
     let mut asked = Reasoning::default();
-    for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(value) {
+        match name.as_ref() {
             "effort" => {
-                let word = string(value, || "reasoning.effort".to_owned())?;
+                let word = string(value, "reasoning.effort")?;
                 let effort = Effort::parse(&word);
                 let reason = "must be none, minimal, low, medium, high, xhigh or max";
                 asked.effort = Some(effort.ok_or_else(|| invalid("reasoning.effort", reason))?);
             }
             // The second is the old name of the first.
             "summary" | "generate_summary" => {
-                let summary = string(value, || "reasoning.summary".to_owned())?;
+                let summary = string(value, "reasoning.summary")?;
                 asked.summary = Some(summary);
             }
             name => request
@@ -238,9 +199,7 @@ fn reasoning<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), 
 
 /// What to tell besides. Reasoning's encrypted form is always told where there is one.
 fn include<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("include", "an array", value).into());
-    }
+    array(value, "include")?;
     let mut others = false;
     for (position, wanted) in value.items().enumerate() {
         match string(wanted, || format!("include[{position}]"))?.as_ref() {
@@ -263,11 +222,4 @@ fn metadata<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), T
         request.metadata.push((label, text));
     }
     Ok(())
-}
-
-fn object(value: Value<'_>, path: &str) -> Result<(), RequestError> {
-    match value.kind() {
-        Kind::Object => Ok(()),
-        _ => Err(RequestError::wrong_type(path, "an object", value)),
-    }
 }

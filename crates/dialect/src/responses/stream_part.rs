@@ -1,9 +1,7 @@
 //! What a stream's writer keeps of the parts and the message that go on.
 
-use super::parts_out::separate_in;
 use super::parts_out::{self, Called};
-use crate::json::write::{name, number};
-use crate::json::write_json_string;
+use crate::json::write::{self, number};
 
 pub(super) struct Message {
     pub(super) index: usize,
@@ -73,8 +71,7 @@ impl Kind {
 impl Open {
     /// Where an event belongs.
     pub(super) fn place(&self, out: &mut String) {
-        name(out, "item_id");
-        write_json_string(&self.id, out);
+        write::text(out, "item_id", &self.id);
         number(out, "output_index", self.index as u64);
         match self.kind {
             Kind::Text | Kind::Refusal => number(out, "content_index", self.content as u64),
@@ -94,8 +91,7 @@ pub(super) fn write_part(out: &mut String, open: &Open) {
 pub(super) fn joined(parts: &[(usize, String)]) -> String {
     let mut out = String::with_capacity(parts.iter().map(|(_, part)| part.len() + 1).sum());
     for (_, part) in parts {
-        separate_in(&mut out);
-        out.push_str(part);
+        write::value(&mut out, part);
     }
     out
 }

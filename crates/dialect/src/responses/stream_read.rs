@@ -1,7 +1,7 @@
 //! Reads a stream. Pieces are passed on as they come; what an event tells again as a whole is
 //! used only where its pieces never came.
 
-use super::answer::{self, owned};
+use super::answer;
 use super::error::read_error;
 use super::stream_pieces::{Known, PIECES, Piece, Slot};
 use super::{content, items};
@@ -10,7 +10,7 @@ use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
 use crate::payload::UpstreamErrorBody;
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, object, wrong_type};
 
 /// Reads a stream.
 #[derive(Default)]
@@ -29,13 +29,11 @@ impl ReadStream for StreamReader {
         root: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        if root.kind() != Kind::Object {
-            return Err(wrong_type("payload", "an object", root));
-        }
+        object(root, "payload")?;
         if self.ended {
             return Ok(());
         }
-        let kind = match root.get("type").filter(|kind| !kind.is_null()) {
+        let kind = match root.some("type") {
             Some(kind) => kind
                 .as_str()
                 .ok_or_else(|| wrong_type("type", "a string", kind))?,
@@ -59,7 +57,7 @@ impl ReadStream for StreamReader {
                 let annotation = root.get("annotation").filter(|a| a.kind() == Kind::Object);
                 if let Some(annotation) = annotation {
                     let at = self.text_part(root, PartKind::Text, out);
-                    let citation = owned(content::citation(annotation));
+                    let citation = content::citation(annotation).into_owned();
                     self.push(at, Delta::Citation(citation), out);
                 }
             }
@@ -124,22 +122,14 @@ impl StreamReader {
             open: true,
             told: None,
         });
-        out.push(StreamEvent::PartStart {
-            choice: 0,
-            part,
-            kind,
-        });
+        out.push(StreamEvent::begin(0, part, kind));
         self.parts.len() - 1
     }
 
     fn push(&mut self, at: usize, delta: Delta, out: &mut Vec<StreamEvent>) {
         if let Some(known) = self.parts.get_mut(at).filter(|known| known.open) {
             known.said |= matches!(delta, Delta::Text(_));
-            out.push(StreamEvent::PartDelta {
-                choice: 0,
-                part: known.part,
-                delta,
-            });
+            out.push(StreamEvent::delta(0, known.part, delta));
         }
     }
 
@@ -157,7 +147,7 @@ impl StreamReader {
         let Some(part) = root.get("part") else {
             return;
         };
-        let is = |kind: &str| part.get("type").is_some_and(|word| word.is_str(kind));
+        let is = |kind: &str| part.says("type", kind);
         let (kind, member) = match (is("output_text"), is("refusal")) {
             (true, _) => (PartKind::Text, "text"),
             (_, true) => (PartKind::Refusal, "refusal"),
@@ -165,7 +155,7 @@ impl StreamReader {
             _ => return,
         };
         let at = self.text_part(root, kind, out);
-        let said = part.get(member).and_then(Value::as_str).unwrap_or_default();
+        let said = part.text(member).unwrap_or_default();
         if !said.is_empty() {
             self.push(at, Delta::Text(said.into_owned()), out);
         }
@@ -179,7 +169,7 @@ impl StreamReader {
         whole: bool,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        let text = match root.get(member).filter(|text| !text.is_null()) {
+        let text = match root.some(member) {
             None => std::borrow::Cow::Borrowed(""),
             Some(text) => text
                 .as_str()
@@ -259,7 +249,7 @@ impl StreamReader {
             self.whole_item(index, item, out);
             return;
         }
-        let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| item.text(name).unwrap_or_default();
         let kind = text("type");
         let at = self.known(index, Slot::Item);
         match kind.as_ref() {
@@ -318,8 +308,7 @@ impl StreamReader {
             choices: vec![Choice {
                 parts,
                 finish: None,
-                logprobs: (!logprobs.is_empty())
-                    .then(|| format!("{{\"content\":[{logprobs}]}}").into()),
+                logprobs: answer::logprobs(&logprobs),
             }],
             ..ChatAnswer::default()
         };
@@ -331,11 +320,9 @@ impl StreamReader {
                     self.calls |= matches!(kind, PartKind::ToolCall { .. });
                     self.begin(index, Slot::Content(u64::from(part)), kind, out);
                 }
-                StreamEvent::PartDelta { part, delta, .. } => out.push(StreamEvent::PartDelta {
-                    choice: 0,
-                    part: first + part,
-                    delta,
-                }),
+                StreamEvent::PartDelta { part, delta, .. } => {
+                    out.push(StreamEvent::delta(0, first + part, delta))
+                }
                 _ => {}
             }
         }
@@ -349,10 +336,7 @@ impl StreamReader {
         });
         for known in ending {
             known.open = false;
-            out.push(StreamEvent::PartEnd {
-                choice: 0,
-                part: known.part,
-            });
+            out.push(StreamEvent::end(0, known.part));
         }
     }
 
@@ -367,26 +351,22 @@ impl StreamReader {
         if kind == "response.failed" {
             let error = read_error(root).unwrap_or_else(|| UpstreamErrorBody {
                 message: "the upstream's answer failed, and it does not say why".to_owned(),
-                kind: None,
-                param: None,
                 code: Some("server_error".to_owned()),
+                ..UpstreamErrorBody::default()
             });
             self.fail(error, out);
             return Ok(());
         }
         // Some servers tell an answer only here.
         if self.parts.is_empty() {
-            let output = response.get("output").into_iter().flat_map(Value::items);
+            let output = response.each("output");
             for (index, item) in (0..).zip(output) {
                 self.whole_item(index, item, out);
             }
         }
         for known in self.parts.iter_mut().filter(|known| known.open) {
             known.open = false;
-            out.push(StreamEvent::PartEnd {
-                choice: 0,
-                part: known.part,
-            });
+            out.push(StreamEvent::end(0, known.part));
         }
         let finish = answer::finish(response, self.calls).unwrap_or(match kind {
             "response.incomplete" => crate::exchange::Finish::Length,

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 
 use super::object::{self, Head, State};
-use super::parts_out::separate_in;
 use super::parts_out::{self, Called};
 use super::stream_part::{Kind, Message, Open, joined, write_part};
 use crate::canonical::Usage;
@@ -12,7 +11,7 @@ use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
 use crate::fit::split_namespace;
-use crate::json::write::{name, number, text};
+use crate::json::write::{self, name, number, text};
 use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream. Only the first choice is told: the format has no others.
@@ -48,26 +47,27 @@ impl StreamWriter {
         }
     }
 
-    /// An event's beginning.
-    fn event(&mut self, kind: &str, room: usize) -> String {
+    /// An event.
+    fn event(&mut self, kind: &str, room: usize, members: impl FnOnce(&mut String)) -> Bytes {
         let mut out = String::with_capacity(room);
-        out.push_str("{\"type\":\"");
-        out.push_str(kind);
-        out.push('"');
-        number(&mut out, "sequence_number", self.sequence);
+        write::typed(&mut out, kind, |out| {
+            number(out, "sequence_number", self.sequence);
+            members(out);
+        });
         self.sequence += 1;
-        out
+        out.into()
     }
 
     /// An event with the response object.
     fn response(&mut self, kind: &str, state: State<'_>, output: &str, out: &mut Vec<Bytes>) {
-        let mut event = self.event(kind, 1024 + output.len());
-        if let Some(head) = &self.head {
-            name(&mut event, "response");
-            object::write(&mut event, head, state, output, self.usage.as_ref());
-        }
-        event.push('}');
-        out.push(event.into());
+        let (head, usage) = (self.head.take(), self.usage);
+        out.push(self.event(kind, 1024 + output.len(), |event| {
+            if let Some(head) = &head {
+                name(event, "response");
+                object::write(event, head, state, output, usage.as_ref());
+            }
+        }));
+        self.head = head;
     }
 
     fn begin(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<Bytes>) {
@@ -94,12 +94,11 @@ impl StreamWriter {
         out: &mut Vec<Bytes>,
         item: impl FnOnce(&mut String),
     ) {
-        let mut event = self.event(kind, 256);
-        number(&mut event, "output_index", index as u64);
-        name(&mut event, "item");
-        item(&mut event);
-        event.push('}');
-        out.push(event.into());
+        out.push(self.event(kind, 256, |event| {
+            number(event, "output_index", index as u64);
+            name(event, "item");
+            item(event);
+        }));
     }
 
     fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
@@ -186,12 +185,11 @@ impl StreamWriter {
         out: &mut Vec<Bytes>,
         part: impl FnOnce(&mut String),
     ) {
-        let mut event = self.event(kind, 256 + open.said.len());
-        open.place(&mut event);
-        name(&mut event, "part");
-        part(&mut event);
-        event.push('}');
-        out.push(event.into());
+        out.push(self.event(kind, 256 + open.said.len(), |event| {
+            open.place(event);
+            name(event, "part");
+            part(event);
+        }));
     }
 
     fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
@@ -205,31 +203,29 @@ impl StreamWriter {
             Delta::Logprobs(items) => {
                 let inside = items.trim().trim_start_matches('[').trim_end_matches(']');
                 if matches!(open.kind, Kind::Text) && !inside.is_empty() {
-                    separate_in(&mut open.logprobs);
-                    open.logprobs.push_str(inside);
-                    let mut event = self.event("response.output_text.delta", 256 + items.len());
-                    open.place(&mut event);
-                    event.push_str(",\"delta\":\"\",\"logprobs\":[");
-                    event.push_str(inside);
-                    event.push_str("]}");
-                    out.push(event.into());
+                    write::value(&mut open.logprobs, inside);
+                    let kind = "response.output_text.delta";
+                    out.push(self.event(kind, 256 + items.len(), |event| {
+                        open.place(event);
+                        text(event, "delta", "");
+                        write::list(event, "logprobs", |event| event.push_str(inside));
+                    }));
                 }
             }
             Delta::Citation(citation) => {
                 let mut written = String::new();
-                if matches!(open.kind, Kind::Text) && parts_out::annotation(&mut written, citation)
-                {
+                if matches!(open.kind, Kind::Text) {
+                    parts_out::annotation(&mut written, citation);
+                }
+                if !written.is_empty() {
                     let kind = "response.output_text.annotation.added";
-                    let mut event = self.event(kind, 256 + written.len());
-                    open.place(&mut event);
-                    number(&mut event, "annotation_index", open.annotation_count);
-                    name(&mut event, "annotation");
-                    event.push_str(&written);
-                    event.push('}');
-                    out.push(event.into());
+                    out.push(self.event(kind, 256 + written.len(), |event| {
+                        open.place(event);
+                        number(event, "annotation_index", open.annotation_count);
+                        write::raw(event, "annotation", &written);
+                    }));
                     open.annotation_count += 1;
-                    separate_in(&mut open.annotations);
-                    open.annotations.push_str(&written);
+                    write::value(&mut open.annotations, &written);
                 }
             }
             Delta::Signature(piece) => open.signature.push_str(piece),
@@ -251,16 +247,16 @@ impl StreamWriter {
         let start = open.said.len();
         parts_out::escape(piece, &mut open.said);
         let (kind, _, _) = open.kind.events();
-        let mut event = self.event(kind, 192 + open.id.len() + open.said.len() - start);
-        open.place(&mut event);
-        event.push_str(",\"delta\":\"");
-        event.push_str(&open.said[start..]);
-        event.push('"');
-        if matches!(open.kind, Kind::Text) {
-            event.push_str(",\"logprobs\":[]");
-        }
-        event.push('}');
-        out.push(event.into());
+        let piece = &open.said[start..];
+        out.push(
+            self.event(kind, 192 + open.id.len() + piece.len(), |event| {
+                open.place(event);
+                write::escaped(event, "delta", piece);
+                if matches!(open.kind, Kind::Text) {
+                    write::list(event, "logprobs", |_| {});
+                }
+            }),
+        );
     }
 
     fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
@@ -278,25 +274,20 @@ impl StreamWriter {
         let (_, whole, member) = open.kind.events();
         let silent = matches!(open.kind, Kind::Reasoning) && open.said.is_empty();
         if !silent {
-            let mut event = self.event(whole, 192 + open.said.len() + open.logprobs.len());
-            open.place(&mut event);
-            name(&mut event, member);
-            event.push('"');
-            event.push_str(&open.said);
-            event.push('"');
-            match &open.kind {
-                Kind::Text => {
-                    event.push_str(",\"logprobs\":[");
-                    event.push_str(&open.logprobs);
-                    event.push(']');
+            let room = 192 + open.said.len() + open.logprobs.len();
+            out.push(self.event(whole, room, |event| {
+                open.place(event);
+                write::escaped(event, member, &open.said);
+                match &open.kind {
+                    Kind::Text => write::list(event, "logprobs", |event| {
+                        event.push_str(&open.logprobs);
+                    }),
+                    Kind::Call(called) => {
+                        text(event, "name", split_namespace(&called.name).1);
+                    }
+                    _ => {}
                 }
-                Kind::Call(called) => {
-                    text(&mut event, "name", split_namespace(&called.name).1);
-                }
-                _ => {}
-            }
-            event.push('}');
-            out.push(event.into());
+            }));
         }
         let mut item = String::with_capacity(192 + open.said.len());
         match &open.kind {

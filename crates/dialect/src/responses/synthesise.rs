@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::payload::index_of;
 use super::stretch::Stretch;
 use crate::canonical::Channel;
-use crate::json::write::{name, number};
-use crate::json::{Document, Value, write_json_string};
+use crate::json::write::{self, number};
+use crate::json::{Document, Value};
 use crate::payload::Payload;
 
 /// One event for each text. What belongs to a text that was told again as a whole has no event
@@ -38,35 +38,27 @@ fn event(root: Option<Value<'_>>, stretch: Stretch, channel: Channel, text: &str
         _ => ("response.output_text.delta", Some("content_index")),
     };
     let mut out = String::with_capacity(192 + text.len());
-    out.push_str("{\"type\":\"");
-    out.push_str(kind);
-    out.push('"');
     // The number of the event that it goes out with: a client sees the order by the stream.
     let sequence = root.map_or(0, |root| index_of(root, "sequence_number"));
-    number(&mut out, "sequence_number", sequence.into());
-    name(&mut out, "item_id");
     let id = root.and_then(|root| item_id(root, stretch.item));
-    write_json_string(&id.unwrap_or_default(), &mut out);
-    number(&mut out, "output_index", stretch.item.into());
-    if let Some(part) = part {
-        number(&mut out, part, stretch.part.into());
-    }
-    name(&mut out, "delta");
-    write_json_string(text, &mut out);
-    if channel == Channel::Content {
-        out.push_str(",\"logprobs\":[]");
-    }
-    out.push('}');
+    write::typed(&mut out, kind, |out| {
+        number(out, "sequence_number", sequence.into());
+        write::text(out, "item_id", &id.unwrap_or_default());
+        number(out, "output_index", stretch.item.into());
+        if let Some(part) = part {
+            number(out, part, stretch.part.into());
+        }
+        write::text(out, "delta", text);
+        if channel == Channel::Content {
+            write::list(out, "logprobs", |_| {});
+        }
+    });
     out.into()
 }
 
 /// The id of an item as far as the mould tells it.
 fn item_id(root: Value<'_>, item: u32) -> Option<String> {
-    let id = |of: Value<'_>| {
-        of.get("id")
-            .and_then(Value::as_str)
-            .map(|id| id.into_owned())
-    };
+    let id = |of: Value<'_>| of.text("id").map(|id| id.into_owned());
     if let Some(output) = root.get("response").and_then(|r| r.get("output")) {
         return output.items().nth(item as usize).and_then(id);
     }
@@ -75,9 +67,6 @@ fn item_id(root: Value<'_>, item: u32) -> Option<String> {
     }
     match root.get("item") {
         Some(item) => id(item),
-        None => root
-            .get("item_id")
-            .and_then(Value::as_str)
-            .map(|id| id.into_owned()),
+        None => root.text("item_id").map(|id| id.into_owned()),
     }
 }

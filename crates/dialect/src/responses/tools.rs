@@ -4,55 +4,31 @@
 use std::borrow::Cow;
 
 use crate::exchange::{Lost, Profile, Tool, ToolChoice};
-use crate::fields::{boolean, field, invalid, name_of, string};
+use crate::fields::{
+    boolean, field, invalid, missing, name_of, named, need, need_text, object, string,
+};
 use crate::json::write::{self, name, raw, text};
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
 
-/// Reads the list of tools that stands at `list`.
-pub(super) fn read<'d>(value: Value<'d>, list: &str) -> Result<Vec<Tool<'d>>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(list, "an array", value));
-    }
-    let mut tools = Vec::with_capacity(value.items().count());
-    for (position, tool) in value.items().enumerate() {
-        let path = |name: &str| format!("{list}[{position}]{name}");
-        tools.push(read_one(tool, &path)?);
-    }
-    Ok(tools)
-}
-
-fn read_one<'d>(tool: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'d>, RequestError> {
-    if tool.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(""), "an object", tool));
-    }
-    let kind = tool.get("type").ok_or_else(|| RequestError::Missing {
-        param: path(".type"),
-    })?;
-    let kind = string(kind, || path(".type"))?;
-    let mut read = Tool {
-        name: Cow::Borrowed(""),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        builtin: None,
-        extra: Vec::new(),
-    };
+pub(super) fn read<'d>(
+    tool: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Tool<'d>, RequestError> {
+    let at = |name: &str| format!("{}.{name}", path());
+    let kind = need_text(tool, "type", path)?;
+    let mut read = Tool::default();
     let ours = kind == "function" || kind == "custom";
-    for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
-            "name" => read.name = string(value, || path(".name"))?,
-            "description" => read.description = Some(string(value, || path(".description"))?),
+    for (name, value) in named(tool) {
+        match name.as_ref() {
+            "name" => read.name = string(value, || at("name"))?,
+            "description" => read.description = Some(string(value, || at("description"))?),
             "parameters" if kind == "function" => {
-                if value.kind() != Kind::Object {
-                    let at = path(".parameters");
-                    return Err(RequestError::wrong_type(at, "an object", value));
-                }
-                read.parameters = Some(Cow::Borrowed(value.raw()));
+                let parameters = object(value, || at("parameters"))?;
+                read.parameters = Some(Cow::Borrowed(parameters.raw()));
             }
             "strict" if kind == "function" => {
-                read.strict = Some(boolean(value, &path(".strict"))?);
+                read.strict = Some(boolean(value, &at("strict"))?);
             }
             "type" => {}
             "format" if kind == "custom" => {}
@@ -62,9 +38,7 @@ fn read_one<'d>(tool: Value<'d>, path: &dyn Fn(&str) -> String) -> Result<Tool<'
     }
     if read.name.is_empty() {
         if ours {
-            return Err(RequestError::Missing {
-                param: path(".name"),
-            });
+            return Err(missing(|| at("name")));
         }
         read.name.clone_from(&kind);
     }
@@ -91,26 +65,19 @@ pub(super) fn read_choice<'d>(value: Value<'d>) -> Result<Option<ToolChoice<'d>>
         let expected = "a string or an object";
         return Err(RequestError::wrong_type("tool_choice", expected, value));
     }
-    let kind = value.get("type").ok_or_else(|| RequestError::Missing {
-        param: "tool_choice.type".to_owned(),
-    })?;
+    let kind = need(value, "type", || "tool_choice".to_owned())?;
     if kind.is_str("function") || kind.is_str("custom") {
-        let name = value.get("name").ok_or_else(|| RequestError::Missing {
-            param: "tool_choice.name".to_owned(),
-        })?;
-        let name = string(name, || "tool_choice.name".to_owned())?;
+        let name = need_text(value, "name", || "tool_choice".to_owned())?;
         return Ok(Some(ToolChoice::Tool(name)));
     }
     if !kind.is_str("allowed_tools") {
         return Ok(None);
     }
-    let required = value
-        .get("mode")
-        .is_some_and(|mode| mode.is_str("required"));
+    let required = value.says("mode", "required");
     let mut names = Vec::new();
-    for tool in value.get("tools").into_iter().flat_map(Value::items) {
+    for tool in value.each("tools") {
         // A tool that is told by its type alone runs at OpenAI.
-        let Some(name) = tool.get("name").and_then(Value::as_str) else {
+        let Some(name) = tool.text("name") else {
             return Ok(None);
         };
         names.push(name);
@@ -137,12 +104,8 @@ fn write_one(
     match &tool.builtin {
         None => {}
         Some((kind, json)) if kind == "custom" => {
-            crate::json::write::item(out);
             if !write_custom(tool, json, out) {
                 lose("", "this custom tool's definition can't be read");
-                if out.ends_with(',') {
-                    out.pop();
-                }
             }
             return;
         }
@@ -151,38 +114,34 @@ fn write_one(
             return;
         }
     }
-    crate::json::write::item(out);
-    write::tagged(out, "function");
-    text(out, "name", &tool.name);
-    if let Some(description) = &tool.description {
-        text(out, "description", description);
-    }
-    raw(
-        out,
-        "parameters",
-        tool.parameters.as_deref().unwrap_or("null"),
-    );
-    // Absent means true here, while it means false everywhere else.
-    let strict = tool.strict.unwrap_or(false);
-    raw(out, "strict", if strict { "true" } else { "false" });
-    let openai = matches!(profile, Profile::OpenAi | Profile::Azure);
-    for extra in &tool.extra {
-        let known = matches!(
-            extra.name.as_str(),
-            "defer_loading" | "allowed_callers" | "output_schema" | "async"
+    let openai = profile.is_openai();
+    write::typed(out, "function", |out| {
+        text(out, "name", &tool.name);
+        write::text_if(out, "description", tool.description.as_deref());
+        raw(
+            out,
+            "parameters",
+            tool.parameters.as_deref().unwrap_or("null"),
         );
-        if known && openai {
-            raw(out, &extra.name, &extra.value);
-        } else {
-            let at = format!(".{}", extra.name);
-            lose(&at, "tools have no such field at this upstream");
+        // Absent means true here, while it means false everywhere else.
+        write::plain(out, "strict", tool.strict.unwrap_or(false));
+        for extra in &tool.extra {
+            let known = matches!(
+                extra.name.as_str(),
+                "defer_loading" | "allowed_callers" | "output_schema" | "async"
+            );
+            if known && openai {
+                raw(out, &extra.name, &extra.value);
+            } else {
+                let at = format!(".{}", extra.name);
+                lose(&at, "tools have no such field at this upstream");
+            }
         }
-    }
+    });
     if tool.cache.is_some() {
         let why = "this upstream caches prompts by itself";
         lose(".cache_control", why);
     }
-    out.push('}');
 }
 
 /// A custom tool, flat as here or wrapped as in chat completions.
@@ -198,31 +157,28 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
             .get("name")
             .is_some_and(|name| name.is_str(&tool.name))
     {
-        out.push_str(json);
+        write::value(out, json);
         return true;
     }
-    write::tagged(out, "custom");
-    text(out, "name", &tool.name);
     let description = tool.description.clone();
-    if let Some(description) =
-        description.or_else(|| declared.get("description").and_then(Value::as_str))
-    {
-        text(out, "description", &description);
-    }
-    if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
-        match format.get("grammar").filter(|_| is(format, "grammar")) {
-            Some(grammar) => {
-                name(out, "format");
-                write::tagged(out, "grammar");
-                for (key, value) in grammar.members() {
-                    raw(out, &name_of(key), value.raw());
+    let description = description.or_else(|| declared.get("description").and_then(Value::as_str));
+    write::typed(out, "custom", |out| {
+        text(out, "name", &tool.name);
+        write::text_if(out, "description", description);
+        if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
+            match format.get("grammar").filter(|_| is(format, "grammar")) {
+                Some(grammar) => {
+                    name(out, "format");
+                    write::typed(out, "grammar", |out| {
+                        for (key, value) in grammar.members() {
+                            raw(out, &name_of(key), value.raw());
+                        }
+                    });
                 }
-                out.push('}');
+                None => raw(out, "format", format.raw()),
             }
-            None => raw(out, "format", format.raw()),
         }
-    }
-    out.push('}');
+    });
     true
 }
 
@@ -233,22 +189,18 @@ fn is(value: Value<'_>, kind: &str) -> bool {
 /// Writes the choice's value.
 pub(super) fn write_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], out: &mut String) {
     match choice {
-        ToolChoice::Auto => out.push_str("\"auto\""),
-        ToolChoice::None => out.push_str("\"none\""),
-        ToolChoice::Required => out.push_str("\"required\""),
+        ToolChoice::Auto => write::string(out, "auto"),
+        ToolChoice::None => write::string(out, "none"),
+        ToolChoice::Required => write::string(out, "required"),
         ToolChoice::Tool(name) => write_named(name, tools, out),
-        ToolChoice::Allowed(names, required) => {
-            write::tagged(out, "allowed_tools");
-            let mode = if *required { "required" } else { "auto" };
-            text(out, "mode", mode);
-            name(out, "tools");
-            out.push('[');
-            for name in names {
-                crate::json::write::item(out);
-                write_named(name, tools, out);
-            }
-            out.push_str("]}");
-        }
+        ToolChoice::Allowed(names, required) => write::typed(out, "allowed_tools", |out| {
+            text(out, "mode", if *required { "required" } else { "auto" });
+            write::list(out, "tools", |out| {
+                for name in names {
+                    write_named(name, tools, out);
+                }
+            });
+        }),
     }
 }
 
@@ -256,10 +208,6 @@ fn write_named(wanted: &str, tools: &[Tool<'_>], out: &mut String) {
     let is_custom = tools
         .iter()
         .any(|tool| tool.name == wanted && tool.builtin.is_some());
-    out.push_str(match is_custom {
-        true => "{\"type\":\"custom\"",
-        false => "{\"type\":\"function\"",
-    });
-    text(out, "name", wanted);
-    out.push('}');
+    let kind = if is_custom { "custom" } else { "function" };
+    write::typed(out, kind, |out| text(out, "name", wanted));
 }

@@ -2,20 +2,19 @@
 
 use super::{tools, write_items};
 use crate::exchange::{
-    ChatRequest, Content, Effort, Inexpressible, Lost, OutputFormat, Profile, WriteOptions, Written,
+    ChatRequest, Content, Draft, Effort, Inexpressible, OutputFormat, Profile, WriteOptions,
+    Written,
 };
-use crate::json::write::{self, item, name, raw, text};
-use crate::json::write_json_string;
+use crate::json::write::{self, name, raw, text};
+use crate::openai;
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
     let mut writer = Writer {
-        out: String::with_capacity(2048),
-        lost: Vec::new(),
+        body: Draft::new(options, (), 2048),
         request,
-        options,
     };
     writer.conversation()?;
     writer.tools();
@@ -24,22 +23,12 @@ pub(crate) fn write_request(
     writer.reasoning();
     writer.labels();
     writer.extra();
-    for (name, json) in &options.set {
-        raw(&mut writer.out, name, json);
-    }
-    writer.out.push('}');
-    Ok(Written {
-        body: writer.out.into(),
-        lost: writer.lost,
-        back: Default::default(),
-    })
+    Ok(writer.body.finish())
 }
 
 struct Writer<'r, 'a> {
-    out: String,
-    lost: Vec<Lost>,
+    body: Draft<'r>,
     request: &'r ChatRequest<'a>,
-    options: &'r WriteOptions,
 }
 
 /// Fields of chat completions or of this format that mean the same in both.
@@ -67,74 +56,45 @@ const ENGINE: [&str; 10] = [
     "vllm_xargs",
 ];
 
-/// `input` where no message had anything to write.
-const NO_ITEMS: &str = "[]";
-
 impl Writer<'_, '_> {
-    /// Whether a member is ours to write: the configuration has not set it.
-    fn free(&self, name: &str) -> bool {
-        !self.options.set.iter().any(|(set, _)| set == name)
-    }
-
-    fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.lost.push(Lost::new(param, why));
-    }
-
-    fn number(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value.filter(|_| self.free(name)) {
-            raw(&mut self.out, name, &value.to_string());
-        }
-    }
-
-    fn text(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value.filter(|_| self.free(name)) {
-            text(&mut self.out, name, value);
-        }
-    }
-
     fn conversation(&mut self) -> Result<(), Inexpressible> {
-        self.out.push('{');
-        if self.free("model") {
-            text(&mut self.out, "model", &self.options.model);
-        }
+        let options = self.body.options;
+        self.body.text("model", Some(&options.model));
         let mut instructions = write_items::Messages::instructions(self.request);
-        if self.free("input") {
-            let mut input = self.input(usize::from(instructions.is_some()))?;
+        let mut input = None;
+        if self.body.is_free("input") {
+            let mut items = self.input(usize::from(instructions.is_some()))?;
             // What follows the system prompt may be lost whole, and an input needs an item.
-            if input == NO_ITEMS && instructions.take().is_some() {
-                input = self.input(0)?;
+            if items.is_empty() && instructions.take().is_some() {
+                items = self.input(0)?;
             }
-            if input == NO_ITEMS {
+            if items.is_empty() {
                 return Err(Inexpressible {
                     param: "messages".to_owned(),
                     why: "nothing is left of them that this upstream could take".to_owned(),
                 });
             }
-            if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
-                text(&mut self.out, "instructions", instructions);
-            }
-            raw(&mut self.out, "input", &input);
-        } else if let Some(instructions) = instructions.filter(|_| self.free("instructions")) {
-            text(&mut self.out, "instructions", instructions);
+            input = Some(items);
         }
-        if self.options.stream && self.free("stream") {
-            raw(&mut self.out, "stream", "true");
+        self.body.text("instructions", instructions);
+        if let Some(input) = input {
+            write::list(&mut self.body.out, "input", |out| out.push_str(&input));
         }
+        self.body.plain("stream", options.stream.then_some(true));
         // Absent would mean that the answer is kept at OpenAI, which no other format asks for.
-        if self.free("store") && !self.request.extra.iter().any(|extra| extra.name == "store") {
-            raw(&mut self.out, "store", "false");
-        }
+        let said = self.request.extra.iter().any(|extra| extra.name == "store");
+        self.body.plain("store", (!said).then_some(false));
         Ok(())
     }
 
-    /// The value of `input`, without the first `skip` messages. What the last try lost is forgotten.
+    /// The items of `input`, without the first `skip` messages. What the last try lost is forgotten.
     fn input(&mut self, skip: usize) -> Result<String, Inexpressible> {
         let mut input = String::with_capacity(1024);
-        self.lost.clear();
+        self.body.lost.clear();
         let mut messages = write_items::Messages {
             out: &mut input,
-            lost: &mut self.lost,
-            profile: self.options.profile,
+            lost: &mut self.body.lost,
+            profile: self.body.options.profile,
         };
         messages.input(self.request, skip)?;
         Ok(input)
@@ -142,50 +102,40 @@ impl Writer<'_, '_> {
 
     fn tools(&mut self) {
         let request = self.request;
-        if !request.tools.is_empty() && self.free("tools") {
-            name(&mut self.out, "tools");
-            self.out.push('[');
-            let profile = self.options.profile;
-            tools::write(&request.tools, profile, &mut self.out, &mut self.lost);
-            self.out.push(']');
+        let body = &mut self.body;
+        if !request.tools.is_empty() && body.is_free("tools") {
+            let profile = body.options.profile;
+            write::list(&mut body.out, "tools", |out| {
+                tools::write(&request.tools, profile, out, &mut body.lost);
+            });
         }
         if let Some(choice) = &request.tool_choice
-            && self.free("tool_choice")
+            && body.begin("tool_choice")
         {
-            name(&mut self.out, "tool_choice");
-            tools::write_choice(choice, &request.tools, &mut self.out);
+            tools::write_choice(choice, &request.tools, &mut body.out);
         }
-        self.number("parallel_tool_calls", request.parallel_tool_calls);
+        body.plain("parallel_tool_calls", request.parallel_tool_calls);
     }
 
     fn sampling(&mut self) {
         let sampling = &self.request.sampling;
-        self.number("max_output_tokens", sampling.max_tokens);
-        self.number("temperature", sampling.temperature);
-        self.number("top_p", sampling.top_p);
-        self.number("top_logprobs", sampling.top_logprobs);
+        let body = &mut self.body;
+        body.plain("max_output_tokens", sampling.max_tokens);
+        body.plain("temperature", sampling.temperature);
+        body.plain("top_p", sampling.top_p);
+        body.plain("top_logprobs", sampling.top_logprobs);
         if sampling.n.is_some_and(|n| n > 1) {
-            self.lose("n", "this upstream gives one answer");
+            body.lose("n", "this upstream gives one answer");
         }
-        if self.options.profile == Profile::Engine {
-            self.number("top_k", sampling.top_k);
-            self.number("min_p", sampling.min_p);
-            self.number("seed", sampling.seed);
-            self.number("frequency_penalty", sampling.frequency_penalty);
-            self.number("presence_penalty", sampling.presence_penalty);
-            if let Some(bias) = sampling.logit_bias.as_deref()
-                && self.free("logit_bias")
-            {
-                raw(&mut self.out, "logit_bias", bias);
-            }
-            if !sampling.stop.is_empty() && self.free("stop") {
-                name(&mut self.out, "stop");
-                self.out.push('[');
-                for sequence in &sampling.stop {
-                    item(&mut self.out);
-                    write_json_string(sequence, &mut self.out);
-                }
-                self.out.push(']');
+        if body.options.profile == Profile::Engine {
+            body.plain("top_k", sampling.top_k);
+            body.plain("min_p", sampling.min_p);
+            body.plain("seed", sampling.seed);
+            body.plain("frequency_penalty", sampling.frequency_penalty);
+            body.plain("presence_penalty", sampling.presence_penalty);
+            body.raw("logit_bias", sampling.logit_bias.as_deref());
+            if !sampling.stop.is_empty() && body.is_free("stop") {
+                write::texts(&mut body.out, "stop", &sampling.stop);
             }
             return;
         }
@@ -199,105 +149,86 @@ impl Writer<'_, '_> {
             ("stop", !sampling.stop.is_empty()),
         ];
         for (name, _) in absent.into_iter().filter(|(_, asked)| *asked) {
-            self.lose(name, "OpenAI's responses have no such field");
+            body.lose(name, "OpenAI's responses have no such field");
         }
     }
 
     /// `text`: the answer's form and its verbosity.
     fn form(&mut self) {
         let verbosity = self.request.extra.iter().find(|e| e.name == "verbosity");
-        if (self.request.output.is_none() && verbosity.is_none()) || !self.free("text") {
+        if !self.body.is_free("text") {
             return;
         }
-        let out = &mut self.out;
-        name(out, "text");
-        out.push('{');
-        if let Some(output) = &self.request.output {
-            name(out, "format");
-            write_output(output, out);
-        }
-        if let Some(verbosity) = verbosity {
-            raw(out, "verbosity", &verbosity.value);
-        }
-        out.push('}');
+        write::some_object(&mut self.body.out, "text", |out| {
+            if let Some(output) = &self.request.output {
+                name(out, "format");
+                write_output(output, out);
+            }
+            if let Some(verbosity) = verbosity {
+                raw(out, "verbosity", &verbosity.value);
+            }
+        });
     }
 
     fn reasoning(&mut self) {
-        let profile = self.options.profile;
-        let seals = matches!(profile, Profile::OpenAi | Profile::Azure);
+        let body = &mut self.body;
         if let Some(asked) = &self.request.reasoning
-            && self.free("reasoning")
+            && body.is_free("reasoning")
         {
             let effort = asked.effort.or(asked.budget.map(Effort::of_budget));
-            let summary = asked.summary.as_deref().and_then(summary);
-            if effort.is_some() || summary.is_some() {
-                name(&mut self.out, "reasoning");
-                self.out.push('{');
-                if let Some(effort) = effort {
-                    text(&mut self.out, "effort", effort.as_str());
-                }
-                if let Some(summary) = summary {
-                    text(&mut self.out, "summary", summary);
-                }
-                self.out.push('}');
-            }
+            write::some_object(&mut body.out, "reasoning", |out| {
+                write::text_if(out, "effort", effort.map(Effort::as_str));
+                write::text_if(out, "summary", asked.summary.as_deref().and_then(summary));
+            });
         }
-        if !self.free("include") {
+        if !body.is_free("include") {
             return;
         }
         // Models that don't reason refuse to be asked for it.
-        let seals = seals && (self.request.reasoning.is_some() || has_sealed(self.request));
-        let wanted = [
-            (
-                "message.output_text.logprobs",
-                self.request.sampling.logprobs,
-            ),
-            ("reasoning.encrypted_content", seals),
-        ];
-        if wanted.iter().any(|(_, asked)| *asked) {
-            name(&mut self.out, "include");
-            self.out.push('[');
-            for (what, _) in wanted.iter().filter(|(_, asked)| *asked) {
-                item(&mut self.out);
-                write_json_string(what, &mut self.out);
+        let seals = body.options.profile.is_openai()
+            && (self.request.reasoning.is_some() || has_sealed(self.request));
+        write::some_list(&mut body.out, "include", |out| {
+            if self.request.sampling.logprobs {
+                write::string(out, "message.output_text.logprobs");
             }
-            self.out.push(']');
-        }
+            if seals {
+                write::string(out, "reasoning.encrypted_content");
+            }
+        });
     }
 
     fn labels(&mut self) {
         let request = self.request;
-        if !request.metadata.is_empty() && self.free("metadata") {
-            name(&mut self.out, "metadata");
-            self.out.push('{');
-            for (label, value) in &request.metadata {
-                text(&mut self.out, label, value);
-            }
-            self.out.push('}');
+        let body = &mut self.body;
+        if body.is_free("metadata") {
+            write::some_object(&mut body.out, "metadata", |out| {
+                for (label, value) in &request.metadata {
+                    text(out, label, value);
+                }
+            });
         }
         // OpenAI is phasing the older name out; nobody else knows the newer one.
-        let user = match self.options.profile {
+        let user = match body.options.profile {
             Profile::OpenAi => "safety_identifier",
             _ => "user",
         };
-        self.text(user, request.user.as_deref());
-        self.text("service_tier", request.service_tier.as_deref());
-        self.text("prompt_cache_key", request.prompt_cache_key.as_deref());
+        body.text(user, request.user.as_deref());
+        body.text("service_tier", request.service_tier.as_deref());
+        body.text("prompt_cache_key", request.prompt_cache_key.as_deref());
     }
 
     fn extra(&mut self) {
-        let engine = self.options.profile == Profile::Engine;
+        let engine = self.body.options.profile == Profile::Engine;
         for extra in &self.request.extra {
             let name = extra.name.as_str();
             if name == "verbosity" {
                 continue;
             }
             if SHARED.contains(&name) || (engine && ENGINE.contains(&name)) {
-                if self.free(name) {
-                    raw(&mut self.out, name, &extra.value);
-                }
+                self.body.raw(name, Some(&extra.value));
             } else {
-                self.lose(name, "OpenAI's responses have no such field");
+                self.body
+                    .lose(name, "OpenAI's responses have no such field");
             }
         }
     }
@@ -327,24 +258,10 @@ fn has_sealed(request: &ChatRequest<'_>) -> bool {
 
 fn write_output(output: &OutputFormat<'_>, out: &mut String) {
     match output {
-        OutputFormat::Text => out.push_str("{\"type\":\"text\"}"),
-        OutputFormat::JsonObject => out.push_str("{\"type\":\"json_object\"}"),
-        OutputFormat::JsonSchema {
-            name,
-            description,
-            schema,
-            strict,
-        } => {
-            write::tagged(out, "json_schema");
-            text(out, "name", name);
-            if let Some(description) = description {
-                text(out, "description", description);
-            }
-            raw(out, "schema", schema);
-            if let Some(strict) = strict {
-                raw(out, "strict", if *strict { "true" } else { "false" });
-            }
-            out.push('}');
-        }
+        OutputFormat::Text => write::typed(out, "text", |_| {}),
+        OutputFormat::JsonObject => write::typed(out, "json_object", |_| {}),
+        OutputFormat::JsonSchema { .. } => write::typed(out, "json_schema", |out| {
+            openai::exchange::schema(output, out);
+        }),
     }
 }

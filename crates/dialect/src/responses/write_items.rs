@@ -8,14 +8,18 @@ use crate::exchange::{
     CacheMarker, ChatRequest, Content, Inexpressible, Lost, Message, Part, Profile, Role, Source,
     ToolCall, ToolResult,
 };
-use crate::json::write;
-use crate::json::write::{item, name, text, write_number};
-use crate::json::write_json_string;
+use crate::json::write::{self, Sink, name, text, write_number};
 
 pub(super) struct Messages<'o> {
     pub(super) out: &'o mut String,
     pub(super) lost: &'o mut Vec<Lost>,
     pub(super) profile: Profile,
+}
+
+impl Sink for Messages<'_> {
+    fn out(&mut self) -> &mut String {
+        self.out
+    }
 }
 
 impl Messages<'_> {
@@ -37,14 +41,13 @@ impl Messages<'_> {
         }
     }
 
-    /// The value of `input`, without the first `skip` messages.
+    /// The items of `input`, without the first `skip` messages.
     pub(super) fn input(
         &mut self,
         request: &ChatRequest<'_>,
         skip: usize,
     ) -> Result<(), Inexpressible> {
         let mut calls = HashMap::new();
-        self.out.push('[');
         for (position, message) in request.messages.iter().enumerate().skip(skip) {
             if message.name.is_some() {
                 self.lose(
@@ -58,7 +61,6 @@ impl Messages<'_> {
             }
             self.message(position, message, &mut calls)?;
         }
-        self.out.push(']');
         Ok(())
     }
 
@@ -121,79 +123,62 @@ impl Messages<'_> {
     fn item(&mut self, role: Role, parts: &[Part<'_>], path: &dyn Fn(usize) -> String) {
         let assistant = role == Role::Assistant;
         let start = self.out.len();
-        item(self.out);
-        write::tagged(self.out, "message");
-        text(
-            self.out,
-            "role",
-            match role {
+        let said = write::typed(self, "message", |this| {
+            let role = match role {
                 Role::System => "system",
                 Role::Developer => "developer",
                 Role::Assistant => "assistant",
                 Role::User | Role::Tool => "user",
-            },
-        );
-        if let [part] = parts
-            && let Content::Text {
-                text: said,
-                citations,
-            } = &part.content
-            && citations.is_empty()
-            && !self.marks(part.cache.as_ref())
-        {
-            text(self.out, "content", said);
-            self.out.push('}');
-            self.surroundings(part, &|| path(0));
-            return;
-        }
-        if assistant && self.wants_ids() {
-            self.id("msg", (start, 0));
-            text(self.out, "status", "completed");
-        }
-        name(self.out, "content");
-        self.out.push('[');
-        let before = self.out.len();
-        for (at, part) in parts.iter().enumerate() {
-            if assistant {
-                self.said(part, &|| path(at));
-            } else {
-                self.given(part, &|| path(at));
+            };
+            text(this.out, "role", role);
+            if let [part] = parts
+                && let Content::Text {
+                    text: said,
+                    citations,
+                } = &part.content
+                && citations.is_empty()
+                && !this.marks(part.cache.as_ref())
+            {
+                text(this.out, "content", said);
+                this.surroundings(part, &|| path(0));
+                return true;
             }
-        }
-        if self.out.len() == before {
+            if assistant && this.wants_ids() {
+                this.id("msg", (start, 0));
+                text(this.out, "status", "completed");
+            }
+            write::list(this, "content", |this| {
+                for (at, part) in parts.iter().enumerate() {
+                    if assistant {
+                        this.said(part, &|| path(at));
+                    } else {
+                        this.given(part, &|| path(at));
+                    }
+                }
+                !this.out.ends_with('[')
+            })
+        });
+        if !said {
             // Nothing of it could be said; what is lost is listed.
             self.out.truncate(start);
-            return;
         }
-        self.out.push_str("]}");
     }
 
     /// A part of what the assistant said.
     fn said(&mut self, part: &Part<'_>, path: &dyn Fn() -> String) {
         match &part.content {
             Content::Text { text, citations } => {
-                item(self.out);
-                let mut annotations = String::new();
-                for citation in citations {
-                    let before = annotations.len();
-                    if before > 0 {
-                        annotations.push(',');
-                    }
-                    if !parts_out::annotation(&mut annotations, citation) {
-                        annotations.truncate(before);
-                    }
-                }
-                write::tagged(self.out, "output_text");
-                write::text(self.out, "text", text);
-                self.out.push_str(",\"annotations\":[");
-                self.out.push_str(&annotations);
-                self.out.push_str("]}");
+                write::typed(self.out, "output_text", |out| {
+                    write::text(out, "text", text);
+                    write::list(out, "annotations", |out| {
+                        for citation in citations {
+                            parts_out::annotation(out, citation);
+                        }
+                    });
+                });
             }
             Content::Refusal(said) => {
-                item(self.out);
-                write::tagged(self.out, "refusal");
-                text(self.out, "refusal", said);
-                self.out.push('}');
+                write::typed(self.out, "refusal", |out| text(out, "refusal", said));
             }
             _ => {
                 self.lose(path(), "assistant messages are text only at this upstream");
@@ -206,84 +191,79 @@ impl Messages<'_> {
     /// A part of what others say, or of a tool's result.
     fn given(&mut self, part: &Part<'_>, path: &dyn Fn() -> String) {
         let start = self.out.len();
-        item(self.out);
-        match &part.content {
-            Content::Text { text: said, .. } => {
-                write::tagged(self.out, "input_text");
-                text(self.out, "text", said);
+        let written = write::braces(self, |this| {
+            match &part.content {
+                // Nobody but the assistant refuses; it is text here.
+                Content::Text { text: said, .. } | Content::Refusal(said) => {
+                    text(this.out, "type", "input_text");
+                    text(this.out, "text", said);
+                }
+                Content::Image(media) if !matches!(media.source, Source::Text(_)) => {
+                    this.image(media);
+                }
+                Content::File(media) => this.file(media),
+                Content::Audio(media) if this.hears(media) => this.audio(media),
+                _ => return false,
             }
-            // Nobody but the assistant refuses; it is text here.
-            Content::Refusal(said) => {
-                write::tagged(self.out, "input_text");
-                text(self.out, "text", said);
+            if let Some(cache) = part.cache.as_ref().filter(|cache| this.marks(Some(cache))) {
+                write::object(this.out, "prompt_cache_breakpoint", |out| {
+                    text(out, "mode", "explicit");
+                    text(out, "ttl", cache.ttl.as_deref().unwrap_or("30m"));
+                });
             }
-            Content::Image(media) if !matches!(media.source, Source::Text(_)) => self.image(media),
-            Content::File(media) => self.file(media),
-            Content::Audio(media) if self.hears(media) => self.audio(media),
-            _ => {
-                self.out.truncate(start);
-                self.lose(path(), "OpenAI's responses take no such part");
-                return;
-            }
+            true
+        });
+        if !written {
+            self.out.truncate(start);
+            self.lose(path(), "OpenAI's responses take no such part");
+            return;
         }
-        if let Some(ttl) = part
-            .cache
-            .as_ref()
-            .filter(|_| self.marks(part.cache.as_ref()))
-        {
-            name(self.out, "prompt_cache_breakpoint");
-            self.out.push_str("{\"mode\":\"explicit\"");
-            text(self.out, "ttl", ttl.ttl.as_deref().unwrap_or("30m"));
-            self.out.push('}');
-        }
-        self.out.push('}');
         self.surroundings(part, path);
     }
 
     fn call(&mut self, call: &ToolCall<'_>) {
-        item(self.out);
         let (kind, arguments) = match call.custom {
             true => ("custom_tool_call", "input"),
             false => ("function_call", "arguments"),
         };
-        self.out.push_str("{\"type\":\"");
-        self.out.push_str(kind);
-        self.out.push('"');
-        text(self.out, "call_id", &call.id);
-        text(self.out, "name", &call.name);
         let said = match call.arguments.is_empty() && !call.custom {
             true => "{}",
             false => &call.arguments,
         };
-        text(self.out, arguments, said);
-        self.out.push('}');
+        write::typed(self.out, kind, |out| {
+            text(out, "call_id", &call.id);
+            text(out, "name", &call.name);
+            text(out, arguments, said);
+        });
     }
 
     fn result(&mut self, result: &ToolResult<'_>, custom: bool, path: &dyn Fn() -> String) {
-        item(self.out);
-        self.out.push_str(match custom {
-            true => "{\"type\":\"custom_tool_call_output\"",
-            false => "{\"type\":\"function_call_output\"",
+        let kind = match custom {
+            true => "custom_tool_call_output",
+            false => "function_call_output",
+        };
+        write::typed(self, kind, |this| {
+            text(this.out, "call_id", &result.call_id);
+            let plain = match result.parts.as_slice() {
+                [part] => match &part.content {
+                    Content::Text { text, .. } => Some((text, part)),
+                    _ => None,
+                },
+                _ => None,
+            };
+            match (plain, result.parts.as_slice()) {
+                (_, []) => text(this.out, "output", ""),
+                (Some((said, part)), _) => {
+                    text(this.out, "output", said);
+                    this.surroundings(part, path);
+                }
+                (None, parts) => write::list(this, "output", |this| {
+                    for (at, part) in parts.iter().enumerate() {
+                        this.given(part, &|| format!("{}.content[{at}]", path()));
+                    }
+                }),
+            }
         });
-        text(self.out, "call_id", &result.call_id);
-        name(self.out, "output");
-        match result.parts.as_slice() {
-            [] => self.out.push_str("\"\""),
-            [part] if matches!(part.content, Content::Text { .. }) => {
-                if let Content::Text { text, .. } = &part.content {
-                    write_json_string(text, self.out);
-                }
-                self.surroundings(part, path);
-            }
-            parts => {
-                self.out.push('[');
-                for (at, part) in parts.iter().enumerate() {
-                    self.given(part, &|| format!("{}.content[{at}]", path()));
-                }
-                self.out.push(']');
-            }
-        }
-        self.out.push('}');
         if result.is_error {
             let why = "OpenAI's responses don't tell a tool's failure from its success";
             self.lose(path() + ".is_error", why);
@@ -310,37 +290,27 @@ impl Messages<'_> {
             self.lose(path() + ".reasoning", why);
             return;
         }
-        item(self.out);
-        write::tagged(self.out, "reasoning");
-        if self.wants_ids() {
-            self.id("rs", position);
-        }
-        name(self.out, "summary");
-        self.out.push('[');
-        if sealed && !said.is_empty() {
-            write::tagged(self.out, "summary_text");
-            text(self.out, "text", said);
-            self.out.push('}');
-        }
-        self.out.push(']');
-        if !sealed {
-            name(self.out, "content");
-            self.out.push_str("[{\"type\":\"reasoning_text\"");
-            text(self.out, "text", said);
-            self.out.push_str("}]");
-        }
-        match (signature, redacted) {
-            (Some(signature), _) => text(self.out, "encrypted_content", signature),
-            (None, Some(redacted)) => {
-                text(
-                    self.out,
-                    "encrypted_content",
-                    &format!("{REDACTED}{redacted}"),
-                );
+        let hidden = redacted
+            .as_ref()
+            .map(|redacted| format!("{REDACTED}{redacted}"));
+        let handed = signature.as_deref().or(hidden.as_deref());
+        write::typed(self, "reasoning", |this| {
+            if this.wants_ids() {
+                this.id("rs", position);
             }
-            (None, None) => {}
-        }
-        self.out.push('}');
+            let told = |kind: &str, out: &mut String| {
+                write::typed(out, kind, |out| text(out, "text", said));
+            };
+            write::list(this.out, "summary", |out| {
+                if sealed && !said.is_empty() {
+                    told("summary_text", out);
+                }
+            });
+            if !sealed {
+                write::list(this.out, "content", |out| told("reasoning_text", out));
+            }
+            write::text_if(this.out, "encrypted_content", handed);
+        });
     }
 
     pub(super) fn is_openai(&self) -> bool {
@@ -355,13 +325,13 @@ impl Messages<'_> {
 
     fn id(&mut self, prefix: &str, (first, second): (usize, usize)) {
         name(self.out, "id");
-        self.out.push('"');
-        self.out.push_str(prefix);
-        self.out.push('_');
-        write_number(self.out, first as u64);
-        self.out.push('_');
-        write_number(self.out, second as u64);
-        self.out.push('"');
+        write::quoted(self.out, |out| {
+            out.push_str(prefix);
+            for number in [first, second] {
+                out.push('_');
+                write_number(out, number as u64);
+            }
+        });
     }
 
     /// Whether a cache marker is written: one with a lifetime that only OpenAI has. All others

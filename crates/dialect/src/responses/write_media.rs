@@ -1,16 +1,16 @@
-//! Writes images, files and sounds as parts of `input`'s items. A part stays open: what else
-//! it has follows.
+//! Writes images, files and sounds as members of parts of `input`'s items.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::write_items::Messages;
+use crate::data_url::write_data_url;
 use crate::exchange::{Media, Source};
 use crate::json::write::{self, name, text};
 
 impl Messages<'_> {
     pub(super) fn image(&mut self, media: &Media<'_>) {
-        write::tagged(self.out, "input_image");
+        text(self.out, "type", "input_image");
         match &media.source {
             Source::Url(url) => text(self.out, "image_url", url),
             Source::Id(id) => text(self.out, "file_id", id),
@@ -26,7 +26,7 @@ impl Messages<'_> {
     }
 
     pub(super) fn file(&mut self, media: &Media<'_>) {
-        write::tagged(self.out, "input_file");
+        text(self.out, "type", "input_file");
         match &media.source {
             Source::Url(url) => text(self.out, "file_url", url),
             Source::Id(id) => text(self.out, "file_id", id),
@@ -76,26 +76,20 @@ impl Messages<'_> {
             "audio/x-wav" => "wav",
             other => other.strip_prefix("audio/").unwrap_or(other),
         };
-        self.out
-            .push_str("{\"type\":\"input_audio\",\"input_audio\":{");
-        text(self.out, "data", data);
-        text(self.out, "format", format);
-        self.out.push('}');
+        text(self.out, "type", "input_audio");
+        write::object(self.out, "input_audio", |out| {
+            text(out, "data", data);
+            text(out, "format", format);
+        });
     }
 
-    /// A `data:` URL as a JSON string. Base64 has nothing to escape.
+    /// A `data:` URL as the next value.
     fn data_url(&mut self, media_type: &str, data: &str) {
-        self.out.push_str("\"data:");
-        let plain = media_type
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        self.out.push_str(if plain {
-            media_type
-        } else {
-            "application/octet-stream"
-        });
-        self.out.push_str(";base64,");
-        self.out.push_str(data);
-        self.out.push('"');
+        let plain = media_type.bytes().all(|byte| byte.is_ascii_graphic());
+        let media_type = match plain {
+            true => media_type,
+            false => "application/octet-stream",
+        };
+        write_data_url(media_type, data, self.out);
     }
 }

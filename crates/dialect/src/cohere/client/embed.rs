@@ -4,24 +4,21 @@ use bytes::Bytes;
 
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
-use crate::fields::{invalid, name_of, string};
+use crate::fields::{invalid, named, object, string};
 use crate::json::write::{List, Object};
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Value, json_string};
 use crate::request::RequestError;
 
 pub(crate) fn embed(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
     let document = Document::parse(body)?;
     let root = document.root();
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root));
-    }
+    object(root, "body")?;
     let mut out = String::with_capacity(body.len() + 64);
     let mut object = Object::open(&mut out);
     let mut given = None;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         match name.as_ref() {
-            "model" => told.model = string(value, || "model".to_owned())?.into_owned(),
+            "model" => told.model = string(value, "model")?.into_owned(),
             "texts" => given = Some(texts(value, "texts")?),
             "inputs" => given = Some(inputs(value)?),
             "images" if value.items().next().is_some() => {
@@ -62,10 +59,10 @@ fn missing(name: &str) -> RequestError {
 fn inputs(value: Value<'_>) -> Result<Vec<String>, RequestError> {
     let mut texts = Vec::new();
     for (at, input) in value.items().enumerate() {
-        let content = input.get("content").into_iter().flat_map(Value::items);
+        let content = input.each("content");
         let mut joined = String::new();
         for part in content {
-            let text = part.get("text").and_then(Value::as_str);
+            let text = part.text("text");
             let path = format!("inputs[{at}].content");
             let text = text.ok_or_else(|| invalid(&path, "only texts are embedded here"))?;
             joined.push_str(&text);

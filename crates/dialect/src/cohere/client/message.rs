@@ -1,15 +1,13 @@
 //! Cohere's messages as OpenAI's. Its documents become text: OpenAI's form has no place for them.
 
-use crate::fields::{invalid, name_of, string};
+use crate::fields::{array, invalid, missing, named, object, string};
 use crate::json::write::{List, Object};
 use crate::json::{Kind, Value, json_string};
 use crate::request::RequestError;
 
 /// Documents beside the messages, each as text.
 pub(super) fn documents(list: Value<'_>) -> Result<Vec<String>, RequestError> {
-    if list.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("documents", "an array", list));
-    }
+    array(list, "documents")?;
     let documents = list.items().enumerate();
     documents
         .map(|(at, document)| text_of(document, &format!("documents[{at}]")))
@@ -19,7 +17,7 @@ pub(super) fn documents(list: Value<'_>) -> Result<Vec<String>, RequestError> {
 /// A document's text: it is a string, or has its content in `data`.
 fn text_of(document: Value<'_>, path: &str) -> Result<String, RequestError> {
     match document.kind() {
-        Kind::String => Ok(string(document, || path.to_owned())?.into_owned()),
+        Kind::String => Ok(string(document, path)?.into_owned()),
         Kind::Object => {
             let data = document.get("data").unwrap_or(document);
             Ok(match data.as_str() {
@@ -41,10 +39,8 @@ pub(super) fn write_messages(
     documents: &[String],
     out: &mut String,
 ) -> Result<(), RequestError> {
-    if messages.kind() != Kind::Array {
-        return Err(RequestError::wrong_type("messages", "an array", messages));
-    }
-    let is_users = |message: Value<'_>| message.get("role").is_some_and(|role| role.is_str("user"));
+    array(messages, "messages")?;
+    let is_users = |message: Value<'_>| message.says("role", "user");
     let last = messages.items().enumerate();
     let last = last
         .filter(|(_, message)| is_users(*message))
@@ -69,20 +65,16 @@ fn write_message(
     out: &mut String,
 ) -> Result<(), RequestError> {
     let path = |rest: &str| format!("messages[{at}]{rest}");
-    if message.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(""), "an object", message));
-    }
+    object(message, || path(""))?;
     let mut written = Object::open(out);
     let mut thought = String::new();
-    let content = message.get("content").filter(|content| !content.is_null());
+    let content = message.some("content");
     match content {
         Some(text) if text.kind() == Kind::String && documents.is_empty() => {
             written.raw("content", text.raw());
         }
         Some(said) => {
-            let spoken = message
-                .get("role")
-                .is_some_and(|role| role.is_str("assistant"));
+            let spoken = message.says("role", "assistant");
             let blocks = Blocks {
                 path: path(".content"),
                 spoken,
@@ -91,8 +83,8 @@ fn write_message(
         }
         None => written.raw("content", "null"),
     }
-    for (key, value) in message.members().filter(|(_, value)| !value.is_null()) {
-        match name_of(key).as_ref() {
+    for (name, value) in named(message) {
+        match name.as_ref() {
             "content" => {}
             "tool_plan" => thought.push_str(&string(value, || path(".tool_plan"))?),
             // What was cited stands in the text.
@@ -161,10 +153,8 @@ impl Blocks {
         list: &mut List<'_>,
     ) -> Result<(), RequestError> {
         let need = |name: &str| {
-            let value = block.get(name).filter(|value| !value.is_null());
-            value.ok_or_else(|| RequestError::Missing {
-                param: format!("{path}.{name}"),
-            })
+            let value = block.some(name);
+            value.ok_or_else(|| missing(|| format!("{path}.{name}")))
         };
         let kind = string(need("type")?, || format!("{path}.type"))?;
         match kind.as_ref() {

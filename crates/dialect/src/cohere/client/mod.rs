@@ -12,8 +12,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::contract::refusal::ErrorParts;
-use crate::json::json_string;
-use crate::json::write::Object;
+use crate::json::write::{self, Object};
 
 pub(crate) use answer::answer;
 pub(crate) use embed::{embed, embedded};
@@ -22,7 +21,9 @@ pub(crate) use stream::Events;
 
 /// The body of a refusal.
 pub(crate) fn error(error: &ErrorParts<'_>) -> Bytes {
-    format!("{{\"message\":{}}}", json_string(error.message)).into()
+    let mut out = String::new();
+    write::braces(&mut out, |out| write::text(out, "message", error.message));
+    out.into()
 }
 
 /// The event that ends a stream which fails.

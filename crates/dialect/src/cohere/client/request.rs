@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::message::{documents, write_messages};
 use crate::door::told::{Entered, Told};
-use crate::fields::{boolean, invalid, name_of, string};
+use crate::fields::{boolean, invalid, missing, named, object, string};
 use crate::json::write::Object;
 use crate::json::{Document, Kind, Value, json_string};
 use crate::request::RequestError;
@@ -30,17 +30,12 @@ const SERVICE: [&str; 3] = ["priority", "safety_mode", "citation_options"];
 pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
     let document = Document::parse(body)?;
     let root = document.root();
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root));
-    }
-    let missing = |name: &str| RequestError::Missing {
-        param: name.to_owned(),
-    };
+    object(root, "body")?;
     let model = root.get("model").ok_or_else(|| missing("model"))?;
-    told.model = string(model, || "model".to_owned())?.into_owned();
-    let messages = root.get("messages").filter(|list| !list.is_null());
+    told.model = string(model, "model")?.into_owned();
+    let messages = root.some("messages");
     let messages = messages.ok_or_else(|| missing("messages"))?;
-    let beside = root.get("documents").filter(|list| !list.is_null());
+    let beside = root.some("documents");
     let beside = beside.map(documents).transpose()?.unwrap_or_default();
 
     let mut out = String::with_capacity(body.len() + 256);
@@ -49,8 +44,7 @@ pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErro
         write_messages(messages, &beside, out)?;
     }
     let mut streams = false;
-    for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
-        let name = name_of(key);
+    for (name, value) in named(root) {
         match name.as_ref() {
             "messages" | "documents" => {}
             "stream" => streams = boolean(value, "stream")?,
@@ -84,7 +78,7 @@ fn write_member(name: &str, value: Value<'_>, object: &mut Object<'_>) {
 }
 
 fn tool_choice(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
-    let word = string(value, || "tool_choice".to_owned())?;
+    let word = string(value, "tool_choice")?;
     let word = match word.as_ref() {
         "REQUIRED" => "required",
         "NONE" => "none",
@@ -105,7 +99,7 @@ fn format(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError>
             "must be text or json_object",
         ));
     }
-    let some = |name: &str| value.get(name).filter(|value| !value.is_null());
+    let some = |name: &str| value.some(name);
     match some("json_schema").or_else(|| some("schema")) {
         None => object.raw("response_format", "{\"type\":\"json_object\"}"),
         Some(schema) => object.object("response_format", |format| {
@@ -120,9 +114,9 @@ fn format(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError>
 }
 
 fn thinking(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
-    let kind = value.get("type").and_then(Value::as_str);
+    let kind = value.text("type");
     match kind.as_deref() {
-        Some("enabled") => match value.get("token_budget").filter(|budget| !budget.is_null()) {
+        Some("enabled") => match value.some("token_budget") {
             Some(budget) => object.raw("thinking_token_budget", budget.raw()),
             None => object.text("reasoning_effort", "medium"),
         },

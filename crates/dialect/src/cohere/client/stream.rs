@@ -117,9 +117,7 @@ impl Events {
         }
         out.push(event("tool-call-delta", Some(self.calls - 1), |event| {
             inside(event, "tool_calls", |out| {
-                out.push_str("{\"function\":{");
-                write::text(out, "arguments", piece);
-                out.push_str("}}");
+                write::union(out, "function", |out| write::text(out, "arguments", piece));
             });
         }));
     }

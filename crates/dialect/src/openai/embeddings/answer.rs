@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::EmbeddingForm;
 use crate::contract::context::AnswerContext;
+use crate::contract::embedding::EmbeddingForm;
+use crate::json::write;
 use crate::json::{Document, Kind, Splice, Value, json_string, splice};
 use crate::openai::payload::{error_of, usage_of};
 use crate::payload::{Payload, PayloadError, wrong_type};
@@ -15,12 +16,12 @@ pub(super) fn read_payload(payload: &mut Payload, root: Value<'_>) -> Result<(),
     payload.error = error_of(root);
     payload.has_structure = true;
     let text = |name: &str| {
-        let value = root.get(name).and_then(Value::as_str);
+        let value = root.text(name);
         value.map(std::borrow::Cow::into_owned)
     };
     payload.id = text("id");
     payload.model = text("model");
-    if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+    if let Some(usage) = root.some("usage") {
         payload.usage = Some(usage_of(usage)?);
     }
     Ok(())
@@ -72,26 +73,31 @@ pub fn translate_embeddings_answer(
         }
     };
     let mut out = String::with_capacity(body.len() + 256);
-    out.push_str("{\"object\":\"list\",\"data\":[");
-    for (index, vector) in vectors.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        out.push_str(&format!(
-            "{{\"object\":\"embedding\",\"index\":{index},\"embedding\":"
-        ));
-        match base64 {
-            true => out.push_str(&encoded(vector)?),
-            false => out.push_str(array(vector)?.raw()),
-        }
-        out.push('}');
-    }
-    // Bedrock counts Cohere's tokens in a header only; 0 is then what the body says.
-    let tokens = tokens.unwrap_or_default();
-    out.push_str(&format!(
-        "],\"model\":{},\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}}}",
-        json_string(&context.model)
-    ));
+    write::braces(&mut out, |out| {
+        write::text(out, "object", "list");
+        write::list(out, "data", |out| {
+            for (index, vector) in (0..).zip(vectors) {
+                write::braces(out, |out| {
+                    write::text(out, "object", "embedding");
+                    write::number(out, "index", index);
+                    match base64 {
+                        true => write::text(out, "embedding", &encoded(vector)?),
+                        false => write::raw(out, "embedding", array(vector)?.raw()),
+                    }
+                    Ok::<_, PayloadError>(())
+                })?;
+            }
+            Ok::<_, PayloadError>(())
+        })?;
+        write::text(out, "model", &context.model);
+        // Bedrock counts Cohere's tokens in a header only; 0 is then what the body says.
+        let tokens = tokens.unwrap_or_default();
+        write::object(out, "usage", |out| {
+            write::number(out, "prompt_tokens", tokens);
+            write::number(out, "total_tokens", tokens);
+        });
+        Ok::<_, PayloadError>(())
+    })?;
     Ok(out.into())
 }
 
@@ -107,10 +113,13 @@ pub(super) fn bedrock_form(body: &Bytes) -> Result<EmbeddingForm, PayloadError> 
 /// OpenAI's own form: numbers become base64 where the server knows no base64.
 fn in_place(body: &Bytes, root: Value<'_>, base64: bool) -> Result<Bytes, PayloadError> {
     let mut splices = Vec::new();
-    let data = root.get("data").into_iter().flat_map(Value::items);
+    let data = root.each("data");
     for embedding in data.filter_map(|item| item.get("embedding")) {
         if base64 && embedding.kind() == Kind::Array {
-            splices.push(Splice::new(embedding.span(), encoded(embedding)?));
+            splices.push(Splice::new(
+                embedding.span(),
+                json_string(&encoded(embedding)?),
+            ));
         }
     }
     Ok(splice(body, splices))
@@ -126,11 +135,7 @@ fn encoded(vector: Value<'_>) -> Result<String, PayloadError> {
         let float = float.ok_or_else(|| wrong_type("embedding", "numbers", number))?;
         bytes.extend_from_slice(&float.to_le_bytes());
     }
-    let mut out = String::with_capacity(2 + bytes.len() * 4 / 3 + 4);
-    out.push('"');
-    STANDARD.encode_string(&bytes, &mut out);
-    out.push('"');
-    Ok(out)
+    Ok(STANDARD.encode(&bytes))
 }
 
 fn array(value: Value<'_>) -> Result<Value<'_>, PayloadError> {

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::EmbeddingForm;
 use crate::body::BodyChange;
+use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::TranslateError;
-use crate::exchange::{Inexpressible, Lost, Profile, WriteOptions, Written};
+use crate::exchange::{Draft, Inexpressible, Lost, Profile, WriteOptions, Written};
 use crate::fields::{canonical, integer, invalid, name_of, string};
 use crate::json::write;
-use crate::json::{Document, Kind, Shape, Value, json_string, write_json_string};
+use crate::json::{Document, Kind, Shape, Value, json_string};
 use crate::request::{Request, RequestError};
 
 /// An embeddings request in the form of an upstream.
@@ -114,7 +114,7 @@ pub(super) fn write(
             },
         }
     }
-    let mut members = match form {
+    let members = match form {
         EmbeddingForm::Gemini => vec![("requests", gemini(&texts, &fields, &options.model))],
         EmbeddingForm::Titan => {
             let text = texts.first().map(|text| json_string(text));
@@ -124,30 +124,12 @@ pub(super) fn write(
         }
         _ => cohere(form, &texts, fields, &options.model),
     };
-    members.retain(|(name, _)| !options.set.iter().any(|(set, _)| set == name));
-    let set = options
-        .set
-        .iter()
-        .map(|(name, value)| (name.as_str(), value));
-    let members = members
-        .iter()
-        .map(|(name, value)| (*name, value))
-        .chain(set);
-    let mut body = String::from("{");
-    for (name, value) in members {
-        if body.len() > 1 {
-            body.push(',');
-        }
-        write_json_string(name, &mut body);
-        body.push(':');
-        body.push_str(value);
+    let mut body = Draft::new(options, (), 256);
+    for (name, value) in &members {
+        body.raw(name, Some(value));
     }
-    body.push('}');
-    Ok(Written {
-        body: body.into(),
-        lost,
-        back: Default::default(),
-    })
+    body.lost = lost;
+    Ok(body.finish())
 }
 
 fn inexpressible(param: &str, why: String) -> TranslateError {
@@ -161,7 +143,7 @@ fn inexpressible(param: &str, why: String) -> TranslateError {
 /// The client's own body. Mistral has its own name for `dimensions` and knows no `user`.
 fn pass_on(request: &Request, root: Value<'_>, options: &WriteOptions) -> Written {
     let mistral = options.profile == Profile::Mistral;
-    let dimensions = root.get("dimensions").filter(|value| !value.is_null());
+    let dimensions = root.some("dimensions");
     let mut set: Vec<(&str, &str)> = Vec::new();
     if let Some(dimensions) = dimensions.filter(|_| mistral) {
         set.push(("output_dimension", dimensions.raw()));
@@ -194,7 +176,7 @@ fn pass_on(request: &Request, root: Value<'_>, options: &WriteOptions) -> Writte
 }
 
 fn texts(root: Value<'_>) -> Result<Vec<Cow<'_, str>>, TranslateError> {
-    let input = root.get("input").filter(|input| !input.is_null());
+    let input = root.some("input");
     let input = input.ok_or_else(|| {
         let why = "this upstream embeds texts, not conversations";
         inexpressible("messages", why.to_owned())
@@ -224,21 +206,19 @@ fn cohere(
     if form == EmbeddingForm::Cohere {
         members.push(("model", json_string(model)));
     }
-    let mut list = String::from("[");
-    for text in texts {
-        if list.len() > 1 {
-            list.push(',');
+    let mut list = String::new();
+    write::brackets(&mut list, |out| {
+        for text in texts {
+            write::string(out, text);
         }
-        write_json_string(text, &mut list);
-    }
-    list.push(']');
+    });
     members.push(("texts", list));
     if !fields.iter().any(|(name, _)| *name == "input_type") {
         // It must be told, and OpenAI's clients have no word for it: most texts that are
         // embedded are the ones to be found.
-        members.push(("input_type", "\"search_document\"".to_owned()));
+        members.push(("input_type", json_string("search_document")));
     }
-    members.push(("embedding_types", "[\"float\"]".to_owned()));
+    members.push(("embedding_types", r#"["float"]"#.to_owned()));
     members.append(&mut fields);
     members
 }
@@ -248,24 +228,21 @@ fn gemini(texts: &[Cow<'_, str>], fields: &[(&'static str, String)], model: &str
         true => json_string(model),
         false => json_string(&format!("models/{model}")),
     };
-    let mut out = String::from("[");
-    for text in texts {
-        if out.len() > 1 {
-            out.push(',');
+    let mut out = String::new();
+    write::brackets(&mut out, |out| {
+        for text in texts {
+            write::braces(out, |out| {
+                write::raw(out, "model", &model);
+                write::object(out, "content", |out| {
+                    write::list(out, "parts", |out| {
+                        write::braces(out, |out| write::text(out, "text", text));
+                    });
+                });
+                for (name, value) in fields {
+                    write::raw(out, name, value);
+                }
+            });
         }
-        out.push('{');
-        write::raw(&mut out, "model", &model);
-        out.push_str(",\"content\":{\"parts\":[{");
-        write::text(&mut out, "text", text);
-        out.push_str("}]}");
-        for (name, value) in fields {
-            out.push(',');
-            write_json_string(name, &mut out);
-            out.push(':');
-            out.push_str(value);
-        }
-        out.push('}');
-    }
-    out.push(']');
+    });
     out
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::calls::Fragment;
 use super::members::{named, some, text};
 use super::reasoning;
-use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, PartKind, ToolCall};
+use crate::exchange::{
+    ChatAnswer, Choice, Citation, Content, Finish, Part, PartKind, ToolCall, logprobs_of,
+};
 use crate::json::{Kind, Value};
 use crate::openai::payload::usage_of;
 use crate::payload::{PayloadError, wrong_type};
@@ -83,10 +85,7 @@ fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
     Ok(Choice {
         parts,
         finish: finish(choice)?,
-        logprobs: logprobs(choice).map(|items| {
-            let all = format!("{{\"content\":{},\"refusal\":null}}", items.raw());
-            Cow::Owned(all)
-        }),
+        logprobs: logprobs(choice).map(|items| Cow::Owned(logprobs_of(items.raw()))),
     })
 }
 

@@ -1,15 +1,13 @@
 //! Writes a whole chat completion.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 
+use super::object::joined;
 use super::reasoning;
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, ToolCall};
 use crate::json::write;
-use crate::json::write_json_string;
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
     let mut out = head(
@@ -19,24 +17,24 @@ pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> 
         "chat.completion",
         context,
     );
-    out.push_str(",\"choices\":[");
-    for (index, choice) in answer.choices.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+    write::list(&mut out, "choices", |out| {
+        for (index, choice) in (0..).zip(&answer.choices) {
+            write::braces(out, |out| {
+                write::number(out, "index", index);
+                write::object(out, "message", |out| message(choice, out));
+                write::raw(
+                    out,
+                    "logprobs",
+                    choice.logprobs.as_deref().unwrap_or("null"),
+                );
+                write_finish(choice.finish.as_ref(), out);
+            });
         }
-        let _ = write!(out, "{{\"index\":{index},\"message\":");
-        message(choice, &mut out);
-        out.push_str(",\"logprobs\":");
-        out.push_str(choice.logprobs.as_deref().unwrap_or("null"));
-        out.push(',');
-        write_finish(choice.finish.as_ref(), &mut out);
-        out.push('}');
-    }
-    out.push(']');
+    });
     if let Some(counted) = &answer.usage {
         usage(counted, &mut out);
     }
-    out.push('}');
+    write::close(&mut out);
     out.into()
 }
 
@@ -50,20 +48,21 @@ pub(super) fn head(
     context: &AnswerContext,
 ) -> String {
     let mut out = String::with_capacity(192);
-    out.push_str("{\"id\":");
+    write::open(&mut out);
     if id.is_empty() {
-        out.push_str("\"chatcmpl-");
-        out.extend(context.id.chars().filter(char::is_ascii_alphanumeric));
-        out.push('"');
+        write::name(&mut out, "id");
+        write::quoted(&mut out, |out| {
+            out.push_str("chatcmpl-");
+            out.extend(context.id.chars().filter(char::is_ascii_alphanumeric));
+        });
     } else {
-        write_json_string(id, &mut out);
+        write::text(&mut out, "id", id);
     }
-    let created = created.unwrap_or(context.created);
-    let _ = write!(out, ",\"object\":\"{object}\",\"created\":{created}");
-    let model = if model.is_empty() {
-        &context.model
-    } else {
-        model
+    write::text(&mut out, "object", object);
+    write::number(&mut out, "created", created.unwrap_or(context.created));
+    let model = match model.is_empty() {
+        true => &context.model,
+        false => model,
     };
     write::text(&mut out, "model", model);
     out
@@ -71,142 +70,120 @@ pub(super) fn head(
 
 fn message(choice: &Choice<'_>, out: &mut String) {
     let parts = || choice.parts.iter().map(|part| &part.content);
-    out.push_str("{\"role\":\"assistant\",\"content\":");
-    let mut texts = parts().filter_map(|content| match content {
+    write::text(out, "role", "assistant");
+    let texts = parts().filter_map(|content| match content {
         Content::Text { text, .. } => Some(text.as_ref()),
         _ => None,
     });
     let silent =
         |content: &Content<'_>| matches!(content, Content::ToolCall(_) | Content::Refusal(_));
-    match (texts.next(), texts.next()) {
-        (None, _) if parts().any(silent) => out.push_str("null"),
-        (None, _) => out.push_str("\"\""),
-        (Some(only), None) => write_json_string(only, out),
-        (Some(first), Some(second)) => {
-            let all: String = [first, second].into_iter().chain(texts).collect();
-            write_json_string(&all, out);
-        }
+    if texts.clone().next().is_none() && parts().any(silent) {
+        write::raw(out, "content", "null");
+    } else {
+        write::text(out, "content", &joined(texts));
     }
     let refusals = parts().filter_map(|content| match content {
         Content::Refusal(text) => Some(text.as_ref()),
         _ => None,
     });
-    let refused: String = refusals.collect();
-    match refused.is_empty() {
-        true => out.push_str(",\"refusal\":null"),
-        false => write::text(out, "refusal", &refused),
-    }
+    let refused = Some(joined(refusals)).filter(|refused| !refused.is_empty());
+    write::text_or_null(out, "refusal", refused);
     reasoning::write(&choice.parts, true, out);
     annotations(choice, out);
-    let mut separator = ",\"tool_calls\":[";
-    for content in parts() {
-        if let Content::ToolCall(call) = content {
-            out.push_str(separator);
-            separator = ",";
-            out.push('{');
-            write_call(&call.id, &call.name, call, out);
-            out.push('}');
+    write::some_list(out, "tool_calls", |out| {
+        for content in parts() {
+            if let Content::ToolCall(call) = content {
+                write_call(&call.id, call, out);
+            }
         }
-    }
-    if separator == "," {
-        out.push(']');
-    }
-    out.push('}');
+    });
 }
 
-fn write_call(id: &str, name: &str, call: &ToolCall<'_>, out: &mut String) {
-    call_head(id, name, call.custom, out);
-    write_json_string(&call.arguments, out);
-    out.push('}');
+/// A call under an id.
+pub(super) fn write_call(id: &str, call: &ToolCall<'_>, out: &mut String) {
+    write::braces(out, |out| {
+        call_head(id, &call.name, call.custom, &call.arguments, out);
+    });
 }
 
-/// A call up to its arguments, whose value and one bracket are still to come.
-pub(super) fn call_head(id: &str, name: &str, custom: bool, out: &mut String) {
-    out.push_str("\"id\":");
-    write_json_string(id, out);
-    let (kind, arguments) = match custom {
+/// The members of a call.
+pub(super) fn call_head(id: &str, name: &str, custom: bool, said: &str, out: &mut String) {
+    write::text(out, "id", id);
+    let (kind, arguments) = called(custom);
+    write::text(out, "type", kind);
+    write::object(out, kind, |out| {
+        write::text(out, "name", name);
+        write::text(out, arguments, said);
+    });
+}
+
+/// What is called, and the name of what it is given.
+pub(super) fn called(custom: bool) -> (&'static str, &'static str) {
+    match custom {
         true => ("custom", "input"),
         false => ("function", "arguments"),
-    };
-    for piece in [",\"type\":\"", kind, "\",\"", kind, "\":{\"name\":"] {
-        out.push_str(piece);
     }
-    write_json_string(name, out);
-    out.push_str(",\"");
-    out.push_str(arguments);
-    out.push_str("\":");
 }
 
 /// The citations whose source has a URL: OpenAI knows no others.
 fn annotations(choice: &Choice<'_>, out: &mut String) {
-    let mut separator = ",\"annotations\":[";
-    let mut begin = 0;
-    for part in &choice.parts {
-        let Content::Text { text, citations } = &part.content else {
-            continue;
-        };
-        let end = begin + text.chars().count() as u64;
-        for citation in citations.iter().filter(|citation| citation.url.is_some()) {
-            out.push_str(separator);
-            separator = ",";
-            annotation(citation, (begin, end), out);
+    write::some_list(out, "annotations", |out| {
+        let mut begin = 0;
+        for part in &choice.parts {
+            let Content::Text { text, citations } = &part.content else {
+                continue;
+            };
+            let end = begin + text.chars().count() as u64;
+            for citation in citations.iter().filter(|citation| citation.url.is_some()) {
+                annotation(citation, (begin, end), out);
+            }
+            begin = end;
         }
-        begin = end;
-    }
-    if separator == "," {
-        out.push(']');
-    }
+    });
 }
 
 /// One citation. Where it does not say which stretch of the answer rests on it, it is the text
 /// it came with: `around`, in characters.
 pub(super) fn annotation(citation: &Citation<'_>, around: (u64, u64), out: &mut String) {
     let (begin, end) = citation.range.unwrap_or(around);
-    let _ = write!(
-        out,
-        "{{\"type\":\"url_citation\",\"url_citation\":{{\"start_index\":{begin},\"end_index\":{end}"
-    );
-    write::text(out, "title", citation.title.as_deref().unwrap_or_default());
-    write::text(out, "url", citation.url.as_deref().unwrap_or_default());
-    out.push_str("}}");
+    write::wrapped(out, "url_citation", |out| {
+        write::number(out, "start_index", begin);
+        write::number(out, "end_index", end);
+        write::text(out, "title", citation.title.as_deref().unwrap_or_default());
+        write::text(out, "url", citation.url.as_deref().unwrap_or_default());
+    });
 }
 
 /// `finish_reason`, and vLLM's `stop_reason` where a stop sequence is told.
 pub(super) fn write_finish(finish: Option<&Finish>, out: &mut String) {
-    out.push_str("\"finish_reason\":");
-    let reason = match finish {
-        None => {
-            out.push_str("null");
-            return;
-        }
-        Some(Finish::Stop | Finish::StopSequence(_)) => "stop",
-        Some(Finish::Length) => "length",
-        Some(Finish::ToolCalls) => "tool_calls",
-        Some(Finish::Refused) => "content_filter",
-        Some(Finish::Other(reason)) => reason,
-    };
-    write_json_string(reason, out);
+    let reason = finish.map(|finish| match finish {
+        Finish::Stop | Finish::StopSequence(_) => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::Refused => "content_filter",
+        Finish::Other(reason) => reason,
+    });
+    write::text_or_null(out, "finish_reason", reason);
     if let Some(Finish::StopSequence(Some(stop))) = finish {
         write::text(out, "stop_reason", stop);
     }
 }
 
-/// `usage`, with a comma ahead.
+/// The member `usage`.
 pub(super) fn usage(usage: &Usage, out: &mut String) {
-    let _ = write!(
-        out,
-        ",\"usage\":{{\"prompt_tokens\":{},\"completion_tokens\":{},\"total_tokens\":{},\"prompt_tokens_details\":{{\"cached_tokens\":{}",
-        usage.input,
-        usage.output,
-        usage.input.saturating_add(usage.output),
-        usage.cached_input
-    );
-    if usage.cache_write > 0 {
-        let _ = write!(out, ",\"cache_write_tokens\":{}", usage.cache_write);
-    }
-    let _ = write!(
-        out,
-        "}},\"completion_tokens_details\":{{\"reasoning_tokens\":{}}}}}",
-        usage.reasoning
-    );
+    write::object(out, "usage", |out| {
+        write::number(out, "prompt_tokens", usage.input);
+        write::number(out, "completion_tokens", usage.output);
+        let total = usage.input.saturating_add(usage.output);
+        write::number(out, "total_tokens", total);
+        write::object(out, "prompt_tokens_details", |out| {
+            write::number(out, "cached_tokens", usage.cached_input);
+            if usage.cache_write > 0 {
+                write::number(out, "cache_write_tokens", usage.cache_write);
+            }
+        });
+        write::object(out, "completion_tokens_details", |out| {
+            write::number(out, "reasoning_tokens", usage.reasoning);
+        });
+    });
 }

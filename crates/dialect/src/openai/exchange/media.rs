@@ -20,20 +20,6 @@ pub(super) fn read_url<'d>(url: Cow<'d, str>) -> Option<(Source<'d>, Cow<'d, str
     Some((Source::Base64(data), media_type))
 }
 
-/// Appends a `data:` URL as a JSON string. Neither part has anything to escape but what a
-/// client made up, which is refused here.
-pub(super) fn write_data_url(media_type: &str, data: &str, out: &mut String) {
-    out.push_str("\"data:");
-    out.extend(
-        media_type
-            .chars()
-            .filter(|c| !matches!(c, '"' | '\\' | ',') && !c.is_control()),
-    );
-    out.push_str(";base64,");
-    out.push_str(data);
-    out.push('"');
-}
-
 /// OpenAI's names of audio formats (`wav`, `mp3` for prompts) and the media types they stand
 /// for; the first of a name is written, the others are read too.
 const AUDIO: [(&str, &str); 13] = [

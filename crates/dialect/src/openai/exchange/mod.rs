@@ -32,3 +32,4 @@ pub(crate) use read::read_request;
 pub(crate) use stream_read::StreamReader;
 pub(crate) use stream_write::StreamWriter;
 pub(crate) use write::write_request;
+pub(crate) use write_tools::schema;

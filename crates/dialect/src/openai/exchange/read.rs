@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::members::{named, some};
 use super::read_message::Messages;
 use super::read_tools;
-use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Sampling};
-use crate::fields::{boolean, canonical, field, integer, invalid, number, string};
+use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
+use crate::fields::{
+    boolean, by_name, canonical, field, integer, invalid, missing, named, object, string,
+};
+use crate::grammar::drawn::AT_LEAST_0;
 use crate::json::{Kind, Shape, Value};
+use crate::openai::grammar::DRAWN;
 use crate::request::RequestError;
-
-const COUNT: &str = "must be a whole number of at least 0";
 
 /// What these fields say when they are left out: saying it is saying nothing.
 const DEFAULTS: [(&str, &str); 9] = [
@@ -26,9 +27,7 @@ const DEFAULTS: [(&str, &str); 9] = [
 ];
 
 pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
-    if root.kind() != Kind::Object {
-        return Err(RequestError::wrong_type("body", "an object", root));
-    }
+    object(root, "body")?;
     let mut reader = Reader::default();
     for (name, value) in named(root) {
         reader.member(&name, value)?;
@@ -45,10 +44,8 @@ struct Reader<'d> {
 impl<'d> Reader<'d> {
     fn finish(mut self, root: Value<'d>) -> Result<ChatRequest<'d>, RequestError> {
         for name in ["model", "messages"] {
-            if some(root, name).is_none() {
-                return Err(RequestError::Missing {
-                    param: name.to_owned(),
-                });
+            if root.some(name).is_none() {
+                return Err(missing(name));
             }
         }
         let request = &mut self.request;
@@ -58,16 +55,14 @@ impl<'d> Reader<'d> {
         if asked || self.reasoning.adaptive {
             request.reasoning = Some(self.reasoning);
         }
-        request
-            .extra
-            .sort_by(|left, right| left.name.cmp(&right.name));
+        by_name(&mut request.extra);
         Ok(self.request)
     }
 
     fn member(&mut self, name: &str, value: Value<'d>) -> Result<(), RequestError> {
         let request = &mut self.request;
         match name {
-            "model" => request.model = string(value, || name.to_owned())?,
+            "model" => request.model = string(value, name)?,
             "messages" => request.messages = Messages::default().read(value)?,
             "tools" => request.tools = read_tools::tools(value)?,
             "functions" if request.tools.is_empty() => {
@@ -91,25 +86,25 @@ impl<'d> Reader<'d> {
                 None => self.other(name, value),
             },
             "user" if request.user.is_none() => {
-                request.user = Some(string(value, || name.to_owned())?);
+                request.user = Some(string(value, name)?);
             }
-            "user" => self.differing_user(string(value, || name.to_owned())?),
+            "user" => self.differing_user(string(value, name)?),
             "safety_identifier" => {
-                let known = request.user.replace(string(value, || name.to_owned())?);
+                let known = request.user.replace(string(value, name)?);
                 known.into_iter().for_each(|user| self.differing_user(user));
             }
             "service_tier" => {
-                let tier = string(value, || name.to_owned())?;
+                let tier = string(value, name)?;
                 request.service_tier = Some(tier).filter(|tier| tier != "auto");
             }
             "prompt_cache_key" => {
-                request.prompt_cache_key = Some(string(value, || name.to_owned())?);
+                request.prompt_cache_key = Some(string(value, name)?);
             }
             "metadata" => self.metadata(value),
             "reasoning_effort" | "reasoning" | "chat_template_kwargs" | "thinking_token_budget" => {
                 self.reasoning(name, value)?
             }
-            _ if sampling(&mut request.sampling, name, value)? => {}
+            _ if DRAWN.read(&mut request.sampling, name, value)? => {}
             _ => self.other(name, value),
         }
         Ok(())
@@ -127,10 +122,10 @@ impl<'d> Reader<'d> {
 
     fn differing_user(&mut self, user: Cow<'d, str>) {
         if self.request.user.as_ref() != Some(&user) {
-            self.request.extra.push(crate::canonical::Field {
-                name: "user".to_owned(),
-                value: crate::json::json_string(&user),
-            });
+            self.request.extra.push(crate::canonical::Field::new(
+                "user",
+                crate::json::json_string(&user),
+            ));
         }
     }
 
@@ -180,7 +175,7 @@ impl<'d> Reader<'d> {
                 reasoning.effort = Some(effort(name, value)?);
             }
             ("thinking_token_budget", _) => {
-                reasoning.budget = Some(integer(value, name, COUNT)?);
+                reasoning.budget = Some(integer(value, name, AT_LEAST_0)?);
             }
             // OpenRouter's object.
             ("reasoning", Kind::Object) => {
@@ -188,7 +183,7 @@ impl<'d> Reader<'d> {
                     let path = format!("reasoning.{member}");
                     match member.as_ref() {
                         "effort" => reasoning.effort = Some(effort(&path, value)?),
-                        "max_tokens" => reasoning.budget = Some(integer(value, &path, COUNT)?),
+                        "max_tokens" => reasoning.budget = Some(integer(value, &path, AT_LEAST_0)?),
                         "enabled" => switch(reasoning, boolean(value, &path)?),
                         _ => self.request.extra.push(field(&path, value)),
                     }
@@ -203,10 +198,9 @@ impl<'d> Reader<'d> {
                     }
                 }
                 if rest {
-                    self.request.extra.push(crate::canonical::Field {
-                        name: name.to_owned(),
-                        value: without_switches(value),
-                    });
+                    self.request
+                        .extra
+                        .push(crate::canonical::Field::new(name, without_switches(value)));
                 }
             }
             _ => self.other(name, value),
@@ -244,7 +238,7 @@ fn without_switches(kwargs: Value<'_>) -> String {
 }
 
 fn effort(path: &str, value: Value<'_>) -> Result<Effort, RequestError> {
-    let word = string(value, || path.to_owned())?;
+    let word = string(value, path)?;
     Effort::parse(&word).ok_or_else(|| {
         invalid(
             path,
@@ -258,51 +252,4 @@ fn only_member<'d>(object: Value<'d>, name: &str) -> Option<Value<'d>> {
     let mut members = named(object);
     let (only, value) = members.next()?;
     (only == name && members.next().is_none()).then_some(value)
-}
-
-/// Reads what decides how tokens are drawn; false for any other field.
-fn sampling<'d>(
-    sampling: &mut Sampling<'d>,
-    name: &str,
-    value: Value<'d>,
-) -> Result<bool, RequestError> {
-    match name {
-        "temperature" => sampling.temperature = Some(number(value, name)?),
-        "top_p" => sampling.top_p = Some(number(value, name)?),
-        "min_p" => sampling.min_p = Some(number(value, name)?),
-        "top_k" => {
-            // To vLLM and kin 0 and -1 are all tokens.
-            let top_k: i64 = integer(value, name, "must be a whole number")?;
-            sampling.top_k = u64::try_from(top_k).ok().filter(|top_k| *top_k > 0);
-        }
-        "n" => sampling.n = Some(integer(value, name, COUNT)?),
-        "max_completion_tokens" => sampling.max_tokens = Some(integer(value, name, COUNT)?),
-        // OpenAI's newer name wins, whichever comes first.
-        "max_tokens" => {
-            let cap = integer(value, name, COUNT)?;
-            sampling.max_tokens.get_or_insert(cap);
-        }
-        "seed" | "random_seed" => {
-            sampling.seed = Some(integer(value, name, "must be a 64-bit signed integer")?);
-        }
-        "stop" => match value.kind() {
-            Kind::Array => {
-                for (position, stop) in value.items().enumerate() {
-                    sampling
-                        .stop
-                        .push(string(stop, || format!("stop[{position}]"))?);
-                }
-            }
-            _ => sampling.stop.push(value.as_str().ok_or_else(|| {
-                RequestError::wrong_type(name, "a string or an array of strings", value)
-            })?),
-        },
-        "frequency_penalty" => sampling.frequency_penalty = Some(number(value, name)?),
-        "presence_penalty" => sampling.presence_penalty = Some(number(value, name)?),
-        "logprobs" => sampling.logprobs = boolean(value, name)?,
-        "top_logprobs" => sampling.top_logprobs = Some(integer(value, name, COUNT)?),
-        "logit_bias" => sampling.logit_bias = Some(value.raw().into()),
-        _ => return Ok(false),
-    }
-    Ok(true)
 }

@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use super::members::{named, some, text};
 use super::read_part::{marker, part};
-use super::read_tools::{need, need_str};
 use super::reasoning;
 use crate::exchange::{Content, Media, Message, Part, Role, Source, ToolCall, ToolResult};
-use crate::fields::{field, invalid, string};
+use crate::fields::{array, field, invalid, list_into, named, need, need_text, said, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -27,9 +25,7 @@ pub(super) struct Messages<'d> {
 
 impl<'d> Messages<'d> {
     pub(super) fn read(mut self, value: Value<'d>) -> Result<Vec<Message<'d>>, RequestError> {
-        if value.kind() != Kind::Array {
-            return Err(RequestError::wrong_type("messages", "an array", value));
-        }
+        array(value, "messages")?;
         let mut messages = Vec::with_capacity(value.items().count());
         for (position, message) in value.items().enumerate() {
             messages.push(self.message(position, message)?);
@@ -61,12 +57,7 @@ impl<'d> Messages<'d> {
                 ));
             }
         };
-        let mut message = Message {
-            role,
-            name: None,
-            parts: Vec::with_capacity(found.parts),
-            extra: Vec::new(),
-        };
+        let mut message = Message::new(role, Vec::with_capacity(found.parts));
         if role == Role::Assistant && found.has_more {
             reasoning::read(value, &mut message.parts);
         }
@@ -106,7 +97,7 @@ impl<'d> Messages<'d> {
                 message.parts.push(Part::new(Content::Refusal(said)));
             }
             ("audio", Role::Assistant) => {
-                let id = need_str(value, "id", at)?;
+                let id = need_text(value, "id", at)?;
                 message.parts.push(Part::new(Content::Audio(Media {
                     source: Source::Id(id),
                     media_type: Cow::Borrowed(""),
@@ -137,11 +128,9 @@ impl<'d> Messages<'d> {
         path: &dyn Fn() -> String,
         message: &mut Message<'d>,
     ) -> Result<(), RequestError> {
-        if value.kind() != Kind::Array {
-            return Err(RequestError::wrong_type(path(), "an array", value));
-        }
+        array(value, path)?;
         for (position, call) in value.items().enumerate() {
-            let id = match text(call, "id").filter(|id| !id.is_empty()) {
+            let id = match said(call, "id").filter(|id| !id.is_empty()) {
                 Some(id) => id,
                 None => {
                     let id: Cow<'d, str> = format!("call_{}", self.made).into();
@@ -177,7 +166,7 @@ impl<'d> Messages<'d> {
                 None => (format!("call_{position}").into(), told),
             }
         } else {
-            let mut id = need_str(value, "tool_call_id", path)?;
+            let mut id = need_text(value, "tool_call_id", path)?;
             // Where calls have no id, results come in their order.
             if id.is_empty()
                 && let Some(open) = self.open.pop_front()
@@ -249,11 +238,7 @@ fn content_parts<'d>(
                 .filter(|text| !text.is_empty())
                 .map(Part::text),
         ),
-        Kind::Array => {
-            for (position, item) in value.items().enumerate() {
-                parts.push(part(item, &|| format!("{}[{position}]", path()))?);
-            }
-        }
+        Kind::Array => list_into(parts, value, path, part)?,
         _ => {
             let expected = "a string or an array of parts";
             return Err(RequestError::wrong_type(path(), expected, value));
@@ -267,7 +252,7 @@ fn tool_call<'d>(
     id: Cow<'d, str>,
     path: &dyn Fn() -> String,
 ) -> Result<Part<'d>, RequestError> {
-    let kind = match some(value, "type") {
+    let kind = match value.some("type") {
         Some(kind) => string(kind, || path() + ".type")?,
         None => Cow::Borrowed("function"),
     };
@@ -300,8 +285,8 @@ fn function<'d>(
     id: Cow<'d, str>,
     path: &dyn Fn() -> String,
 ) -> Result<(ToolCall<'d>, Vec<crate::canonical::Field>), RequestError> {
-    let name = need_str(value, "name", path)?;
-    let arguments = match some(value, "arguments") {
+    let name = need_text(value, "name", path)?;
+    let arguments = match value.some("arguments") {
         // Mistral takes them as an object too.
         Some(object) if object.kind() == Kind::Object => Cow::Borrowed(object.raw()),
         Some(text) => string(text, || path() + ".arguments")?,
@@ -333,8 +318,8 @@ fn custom<'d>(
 ) -> Result<ToolCall<'d>, RequestError> {
     Ok(ToolCall {
         id,
-        name: need_str(value, "name", path)?,
-        arguments: need_str(value, "input", path)?,
+        name: need_text(value, "name", path)?,
+        arguments: need_text(value, "input", path)?,
         custom: true,
     })
 }

@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 
 use super::media::{BAD_BASE64, BAD_DATA_URL, read_url, type_of_format};
-use super::members::{named, text};
-use super::read_tools::{need, need_str};
 use super::reasoning;
 use crate::data_url::is_base64;
 use crate::exchange::{CacheMarker, Content, Media, Part, Source};
-use crate::fields::{field, invalid, string};
+use crate::fields::{field, invalid, named, need, need_text, said, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -16,7 +14,7 @@ use crate::request::RequestError;
 /// `prompt_cache_breakpoint`.
 pub(super) fn marker<'d>(value: Value<'d>) -> CacheMarker<'d> {
     CacheMarker {
-        ttl: text(value, "ttl"),
+        ttl: said(value, "ttl"),
     }
 }
 
@@ -24,7 +22,7 @@ pub(super) fn part<'d>(
     value: Value<'d>,
     path: &dyn Fn() -> String,
 ) -> Result<Part<'d>, RequestError> {
-    let kind = need_str(value, "type", path)?;
+    let kind = need_text(value, "type", path)?;
     let (content, known) = content(kind, value, path)?;
     let mut part = Part::new(content);
     if let Content::Opaque { .. } = part.content {
@@ -54,12 +52,12 @@ fn content<'d>(
     };
     Ok(match kind.as_ref() {
         "text" => {
-            let text = need_str(value, "text", path)?;
+            let text = need_text(value, "text", path)?;
             let citations = Vec::new();
             (Content::Text { text, citations }, &["text"])
         }
         "refusal" => (
-            Content::Refusal(need_str(value, "refusal", path)?),
+            Content::Refusal(need_text(value, "refusal", path)?),
             &["refusal"],
         ),
         "image_url" => (Content::Image(url("image_url")?), &["image_url"]),
@@ -68,7 +66,7 @@ fn content<'d>(
         // Mistral's documents.
         "document_url" => {
             let mut media = url("document_url")?;
-            media.name = text(value, "document_name");
+            media.name = said(value, "document_name");
             (Content::File(media), &["document_url", "document_name"])
         }
         "input_audio" => {
@@ -78,7 +76,7 @@ fn content<'d>(
                 &["input_audio"],
             )
         }
-        "file" => match text(value, "file_id") {
+        "file" => match said(value, "file_id") {
             // Mistral's files.
             Some(id) => (Content::File(media(Source::Id(id))), &["file_id"]),
             None => {
@@ -109,14 +107,14 @@ fn media(source: Source<'_>) -> Media<'_> {
 fn media_url<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d>, RequestError> {
     let url = match value.kind() {
         Kind::String => value.as_str().unwrap_or_default(),
-        _ => need_str(value, "url", path)?,
+        _ => need_text(value, "url", path)?,
     };
     let (source, media_type) = read_url(url).ok_or_else(|| invalid(&path(), BAD_DATA_URL))?;
     Ok(Media {
         source,
         media_type,
         name: None,
-        detail: text(value, "detail"),
+        detail: said(value, "detail"),
     })
 }
 
@@ -131,8 +129,8 @@ fn input_audio<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<
         }
         return Ok(media(base64(text, path)?));
     }
-    let data = need_str(value, "data", path)?;
-    let format = need_str(value, "format", path)?;
+    let data = need_text(value, "data", path)?;
+    let format = need_text(value, "format", path)?;
     Ok(Media {
         media_type: type_of_format(format),
         ..media(base64(data, &|| path() + ".data")?)
@@ -149,8 +147,8 @@ fn base64<'d>(data: Cow<'d, str>, path: &dyn Fn() -> String) -> Result<Source<'d
 
 /// `{"file_data", "file_id", "filename"}`.
 fn file<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d>, RequestError> {
-    let name = text(value, "filename");
-    if let Some(id) = text(value, "file_id") {
+    let name = said(value, "filename");
+    if let Some(id) = said(value, "file_id") {
         return Ok(Media {
             name,
             ..media(Source::Id(id))

@@ -2,62 +2,23 @@
 
 use std::borrow::Cow;
 
-use super::members::{named, some};
 use super::read_part::marker;
 use crate::exchange::{OutputFormat, Tool, ToolChoice};
-use crate::fields::{boolean, field, invalid, string};
+use crate::fields::{boolean, field, invalid, list, named, need, need_text, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
-/// A member that has to be there.
-pub(super) fn need<'d>(
-    object: Value<'d>,
-    name: &str,
-    path: impl Fn() -> String,
-) -> Result<Value<'d>, RequestError> {
-    if object.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(path(), "an object", object));
-    }
-    some(object, name).ok_or_else(|| RequestError::Missing {
-        param: format!("{}.{name}", path()),
-    })
-}
-
-/// A string member that has to be there.
-pub(super) fn need_str<'d>(
-    object: Value<'d>,
-    name: &str,
-    path: impl Fn() -> String,
-) -> Result<Cow<'d, str>, RequestError> {
-    string(need(object, name, &path)?, || format!("{}.{name}", path()))
-}
-
-fn list<'d, T>(
-    value: Value<'d>,
-    name: &str,
-    read: impl Fn(Value<'d>, &dyn Fn() -> String) -> Result<T, RequestError>,
-) -> Result<Vec<T>, RequestError> {
-    if value.kind() != Kind::Array {
-        return Err(RequestError::wrong_type(name, "an array", value));
-    }
-    let mut out = Vec::with_capacity(value.items().count());
-    for (position, item) in value.items().enumerate() {
-        out.push(read(item, &|| format!("{name}[{position}]"))?);
-    }
-    Ok(out)
-}
-
 pub(super) fn tools<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
-    list(value, "tools", tool)
+    list(value, || "tools".to_owned(), tool)
 }
 
 /// The older `functions`.
 pub(super) fn functions<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
-    list(value, "functions", function)
+    list(value, || "functions".to_owned(), function)
 }
 
 fn tool<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
-    let kind = match some(value, "type") {
+    let kind = match value.some("type") {
         Some(kind) => string(kind, || path() + ".type")?,
         None => Cow::Borrowed("function"),
     };
@@ -82,31 +43,22 @@ fn builtin<'d>(
     path: &dyn Fn() -> String,
 ) -> Result<Tool<'d>, RequestError> {
     let mut tool = Tool {
-        name: Cow::Borrowed(""),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: some(value, "cache_control").map(marker),
+        cache: value.some("cache_control").map(marker),
         builtin: Some((kind.clone(), value.raw().into())),
-        extra: Vec::new(),
+        ..Tool::default()
     };
     if kind == "custom" {
         let custom = need(value, "custom", path)?;
-        tool.name = need_str(custom, "name", || path() + ".custom")?;
-        tool.description = super::members::text(custom, "description");
+        tool.name = need_text(custom, "name", || path() + ".custom")?;
+        tool.description = crate::fields::said(custom, "description");
     }
     Ok(tool)
 }
 
 fn function<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
     let mut tool = Tool {
-        name: need_str(value, "name", path)?,
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        builtin: None,
-        extra: Vec::new(),
+        name: need_text(value, "name", path)?,
+        ..Tool::default()
     };
     for (name, value) in named(value) {
         let at = || format!("{}.{name}", path());
@@ -140,21 +92,25 @@ pub(super) fn tool_choice<'d>(value: Value<'d>) -> Result<ToolChoice<'d>, Reques
             }
         });
     }
-    let kind = match some(value, "type") {
+    let kind = match value.some("type") {
         Some(kind) => string(kind, || path() + ".type")?,
         None => Cow::Borrowed("function"),
     };
     match kind.as_ref() {
         "function" | "custom" => {
             let called = need(value, &kind, path)?;
-            need_str(called, "name", || format!("{NAME}.{kind}")).map(ToolChoice::Tool)
+            need_text(called, "name", || format!("{NAME}.{kind}")).map(ToolChoice::Tool)
         }
         "allowed_tools" => {
             let allowed = need(value, "allowed_tools", path)?;
             let path = || "tool_choice.allowed_tools".to_owned();
-            let required = need_str(allowed, "mode", path)? == "required";
+            let required = need_text(allowed, "mode", path)? == "required";
             let tools = need(allowed, "tools", path)?;
-            let names = list(tools, "tool_choice.allowed_tools.tools", allowed_name)?;
+            let names = list(
+                tools,
+                || "tool_choice.allowed_tools.tools".to_owned(),
+                allowed_name,
+            )?;
             Ok(ToolChoice::Allowed(names, required))
         }
         _ => Err(invalid(
@@ -168,8 +124,8 @@ fn allowed_name<'d>(
     value: Value<'d>,
     path: &dyn Fn() -> String,
 ) -> Result<Cow<'d, str>, RequestError> {
-    let kind = need_str(value, "type", path)?;
-    need_str(need(value, &kind, path)?, "name", || {
+    let kind = need_text(value, "type", path)?;
+    need_text(need(value, &kind, path)?, "name", || {
         format!("{}.{kind}", path())
     })
 }
@@ -181,7 +137,7 @@ pub(super) fn function_call<'d>(value: Value<'d>) -> Result<ToolChoice<'d>, Requ
         Some("auto") => Ok(ToolChoice::Auto),
         Some("none") => Ok(ToolChoice::None),
         Some(_) => Err(invalid(NAME, "must be 'auto', 'none' or name a function")),
-        None => need_str(value, "name", || NAME.to_owned()).map(ToolChoice::Tool),
+        None => need_text(value, "name", || NAME.to_owned()).map(ToolChoice::Tool),
     }
 }
 
@@ -190,7 +146,7 @@ pub(super) fn response_format<'d>(
     value: Value<'d>,
 ) -> Result<Option<OutputFormat<'d>>, RequestError> {
     let path = || "response_format".to_owned();
-    let kind = need_str(value, "type", path)?;
+    let kind = need_text(value, "type", path)?;
     Ok(match kind.as_ref() {
         "text" => Some(OutputFormat::Text),
         "json_object" => Some(OutputFormat::JsonObject),
@@ -202,10 +158,10 @@ pub(super) fn response_format<'d>(
                 let param = path() + ".schema";
                 return Err(RequestError::wrong_type(param, "a JSON schema", schema));
             }
-            let strict = some(asked, "strict");
+            let strict = asked.some("strict");
             Some(OutputFormat::JsonSchema {
-                name: need_str(asked, "name", path)?,
-                description: super::members::text(asked, "description"),
+                name: need_text(asked, "name", path)?,
+                description: crate::fields::said(asked, "description"),
                 schema: schema.raw().into(),
                 strict: strict
                     .map(|strict| boolean(strict, &(path() + ".strict")))

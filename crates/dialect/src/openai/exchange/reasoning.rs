@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use super::members::{named, some, text};
+use super::object::joined;
 use crate::exchange::{Content, Part};
 use crate::json::write;
-use crate::json::{Kind, Value, write_json_string};
+use crate::json::{Kind, Value};
 
 /// The names of a message's members that are read here.
 pub(super) const MEMBERS: [&str; 4] = [
@@ -108,40 +109,31 @@ pub(super) fn of<'p>(
     })
 }
 
-/// Appends the members that tell reasoning parts, each with a comma ahead: the text, and the
-/// blocks where there is more to them than text.
+/// Appends the members that tell reasoning parts: the text, and the blocks where there is more to
+/// them than text.
 pub(super) fn write(parts: &[Part<'_>], with_blocks: bool, out: &mut String) {
-    if of(parts).any(|(text, ..)| !text.is_empty()) {
-        out.push_str(",\"reasoning_content\":");
-        let mut texts = of(parts).map(|(text, ..)| text);
-        match (texts.next(), texts.next()) {
-            (Some(only), None) => write_json_string(only, out),
-            _ => {
-                let all: String = of(parts).map(|(text, ..)| text).collect();
-                write_json_string(&all, out);
-            }
-        }
-    }
+    write_text("reasoning_content", parts, out);
     let more = of(parts).any(|(_, signature, redacted)| signature.is_some() || redacted.is_some());
-    if !with_blocks || !more {
-        return;
+    if with_blocks && more {
+        write::list(out, "thinking_blocks", |out| {
+            for (text, signature, redacted) in of(parts) {
+                write_block(text, signature, redacted, out);
+            }
+        });
     }
-    let mut separator = ",\"thinking_blocks\":[";
-    for (text, signature, redacted) in of(parts) {
-        out.push_str(separator);
-        separator = ",";
-        write_block(text, signature, redacted, out);
+}
+
+fn write_text(name: &str, parts: &[Part<'_>], out: &mut String) {
+    let text = joined(of(parts).map(|(text, ..)| text));
+    if !text.is_empty() {
+        write::text(out, name, &text);
     }
-    out.push(']');
 }
 
 /// Appends the text once more as `reasoning`: vLLM has dropped the older name, and others know
 /// only that one.
 pub(super) fn write_again(parts: &[Part<'_>], out: &mut String) {
-    let text: String = of(parts).map(|(text, ..)| text).collect();
-    if !text.is_empty() {
-        write::text(out, "reasoning", &text);
-    }
+    write_text("reasoning", parts, out);
 }
 
 /// One of LiteLLM's `thinking_blocks`. What is both told and hidden can't stand in one of
@@ -152,34 +144,28 @@ pub(super) fn write_block(
     redacted: Option<&str>,
     out: &mut String,
 ) {
-    match redacted {
-        Some(data) if text.is_empty() => {
-            write::tagged(out, "redacted_thinking");
-            write::text(out, "data", data);
-        }
-        _ => {
-            write::tagged(out, "thinking");
+    let hidden = redacted.is_some() && text.is_empty();
+    let kind = if hidden {
+        "redacted_thinking"
+    } else {
+        "thinking"
+    };
+    write::typed(out, kind, |out| {
+        if !hidden {
             write::text(out, "thinking", text);
-            if let Some(data) = redacted {
-                write::text(out, "data", data);
-            }
         }
-    }
-    if let Some(signature) = signature {
-        write::text(out, "signature", signature);
-    }
-    out.push('}');
+        write::text_if(out, "data", redacted);
+        write::text_if(out, "signature", signature);
+    });
 }
 
-/// A Mistral `thinking` part.
+/// The members of a Mistral `thinking` part.
 pub(super) fn write_part(text: &str, signature: Option<&str>, out: &mut String) {
-    out.push_str("{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\"");
-    write::text(out, "text", text);
-    out.push_str("}]");
-    if let Some(signature) = signature {
-        write::text(out, "signature", signature);
-    }
-    out.push('}');
+    write::text(out, "type", "thinking");
+    write::list(out, "thinking", |out| {
+        write::typed(out, "text", |out| write::text(out, "text", text));
+    });
+    write::text_if(out, "signature", signature);
 }
 
 /// Whether nothing of a delta is reasoning.

@@ -2,10 +2,10 @@
 
 use super::answer_read::{chunk, citation, created, finish, has, index_of, logprobs};
 use super::calls::{Calls, Fragment};
-use super::members::{some, text};
 use super::reasoning;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent};
+use crate::fields::said;
 use crate::json::{Kind, Value};
 use crate::openai::payload::{error_of, usage_of};
 use crate::payload::{PayloadError, wrong_type};
@@ -31,19 +31,19 @@ impl ReadStream for StreamReader {
             out.push(StreamEvent::Error(error));
             return Ok(());
         }
-        let choices = some(root, "choices");
+        let choices = root.some("choices");
         if let Some(choices) = choices.filter(|choices| choices.kind() != Kind::Array) {
             return Err(wrong_type("choices", "an array", choices));
         }
-        let usage = some(root, "usage").map(usage_of).transpose()?;
-        let id = text(root, "id");
+        let usage = root.some("usage").map(usage_of).transpose()?;
+        let id = said(root, "id");
         let has_choice = choices.is_some_and(|choices| choices.items().next().is_some());
         // Azure's first chunk tells what its filters say of the prompt, and nothing else.
         if !self.started && (id.is_some() || has_choice || usage.is_some()) {
             self.started = true;
             out.push(StreamEvent::Start {
                 id: id.unwrap_or_default().into_owned(),
-                model: text(root, "model").unwrap_or_default().into_owned(),
+                model: said(root, "model").unwrap_or_default().into_owned(),
                 created: created(root),
                 usage: None,
             });
@@ -95,7 +95,7 @@ impl StreamReader {
             None => self.choices.push((index, false)),
         }
         // Some servers send a whole answer in one event of a stream.
-        let delta = some(choice, "delta").or_else(|| some(choice, "message"));
+        let delta = choice.some("delta").or_else(|| choice.some("message"));
         if let Some(delta) = delta {
             if delta.kind() != Kind::Object {
                 return Err(wrong_type("choices[].delta", "an object", delta));
@@ -125,7 +125,7 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         self.reasoning(index, delta, out);
         self.content(index, delta, out)?;
-        if let Some(refusal) = text(delta, "refusal") {
+        if let Some(refusal) = said(delta, "refusal") {
             self.say(index, PartKind::Refusal, &refusal, out);
         }
         if let Some(items) = logprobs(choice)
@@ -134,21 +134,18 @@ impl StreamReader {
             let items = Delta::Logprobs(items.raw().to_owned());
             self.tracker.piece(index, kind, items, out);
         }
-        for annotation in some(delta, "annotations")
-            .into_iter()
-            .flat_map(Value::items)
-        {
+        for annotation in delta.some("annotations").into_iter().flat_map(Value::items) {
             if let Some(citation) = citation(annotation) {
-                let citation = Delta::Citation(owned(citation));
+                let citation = Delta::Citation(citation.into_owned());
                 self.tracker.piece(index, PartKind::Text, citation, out);
             }
         }
-        let list = some(delta, "tool_calls");
+        let list = delta.some("tool_calls");
         if let Some(list) = list.filter(|list| list.kind() != Kind::Array) {
             return Err(wrong_type("choices[].delta.tool_calls", "an array", list));
         }
         let listed = list.into_iter().flat_map(Value::items).map(Fragment::read);
-        let older = some(delta, "function_call");
+        let older = delta.some("function_call");
         let older = older.map(|called| Fragment::called(called, "arguments"));
         for fragment in listed.chain(older) {
             self.calls.push(index, fragment?, &mut self.tracker, out);
@@ -209,9 +206,9 @@ impl StreamReader {
         delta: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        match some(delta, "content") {
+        match delta.some("content") {
             Some(content) if content.kind() == Kind::String => {
-                if let Some(said) = text(delta, "content") {
+                if let Some(said) = said(delta, "content") {
                     self.say(index, PartKind::Text, &said, out);
                 }
             }
@@ -227,8 +224,8 @@ impl StreamReader {
                 return Err(wrong_type("choices[].delta.content", "a string", content));
             }
             None => {
-                let sound = some(delta, "audio");
-                if let Some(said) = sound.and_then(|sound| text(sound, "transcript")) {
+                let sound = delta.some("audio");
+                if let Some(said) = sound.and_then(|sound| said(sound, "transcript")) {
                     self.say(index, PartKind::Text, &said, out);
                 }
             }
@@ -240,7 +237,7 @@ impl StreamReader {
 /// What the log probabilities beside a delta are of.
 fn told_kind(delta: Value<'_>) -> Option<PartKind> {
     // An empty content beside log probabilities is a token that is half a character.
-    if text(delta, "content").is_some() {
+    if said(delta, "content").is_some() {
         Some(PartKind::Text)
     } else if has(delta, &["reasoning_content", "reasoning"]) {
         Some(PartKind::Reasoning)
@@ -248,16 +245,5 @@ fn told_kind(delta: Value<'_>) -> Option<PartKind> {
         Some(PartKind::Refusal)
     } else {
         has(delta, &["content"]).then_some(PartKind::Text)
-    }
-}
-
-fn owned(citation: crate::exchange::Citation<'_>) -> crate::exchange::Citation<'static> {
-    let own = |text: std::borrow::Cow<'_, str>| text.into_owned().into();
-    crate::exchange::Citation {
-        text: own(citation.text),
-        url: citation.url.map(own),
-        title: citation.title.map(own),
-        range: citation.range,
-        json: own(citation.json),
     }
 }

@@ -1,17 +1,14 @@
 //! Writes a stream of chat completion chunks.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 
-use super::answer_write::{annotation, call_head, head, usage, write_finish};
+use super::answer_write::{annotation, call_head, called, head, usage, write_finish};
 use super::reasoning::write_block;
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
-use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::exchange::{Delta, Finish, PartKind, StreamEvent, logprobs_of};
 use crate::json::write;
-use crate::json::write_json_string;
 use crate::openai::error::error_body;
 
 /// What an open part is written as.
@@ -81,11 +78,7 @@ impl WriteStream for StreamWriter {
             }
             StreamEvent::Finish { choice, finish } => {
                 self.choice(*choice, out);
-                let mut chunk = self.begin(*choice, 64);
-                chunk.push_str("},\"logprobs\":null,");
-                write_finish(Some(finish), &mut chunk);
-                chunk.push_str("}]}");
-                out.push(chunk.into());
+                out.push(self.chunk(*choice, 64, |_| {}, "null", Some(finish)));
             }
             StreamEvent::Usage(counted) => self.usage = Some(*counted),
             StreamEvent::Error(error) => {
@@ -97,9 +90,9 @@ impl WriteStream for StreamWriter {
                 if let Some(counted) = self.usage.take() {
                     let mut chunk = String::with_capacity(self.head.len() + 256);
                     chunk.push_str(&self.head);
-                    chunk.push_str(",\"choices\":[]");
+                    write::list(&mut chunk, "choices", |_| {});
                     usage(&counted, &mut chunk);
-                    chunk.push('}');
+                    write::close(&mut chunk);
                     out.push(chunk.into());
                 }
             }
@@ -116,19 +109,41 @@ impl StreamWriter {
                 index,
                 ..Choice::default()
             });
-            let mut chunk = self.begin(index, 96);
-            chunk.push_str("\"role\":\"assistant\",\"content\":\"\",\"refusal\":null");
-            out.push(end(chunk));
+            out.push(self.said(index, 96, |delta| {
+                write::text(delta, "role", "assistant");
+                write::text(delta, "content", "");
+                write::raw(delta, "refusal", "null");
+            }));
             self.choices.len() - 1
         })
     }
 
-    /// A chunk of a choice up to its delta's members.
-    fn begin(&self, index: u32, room: usize) -> String {
+    /// A chunk of one choice.
+    fn chunk(
+        &self,
+        index: u32,
+        room: usize,
+        delta: impl FnOnce(&mut String),
+        logprobs: &str,
+        finish: Option<&Finish>,
+    ) -> Bytes {
         let mut chunk = String::with_capacity(self.head.len() + room + 96);
         chunk.push_str(&self.head);
-        let _ = write!(chunk, ",\"choices\":[{{\"index\":{index},\"delta\":{{");
-        chunk
+        write::list(&mut chunk, "choices", |out| {
+            write::braces(out, |out| {
+                write::number(out, "index", index.into());
+                write::object(out, "delta", delta);
+                write::raw(out, "logprobs", logprobs);
+                write_finish(finish, out);
+            });
+        });
+        write::close(&mut chunk);
+        chunk.into()
+    }
+
+    /// A chunk that neither ends a choice nor tells probabilities.
+    fn said(&self, index: u32, room: usize, delta: impl FnOnce(&mut String)) -> Bytes {
+        self.chunk(index, room, delta, "null", None)
     }
 
     fn start(&mut self, index: u32, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
@@ -145,11 +160,9 @@ impl StreamWriter {
         };
         choice.open.push((part, open));
         if let (PartKind::ToolCall { id, name, custom }, Open::Call(call, _)) = (kind, open) {
-            let mut chunk = self.begin(index, 128 + id.len() + name.len());
-            let _ = write!(chunk, "\"tool_calls\":[{{\"index\":{call},");
-            call_head(id, name, *custom, &mut chunk);
-            chunk.push_str("\"\"}}]");
-            out.push(end(chunk));
+            out.push(self.said(index, 128 + id.len() + name.len(), |delta| {
+                one_call(call, delta, |out| call_head(id, name, *custom, "", out));
+            }));
         }
     }
 
@@ -164,56 +177,58 @@ impl StreamWriter {
             choice.said += said.chars().count() as u64;
         }
         let said = choice.said;
-        let mut chunk = self.begin(index, 64 + length(delta));
-        match (delta, open) {
-            (Delta::Text(text), Open::Call(call, custom)) => {
-                let arguments = match custom {
-                    true => "\"custom\":{\"input\":",
-                    false => "\"function\":{\"arguments\":",
-                };
-                let _ = write!(chunk, "\"tool_calls\":[{{\"index\":{call},{arguments}");
-                write_json_string(text, &mut chunk);
-                chunk.push_str("}}]");
-            }
+        let room = 64 + length(delta);
+        let block = |signature, redacted| {
+            self.said(index, room, |out| {
+                write::list(out, "thinking_blocks", |out| {
+                    write_block("", signature, redacted, out);
+                });
+            })
+        };
+        out.push(match (delta, open) {
+            (Delta::Text(text), Open::Call(call, custom)) => self.said(index, room, |out| {
+                let (kind, arguments) = called(custom);
+                one_call(call, out, |out| {
+                    write::object(out, kind, |out| write::text(out, arguments, text));
+                });
+            }),
             (Delta::Text(text), _) => {
-                chunk.push_str(name(open));
-                write_json_string(text, &mut chunk);
+                self.said(index, room, |out| write::text(out, name(open), text))
             }
-            (Delta::Signature(signature), Open::Reasoning) => {
-                chunk.push_str("\"thinking_blocks\":[");
-                write_block("", Some(signature), None, &mut chunk);
-                chunk.push(']');
-            }
-            (Delta::Redacted(data), Open::Reasoning) => {
-                chunk.push_str("\"thinking_blocks\":[");
-                write_block("", None, Some(data), &mut chunk);
-                chunk.push(']');
-            }
+            (Delta::Signature(signature), Open::Reasoning) => block(Some(signature), None),
+            (Delta::Redacted(data), Open::Reasoning) => block(None, Some(data)),
             (Delta::Citation(citation), Open::Text(begin)) if citation.url.is_some() => {
-                chunk.push_str("\"annotations\":[");
-                annotation(citation, (begin, said), &mut chunk);
-                chunk.push(']');
+                self.said(index, room, |out| {
+                    write::list(out, "annotations", |out| {
+                        annotation(citation, (begin, said), out);
+                    });
+                })
             }
             (Delta::Logprobs(items), Open::Text(_) | Open::Reasoning | Open::Refusal) => {
-                chunk.push_str(name(open));
-                chunk.push_str("\"\"},\"logprobs\":{");
-                write::raw(&mut chunk, "content", items);
-                chunk.push_str(",\"refusal\":null},\"finish_reason\":null}]}");
-                out.push(chunk.into());
-                return;
+                let empty = |out: &mut String| write::text(out, name(open), "");
+                self.chunk(index, room, empty, &logprobs_of(items), None)
             }
             _ => return,
-        }
-        out.push(end(chunk));
+        });
     }
 }
 
-/// The member that a part's text stands in, up to its value.
+/// `tool_calls` with a piece of one call.
+fn one_call(call: u32, out: &mut String, members: impl FnOnce(&mut String)) {
+    write::list(out, "tool_calls", |out| {
+        write::braces(out, |out| {
+            write::number(out, "index", call.into());
+            members(out);
+        });
+    });
+}
+
+/// The member that a part's text stands in.
 fn name(open: Open) -> &'static str {
     match open {
-        Open::Reasoning => "\"reasoning_content\":",
-        Open::Refusal => "\"refusal\":",
-        _ => "\"content\":",
+        Open::Reasoning => "reasoning_content",
+        Open::Refusal => "refusal",
+        _ => "content",
     }
 }
 
@@ -225,10 +240,4 @@ fn length(delta: &Delta) -> usize {
         | Delta::Logprobs(text) => text.len() + text.len() / 16,
         Delta::Citation(_) => 256,
     }
-}
-
-/// A chunk whose delta is complete.
-fn end(mut chunk: String) -> Bytes {
-    chunk.push_str("},\"logprobs\":null,\"finish_reason\":null}]}");
-    chunk.into()
 }

@@ -6,14 +6,14 @@ use super::traits::{self, EffortForm};
 use super::write_message;
 use super::write_tools;
 use crate::exchange::{ChatRequest, Effort, Inexpressible, Reasoning, WriteOptions, Written};
-use crate::json::write_json_string;
+use crate::json::write;
 
 pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
     let mut body = Body::new(options, traits::of(options.profile), room(request));
-    body.string("model", Some(&options.model));
+    body.text("model", Some(&options.model));
     write_message::messages(&request.messages, &mut body)?;
     write_tools::tools(request, &mut body);
     write_tools::output(request.output.as_ref(), &mut body);
@@ -22,25 +22,15 @@ pub(crate) fn write_request(
     identity(request, &mut body);
     if options.stream {
         body.raw("stream", Some("true"));
-        if options.include_usage && body.traits.stream_options {
-            body.raw("stream_options", Some("{\"include_usage\":true}"));
+        let counted = options.include_usage && body.about.stream_options;
+        if counted && body.is_free("stream_options") {
+            write::object(&mut body.out, "stream_options", |out| {
+                write::plain(out, "include_usage", true);
+            });
         }
     }
     extra(request, &mut body);
-    for (name, value) in &options.set {
-        if body.out.len() > 1 {
-            body.out.push(',');
-        }
-        write_json_string(name, &mut body.out);
-        body.out.push(':');
-        body.out.push_str(value);
-    }
-    body.out.push('}');
-    Ok(Written {
-        body: body.out.into(),
-        lost: body.lost,
-        back: Default::default(),
-    })
+    Ok(body.finish())
 }
 
 /// About how long the body gets.
@@ -55,13 +45,13 @@ fn extra(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let name = field.name.as_str();
         let written = match name {
             // Beside what is asked of reasoning.
-            "chat_template_kwargs" if body.traits.effort == EffortForm::Engine => continue,
+            "chat_template_kwargs" if body.about.effort == EffortForm::Engine => continue,
             // A second name for the same, which has been written.
-            "user" => request.user.is_some() && body.traits.user == Some(name),
+            "user" => request.user.is_some() && body.about.user == Some(name),
             "response_format" => request.output.is_some(),
             _ => false,
         };
-        match extras::of_request(name, body.traits.bit) {
+        match extras::of_request(name, body.about.bit) {
             Fate::Written if !written => body.raw(name, Some(&field.value)),
             Fate::Written => body.lose(name, "the request says the same in another way"),
             Fate::Lost => body.lose(name, UNKNOWN),
@@ -71,7 +61,7 @@ fn extra(request: &ChatRequest<'_>, body: &mut Body<'_>) {
 
 fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let sampling = &request.sampling;
-    let traits = body.traits;
+    let traits = body.about;
     body.plain(traits.max_tokens, sampling.max_tokens);
     body.plain("temperature", sampling.temperature);
     body.plain("top_p", sampling.top_p);
@@ -101,21 +91,14 @@ fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
 
 fn stops(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let stops = &request.sampling.stop;
-    let max = body.traits.max_stops;
+    let max = body.about.max_stops;
     for position in max..stops.len() {
         let param = format!("stop[{position}]");
         body.lose(param, "OpenAI takes up to 4 stop sequences");
     }
-    if stops.is_empty() || !body.field("stop") {
-        return;
+    if !stops.is_empty() && body.is_free("stop") {
+        write::texts(&mut body.out, "stop", stops.iter().take(max));
     }
-    let mut separator = '[';
-    for stop in stops.iter().take(max) {
-        body.out.push(separator);
-        separator = ',';
-        write_json_string(stop, &mut body.out);
-    }
-    body.out.push(']');
 }
 
 fn reasoning(request: &ChatRequest<'_>, body: &mut Body<'_>) {
@@ -124,17 +107,17 @@ fn reasoning(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         .iter()
         .find(|field| field.name == "chat_template_kwargs");
     let kwargs = kwargs.map(|field| field.value.as_str());
-    if body.traits.effort == EffortForm::Engine {
+    if body.about.effort == EffortForm::Engine {
         let asked = request.reasoning.as_ref();
         let off = asked.is_some_and(|asked| effort(asked) == Some(Effort::None));
         if let Some(asked) = asked.filter(|_| !off) {
             let word = asked.effort.map(Effort::as_str);
-            body.string("reasoning_effort", word);
+            body.text("reasoning_effort", word);
             body.plain("thinking_token_budget", asked.budget);
         }
         template(asked.map(|_| !off), kwargs, body);
     } else if let Some(asked) = &request.reasoning {
-        body.string("reasoning_effort", effort(asked).map(Effort::as_str));
+        body.text("reasoning_effort", effort(asked).map(Effort::as_str));
     }
     let summary = request
         .reasoning
@@ -153,43 +136,35 @@ fn effort(asked: &Reasoning<'_>) -> Option<Effort> {
 
 /// `chat_template_kwargs`: the switch for reasoning beside what the client says of it.
 fn template(switch: Option<bool>, kwargs: Option<&str>, body: &mut Body<'_>) {
-    let kwargs = kwargs.and_then(|kwargs| kwargs.strip_prefix('{'));
+    let inside = kwargs.and_then(|kwargs| kwargs.strip_prefix('{')?.strip_suffix('}'));
     // What the client says of the switch itself stands, whatever it means to the template.
-    let said = kwargs.is_some_and(|kwargs| kwargs.contains("\"enable_thinking\":"));
+    let said = inside.is_some_and(|inside| inside.contains("\"enable_thinking\":"));
     let switch = switch.filter(|_| !said);
-    if switch.is_none() && kwargs.is_none() || !body.field("chat_template_kwargs") {
+    if switch.is_none() && inside.is_none() || !body.is_free("chat_template_kwargs") {
         return;
     }
-    body.out.push('{');
-    if let Some(on) = switch {
-        body.out.push_str(match on {
-            true => "\"enable_thinking\":true",
-            false => "\"enable_thinking\":false",
-        });
-    }
-    match kwargs {
-        Some(rest) => {
-            if switch.is_some() && rest != "}" {
-                body.out.push(',');
-            }
-            body.out.push_str(rest);
+    write::object(&mut body.out, "chat_template_kwargs", |out| {
+        if let Some(on) = switch {
+            write::plain(out, "enable_thinking", on);
         }
-        None => body.out.push('}'),
-    }
+        if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
+            write::value(out, inside);
+        }
+    });
 }
 
 /// Whose request it is, and how it is to be served.
 fn identity(request: &ChatRequest<'_>, body: &mut Body<'_>) {
-    let traits = body.traits;
+    let traits = body.about;
     match traits.user {
-        Some(name) => body.string(name, request.user.as_deref()),
+        Some(name) => body.text(name, request.user.as_deref()),
         None if request.user.is_some() => {
             body.lose("user", "Mistral's chat has no end user");
         }
         None => {}
     }
     if traits.prompt_cache_key {
-        body.string("prompt_cache_key", request.prompt_cache_key.as_deref());
+        body.text("prompt_cache_key", request.prompt_cache_key.as_deref());
     } else if request.prompt_cache_key.is_some() {
         let why = "engines cache prefixes by themselves";
         body.lose("prompt_cache_key", why);
@@ -198,23 +173,19 @@ fn identity(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         None | Some("auto") => {}
         // Anthropic's word for the tier that is not paid for ahead.
         Some("standard_only") if traits.service_tier => {
-            body.string("service_tier", Some("default"));
+            body.text("service_tier", Some("default"));
         }
-        Some(tier) if traits.service_tier => body.string("service_tier", Some(tier)),
+        Some(tier) if traits.service_tier => body.text("service_tier", Some(tier)),
         Some(_) => body.lose("service_tier", "this target has no tiers"),
     }
     if request.metadata.is_empty() {
     } else if !traits.metadata {
         body.lose("metadata", "engines keep no labels");
-    } else if body.field("metadata") {
-        let mut separator = '{';
-        for (name, label) in &request.metadata {
-            body.out.push(separator);
-            separator = ',';
-            write_json_string(name, &mut body.out);
-            body.out.push(':');
-            write_json_string(label, &mut body.out);
-        }
-        body.out.push('}');
+    } else if body.is_free("metadata") {
+        write::object(&mut body.out, "metadata", |out| {
+            for (name, label) in &request.metadata {
+                write::text(out, name, label);
+            }
+        });
     }
 }

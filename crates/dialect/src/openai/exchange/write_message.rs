@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::answer_write::write_call;
 use super::extras::{self, Fate};
 use super::object::{Body, UNKNOWN};
 use super::reasoning;
 use super::traits::{MediaForm, ReasoningForm, Traits};
 use super::write_part::{Place, content};
-use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolResult};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// About how long a message gets.
 pub(super) fn room(message: &Message<'_>) -> usize {
@@ -38,67 +38,86 @@ fn part_room(part: &Part<'_>) -> usize {
 }
 
 pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<(), Inexpressible> {
-    if !body.field("messages") {
+    if !body.is_free("messages") {
         return Ok(());
     }
-    body.out.push('[');
-    let mut calls = HashSet::new();
-    for (position, message) in messages.iter().enumerate() {
-        for part in &message.parts {
-            match &part.content {
-                Content::ToolCall(call) => {
-                    calls.insert(call.id.as_ref());
-                }
-                Content::ToolResult(result) => {
-                    if !calls.contains(result.call_id.as_ref()) {
-                        return Err(Inexpressible {
-                            param: format!("messages[{position}]"),
-                            why: "it is a result of a call that no message before it makes"
-                                .to_owned(),
-                        });
-                    }
-                    tool_result(position, result, body)?;
-                }
-                _ => {}
-            }
+    write::list(body, "messages", |body| {
+        let mut calls = HashSet::new();
+        for (position, message) in messages.iter().enumerate() {
+            one(
+                position,
+                message,
+                position + 1 == messages.len(),
+                &mut calls,
+                body,
+            )?;
         }
-        let is_last = position + 1 == messages.len();
-        match message.role {
-            Role::Tool => {}
-            Role::Assistant => assistant(position, message, is_last, body)?,
-            _ => other(position, message, body)?,
+        // A system prompt alone may be a whole request elsewhere; here a model needs something to answer.
+        if body.out.ends_with('[') {
+            return Err(Inexpressible {
+                param: "messages".to_owned(),
+                why: "nothing is left of them that this upstream could take".to_owned(),
+            });
         }
-        for field in &message.extra {
-            if extras::of_message(&field.name, body.traits.bit) == Fate::Lost {
-                let param = format!("messages[{position}].{}", field.name);
-                body.lose(param, UNKNOWN);
+        Ok(())
+    })
+}
+
+/// One message, and the results that stand in it as messages of their own. `calls` are the ids of
+/// the calls before it.
+fn one<'m>(
+    position: usize,
+    message: &'m Message<'_>,
+    is_last: bool,
+    calls: &mut HashSet<&'m str>,
+    body: &mut Body<'_>,
+) -> Result<(), Inexpressible> {
+    for part in &message.parts {
+        match &part.content {
+            Content::ToolCall(call) => {
+                calls.insert(call.id.as_ref());
             }
+            Content::ToolResult(result) => {
+                if !calls.contains(result.call_id.as_ref()) {
+                    return Err(Inexpressible {
+                        param: format!("messages[{position}]"),
+                        why: "it is a result of a call that no message before it makes".to_owned(),
+                    });
+                }
+                tool_result(position, result, body)?;
+            }
+            _ => {}
         }
     }
-    // A system prompt alone may be a whole request elsewhere; here a model needs something to answer.
-    if body.out.ends_with('[') {
-        return Err(Inexpressible {
-            param: "messages".to_owned(),
-            why: "nothing is left of them that this upstream could take".to_owned(),
-        });
+    match message.role {
+        Role::Tool => {}
+        Role::Assistant => assistant(position, message, is_last, body)?,
+        _ => other(position, message, body)?,
     }
-    body.out.push(']');
+    for field in &message.extra {
+        if extras::of_message(&field.name, body.about.bit) == Fate::Lost {
+            let param = format!("messages[{position}].{}", field.name);
+            body.lose(param, UNKNOWN);
+        }
+    }
     Ok(())
 }
 
-/// Begins a message.
-fn begin(role: &str, body: &mut Body<'_>) {
-    if body.out.ends_with('}') {
-        body.out.push(',');
-    }
-    body.out.push_str("{\"role\":\"");
-    body.out.push_str(role);
-    body.out.push('"');
+/// A message of that role.
+fn said(
+    role: &str,
+    body: &mut Body<'_>,
+    rest: impl FnOnce(&mut Body<'_>) -> Result<(), Inexpressible>,
+) -> Result<(), Inexpressible> {
+    write::braces(body, |body| {
+        write::text(&mut body.out, "role", role);
+        rest(body)
+    })
 }
 
 fn name(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
     match &message.name {
-        Some(name) if body.traits.names => write::text(&mut body.out, "name", name),
+        Some(name) if body.about.names => write::text(&mut body.out, "name", name),
         Some(_) => {
             let param = format!("messages[{position}].name");
             body.lose(param, "Mistral's messages have no names");
@@ -107,17 +126,13 @@ fn name(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
     }
 }
 
-/// The end of a message: of its other fields those that the target knows.
-fn end(message: &Message<'_>, body: &mut Body<'_>) {
+/// Of a message's other fields those that the target knows.
+fn known(message: &Message<'_>, body: &mut Body<'_>) {
     for field in &message.extra {
-        if extras::of_message(&field.name, body.traits.bit) == Fate::Written {
-            body.out.push(',');
-            write_json_string(&field.name, &mut body.out);
-            body.out.push(':');
-            body.out.push_str(&field.value);
+        if extras::of_message(&field.name, body.about.bit) == Fate::Written {
+            write::raw(&mut body.out, &field.name, &field.value);
         }
     }
-    body.out.push('}');
 }
 
 /// A message of the operator or the person.
@@ -127,21 +142,21 @@ fn other(position: usize, message: &Message<'_>, body: &mut Body<'_>) -> Result<
         return Ok(());
     }
     let role = match message.role {
-        Role::Developer if body.traits.developer => "developer",
+        Role::Developer if body.about.developer => "developer",
         Role::System | Role::Developer => "system",
         _ => "user",
     };
-    begin(role, body);
-    name(position, message, body);
-    body.out.push_str(",\"content\":");
     let parts = message
         .parts
         .iter()
         .enumerate()
         .filter(|(_, part)| is_spoken(part));
-    content(Place::Message(position), parts, body)?;
-    end(message, body);
-    Ok(())
+    said(role, body, |body| {
+        name(position, message, body);
+        content(Place::Message(position), parts, body)?;
+        known(message, body);
+        Ok(())
+    })
 }
 
 fn assistant(
@@ -150,14 +165,12 @@ fn assistant(
     is_last: bool,
     body: &mut Body<'_>,
 ) -> Result<(), Inexpressible> {
-    begin("assistant", body);
-    name(position, message, body);
-    let traits = body.traits;
+    let traits = body.about;
     let parts = || message.parts.iter().enumerate();
     let refusals = parts().filter(|(_, part)| matches!(part.content, Content::Refusal(_)));
     // One refusal has a field of its own; several stand among the parts.
     let apart = traits.refusal && refusals.count() == 1;
-    let said = parts().filter(|(_, part)| match &part.content {
+    let spoken = parts().filter(|(_, part)| match &part.content {
         Content::ToolCall(_) | Content::ToolResult(_) => false,
         Content::Reasoning { .. } => traits.reasoning == ReasoningForm::Parts,
         Content::Audio(media) => !has_audio_id(traits, &media.source),
@@ -170,49 +183,46 @@ fn assistant(
             _ => None,
         })
     };
-    body.out.push_str(",\"content\":");
-    if said.clone().next().is_none() && (apart || calls().next().is_some()) {
-        body.out.push_str("null");
-    } else {
-        content(Place::Message(position), said, body)?;
-    }
-    earlier_reasoning(position, message, body);
-    for (_, part) in parts() {
-        match &part.content {
-            Content::Refusal(text) if apart => write::text(&mut body.out, "refusal", text),
-            Content::Audio(media) if has_audio_id(traits, &media.source) => {
-                if let Source::Id(id) = &media.source {
-                    body.out.push_str(",\"audio\":{");
-                    write::text(&mut body.out, "id", id);
-                    body.out.push('}');
+    said("assistant", body, |body| {
+        name(position, message, body);
+        if spoken.clone().next().is_none() && (apart || calls().next().is_some()) {
+            write::raw(&mut body.out, "content", "null");
+        } else {
+            content(Place::Message(position), spoken, body)?;
+        }
+        earlier_reasoning(position, message, body);
+        for (_, part) in parts() {
+            match &part.content {
+                Content::Refusal(text) if apart => write::text(&mut body.out, "refusal", text),
+                Content::Audio(media) if has_audio_id(traits, &media.source) => {
+                    if let Source::Id(id) = &media.source {
+                        write::object(&mut body.out, "audio", |out| write::text(out, "id", id));
+                    }
+                }
+                _ => {}
+            }
+        }
+        write::some_list(body, "tool_calls", |body| {
+            for (at, call, part) in calls() {
+                let path = || format!("messages[{position}].tool_calls[{at}]");
+                for field in &part.extra {
+                    body.lose(format!("{}.{}", path(), field.name), UNKNOWN);
+                }
+                if call.custom && !traits.custom_tools {
+                    body.lose(path(), "this target has no custom tools");
+                } else {
+                    let id = call_id(&call.id, traits);
+                    write_call(&id, call, &mut body.out);
                 }
             }
-            _ => {}
+        });
+        let marked = message.extra.iter().any(|field| field.name == "prefix");
+        if is_last && traits.prefix && !marked && calls().next().is_none() {
+            write::plain(&mut body.out, "prefix", true);
         }
-    }
-    let mut separator = ",\"tool_calls\":[";
-    for (at, call, part) in calls() {
-        let path = || format!("messages[{position}].tool_calls[{at}]");
-        for field in &part.extra {
-            body.lose(format!("{}.{}", path(), field.name), UNKNOWN);
-        }
-        if call.custom && !traits.custom_tools {
-            body.lose(path(), "this target has no custom tools");
-            continue;
-        }
-        body.out.push_str(separator);
-        separator = ",";
-        tool_call(call, body);
-    }
-    if separator == "," {
-        body.out.push(']');
-    }
-    let marked = message.extra.iter().any(|field| field.name == "prefix");
-    if is_last && traits.prefix && !marked && calls().next().is_none() {
-        body.out.push_str(",\"prefix\":true");
-    }
-    end(message, body);
-    Ok(())
+        known(message, body);
+        Ok(())
+    })
 }
 
 /// Whether a sound is an earlier answer that OpenAI keeps under an id.
@@ -221,7 +231,7 @@ fn has_audio_id(traits: &Traits, source: &Source<'_>) -> bool {
 }
 
 fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
-    let form = body.traits.reasoning;
+    let form = body.about.reasoning;
     match form {
         ReasoningForm::Field | ReasoningForm::FieldAndBlocks => {
             let blocks = form == ReasoningForm::FieldAndBlocks;
@@ -248,33 +258,20 @@ fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>
     }
 }
 
-fn tool_call(call: &ToolCall<'_>, body: &mut Body<'_>) {
-    body.out.push('{');
-    write::text(&mut body.out, "id", &call_id(&call.id, body.traits));
-    let (kind, arguments) = match call.custom {
-        true => ("custom", "input"),
-        false => ("function", "arguments"),
-    };
-    for piece in [",\"type\":\"", kind, "\",\"", kind, "\":{\"name\":"] {
-        body.out.push_str(piece);
-    }
-    write_json_string(&call.name, &mut body.out);
-    write::text(&mut body.out, arguments, &call.arguments);
-    body.out.push_str("}}");
-}
-
 fn tool_result(
     position: usize,
     result: &ToolResult<'_>,
     body: &mut Body<'_>,
 ) -> Result<(), Inexpressible> {
-    begin("tool", body);
-    let id = call_id(&result.call_id, body.traits);
-    write::text(&mut body.out, "tool_call_id", &id);
-    body.out.push_str(",\"content\":");
-    let parts = result.parts.iter().enumerate();
-    content(Place::Result(position), parts, body)?;
-    body.out.push('}');
+    let id = call_id(&result.call_id, body.about);
+    said("tool", body, |body| {
+        write::text(&mut body.out, "tool_call_id", &id);
+        content(
+            Place::Result(position),
+            result.parts.iter().enumerate(),
+            body,
+        )
+    })?;
     if result.is_error {
         let param = format!("messages[{position}].is_error");
         body.lose(param, "chat completions don't mark failed tools");

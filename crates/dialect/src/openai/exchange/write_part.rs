@@ -1,13 +1,12 @@
 //! Writes the content of a message: one text as a string, anything else as parts.
 
-use super::media::{format_of_type, write_data_url};
+use super::media::format_of_type;
 use super::object::{Body, UNKNOWN};
 use super::reasoning;
 use super::traits::MediaForm;
-use crate::data_url::is_base64;
+use crate::data_url::{is_base64, write_data_url};
 use crate::exchange::{CacheMarker, Content, Inexpressible, Media, Part, Source};
 use crate::json::write;
-use crate::json::write_json_string;
 
 /// Where content stands, by its message's position.
 #[derive(Debug, Clone, Copy)]
@@ -25,50 +24,35 @@ impl Place {
     }
 }
 
-/// Appends a content: a string where it is no more than one text.
+/// Writes the member `content`: a string where it is no more than one text.
 pub(super) fn content<'p, 'd: 'p>(
     place: Place,
     parts: impl Iterator<Item = (usize, &'p Part<'d>)> + Clone,
     body: &mut Body<'_>,
 ) -> Result<(), Inexpressible> {
     let mut all = parts.clone();
-    match (all.next(), all.next()) {
-        (None, _) => {
-            body.out.push_str("\"\"");
-            return Ok(());
-        }
-        (Some((at, part)), None) => {
-            if let Some(text) = as_text(part, body) {
-                note(place, at, part, body);
-                if !marks(part.cache.as_ref(), body) {
-                    write_json_string(text, &mut body.out);
-                    return Ok(());
-                }
-            }
-        }
-        _ => {}
+    if let (Some((at, part)), None) = (all.next(), all.next())
+        && let Some(text) = as_text(part, body)
+        && !marks(part.cache.as_ref(), body)
+    {
+        note(place, at, part, body);
+        write::text(&mut body.out, "content", text);
+        return Ok(());
     }
     let begin = body.out.len();
-    body.out.push('[');
-    for (at, part) in parts {
-        let before = body.out.len();
-        if before > begin + 1 {
-            body.out.push(',');
+    write::some_list(body, "content", |body| {
+        for (at, part) in parts {
+            let before = body.out.len();
+            if write::braces(body, |body| one(place, at, part, body))? {
+                note(place, at, part, body);
+            } else {
+                body.out.truncate(before);
+            }
         }
-        if one(place, at, part, body)? {
-            // The part's closing bracket is left off for the marker.
-            breakpoint(part.cache.as_ref(), body);
-            body.out.push('}');
-            note(place, at, part, body);
-        } else {
-            body.out.truncate(before);
-        }
-    }
-    if body.out.len() == begin + 1 {
-        body.out.truncate(begin);
-        body.out.push_str("\"\"");
-    } else {
-        body.out.push(']');
+        Ok(())
+    })?;
+    if body.out.len() == begin {
+        write::text(&mut body.out, "content", "");
     }
     Ok(())
 }
@@ -77,7 +61,7 @@ pub(super) fn content<'p, 'd: 'p>(
 fn as_text<'p>(part: &'p Part<'_>, body: &Body<'_>) -> Option<&'p str> {
     match &part.content {
         Content::Text { text, .. } => Some(text),
-        Content::Refusal(text) if !body.traits.refusal => Some(text),
+        Content::Refusal(text) if !body.about.refusal => Some(text),
         _ => None,
     }
 }
@@ -85,19 +69,16 @@ fn as_text<'p>(part: &'p Part<'_>, body: &Body<'_>) -> Option<&'p str> {
 /// Whether the target takes this marker: OpenAI's own have lifetimes of its own.
 fn marks(cache: Option<&CacheMarker<'_>>, body: &Body<'_>) -> bool {
     let ttl = cache.and_then(|cache| cache.ttl.as_deref());
-    body.traits.breakpoints && matches!(ttl, Some("30m" | "12h"))
+    body.about.breakpoints && matches!(ttl, Some("30m" | "12h"))
 }
 
 fn breakpoint(cache: Option<&CacheMarker<'_>>, body: &mut Body<'_>) {
-    if !marks(cache, body) {
-        return;
+    if marks(cache, body) {
+        write::object(&mut body.out, "prompt_cache_breakpoint", |out| {
+            write::text(out, "mode", "explicit");
+            write::text_if(out, "ttl", cache.and_then(|cache| cache.ttl.as_deref()));
+        });
     }
-    body.out
-        .push_str(",\"prompt_cache_breakpoint\":{\"mode\":\"explicit\"");
-    if let Some(ttl) = cache.and_then(|cache| cache.ttl.as_deref()) {
-        write::text(&mut body.out, "ttl", ttl);
-    }
-    body.out.push('}');
 }
 
 /// Notes what is lost of a part that is written itself.
@@ -112,66 +93,71 @@ fn note(place: Place, at: usize, part: &Part<'_>, body: &mut Body<'_>) {
     }
 }
 
-/// Appends a part without its closing bracket. False where the target has no such part, which
-/// is noted.
+/// Writes a part's members. False where the target has no such part, which is noted.
 fn one(
     place: Place,
     at: usize,
     part: &Part<'_>,
     body: &mut Body<'_>,
 ) -> Result<bool, Inexpressible> {
-    let path = || place.path(at);
-    if let Some(text) = as_text(part, body) {
-        write::tagged(&mut body.out, "text");
-        write::text(&mut body.out, "text", text);
-        return Ok(true);
-    }
-    let form = body.traits.media;
+    let path: &dyn Fn() -> String = &|| place.path(at);
+    let form = body.about.media;
     let is_media = !matches!(part.content, Content::Refusal(_));
-    if is_media && matches!(place, Place::Result(_)) && !body.traits.result_media {
-        let why = "results of tools are text in OpenAI's chat completions";
-        body.lose(path(), why);
-        return Ok(false);
-    }
-    let why = match &part.content {
-        Content::Refusal(text) => {
-            write::tagged(&mut body.out, "refusal");
-            write::text(&mut body.out, "refusal", text);
-            return Ok(true);
-        }
-        Content::Reasoning {
-            text, signature, ..
-        } => {
-            if text.is_empty() && signature.is_none() {
-                return Ok(false);
+    let (written, why) = if let Some(text) = as_text(part, body) {
+        named("text", text, &mut body.out);
+        (true, "")
+    } else if is_media && matches!(place, Place::Result(_)) && !body.about.result_media {
+        (
+            false,
+            "results of tools are text in OpenAI's chat completions",
+        )
+    } else {
+        match &part.content {
+            Content::Refusal(text) => {
+                named("refusal", text, &mut body.out);
+                (true, "")
             }
-            reasoning::write_part(text, signature.as_deref(), &mut body.out);
-            body.out.pop();
-            return Ok(true);
-        }
-        Content::Image(media) => match url("image_url", media, &path, &mut body.out)? {
-            true => return Ok(true),
-            false => "chat completions take images by URL or with their bytes",
-        },
-        Content::Audio(media) => match audio(form, media, &path, &mut body.out)? {
-            true => return Ok(true),
-            false => "this target's chat completions don't take audio from there",
-        },
-        Content::Video(media) if matches!(form, MediaForm::Engine | MediaForm::Any) => {
-            match url("video_url", media, &path, &mut body.out)? {
-                true => return Ok(true),
-                false => "chat completions take videos by URL or with their bytes",
+            Content::Reasoning {
+                text, signature, ..
+            } => {
+                if text.is_empty() && signature.is_none() {
+                    return Ok(false);
+                }
+                reasoning::write_part(text, signature.as_deref(), &mut body.out);
+                (true, "")
             }
+            Content::Image(media) => (
+                url("image_url", media, path, &mut body.out)?,
+                "chat completions take images by URL or with their bytes",
+            ),
+            Content::Audio(media) => (
+                audio(form, media, path, &mut body.out)?,
+                "this target's chat completions don't take audio from there",
+            ),
+            Content::Video(media) if matches!(form, MediaForm::Engine | MediaForm::Any) => (
+                url("video_url", media, path, &mut body.out)?,
+                "chat completions take videos by URL or with their bytes",
+            ),
+            Content::Video(_) => (false, "this target's chat completions take no video"),
+            Content::File(media) => (
+                file(form, media, path, body)?,
+                "this target's chat completions don't take files from there",
+            ),
+            _ => (false, UNKNOWN),
         }
-        Content::Video(_) => "this target's chat completions take no video",
-        Content::File(media) => match file(form, media, &path, body)? {
-            true => return Ok(true),
-            false => "this target's chat completions don't take files from there",
-        },
-        _ => UNKNOWN,
     };
-    body.lose(path(), why);
-    Ok(false)
+    if written {
+        breakpoint(part.cache.as_ref(), body);
+    } else {
+        body.lose(path(), why);
+    }
+    Ok(written)
+}
+
+/// The members of a part that says its type, and under that name a text.
+fn named(kind: &str, said: &str, out: &mut String) {
+    write::text(out, "type", kind);
+    write::text(out, kind, said);
 }
 
 /// What a dialect took for base64 without looking.
@@ -201,30 +187,29 @@ fn typed<'m>(
     Ok(&media.media_type)
 }
 
-/// `{"type": NAME, NAME: {"url": ...`, without the last bracket.
+/// `"type": KIND, KIND: {"url": …}`.
 fn url(
-    name: &str,
+    kind: &str,
     media: &Media<'_>,
     path: &dyn Fn() -> String,
     out: &mut String,
 ) -> Result<bool, Inexpressible> {
-    let data = match &media.source {
-        Source::Url(_) => None,
-        Source::Base64(data) => Some((typed(media, data, path)?, data)),
+    let known = match &media.source {
+        Source::Url(url) => (None, url),
+        Source::Base64(data) => (Some(typed(media, data, path)?), data),
         Source::Id(_) | Source::Text(_) => return Ok(false),
     };
-    for piece in ["{\"type\":\"", name, "\",\"", name, "\":{\"url\":"] {
-        out.push_str(piece);
-    }
-    match (&media.source, data) {
-        (_, Some((media_type, data))) => write_data_url(media_type, data, out),
-        (Source::Url(url), None) => write_json_string(url, out),
-        _ => {}
-    }
-    if let Some(detail) = &media.detail {
-        write::text(out, "detail", detail);
-    }
-    out.push('}');
+    write::text(out, "type", kind);
+    write::object(out, kind, |out| {
+        match known {
+            (Some(media_type), data) => {
+                write::name(out, "url");
+                write_data_url(media_type, data, out);
+            }
+            (None, url) => write::text(out, "url", url),
+        }
+        write::text_if(out, "detail", media.detail.as_deref());
+    });
     Ok(true)
 }
 
@@ -236,8 +221,7 @@ fn audio(
 ) -> Result<bool, Inexpressible> {
     match (&media.source, form) {
         (Source::Base64(text) | Source::Url(text), MediaForm::Mistral) => {
-            write::tagged(out, "input_audio");
-            write::text(out, "input_audio", text);
+            named("input_audio", text, out);
         }
         (Source::Base64(data), _) => {
             let Some(format) = format_of_type(&media.media_type) else {
@@ -247,10 +231,11 @@ fn audio(
                 });
             };
             good(data, path)?;
-            out.push_str("{\"type\":\"input_audio\",\"input_audio\":{");
-            write::text(out, "data", data);
-            write::text(out, "format", format);
-            out.push('}');
+            write::text(out, "type", "input_audio");
+            write::object(out, "input_audio", |out| {
+                write::text(out, "data", data);
+                write::text(out, "format", format);
+            });
         }
         (Source::Url(_), MediaForm::Engine | MediaForm::Any) => {
             return url("audio_url", media, path, out);
@@ -270,8 +255,7 @@ fn file(
     match (&media.source, form) {
         // A document of plain text is text.
         (Source::Text(text), _) => {
-            write::tagged(out, "text");
-            write::text(out, "text", text);
+            named("text", text, out);
             if media.name.is_some() {
                 let why = "a text has no name in chat completions";
                 body.lose(path() + ".name", why);
@@ -279,43 +263,45 @@ fn file(
         }
         (_, MediaForm::Engine) => return Ok(false),
         (Source::Id(id), MediaForm::Mistral) => {
-            write::tagged(out, "file");
+            write::text(out, "type", "file");
             write::text(out, "file_id", id);
         }
         (source, MediaForm::Mistral) => {
-            out.push_str("{\"type\":\"document_url\",\"document_url\":");
+            write::text(out, "type", "document_url");
             match source {
-                Source::Base64(data) => write_data_url(typed(media, data, path)?, data, out),
-                Source::Url(url) => write_json_string(url, out),
+                Source::Base64(data) => {
+                    let media_type = typed(media, data, path)?;
+                    write::name(out, "document_url");
+                    write_data_url(media_type, data, out);
+                }
+                Source::Url(url) => write::text(out, "document_url", url),
                 _ => return Ok(false),
             }
-            if let Some(name) = &media.name {
-                write::text(out, "document_name", name);
-            }
+            write::text_if(out, "document_name", media.name.as_deref());
         }
         (Source::Url(_), _) => return Ok(false),
         (source, _) => {
-            out.push_str("{\"type\":\"file\",\"file\":{");
-            match source {
-                Source::Id(id) => {
-                    out.push_str("\"file_id\":");
-                    write_json_string(id, out);
-                }
-                Source::Base64(data) => {
-                    good(data, path)?;
-                    out.push_str("\"file_data\":");
-                    // Without a type the bytes stand for themselves, as the client sent them.
-                    match media.media_type.is_empty() {
-                        true => write_json_string(data, out),
-                        false => write_data_url(&media.media_type, data, out),
+            write::text(out, "type", "file");
+            write::object(out, "file", |out| {
+                match source {
+                    Source::Base64(data) => {
+                        good(data, path)?;
+                        // Without a type the bytes stand for themselves, as the client sent them.
+                        match media.media_type.is_empty() {
+                            true => write::text(out, "file_data", data),
+                            false => {
+                                write::name(out, "file_data");
+                                write_data_url(&media.media_type, data, out);
+                            }
+                        }
+                    }
+                    Source::Id(id) | Source::Url(id) | Source::Text(id) => {
+                        write::text(out, "file_id", id);
                     }
                 }
-                _ => return Ok(false),
-            }
-            if let Some(name) = &media.name {
-                write::text(out, "filename", name);
-            }
-            out.push('}');
+                write::text_if(out, "filename", media.name.as_deref());
+                Ok(())
+            })?;
         }
     }
     Ok(true)

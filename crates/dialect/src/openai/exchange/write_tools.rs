@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::members::text;
+use super::answer_write::called;
+use super::members::{some, text};
 use super::object::{Body, UNKNOWN};
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
+use crate::json::Document;
 use crate::json::write;
-use crate::json::{Document, Value};
 
 const CACHES_BY_ITSELF: &str = "the target caches prompts by itself";
 
@@ -22,10 +23,11 @@ pub(super) fn room(tool: &Tool<'_>) -> usize {
 pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let only = match &request.tool_choice {
         // A target that can't be told of a selection is told of nothing else.
-        Some(ToolChoice::Allowed(names, _)) if !body.traits.allowed_tools => Some(names),
+        Some(ToolChoice::Allowed(names, _)) if !body.about.allowed_tools => Some(names),
         _ => None,
     };
-    let mut written = String::with_capacity(request.tools.iter().map(room).sum());
+    let room = request.tools.iter().map(room).sum();
+    let mut written = String::with_capacity(room);
     for (position, tool) in request.tools.iter().enumerate() {
         if only.is_none_or(|names| names.contains(&tool.name)) {
             one(position, tool, &mut written, body);
@@ -41,10 +43,8 @@ pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         }
         return;
     }
-    if body.field("tools") {
-        body.out.push('[');
-        body.out.push_str(&written);
-        body.out.push(']');
+    if body.is_free("tools") {
+        write::list(&mut body.out, "tools", |out| out.push_str(&written));
     }
     if let Some(choice) = &request.tool_choice {
         tool_choice(choice, &request.tools, body);
@@ -58,42 +58,25 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
         body.lose(param() + ".cache_control", CACHES_BY_ITSELF);
     }
     if let Some((kind, json)) = &tool.builtin {
-        let before = out.len();
-        if !out.is_empty() {
-            out.push(',');
-        }
-        if kind != "custom" || !body.traits.custom_tools || !custom(tool, json, out) {
-            out.truncate(before);
+        if kind != "custom" || !body.about.custom_tools || !custom(tool, json, out) {
             let why = "chat completions at this target have no such tool";
             body.lose(param(), why);
         }
         return;
     }
-    if !out.is_empty() {
-        out.push(',');
-    }
-    out.push_str("{\"type\":\"function\",\"function\":{");
-    write::text(out, "name", &tool.name);
-    if let Some(description) = &tool.description {
-        write::text(out, "description", description);
-    }
-    match tool.parameters.as_deref() {
-        Some(parameters) => {
-            write::raw(out, "parameters", parameters);
+    write::wrapped(out, "function", |out| {
+        write::text(out, "name", &tool.name);
+        write::text_if(out, "description", tool.description.as_deref());
+        match tool.parameters.as_deref() {
+            Some(parameters) => write::raw(out, "parameters", parameters),
+            None if body.about.parameters_required => write::object(out, "parameters", |out| {
+                write::text(out, "type", "object");
+                write::object(out, "properties", |_| {});
+            }),
+            None => {}
         }
-        None if body.traits.parameters_required => {
-            out.push_str(",\"parameters\":{\"type\":\"object\",\"properties\":{}}");
-        }
-        None => {}
-    }
-    if let Some(strict) = tool.strict {
-        out.push_str(if strict {
-            ",\"strict\":true"
-        } else {
-            ",\"strict\":false"
-        });
-    }
-    out.push_str("}}");
+        write::plain_if(out, "strict", tool.strict);
+    });
     for field in &tool.extra {
         body.lose(format!("{}.{}", param(), field.name), UNKNOWN);
     }
@@ -112,85 +95,68 @@ fn custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         return false;
     };
     if wrapped.is_some() && name == tool.name {
-        out.push_str(json);
+        write::value(out, json);
         return true;
     }
-    out.push_str("{\"type\":\"custom\",\"custom\":{");
-    write::text(out, "name", &tool.name);
-    let description = tool.description.clone();
-    if let Some(description) = description.or_else(|| text(declared, "description")) {
-        write::text(out, "description", &description);
-    }
-    if let Some(format) = super::members::some(declared, "format") {
-        out.push_str(",\"format\":");
-        match wrapped {
-            Some(_) => out.push_str(format.raw()),
-            None => custom_format(format, out),
+    write::wrapped(out, "custom", |out| {
+        write::text(out, "name", &tool.name);
+        let description = tool.description.clone();
+        write::text_if(
+            out,
+            "description",
+            description.or_else(|| text(declared, "description")),
+        );
+        if let Some(format) = some(declared, "format") {
+            let grammar = (text(format, "syntax"), text(format, "definition"));
+            match (wrapped, grammar) {
+                (None, (Some(syntax), Some(definition))) => {
+                    write::name(out, "format");
+                    write::wrapped(out, "grammar", |out| {
+                        write::text(out, "syntax", &syntax);
+                        write::text(out, "definition", &definition);
+                    });
+                }
+                _ => write::raw(out, "format", format.raw()),
+            }
         }
-    }
-    out.push_str("}}");
+    });
     true
 }
 
-fn custom_format(format: Value<'_>, out: &mut String) {
-    let grammar = (text(format, "syntax"), text(format, "definition"));
-    let (Some(syntax), Some(definition)) = grammar else {
-        out.push_str(format.raw());
-        return;
-    };
-    out.push_str("{\"type\":\"grammar\",\"grammar\":{");
-    write::text(out, "syntax", &syntax);
-    write::text(out, "definition", &definition);
-    out.push_str("}}");
-}
-
 fn tool_choice(choice: &ToolChoice<'_>, tools: &[Tool<'_>], body: &mut Body<'_>) {
-    let traits = body.traits;
+    let traits = body.about;
     let required = |required: bool| if required { traits.required } else { "auto" };
     match choice {
-        ToolChoice::Auto => body.string("tool_choice", Some("auto")),
-        ToolChoice::None => body.string("tool_choice", Some("none")),
-        ToolChoice::Required => body.string("tool_choice", Some(traits.required)),
+        ToolChoice::Auto => body.text("tool_choice", Some("auto")),
+        ToolChoice::None => body.text("tool_choice", Some("none")),
+        ToolChoice::Required => body.text("tool_choice", Some(traits.required)),
         ToolChoice::Allowed(_, must) if !traits.allowed_tools => {
-            body.string("tool_choice", Some(required(*must)));
+            body.text("tool_choice", Some(required(*must)));
         }
         ToolChoice::Tool(name) => {
-            if body.field("tool_choice") {
+            if body.begin("tool_choice") {
                 named_tool(name, tools, &mut body.out);
             }
         }
         ToolChoice::Allowed(names, must) => {
-            if !body.field("tool_choice") {
-                return;
+            if body.begin("tool_choice") {
+                write::wrapped(&mut body.out, "allowed_tools", |out| {
+                    write::text(out, "mode", required(*must));
+                    write::list(out, "tools", |out| {
+                        for name in names {
+                            named_tool(name, tools, out);
+                        }
+                    });
+                });
             }
-            body.out
-                .push_str("{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"");
-            body.out.push_str(required(*must));
-            body.out.push_str("\",\"tools\":[");
-            for (position, name) in names.iter().enumerate() {
-                if position > 0 {
-                    body.out.push(',');
-                }
-                named_tool(name, tools, &mut body.out);
-            }
-            body.out.push_str("]}}");
         }
     }
 }
 
 fn named_tool(name: &str, tools: &[Tool<'_>], out: &mut String) {
     let tool = tools.iter().find(|tool| tool.name == name);
-    let kind = match tool.and_then(|tool| tool.builtin.as_ref()) {
-        Some(_) => "custom",
-        None => "function",
-    };
-    out.push_str("{\"type\":\"");
-    out.push_str(kind);
-    out.push_str("\",\"");
-    out.push_str(kind);
-    out.push_str("\":{");
-    write::text(out, "name", name);
-    out.push_str("}}");
+    let custom = tool.is_some_and(|tool| tool.builtin.is_some());
+    write::wrapped(out, called(custom).0, |out| write::text(out, "name", name));
 }
 
 /// `response_format`.
@@ -198,31 +164,31 @@ pub(super) fn output(output: Option<&OutputFormat<'_>>, body: &mut Body<'_>) {
     let Some(output) = output else {
         return;
     };
-    if !body.field("response_format") {
+    if !body.begin("response_format") {
         return;
     }
     let out = &mut body.out;
     match output {
-        OutputFormat::Text => out.push_str("{\"type\":\"text\"}"),
-        OutputFormat::JsonObject => out.push_str("{\"type\":\"json_object\"}"),
-        OutputFormat::JsonSchema {
-            name,
-            description,
-            schema,
-            strict,
-        } => {
-            out.push_str("{\"type\":\"json_schema\",\"json_schema\":{");
-            write::text(out, "name", name);
-            if let Some(description) = description {
-                write::text(out, "description", description);
-            }
-            write::raw(out, "schema", schema);
-            match strict {
-                Some(true) => out.push_str(",\"strict\":true"),
-                Some(false) => out.push_str(",\"strict\":false"),
-                None => {}
-            }
-            out.push_str("}}");
-        }
+        OutputFormat::Text => write::typed(out, "text", |_| {}),
+        OutputFormat::JsonObject => write::typed(out, "json_object", |_| {}),
+        OutputFormat::JsonSchema { .. } => write::wrapped(out, "json_schema", |out| {
+            schema(output, out);
+        }),
+    }
+}
+
+/// The members of a JSON schema that an answer is to keep to; chat and responses have the same.
+pub(crate) fn schema(output: &OutputFormat<'_>, out: &mut String) {
+    if let OutputFormat::JsonSchema {
+        name,
+        description,
+        schema,
+        strict,
+    } = output
+    {
+        write::text(out, "name", name);
+        write::text_if(out, "description", description.as_deref());
+        write::raw(out, "schema", schema);
+        write::plain_if(out, "strict", *strict);
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::state::{Item, is_empty_reasoning};
 use crate::fields::{boolean, string};
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 use crate::members::set_members;
 use crate::request::RequestError;
 
@@ -89,10 +89,7 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
     match input {
         Some(text) if text.kind() == Kind::String => items.push(Item {
             id: String::new(),
-            json: format!(
-                "{{\"type\":\"message\",\"role\":\"user\",\"content\":{}}}",
-                text.raw()
-            ),
+            json: users(text.raw()),
         }),
         Some(list) if list.kind() == Kind::Array => {
             for item in list.items() {
@@ -121,23 +118,29 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
     Some(Composed { body, items })
 }
 
+/// A message of the user's, with its content as JSON.
+fn users(content: &str) -> String {
+    let mut out = String::with_capacity(64 + content.len());
+    write::typed(&mut out, "message", |out| {
+        write::text(out, "role", "user");
+        write::raw(out, "content", content);
+    });
+    out
+}
+
 /// The items as an array, without reasoning that nobody can read: its upstream was asked to keep
 /// nothing.
 fn join(items: &[Item]) -> String {
     let size: usize = items.iter().map(|item| item.json.len() + 1).sum();
     let mut out = String::with_capacity(size + 2);
-    out.push('[');
-    for item in items {
-        let document = Document::parse(item.json.as_bytes());
-        if document.is_ok_and(|document| is_empty_reasoning(document.root())) {
-            continue;
+    write::brackets(&mut out, |out| {
+        for item in items {
+            let document = Document::parse(item.json.as_bytes());
+            if !document.is_ok_and(|document| is_empty_reasoning(document.root())) {
+                write::value(out, &item.json);
+            }
         }
-        if out.len() > 1 {
-            out.push(',');
-        }
-        out.push_str(&item.json);
-    }
-    out.push(']');
+    });
     out
 }
 
@@ -155,16 +158,20 @@ fn with_sealed_reasoning(root: Value<'_>) -> Option<String> {
         return None;
     }
     let list = root.get("include").filter(|list| !list.is_null());
-    let wanted = list.map_or("", |list| list.raw().trim());
-    match list {
-        Some(list) if list.kind() != Kind::Array => None,
-        Some(list) if list.items().any(|name| name.is_str(SEALED)) => None,
-        Some(list) if list.items().next().is_some() => {
-            let open = wanted.strip_suffix(']')?;
-            Some(format!("{open},{}]", json_string(SEALED)))
-        }
-        _ => Some(format!("[{}]", json_string(SEALED))),
+    let mut wanted = list.into_iter().flat_map(Value::items);
+    if list.is_some_and(|list| list.kind() != Kind::Array)
+        || wanted.clone().any(|name| name.is_str(SEALED))
+    {
+        return None;
     }
+    let mut out = String::new();
+    write::brackets(&mut out, |out| {
+        wanted
+            .by_ref()
+            .for_each(|name| write::value(out, name.raw()));
+        write::string(out, SEALED);
+    });
+    Some(out)
 }
 
 fn items_of(root: Value<'_>) -> impl Iterator<Item = Value<'_>> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::state::{Item, State};
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 
 /// Which page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,53 +36,54 @@ pub fn input_items(state: &State, page: &Page) -> Bytes {
     let from = after.and_then(|id| items.iter().position(|item| item.id == *id));
     let rest = items.split_off(from.map_or(0, |at| at + 1).min(items.len()));
     let shown = &rest[..rest.len().min(page.limit)];
-    let data: Vec<String> = shown.iter().map(|item| told(item)).collect();
-    let id = |item: Option<&&Item>| item.map_or("null".to_owned(), |item| json_string(&item.id));
-    let body = format!(
-        "{{\"object\":\"list\",\"data\":[{}],\"first_id\":{},\"last_id\":{},\"has_more\":{}}}",
-        data.join(","),
-        id(shown.first()),
-        id(shown.last()),
-        shown.len() < rest.len()
-    );
+    let id = |item: Option<&&Item>| item.map(|item| item.id.clone());
+    let mut body = String::new();
+    write::braces(&mut body, |out| {
+        write::text(out, "object", "list");
+        write::list(out, "data", |out| {
+            shown.iter().for_each(|item| told(item, out))
+        });
+        write::text_or_null(out, "first_id", id(shown.first()));
+        write::text_or_null(out, "last_id", id(shown.last()));
+        write::plain(out, "has_more", shown.len() < rest.len());
+    });
     body.into()
 }
 
 /// An item as the list tells it: with its id, its type and, for a message, its content as parts.
-fn told(item: &Item) -> String {
+fn told(item: &Item, out: &mut String) {
     let Ok(document) = Document::parse(item.json.as_bytes()) else {
-        return item.json.clone();
+        return write::value(out, &item.json);
     };
     let root = document.root();
-    let mut out = format!("{{\"id\":{}", json_string(&item.id));
     let kind = root.get("type").and_then(Value::as_str);
-    let kind = kind.unwrap_or("message".into());
-    out.push_str(&format!(",\"type\":{}", json_string(&kind)));
-    if root.get("status").is_none_or(Value::is_null) {
-        out.push_str(",\"status\":\"completed\"");
-    }
-    for (key, value) in root.members() {
-        let is = |name: &str| key.is_str(name);
-        if is("id") || is("type") || (is("status") && value.is_null()) {
-            continue;
+    let spoken = root
+        .get("role")
+        .is_some_and(|role| role.is_str("assistant"));
+    write::braces(out, |out| {
+        write::text(out, "id", &item.id);
+        write::text(out, "type", kind.as_deref().unwrap_or("message"));
+        if root.get("status").is_none_or(Value::is_null) {
+            write::text(out, "status", "completed");
         }
-        out.push(',');
-        out.push_str(key.raw());
-        out.push(':');
-        match is("content") && value.kind() == Kind::String {
-            true => {
-                let spoken = root
-                    .get("role")
-                    .is_some_and(|role| role.is_str("assistant"));
-                let part = match spoken {
-                    true => "{\"type\":\"output_text\",\"annotations\":[],\"text\":",
-                    false => "{\"type\":\"input_text\",\"text\":",
-                };
-                out.push_str(&format!("[{part}{}}}]", value.raw()));
+        for (key, value) in root.members() {
+            let is = |name: &str| key.is_str(name);
+            if is("id") || is("type") || (is("status") && value.is_null()) {
+                continue;
             }
-            false => out.push_str(value.raw()),
+            if is("content") && value.kind() == Kind::String {
+                write::list(out, "content", |out| {
+                    let kind = if spoken { "output_text" } else { "input_text" };
+                    write::typed(out, kind, |out| {
+                        if spoken {
+                            write::list(out, "annotations", |_| {});
+                        }
+                        write::raw(out, "text", value.raw());
+                    });
+                });
+            } else {
+                write::kept(out, key, value.raw());
+            }
         }
-    }
-    out.push('}');
-    out
+    });
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::ids::{item_id, prefix_in, prefix_of, prefix_of_event, response_id};
-use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice};
+use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice, write};
 
 /// What is put into an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Stamp {
             }
             if let Some(id) = root.get("item_id").filter(|id| id.kind() == Kind::String) {
                 let said = id.as_str().unwrap_or_default();
-                let kind = root.get("type").and_then(Value::as_str).unwrap_or_default();
+                let kind = root.text("type").unwrap_or_default();
                 let prefix = prefix_in(&said).unwrap_or(prefix_of_event(&kind));
                 let new = item_id(prefix, token, place);
                 splices.push(Splice::new(id.span(), json_string(&new)));
@@ -108,14 +108,19 @@ fn item_in(item: Value<'_>, token: &str, place: usize, splices: &mut Vec<Splice<
     if item.kind() != Kind::Object {
         return;
     }
-    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+    let kind = item.text("type").unwrap_or_default();
     let id = item.get("id");
     let said = id.and_then(Value::as_str).unwrap_or_default();
     let prefix = prefix_in(&said).unwrap_or(prefix_of(&kind));
     let new = json_string(&item_id(prefix, token, place));
     match id {
         Some(id) => splices.push(Splice::new(id.span(), new)),
-        None => put_first(item, format!("\"id\":{new},"), splices),
+        None => {
+            let mut member = String::new();
+            write::raw(&mut member, "id", &new);
+            write::behind(&mut member);
+            put_first(item, member, splices);
+        }
     }
 }
 

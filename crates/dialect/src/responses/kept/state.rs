@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::ids::{TOKEN, item_id, prefix_of};
 use crate::json::write;
-use crate::json::{Document, Kind, Value, write_json_string};
+use crate::json::{Document, Kind, Value};
 
 /// An item of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,29 +46,23 @@ impl State {
     pub fn write(&self, token: &str) -> Vec<u8> {
         let size: usize = self.items.iter().map(|item| item.json.len() + 80).sum();
         let mut out = String::with_capacity(size + self.response.len() + 32);
-        out.push_str("{\"items\":[");
-        for (place, item) in self.items.iter().enumerate() {
-            if place > 0 {
-                out.push(',');
-            }
-            out.push_str("{\"id\":");
-            match item.id.is_empty() {
-                true => {
-                    let id = item_id(kind_prefix(&item.json), token, 0x8000 + place);
-                    write_json_string(&id, &mut out);
+        write::braces(&mut out, |out| {
+            write::list(out, "items", |out| {
+                for (place, item) in self.items.iter().enumerate() {
+                    write::braces(out, |out| {
+                        match item.id.is_empty() {
+                            true => {
+                                let prefix = kind_prefix(&item.json);
+                                write::text(out, "id", &item_id(prefix, token, 0x8000 + place));
+                            }
+                            false => write::text(out, "id", &item.id),
+                        }
+                        write::raw(out, "item", &item.json);
+                    });
                 }
-                false => write_json_string(&item.id, &mut out),
-            }
-            write::raw(&mut out, "item", &item.json);
-            out.push('}');
-        }
-        out.push(']');
-        write::raw(
-            &mut out,
-            "response",
-            &String::from_utf8_lossy(&self.response),
-        );
-        out.push('}');
+            });
+            write::raw(out, "response", &String::from_utf8_lossy(&self.response));
+        });
         out.into_bytes()
     }
 
@@ -79,7 +73,7 @@ impl State {
         let response = root.get("response")?;
         let items = root.get("items")?.items().map(|item| {
             Some(Item {
-                id: item.get("id")?.as_str()?.into_owned(),
+                id: item.text("id")?.into_owned(),
                 json: item.get("item")?.raw().to_owned(),
             })
         });
@@ -104,7 +98,7 @@ impl State {
 }
 
 fn text(item: Value<'_>, name: &str) -> String {
-    let text = item.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = item.text(name).unwrap_or_default();
     text.into_owned()
 }
 
@@ -117,9 +111,7 @@ fn kind_prefix(json: &str) -> &'static str {
 /// Whether an item of reasoning says nothing to a model that has not kept it: neither its sealed
 /// form nor a text.
 pub(super) fn is_empty_reasoning(item: Value<'_>) -> bool {
-    let is_reasoning = item
-        .get("type")
-        .is_some_and(|kind| kind.is_str("reasoning"));
+    let is_reasoning = item.says("type", "reasoning");
     let sealed = item
         .get("encrypted_content")
         .is_some_and(|sealed| sealed.kind() == Kind::String && !sealed.is_str(""));
