@@ -2,6 +2,7 @@
 
 mod allocator;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -18,7 +19,8 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("forebay: {error:#}");
+            // A reader that has gone must not turn an error into a panic.
+            let _ = writeln!(std::io::stderr(), "forebay: {error:#}");
             ExitCode::FAILURE
         }
     }

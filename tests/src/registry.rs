@@ -4,15 +4,19 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
+
+use crate::upstream::Gate;
 
 /// `USER:PASSWORD` of every registry under test.
 pub const REGISTRY_AUTH: &str = "robot:a-registry-password";
@@ -39,6 +43,8 @@ struct State {
     calls: Mutex<Vec<String>>,
     /// Whether blobs are fetched from another address, as from the storage behind a registry.
     storage: Option<SocketAddr>,
+    /// What blobs wait for: uploads before they are acknowledged, fetches in their middle.
+    slow: OnceLock<Gate>,
 }
 
 impl Registry {
@@ -58,6 +64,7 @@ impl Registry {
             uploads: Mutex::default(),
             calls: Mutex::default(),
             storage: storage.map(|storage| storage.addr),
+            slow: OnceLock::new(),
         });
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
@@ -105,6 +112,11 @@ impl Registry {
         lock(&self.state.manifests).insert(format!("{repository} {target}"), manifest.into());
     }
 
+    /// Makes each blob wait from now on: an upload before it is acknowledged, a fetch in its middle.
+    pub fn slow_down(&self) -> Gate {
+        self.state.slow.get_or_init(Gate::default).clone()
+    }
+
     /// Gives everything it keeps to another registry.
     pub fn copy_to(&self, other: &Self) {
         lock(&other.state.blobs).extend(lock(&self.state.blobs).clone());
@@ -121,7 +133,7 @@ fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(state: &State, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(state: &State, request: Request<Incoming>) -> Response<Halves> {
     let (head, body) = request.into_parts();
     let body = body
         .collect()
@@ -166,6 +178,9 @@ async fn answer(state: &State, request: Request<Incoming>) -> Response<Full<Byte
         return manifest(state, &head, (repository, target), body);
     }
     if let Some((_, upload)) = path.split_once("/blobs/uploads/") {
+        if let Some(gate) = state.slow.get().filter(|_| head.method == Method::PUT) {
+            gate.pass().await;
+        }
         return upload_to(state, &head, upload, body);
     }
     match path.split_once("/blobs/") {
@@ -179,7 +194,7 @@ fn manifest(
     head: &http::request::Parts,
     (repository, target): (&str, &str),
     body: Bytes,
-) -> Response<Full<Bytes>> {
+) -> Response<Halves> {
     let name = format!("{repository} {target}");
     if head.method == Method::GET {
         return found(lock(&state.manifests).get(&name));
@@ -210,7 +225,7 @@ fn upload_to(
     head: &http::request::Parts,
     upload: &str,
     body: Bytes,
-) -> Response<Full<Bytes>> {
+) -> Response<Halves> {
     let mut uploads = lock(&state.uploads);
     if head.method == Method::POST && upload.is_empty() {
         uploads.push(true);
@@ -234,7 +249,7 @@ fn upload_to(
     plain(StatusCode::CREATED, "")
 }
 
-fn blob(state: &State, method: &Method, digest: &str) -> Response<Full<Bytes>> {
+fn blob(state: &State, method: &Method, digest: &str) -> Response<Halves> {
     let blobs = lock(&state.blobs);
     match (blobs.get(digest), state.storage) {
         (Some(_), Some(storage)) if method == Method::GET => {
@@ -245,13 +260,57 @@ fn blob(state: &State, method: &Method, digest: &str) -> Response<Full<Bytes>> {
                 .insert(http::header::LOCATION, location.parse().expect("a header"));
             moved
         }
-        (blob, _) => found(blob),
+        (blob, _) => {
+            let mut found = found(blob);
+            if let Some(gate) = state.slow.get().filter(|_| method == Method::GET) {
+                found.body_mut().wait_for(gate.clone());
+            }
+            found
+        }
     }
 }
 
-fn found(what: Option<&Bytes>) -> Response<Full<Bytes>> {
+/// A body that may wait in its middle.
+#[derive(Default)]
+struct Halves {
+    first: Bytes,
+    second: Bytes,
+    wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Halves {
+    fn wait_for(&mut self, gate: Gate) {
+        self.first = self.second.split_to(self.second.len() / 2);
+        self.wait = Some(Box::pin(async move { gate.pass().await }));
+    }
+}
+
+impl Body for Halves {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut next = std::mem::take(&mut self.first);
+        if next.is_empty() {
+            if let Some(wait) = &mut self.wait {
+                ready!(wait.as_mut().poll(context));
+                self.wait = None;
+            }
+            next = std::mem::take(&mut self.second);
+        }
+        Poll::Ready((!next.is_empty()).then(|| Ok(Frame::data(next))))
+    }
+}
+
+fn found(what: Option<&Bytes>) -> Response<Halves> {
     match what {
-        Some(bytes) => Response::new(Full::new(bytes.clone())),
+        Some(bytes) => Response::new(Halves {
+            second: bytes.clone(),
+            ..Halves::default()
+        }),
         None => plain(
             StatusCode::NOT_FOUND,
             "{\"errors\":[{\"code\":\"UNKNOWN\"}]}",
@@ -259,8 +318,11 @@ fn found(what: Option<&Bytes>) -> Response<Full<Bytes>> {
     }
 }
 
-fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+fn plain(status: StatusCode, text: &str) -> Response<Halves> {
+    let mut response = Response::new(Halves {
+        second: Bytes::copy_from_slice(text.as_bytes()),
+        ..Halves::default()
+    });
     *response.status_mut() = status;
     response
 }

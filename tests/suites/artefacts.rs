@@ -1,12 +1,13 @@
 //! Policies as artefacts: signed, kept in a registry, verified at the start and at a reload.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use forebay_tests::prompts::chat;
 use forebay_tests::registry::{REGISTRY_AUTH, digest_of};
-use forebay_tests::{Config, Engine, Forebay, Registry, binary, eventually};
+use forebay_tests::{Config, Engine, Forebay, Gate, Registry, binary, eventually, within};
 use rustix::process::Signal;
+use tokio::io::AsyncReadExt as _;
 
 /// A guardrail that names itself in what it denies.
 fn component() -> Vec<u8> {
@@ -140,6 +141,78 @@ async fn what_a_registry_has_altered_is_refused_and_nothing_is_written() {
     assert!(refused(&format!("{name}:index")).await.contains("an index"));
     assert!(refused(&format!("{name}:none")).await.contains("404"));
     assert!(refused("guardrails").await.contains("names no registry"));
+}
+
+#[tokio::test]
+async fn a_push_and_a_pull_are_told_to_programs_as_json() {
+    let (folder, registry) = (workshop().await, Registry::start().await);
+    let reference = format!("{}/team/guardrails:1", registry.addr);
+    let json = async |arguments: &[&str]| {
+        let said = policies(folder.path(), &[arguments, &["--output", "json"]].concat()).await;
+        serde_json::from_str::<serde_json::Value>(&said.unwrap()).expect("one JSON document")
+    };
+    let pushed = json(&["push", "guard.wasm", &reference, "--policy", "guardrails"]).await;
+    let pinned = pushed["reference"].as_str().unwrap();
+    assert!(pinned.starts_with(&format!("{}/team/guardrails@sha256:", registry.addr)));
+    let pulled = json(&["pull", pinned, "--out", "fetched.wasm"]).await;
+    assert_eq!(pulled["reference"], pinned);
+    assert_eq!(pulled["file"], "fetched.wasm");
+    assert_eq!(pulled["digest"], digest_of(&component()));
+    assert_eq!(pulled["signed"], false);
+}
+
+/// Runs `forebay policies` on a terminal until it shows `progress`, then opens the gate; gives what it said.
+async fn on_a_terminal(folder: &Path, words: &str, progress: &str, gate: &Gate) -> String {
+    let mut command = tokio::process::Command::new("script");
+    let run = format!("'{}' policies {words}", binary().display());
+    let mut running = command
+        .args([
+            "--quiet",
+            "--return",
+            "--flush",
+            "--command",
+            &run,
+            "/dev/null",
+        ])
+        .current_dir(folder)
+        .env("FOREBAY_REGISTRY_AUTH", REGISTRY_AUTH)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("script is part of Debian's bsdutils");
+    let (mut out, mut said) = (running.stdout.take().unwrap(), Vec::new());
+    let shown = |said: &[u8]| String::from_utf8_lossy(said).into_owned();
+    while !shown(&said).contains(progress) {
+        let read = within(progress, out.read_buf(&mut said)).await.unwrap();
+        assert_ne!(read, 0, "it ended before {progress}: {}", shown(&said));
+    }
+    gate.open(1);
+    within("its end", out.read_to_end(&mut said)).await.unwrap();
+    assert!(within("its end", running.wait()).await.unwrap().success());
+    shown(&said)
+}
+
+#[tokio::test]
+async fn bytes_are_counted_on_a_terminal_while_a_registry_is_slow() {
+    let (folder, registry) = (workshop().await, Registry::start().await);
+    let mut large = component();
+    large.resize(1 << 20, 0);
+    std::fs::write(folder.path().join("guard.wasm"), &large).unwrap();
+    let gate = registry.slow_down();
+    // The configuration is a blob of its own, and goes first.
+    gate.open(1);
+    let host = registry.addr;
+    let push = format!("push guard.wasm {host}/team/guard:1 --policy guardrails");
+    let sent = format!("pushing to {host}: 1.0 of 1.0 MiB, 100 %");
+    let said = on_a_terminal(folder.path(), &push, &sent, &gate).await;
+    let reference = said.split_whitespace().last().unwrap();
+    assert!(reference.contains("@sha256:"), "{said}");
+    let pull = format!("pull {host}/team/guard:1 --out fetched.wasm");
+    let half = format!("pulling from {host}: 0.5 of 1.0 MiB, 50 %");
+    on_a_terminal(folder.path(), &pull, &half, &gate).await;
+    let fetched = std::fs::read(folder.path().join("fetched.wasm")).unwrap();
+    assert!(fetched == large, "it came whole");
 }
 
 /// Guardrails from `guard.wasm`, with further lines of their `verify`.

@@ -171,6 +171,68 @@ async fn an_operator_sees_upstreams_and_purges_the_cache_at_the_command_line() {
     assert_eq!(ask(&["reload"]).await["reloaded"], true);
 }
 
+/// Commands that ask a running gateway.
+const ASKING: [&[&str]; 7] = [
+    &["upstreams"],
+    &["cache"],
+    &["purge", "--all"],
+    &["why"],
+    &["why", "req-1"],
+    &["top", "--once"],
+    &["reload"],
+];
+
+#[tokio::test]
+async fn a_gateway_that_does_not_answer_is_named_with_what_to_do() {
+    let engine = Engine::instant().await;
+    let forebay = Forebay::start(Config::default().upstream("sim", &engine.url(), "")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let refused = async |admin: &str, token: &str, words: &[&str], message: &str| {
+        let mut command = tokio::process::Command::new(binary());
+        command
+            .args(words)
+            .args(["--admin", admin])
+            .current_dir(folder.path())
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .env("FOREBAY_ADMIN_TOKEN", token);
+        let output = command.output().await.expect("forebay can be run");
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        assert!(said.contains(message), "{words:?}: {said}");
+        assert!(output.stdout.is_empty(), "{words:?}: {said}");
+    };
+    for words in ASKING {
+        let nobody = "no gateway of this user is running at 127.0.0.1:1";
+        refused("127.0.0.1:1", "", words, nobody).await;
+        let silent = "no gateway answers at 127.0.0.1:1";
+        refused("127.0.0.1:1", "a-token", words, silent).await;
+        let admin = forebay.admin.to_string();
+        refused(&admin, "wrong", words, "refuses the admin token").await;
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let piped = |line: &str| {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", &format!("set -o pipefail; {line}")])
+            .current_dir(folder.path())
+            .env("FOREBAY", binary());
+        shell.output().expect("bash can be run")
+    };
+    // More than a pipe holds, for a reader that has gone.
+    let output = piped("\"$FOREBAY\" catalogue list --output json | true");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        said(&output)
+    );
+    let output = piped("\"$FOREBAY\" check --config nowhere.toml 2> >(true)");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
+
 #[tokio::test]
 async fn a_first_configuration_is_written_checked_and_examined() {
     let engine = Engine::instant().await;

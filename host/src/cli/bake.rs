@@ -13,16 +13,16 @@ use crate::operate;
 /// Write a release for edges: the configured policies and the gateway's settings as components.
 #[derive(Debug, clap::Args)]
 pub(super) struct BakeArgs {
-    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
+    /// The configuration file. Default: forebay.toml in the working folder, else the built-in configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder to write to; made if missing.
+    /// The folder to write to; created if missing.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Let everyone in, as the tenant `local`, whatever API keys are configured.
+    /// Require no API keys: every client is the tenant `local`, whatever keys are configured.
     #[arg(long)]
     open: bool,
-    /// An edge component to compose with the release, into the same folder. May be given again.
+    /// An edge component to compose with the release, into the same folder. May be repeated.
     #[arg(long, value_name = "EDGE.wasm")]
     compose: Vec<PathBuf>,
     #[command(flatten)]

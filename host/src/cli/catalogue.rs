@@ -31,7 +31,7 @@ enum What {
         /// A model or an alias. Default: all.
         #[arg(long, value_name = "NAME")]
         model: Option<String>,
-        /// A file that lies over the built-in catalogue. May be given again.
+        /// A file that lies over the built-in catalogue. May be repeated.
         #[arg(long = "file", value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The same as `--output json`: prices are micro-US-dollars per million tokens.

@@ -13,7 +13,7 @@ use crate::operate::{Components, PolicyLoader as _, refused};
 /// Check a configuration, or print its schema.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
-    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
+    /// The configuration file. Default: forebay.toml in the working folder, else the built-in configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the JSON schema of the configuration instead.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::output::OutputArgs;
-use super::remote::{Remote, encoded, table};
+use super::remote::{Remote, encoded, table, text};
 
 /// Show upstreams: health, load, measured speed.
 #[derive(Debug, clap::Args)]
@@ -17,12 +17,12 @@ pub(super) struct UpstreamsArgs {
 impl UpstreamsArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let upstreams = self.remote.gateway()?.json("/upstreams")?;
-        self.output.print(&upstreams, || of_objects(&upstreams));
+        self.output.print(&upstreams, || replicas(&upstreams));
         Ok(())
     }
 }
 
-/// Which entries of the cache. Every given field has to match.
+/// Selects cache entries. Every given field has to match.
 #[derive(Debug, clap::Args)]
 struct Which {
     /// The entry's key, 64 hexadecimal digits.
@@ -77,9 +77,9 @@ impl CacheArgs {
             .json(&format!("/cache?{}", query.join("&")))?;
         self.output.print(&listing, || {
             format!(
-                "{}\n{} entries, {} bytes in all",
-                of_objects(&listing["entries"]),
-                listing["total_entries"],
+                "{}\n{} in all, {} bytes",
+                entries(&listing["entries"]),
+                counted(&listing["total_entries"]),
                 listing["total_bytes"]
             )
         });
@@ -111,7 +111,7 @@ impl PurgeArgs {
         );
         anyhow::ensure!(
             self.all || !which.is_empty(),
-            "name what to remove with --key, --tenant, --model or --tag, or say --all"
+            "select entries with --key, --tenant, --model or --tag, or use --all"
         );
         if self.all {
             which.insert("all".to_owned(), json!(true));
@@ -122,7 +122,7 @@ impl PurgeArgs {
             .post("/cache/purge", &Value::Object(which))?;
         let said: Value = serde_json::from_str(&said)?;
         self.output
-            .print(&said, || format!("{} entries removed", said["purged"]));
+            .print(&said, || format!("{} removed", counted(&said["purged"])));
         Ok(())
     }
 }
@@ -145,49 +145,106 @@ impl ReloadArgs {
     }
 }
 
-/// A list of objects as a table, in which nested values are flattened one level.
-fn of_objects(list: &Value) -> String {
-    let rows: Vec<Vec<(String, String)>> =
-        list.as_array().into_iter().flatten().map(flat).collect();
-    let Some(first) = rows.first() else {
-        return "none".to_owned();
+/// `1 entry` or `7 entries`.
+fn counted(entries: &Value) -> String {
+    match entries.as_u64() {
+        Some(1) => "1 entry".to_owned(),
+        _ => format!("{entries} entries"),
+    }
+}
+
+/// A row for each replica; what was measured is of the whole upstream, and stands in its first row.
+fn replicas(upstreams: &Value) -> String {
+    let mut rows = Vec::new();
+    let mut indexed = false;
+    for upstream in upstreams.as_array().into_iter().flatten() {
+        let replicas = upstream["endpoints"].as_array().into_iter().flatten();
+        for (n, replica) in replicas.enumerate() {
+            let once = |cell: String| if n == 0 { cell } else { String::new() };
+            indexed |= replica["prefix_state"].is_string();
+            rows.push(vec![
+                once(text(&upstream["name"])),
+                text(&replica["url"]),
+                if replica["healthy"] == true {
+                    "up"
+                } else {
+                    "down"
+                }
+                .to_owned(),
+                text(&replica["in_flight"]),
+                once(rounded(&upstream["ttft_ms"])),
+                once(rounded(&upstream["tokens_per_second"])),
+                index(replica),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return "no upstreams".to_owned();
+    }
+    let headings = [
+        "UPSTREAM",
+        "REPLICA",
+        "HEALTH",
+        "IN FLIGHT",
+        "TTFT MS",
+        "TOKENS/S",
+        "PREFIX INDEX",
+    ];
+    let columns = headings.len() - usize::from(!indexed);
+    table(&headings[..columns], &rows)
+}
+
+/// What is known of a replica's prefix cache. Empty where its KV events are not followed.
+fn index(replica: &Value) -> String {
+    let Some(state) = replica["prefix_state"].as_str() else {
+        return String::new();
     };
-    let headings: Vec<String> = first.iter().map(|(name, _)| name.to_uppercase()).collect();
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| row.iter().map(|(_, value)| value.clone()).collect())
+    let why = replica["prefix_why"].as_str();
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+    format!("{state}, {} blocks{why}", replica["prefix_blocks"])
+}
+
+fn entries(entries: &Value) -> String {
+    let rows: Vec<Vec<String>> = entries
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let (age, ttl) = (entry["age"].as_u64(), entry["ttl"].as_u64());
+            let left = ttl.unwrap_or(0).saturating_sub(age.unwrap_or(0));
+            let tags = entry["tags"].as_array().into_iter().flatten().map(text);
+            vec![
+                text(&entry["tenant"]),
+                text(&entry["model"]),
+                text(&entry["upstream"]),
+                format!("{} s", age.unwrap_or(0)),
+                format!("{left} s"),
+                text(&entry["bytes"]),
+                text(&entry["key"]),
+                tags.collect::<Vec<_>>().join(" "),
+            ]
+        })
         .collect();
+    if rows.is_empty() {
+        return "no entries that match".to_owned();
+    }
+    let headings = [
+        "TENANT",
+        "MODEL",
+        "UPSTREAM",
+        "AGE",
+        "EXPIRES IN",
+        "BYTES",
+        "KEY",
+        "TAGS",
+    ];
     table(&headings, &rows)
 }
 
-fn flat(object: &Value) -> Vec<(String, String)> {
-    let members = object.as_object().into_iter().flatten();
-    let mut cells: Vec<_> = members
-        .map(|(name, value)| (name.clone(), shown(value)))
-        .collect();
-    // What it is called comes first.
-    cells.sort_by_key(|(name, _)| !matches!(name.as_str(), "name" | "key"));
-    cells
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let shown: Vec<String> = items.iter().map(shown).collect();
-            shown.join(" ")
-        }
-        Value::Object(members) => {
-            let shown: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{name}={}", shown(value)))
-                .collect();
-            shown.join(",")
-        }
-        other => other.to_string(),
-    }
+fn rounded(value: &Value) -> String {
+    value
+        .as_f64()
+        .map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
 }
 
 #[cfg(test)]
@@ -195,12 +252,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_become_rows() {
-        let list = json!([{"name": "a", "replicas": [{"url": "u", "healthy": true}]}]);
+    fn each_replica_has_a_row() {
+        let replica = |url: &str| json!({"url": url, "healthy": true, "in_flight": 2});
+        let mut list = json!([
+            {"name": "own", "ttft_ms": 41.6, "tokens_per_second": null, "endpoints": [replica("http://a"), replica("http://b")]},
+        ]);
+        list[0]["endpoints"][1]["healthy"] = json!(false);
         assert_eq!(
-            of_objects(&list),
-            "NAME  REPLICAS\na     healthy=true,url=u"
+            replicas(&list),
+            "UPSTREAM  REPLICA   HEALTH  IN FLIGHT  TTFT MS  TOKENS/S\n\
+             own       http://a  up      2          42       -\n\
+             \u{20}         http://b  down    2"
         );
-        assert_eq!(of_objects(&json!([])), "none");
+        list[0]["endpoints"][1]["prefix_state"] = json!("degraded");
+        list[0]["endpoints"][1]["prefix_why"] = json!("a late join");
+        list[0]["endpoints"][1]["prefix_blocks"] = json!(7);
+        let said = replicas(&list);
+        assert!(said.contains("PREFIX INDEX"), "{said}");
+        assert!(said.ends_with("degraded, 7 blocks (a late join)"), "{said}");
+        assert_eq!(replicas(&json!([])), "no upstreams");
+    }
+
+    #[test]
+    fn entries_show_how_long_they_live() {
+        let entry = json!({"key": "ab", "tenant": "t", "model": "m\u{1b}[31m", "tags": ["x", "y"],
+                           "age": 10, "ttl": 3600, "bytes": 99, "upstream": "own"});
+        let said = entries(&json!([entry]));
+        assert!(said.contains("10 s  3590 s      99     ab   x y"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert_eq!(entries(&json!([])), "no entries that match");
+        assert_eq!(counted(&json!(1)), "1 entry");
+        assert_eq!(counted(&json!(0)), "0 entries");
     }
 }

@@ -25,7 +25,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Try every upstream, key, certificate and policy, and say what is wrong.
 #[derive(Debug, clap::Args)]
 pub(super) struct DoctorArgs {
-    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
+    /// The configuration file. Default: forebay.toml in the working folder, else the built-in configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]

@@ -28,7 +28,7 @@ impl CompletionsArgs {
 /// Write manual pages, one for each command.
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// The folder to write to; made if missing.
+    /// The folder to write to; created if missing.
     #[arg(value_name = "FOLDER")]
     out: PathBuf,
     #[command(flatten)]

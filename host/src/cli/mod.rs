@@ -20,9 +20,9 @@ mod why;
 
 use clap::{Parser, Subcommand};
 
-/// An inference proxy and token cache with sandboxed policies.
+/// A gateway and token cache for inference, with policies in sandboxes.
 #[derive(Debug, Parser)]
-#[command(name = "forebay", version, about, disable_help_subcommand = true)]
+#[command(name = "forebay", version, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,7 +32,7 @@ pub struct Cli {
 enum Command {
     /// Serve clients.
     Serve(serve::ServeArgs),
-    /// Write a configuration to begin with.
+    /// Write a first configuration, from a few flags or from LiteLLM's.
     Init(init::InitArgs),
     /// Check a configuration, or print its JSON schema.
     Check(check::CheckArgs),
@@ -40,7 +40,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show the upstreams of a running gateway: health, load, measured speed.
     Upstreams(day_two::UpstreamsArgs),
-    /// Show what a running gateway has cached.
+    /// List what a running gateway has cached.
     Cache(day_two::CacheArgs),
     /// Remove entries from the cache of a running gateway.
     Purge(day_two::PurgeArgs),
@@ -56,7 +56,7 @@ enum Command {
     Policies(policies::PoliciesArgs),
     /// Check or list the catalogue of models and prices.
     Catalogue(catalogue::CatalogueArgs),
-    /// Check block hashes against an engine's, or show which replica holds a prompt.
+    /// Check block hashes against an engine's, or show which replica has a prompt cached.
     Prefix(prefix::PrefixArgs),
     /// Replay a recorded trace against simulated engines and compare routing rules.
     Simulate {

@@ -23,13 +23,13 @@ pub(super) struct PrefixArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Compute the block hashes of a file of vectors and compare; fails at the first difference.
+    /// Compute the block hashes of a file of test vectors and compare them. Fails at the first difference.
     Verify {
         /// JSON lines: algo, hash_seed, block_size, lora, cache_salt, mm, token_ids, block_hashes.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Show a prompt's blocks, who holds them, and the seconds that each replica is expected to take.
+    /// Show a prompt's blocks, which replicas have them cached, and the expected cost of each replica in seconds.
     Explain(ExplainArgs),
 }
 

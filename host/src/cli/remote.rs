@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
 
 use crate::admin;
 use crate::config::{self, Overrides, Source};
@@ -64,7 +65,8 @@ impl Remote {
                 std::fs::read_to_string(&file)
                     .with_context(|| {
                         format!(
-                            "no admin token in {}: is the gateway running, as this user? FOREBAY_ADMIN_TOKEN gives another",
+                            "no gateway of this user is running at {address}; for another gateway, set \
+                             FOREBAY_ADMIN_TOKEN or admin.token. There is no token in {}",
                             file.display()
                         )
                     })?
@@ -133,7 +135,12 @@ impl Gateway {
     ) -> anyhow::Result<String> {
         let stream = tokio::net::TcpStream::connect(self.address)
             .await
-            .with_context(|| format!("no gateway answers at {} (admin.listen)", self.address))?;
+            .with_context(|| {
+                format!(
+                    "no gateway answers at {} (admin.listen; --admin names another)",
+                    self.address
+                )
+            })?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -155,7 +162,10 @@ impl Gateway {
             .to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
         if head.status == http::StatusCode::UNAUTHORIZED {
-            bail!("the gateway at {} refuses the admin token", self.address);
+            bail!(
+                "the gateway at {} refuses the admin token; set FOREBAY_ADMIN_TOKEN or admin.token to its own",
+                self.address
+            );
         }
         if !head.status.is_success() {
             bail!("{} ({})", text.trim(), head.status);
@@ -188,6 +198,24 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         .chain(rows.iter().map(|row| line(row)))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A value for people. Control characters are shown as escapes: clients choose the names of models.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => text.chars().flat_map(shown).collect(),
+        other => other.to_string(),
+    }
+}
+
+fn shown(c: char) -> Vec<char> {
+    if c.is_control() {
+        c.escape_default().collect()
+    } else {
+        vec![c]
+    }
 }
 
 /// A query's value (RFC 3986, section 2.3): everything but unreserved bytes is escaped.

@@ -14,7 +14,7 @@ use crate::telemetry;
 /// Serve clients.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
-    /// The configuration file. Default: forebay.toml in the working folder, else the configuration inside the program.
+    /// The configuration file. Default: forebay.toml in the working folder, else the built-in configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Send requests to this engine instead of the configured upstreams: http://127.0.0.1:8000.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::output::OutputArgs;
-use super::remote::{Remote, table};
+use super::remote::{Remote, table, text};
 
 /// Show how a request came to its answer, or list the last requests.
 ///
@@ -115,7 +115,7 @@ fn explain(request: &Value) -> String {
         "from",
         match request["tenant"].as_str() {
             Some(tenant) => format!("tenant {tenant}, key {}", text(&request["key"])),
-            None => "nobody known: no key was accepted".to_owned(),
+            None => "nobody: no key was accepted".to_owned(),
         },
     );
     line("rules", rules(&request["rules"]));
@@ -133,7 +133,7 @@ fn explain(request: &Value) -> String {
     }
     let lost = array(&request["lost"])
         .map(|lost| format!("{} ({})", text(&lost["field"]), text(&lost["grade"])));
-    line("not told", lost.collect::<Vec<_>>().join(", "));
+    line("lost", lost.collect::<Vec<_>>().join(", "));
     line("answer", rules(&request["output_rules"]));
     line("outcome", ended(outcome));
     line("spent", spent(outcome));
@@ -245,25 +245,6 @@ fn ms(value: &Value) -> String {
     value
         .as_f64()
         .map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"))
-}
-
-/// A value for people; control characters, which a client's id can't have but a model's name can, are
-/// shown as escapes.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) if text.is_empty() => "-".to_owned(),
-        Value::String(text) => text.chars().flat_map(shown).collect(),
-        other => other.to_string(),
-    }
-}
-
-fn shown(c: char) -> Vec<char> {
-    if c.is_control() {
-        c.escape_default().collect()
-    } else {
-        vec![c]
-    }
 }
 
 #[cfg(test)]

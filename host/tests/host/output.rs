@@ -165,3 +165,21 @@ fn every_command_is_run() {
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn the_help_says_what_each_command_does() {
+    let mut command = forebay_host::cli::Cli::command();
+    command.build();
+    let about = command.get_about().unwrap().to_string();
+    // Not the package's description, which is for contributors.
+    assert!(
+        about.contains("gateway") && !about.contains("listener"),
+        "{about}"
+    );
+    let silent: Vec<_> = command
+        .get_subcommands()
+        .filter(|it| !it.is_hide_set() && it.get_about().is_none())
+        .map(|it| it.get_name().to_owned())
+        .collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}

@@ -1,8 +1,11 @@
 //! Reads LiteLLM's `config.yaml`: models, fallbacks, keys' names and limits. What can't be imported is listed.
 
+mod fallbacks;
+mod instead;
 mod providers;
+mod settings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -11,7 +14,7 @@ use super::{Plan, Upstream, without_v1};
 use providers::{is_public, provider_of, screaming, split, usual_key, usual_region, variable};
 
 /// The parameters of a model that are imported.
-const TAKEN: [&str; 9] = [
+const TAKEN: [&str; 12] = [
     "model",
     "api_base",
     "base_url",
@@ -21,6 +24,18 @@ const TAKEN: [&str; 9] = [
     "vertex_location",
     "vertex_project",
     "region_name",
+    "litellm_credential_name",
+    "input_cost_per_token",
+    "output_cost_per_token",
+];
+
+/// What `model_info` says that is imported, or that changes nothing here.
+const KNOWN_INFO: [&str; 5] = [
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "max_input_tokens",
+    "mode",
+    "base_model",
 ];
 
 /// The plan that a LiteLLM configuration amounts to.
@@ -35,19 +50,59 @@ pub(super) fn plan(text: &str) -> anyhow::Result<Plan> {
         .get("model_list")
         .and_then(Value::as_array)
         .context("it has no model_list, so it is not LiteLLM's config.yaml")?;
+    let mut members = Members::default();
     for (position, entry) in models.iter().enumerate() {
-        model(position, entry, &mut plan);
+        model((position, entry), &file, &mut members, &mut plan);
     }
-    aliases(&file, &mut plan);
-    order(&file, &mut plan);
-    settings(&file, &mut plan);
+    members.list(&mut plan);
+    fallbacks::import(&file, &mut plan);
+    fallbacks::aliases(&file, &mut plan);
+    settings::import(&file, &mut plan);
     Ok(plan)
 }
 
-fn model(position: usize, entry: &Value, plan: &mut Plan) {
+/// What models say that is not imported: each member once, with the models that have it.
+#[derive(Default)]
+struct Members(BTreeMap<String, Vec<usize>>);
+
+impl Members {
+    fn add(&mut self, member: String, position: usize) {
+        self.0.entry(member).or_default().push(position);
+    }
+
+    fn list(self, plan: &mut Plan) {
+        for (member, positions) in self.0 {
+            let first = positions.first().copied().unwrap_or_default();
+            let more = match positions.len() {
+                0 | 1 => String::new(),
+                2 => " (and of 1 more model)".to_owned(),
+                n => format!(" (and of {} more models)", n - 1),
+            };
+            let instead = instead::of(&member);
+            plan.left_out
+                .push(format!("model_list[{first}].{member}{more}{instead}"));
+        }
+    }
+}
+
+/// The values that a model takes from `credential_list`.
+fn credential<'a>(file: &'a Value, parameters: &Value) -> &'a Value {
+    let name = &parameters["litellm_credential_name"];
+    let list = file["credential_list"].as_array().into_iter().flatten();
+    let mut named = list.filter(|one| name.is_string() && one["credential_name"] == *name);
+    named
+        .next()
+        .map_or(&Value::Null, |one| &one["credential_values"])
+}
+
+fn model((position, entry): (usize, &Value), file: &Value, members: &mut Members, plan: &mut Plan) {
     let path = |rest: &str| format!("model_list[{position}]{rest}");
     let parameters = &entry["litellm_params"];
-    let text = |name: &str| parameters.get(name).and_then(Value::as_str);
+    let shared = credential(file, parameters);
+    let text = |name: &str| {
+        let own = parameters.get(name).and_then(Value::as_str);
+        own.or_else(|| shared.get(name).and_then(Value::as_str))
+    };
     let (Some(name), Some(model)) = (
         entry.get("model_name").and_then(Value::as_str),
         text("model"),
@@ -56,7 +111,7 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
             .push(path(": it has no model_name or no litellm_params.model"));
         return;
     };
-    let (prefix, id) = split(model);
+    let (prefix, _) = split(model);
     let base = text("api_base").or_else(|| text("base_url"));
     let provider = match (provider_of(prefix), base) {
         // LiteLLM writes openai/ for any server that speaks OpenAI's API.
@@ -70,38 +125,17 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
             return;
         }
     };
-    let models = match (name, id) {
-        (name, id) if !name.contains('*') && !id.contains('*') => {
-            vec![(name.to_owned(), id.to_owned())]
+    let models = match names(name, model) {
+        Ok((models, note)) => {
+            plan.left_out.extend(note.map(|note| path(&note)));
+            models
         }
-        // An upstream without a list of models serves every model by its own name.
-        ("*", "*") => Vec::new(),
-        (name, "*") if name.ends_with("/*") => {
-            plan.left_out.push(path(&format!(
-                ".model_name: clients leave out \"{}\" and use the provider's own names of models",
-                name.trim_end_matches('*')
-            )));
-            Vec::new()
-        }
-        _ => {
-            plan.left_out.push(path(&format!(
-                ": the pattern {name} for {model}; list the models in models = {{ }}"
-            )));
+        Err(why) => {
+            plan.left_out.push(path(&why));
             return;
         }
     };
-    // Whatever else the entry says, such as prices in model_info.
-    for (member, _) in entry.as_object().into_iter().flatten() {
-        if !["model_name", "litellm_params"].contains(&member.as_str()) {
-            plan.left_out.push(path(&format!(".{member}")));
-        }
-    }
-    for (parameter, _) in parameters.as_object().into_iter().flatten() {
-        if !TAKEN.contains(&parameter.as_str()) {
-            plan.left_out
-                .push(path(&format!(".litellm_params.{parameter}")));
-        }
-    }
+    rest(position, entry, members);
     let key = key(position, name, provider, text("api_key"), plan);
     let mut literal = |parameter: &'static str| {
         let value = text(parameter)?;
@@ -142,8 +176,77 @@ fn model(position: usize, entry: &Value, plan: &mut Plan) {
         region,
         api_version,
         project,
+        price: price(entry),
+        context_tokens: entry["model_info"]["max_input_tokens"].as_u64(),
     };
     add(upstream, plan);
+}
+
+/// The names that clients use and the ids that they stand for, and what clients have to know of it. No names:
+/// the upstream serves every model by its own name.
+fn names(name: &str, model: &str) -> Result<(Vec<(String, String)>, Option<String>), String> {
+    let (_, id) = split(model);
+    match (name, id) {
+        (name, id) if !name.contains('*') && !id.contains('*') => {
+            Ok((vec![(name.to_owned(), id.to_owned())], None))
+        }
+        ("*", "*") => Ok((Vec::new(), None)),
+        (name, "*") if name.ends_with("/*") => {
+            let note = format!(
+                ".model_name: clients leave out \"{}\" and use the provider's own names of models",
+                name.trim_end_matches('*')
+            );
+            Ok((Vec::new(), Some(note)))
+        }
+        // The same names on both sides, such as claude-* for anthropic/claude-*.
+        (name, id) if name == id || name == model => {
+            let note = format!(
+                ": the pattern {name}: the upstream serves every model, by the provider's own name"
+            );
+            Ok((Vec::new(), Some(note)))
+        }
+        _ => Err(format!(
+            ": the pattern {name} for {model}; list the models in models = {{ }}"
+        )),
+    }
+}
+
+/// Whatever else an entry says.
+fn rest(position: usize, entry: &Value, members: &mut Members) {
+    for (member, _) in entry.as_object().into_iter().flatten() {
+        if !["model_name", "litellm_params", "model_info"].contains(&member.as_str()) {
+            members.add(member.clone(), position);
+        }
+    }
+    let tables: [(&str, &[&str]); 2] = [("litellm_params", &TAKEN), ("model_info", &KNOWN_INFO)];
+    for (table, known) in tables {
+        for (member, _) in entry[table].as_object().into_iter().flatten() {
+            if !known.contains(&member.as_str()) {
+                members.add(format!("{table}.{member}"), position);
+            }
+        }
+    }
+}
+
+/// What tokens of the prompt and of the answer cost, in millionths of a dollar per million. LiteLLM has
+/// dollars per token, in either table.
+fn price(entry: &Value) -> Option<(u64, u64)> {
+    let of = |name: &str| {
+        let tables = ["model_info", "litellm_params"].into_iter();
+        let usd = tables
+            .filter_map(|table| number(&entry[table][name]))
+            .next()?;
+        let price = (usd * 1e12).round();
+        // A million dollars for a token is a mistake; below that every whole number is exact enough.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        (0.0..1e18).contains(&price).then_some(price as u64)
+    };
+    Some((of("input_cost_per_token")?, of("output_cost_per_token")?))
+}
+
+/// YAML's `1.5e-7` is a text for some of its readers.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// The variable that holds a model's key.
@@ -179,12 +282,7 @@ fn add(mut upstream: Upstream, plan: &mut Plan) {
         let alike = upstream.models.is_empty() == other.models.is_empty();
         let taken = |name: &str| other.models.iter().any(|(taken, _)| taken == name);
         let fresh = alike && upstream.models.iter().all(|(name, _)| !taken(name));
-        let bare = |one: &Upstream| Upstream {
-            name: String::new(),
-            models: Vec::new(),
-            ..one.clone()
-        };
-        fresh && bare(other) == bare(&upstream)
+        fresh && other.bare() == upstream.bare()
     });
     if let Some(other) = same {
         other.models.append(&mut upstream.models);
@@ -210,141 +308,6 @@ fn fresh_name(upstream: &Upstream, plan: &Plan) -> String {
     candidates
         .find(|name| !names.contains(name.as_str()))
         .unwrap_or(stem)
-}
-
-/// Other names for models.
-fn aliases(file: &Value, plan: &mut Plan) {
-    let aliases = file["router_settings"].get("model_group_alias");
-    for (alias, target) in aliases.and_then(Value::as_object).into_iter().flatten() {
-        let target = target.as_str().or_else(|| target["model"].as_str());
-        let mut known = false;
-        for upstream in &mut plan.upstreams {
-            let id = upstream
-                .models
-                .iter()
-                .find(|(name, _)| Some(name.as_str()) == target)
-                .map(|(_, id)| id.clone());
-            if let Some(id) = id {
-                upstream.models.push((alias.clone(), id));
-                known = true;
-            }
-        }
-        if !known {
-            plan.left_out
-                .push(format!("router_settings.model_group_alias.{alias}"));
-        }
-    }
-}
-
-/// Fallbacks between models: the fallback's upstream also answers to the first model's name, after it.
-fn order(file: &Value, plan: &mut Plan) {
-    let places = [
-        ("router_settings", "fallbacks"),
-        ("litellm_settings", "fallbacks"),
-        ("litellm_settings", "default_fallbacks"),
-    ];
-    for (section, name) in places {
-        let Some(list) = file[section].get(name).and_then(Value::as_array) else {
-            continue;
-        };
-        for fallback in list {
-            let Some(pairs) = fallback.as_object() else {
-                plan.left_out.push(format!("{section}.{name}: {fallback}"));
-                continue;
-            };
-            for (from, targets) in pairs {
-                for to in targets
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                {
-                    if !fall_back(from, to, plan) {
-                        plan.left_out
-                            .push(format!("{section}.{name}: from {from} to {to}"));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Whether there was a model to fall back to.
-fn fall_back(from: &str, to: &str, plan: &mut Plan) -> bool {
-    let target = plan
-        .upstreams
-        .iter()
-        .enumerate()
-        .find_map(|(at, upstream)| {
-            let model = upstream.models.iter().find(|(name, _)| name == to)?;
-            Some((at, model.1.clone()))
-        });
-    let Some((at, id)) = target else {
-        return false;
-    };
-    let serves = |upstream: &Upstream| upstream.models.iter().any(|(name, _)| name == from);
-    let Some(last) = plan.upstreams.iter().rposition(serves) else {
-        return false;
-    };
-    if at > last {
-        plan.upstreams[at].models.push((from.to_owned(), id));
-    } else {
-        // The file's order is the order of preference, so what is fallen back to stands after.
-        let mut upstream = plan.upstreams[at].clone();
-        upstream.models = vec![(from.to_owned(), id)];
-        upstream.name = fresh_name(&upstream, plan);
-        plan.upstreams.push(upstream);
-    }
-    true
-}
-
-fn settings(file: &Value, plan: &mut Plan) {
-    let known = [
-        "model_list",
-        "router_settings",
-        "litellm_settings",
-        "general_settings",
-    ];
-    for (section, value) in file.as_object().into_iter().flatten() {
-        if !known.contains(&section.as_str()) {
-            plan.left_out
-                .push(format!("{section}: {}", shortened(value)));
-        }
-    }
-    for section in ["router_settings", "litellm_settings", "general_settings"] {
-        for (name, value) in file[section].as_object().into_iter().flatten() {
-            match (name.as_str(), value.as_u64()) {
-                ("fallbacks" | "default_fallbacks" | "model_group_alias", _) => {}
-                ("num_retries", Some(retries)) => plan.attempts = Some(retries + 1),
-                ("master_key", _) => {
-                    plan.keys = true;
-                    plan.left_out.push("general_settings.master_key: keys are made with `forebay keys create`, the admin token with admin.token".to_owned());
-                }
-                ("default_rpm", Some(rpm)) => plan.rate.0 = Some(rpm),
-                ("default_tpm", Some(tpm)) => plan.rate.1 = Some(tpm),
-                ("drop_params", _) => plan.drops = value == &Value::Bool(true),
-                // The cache is on unless a client or a rule says otherwise.
-                ("cache" | "set_verbose", _) => {}
-                _ => plan
-                    .left_out
-                    .push(format!("{section}.{name}: {}", shortened(value))),
-            }
-        }
-    }
-}
-
-/// A value in a line of its own; what looks like a secret is not repeated.
-fn shortened(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.starts_with("os.environ/") => text.clone(),
-        Value::String(_) => "(a string)".to_owned(),
-        Value::Array(items) => format!("({} items)", items.len()),
-        Value::Object(members) => {
-            let names: Vec<&str> = members.keys().map(String::as_str).collect();
-            format!("({})", names.join(", "))
-        }
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

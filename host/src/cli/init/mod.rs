@@ -11,22 +11,25 @@ use serde_json::json;
 use super::output::OutputArgs;
 use crate::config::{self, Overrides, Source};
 
-/// Write a configuration to begin with.
+/// Write a first configuration, from a few flags or from LiteLLM's.
 #[derive(Debug, clap::Args)]
 pub(super) struct InitArgs {
-    /// Stand before this vLLM server: http://10.0.0.7:8000. May be given again, for replicas.
+    /// Send requests to this vLLM server: http://10.0.0.7:8000. Repeat it for replicas.
     #[arg(long, value_name = "URL")]
     vllm: Vec<String>,
-    /// Stand before any other server that speaks OpenAI's API. May be given again.
+    /// Send requests to any other server that speaks OpenAI's API. Repeat it for replicas.
     #[arg(long, value_name = "URL")]
     engine: Vec<String>,
+    /// The environment variable that holds the key of --vllm and --engine, such as VLLM_API_KEY.
+    #[arg(long, value_name = "NAME")]
+    engine_key: Option<String>,
     /// Send requests to OpenAI, with the key in OPENAI_API_KEY.
     #[arg(long)]
     openai: bool,
     /// Send requests to Anthropic, with the key in ANTHROPIC_API_KEY.
     #[arg(long)]
     anthropic: bool,
-    /// Import LiteLLM's config.yaml. What can't be imported is listed.
+    /// Import LiteLLM's config.yaml, and list what can't be imported.
     #[arg(long, value_name = "FILE")]
     from_litellm: Option<PathBuf>,
     /// Where to write.
@@ -49,6 +52,14 @@ struct Plan {
     /// Whether callers need keys.
     keys: bool,
     attempts: Option<u64>,
+    /// After how many failures a replica is ejected, and for how many seconds.
+    eject: (Option<u64>, Option<u64>),
+    /// Seconds for a whole request, and to a stream's first byte.
+    timeouts: (Option<u64>, Option<u64>),
+    /// Seconds that an answer stays in the cache.
+    ttl: Option<u64>,
+    /// Whether logs are written as JSON.
+    json_logs: bool,
     /// What an upstream has no field for is left out of requests.
     drops: bool,
     /// What the imported file says and this one can't.
@@ -67,6 +78,20 @@ struct Upstream {
     region: Option<String>,
     api_version: Option<String>,
     project: Option<String>,
+    /// Of tokens of the prompt and of the answer, in millionths of a dollar per million.
+    price: Option<(u64, u64)>,
+    context_tokens: Option<u64>,
+}
+
+impl Upstream {
+    /// What it is apart from its name and its models.
+    fn bare(&self) -> Self {
+        Self {
+            name: String::new(),
+            models: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// A tenant whose keys are to be made.
@@ -82,6 +107,9 @@ impl InitArgs {
                 "{} exists; --force replaces it, --out names another file",
                 self.out.display()
             );
+        }
+        if self.engine_key.is_some() && self.vllm.is_empty() && self.engine.is_empty() {
+            bail!("--engine-key names the key of --vllm or --engine, and neither is given");
         }
         let plan = match &self.from_litellm {
             Some(file) => {
@@ -138,6 +166,7 @@ impl InitArgs {
                     name: name.to_owned(),
                     provider: provider.map(str::to_owned),
                     urls: urls.iter().map(|url| without_v1(url)).collect(),
+                    key: self.engine_key.clone(),
                     ..Upstream::default()
                 });
             }

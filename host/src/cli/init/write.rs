@@ -36,8 +36,32 @@ entities = [\"EMAIL\", \"CREDIT_CARD\", \"IBAN\"]
 pub(super) fn toml(plan: &Plan) -> String {
     let mut out = HEAD.to_owned();
     keys(plan, &mut out);
-    if let Some(attempts) = plan.attempts {
-        let _ = write!(out, "[retries]\nattempts = {attempts}\n\n");
+    let seconds = |of: Option<u64>| of.map(|of| format!("\"{of}s\""));
+    let number = |of: Option<u64>| of.map(|of| of.to_string());
+    let cache = "policies.prefix_cache.config";
+    let settings = [
+        ("retries", "attempts", number(plan.attempts)),
+        ("retries", "eject_after", number(plan.eject.0)),
+        ("retries", "eject_for", seconds(plan.eject.1)),
+        ("timeouts", "total", seconds(plan.timeouts.0)),
+        ("timeouts", "first_byte", seconds(plan.timeouts.1)),
+        (cache, "ttl", number(plan.ttl)),
+        ("log", "format", plan.json_logs.then(|| quoted("json"))),
+    ];
+    let mut section = "";
+    for (name, setting, value) in settings {
+        let Some(value) = value else {
+            continue;
+        };
+        if name != section {
+            let gap = if section.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}[{name}]");
+            section = name;
+        }
+        let _ = writeln!(out, "{setting} = {value}");
+    }
+    if !section.is_empty() {
+        out.push('\n');
     }
     if plan.upstreams.is_empty() {
         out += "# Without upstreams the embedded engine answers, which simulates. Put yours here:\n\
@@ -112,6 +136,15 @@ fn upstream(upstream: &Upstream, out: &mut String) {
             "models = {{ {} }}   # the name clients use = the name it knows",
             models.join(", ")
         );
+    }
+    if let Some((input, output)) = upstream.price {
+        let _ = writeln!(
+            out,
+            "price = {{ input = {input}, output = {output} }}   # millionths of a dollar per million tokens"
+        );
+    }
+    if let Some(tokens) = upstream.context_tokens {
+        let _ = writeln!(out, "context_tokens = {tokens}");
     }
     let options = [
         ("api_version", &upstream.api_version),

@@ -2,6 +2,7 @@
 
 mod auth;
 mod registry;
+mod sent;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use forebay_artefact::{
 use serde_json::json;
 
 use super::output::OutputArgs;
-use super::progress::Progress;
+use super::progress::{Moved, Progress};
 use registry::Registry;
 
 /// The largest component that is sent or fetched, in bytes.
@@ -29,7 +30,7 @@ pub(super) struct PoliciesArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Make a key to sign with: NAME.key, which stays with you, and NAME.pub.
+    /// Create a signing key: NAME.key, which you keep secret, and NAME.pub.
     Keygen {
         /// The files' name.
         name: PathBuf,
@@ -52,18 +53,18 @@ enum What {
     Verify {
         /// The component, with its signature in FILE.dsse.
         file: PathBuf,
-        /// A public key, in PEM. May be given again: one of them must have signed.
+        /// A public key, in PEM. May be repeated: one of the keys must have signed.
         #[arg(long = "key", value_name = "FILE", required = true)]
         keys: Vec<PathBuf>,
         /// Which policy it must be.
         #[arg(long, value_enum)]
         policy: Policy,
     },
-    /// Send a component, with its signature if FILE.dsse is there, to a registry; print the pinned reference.
+    /// Push a component, with its signature if FILE.dsse exists, to a registry, and print the pinned reference.
     Push {
         /// The component.
         file: PathBuf,
-        /// Where to: registry.example.com/team/guardrails:1
+        /// The destination: registry.example.com/team/guardrails:1
         reference: Reference,
         /// Which policy it is.
         #[arg(long, value_enum)]
@@ -71,9 +72,9 @@ enum What {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Fetch a component, and its signature if it has one, from a registry.
+    /// Pull a component, and its signature if it has one, from a registry.
     Pull {
-        /// Which: registry.example.com/team/guardrails@sha256:…
+        /// The source: registry.example.com/team/guardrails@sha256:…
         reference: Reference,
         /// The component's file; its signature goes beside it, with .dsse after the name.
         #[arg(long, value_name = "FILE")]
@@ -239,7 +240,7 @@ fn push(
         bail!("{} is not a WebAssembly component", file.display());
     }
     let (manifest, config) = Manifest::of(&component, &policy.interface(), signature(file)?);
-    let digest = run(reference, connection, async |registry| {
+    let digest = run("pushing to", reference, connection, async |registry| {
         registry
             .push(reference, &manifest, vec![config, component])
             .await
@@ -255,9 +256,10 @@ fn pull(
     connection: &Connection,
     output: OutputArgs,
 ) -> anyhow::Result<()> {
-    let (manifest, digest, component) = run(reference, connection, async |registry| {
-        registry.pull(reference, MAX_COMPONENT).await
-    })?;
+    let (manifest, digest, component) =
+        run("pulling from", reference, connection, async |registry| {
+            registry.pull(reference, MAX_COMPONENT).await
+        })?;
     let signature = beside(out, ".dsse");
     match &manifest.signature {
         Some(text) => write(&signature, text.as_bytes())?,
@@ -286,14 +288,16 @@ fn pull(
     Ok(())
 }
 
-/// Does something with a registry.
+/// Does something with a registry, such as "pushing to" it.
 fn run<T>(
+    doing: &str,
     reference: &Reference,
     connection: &Connection,
     work: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut registry = Registry::new(&reference.registry, connection.plain_http)?;
-    let _progress = Progress::show(format!("talking to the registry {}", reference.registry));
+    let moved = Moved::default();
+    let mut registry = Registry::new(&reference.registry, connection.plain_http, moved.clone())?;
+    let _progress = Progress::with_bytes(format!("{doing} {}", reference.registry), &moved);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use forebay_artefact::{Digest, MANIFEST_TYPE, Manifest, Reference};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+use super::super::progress::Moved;
 use super::auth::{self, Challenge, Credentials};
+use super::sent::Sent;
 
 /// How long one exchange may take: 64 MiB over two megabits a second.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -28,10 +30,12 @@ const MAX_REDIRECTS: usize = 3;
 
 /// A registry, with what it wants to see of us.
 pub(super) struct Registry {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Sent>,
     base: Uri,
     credentials: Option<Credentials>,
     authorization: Option<HeaderValue>,
+    /// The bytes of components, for whoever watches.
+    moved: Moved,
 }
 
 /// What is asked of a registry.
@@ -42,6 +46,8 @@ struct Ask<'a> {
     kind: &'static str,
     body: &'a [u8],
     max_answer: u64,
+    /// Whether it moves a component, whose bytes are counted.
+    counts: bool,
 }
 
 /// What it answered.
@@ -52,7 +58,7 @@ struct Answer {
 }
 
 impl Registry {
-    pub(super) fn new(name: &str, plain: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(name: &str, plain: bool, moved: Moved) -> anyhow::Result<Self> {
         let plain = plain || loopback(name);
         let scheme = if plain { "http" } else { "https" };
         let base = format!("{scheme}://{name}/")
@@ -71,6 +77,7 @@ impl Registry {
             base,
             credentials: auth::credentials(name)?,
             authorization: None,
+            moved,
         })
     }
 
@@ -97,6 +104,7 @@ impl Registry {
             kind: MANIFEST_TYPE,
             body: &text,
             max_answer: MAX_ANSWER,
+            counts: false,
         };
         self.ask(put).await?.expect(&[StatusCode::CREATED])?;
         Ok(digest)
@@ -125,7 +133,9 @@ impl Registry {
             kind: "application/octet-stream",
             body: blob,
             max_answer: MAX_ANSWER,
+            counts: true,
         };
+        self.moved.expect(blob.len() as u64);
         self.ask(put).await?.expect(&[StatusCode::CREATED])?;
         Ok(())
     }
@@ -155,7 +165,9 @@ impl Registry {
                 blob.size
             );
         }
+        self.moved.expect(blob.size);
         let get = Ask {
+            counts: true,
             max_answer: blob.size,
             ..self.get(&format!("v2/{repository}/blobs/{}", blob.digest), "*/*")?
         };
@@ -175,7 +187,7 @@ impl Registry {
         for _ in 0..=MAX_REDIRECTS {
             let url = ask.url.clone();
             let again = self.get("", ask.kind)?;
-            let max_answer = ask.max_answer;
+            let (max_answer, counts) = (ask.max_answer, ask.counts);
             let answer = self.ask(ask).await?;
             if !answer.status.is_redirection() {
                 return Ok(answer.expect(&[StatusCode::OK])?.body);
@@ -183,6 +195,7 @@ impl Registry {
             ask = Ask {
                 url: answer.location(&url)?,
                 max_answer,
+                counts,
                 ..again
             };
         }
@@ -196,6 +209,7 @@ impl Registry {
             kind,
             body: &[],
             max_answer: MAX_ANSWER,
+            counts: false,
         })
     }
 
@@ -234,6 +248,7 @@ impl Registry {
                     kind: "application/json",
                     body: &[],
                     max_answer: MAX_ANSWER,
+                    counts: false,
                 };
                 let answer = self.exchange(&get, basic).await?;
                 let answer = answer
@@ -258,10 +273,18 @@ impl Registry {
             authorization.set_sensitive(true);
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(ask.body)))?;
+        let moved = ask.counts.then(|| self.moved.clone());
+        let (sent, received) = if sends { (moved, None) } else { (None, moved) };
+        let request = request.body(Sent::new(Bytes::copy_from_slice(ask.body), sent))?;
         let exchange = async {
             let (head, body) = self.client.request(request).await?.into_parts();
             let limit = usize::try_from(ask.max_answer).unwrap_or(usize::MAX);
+            let body = body.map_frame(|piece| {
+                if let (Some(received), Some(data)) = (&received, piece.data_ref()) {
+                    received.add(data.len());
+                }
+                piece
+            });
             let body = Limited::new(body, limit).collect().await;
             let body = body.map_err(|e| anyhow::anyhow!("its answer can't be read: {e}"))?;
             anyhow::Ok(Answer {

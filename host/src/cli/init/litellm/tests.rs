@@ -122,7 +122,7 @@ macro_rules! file {
 }
 
 /// Files like those that people have: the upstreams that come of each, and what has to be listed.
-const FILES: [(&str, &str, &[&str], &[&str]); 10] = [
+const FILES: [(&str, &str, &[&str], &[&str]); 13] = [
     file!("quickstart", ["openai", "anthropic"], ["master_key"]),
     file!(
         "azure-regions",
@@ -161,7 +161,7 @@ const FILES: [(&str, &str, &[&str], &[&str]); 10] = [
     file!(
         "fallbacks",
         ["groq", "gemini", "openrouter", "gemini-2"],
-        ["context_window_fallbacks", "default_fallbacks: \"cheap\""]
+        ["context_window_fallbacks"]
     ),
     file!(
         "cache-and-guards",
@@ -188,8 +188,46 @@ const FILES: [(&str, &str, &[&str], &[&str]); 10] = [
             "replicate",
             "[1]: it has no model_name",
             "[2]: it has no",
-            "credential_list",
             "include"
+        ]
+    ),
+    file!(
+        "production-proxy",
+        ["azure", "openai", "bedrock"],
+        [
+            "[0].litellm_params.rpm (and of 1 more model); limits belong to keys and tenants",
+            "[0].litellm_params.weight",
+            "[0].model_info.id",
+            "aws_role_name; see docs/providers/bedrock.md",
+            "cache_control_injection_points; prompt_cache",
+            "routing_strategy: (a string); upstreams are tried in this file's order",
+            "redis_port: os.environ/REDIS_PORT",
+            "success_callback: (2 items); metrics are at /metrics",
+            "cache_params: (namespace, ttl, type)",
+            "max_budget: 500; there are no budgets over time",
+            "default_team_settings: (3 items)",
+            "database_url: os.environ/DATABASE_URL; keys are in keys.file",
+            "alerting"
+        ]
+    ),
+    file!(
+        "vllm-fleet",
+        ["vllm", "vllm-2", "vllm-3", "openrouter"],
+        [
+            "stream_timeout; set timeouts",
+            "supports_function_calling (and of 1 more model)"
+        ]
+    ),
+    file!(
+        "credentials-and-patterns",
+        ["azure", "anthropic", "bedrock", "gemini"],
+        [
+            "extra_headers; set headers",
+            "the pattern claude-*: the upstream serves every model",
+            "leave out \"bedrock/\"",
+            "from unknown to gemini",
+            "from gpt-4o to a model with parameters of its own",
+            "pass_through_endpoints: (1 item); see [[raw]]"
         ]
     ),
 ];
@@ -247,11 +285,83 @@ fn addresses_aliases_and_options_are_imported() {
         let upstreams = fallbacks.upstreams.iter().filter(serves);
         upstreams.map(|it| it.name.as_str()).collect()
     };
-    assert_eq!(serving("gpt-4"), ["groq"]);
-    assert_eq!(serving("hidden"), ["gemini"]);
-    assert_eq!(serving("fast").len(), 3);
+    // What one falls back to, for the alias and the model alike; careful has the default fallback.
+    assert_eq!(serving("fast"), ["groq", "openrouter", "gemini-2"]);
+    assert_eq!(serving("gpt-4"), serving("fast"));
+    assert_eq!(serving("careful"), ["gemini", "openrouter"]);
+    assert_eq!(serving("hidden"), serving("careful"));
+    assert_eq!(serving("cheap"), ["openrouter"]);
     let template = of("kubernetes-template");
     assert_eq!(template.upstreams[0].urls, ["env:VLLM_SERVICE_URL"]);
     assert_eq!(template.upstreams[1].key.as_deref(), Some("OPENAI_API_KEY"));
     assert!(template.upstreams[1].urls.is_empty());
+}
+
+#[test]
+fn limits_retries_teams_and_prices_are_imported() {
+    let written = |name: &str| {
+        let (_, text, ..) = FILES.iter().find(|(it, ..)| *it == name).unwrap();
+        let text = super::super::write::toml(&plan(text).unwrap());
+        let settings = text.split("# Not imported:").next().unwrap().to_owned();
+        (settings.parse::<toml::Table>().unwrap(), settings)
+    };
+    let (proxy, text) = written("production-proxy");
+    let settings = |section: &str| proxy[section].to_string();
+    assert_eq!(
+        settings("retries"),
+        "{ attempts = 3, eject_after = 4, eject_for = \"30s\" }"
+    );
+    assert_eq!(
+        settings("timeouts"),
+        "{ first_byte = \"45s\", total = \"120s\" }"
+    );
+    assert_eq!(settings("log"), "{ format = \"json\" }");
+    assert_eq!(
+        settings("tenants"),
+        "[{ name = \"search\" }, { name = \"support\" }]"
+    );
+    assert!(
+        text.contains("[policies.prefix_cache.config]\nttl = 1200\n"),
+        "{text}"
+    );
+    // The alias has the model's fallback too.
+    assert_eq!(
+        proxy["upstreams"][2]["models"]["gpt-4"],
+        proxy["upstreams"][2]["models"]["claude-sonnet"]
+    );
+
+    let (fleet, text) = written("vllm-fleet");
+    let first = &fleet["upstreams"][0];
+    assert_eq!(
+        first["price"].to_string(),
+        "{ input = 400000, output = 400000 }"
+    );
+    assert_eq!(first["context_tokens"].to_string(), "131072");
+    assert_eq!(
+        first["models"]["llama-70b-legal"].as_str(),
+        Some("legal-lora")
+    );
+    let cloud = &fleet["upstreams"][3];
+    assert_eq!(
+        cloud["price"].to_string(),
+        "{ input = 130000, output = 390000 }"
+    );
+    // Everything falls back to the cloud, which needs one upstream for that.
+    let names: Vec<&String> = cloud["models"].as_table().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        ["cloud", "llama-70b", "llama-70b-legal", "small"],
+        "{text}"
+    );
+
+    let (patterns, text) = written("credentials-and-patterns");
+    let azure = &patterns["upstreams"][0];
+    assert_eq!(azure["key"].as_str(), Some("env:AZURE_EU_KEY"), "{text}");
+    assert_eq!(
+        azure["urls"][0].as_str(),
+        Some("https://eu.openai.azure.com")
+    );
+    let gemini = &patterns["upstreams"][3]["models"];
+    assert_eq!(gemini["gpt-4o"].as_str(), Some("gemini-2.5-flash"));
+    assert_eq!(gemini["gpt-4o-mini"].as_str(), Some("gemini-2.5-flash"));
 }
