@@ -3,6 +3,7 @@
 import datetime
 import json
 import subprocess
+import time
 
 import anthropic
 import boto3
@@ -185,6 +186,22 @@ def test_what_was_altered_or_is_old_is_refused(gateway, keys, upstreams):
         assert name == ("IncompleteSignatureException" if what in shape else "InvalidSignatureException"), what
         assert answer.json()["message"]
     assert len(upstreams[0].requests) == before
+
+
+def test_a_signature_is_used_up(gateway, keys, upstreams):
+    """Equal requests of one moment have equal signatures. Later ones have others, unless they were overheard."""
+    key = keys["made"]
+    at = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(minutes=1)
+    request = signed(gateway, key, at=at)
+    assert [send(request).status_code for _ in range(2)] == [200, 200]
+    deadline = time.monotonic() + 20
+    while (answer := send(request)).status_code == 200:
+        assert time.monotonic() < deadline, "it is accepted for ever"
+        time.sleep(0.2)
+    assert answer.status_code == 403
+    assert answer.headers["x-amzn-errortype"].startswith("InvalidSignatureException"), answer.text
+    assert "used before" in answer.text
+    assert send(signed(gateway, key)).status_code == 200
 
 
 def test_a_signature_opens_bedrocks_doors_alone(gateway, keys):

@@ -3,6 +3,7 @@
 
 mod file;
 mod oidc;
+mod replay;
 mod signed;
 mod stored;
 

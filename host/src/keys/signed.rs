@@ -11,6 +11,7 @@ use forebay_gateway::error::{ErrorKind, GatewayError};
 use forebay_gateway::signed::Signatures;
 use http::request::Parts;
 
+use super::replay::Used;
 use super::stored::StoredKey;
 use crate::config::{SecretError, resolve_secret};
 
@@ -20,7 +21,10 @@ const SERVICE: &str = "bedrock";
 const SKEW: Duration = Duration::from_secs(300);
 
 /// The access keys that may sign requests, each with its secret.
-pub struct SigningKeys(HashMap<String, SigningKey>);
+pub struct SigningKeys {
+    known: HashMap<String, SigningKey>,
+    used: Arc<Used>,
+}
 
 struct SigningKey {
     id: Arc<str>,
@@ -31,7 +35,9 @@ struct SigningKey {
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Without the secrets.
-        f.debug_tuple("SigningKeys").field(&self.0.len()).finish()
+        f.debug_tuple("SigningKeys")
+            .field(&self.known.len())
+            .finish()
     }
 }
 
@@ -53,7 +59,8 @@ impl SigningKeys {
             };
             known.insert(access.id.clone(), key);
         }
-        Ok((!known.is_empty()).then_some(Self(known)))
+        let used = Used::of_process();
+        Ok((!known.is_empty()).then_some(Self { known, used }))
     }
 }
 
@@ -69,12 +76,19 @@ impl Signatures for SigningKeys {
         now: SystemTime,
     ) -> Result<Arc<str>, GatewayError> {
         let signed = Signed::read(head).map_err(refusal)?;
-        let key = self.0.get(signed.access_key_id()).ok_or_else(unknown)?;
+        let key = self.known.get(signed.access_key_id()).ok_or_else(unknown)?;
         signed
             .check_scope(&key.region, SERVICE, now, SKEW)
             .map_err(refusal)?;
         if let Some(body) = body.or(signed.content()) {
             signed.verify(head, &key.secret, body).map_err(refusal)?;
+        }
+        // Only once it is known that the whole request was signed: nobody else uses a signature up.
+        if body.is_some() && !self.used.is_fresh(&key.id, signed.signature(), now) {
+            return Err(named(
+                "InvalidSignatureException",
+                "the signature was used before; sign each request anew".to_owned(),
+            ));
         }
         Ok(key.id.clone())
     }

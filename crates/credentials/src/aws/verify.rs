@@ -159,6 +159,11 @@ impl Signed {
         &self.access_key_id
     }
 
+    /// The signature itself, in hexadecimal digits.
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
     /// The body's SHA-256 in hexadecimal digits, where the head names it: then the signature can be
     /// checked before the body has come.
     pub fn content(&self) -> Option<&str> {
