@@ -1,4 +1,4 @@
-"""examples/spin-guardrails: built with the command of its manifest, and served by Spin's rules."""
+"""examples/spin-guardrails and spin-guardrails-js: built with the command of their manifests, and served by Spin's rules."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from forebay import BINARY, ROOT
 # A cold build of the example takes minutes on two cores.
 pytestmark = pytest.mark.timeout(600)
 
-EXAMPLE = ROOT / "examples/spin-guardrails"
+EXAMPLES = {"rust": ROOT / "examples/spin-guardrails", "js": ROOT / "examples/spin-guardrails-js"}
 LIMIT = 600
 SPIN = shutil.which("spin")
 
@@ -28,23 +28,41 @@ def served_by(program, manifest, upstream, secret="sixteen bytes or more"):
     return [*own, *up, "--listen", "127.0.0.1:0", "--from", manifest], "Serving"
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory):
-    """The example, built: its manifest with the release and the program in other places."""
-    text = (EXAMPLE / "spin.toml").read_text()
+def missing(language):
+    """What its build needs and is not there."""
+    if language == "js" and not (shutil.which("node") and (EXAMPLES["js"] / "node_modules/.bin/j2w").exists()):
+        return "MISSING @spinframework/build-tools: npm ci in examples/spin-guardrails-js brings it"
+    return None
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def manifest(request, tmp_path_factory):
+    """An example, built: its manifest with the release and the program in other places."""
+    if lack := missing(request.param):
+        pytest.skip(lack)
+    example = EXAMPLES[request.param]
+    text = (example / "spin.toml").read_text()
     component = tomllib.loads(text)["component"]["app"]
-    subprocess.run(shlex.split(component["build"]["command"]), cwd=EXAMPLE, check=True, timeout=LIMIT)
-    folder = tmp_path_factory.mktemp("spin-guardrails")
-    bake = [BINARY, "bake", "--config", EXAMPLE / "rules.toml", "--open", "--out", folder / "release"]
+    # j2w ends with 0 when it fails.
+    shutil.rmtree(example / "build", ignore_errors=True)
+    subprocess.run(shlex.split(component["build"]["command"]), cwd=example, check=True, timeout=LIMIT)
+    folder = tmp_path_factory.mktemp(example.name)
+    bake = [BINARY, "bake", "--config", EXAMPLES["rust"] / "rules.toml", "--open", "--out", folder / "release"]
     bake += ["--compose", COMPONENTS / "mask.wasm"]
     subprocess.run(bake, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "FOREBAY_COMPONENTS": str(COMPONENTS)})
-    # Where cargo puts it, whatever the target folder is called.
-    target = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=EXAMPLE, check=True, capture_output=True, text=True)
-    (target,) = re.findall(r'"target_directory":"([^"]+)"', target.stdout)
-    assert component["source"].startswith("../../target/")
     file = folder / "spin.toml"
-    file.write_text(text.replace("../../target/", f"{target}/"))
+    file.write_text(text.replace(component["source"], str(built(example, component["source"]))))
     return file
+
+
+def built(example, source):
+    """Where the build of a manifest puts its component."""
+    if not source.startswith("../../target/"):
+        return example / source
+    # Where cargo puts it, whatever the target folder is called.
+    target = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=example, check=True, capture_output=True, text=True)
+    (target,) = re.findall(r'"target_directory":"([^"]+)"', target.stdout)
+    return source.replace("../../target", target, 1)
 
 
 @pytest.fixture(scope="module", params=["stand-in", pytest.param("spin", marks=pytest.mark.skipif(not SPIN, reason="MISSING spin: no registry carries it"))])

@@ -58,6 +58,9 @@ fn parts(sources: &PolicySources) -> [(&'static str, &ComponentSource); 3] {
     ]
 }
 
+/// How snapshots are made. Another one is not looked for in the cache.
+const FORM: u8 = 2;
+
 async fn one(
     engine: &wasmtime::Engine,
     options: &SandboxOptions,
@@ -67,7 +70,7 @@ async fn one(
     config: &str,
     identity: &[u8; 32],
 ) -> Result<Prepared, LoadError> {
-    let name = format!("{}.snapshot.wasm", hex::encode(identity));
+    let name = format!("{}.{FORM}.snapshot.wasm", hex::encode(identity));
     if let Some(bytes) = cache.read(&name) {
         return Ok(Prepared {
             bytes,

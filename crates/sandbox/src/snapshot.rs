@@ -14,6 +14,7 @@ use crate::engine::TABLE_ELEMENTS;
 use crate::error::LoadError;
 use crate::guest::{Guest, Limits};
 use crate::options::SandboxOptions;
+use crate::trim::trim;
 use crate::wasi;
 
 /// A component that is ready to be composed.
@@ -46,7 +47,8 @@ pub(crate) async fn prepare(
                 match wizer.snapshot_component(&context, &mut state).await {
                     Ok(bytes) => {
                         return Ok(Prepared {
-                            bytes,
+                            // What can't be read here is not taken out; whoever compiles it says why.
+                            bytes: trim(&bytes).unwrap_or(bytes),
                             configure: None,
                         });
                     }

@@ -4,7 +4,11 @@
 wasmtime::component::bindgen!({
     path: "wit",
     world: "offers",
-    imports: { default: async | store | trappable },
+    imports: {
+        "wasi:config/store.get": trappable,
+        "wasi:config/store.get-all": trappable,
+        default: async | store | trappable,
+    },
     with: {
         "spin:key-value/key-value.store": crate::key_value::OpenStore,
     },

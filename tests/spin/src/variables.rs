@@ -1,4 +1,4 @@
-//! `spin:variables@3.0.0`: the component's own variables, resolved at start.
+//! `spin:variables@3.0.0` and `wasi:config/store`: the component's own variables, resolved at start.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use wasmtime::Result;
 use wasmtime::component::{Accessor, HasData};
 
 use crate::bindings::spin::variables::variables::{Error, Host, HostWithStore};
+use crate::bindings::wasi::config::store;
 use crate::error::StartError;
 use crate::manifest::{Template, Values};
 
@@ -57,5 +58,19 @@ impl Host for &Variables {}
 impl<T> HostWithStore<T> for Variables {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<Result<String, Error>> {
         Ok(accessor.with(|mut access| access.get().get(&name)))
+    }
+}
+
+/// As in Spin: a name that no variable can have is a key without a value.
+impl store::Host for &Variables {
+    fn get(&mut self, key: String) -> Result<Result<Option<String>, store::Error>> {
+        Ok(Ok(Variables::get(self, &key).ok()))
+    }
+
+    fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, store::Error>> {
+        let all = self.0.iter();
+        Ok(Ok(all
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()))
     }
 }

@@ -100,6 +100,7 @@ pub(crate) fn for_tests(places: &Places) -> Equipment {
     missing.extend(tools::ensure(places));
     missing.extend(tools::ensure_node_clients(places));
     missing.extend(tools::ensure_worker_template(places));
+    missing.extend(tools::ensure_spin_build_tools(places));
     missing.extend(tools::ensure_fastly_cli(places));
     missing.extend(tools::ensure_agents(places));
     Equipment {

@@ -129,6 +129,16 @@ pub(crate) fn ensure_worker_template(places: &Places) -> Option<Missing> {
     )
 }
 
+/// Installs Spin's build tools for JavaScript, beside the app that uses them.
+pub(crate) fn ensure_spin_build_tools(places: &Places) -> Option<Missing> {
+    ensure_node_modules(
+        places,
+        "examples/spin-guardrails-js",
+        "@spinframework/build-tools",
+        "the Spin app in JavaScript",
+    )
+}
+
 /// Installs Fastly's CLI, beside its project.
 pub(crate) fn ensure_fastly_cli(places: &Places) -> Option<Missing> {
     ensure_node_modules(

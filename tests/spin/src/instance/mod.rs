@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub(crate) use self::life::{End, Life, Ticket, Waiting};
 use self::limits::Limits;
 pub(crate) use self::worker::{Reuse, Workers};
-use crate::bindings::spin;
+use crate::bindings::{spin, wasi};
 use crate::key_value::{KeyValue, KeyValueView, Stores};
 use crate::outbound::{AllowedHosts, Clients, Outbound};
 use crate::variables::Variables;
@@ -103,5 +103,6 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     spin::variables::variables::add_to_linker::<_, Variables>(linker, |guest: &mut Guest| {
         &guest.variables
-    })
+    })?;
+    wasi::config::store::add_to_linker::<_, Variables>(linker, |guest: &mut Guest| &guest.variables)
 }
