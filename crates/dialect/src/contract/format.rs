@@ -39,13 +39,13 @@ pub(crate) trait Format: Sync {
         _target: &Target,
         _root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
-        Err(Inexpressible {
-            param: "body".to_owned(),
-            why: format!(
+        Err(Inexpressible::new(
+            "body",
+            format!(
                 "a request of the form '{}' can only go where that form is spoken",
                 self.wire().as_str()
             ),
-        }
+        )
         .into())
     }
 

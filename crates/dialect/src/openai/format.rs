@@ -45,10 +45,10 @@ macro_rules! common {
 
 /// These continue or embed texts, they do not answer conversations.
 fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "messages".to_owned(),
-        why: "this upstream continues texts, it does not answer conversations".to_owned(),
-    })
+    Err(Inexpressible::new(
+        "messages",
+        "this upstream continues texts, it does not answer conversations",
+    ))
 }
 
 const CHAT: Ways = Ways {
