@@ -83,7 +83,11 @@ impl Exchange {
         let (send, receive) = mpsc::unbounded_channel();
         let (dropped, gone) = oneshot::channel();
         let response = Response::builder()
-            .header("content-type", "text/event-stream")
+        self.stream_as("text/event-stream")
+    }
+    /// Answers with a stream of this media type that the test feeds.
+    pub fn stream_as(self, media: &str) -> Feed {
+            .header("content-type", media)
             .body(UpstreamBody::new(Box::pin(Fed {
                 receive,
                 _dropped: dropped,
@@ -115,7 +119,10 @@ impl Feed {
         let _ = self.send.send(Ok(format!("data: {data}\n\n").into()));
     }
     pub fn raw(&self, bytes: &str) {
-        let _ = self.send.send(Ok(bytes.to_owned().into()));
+        self.bytes(bytes.to_owned());
+    }
+    pub fn bytes(&self, bytes: impl Into<Bytes>) {
+        let _ = self.send.send(Ok(bytes.into()));
     }
     pub fn break_off(self) {
         let _ = self.send.send(Err(TransportError {
