@@ -14,7 +14,7 @@
 //! reads what they answer, `reply` writes it to the client.
 //!
 //! - [`Gateway`] holds all of it.
-//! - [`platform`], [`policy`] and [`store`] are what a host brings.
+//! - [`platform`], [`policy`] and [`store`] are what a host brings, and [`state`] what it may bring.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::too_many_lines)]
@@ -43,6 +43,7 @@ mod reply;
 mod route;
 pub mod settings;
 pub mod store;
+pub mod state;
 mod through;
 mod time;
 mod trail;

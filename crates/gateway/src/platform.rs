@@ -18,6 +18,7 @@ use crate::config::MediaConfig;
 use crate::memo::Remembered;
 use crate::observe::Observation;
 use crate::policy::Policies;
+use crate::state::{MemoryStates, States};
 use crate::store::Store;
 
 #[cfg(not(target_family = "wasm"))]
@@ -147,6 +148,12 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// counts no memory it has no end.
     fn share(&self) -> Box<dyn MemoryShare> {
         Box::new(Endless)
+    }
+
+    /// Where limits, budgets, rests and ejections are kept; asked once. By default each gateway has its
+    /// own.
+    fn states(&self) -> Arc<dyn States> {
+        Arc::new(MemoryStates::default())
     }
 
     /// Takes note of what happened: metrics, logs, traces. Must not block.
