@@ -175,6 +175,8 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
 pub trait MemoryShare: MaybeSend + 'static {
     /// Takes so many bytes more. False where there is no room: then nothing more may be gathered.
     fn grow(&mut self, bytes: usize) -> bool;
+    /// Gives so many bytes back.
+    fn shrink(&mut self, bytes: usize);
     /// The body, which has the share from now on.
     fn seal(self: Box<Self>, body: Bytes) -> Bytes;
 }
@@ -186,6 +188,8 @@ impl MemoryShare for Endless {
     fn grow(&mut self, _: usize) -> bool {
         true
     }
+
+    fn shrink(&mut self, _: usize) {}
 
     fn seal(self: Box<Self>, body: Bytes) -> Bytes {
         body

@@ -158,8 +158,9 @@ pub struct Limits {
     pub connections: usize,
     /// The most requests at once. Default 8192, at about 100 KB each; beyond it 503 with `Retry-After`.
     pub requests: u32,
-    /// Bodies of requests, and of answers that are gathered whole, held in memory at once. Default 256
-    /// MiB; beyond it 503.
+    /// Bodies of requests with their masked and translated copies, answers that are gathered whole and
+    /// the logs of streams, held in memory at once. Default 256 MiB; beyond it 503, and streams go on
+    /// without being kept.
     pub memory: Size,
     /// The most requests at once on one HTTP/2 connection. Default 256.
     pub streams_per_connection: u32,
