@@ -42,6 +42,7 @@ mod release;
 mod sandbox;
 mod session;
 mod snapshot;
+mod stock;
 mod wasi;
 
 pub use bake::{Baked, bake};
