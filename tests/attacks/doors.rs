@@ -210,6 +210,14 @@ async fn a_head_has_one_reading() {
             "encoding: chunked\r\ntransfer-encoding: chunked",
         ),
         chunked.replace("encoding: chunked", "encoding: gzip, chunked"),
+        chunked.replace(
+            "encoding: chunked",
+            &format!("encoding: chunked\r\ncontent-length: {n}"),
+        ),
+        chunked.replace(
+            "host: localhost",
+            &format!("host: localhost\r\nContent-Length: {n}"),
+        ),
     ];
     // Alone, and behind a good one, where nobody reads the head but the HTTP library.
     for bad in &bad {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod doors;
+mod floods;
 mod growth;
 mod inputs;
 mod outputs;

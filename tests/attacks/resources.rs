@@ -1,7 +1,7 @@
 //! Class: who may take connections, memory and places. Whoever has no key takes nothing that a client
 //! with a key needs, and what is held is counted until it is gone.
 
-use forebay_tests::prompts::{chat, chunk, streamed, whole, with};
+use forebay_tests::prompts::{chat, chunk, done, finish, streamed, whole, with};
 use forebay_tests::{Config, Engine, Forebay, Gate, Key, Raw, Scripted, eventually};
 use serde_json::json;
 
@@ -293,6 +293,60 @@ async fn answers_are_booked_until_their_last_copy_is_gone() {
     forebay.stored().await;
     let again = forebay.client.chat(&chat("stored")).await;
     assert_eq!(again.cache(), "hit");
+    eventually("the end of all bookings", || async {
+        (forebay.metrics().await.sum(HELD) == 0.0).then_some(())
+    })
+    .await;
+}
+
+/// What a stream's log keeps for late joiners and for the store takes memory as whole answers do. Where
+/// there is no room the stream goes on, and is not kept.
+#[tokio::test]
+async fn streams_are_booked_and_go_on_where_there_is_no_room_to_keep_them() {
+    const STREAMS: usize = 8;
+    let gate = Gate::default();
+    let (upstream, piece) = (gate.clone(), chunk(&"x".repeat(64 << 10)));
+    let upstream = Scripted::start(move |mut call| {
+        let (gate, piece) = (upstream.clone(), piece.clone());
+        async move {
+            call.begin_stream().await;
+            // 4 MiB, and the end when all of them are there.
+            for _ in 0..64 {
+                call.send(&piece).await;
+            }
+            gate.pass().await;
+            call.send(finish("stop") + &done()).await;
+        }
+    })
+    .await;
+    let limits = "[limits]\nmemory = \"12 MiB\"\nmemory_per_address = \"12 MiB\"\n";
+    let forebay = Forebay::start(upstream.behind(limits)).await;
+    let before = forebay.resident_kib();
+    let reading = (0..STREAMS).map(|n| {
+        let client = forebay.client.clone();
+        tokio::spawn(async move {
+            let mut events = client.stream(&streamed(&format!("number {n}"))).await;
+            let mut bytes = 0;
+            while let Some(event) = events.next().await {
+                bytes += event.data.len();
+            }
+            bytes
+        })
+    });
+    let reading: Vec<_> = reading.collect();
+    upstream.called(STREAMS).await;
+    // All that was sent has been read, and two of eight found room to be kept.
+    eventually("full logs", || async {
+        (forebay.metrics().await.sum(HELD) >= 8e6).then_some(())
+    })
+    .await;
+    let grown = forebay.resident_kib().saturating_sub(before);
+    assert!(grown < (12 + 32) << 10, "{grown} KiB more");
+    gate.open(STREAMS);
+    for reading in reading {
+        let bytes = reading.await.unwrap();
+        assert!(bytes >= 4 << 20, "{bytes}");
+    }
     eventually("the end of all bookings", || async {
         (forebay.metrics().await.sum(HELD) == 0.0).then_some(())
     })

@@ -133,6 +133,26 @@ impl Raw {
         within(text, reading).await;
     }
 
+    /// Reads one frame of HTTP/2, as its kind and its payload; none where the connection has ended.
+    pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let reading = async {
+            loop {
+                if let [a, b, c, kind, ..] = self.seen[..] {
+                    let end = 9 + u32::from_be_bytes([0, a, b, c]) as usize;
+                    if self.seen.len() >= end {
+                        let rest = self.seen.split_off(end);
+                        let frame = std::mem::replace(&mut self.seen, rest);
+                        return Some((kind, frame[9..].to_vec()));
+                    }
+                }
+                if !self.more().await {
+                    return None;
+                }
+            }
+        };
+        within("a frame of HTTP/2", reading).await
+    }
+
     /// Waits until the other side has closed.
     pub async fn closed(&mut self) {
         within("the end of a connection", async {

@@ -13,6 +13,7 @@ mod guests;
 mod lifecycle;
 mod logs;
 mod objects;
+mod oddities;
 mod prefixes;
 mod prompt_cache;
 mod rates;

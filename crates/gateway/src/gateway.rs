@@ -24,6 +24,7 @@ use crate::route::{
     KvSource, RetryBudget, Sender, Upstream, UpstreamConfigError, UpstreamStatus, first_eight,
     run_health_checks, run_token_checks,
 };
+use crate::state::Ledger;
 
 /// The pipeline with all that it needs.
 pub struct Gateway<P: Platform> {
@@ -37,7 +38,7 @@ pub struct Gateway<P: Platform> {
 }
 
 /// What a reload carries over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) flights: Flights,
     pub(crate) limits: Arc<Limits>,
@@ -45,10 +46,42 @@ pub(crate) struct Shared {
     pub(crate) history: Arc<History>,
     /// How many repeats upstreams may be asked.
     pub(crate) retries: Arc<RetryBudget>,
+    /// What limits, budgets, rests and ejections stand at.
+    ledger: Ledger,
     /// Beginnings of prompts, for the advice on those that change needlessly.
     pub(crate) stability: Arc<Stability>,
     pub(crate) in_flight: Arc<AtomicU32>,
     pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    fn of<P: Platform>(platform: &P) -> Self {
+        let ledger = Ledger::new(platform);
+        Self {
+            flights: Flights::default(),
+            limits: Arc::new(Limits::kept_in(&ledger)),
+            history: Arc::default(),
+            retries: Arc::new(RetryBudget::kept_in(&ledger)),
+            ledger,
+            stability: Arc::default(),
+            in_flight: Arc::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The same with flights of its own, and all that goes with them.
+    fn apart(&self) -> Self {
+        Self {
+            flights: Flights::default(),
+            limits: self.limits.clone(),
+            history: self.history.clone(),
+            retries: self.retries.clone(),
+            ledger: self.ledger.clone(),
+            stability: Arc::default(),
+            in_flight: Arc::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
 }
 
 impl<P: Platform> Gateway<P> {
@@ -62,6 +95,10 @@ impl<P: Platform> Gateway<P> {
         keys: Arc<KeyRing>,
         carry: Option<&Self>,
     ) -> Result<Arc<Self>, UpstreamConfigError> {
+        let shared = carry.map_or_else(
+            || Arc::new(Shared::of(&*platform)),
+            |old| old.shared.clone(),
+        );
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
         for upstream in &config.upstreams {
             let name = &*upstream.config.name;
@@ -70,10 +107,10 @@ impl<P: Platform> Gateway<P> {
                 upstream.clone(),
                 config.timeouts.connect.0,
                 old.map(|old| &**old),
+                &shared.ledger,
                 first_eight(&platform.random()),
             )?));
         }
-        let shared = carry.map_or_else(Arc::default, |old| old.shared.clone());
         Ok(Arc::new(Self {
             platform,
             policies,
@@ -96,12 +133,7 @@ impl<P: Platform> Gateway<P> {
             config: self.config.clone(),
             keys: self.keys.clone(),
             upstreams: self.upstreams.clone(),
-            shared: Arc::new(Shared {
-                limits: self.shared.limits.clone(),
-                history: self.shared.history.clone(),
-                retries: self.shared.retries.clone(),
-                ..Shared::default()
-            }),
+            shared: Arc::new(self.shared.apart()),
         })
     }
 

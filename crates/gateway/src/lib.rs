@@ -14,7 +14,7 @@
 //! reads what they answer, `reply` writes it to the client.
 //!
 //! - [`Gateway`] holds all of it.
-//! - [`platform`], [`policy`] and [`store`] are what a host brings.
+//! - [`platform`], [`policy`] and [`store`] are what a host brings, and [`state`] what it may bring.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::too_many_lines)]
@@ -34,6 +34,7 @@ mod decide;
 mod enter;
 pub mod error;
 mod gateway;
+mod memory;
 pub mod observe;
 pub mod platform;
 pub mod policy;
@@ -42,6 +43,7 @@ pub mod recording;
 mod reply;
 mod route;
 pub mod settings;
+pub mod state;
 pub mod store;
 mod through;
 mod time;

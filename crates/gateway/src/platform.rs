@@ -18,6 +18,7 @@ use crate::config::MediaConfig;
 use crate::memo::Remembered;
 use crate::observe::Observation;
 use crate::policy::Policies;
+use crate::state::{MemoryStates, States};
 use crate::store::Store;
 
 mod socket;
@@ -159,6 +160,12 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
         Box::new(Endless)
     }
 
+    /// Where limits, budgets, rests and ejections are kept; asked once. By default each gateway has its
+    /// own.
+    fn states(&self) -> Arc<dyn States> {
+        Arc::new(MemoryStates::default())
+    }
+
     /// Takes note of what happened: metrics, logs, traces. Must not block.
     fn observe(&self, observation: Observation);
 
@@ -178,6 +185,8 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
 pub trait MemoryShare: MaybeSend + 'static {
     /// Takes so many bytes more. False where there is no room: then nothing more may be gathered.
     fn grow(&mut self, bytes: usize) -> bool;
+    /// Gives so many bytes back.
+    fn shrink(&mut self, bytes: usize);
     /// The body, which has the share from now on.
     fn seal(self: Box<Self>, body: Bytes) -> Bytes;
 }
@@ -189,6 +198,8 @@ impl MemoryShare for Endless {
     fn grow(&mut self, _: usize) -> bool {
         true
     }
+
+    fn shrink(&mut self, _: usize) {}
 
     fn seal(self: Box<Self>, body: Bytes) -> Bytes {
         body

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forebay_gateway::platform::TransportFailure;
+use forebay_gateway::state::{MemoryStates, States};
+use support::states::StoredStates;
 use support::*;
 use tokio::time::Instant;
 
@@ -140,7 +142,7 @@ struct Tally {
     lost: u64,
 }
 
-async fn ten_minutes(seed: u64) -> (Tally, u64) {
+async fn ten_minutes(seed: u64, states: Arc<dyn States>) -> (Tally, u64) {
     let mut random = Random(seed);
     let skies = Arc::new(weather(&mut random));
     let mut builder = RigBuilder {
@@ -150,6 +152,7 @@ async fn ten_minutes(seed: u64) -> (Tally, u64) {
                 "timeouts": {"first_byte": "5s"}})
             })
             .collect(),
+        states,
         ..RigBuilder::default()
     };
     builder.config.max_in_flight = 10_000;
@@ -212,8 +215,11 @@ async fn ten_minutes(seed: u64) -> (Tally, u64) {
 
 #[tokio::test(start_paused = true)]
 async fn what_could_be_answered_in_ten_bad_minutes_is_answered() {
-    for seed in [1, 0xF0_2E_BA_44] {
-        let (tally, asked) = ten_minutes(seed).await;
+    // Once with states in this process, and once as a store keeps them that gateways share.
+    let stored = Arc::new(StoredStates::default());
+    let tiers: [Arc<dyn States>; 2] = [Arc::new(MemoryStates::default()), stored.clone()];
+    for (seed, states) in [1, 0xF0_2E_BA_44].into_iter().zip(tiers) {
+        let (tally, asked) = ten_minutes(seed, states).await;
         println!("seed {seed}: {tally:?}, {asked} exchanges");
         assert_eq!(tally.lost, 0, "seed {seed}: {tally:?}");
         // In every moment some upstream was well: every request could have been answered, but for
@@ -227,4 +233,16 @@ async fn what_could_be_answered_in_ten_bad_minutes_is_answered() {
         let storm = asked as f64 / tally.sent as f64;
         assert!(storm <= 1.35, "seed {seed}: {storm} exchanges a request");
     }
+    let changes = stored.changes.lock().unwrap();
+    for (kind, least) in [("rests", 100), ("ejection", 100), ("retries", 6000)] {
+        let found = changes.get(kind).copied().unwrap_or_default();
+        assert!(found >= least, "{kind}: {changes:?}");
+    }
+    // One model rests twice at most: what is stored does not grow with what is asked.
+    assert!(stored.largest.load(SeqCst) <= 512);
+}
+
+#[test]
+fn states_in_their_stored_form_do_what_stores_have_to_do() {
+    forebay_gateway::state::conforms(&StoredStates::default()).unwrap();
 }

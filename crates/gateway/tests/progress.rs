@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use forebay_dialect::event_stream::encode_event;
 use forebay_gateway::config::Span;
 use http::Request;
 use serde_json::{Value, json};
@@ -294,6 +295,87 @@ async fn gemini_is_asked_at_its_streaming_method() {
     let got = json_of(answer.await.unwrap()).await;
     assert_eq!(got["choices"][0]["message"]["content"], "Hello");
     assert_eq!(got["usage"]["total_tokens"], 10);
+}
+
+fn frame_of(event: &Value) -> Bytes {
+    let mut out = BytesMut::new();
+    encode_event(&event.to_string().into(), &mut out).unwrap();
+    out.freeze()
+}
+
+#[tokio::test(start_paused = true)]
+async fn converse_is_asked_for_frames_and_its_own_clients_get_one_body() {
+    let converse = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
+    let ask = || {
+        Request::post("/model/m/converse")
+            .header("content-type", "application/json")
+            .extension(Bytes::from(converse))
+    };
+    for of_its_own in [true, false] {
+        let mut bedrock = upstream("one", "bedrock");
+        bedrock["region"] = "eu-west-1".into();
+        let mut rig = rig(vec![bedrock]);
+        let answer = match of_its_own {
+            true => rig.send(ask()),
+            false => rig.send(chat("hi", false)),
+        };
+        let asked = rig.exchange().await;
+        assert_eq!(asked.request.uri().path(), "/model/m/converse-stream");
+        let media = "application/vnd.amazon.eventstream";
+        assert_eq!(asked.request.headers()["accept"], media);
+        let feed = asked.stream_as(media);
+        let text = |text: &str| json!({"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": text}}});
+        let usage = json!({"inputTokens": 7, "outputTokens": 3, "totalTokens": 10});
+        for event in [
+            json!({"messageStart": {"role": "assistant"}}),
+            text("Hel"),
+            text("lo"),
+            json!({"contentBlockStop": {"contentBlockIndex": 0}}),
+            json!({"messageStop": {"stopReason": "end_turn"}}),
+            json!({"metadata": {"usage": usage, "metrics": {"latencyMs": 5}}}),
+        ] {
+            feed.bytes(frame_of(&event));
+        }
+        drop(feed);
+        let got = json_of(answer.await.unwrap()).await;
+        if of_its_own {
+            let message = json!({"role": "assistant", "content": [{"text": "Hello"}]});
+            assert_eq!(got["output"]["message"], message);
+            assert_eq!(got["stopReason"], "end_turn");
+            assert_eq!(got["usage"]["inputTokens"], 7);
+            assert_eq!(got["usage"]["totalTokens"], 10);
+        } else {
+            assert_eq!(got["choices"][0]["message"]["content"], "Hello");
+            assert_eq!(got["usage"]["total_tokens"], 10);
+        }
+    }
+}
+
+/// Bedrock says by a frame of its own that a stream has failed; until then nothing has gone out.
+#[tokio::test(start_paused = true)]
+async fn a_converse_stream_that_fails_or_is_cut_is_asked_of_the_next() {
+    let mut bedrock = upstream("one", "bedrock");
+    bedrock["region"] = "eu-west-1".into();
+    let mut rig = rig(vec![bedrock, upstream("two", "compatible")]);
+    let started = json!({"messageStart": {"role": "assistant"}});
+    let delta = json!({"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hel"}}});
+    let failed = json!({"throttlingException": {"message": "too many"}});
+    for end in [Some(failed), None] {
+        let answer = rig.send(chat(&format!("hi {end:?}"), false));
+        let feed = rig
+            .exchange()
+            .await
+            .stream_as("application/vnd.amazon.eventstream");
+        for event in [&started, &delta].into_iter().chain(&end) {
+            feed.bytes(frame_of(event));
+        }
+        drop(feed);
+        let next = rig.exchange().await;
+        assert_eq!(next.host(), "two");
+        next.whole(200, completion("from the next"));
+        let got = json_of(answer.await.unwrap()).await;
+        assert_eq!(got["choices"][0]["message"]["content"], "from the next");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,6 +42,7 @@ mod release;
 mod sandbox;
 mod session;
 mod snapshot;
+mod stock;
 mod trim;
 mod wasi;
 

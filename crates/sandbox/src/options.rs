@@ -85,6 +85,9 @@ pub struct SandboxOptions {
     pub idle: usize,
     /// Idle instances kept for one tenant (tenant isolation). Default 8: more than cores run at once.
     pub idle_per_tenant: usize,
+    /// The SHA-256 of the prefix-cache component whose `admit` this host knows without asking it: the
+    /// shipped one. Default none: the component is asked, as every other is.
+    pub shipped_prefix_cache: Option<[u8; 32]>,
     /// Where snapshots and compiled components are kept. Default none: nothing is kept.
     /// The directory must belong to this user alone (mode 0700), for loading one is running code.
     pub cache_dir: Option<PathBuf>,
@@ -107,6 +110,7 @@ impl Default for SandboxOptions {
             uses: 128,
             idle: 64,
             idle_per_tenant: 8,
+            shipped_prefix_cache: None,
             cache_dir: None,
         }
     }

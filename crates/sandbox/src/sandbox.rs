@@ -23,6 +23,7 @@ use crate::idle::Idle;
 use crate::load::{self, Snapshots};
 use crate::options::{Isolation, PolicySources, SandboxOptions};
 use crate::session::{Live, Session};
+use crate::stock::Admissions;
 use crate::wasi;
 
 /// The three policies, configured and ready. Cheap to clone.
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     guardrails: GuardrailsPolicyPre<Guest>,
     prefix_cache: PrefixCachePolicyPre<Guest>,
     configure: Configure,
+    /// What is known of admissions without a guest.
+    admissions: Option<Admissions>,
     idle: Idle<Live>,
     sessions: Arc<Semaphore>,
     guards: Arc<Semaphore>,
@@ -135,6 +138,7 @@ impl Sandbox {
                 guardrails: guardrails.configure,
                 cloud_selector: cloud_selector.configure,
             },
+            admissions: Admissions::of(&sources.prefix_cache, options.shipped_prefix_cache),
             idle: Idle::new(idle, options.idle_per_tenant),
             sessions: Arc::new(Semaphore::new(options.sessions as usize)),
             guards: Arc::new(Semaphore::new(options.guards as usize)),
@@ -322,6 +326,9 @@ impl Policies for Sandbox {
     ) -> Result<Admission, PolicyError> {
         const POLICY: &str = "prefix-cache";
         let inner = &self.0;
+        if let Some(known) = &inner.admissions {
+            return Ok(known.admit(plan, outcome));
+        }
         if inner.options.isolation == Isolation::Tenant {
             return self.session(caller, 0).await?.admit(plan, outcome).await;
         }

@@ -160,8 +160,9 @@ pub struct Limits {
     pub connections: usize,
     /// The most concurrent requests. Default 8192, at about 100 KB each; above it 503 with `Retry-After`.
     pub requests: u32,
-    /// Memory for request bodies and for answers that are not streamed, all together. Default 256 MiB;
-    /// above it 503.
+    /// Memory for request bodies with their masked and translated copies, for answers that are not
+    /// streamed and for the logs of streams, all together. Default 256 MiB; above it 503, and streams
+    /// continue without being stored.
     pub memory: Size,
     /// The most concurrent requests on one HTTP/2 connection. Default 256.
     pub streams_per_connection: u32,

@@ -34,7 +34,15 @@ struct Line {
     length: usize,
     /// The last byte was CR.
     cr: bool,
+    /// Which of [`LENGTHS`] its beginning may become, by bits.
+    becomes: u8,
+    /// Which of them this head has.
+    has: u8,
 }
+
+/// What says how long a body is. A head with both has two readings (RFC 9112, section 6.3).
+const LENGTHS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+const BOTH: u8 = 0b11;
 
 #[derive(Debug, Clone, Copy)]
 enum Chunk {
@@ -155,13 +163,42 @@ impl Line {
                 *self = Self {
                     length: Self::SEEN,
                     cr: false,
+                    ..*self
                 }
             }
             (true, _) | (false, b'\n') => return Step::Bad,
             (false, b'\r') => self.cr = true,
-            (false, _) => self.length += 1,
+            (false, _) => {
+                self.read_name(byte);
+                self.length += 1;
+                if self.has == BOTH {
+                    return Step::Bad;
+                }
+            }
         }
         Step::On
+    }
+
+    /// Follows the name of a field, as far as it may be one of [`LENGTHS`].
+    fn read_name(&mut self, byte: u8) {
+        let at = self.length & (Self::SEEN - 1);
+        if at == 0 {
+            self.becomes = BOTH;
+        }
+        if self.becomes == 0 {
+            return;
+        }
+        for (name, bit) in LENGTHS.into_iter().zip([1, 2]) {
+            if self.becomes & bit == 0 {
+                continue;
+            }
+            match name.get(at) {
+                Some(expected) if expected.eq_ignore_ascii_case(&byte) => continue,
+                None if byte == b':' => self.has |= bit,
+                _ => {}
+            }
+            self.becomes &= !bit;
+        }
     }
 }
 
@@ -175,7 +212,7 @@ impl Chunk {
             Self::Size(value, digits, _, true) => match (byte, digits, value) {
                 (b'\n', 1.., 0) => one(Self::Trailers(Line {
                     length: Line::SEEN,
-                    cr: false,
+                    ..Line::default()
                 })),
                 (b'\n', 1.., _) => one(Self::Data(value)),
                 _ => None,
@@ -282,6 +319,40 @@ mod tests {
                         "{text:?} {size} {found:?}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_says_once_how_long_its_body_is() {
+        let of = |fields: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
+        let (length, coding) = ("Content-Length: 3\r\n", "transfer-ENCODING: chunked\r\n");
+        for bad in [
+            of(&format!("{length}{coding}")),
+            of(&format!("{coding}{length}")),
+            of(&format!("{coding}x: y\r\n{length}")),
+        ] {
+            for before in ["", "POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"] {
+                let text = format!("{before}{bad}");
+                for size in 1..=text.len() {
+                    let found = follow(text.as_bytes(), size, &[Some(0)]);
+                    assert!(
+                        matches!(found, Err(Taken::BadHead(_))),
+                        "{text:?} {size} {found:?}"
+                    );
+                }
+            }
+        }
+        for good in [
+            of("x-content-length: 1\r\ntransfer-encodings: 1\r\n"),
+            of(&format!("{length}{length}transfer-encodin: x\r\n")),
+            of(&format!("x: transfer-encoding:\r\n{length}")),
+            of(&format!("{length}transfer-encoding\r\n")),
+        ] {
+            let text = format!("{good}{good}");
+            for size in 1..=text.len() {
+                let found = follow(text.as_bytes(), size, &[Some(0), Some(0)]);
+                assert_eq!(found, Ok(2), "{text:?} {size}");
             }
         }
     }

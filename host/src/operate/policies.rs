@@ -1,11 +1,15 @@
 //! How policies are loaded: a seam, so that tests can serve without compiling components, and what
 //! fills it: wasmtime.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forebay_sandbox::{Baked, ComponentSource, LoadError, PolicySources, Sandbox, SandboxOptions};
+use sha2::{Digest as _, Sha256};
 
 use super::verify::{self, Versions};
 use crate::config::{ComponentConfig, Isolation, PoliciesConfig};
@@ -129,6 +133,8 @@ fn options(config: &PoliciesConfig, base: &Path) -> SandboxOptions {
             Some(folder) => Some(base.join(folder)),
             None => own_cache(),
         },
+        shipped_prefix_cache: crate::shipped::policy("prefix-cache")
+            .map(|component| Sha256::digest(component).into()),
         ..SandboxOptions::default()
     }
 }

@@ -28,6 +28,12 @@ impl MemoryShare for Share {
         self.held.take(bytes)
     }
 
+    fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.held.give(bytes);
+    }
+
     fn seal(self: Box<Self>, body: Bytes) -> Bytes {
         if self.bytes == 0 {
             return body;

@@ -147,15 +147,16 @@ fn seat<P: Platform>(
     keep: bool,
     trail: &Arc<Trail>,
 ) -> Result<Boarding, GatewayError> {
-    let id = first_eight(&gateway.platform().random());
+    let platform = gateway.platform();
+    let id = first_eight(&platform.random());
     let bounds = gateway.flight_bounds();
     let boarding = if shares {
         gateway
             .shared()
             .flights
-            .board(decision.key, id, bounds, trail)
+            .board(decision.key, id, bounds, trail, || platform.share())
     } else {
-        let flight = Flight::new(id, decision.key, keep, bounds, trail);
+        let flight = Flight::new(id, decision.key, keep, bounds, trail, platform.share());
         flight.join(0).map(Boarding::Leads)
     };
     boarding

@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Identity;
 use crate::memo::{Remembered, memo_id};
+use crate::memory::booked;
 
 use crate::platform::Platform;
 use crate::policy::{
@@ -345,7 +346,11 @@ async fn ask_guests<P: Platform>(
                 let built =
                     MaskTable::build(secret, &request.prompt, &masking.parts, &masking.values);
                 let (masks, edits, swaps) = built.map_err(|error| not_masked(&error))?;
-                put_in(request, &edits, &swaps)?.map(|()| masks)
+                let original = request.body.clone();
+                let put = put_in(request, &edits, &swaps)?;
+                let masked = std::mem::take(&mut request.body);
+                request.body = booked(&**gateway.platform(), &original, masked)?;
+                put.map(|()| masks)
             }
             Err(reason) => Err(reason),
         },

@@ -44,8 +44,9 @@ impl<P: Platform> Charge<P> {
         let Some(account) = account else {
             return Ok(());
         };
-        let counted = account.request(self.platform.now());
-        self.levels = Some(account.levels());
+        let now = self.platform.now();
+        let counted = account.request(now);
+        self.levels = Some(account.levels(now));
         self.account = counted.is_ok().then_some(account);
         counted
     }
@@ -60,8 +61,9 @@ impl<P: Platform> Charge<P> {
         let Some(account) = &self.account else {
             return Ok(());
         };
-        let reserved = account.reserve(input, output, self.platform.now());
-        self.levels = Some(account.levels());
+        let now = self.platform.now();
+        let reserved = account.reserve(input, output, now);
+        self.levels = Some(account.levels(now));
         self.reserved = reserved?;
         Ok(())
     }
@@ -99,8 +101,9 @@ impl<P: Platform> Charge<P> {
         if let Some(account) = &self.account
             && self.reserved != self.due
         {
-            account.correct(self.reserved, self.due, self.platform.now());
-            self.levels = Some(account.levels());
+            let now = self.platform.now();
+            account.correct(self.reserved, self.due, now);
+            self.levels = Some(account.levels(now));
             self.reserved = self.due;
         }
     }

@@ -1,100 +1,93 @@
 //! Requests and tokens per minute: reserved before the work, settled after it, so that bursts can't overspend.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use lru::LruCache;
 
 use crate::config::{RateConfig, TenantConfig};
 use crate::error::{ErrorKind, GatewayError};
 use crate::identity::KeyRecord;
+use crate::state::{Allowance, Bucket, Handle, Kind, Ledger, Moment};
 
-/// Keys and tenants whose buckets are kept. Keys are few, but tokens of an issuer bring as many
-/// subjects as it has; one that was silent longest begins with full buckets again.
-const KEPT: usize = 65_536;
-
-/// All buckets, one pair for each key and each tenant that has limits.
+/// The limits of all keys and tenants that have any.
 #[derive(Debug)]
-pub(crate) struct Limits {
-    buckets: Mutex<LruCache<Holder, Arc<Mutex<Buckets>>>>,
+pub(crate) struct Limits(Ledger);
+
+/// A key or a tenant with its limits, and what is left of them.
+#[derive(Debug, Clone)]
+struct Holder {
+    who: &'static str,
+    requests: Option<u32>,
+    tokens: Option<u32>,
+    left: Handle<Allowance>,
 }
 
-/// Whose buckets they are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Holder {
-    Key(Arc<str>),
-    Tenant(Arc<str>),
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // It grows as needed; `holder` bounds it.
-            buckets: Mutex::new(LruCache::unbounded()),
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Buckets {
-    requests: Option<Bucket>,
-    tokens: Option<Bucket>,
-}
-
-/// A bucket that refills evenly over a minute. Its level may fall below zero when a
-/// request used more than it had reserved; the debt is then waited off.
+/// Which of a holder's two limits.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
-    limit: f64,
-    level: f64,
-    at: Instant,
+enum Unit {
+    Requests,
+    Tokens,
 }
 
-const WINDOW: f64 = 60.0;
-
-impl Bucket {
-    fn new(limit: u32, now: Instant) -> Self {
-        Self {
-            limit: f64::from(limit),
-            level: f64::from(limit),
-            at: now,
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
         }
     }
 
-    fn refill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.level = (self.level + passed * self.limit / WINDOW).min(self.limit);
-        self.at = now;
+    fn bucket(self, allowance: &mut Allowance) -> Option<&mut Bucket> {
+        match self {
+            Self::Requests => allowance.requests.as_mut(),
+            Self::Tokens => allowance.tokens.as_mut(),
+        }
     }
+}
 
-    fn take(
-        &mut self,
-        amount: f64,
-        who: &str,
-        unit: &str,
+impl Holder {
+    /// Changes one bucket; none where that is not limited.
+    fn change<R>(
+        &self,
+        unit: Unit,
         now: Instant,
-    ) -> Result<(), GatewayError> {
-        self.refill(now);
-        if self.level < amount {
-            let (limit, wait) = (self.limit, self.wait_for(amount));
-            let message = format!(
-                "the {who}'s limit of {limit} {unit} per minute is used up; try again in {:.1} s",
-                wait.as_secs_f64()
-            );
-            return Err(GatewayError::new(ErrorKind::RateLimited, message).with_retry_after(wait));
-        }
-        self.level -= amount;
-        Ok(())
+        change: impl Fn(&mut Bucket, Moment) -> R,
+    ) -> Option<R> {
+        self.left.change(now, |allowance, at| {
+            let full = || Allowance::new(self.requests, self.tokens, at);
+            let bucket = unit.bucket(allowance.get_or_insert_with(full))?;
+            Some(change(bucket, at))
+        })
     }
 
-    fn wait_for(&self, amount: f64) -> Duration {
-        Duration::from_secs_f64(
-            ((amount - self.level).max(0.0) * WINDOW / self.limit).min(86_400.0),
-        )
+    /// Takes so much, where that is limited.
+    fn take(&self, unit: Unit, amount: f64, now: Instant) -> Result<(), GatewayError> {
+        let taken = self.change(unit, now, |bucket, at| {
+            let limit = bucket.limit;
+            bucket.take(amount, at).map_err(|wait| (limit, wait))
+        });
+        let Some(Err((limit, wait))) = taken else {
+            return Ok(());
+        };
+        let (who, unit) = (self.who, unit.name());
+        let message = format!(
+            "the {who}'s limit of {limit} {unit} per minute is used up; try again in {:.1} s",
+            wait.as_secs_f64()
+        );
+        Err(GatewayError::new(ErrorKind::RateLimited, message).with_retry_after(wait))
     }
 
-    fn until_full(&self) -> Duration {
-        self.wait_for(self.limit)
+    /// What a limit stands at, as last changed.
+    fn level(&self, unit: Unit, now: Instant) -> Option<Level> {
+        let left = self.left.look(now, |allowance, at| {
+            let full = || Allowance::new(self.requests, self.tokens, at);
+            let mut left = allowance.copied().unwrap_or_else(full);
+            unit.bucket(&mut left).copied()
+        });
+        left.map(|bucket| Level {
+            limit: bucket.limit as u64,
+            remaining: bucket.level.max(0.0) as u64,
+            reset: bucket.until_full(),
+        })
     }
 }
 
@@ -121,31 +114,18 @@ pub(crate) struct Levels {
 /// What a request is counted against: its key's limits and its tenant's, where they have any.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
-    holders: Vec<(&'static str, Arc<Mutex<Buckets>>)>,
+    holders: Vec<Holder>,
 }
 
 impl Account {
     /// Counts one request.
     pub(crate) fn request(&self, now: Instant) -> Result<(), GatewayError> {
-        for (n, (who, buckets)) in self.holders.iter().enumerate() {
-            let mut held = lock(buckets);
-            let Some(bucket) = &mut held.requests else {
-                continue;
-            };
-            if let Err(error) = bucket.take(1.0, who, "requests", now) {
-                drop(held);
-                // What one limit refuses costs nothing of another.
-                self.give_back(n, |buckets| &mut buckets.requests, 1.0, now);
-                return Err(error);
-            }
-        }
-        Ok(())
+        self.take(Unit::Requests, 1.0, now)
     }
 
     /// Whether any of its limits goes by tokens.
     pub(crate) fn limits_tokens(&self) -> bool {
-        let mut holders = self.holders.iter();
-        holders.any(|(_, buckets)| lock(buckets).tokens.is_some())
+        self.holders.iter().any(|holder| holder.tokens.is_some())
     }
 
     /// Sets tokens aside, at most as many as the limits allow in a minute, and says how many. Only a
@@ -156,9 +136,9 @@ impl Account {
         output: u64,
         now: Instant,
     ) -> Result<u64, GatewayError> {
-        let limits = self.holders.iter().filter_map(|(who, buckets)| {
-            let limit = lock(buckets).tokens.map(|bucket| bucket.limit as u64)?;
-            Some((limit, *who))
+        let limits = self.holders.iter().filter_map(|holder| {
+            let limit = u64::from(holder.tokens?);
+            Some((limit, holder.who))
         });
         let Some((limit, who)) = limits.min() else {
             return Ok(0);
@@ -172,70 +152,52 @@ impl Account {
             ));
         }
         let reserved = input.saturating_add(output).min(limit);
-        for (n, (who, buckets)) in self.holders.iter().enumerate() {
-            let mut held = lock(buckets);
-            let Some(bucket) = &mut held.tokens else {
-                continue;
-            };
-            if let Err(error) = bucket.take(reserved as f64, who, "tokens", now) {
-                drop(held);
-                self.give_back(n, |buckets| &mut buckets.tokens, reserved as f64, now);
-                return Err(error);
-            }
-        }
+        self.take(Unit::Tokens, reserved as f64, now)?;
         Ok(reserved)
     }
 
     /// Replaces what was reserved by what was used.
     pub(crate) fn correct(&self, reserved: u64, used: u64, now: Instant) {
         let amount = reserved as f64 - used as f64;
-        self.give_back(
-            self.holders.len(),
-            |buckets| &mut buckets.tokens,
-            amount,
-            now,
-        );
+        for holder in &self.holders {
+            holder.change(Unit::Tokens, now, |bucket, at| bucket.add(amount, at));
+        }
     }
 
-    /// Gives so much back to the first holders; a negative amount is taken.
-    fn give_back(
-        &self,
-        first: usize,
-        which: fn(&mut Buckets) -> &mut Option<Bucket>,
-        amount: f64,
-        now: Instant,
-    ) {
-        for (_, buckets) in self.holders.iter().take(first) {
-            if let Some(bucket) = which(&mut lock(buckets)) {
-                bucket.refill(now);
-                bucket.level = (bucket.level + amount).min(bucket.limit);
+    /// Takes so much of every limit, or of none.
+    fn take(&self, unit: Unit, amount: f64, now: Instant) -> Result<(), GatewayError> {
+        for (n, holder) in self.holders.iter().enumerate() {
+            if let Err(error) = holder.take(unit, amount, now) {
+                // What one limit refuses costs nothing of another.
+                for earlier in &self.holders[..n] {
+                    earlier.change(unit, now, |bucket, at| bucket.add(amount, at));
+                }
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// What the limits stand at: of two the one with less left.
-    pub(crate) fn levels(&self) -> Levels {
-        let mut levels = Levels {
-            requests: None,
-            tokens: None,
+    pub(crate) fn levels(&self, now: Instant) -> Levels {
+        let of = |unit| {
+            let levels = self.holders.iter();
+            let levels = levels.filter_map(|holder| holder.level(unit, now));
+            levels.min_by_key(|level| level.remaining)
         };
-        for (_, buckets) in &self.holders {
-            let held = lock(buckets);
-            levels.requests = tighter(levels.requests, level(held.requests));
-            levels.tokens = tighter(levels.tokens, level(held.tokens));
+        Levels {
+            requests: of(Unit::Requests),
+            tokens: of(Unit::Tokens),
         }
-        levels
-    }
-}
-
-fn tighter(a: Option<Level>, b: Option<Level>) -> Option<Level> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(if b.remaining < a.remaining { b } else { a }),
-        (a, b) => a.or(b),
     }
 }
 
 impl Limits {
+    /// The limits whose levels are kept in this ledger.
+    pub(crate) fn kept_in(ledger: &Ledger) -> Self {
+        Self(ledger.clone())
+    }
+
     /// The account of a key and its tenant; none where neither has limits.
     pub(crate) fn account(
         &self,
@@ -244,80 +206,43 @@ impl Limits {
         defaults: &RateConfig,
         now: Instant,
     ) -> Option<Account> {
-        let of_key = self.holder(
-            Holder::Key(key.id.clone()),
+        let of_key = (
             key.requests_per_minute.or(defaults.requests_per_minute),
             key.tokens_per_minute.or(defaults.tokens_per_minute),
-            now,
         );
-        let of_tenant = self.holder(
-            Holder::Tenant(key.tenant.clone()),
-            tenant.requests_per_minute,
-            tenant.tokens_per_minute,
-            now,
-        );
-        let holders: Vec<_> = [("key", of_key), ("tenant", of_tenant)]
-            .into_iter()
-            .filter_map(|(who, buckets)| Some((who, buckets?)))
-            .collect();
+        let of_tenant = (tenant.requests_per_minute, tenant.tokens_per_minute);
+        let holders: Vec<_> = [
+            ("key", Kind::Key, &key.id, of_key),
+            ("tenant", Kind::Tenant, &key.tenant, of_tenant),
+        ]
+        .into_iter()
+        .filter(|(.., limits)| *limits != (None, None))
+        .map(|(who, kind, whose, limits)| self.holder(who, (kind, whose), limits, now))
+        .collect();
         (!holders.is_empty()).then_some(Account { holders })
     }
 
-    /// The buckets of one holder, brought to these limits; none where it has none.
+    /// A holder, brought to these limits, which a reload may have changed.
     fn holder(
         &self,
-        holder: Holder,
-        requests: Option<u32>,
-        tokens: Option<u32>,
+        who: &'static str,
+        (kind, whose): (Kind, &Arc<str>),
+        (requests, tokens): (Option<u32>, Option<u32>),
         now: Instant,
-    ) -> Option<Arc<Mutex<Buckets>>> {
-        if requests.is_none() && tokens.is_none() {
-            return None;
-        }
-        let buckets = {
-            let mut all = lock(&self.buckets);
-            let buckets = all.get_or_insert_mut(holder, Arc::default).clone();
-            if all.len() > KEPT {
-                all.pop_lru();
-            }
-            buckets
-        };
-        {
-            let mut buckets = lock(&buckets);
-            adopt(&mut buckets.requests, requests, now);
-            adopt(&mut buckets.tokens, tokens, now);
-        }
-        Some(buckets)
-    }
-}
-
-/// Brings a bucket to a limit that a reload may have changed; what was spent stays spent.
-fn adopt(bucket: &mut Option<Bucket>, limit: Option<u32>, now: Instant) {
-    match (bucket.as_mut(), limit) {
-        (_, None) => *bucket = None,
-        (None, Some(limit)) => *bucket = Some(Bucket::new(limit, now)),
-        (Some(existing), Some(limit)) => {
-            existing.refill(now);
-            let limit = f64::from(limit);
-            if existing.limit != limit {
-                existing.level += limit - existing.limit;
-                existing.limit = limit;
-            }
+    ) -> Holder {
+        let left: Handle<Allowance> = self.0.handle(kind, whose.clone());
+        left.change(now, |allowance, at| {
+            let full = || Allowance::new(requests, tokens, at);
+            let allowance = allowance.get_or_insert_with(full);
+            allowance.adopt(requests, tokens, at);
+        });
+        Holder {
+            who,
+            requests,
+            tokens,
+            left,
         }
     }
-}
-
-fn level(bucket: Option<Bucket>) -> Option<Level> {
-    bucket.map(|bucket| Level {
-        limit: bucket.limit as u64,
-        remaining: bucket.level.max(0.0) as u64,
-        reset: bucket.until_full(),
-    })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while holding it leaves plain numbers: still usable.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -337,6 +262,10 @@ mod tests {
         }
     }
 
+    fn limits() -> Limits {
+        Limits::kept_in(&Ledger::default())
+    }
+
     fn account(limits: &Limits, key: &KeyRecord, now: Instant) -> Account {
         limits
             .account(key, &TenantConfig::default(), &RateConfig::default(), now)
@@ -345,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_burst_cannot_overspend_before_the_first_answer_is_counted() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let key = key(None, Some(1000));
         let held = (0..8)
             .filter(|_| account(&limits, &key, now).reserve(100, 300, now).is_ok())
@@ -355,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_was_not_used_comes_back() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let account = account(&limits, &key(None, Some(1000)), now);
         let held = account.reserve(100, 800, now).unwrap();
         assert!(account.reserve(100, 800, now).is_err());
@@ -365,7 +294,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_true() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let account = account(&limits, &key(Some(60), None), now);
         for _ in 0..60 {
             account.request(now).unwrap();
@@ -382,14 +311,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_never_expected_to_take_more_than_the_limit() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let account = account(&limits, &key(None, Some(1000)), now);
         assert_eq!(account.reserve(3, 8000, now).unwrap(), 1000);
     }
 
     #[test]
     fn a_prompt_larger_than_the_limit_is_told_so_and_not_asked_to_wait() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let account = account(&limits, &key(None, Some(10)), now);
         let error = account.reserve(11, 0, now).unwrap_err();
         assert_eq!(error.retry_after, None);
@@ -398,7 +327,7 @@ mod tests {
 
     #[test]
     fn keys_of_one_tenant_share_its_limit_and_what_it_refuses_costs_the_key_nothing() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (limits(), Instant::now());
         let tenant = TenantConfig {
             requests_per_minute: Some(3),
             tokens_per_minute: Some(1000),
@@ -418,13 +347,13 @@ mod tests {
         }
         let error = b.request(now).unwrap_err();
         assert!(error.message.contains("tenant's limit of 3"), "{error}");
-        let of_key = &b.holders[0].1;
-        assert_eq!(lock(of_key).requests.unwrap().level, 9.0);
+        let of_key = |unit| b.holders[0].level(unit, now).unwrap().remaining;
+        assert_eq!(of_key(Unit::Requests), 9);
 
         assert_eq!(a.reserve(400, 500, now).unwrap(), 900);
-        assert_eq!(a.levels().tokens.unwrap().remaining, 100);
+        assert_eq!(a.levels(now).tokens.unwrap().remaining, 100);
         assert!(b.reserve(50, 100, now).is_err());
-        assert_eq!(lock(of_key).tokens.unwrap().level, 10_000.0);
+        assert_eq!(of_key(Unit::Tokens), 10_000);
         a.correct(900, 100, now);
         assert!(b.reserve(50, 100, now).is_ok());
         let error = a.reserve(1001, 0, now).unwrap_err();
@@ -432,13 +361,29 @@ mod tests {
     }
 
     #[test]
-    fn silent_holders_make_room() {
-        let (limits, now) = (Limits::default(), Instant::now());
-        for n in 0..KEPT + 10 {
-            let id = format!("k{n}");
-            let holder = Holder::Key(id.as_str().into());
-            limits.holder(holder, Some(1), None, now).unwrap();
+    fn a_reload_brings_limits_to_what_is_configured_and_forgives_nothing() {
+        let (limits, now) = (limits(), Instant::now());
+        let before = account(&limits, &key(Some(10), None), now);
+        for _ in 0..4 {
+            before.request(now).unwrap();
         }
-        assert_eq!(lock(&limits.buckets).len(), KEPT);
+        let after = account(&limits, &key(Some(6), Some(100)), now);
+        let levels = after.levels(now);
+        assert_eq!(levels.requests.unwrap().remaining, 2);
+        assert_eq!(levels.tokens.unwrap().remaining, 100);
+        let none = account(&limits, &key(None, Some(100)), now);
+        assert_eq!(none.levels(now).requests, None);
+    }
+
+    #[test]
+    fn a_limit_that_was_full_again_is_full() {
+        let (limits, now) = (limits(), Instant::now());
+        let account = account(&limits, &key(Some(2), Some(100)), now);
+        account.request(now).unwrap();
+        assert_eq!(account.reserve(50, 50, now).unwrap(), 100);
+        let later = now + Duration::from_secs(61);
+        assert_eq!(account.levels(later).tokens.unwrap().remaining, 100);
+        account.correct(100, 160, later);
+        assert_eq!(account.levels(later).tokens.unwrap().remaining, 40);
     }
 }

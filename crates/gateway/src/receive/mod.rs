@@ -202,14 +202,6 @@ fn framing_of(answer: &Answer) -> Option<Envelope> {
     }
 }
 
-/// No room for an answer that is gathered whole.
-pub(crate) fn no_memory() -> GatewayError {
-    let message =
-        "the bodies in progress hold all memory they may (limits.memory); try again shortly";
-    GatewayError::new(ErrorKind::Overloaded, message)
-        .with_retry_after(std::time::Duration::from_secs(1))
-}
-
 fn invalid(upstream: &str, what: &str) -> GatewayError {
     GatewayError::new(
         ErrorKind::UpstreamInvalid,

@@ -11,10 +11,11 @@ use super::empty::is_empty;
 use super::events::{Event, Events};
 use super::guard::{denied, policy_failed};
 use super::meter::Meter;
-use super::{Broken, GuardOf, Receiver, Spare, invalid, no_memory};
+use super::{Broken, GuardOf, Receiver, Spare, invalid};
 use crate::answer::flight::Head;
 use crate::error::{ErrorKind, GatewayError};
-use crate::platform::Platform;
+use crate::memory::no_memory;
+use crate::platform::{MemoryShare, Platform};
 use crate::policy::Ending;
 use crate::recording::Form;
 use crate::route::{Answer, Envelope};
@@ -42,6 +43,8 @@ struct Passing<P: Platform> {
     begun: bool,
     /// All of it is held, since its client wants one body: so many bytes at most.
     folds: Option<usize>,
+    /// The memory of what is held to be folded.
+    share: Box<dyn MemoryShare>,
 }
 
 /// What an event was.
@@ -79,6 +82,7 @@ impl<P: Platform> Receiver<'_, P> {
             held_bytes: 0,
             begun: false,
             folds: answer.folds.then_some(config.streams.max_response),
+            share: self.gateway.platform().share(),
         };
         let mut wait = first_byte;
         loop {
@@ -157,9 +161,13 @@ impl<P: Platform> Receiver<'_, P> {
         if passing.begun {
             return self.pass_on(payload, passing).await.map_err(Broken::Late);
         }
-        passing.held_bytes += payload.raw.len();
+        let bytes = payload.raw.len();
+        passing.held_bytes += bytes;
         passing.held.push(payload);
         if let Some(limit) = passing.folds {
+            if !passing.share.grow(bytes) {
+                return Err(Broken::Late(no_memory()));
+            }
             if passing.held_bytes <= limit {
                 return Ok(());
             }

@@ -385,7 +385,7 @@ impl<P: Platform> Attempts<P> {
 
     /// A replica answered: it is well.
     pub(super) fn succeeded(&self, upstream: &Upstream, endpoint: &Replica) {
-        if endpoint.succeeded() {
+        if endpoint.succeeded(self.sender.platform.now()) {
             let request_id = self.outgoing.trail.request_id.clone();
             let change = HealthChange::Recovered { request_id };
             self.health(upstream, endpoint, true, change);

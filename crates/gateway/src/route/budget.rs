@@ -1,7 +1,7 @@
 //! The retry budget: repeats may add a tenth to what upstreams are asked, so that a bad minute
 //! does not become a storm.
 
-use std::sync::{Mutex, PoisonError};
+use crate::state::{Budget, Handle, Kind, Ledger};
 
 /// What one request adds to the budget: a tenth of a repeat.
 const SHARE: f64 = 0.1;
@@ -10,29 +10,31 @@ const MOST: f64 = 10.0;
 
 /// How many repeats are left.
 #[derive(Debug)]
-pub(crate) struct RetryBudget(Mutex<f64>);
-
-impl Default for RetryBudget {
-    fn default() -> Self {
-        Self(Mutex::new(MOST))
-    }
-}
+pub(crate) struct RetryBudget(Handle<Budget>);
 
 impl RetryBudget {
+    pub(crate) fn kept_in(ledger: &Ledger) -> Self {
+        Self(ledger.handle(Kind::Retries, "all".into()))
+    }
+
     /// A request asks an upstream for the first time.
     pub(crate) fn earn(&self) {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = (*left + SHARE).min(MOST);
+        self.0.change_timeless(|budget| {
+            let budget = budget.get_or_insert(Budget { left: MOST });
+            budget.left = (budget.left + SHARE).min(MOST);
+        });
     }
 
     /// Whether a repeat is within the budget; it is spent then.
     pub(crate) fn spend(&self) -> bool {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let granted = *left >= 1.0;
-        if granted {
-            *left -= 1.0;
-        }
-        granted
+        self.0.change_timeless(|budget| {
+            let budget = budget.get_or_insert(Budget { left: MOST });
+            let granted = budget.left >= 1.0;
+            if granted {
+                budget.left -= 1.0;
+            }
+            granted
+        })
     }
 }
 
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn repeats_add_a_tenth_to_requests_and_no_more() {
-        let budget = RetryBudget::default();
+        let budget = RetryBudget::kept_in(&Ledger::default());
         let repeats = (0..1000)
             .filter(|_| {
                 budget.earn();

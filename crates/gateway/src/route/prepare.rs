@@ -18,6 +18,7 @@ use super::attempt::Attempts;
 use super::prompt_cache::{can_mark, takes_key};
 use super::{Envelope, Replica, Route, Upstream};
 use crate::error::{ErrorKind, GatewayError};
+use crate::memory::booked;
 use crate::platform::Platform;
 use crate::time::timeout;
 
@@ -105,6 +106,7 @@ impl<P: Platform> Attempts<P> {
             added,
         } = self.body(upstream, &route, &model)?;
         let (body, marked, expected_cached) = self.marked(body, upstream, &route, &model);
+        let body = booked(&*self.sender.platform, &request.body, body)?;
         let path = if self.outgoing.count {
             count_path(request.wire(), &route).ok_or_else(|| cannot_take(upstream, route.wire))?
         } else {

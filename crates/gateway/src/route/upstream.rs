@@ -31,6 +31,7 @@ use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Timeouts, Upstream
 use crate::enter::identity::keyed;
 use crate::platform::UpstreamTransport;
 use crate::policy::{Block, Price};
+use crate::state::Ledger;
 
 pub(crate) use choice::{Need, View};
 pub use status::{EndpointStatus, PrefixStatus, UpstreamStatus};
@@ -143,12 +144,14 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// Makes the runtime form of a configured upstream. `scope` is a secret number, from which
+    /// Makes the runtime form of a configured upstream, whose replicas' rests and ejections are kept in
+    /// `ledger`. `scope` is a secret number, from which
     /// names of blocks are made.
     pub(crate) fn new(
         configured: ConfiguredUpstream,
         connect_timeout: Duration,
         carry: Option<&Upstream>,
+        ledger: &Ledger,
         scope: u64,
     ) -> Result<Self, UpstreamConfigError> {
         let ConfiguredUpstream {
@@ -186,7 +189,7 @@ impl Upstream {
         }
         // Resolved by now: they may be secrets, and the rest of the configuration may be shown.
         config.headers.clear();
-        let endpoints = replicas(&config, carry)?;
+        let endpoints = replicas(&config, carry, ledger)?;
         let transport = UpstreamTransport {
             connect_timeout,
             h2c: config.h2c,
@@ -455,6 +458,7 @@ impl Upstream {
 fn replicas(
     config: &UpstreamConfig,
     carry: Option<&Upstream>,
+    ledger: &Ledger,
 ) -> Result<Vec<Arc<Replica>>, UpstreamConfigError> {
     let bad_url = |url: &str| UpstreamConfigError::Url {
         name: config.name.clone(),
@@ -474,12 +478,11 @@ fn replicas(
         for rank in ranks {
             let name = Replica::name_of(base, rank);
             let known = carry.and_then(|old| old.endpoint(&name));
-            replicas.push(known.unwrap_or_else(|| {
-                Arc::new(match rank {
-                    Some(rank) => Replica::of_rank(base, rank),
-                    None => Replica::new(base),
-                })
-            }));
+            replicas.push(
+                known.unwrap_or_else(|| {
+                    Arc::new(Replica::kept_in(ledger, &config.name, base, rank))
+                }),
+            );
         }
     }
     if replicas.is_empty() {

@@ -26,8 +26,9 @@ impl Verdict {
             503 | 529 if told => Self::Busy,
             401..=403 => Self::Account,
             404 => Self::Missing,
-            // A redirect is not followed: who sends one is not where the configuration says.
-            300..=399 | 408 | 425 | 500..=599 => Self::Broken,
+            // A redirect is not followed: who sends one is not where the configuration says. Nobody
+            // asked for another protocol (101), and beyond 599 a status means nothing.
+            100..=199 | 300..=399 | 408 | 425 | 500.. => Self::Broken,
             _ => Self::Request,
         }
     }
@@ -41,6 +42,8 @@ mod tests {
     fn a_status_has_one_meaning() {
         let of = |code: u16, told| Verdict::of(StatusCode::from_u16(code).unwrap(), told);
         for (code, verdict) in [
+            (101, Verdict::Broken),
+            (304, Verdict::Broken),
             (307, Verdict::Broken),
             (400, Verdict::Request),
             (401, Verdict::Account),
@@ -52,6 +55,8 @@ mod tests {
             (500, Verdict::Broken),
             (503, Verdict::Broken),
             (529, Verdict::Broken),
+            (599, Verdict::Broken),
+            (999, Verdict::Broken),
         ] {
             assert_eq!(of(code, false), verdict, "{code}");
         }

@@ -22,9 +22,14 @@ pub(super) fn wait(
 ) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let millis = |name: &str| number(text(name)?).map(|n| n / 1e3);
+    let lines = || headers.get_all(RETRY_AFTER).iter();
     let told = millis("retry-after-ms")
         .or_else(|| millis("x-ms-retry-after-ms"))
-        .or_else(|| retry_after(text(RETRY_AFTER.as_str())?, now))
+        .or_else(|| {
+            // Where a proxy on the way has added its own, the longest holds.
+            let waits = lines().filter_map(|line| retry_after(line.to_str().ok()?, now));
+            waits.reduce(f64::max)
+        })
         .or_else(|| retry_delay(body));
     let seconds = match told {
         Some(seconds) => seconds,
@@ -43,13 +48,22 @@ fn number(text: &str) -> Option<f64> {
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
+/// A `Retry-After`: seconds or a date, and what else is sent under this name: a time, a duration
+/// with a unit, several of them in one line.
 fn retry_after(text: &str, now: SystemTime) -> Option<f64> {
-    number(text).or_else(|| until(httpdate::parse_http_date(text).ok()?, now))
+    let text = text.trim();
+    if let Ok(at) = httpdate::parse_http_date(text) {
+        return Some(until(at, now));
+    }
+    let waits = text.split(',').map(str::trim);
+    // A part that can't be read makes the whole unreadable: it may be the one that counts.
+    let waits: Option<Vec<f64>> = waits.map(|wait| reset_time(wait, now)).collect();
+    waits?.into_iter().reduce(f64::max)
 }
 
-fn until(at: SystemTime, now: SystemTime) -> Option<f64> {
+fn until(at: SystemTime, now: SystemTime) -> f64 {
     // What is past may be tried at once.
-    Some(at.duration_since(now).unwrap_or_default().as_secs_f64())
+    at.duration_since(now).unwrap_or_default().as_secs_f64()
 }
 
 /// `"retryDelay": "34.07s"` of `google.rpc.RetryInfo`.
@@ -124,20 +138,23 @@ fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
         .reduce(f64::max)
 }
 
+/// A wait in seconds, or a time as seconds since 1970 or finer, or in RFC 3339, or a duration.
 fn reset_time(text: &str, now: SystemTime) -> Option<f64> {
     /// Larger numbers are times, not waits: 2001 in seconds since 1970.
     const EPOCH: f64 = 1e9;
     if let Some(number) = number(text) {
-        return if number >= EPOCH * 1e3 {
-            until(UNIX_EPOCH + Duration::from_secs_f64(number / 1e3), now)
-        } else if number >= EPOCH {
-            until(UNIX_EPOCH + Duration::from_secs_f64(number), now)
-        } else {
-            Some(number)
+        // Seconds, milliseconds, microseconds, nanoseconds. As plain numbers: what an upstream sends
+        // may be beyond all that a clock can hold.
+        let units = [1e9, 1e6, 1e3, 1.0];
+        let unit = units.into_iter().find(|unit| number >= EPOCH * unit);
+        let Some(unit) = unit else {
+            return Some(number);
         };
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        return Some((number / unit - now.as_secs_f64()).max(0.0));
     }
     if let Ok(at) = humantime::parse_rfc3339_weak(text.trim_end_matches('Z')) {
-        return until(at, now);
+        return Some(until(at, now));
     }
     duration(text)
 }
@@ -239,6 +256,21 @@ mod tests {
             ("retry-after", "Sun Nov  6 08:49:57 1994", 20.0),
             ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT", 0.0),
             ("retry-after", "99999999999", 86_400.0),
+            ("retry-after", "30, 45", 45.0),
+            ("retry-after", "784111807", 86_400.0),
+            ("retry-after", "1994-11-06T08:50:07Z", 30.0),
+            ("retry-after", "1m30s", 90.0),
+            ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+            ("retry-after", "1e300", 86_400.0),
+            ("retry-after-ms", "1e308", 86_400.0),
+            ("x-ratelimit-reset", "1e30", 86_400.0),
+            ("x-ratelimit-reset", "99999999999999999999999999", 86_400.0),
+            ("x-ratelimit-reset-tokens", "1e300", 86_400.0),
+            (
+                "x-ratelimit-reset-tokens",
+                "99999999999999999999999999999d",
+                86_400.0,
+            ),
             ("x-ratelimit-reset-requests", "1m2.5s", 62.5),
             ("x-ratelimit-reset-tokens", "20ms", 0.02),
             ("x-ratelimit-reset", "12", 12.0),
@@ -261,6 +293,8 @@ mod tests {
         let now = at(1_700_000_000);
         assert_eq!(reset_time("1700000010", now), Some(10.0));
         assert_eq!(reset_time("1700000010000", now), Some(10.0));
+        assert_eq!(reset_time("1700000010000000", now), Some(10.0));
+        assert_eq!(reset_time("1700000010000000000", now), Some(10.0));
         assert_eq!(reset_time("1699999999", now), Some(0.0));
     }
 
@@ -268,6 +302,8 @@ mod tests {
     fn what_is_no_wait_is_none() {
         for value in [
             "-1",
+            "30, soon",
+            ",",
             "soon",
             "NaN",
             "inf",
@@ -276,6 +312,17 @@ mod tests {
         ] {
             assert_eq!(told(&[("retry-after", value)], ""), None, "{value}");
         }
+    }
+
+    #[test]
+    fn of_several_lines_the_longest_holds() {
+        let now = at(1_700_000_000);
+        let mut headers = HeaderMap::new();
+        for value in ["3", "never", "Tue, 14 Nov 2023 22:13:40 GMT"] {
+            headers.append(RETRY_AFTER, value.parse().unwrap());
+        }
+        let told = wait(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", now);
+        assert_eq!(told, Some(Duration::from_secs(20)));
     }
 
     #[test]

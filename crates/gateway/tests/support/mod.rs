@@ -8,6 +8,8 @@
     missing_docs
 )]
 
+pub mod states;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +28,7 @@ use forebay_gateway::platform::{
     Platform, TransportError, TransportFailure, UpstreamBody, UpstreamTransport,
 };
 use forebay_gateway::policy::*;
+use forebay_gateway::state::{MemoryStates, States};
 use forebay_gateway::store::{CacheKey, Entry, Selector, Store, StoreError};
 use forebay_gateway::{Arrival, Gateway, ReplyBody};
 use futures_core::Stream;
@@ -80,10 +83,14 @@ impl Exchange {
     }
     /// Answers with a stream that the test feeds.
     pub fn stream(self) -> Feed {
+        self.stream_as("text/event-stream")
+    }
+    /// Answers with a stream of this media type that the test feeds.
+    pub fn stream_as(self, media: &str) -> Feed {
         let (send, receive) = mpsc::unbounded_channel();
         let (dropped, gone) = oneshot::channel();
         let response = Response::builder()
-            .header("content-type", "text/event-stream")
+            .header("content-type", media)
             .body(UpstreamBody::new(Box::pin(Fed {
                 receive,
                 _dropped: dropped,
@@ -115,7 +122,10 @@ impl Feed {
         let _ = self.send.send(Ok(format!("data: {data}\n\n").into()));
     }
     pub fn raw(&self, bytes: &str) {
-        let _ = self.send.send(Ok(bytes.to_owned().into()));
+        self.bytes(bytes.to_owned());
+    }
+    pub fn bytes(&self, bytes: impl Into<Bytes>) {
+        let _ = self.send.send(Ok(bytes.into()));
     }
     pub fn break_off(self) {
         let _ = self.send.send(Err(TransportError {
@@ -153,6 +163,7 @@ pub struct TestPlatform {
     counter: AtomicU32,
     /// When it was made, by both clocks.
     began: (SystemTime, Instant),
+    states: Arc<dyn States>,
 }
 
 impl Platform for TestPlatform {
@@ -201,6 +212,9 @@ impl Platform for TestPlatform {
                 detail: "dropped".into(),
             }))
         }
+    }
+    fn states(&self) -> Arc<dyn States> {
+        self.states.clone()
     }
     fn observe(&self, observation: Observation) {
         self.seen.lock().unwrap().push(observation);
@@ -488,6 +502,7 @@ pub struct RigBuilder {
     pub config: GatewayConfig,
     pub keys: Vec<KeyRecord>,
     pub upstreams: Vec<serde_json::Value>,
+    pub states: Arc<dyn States>,
 }
 
 impl Default for RigBuilder {
@@ -500,6 +515,7 @@ impl Default for RigBuilder {
             },
             keys: vec![],
             upstreams: vec![serde_json::json!({"name": "one", "urls": ["http://one"]})],
+            states: Arc::new(MemoryStates::default()),
         }
     }
 }
@@ -536,6 +552,7 @@ impl RigBuilder {
             tokenizer: Mutex::default(),
             counter: AtomicU32::new(1),
             began: (SystemTime::now(), tokio::time::Instant::now().into_std()),
+            states: self.states,
         });
         let policies = Arc::new(self.policies);
         let store = Arc::new(TestStore::default());

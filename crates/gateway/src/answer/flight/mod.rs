@@ -20,6 +20,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::LostField;
+use crate::platform::MemoryShare;
 use crate::recording::Recording;
 use crate::store::CacheKey;
 use crate::trail::Trail;
@@ -115,6 +116,20 @@ struct State {
     /// It counts as a request in flight itself.
     counted: bool,
     leader: Option<Waker>,
+    /// The memory of `events`.
+    booked: Booked,
+    /// There was no room for the newest event.
+    short: bool,
+    /// The log is no longer whole, since there was no room for it.
+    gave_up: bool,
+}
+
+struct Booked(Box<dyn MemoryShare>);
+
+impl std::fmt::Debug for Booked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Booked")
+    }
 }
 
 #[derive(Debug)]
@@ -127,12 +142,14 @@ struct ReaderState {
 
 impl Flight {
     /// A flight without readers. With `keep` the whole log stays, for late joiners and the recording.
+    /// Its log is booked on `share`.
     pub(crate) fn new(
         id: u64,
         key: CacheKey,
         keep: bool,
         bounds: FlightBounds,
         trail: &Arc<Trail>,
+        share: Box<dyn MemoryShare>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -155,6 +172,9 @@ impl Flight {
                 cancelled: false,
                 counted: false,
                 leader: None,
+                booked: Booked(share),
+                short: false,
+                gave_up: false,
             }),
         })
     }
@@ -230,8 +250,11 @@ impl Flight {
             }
             let before = state.pushed;
             state.pushed += event.len() as u64;
+            // Without room it goes on, but keeps only what somebody has still to read.
+            state.short = !state.booked.0.grow(event.len());
+            state.gave_up |= state.short && state.keep;
             state.events.push_back(event);
-            if state.keep && state.pushed > bounds.max_recording {
+            if state.short || state.pushed > bounds.max_recording {
                 state.keep = false;
             }
             let pushed = state.pushed;
@@ -274,7 +297,12 @@ impl Flight {
                 .map(|r| r.consumed)
                 .max()
                 .unwrap_or(state.pushed);
-            if state.pushed - fastest <= self.bounds.upstream_buffer {
+            let ahead = if state.short {
+                0
+            } else {
+                self.bounds.upstream_buffer
+            };
+            if state.pushed - fastest <= ahead {
                 return Poll::Ready(true);
             }
             state.leader = Some(cx.waker().clone());
@@ -392,7 +420,7 @@ impl Drop for Flight {
 impl State {
     /// Forgets events that every reader has read, unless the log is kept.
     fn trim(&mut self) {
-        if self.keep || self.lingering > 0 {
+        if self.keep || (self.lingering > 0 && !self.short) {
             return;
         }
         let end = self.base + self.events.len();
@@ -403,7 +431,10 @@ impl State {
             .map(|r| r.cursor)
             .min()
             .unwrap_or(end);
-        while self.base < slowest && self.events.pop_front().is_some() {
+        while self.base < slowest
+            && let Some(event) = self.events.pop_front()
+        {
+            self.booked.0.shrink(event.len());
             self.base += 1;
         }
     }

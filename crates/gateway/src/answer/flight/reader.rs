@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{End, Flight, Head, Landing, too_slow};
 use crate::error::{ErrorKind, GatewayError};
+use crate::memory::no_memory;
 use crate::recording::Recording;
 
 /// What a reader gets.
@@ -143,6 +144,9 @@ impl FlightReader {
                 Item::End(Landing {
                     recording: None, ..
                 }) => {
+                    if self.flight.lock().gave_up {
+                        return Err(no_memory());
+                    }
                     let limit = self.flight.bounds.max_recording;
                     return Err(GatewayError::new(
                         ErrorKind::UpstreamInvalid,

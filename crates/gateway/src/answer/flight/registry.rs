@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Flight, FlightBounds, FlightReader};
+use crate::platform::MemoryShare;
 use crate::store::CacheKey;
 use crate::trail::Trail;
 
@@ -36,6 +37,7 @@ impl Flights {
         id: u64,
         bounds: FlightBounds,
         trail: &Arc<Trail>,
+        share: impl FnOnce() -> Box<dyn MemoryShare>,
     ) -> Option<Boarding> {
         let mut maps = self.lock();
         if let Some(flight) = maps.by_key.get(&key)
@@ -45,7 +47,7 @@ impl Flights {
         {
             return Some(Boarding::Joined(reader));
         }
-        let flight = Flight::new(id, key, true, bounds, trail);
+        let flight = Flight::new(id, key, true, bounds, trail, share());
         let reader = flight.join(0)?;
         maps.by_key.insert(key, flight);
         Some(Boarding::Leads(reader))

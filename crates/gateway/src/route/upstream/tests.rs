@@ -4,12 +4,20 @@ use super::*;
 use crate::config::Retries;
 use crate::route::Prefix;
 use crate::route::endpoint::{Blame, Evidence, Lease};
+use crate::state::Ledger;
 
 fn upstream(urls: &[&str]) -> Upstream {
     let config: UpstreamConfig =
         serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
     let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
-    Upstream::new(configured, Duration::from_secs(1), None, 7).unwrap()
+    Upstream::new(
+        configured,
+        Duration::from_secs(1),
+        None,
+        &Ledger::default(),
+        7,
+    )
+    .unwrap()
 }
 
 fn pick(upstream: &Upstream, random: u64) -> Option<Arc<Replica>> {
@@ -76,7 +84,7 @@ fn an_ejected_replica_is_the_last_resort() {
             .pick(&need(&Prefix::default(), 0, now), true)
             .is_some()
     );
-    endpoint.succeeded();
+    endpoint.succeeded(now);
     assert_eq!(&*pick(&upstream, 0).unwrap().base, "http://a");
 }
 
@@ -90,6 +98,6 @@ fn a_url_that_is_none_is_named() {
     let config: UpstreamConfig =
         serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
     let configured = ConfiguredUpstream::plain(config, None);
-    let error = Upstream::new(configured, Duration::ZERO, None, 7).unwrap_err();
+    let error = Upstream::new(configured, Duration::ZERO, None, &Ledger::default(), 7).unwrap_err();
     assert!(error.to_string().contains("ftp://x"));
 }

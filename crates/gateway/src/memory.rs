@@ -1,0 +1,36 @@
+//! Memory that bodies take: the gateway's own copies count as those that came do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::{ErrorKind, GatewayError};
+use crate::platform::Platform;
+
+/// Smaller copies are not worth a booking each: there are no more of them than requests in flight.
+const SMALL: usize = 16 << 10;
+
+/// No room for a body or an answer.
+pub(crate) fn no_memory() -> GatewayError {
+    let message =
+        "the bodies in progress hold all memory they may (limits.memory); try again shortly";
+    GatewayError::new(ErrorKind::Overloaded, message).with_retry_after(Duration::from_secs(1))
+}
+
+/// A body that was made here, booked until its last copy is dropped. What shares the memory of
+/// `original` is booked with that already.
+pub(crate) fn booked<P: Platform>(
+    platform: &P,
+    original: &Bytes,
+    body: Bytes,
+) -> Result<Bytes, GatewayError> {
+    if body.len() < SMALL || original.as_ptr_range().contains(&body.as_ptr()) {
+        return Ok(body);
+    }
+    let mut share = platform.share();
+    if share.grow(body.len()) {
+        Ok(share.seal(body))
+    } else {
+        Err(no_memory())
+    }
+}

@@ -1,0 +1,110 @@
+//! Who is asked, who rests, who is ejected and comes back.
+
+use super::*;
+
+fn retries(eject_after: u32) -> Retries {
+    Retries {
+        eject_after,
+        ..Retries::default()
+    }
+}
+
+fn seen(key: u64, prompt: u64) -> Evidence {
+    Evidence { key, prompt }
+}
+
+#[test]
+fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
+    let replica = Arc::new(Replica::new("http://a"));
+    let mut lease = Lease::new(&replica, 1, Instant::now());
+    lease.waits_for(7);
+    assert_eq!((replica.in_flight(), replica.queued_tokens()), (1, 7));
+    lease.end();
+    lease.end();
+    assert_eq!((replica.in_flight(), replica.queued_tokens()), (0, 0));
+    drop(lease);
+    assert_eq!(replica.in_flight(), 0);
+}
+
+#[test]
+fn failures_eject_a_replica_and_one_trial_at_a_time_brings_it_back() {
+    let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
+    let retries = retries(2);
+    assert!(!endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
+    assert!(endpoint.failed(Blame::Transport, seen(1, 1), &retries, now));
+    let ejection = endpoint.ejection(now).unwrap();
+    assert_eq!((ejection.broken, ejection.errors), (2, 0));
+    assert_eq!(ejection.pause, retries.eject_for.0);
+    let later = now + retries.eject_for.0;
+    assert_eq!(endpoint.standing("m", now), Standing::Ejected(later));
+    assert_eq!(endpoint.standing("m", later), Standing::Trial);
+    let trial = Lease::new(&endpoint, 1, later);
+    assert_eq!(endpoint.standing("m", later), Standing::Ejected(later));
+    drop(trial);
+    assert_eq!(endpoint.standing("m", later), Standing::Trial);
+    assert!(endpoint.succeeded(later));
+    assert_eq!(endpoint.standing("m", later), Standing::Good);
+}
+
+#[test]
+fn a_failed_trial_ejects_for_twice_as_long() {
+    let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
+    let retries = retries(1);
+    endpoint.failed(Blame::Transport, seen(1, 1), &retries, now);
+    let later = now + retries.eject_for.0;
+    let _trial = Lease::new(&endpoint, 1, later);
+    assert!(endpoint.failed(Blame::Answer, seen(1, 2), &retries, later));
+    let until = later + retries.eject_for.0 * 2;
+    assert_eq!(endpoint.standing("m", later), Standing::Ejected(until));
+}
+
+#[test]
+fn one_prompt_or_one_key_among_several_ejects_nobody() {
+    let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
+    let retries = retries(3);
+    for _ in 0..10 {
+        assert!(!endpoint.failed(Blame::Answer, seen(1, 1), &retries, now));
+    }
+    let _other = Lease::new(&endpoint, 2, now);
+    let _own = Lease::new(&endpoint, 1, now);
+    for prompt in 2..100 {
+        assert!(!endpoint.failed(Blame::Answer, seen(1, prompt), &retries, now));
+    }
+    assert!(endpoint.failed(Blame::Answer, seen(2, 1), &retries, now));
+}
+
+#[test]
+fn the_only_user_of_a_replica_is_believed() {
+    let (endpoint, now) = (Arc::new(Replica::new("http://a")), Instant::now());
+    let _own = Lease::new(&endpoint, 1, now);
+    let ejected: Vec<bool> = (0..3)
+        .map(|prompt| endpoint.failed(Blame::Answer, seen(1, prompt), &retries(3), now))
+        .collect();
+    assert_eq!(ejected, [false, false, true]);
+}
+
+#[test]
+fn a_model_rests_and_the_others_go_on() {
+    let (endpoint, now) = (Replica::new("http://a"), Instant::now());
+    let until = now + Duration::from_secs(30);
+    endpoint.rest("m", until, true, now);
+    assert_eq!(endpoint.standing("m", now), Standing::Resting(until));
+    assert_eq!(endpoint.standing("n", now), Standing::Good);
+    assert_eq!(endpoint.standing("m", until), Standing::Good);
+}
+
+#[test]
+fn a_later_word_shortens_no_rest() {
+    let (endpoint, now) = (Replica::new("http://a"), Instant::now());
+    let after = |seconds| now + Duration::from_secs(seconds);
+    let rest = |seconds, told| endpoint.rest("m", after(seconds), told, now);
+    rest(30, true);
+    rest(1, false);
+    assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+    rest(2, true);
+    assert_eq!(endpoint.standing("m", now), Standing::Resting(after(30)));
+    rest(60, false);
+    rest(40, true);
+    assert_eq!(endpoint.standing("m", now), Standing::Resting(after(40)));
+    assert_eq!(endpoint.standing("m", after(40)), Standing::Shy(after(60)));
+}
