@@ -16,10 +16,10 @@ USAGE = {"total_tokens": 12, "input_tokens": 7, "output_tokens": 5, "input_token
 class RealtimeUpstream:
     """Sessions on a free loopback port. `refused` lists what no client of OpenAI's may send."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.refused, self.events, self.heads, self.closings = [], [], [], []
-        self.server = serve(self.session, "127.0.0.1", 0, max_size=None, process_request=self.check)
-        self.url = f"http://127.0.0.1:{self.server.socket.getsockname()[1]}"
+        self.server = serve(self.session, "127.0.0.1", 0, ssl=tls, max_size=None, process_request=self.check)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.socket.getsockname()[1]}"
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

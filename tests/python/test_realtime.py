@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import time
@@ -14,12 +15,14 @@ from contextlib import contextmanager
 import httpx
 import openai
 import pytest
+from cryptography import x509
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 import nodeclients
 from forebay import BINARY, Gateway
 from realtime_upstream import KEY, MODEL, RealtimeUpstream
+from test_mtls import Authority
 
 ASK = {"type": "response.create", "response": {"output_modalities": ["text"]}}
 RULE = """
@@ -391,6 +394,32 @@ def test_each_response_counts_against_the_keys_limits(upstream, tmp_path):
         say(connection, ASK)
         assert heard(connection, "error")[0][-1]["error"]["code"] == "rate_limit_exceeded"
         assert refusal(gateway, key) == (429, "rate_limit_exceeded")
+
+
+def test_both_sides_may_speak_tls(tmp_path):
+    ours = Authority(tmp_path, "ours")
+    server = ours.issue("server", x509.ExtendedKeyUsageOID.SERVER_AUTH)
+    cert, key = ours.issue("client", x509.ExtendedKeyUsageOID.CLIENT_AUTH)
+    asks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asks.load_cert_chain(*server)
+    asks.verify_mode = ssl.CERT_REQUIRED
+    asks.load_verify_locations(ours.file)
+    # Whoever offers HTTP/2 gets it here, and no WebSocket.
+    asks.set_alpn_protocols(["h2", "http/1.1"])
+    more = f"""
+ca_file = "{ours.file}"
+tls = {{ cert = "{cert}", key = "{key}" }}
+
+[server.tls]
+cert = "{server[0]}"
+key = "{server[1]}"
+"""
+    trusts = ssl.create_default_context(cafile=ours.file)
+    with RealtimeUpstream(asks) as upstream, behind(upstream, more) as gateway:
+        with dial(gateway, ssl=trusts) as connection:
+            say(connection, item("in private"), ASK)
+            assert heard(connection)[1] == "in private"
+        assert upstream.refused == []
 
 
 def test_input_rules_judge_the_text_of_events(upstream):
