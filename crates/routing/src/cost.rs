@@ -10,13 +10,14 @@ const DEFAULT_PREFILL_RATE: f64 = 16_000.0;
 /// GPUs: every so many tokens of prefill carry one step of the running answers along.
 const STEP_TOKENS: f64 = 8_192.0;
 
-/// Minimises
-/// `queue + uncached / rate + (lambda - 1) * copied / rate + decode`, in seconds, where
+/// Minimises `queue + uncached / rate + copy + decode`, in seconds, where
 ///
 /// - `queue` is the time for the uncached tokens in flight,
 /// - `uncached` are the prompt's tokens that the worker would compute,
-/// - `copied` are those of them that another worker holds already: computing them again makes a
-///   copy, which evicts something that will have to be computed again,
+/// - `copy` is `(lambda - 1) * copied / tokens * min(tokens / rate, wait)`. `copied` are those of the
+///   uncached tokens that another worker holds already: computing them again is work that others
+///   wait for, and evicts something that will have to be computed again. `wait` is the workers' mean
+///   `queue`: where nobody waits, a copy delays nobody, and no holder is worth a long wait,
 /// - `decode` is the time for the answer and for the running answers' steps during the prefill: it
 ///   is longer where more answers run.
 ///
@@ -24,8 +25,9 @@ const STEP_TOKENS: f64 = 8_192.0;
 /// part of `decode`, the time to its first token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpectedCost {
-    /// What a copied token costs, in computed tokens. Default 10: on the traces and cache sizes of
-    /// docs/routing.md most of the hits are there, and the tail of TTFT is within a few percent.
+    /// What a copied token costs where workers are busy, in computed tokens. Default 10: on the
+    /// traces and cache sizes of docs/routing.md most of the hits are there, and the tail of TTFT is
+    /// within a few percent.
     pub lambda: f64,
     /// Weight of the answer's own time in `decode`. Default 1; 0 leaves it out.
     pub answer: f64,
@@ -47,6 +49,38 @@ impl Default for ExpectedCost {
     }
 }
 
+/// What the healthy workers have in common.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fleet {
+    /// The most of the prompt that one of them holds, in tokens.
+    pub most_held: u64,
+    /// How long a prompt waits on average before it is computed, in seconds.
+    pub wait: f64,
+}
+
+impl Fleet {
+    /// The fleet of these workers.
+    #[must_use]
+    pub fn of(workers: &[Worker]) -> Self {
+        let healthy = || workers.iter().filter(|worker| worker.healthy);
+        let waits: f64 = healthy()
+            .map(|worker| worker.queued_tokens as f64 / rate(worker))
+            .sum();
+        Self {
+            most_held: healthy().map(|w| w.held_tokens).max().unwrap_or(0),
+            wait: waits / healthy().count().max(1) as f64,
+        }
+    }
+}
+
+/// Prompt tokens a second that a worker computes.
+fn rate(worker: &Worker) -> f64 {
+    match worker.prefill_rate {
+        rate if rate.is_finite() && rate > 0.0 => rate,
+        _ => DEFAULT_PREFILL_RATE,
+    }
+}
+
 /// What a worker's cost is made of, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Parts {
@@ -54,7 +88,7 @@ pub struct Parts {
     pub queue: f64,
     /// The request's own prefill.
     pub prefill: f64,
-    /// What the copy of a prefix that another worker holds will cost later.
+    /// What the copy of a prefix that another worker holds costs others.
     pub copy: f64,
     /// The answer's own steps, and those of running answers during the prefill.
     pub decode: f64,
@@ -79,17 +113,16 @@ impl ExpectedCost {
         }
     }
 
-    /// What the request would cost on a worker; `most_held` is the most that a healthy one holds.
+    /// What the request would cost on a worker of a fleet.
     #[must_use]
-    pub fn parts(&self, request: &Request, worker: &Worker, most_held: u64) -> Parts {
-        let rate = match worker.prefill_rate {
-            rate if rate.is_finite() && rate > 0.0 => rate,
-            _ => DEFAULT_PREFILL_RATE,
-        };
+    pub fn parts(&self, request: &Request, worker: &Worker, fleet: &Fleet) -> Parts {
+        let rate = rate(worker);
         let uncached = request.uncached(worker) as f64;
         let queued = worker.queued_tokens as f64;
-        let most_held = most_held.min(request.tokens);
+        let most_held = fleet.most_held.min(request.tokens);
         let copied = most_held.saturating_sub(worker.held_tokens) as f64;
+        let tokens = request.tokens.max(1) as f64;
+        let delay = (tokens / rate).min(fleet.wait);
         // One step at least: the first token comes at its end.
         let answer = (self.answer * request.output_tokens as f64).max(1.0);
         let steps = answer + (queued + uncached) / STEP_TOKENS;
@@ -100,16 +133,9 @@ impl ExpectedCost {
         Parts {
             queue: queued / rate,
             prefill: uncached / rate,
-            copy: (self.lambda - 1.0) * copied / rate,
+            copy: (self.lambda - 1.0) * copied / tokens * delay,
             decode,
         }
-    }
-
-    /// The most of the prompt that a healthy worker holds.
-    #[must_use]
-    pub fn most_held(workers: &[Worker]) -> u64 {
-        let healthy = workers.iter().filter(|worker| worker.healthy);
-        healthy.map(|worker| worker.held_tokens).max().unwrap_or(0)
     }
 }
 
@@ -123,14 +149,14 @@ impl Rule for ExpectedCost {
     }
 
     fn pick(&mut self, request: &Request, workers: &[Worker]) -> Option<usize> {
-        let most_held = Self::most_held(workers);
+        let fleet = Fleet::of(workers);
         lowest(request, workers, self.tolerance, |worker| {
             let stay = if worker.has_affinity {
                 self.hysteresis
             } else {
                 0.0
             };
-            self.parts(request, worker, most_held).total() - stay
+            self.parts(request, worker, &fleet).total() - stay
         })
     }
 }
@@ -173,6 +199,21 @@ mod tests {
             rule.pick(&REQUEST, &[worker(16_000, 17_000), worker(0, 0)]),
             Some(1)
         );
+    }
+
+    #[test]
+    fn where_nobody_else_waits_a_copy_costs_no_more_than_its_own_time() {
+        // Seven idle workers and a holder: the mean wait is an eighth of the holder's queue.
+        let mut rule = ExpectedCost {
+            lambda: 2.0,
+            ..ExpectedCost::default()
+        };
+        let mut workers = vec![worker(0, 0); 8];
+        // The copy takes 1.6 s here; a mean wait of 0.25 s adds 0.2 s to it.
+        workers[3] = worker(16_000, 17_000);
+        assert_eq!(rule.pick(&REQUEST, &workers), Some(3));
+        workers[3] = worker(16_000, 20_000);
+        assert_ne!(rule.pick(&REQUEST, &workers), Some(3));
     }
 
     #[test]
@@ -241,11 +282,11 @@ mod tests {
             ..worker(held_tokens, 0)
         };
         assert_eq!(
-            rule.pick(&request, &[worker(2_000, 20), worker(0, 0)]),
+            rule.pick(&request, &[worker(2_000, 2), worker(0, 0)]),
             Some(0)
         );
         assert_eq!(
-            rule.pick(&request, &[worker(2_000, 40), worker(0, 0)]),
+            rule.pick(&request, &[worker(2_000, 20), worker(0, 0)]),
             Some(1)
         );
     }
@@ -260,7 +301,7 @@ mod tests {
         assert_eq!(rule.pick(&REQUEST, &[down, worker(0, 0)]), Some(1));
         assert_eq!(rule.pick(&REQUEST, &[down]), None);
         assert_eq!(rule.pick(&REQUEST, &[]), None);
-        assert_eq!(ExpectedCost::most_held(&[down, worker(7, 0)]), 7);
+        assert_eq!(Fleet::of(&[down, worker(7, 0)]).most_held, 7);
     }
 
     #[test]

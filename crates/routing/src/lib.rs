@@ -25,7 +25,7 @@ mod plain;
 mod registry;
 
 pub use affinity::StickyUntilSaturated;
-pub use cost::{ExpectedCost, Parts};
+pub use cost::{ExpectedCost, Fleet, Parts};
 pub use field::{Blend, CacheAware, DynamoCost, Product};
 pub use hashing::BoundedLoad;
 pub use plain::{LeastLoaded, LongestMatch, Random, RoundRobin};

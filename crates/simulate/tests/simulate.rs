@@ -110,6 +110,152 @@ fn forebays_rule_has_more_hits_than_the_fastest_and_a_bounded_tail_on_other_traf
     }
 }
 
+/// Makes traces: numbers, new blocks, and requests that end in the middle of a block.
+struct Traffic {
+    state: u64,
+    blocks: u64,
+    requests: Vec<Arrival>,
+}
+
+impl Traffic {
+    const BLOCK: usize = 512;
+
+    fn new() -> Self {
+        Self {
+            state: 1,
+            blocks: 0,
+            requests: Vec::new(),
+        }
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % below
+    }
+
+    fn fresh(&mut self, blocks: u64) -> std::ops::Range<u64> {
+        self.blocks += blocks;
+        self.blocks - blocks..self.blocks
+    }
+
+    fn ask(&mut self, at: f64, chain: &[u64], output: u64) {
+        let input = chain.len() * Self::BLOCK + 1 + self.random(Self::BLOCK as u64 - 1) as usize;
+        let output = 1 + self.random(output) as usize;
+        self.requests.push(Arrival {
+            at,
+            input,
+            output,
+            chain: chain.into(),
+            prompt: self.requests.len() as u64,
+        });
+    }
+
+    fn trace(mut self) -> Trace {
+        self.requests
+            .sort_by(|one, other| one.at.total_cmp(&other.at));
+        Trace {
+            block_size: Self::BLOCK,
+            requests: self.requests,
+        }
+    }
+}
+
+/// Agents: few long sets of tools, and sessions that grow call by call.
+fn agents() -> Trace {
+    let mut traffic = Traffic::new();
+    let mut tools = Vec::new();
+    for _ in 0..6 {
+        let blocks = 16 + traffic.random(32);
+        tools.push(traffic.fresh(blocks));
+    }
+    for _ in 0..60 {
+        let set = traffic.random(6).min(traffic.random(6)) as usize;
+        let mut chain: Vec<u64> = tools[set].clone().collect();
+        let mut at = traffic.random(300_000) as f64 / 1e3;
+        for _ in 0..10 + traffic.random(30) {
+            let blocks = 1 + traffic.random(6);
+            chain.extend(traffic.fresh(blocks));
+            traffic.ask(at, &chain, 500);
+            at += 2.0 + traffic.random(18_000) as f64 / 1e3;
+        }
+    }
+    traffic.trace()
+}
+
+/// Single turns that share nothing.
+fn single_turns() -> Trace {
+    let mut traffic = Traffic::new();
+    for place in 0..1_500 {
+        let blocks = 1 + traffic.random(6) * traffic.random(6);
+        let chain: Vec<u64> = traffic.fresh(blocks).collect();
+        traffic.ask(f64::from(place) * 0.12, &chain, 600);
+    }
+    traffic.trace()
+}
+
+/// Bursts of requests that begin alike.
+fn bursts() -> Trace {
+    let mut traffic = Traffic::new();
+    let mut hot = Vec::new();
+    for _ in 0..5 {
+        let blocks = 8 + traffic.random(32);
+        hot.push(traffic.fresh(blocks));
+    }
+    for burst in 0..25 {
+        let begins = hot[traffic.random(5) as usize].clone();
+        for _ in 0..40 + traffic.random(80) {
+            let mut chain: Vec<u64> = begins.clone().collect();
+            let blocks = 1 + traffic.random(3);
+            chain.extend(traffic.fresh(blocks));
+            let at = f64::from(burst) * 11.0 + traffic.random(1_500) as f64 / 1e3;
+            traffic.ask(at, &chain, 300);
+        }
+    }
+    traffic.trace()
+}
+
+#[test]
+fn on_traffic_of_other_kinds_no_rule_of_the_field_has_more_hits_and_a_shorter_tail_at_once() {
+    let options = Options {
+        workers: 8,
+        cache_tokens: 2_400_000,
+        ..Options::default()
+    };
+    for (kind, trace) in [
+        ("agents", agents()),
+        ("single turns", single_turns()),
+        ("bursts", bursts()),
+    ] {
+        let forebay = outcome(&trace, &options, "forebay");
+        for rule in NAMES {
+            let other = outcome(&trace, &options, rule);
+            let hits = other.hit_tokens as f64 > 1.03 * forebay.hit_tokens as f64;
+            let tail = other.ttft_p99_s < forebay.ttft_p99_s / 1.03;
+            assert!(
+                !(hits && tail),
+                "{kind}: {rule} has {} hits and {} s, forebay {} and {} s",
+                other.hit_tokens,
+                other.ttft_p99_s,
+                forebay.hit_tokens,
+                forebay.ttft_p99_s
+            );
+        }
+        // Least loaded looks at no prefix: never worse than that by more than a few percent.
+        let plain = outcome(&trace, &options, "least-loaded");
+        if kind != "bursts" {
+            assert!(
+                forebay.ttft_p99_s <= 1.05 * plain.ttft_p99_s,
+                "{kind}: {} s against {} s",
+                forebay.ttft_p99_s,
+                plain.ttft_p99_s
+            );
+        }
+    }
+}
+
 #[test]
 fn hits_hold_with_four_gateways_lost_events_and_a_wrong_rate() {
     let trace = conversations(5);

@@ -1,7 +1,7 @@
 //! One upstream's part of an explanation: how a prompt is cut there, who holds it, and the cost on
 //! each replica by the rule that the cloud-selector uses by default.
 
-use forebay_routing::{ExpectedCost, Rule as _, Worker as Seen};
+use forebay_routing::{ExpectedCost, Fleet, Rule as _, Worker as Seen};
 use serde::Serialize;
 
 use super::{Upstream, View};
@@ -68,11 +68,11 @@ impl Upstream {
         let seen: Vec<Seen> = workers.iter().map(seen).collect();
         let request = self.request(view.prefix);
         let mut rule = ExpectedCost::default();
-        let most_held = ExpectedCost::most_held(&seen);
+        let fleet = Fleet::of(&seen);
         let chosen = rule.pick(&request, &seen);
         let explained = workers.iter().zip(&seen).enumerate();
         let explained = explained.map(|(place, (worker, seen))| {
-            let parts = rule.parts(&request, seen, most_held);
+            let parts = rule.parts(&request, seen, &fleet);
             ExplainedWorker {
                 url: worker.id.clone(),
                 healthy: worker.healthy,
