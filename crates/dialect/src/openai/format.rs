@@ -52,7 +52,6 @@ fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpres
 }
 
 const CHAT: Ways = Ways {
-    usage_on_request: true,
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     makers: Makers::OpenAi,
@@ -111,7 +110,6 @@ impl Format for Chat {
 }
 
 const COMPLETIONS: Ways = Ways {
-    usage_on_request: true,
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     ..Ways::PLAIN
