@@ -71,7 +71,7 @@ impl Request {
     /// Only what this format's bodies have: some name model and stream in the path, and only
     /// OpenAI's older two have to be asked for usage.
     fn fitting<'a>(&self, change: &BodyChange<'a>) -> BodyChange<'a> {
-        let ways = format(self.wire()).ways();
+        let ways = format(self.wire()).ways;
         BodyChange {
             model: change.model.filter(|_| !ways.in_path),
             stream: change.stream.filter(|_| !ways.in_path),
