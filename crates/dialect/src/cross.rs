@@ -42,12 +42,12 @@ pub fn translate_request(
     }
     let mut read = read_request(request, document.root())?;
     put_in(&mut read, &options.fetched);
-    let ways = format(request.wire()).ways();
-    show_thinking(ways, format(to).ways(), &mut read);
+    let ways = format(request.wire()).ways;
+    show_thinking(ways, format(to).ways, &mut read);
     let asked = read.model.clone();
     let aim = Aim::new(format(to), options, &asked, ran_by_provider);
     let mut fitted = fit::fit(&mut read, &aim);
-    let written = format(to).write_request(&read, options);
+    let written = (format(to).crossing.write_request)(&read, options);
     // What the client calls a field: told by the request as the client sent it.
     let named = |params: Vec<String>| -> Result<Vec<String>, TranslateError> {
         // Only a place among the messages is counted in what the client sent.
@@ -109,7 +109,7 @@ pub fn media_urls(
     to: Wire,
     profile: Profile,
 ) -> Result<Vec<String>, TranslateError> {
-    let fetched = format(to).ways().bytes_only || profile.is_in_cloud();
+    let fetched = format(to).ways.bytes_only || profile.is_in_cloud();
     if !fetched || request.wire() == to || request.prompt.operation != Operation::Chat {
         return Ok(Vec::new());
     }
@@ -130,7 +130,7 @@ impl Request {
     /// The fields that decide how an answer in the client's format looks, or that it repeats,
     /// as JSON for [`AnswerContext::echo`]. Empty where the format has none.
     pub fn answer_echo(&self) -> String {
-        let echoed = format(self.wire()).ways().echoed;
+        let echoed = format(self.wire()).ways.echoed;
         let mut out = String::new();
         if echoed.is_empty() {
             return out;
@@ -165,10 +165,10 @@ pub fn translate_answer(
         return openai::embeddings::translate_answer(EmbeddingForm::of(from, ""), body, context);
     }
     let document = Document::parse(body)?;
-    let mut answer = format(from).read_answer(document.root())?;
+    let mut answer = (format(from).crossing.read_answer)(document.root())?;
     CallIds::new(&context.id).answer(&mut answer);
     context.back.answer(&mut answer, &context.seen);
-    Ok(format(to).write_answer(&answer, context))
+    Ok((format(to).crossing.write_answer)(&answer, context))
 }
 
 /// A stream of one format on its way into another, event by event.
@@ -196,8 +196,8 @@ impl StreamTranslation {
     pub fn new(from: Wire, to: Wire, context: &AnswerContext) -> Self {
         Self {
             terminal: from.terminal(),
-            reader: format(from).reader(),
-            writer: format(to).writer(context),
+            reader: (format(from).crossing.reader)(),
+            writer: (format(to).crossing.writer)(context),
             events: Vec::new(),
             ids: CallIds::new(&context.id),
             undo: Undo::new(context.back.clone(), context.seen.clone()),

@@ -13,7 +13,7 @@ pub use crate::contract::refusal::{CONTEXT_EXCEEDED, ErrorParts};
 /// The message of a prompt that is too long in the words of the client's format.
 fn in_own_words(wire: Wire, error: &ErrorParts<'_>) -> Option<String> {
     let words = format(wire)
-        .ways()
+        .ways
         .too_long
         .filter(|_| error.code == Some(CONTEXT_EXCEEDED))?;
     let said = error.message.to_ascii_lowercase();
@@ -70,7 +70,7 @@ pub fn error_body(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
         message: own.as_deref().unwrap_or(error.message),
         ..*error
     };
-    format(wire).error_body(error)
+    (format(wire).crossing.error_body)(error)
 }
 
 /// The data of the event that reports an error in a stream that has begun.
@@ -80,12 +80,13 @@ pub fn error_event(wire: Wire, error: &ErrorParts<'_>) -> Bytes {
         message: own.as_deref().unwrap_or(error.message),
         ..*error
     };
-    format(wire).error_event(error)
+    let format = format(wire);
+    format.error_event.unwrap_or(format.crossing.error_body)(error)
 }
 
 /// The header that AWS's clients read an error's type from, where the dialect has one.
 pub fn error_header(wire: Wire, status: u16) -> Option<(&'static str, &'static str)> {
-    format(wire).error_header(status)
+    (format(wire).error_header)(status)
 }
 
 /// What an upstream's refusal says. None where the body is no error of its format, such as a
@@ -98,5 +99,5 @@ pub fn read_error(wire: Wire, body: &Bytes) -> Option<UpstreamErrorBody> {
         let first = root.items().next()?;
         return gemini::read_error(first);
     }
-    format(wire).read_error(root)
+    (format(wire).crossing.read_error)(root)
 }

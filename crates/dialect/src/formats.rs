@@ -1,5 +1,5 @@
 //! The table of formats: what is asked of a [`Wire`] is done by its row. A new format is a folder
-//! with an implementation of [`Format`], and a row.
+//! with a [`Format`], and a row.
 
 use bytes::Bytes;
 
@@ -11,30 +11,30 @@ use crate::wire::{Target, Terminal, Wire};
 use crate::{anthropic, cohere, converse, gemini, oci, openai, responses};
 
 /// The row of a format.
-pub(crate) fn format(wire: Wire) -> &'static dyn Format {
+pub(crate) fn format(wire: Wire) -> &'static Format {
     match wire {
-        Wire::Chat => &openai::format::Chat,
-        Wire::Completions => &openai::format::Completions,
-        Wire::Embeddings => &openai::format::Embeddings,
-        Wire::Responses => &responses::format::Responses,
-        Wire::Messages => &anthropic::format::Messages,
-        Wire::Gemini => &gemini::format::Gemini,
-        Wire::Converse => &converse::format::Converse,
-        Wire::Cohere => &cohere::format::Cohere,
-        Wire::Oci => &oci::format::Oci,
+        Wire::Chat => &openai::format::CHAT,
+        Wire::Completions => &openai::format::COMPLETIONS,
+        Wire::Embeddings => &openai::format::EMBEDDINGS,
+        Wire::Responses => &responses::format::RESPONSES,
+        Wire::Messages => &anthropic::format::MESSAGES,
+        Wire::Gemini => &gemini::format::GEMINI,
+        Wire::Converse => &converse::format::CONVERSE,
+        Wire::Cohere => &cohere::format::COHERE,
+        Wire::Oci => &oci::format::OCI,
     }
 }
 
 /// Whether a part of that kind tells what a tool did which the provider of some format ran.
 pub(crate) fn ran_by_provider(kind: &str) -> bool {
     let mut formats = Wire::ALL.into_iter().map(format);
-    formats.any(|format| format.ways().ran.contains(&kind))
+    formats.any(|format| format.ways.ran.contains(&kind))
 }
 
 impl EmbeddingForm {
     /// The form at upstreams that speak this format otherwise; at Bedrock it is the model's.
     pub fn of(wire: Wire, model: &str) -> Option<Self> {
-        format(wire).embeds(model)
+        (format(wire).embeds)(model)
     }
 }
 
@@ -62,9 +62,7 @@ impl Payload {
     /// is an error too: the client might read the other one.
     pub fn parse(wire: impl Into<Wire>, raw: Bytes) -> Result<Self, PayloadError> {
         let wire = wire.into();
-        Self::read_by(wire, raw, |payload, root| {
-            format(wire).read_payload(payload, root)
-        })
+        Self::read_by(wire, raw, format(wire).read_payload)
     }
 }
 
@@ -92,7 +90,7 @@ mod tests {
     fn every_row_is_the_format_it_stands_for() {
         for code in 0..9 {
             let wire = Wire::of_code(code).unwrap();
-            assert_eq!(format(wire).wire(), wire);
+            assert_eq!(format(wire).wire, wire);
             assert_eq!(Wire::parse(wire.as_str()), Some(wire));
         }
         assert_eq!(Wire::of_code(9), None);

@@ -19,7 +19,7 @@ pub fn clamp_output(body: &Bytes, wire: Wire, most: u64) -> Option<(Bytes, Strin
     }
     let mut named = None;
     let mut splices = Vec::new();
-    for (within, name) in format(wire).ways().output_limits {
+    for (within, name) in format(wire).ways.output_limits {
         let object = match within {
             Some(within) => root.get(within),
             None => Some(root),

@@ -107,7 +107,7 @@ pub fn mark_prefixes(body: Bytes, wire: Wire, prompt: &Prompt, marks: &[CacheMar
         body,
         placed: Vec::new(),
     };
-    let ours = format(wire).cache_marks().filter(|_| !marks.is_empty());
+    let ours = format(wire).cache_marks.filter(|_| !marks.is_empty());
     let Some(ours) = ours else {
         return nothing(body);
     };

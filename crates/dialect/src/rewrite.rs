@@ -38,7 +38,7 @@ impl Payload {
                 .filter(|(delta, text)| text.as_ref().is_none_or(|text| *text == delta.text))
                 .map(|(delta, _)| delta.text.as_str())
                 .collect();
-            let spells = format(self.wire).ways().spells;
+            let spells = format(self.wire).ways.spells;
             splices.extend(self.unreadable.iter().map(|span| {
                 let spelled = spells.then(|| beside(self.text(*span), &kept)).flatten();
                 Splice::new(*span, spelled.unwrap_or_else(|| "null".to_owned()))
@@ -51,7 +51,7 @@ impl Payload {
     /// choice go into one delta where the format has such, those of one channel joined. None
     /// where the format has no payload that could carry one of them.
     pub fn synthesise(&self, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        format(self.wire).synthesise(self, texts)
+        (format(self.wire).synthesise)(self, texts)
     }
 }
 

@@ -1,24 +1,13 @@
 //! Anthropic's messages.
 
-use bytes::Bytes;
-
 use super::cache::Marks;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
 use super::{answer, error, fold, names, payload, prompt, read, unfold, write};
-use crate::canonical::Channel;
-use crate::contract::cache::CacheMarks;
-use crate::contract::context::AnswerContext;
-use crate::contract::failure::{ConvertError, TranslateError};
-use crate::contract::format::{Format, crossing};
+use crate::contract::format::{Crossing, Format};
 use crate::contract::place::in_messages;
-use crate::contract::refusal::ErrorParts;
 use crate::contract::ways::{Forms, Makers, ResultMedia, ToolNames, Ways};
-use crate::exchange::request::ChatRequest;
-use crate::json::Value;
-use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
-use crate::request::{Read, RequestError};
-use crate::wire::{Target, Wire};
+use crate::wire::Wire;
 
 const NAMES: &[(&str, &str)] = &[
     (
@@ -31,9 +20,6 @@ const NAMES: &[(&str, &str)] = &[
     ("stop", "stop_sequences"),
     ("user", "metadata.user_id"),
 ];
-
-/// Anthropic's messages.
-pub(crate) struct Messages;
 
 const WAYS: Ways = Ways {
     names: NAMES,
@@ -70,62 +56,27 @@ const WAYS: Ways = Ways {
     ..Ways::PLAIN
 };
 
-impl Format for Messages {
-    fn wire(&self) -> Wire {
-        Wire::Messages
-    }
-
-    fn ways(&self) -> &'static Ways {
-        &WAYS
-    }
-
-    fn cache_marks(&self) -> Option<&'static dyn CacheMarks> {
-        Some(&Marks)
-    }
-
-    crossing!(
-        write::write_request;
-        answer::read_answer, answer::write_answer;
-        StreamReader, StreamWriter
-    );
-
-    fn read_prompt(&self, target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
-        prompt::read(target, root)
-    }
-
-    fn read_request<'d>(
-        &self,
-        _target: &Target,
-        root: Value<'d>,
-    ) -> Result<ChatRequest<'d>, TranslateError> {
-        Ok(read::read_request(root)?)
-    }
-
-    fn is_own_tool(&self, kind: &str) -> bool {
-        names::is_own_tool(kind)
-    }
-
-    fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
-        payload::read(payload, root)
-    }
-
-    fn synthesise(&self, payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        payload::synthesise(payload, texts)
-    }
-
-    fn fold(&self, events: &[Bytes], _context: &AnswerContext) -> Result<Bytes, ConvertError> {
-        fold::fold(events)
-    }
-
-    fn unfold(&self, body: &Bytes, _context: &AnswerContext) -> Result<Vec<Bytes>, ConvertError> {
-        unfold::unfold(body)
-    }
-
-    fn error_body(&self, error: &ErrorParts<'_>) -> Bytes {
-        error::error_body(error)
-    }
-
-    fn read_error(&self, root: Value<'_>) -> Option<UpstreamErrorBody> {
-        error::read_error(root)
-    }
-}
+/// Anthropic's messages.
+pub(crate) static MESSAGES: Format = Format {
+    ways: &WAYS,
+    read_prompt: Some(prompt::read),
+    read_request: Some(|_, root| Ok(read::read_request(root)?)),
+    is_own_tool: names::is_own_tool,
+    read_payload: payload::read,
+    synthesise: payload::synthesise,
+    cache_marks: Some(&Marks),
+    fold: Some(|events| fold::fold(events).map(Some)),
+    unfold: Some(unfold::unfold),
+    ..Format::of(
+        Wire::Messages,
+        Crossing {
+            write_request: write::write_request,
+            read_answer: answer::read_answer,
+            write_answer: answer::write_answer,
+            reader: || Box::<StreamReader>::default(),
+            writer: |context| Box::new(StreamWriter::new(context)),
+            error_body: error::error_body,
+            read_error: error::read_error,
+        },
+    )
+};

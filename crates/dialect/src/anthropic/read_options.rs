@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use super::read_parts::{cache_marker, rest};
-use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::fields::{
-    boolean, field, integer, invalid, missing, name_of, named, object, string, text_of,
-};
-use crate::json::{Kind, Value};
+use crate::exchange::{ChatRequest, Effort, Reasoning, Tool, ToolChoice};
+use crate::fields::{boolean, field, integer, invalid, missing, named, object, string, text_of};
+use crate::grammar::asked::{effort, unnamed};
+use crate::json::Value;
 use crate::request::RequestError;
 
 /// `thinking` and `output_config`, which are one thing elsewhere.
@@ -72,15 +71,10 @@ impl<'d> Options<'d> {
         value: Value<'d>,
         request: &mut ChatRequest<'d>,
     ) -> Result<(), RequestError> {
-        for (key, value) in value.members().filter(|(_, value)| !value.is_null()) {
-            let path = format!("output_config.{}", name_of(key));
+        for (name, value) in named(value) {
+            let path = format!("output_config.{name}");
             match path.as_str() {
-                "output_config.effort" => {
-                    let word = string(value, || path.clone())?;
-                    let reason = "must be 'low', 'medium', 'high', 'xhigh' or 'max'";
-                    let effort = Effort::parse(&word).ok_or_else(|| invalid(&path, reason))?;
-                    self.effort = Some(effort);
-                }
+                "output_config.effort" => self.effort = Some(effort(value, &path)?),
                 "output_config.format" => format(value, &path, request)?,
                 _ => request.extra.push(field(&path, value)),
             }
@@ -118,16 +112,8 @@ fn format<'d>(
         return Err(invalid(&format!("{path}.type"), "must be 'json_schema'"));
     }
     let schema = required(value, path, "schema")?;
-    if schema.kind() != Kind::Object {
-        let path = format!("{path}.schema");
-        return Err(RequestError::wrong_type(path, "an object", schema));
-    }
-    request.output = Some(OutputFormat::JsonSchema {
-        name: Cow::Borrowed("response"),
-        description: None,
-        schema: Cow::Borrowed(schema.raw()),
-        strict: None,
-    });
+    let schema = object(schema, || format!("{path}.schema"))?;
+    request.output = Some(unnamed(Cow::Borrowed(schema.raw())));
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! What a format can do: reading and writing requests, answers, streams and errors. A method
-//! that a format leaves out stands for what it does not have.
+//! What a format can do: reading and writing requests, answers, streams and errors, each by a
+//! function in the format's folder. What a row leaves out stands for what the format does not have.
 
 use bytes::Bytes;
 
@@ -21,82 +21,124 @@ use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
 use crate::request::{Read, RequestError};
 use crate::wire::{Target, Wire};
 
-/// A wire format.
-pub(crate) trait Format: Sync {
+type ReadPrompt = fn(&Target, Value<'_>) -> Result<Read, RequestError>;
+type ReadRequest = for<'d> fn(&Target, Value<'d>) -> Result<ChatRequest<'d>, TranslateError>;
+type Synthesise = fn(&Payload, &[(u32, Channel, String)]) -> Vec<Bytes>;
+type Fold = fn(&[Bytes]) -> Result<Option<Bytes>, ConvertError>;
+type Unfold = fn(&Bytes) -> Result<Vec<Bytes>, ConvertError>;
+
+/// How requests are written, and answers and streams read and written: what every format has.
+#[derive(Clone, Copy)]
+pub(crate) struct Crossing {
+    pub(crate) write_request: fn(&ChatRequest<'_>, &WriteOptions) -> Result<Written, Inexpressible>,
+    pub(crate) read_answer: fn(Value<'_>) -> Result<ChatAnswer<'_>, PayloadError>,
+    pub(crate) write_answer: fn(&ChatAnswer<'_>, &AnswerContext) -> Bytes,
+    pub(crate) reader: fn() -> Box<dyn ReadStream>,
+    pub(crate) writer: fn(&AnswerContext) -> Box<dyn WriteStream>,
+    /// The body of a refusal.
+    pub(crate) error_body: fn(&ErrorParts<'_>) -> Bytes,
+    /// What an upstream's refusal says. None where it is no error of this format.
+    pub(crate) read_error: fn(Value<'_>) -> Option<UpstreamErrorBody>,
+}
+
+/// A wire format: a row of the table of formats.
+#[derive(Clone, Copy)]
+pub(crate) struct Format {
     /// Which one it is.
-    fn wire(&self) -> Wire;
+    pub(crate) wire: Wire,
+    pub(crate) crossing: Crossing,
+    /// What is peculiar to it.
+    pub(crate) ways: &'static Ways,
+    /// A client's request as policies see it. None where no client speaks the format.
+    pub(crate) read_prompt: Option<ReadPrompt>,
+    /// A client's request as it goes to an upstream of another format.
+    pub(crate) read_request: Option<ReadRequest>,
+    /// Whether the provider runs a tool of that kind itself.
+    pub(crate) is_own_tool: fn(&str) -> bool,
+    /// What a payload says to those who meter and guard it. The answers of formats that no
+    /// client speaks are never handed out: they are translated first.
+    pub(crate) read_payload: fn(&mut Payload, Value<'_>) -> Result<(), PayloadError>,
+    /// See [`Payload::synthesise`].
+    pub(crate) synthesise: Synthesise,
+    /// Its prompt cache, where a request marks what is to be kept in it.
+    pub(crate) cache_marks: Option<&'static dyn CacheMarks>,
+    /// How its upstreams embed texts by that model, where they do.
+    pub(crate) embeds: fn(&str) -> Option<EmbeddingForm>,
+    /// See [`crate::fold`]. None: [`Format::fold_by_reading`], also where this gives none.
+    pub(crate) fold: Option<Fold>,
+    /// See [`crate::unfold`]. None: what is written of the answer that was read.
+    pub(crate) unfold: Option<Unfold>,
+    /// Each event of a stream is an answer, so the whole one is a stream already.
+    pub(crate) streams_answers: bool,
+    /// The data of the event that reports an error in a stream that has begun, where it is not the
+    /// body of a refusal.
+    pub(crate) error_event: Option<fn(&ErrorParts<'_>) -> Bytes>,
+    /// The header that the format's clients read an error's type from.
+    pub(crate) error_header: fn(u16) -> Option<(&'static str, &'static str)>,
+}
+
+impl Format {
+    /// A format with nothing but what every format has.
+    pub(crate) const fn of(wire: Wire, crossing: Crossing) -> Self {
+        Self {
+            wire,
+            crossing,
+            ways: &Ways::PLAIN,
+            read_prompt: None,
+            read_request: None,
+            is_own_tool: |_| false,
+            read_payload: |_, _| Ok(()),
+            synthesise: |_, _| Vec::new(),
+            cache_marks: None,
+            embeds: |_| None,
+            fold: None,
+            unfold: None,
+            streams_answers: false,
+            error_event: None,
+            error_header: |_| None,
+        }
+    }
 
     /// A client's request as policies see it.
-    fn read_prompt(&self, _target: &Target, _root: Value<'_>) -> Result<Read, RequestError> {
-        Err(RequestError::NotForClients {
-            wire: self.wire().as_str(),
-        })
+    pub(crate) fn read_prompt(
+        &self,
+        target: &Target,
+        root: Value<'_>,
+    ) -> Result<Read, RequestError> {
+        let wire = self.wire.as_str();
+        let read = self.read_prompt;
+        read.ok_or(RequestError::NotForClients { wire })?(target, root)
     }
 
     /// A client's request as it goes to an upstream of another format.
-    fn read_request<'d>(
+    pub(crate) fn read_request<'d>(
         &self,
-        _target: &Target,
-        _root: Value<'d>,
+        target: &Target,
+        root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
-        Err(Inexpressible::new(
-            "body",
-            format!(
-                "a request of the form '{}' can only go where that form is spoken",
-                self.wire().as_str()
-            ),
-        )
-        .into())
-    }
-
-    fn write_request(
-        &self,
-        request: &ChatRequest<'_>,
-        options: &WriteOptions,
-    ) -> Result<Written, Inexpressible>;
-
-    /// What is peculiar to it.
-    fn ways(&self) -> &'static Ways {
-        &Ways::PLAIN
-    }
-
-    /// Whether the provider runs a tool of that kind itself.
-    fn is_own_tool(&self, _kind: &str) -> bool {
-        false
-    }
-
-    fn read_answer<'d>(&self, root: Value<'d>) -> Result<ChatAnswer<'d>, PayloadError>;
-
-    fn write_answer(&self, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes;
-
-    fn reader(&self) -> Box<dyn ReadStream>;
-
-    fn writer(&self, context: &AnswerContext) -> Box<dyn WriteStream>;
-
-    /// What a payload says to those who meter and guard it. The answers of formats that no
-    /// client speaks are never handed out: they are translated first.
-    fn read_payload(&self, _payload: &mut Payload, _root: Value<'_>) -> Result<(), PayloadError> {
-        Ok(())
-    }
-
-    /// See [`Payload::synthesise`].
-    fn synthesise(&self, _payload: &Payload, _texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        Vec::new()
-    }
-
-    /// Its prompt cache, where a request marks what is to be kept in it.
-    fn cache_marks(&self) -> Option<&'static dyn CacheMarks> {
-        None
-    }
-
-    /// How its upstreams embed texts by that model, where they do.
-    fn embeds(&self, _model: &str) -> Option<EmbeddingForm> {
-        None
+        let Some(read) = self.read_request else {
+            return Err(Inexpressible {
+                param: "body".to_owned(),
+                why: format!(
+                    "a request of the form '{}' can only go where that form is spoken",
+                    self.wire.as_str()
+                ),
+            }
+            .into());
+        };
+        read(target, root)
     }
 
     /// See [`crate::fold`].
-    fn fold(&self, events: &[Bytes], context: &AnswerContext) -> Result<Bytes, ConvertError> {
-        self.fold_by_reading(events, context)
+    pub(crate) fn fold(
+        &self,
+        events: &[Bytes],
+        context: &AnswerContext,
+    ) -> Result<Bytes, ConvertError> {
+        match self.fold.map(|fold| fold(events)).transpose()?.flatten() {
+            Some(whole) => Ok(whole),
+            None => self.fold_by_reading(events, context),
+        }
     }
 
     /// Reads the events as the format's stream, and writes the answer that they amount to.
@@ -105,7 +147,7 @@ pub(crate) trait Format: Sync {
         events: &[Bytes],
         context: &AnswerContext,
     ) -> Result<Bytes, ConvertError> {
-        let mut reader = self.reader();
+        let mut reader = (self.crossing.reader)();
         let mut collector = Collector::default();
         let mut steps = Vec::new();
         for event in events {
@@ -122,101 +164,35 @@ pub(crate) trait Format: Sync {
         if answer.choices.is_empty() {
             return Err(ConvertError::Empty);
         }
-        Ok(self.write_answer(&answer, context))
+        Ok((self.crossing.write_answer)(&answer, context))
     }
 
     /// See [`crate::unfold`].
-    fn unfold(&self, body: &Bytes, context: &AnswerContext) -> Result<Vec<Bytes>, ConvertError> {
-        let read = |payload: &mut Payload, root: Value<'_>| self.read_payload(payload, root);
-        let payload = Payload::read_by(self.wire(), body.clone(), read)?;
+    pub(crate) fn unfold(
+        &self,
+        body: &Bytes,
+        context: &AnswerContext,
+    ) -> Result<Vec<Bytes>, ConvertError> {
+        if let Some(unfold) = self.unfold {
+            return unfold(body);
+        }
+        let payload = Payload::read_by(self.wire, body.clone(), self.read_payload)?;
         if payload.error().is_some() {
             return Err(ConvertError::Upstream);
         }
         let document = Document::parse(body).map_err(PayloadError::from)?;
-        let answer = self.read_answer(document.root())?;
+        let answer = (self.crossing.read_answer)(document.root())?;
         if answer.choices.is_empty() {
             return Err(ConvertError::Empty);
         }
-        Ok(self.events(&answer, body, context))
-    }
-
-    /// The events that a stream of a whole answer would have; `body` is the answer as it came.
-    fn events(
-        &self,
-        answer: &ChatAnswer<'_>,
-        _body: &Bytes,
-        context: &AnswerContext,
-    ) -> Vec<Bytes> {
-        let mut writer = self.writer(context);
+        if self.streams_answers {
+            return Ok(vec![body.clone()]);
+        }
+        let mut writer = (self.crossing.writer)(context);
         let mut out = Vec::new();
-        for step in replay(answer) {
+        for step in replay(&answer) {
             writer.write(&step, &mut out);
         }
-        out
+        Ok(out)
     }
-
-    /// The body of a refusal.
-    fn error_body(&self, error: &ErrorParts<'_>) -> Bytes;
-
-    /// The data of the event that reports an error in a stream that has begun.
-    fn error_event(&self, error: &ErrorParts<'_>) -> Bytes {
-        self.error_body(error)
-    }
-
-    /// The header that the format's clients read an error's type from.
-    fn error_header(&self, _status: u16) -> Option<(&'static str, &'static str)> {
-        None
-    }
-
-    /// What an upstream's refusal says. None where it is no error of this format.
-    fn read_error(&self, root: Value<'_>) -> Option<UpstreamErrorBody>;
 }
-
-/// The methods by which requests, answers and streams are written and answers and streams are read,
-/// from what does it in the format's folder.
-macro_rules! crossing {
-    ($write:path; $read_answer:path, $write_answer:path; $reader:ty, $writer:ty) => {
-        $crate::contract::format::upstream!($write; $read_answer; $reader);
-
-        fn write_answer(
-            &self,
-            answer: &$crate::exchange::ChatAnswer<'_>,
-            context: &$crate::contract::context::AnswerContext,
-        ) -> ::bytes::Bytes {
-            $write_answer(answer, context)
-        }
-
-        fn writer(
-            &self,
-            context: &$crate::contract::context::AnswerContext,
-        ) -> Box<dyn $crate::contract::stream::WriteStream> {
-            Box::new(<$writer>::new(context))
-        }
-    };
-}
-pub(crate) use crossing;
-
-/// The same of a format that no client speaks.
-macro_rules! upstream {
-    ($write:path; $read_answer:path; $reader:ty) => {
-        fn write_request(
-            &self,
-            request: &$crate::exchange::ChatRequest<'_>,
-            options: &$crate::exchange::WriteOptions,
-        ) -> Result<$crate::exchange::Written, $crate::exchange::Inexpressible> {
-            $write(request, options)
-        }
-
-        fn read_answer<'d>(
-            &self,
-            root: $crate::json::Value<'d>,
-        ) -> Result<$crate::exchange::ChatAnswer<'d>, $crate::payload::PayloadError> {
-            $read_answer(root)
-        }
-
-        fn reader(&self) -> Box<dyn $crate::contract::stream::ReadStream> {
-            Box::new(<$reader>::default())
-        }
-    };
-}
-pub(crate) use upstream;

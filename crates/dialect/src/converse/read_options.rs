@@ -11,6 +11,7 @@ use crate::fields::{
     array, boolean, field, integer, invalid, name_of, named, need, need_text, object, string,
     text_of,
 };
+use crate::grammar::asked::labels;
 use crate::grammar::drawn::AT_LEAST_0;
 use crate::json::{Document, Kind, Value};
 use crate::request::RequestError;
@@ -43,11 +44,10 @@ pub(super) fn member<'d>(
         "outputConfig" => each(name, value, |key, at, value| {
             output(key, at, value, request)
         }),
-        "requestMetadata" => each(name, value, |key, at, value| {
-            let label = (Cow::Owned(key.to_owned()), string(value, at)?);
-            request.metadata.push(label);
+        "requestMetadata" => {
+            request.metadata = labels(value, name)?;
             Ok(())
-        }),
+        }
         "serviceTier" => {
             request.service_tier = Some(need_text(value, "type", || name.to_owned())?);
             Ok(())

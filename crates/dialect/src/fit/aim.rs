@@ -8,7 +8,7 @@ use crate::exchange::{Lost, Profile, WriteOptions};
 
 /// Where a request goes.
 pub(crate) struct Aim<'o> {
-    pub(super) format: &'static dyn Format,
+    pub(super) format: &'static Format,
     pub(super) ways: &'static Ways,
     /// Whether a part of a kind tells what a tool did which some provider ran.
     pub(super) ran: fn(&str) -> bool,
@@ -21,7 +21,7 @@ pub(crate) struct Aim<'o> {
 
 impl<'o> Aim<'o> {
     pub(crate) fn new(
-        format: &'static dyn Format,
+        format: &'static Format,
         options: &'o WriteOptions,
         asked: &'o str,
         ran: fn(&str) -> bool,
@@ -30,7 +30,7 @@ impl<'o> Aim<'o> {
             "" => asked,
             model => model,
         };
-        let ways = format.ways();
+        let ways = format.ways;
         Self {
             format,
             ways,

@@ -6,7 +6,7 @@ use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, ToolChoi
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
-    kind == "custom" || aim.format.is_own_tool(kind)
+    kind == "custom" || (aim.format.is_own_tool)(kind)
 }
 
 /// Of what a provider has run there are calls in a history, and what they gave back. What they found

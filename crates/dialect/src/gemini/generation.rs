@@ -8,6 +8,7 @@ use super::schema::json_schema;
 use crate::canonical::Field;
 use crate::exchange::{Effort, OutputFormat, Reasoning, Sampling};
 use crate::fields::{boolean, field, invalid, object, string};
+use crate::grammar::asked::unnamed;
 use crate::json::Value;
 use crate::request::RequestError;
 
@@ -48,12 +49,7 @@ impl<'d> Generation<'d> {
             }
         }
         read.output = match (schema, media_type) {
-            (Some(schema), _) => Some(OutputFormat::JsonSchema {
-                name: Cow::Borrowed("response"),
-                description: None,
-                schema,
-                strict: None,
-            }),
+            (Some(schema), _) => Some(unnamed(schema)),
             (None, Some(told)) if told == "application/json" => Some(OutputFormat::JsonObject),
             (None, Some(told)) if told == "text/plain" => Some(OutputFormat::Text),
             (None, Some(told)) => {

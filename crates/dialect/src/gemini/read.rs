@@ -10,6 +10,7 @@ use super::schema::json_schema;
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Tool, ToolChoice};
 use crate::fields::{by_name, field, invalid, missing, object, string};
+use crate::grammar::asked::labels;
 use crate::json::{Value, json_string};
 use crate::request::RequestError;
 use crate::wire::Target;
@@ -41,7 +42,7 @@ pub(crate) fn read_request<'d>(
                 request.reasoning = read.reasoning;
                 request.extra.extend(read.extra);
             }
-            "labels" => labels(value, &mut request.metadata)?,
+            "labels" => request.metadata = labels(value, "labels")?,
             "serviceTier" => {
                 let tier = string(value, "serviceTier")?;
                 request.service_tier = service_tier(&tier);
@@ -173,18 +174,6 @@ fn function_calling<'d>(
         "VALIDATED" => (Some(ToolChoice::Allowed(names, false)), true),
         _ => return Err(invalid(MODE, "must be AUTO, ANY, NONE or VALIDATED")),
     })
-}
-
-fn labels<'d>(
-    value: Value<'d>,
-    metadata: &mut Vec<(Cow<'d, str>, Cow<'d, str>)>,
-) -> Result<(), RequestError> {
-    for (key, value) in object(value, "labels")?.members() {
-        let name = key.as_str().unwrap_or_default();
-        let label = string(value, || format!("labels.{name}"))?;
-        metadata.push((name.clone(), label));
-    }
-    Ok(())
 }
 
 /// A tier in OpenAI's words.

@@ -6,6 +6,7 @@
 //! [`gather`] makes one answer of a stream's events, [`request`] reads requests for policies,
 //! [`prompt`] their content, and [`drawn`] what both they and crossings know of sampling.
 
+pub(crate) mod asked;
 pub(crate) mod drawn;
 pub(crate) mod gather;
 pub(crate) mod payload;

@@ -1,22 +1,11 @@
 //! Oracle's `/20231130/actions/chat`. Upstreams only.
 
-use bytes::Bytes;
-
 use super::stream::StreamReader;
 use super::{answer, write};
-use crate::contract::context::AnswerContext;
-use crate::contract::format::{Format, upstream};
-use crate::contract::refusal::ErrorParts;
-use crate::contract::stream::WriteStream;
+use crate::contract::format::{Crossing, Format};
 use crate::contract::ways::{ToolNames, Ways};
-use crate::exchange::answer::ChatAnswer;
-use crate::json::Value;
 use crate::openai;
-use crate::payload::UpstreamErrorBody;
 use crate::wire::Wire;
-
-/// Oracle's `/20231130/actions/chat`. Upstreams only.
-pub(crate) struct Oci;
 
 const WAYS: Ways = Ways {
     tool_names: Some(ToolNames {
@@ -27,31 +16,17 @@ const WAYS: Ways = Ways {
     ..Ways::PLAIN
 };
 
-impl Format for Oci {
-    fn wire(&self) -> Wire {
-        Wire::Oci
-    }
-
-    fn ways(&self) -> &'static Ways {
-        &WAYS
-    }
-
-    upstream!(write::write_request; answer::read_answer; StreamReader);
-
-    // No client speaks it: what is written is OpenAI's.
-    fn write_answer(&self, answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-        openai::format::Chat.write_answer(answer, context)
-    }
-
-    fn writer(&self, context: &AnswerContext) -> Box<dyn WriteStream> {
-        openai::format::Chat.writer(context)
-    }
-
-    fn error_body(&self, error: &ErrorParts<'_>) -> Bytes {
-        openai::error::body_of(error)
-    }
-
-    fn read_error(&self, root: Value<'_>) -> Option<UpstreamErrorBody> {
-        answer::read_error(root)
-    }
-}
+/// Oracle's `/20231130/actions/chat`. Upstreams only. No client speaks it: what is written is OpenAI's.
+pub(crate) static OCI: Format = Format {
+    ways: &WAYS,
+    ..Format::of(
+        Wire::Oci,
+        Crossing {
+            write_request: write::write_request,
+            read_answer: answer::read_answer,
+            reader: || Box::<StreamReader>::default(),
+            read_error: answer::read_error,
+            ..openai::format::CROSSING
+        },
+    )
+};

@@ -1,47 +1,29 @@
 //! OpenAI's chat completions, completions and embeddings: their rows in the table of formats.
 
-use bytes::Bytes;
-
 use super::{convert, embeddings, error, exchange, payload, prompt, rewrite};
-use crate::canonical::{Channel, Operation};
-use crate::contract::context::AnswerContext;
+use crate::canonical::Operation;
 use crate::contract::embedding::EmbeddingForm;
-use crate::contract::failure::{ConvertError, TranslateError};
-use crate::contract::format::{Format, crossing};
-use crate::contract::refusal::ErrorParts;
+use crate::contract::format::{Crossing, Format};
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
 use crate::exchange::request::ChatRequest;
 use crate::exchange::written::{Inexpressible, WriteOptions, Written};
-use crate::json::Value;
-use crate::payload::{Payload, PayloadError, UpstreamErrorBody};
-use crate::request::{Read, RequestError};
-use crate::wire::{Target, Wire};
+use crate::wire::Wire;
 
-/// OpenAI's chat completions.
-pub(crate) struct Chat;
-/// OpenAI's completions.
-pub(crate) struct Completions;
-/// OpenAI's embeddings.
-pub(crate) struct Embeddings;
-
-/// What all three have in common: errors, and how answers cross.
-macro_rules! common {
-    ($write:path) => {
-        crossing!(
-            $write;
-            exchange::read_answer, exchange::write_answer;
-            exchange::StreamReader, exchange::StreamWriter
-        );
-
-        fn error_body(&self, error: &ErrorParts<'_>) -> Bytes {
-            error::body_of(error)
-        }
-
-        fn read_error(&self, root: Value<'_>) -> Option<UpstreamErrorBody> {
-            payload::error_of(root)
-        }
-    };
-}
+/// How chats cross; errors are alike in all three.
+pub(crate) const CROSSING: Crossing = Crossing {
+    write_request: exchange::write_request,
+    read_answer: exchange::read_answer,
+    write_answer: exchange::write_answer,
+    reader: || Box::<exchange::StreamReader>::default(),
+    writer: |context| Box::new(exchange::StreamWriter::new(context)),
+    error_body: error::body_of,
+    read_error: payload::error_of,
+};
+/// Of what can't be asked by a conversation.
+const ANSWERS_ONLY: Crossing = Crossing {
+    write_request: no_request,
+    ..CROSSING
+};
 
 /// These continue or embed texts, they do not answer conversations.
 fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpressible> {
@@ -51,8 +33,7 @@ fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpres
     ))
 }
 
-const CHAT: Ways = Ways {
-    usage_on_request: true,
+const CHAT_WAYS: Ways = Ways {
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     makers: Makers::OpenAi,
@@ -71,108 +52,45 @@ const CHAT: Ways = Ways {
     ..Ways::PLAIN
 };
 
-impl Format for Chat {
-    fn wire(&self) -> Wire {
-        Wire::Chat
-    }
+/// OpenAI's chat completions.
+pub(crate) static CHAT: Format = Format {
+    ways: &CHAT_WAYS,
+    read_prompt: Some(|_, root| prompt::read(Operation::Chat, root)),
+    read_request: Some(|_, root| Ok(exchange::read_request(root)?)),
+    read_payload: payload::read,
+    synthesise: |payload, texts| vec![rewrite::synthesise(payload, texts)],
+    fold: Some(|events| convert::fold(Operation::Chat, events).map(Some)),
+    unfold: Some(|body| convert::unfold(Operation::Chat, body)),
+    ..Format::of(Wire::Chat, CROSSING)
+};
 
-    fn ways(&self) -> &'static Ways {
-        &CHAT
-    }
-
-    fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
-        prompt::read(Operation::Chat, root)
-    }
-    fn read_request<'d>(
-        &self,
-        _target: &Target,
-        root: Value<'d>,
-    ) -> Result<ChatRequest<'d>, TranslateError> {
-        Ok(exchange::read_request(root)?)
-    }
-
-    fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
-        payload::read(payload, root)
-    }
-
-    fn synthesise(&self, payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        vec![rewrite::synthesise(payload, texts)]
-    }
-
-    fn fold(&self, events: &[Bytes], _context: &AnswerContext) -> Result<Bytes, ConvertError> {
-        convert::fold(Operation::Chat, events)
-    }
-
-    fn unfold(&self, body: &Bytes, _context: &AnswerContext) -> Result<Vec<Bytes>, ConvertError> {
-        convert::unfold(Operation::Chat, body)
-    }
-
-    common!(exchange::write_request);
-}
-
-const COMPLETIONS: Ways = Ways {
-    usage_on_request: true,
+const COMPLETIONS_WAYS: Ways = Ways {
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     ..Ways::PLAIN
 };
 
-impl Format for Completions {
-    fn wire(&self) -> Wire {
-        Wire::Completions
-    }
+/// OpenAI's completions.
+pub(crate) static COMPLETIONS: Format = Format {
+    ways: &COMPLETIONS_WAYS,
+    read_prompt: Some(|_, root| prompt::read(Operation::Completion, root)),
+    fold: Some(|events| convert::fold(Operation::Completion, events).map(Some)),
+    unfold: Some(|body| convert::unfold(Operation::Completion, body)),
+    read_payload: payload::read,
+    synthesise: |payload, texts| vec![rewrite::synthesise(payload, texts)],
+    ..Format::of(Wire::Completions, ANSWERS_ONLY)
+};
 
-    fn ways(&self) -> &'static Ways {
-        &COMPLETIONS
-    }
-
-    fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
-        prompt::read(Operation::Completion, root)
-    }
-    fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
-        payload::read(payload, root)
-    }
-
-    fn synthesise(&self, payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-        vec![rewrite::synthesise(payload, texts)]
-    }
-
-    fn fold(&self, events: &[Bytes], _context: &AnswerContext) -> Result<Bytes, ConvertError> {
-        convert::fold(Operation::Completion, events)
-    }
-
-    fn unfold(&self, body: &Bytes, _context: &AnswerContext) -> Result<Vec<Bytes>, ConvertError> {
-        convert::unfold(Operation::Completion, body)
-    }
-
-    common!(no_request);
-}
-
-const EMBEDDINGS: Ways = Ways {
+const EMBEDDINGS_WAYS: Ways = Ways {
     echoed: &[("encoding_format", "")],
     ..Ways::PLAIN
 };
 
-impl Format for Embeddings {
-    fn wire(&self) -> Wire {
-        Wire::Embeddings
-    }
-
-    fn ways(&self) -> &'static Ways {
-        &EMBEDDINGS
-    }
-
-    fn embeds(&self, _model: &str) -> Option<EmbeddingForm> {
-        Some(EmbeddingForm::OpenAi)
-    }
-
-    fn read_prompt(&self, _target: &Target, root: Value<'_>) -> Result<Read, RequestError> {
-        embeddings::read(root)
-    }
-
-    fn read_payload(&self, payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
-        embeddings::read_payload(payload, root)
-    }
-
-    common!(no_request);
-}
+/// OpenAI's embeddings.
+pub(crate) static EMBEDDINGS: Format = Format {
+    ways: &EMBEDDINGS_WAYS,
+    read_prompt: Some(|_, root| embeddings::read(root)),
+    read_payload: embeddings::read_payload,
+    embeds: |_| Some(EmbeddingForm::OpenAi),
+    ..Format::of(Wire::Embeddings, ANSWERS_ONLY)
+};

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use super::grammar::DRAWN;
 use super::{items, tools};
 use crate::contract::failure::TranslateError;
-use crate::exchange::{
-    ChatRequest, Effort, Inexpressible, Message, OutputFormat, Part, Reasoning, Role,
-};
+use crate::exchange::{ChatRequest, Inexpressible, Message, OutputFormat, Part, Reasoning, Role};
 use crate::fields::{
-    array, boolean, by_name, field, invalid, list, missing, name_of, named, object, string,
+    array, boolean, by_name, field, invalid, list, missing, named, need_text, object, string,
 };
+use crate::grammar::asked::{effort, json_schema, labels};
 use crate::json::Value;
+use crate::request::RequestError;
 
 pub(crate) fn read_request<'d>(root: Value<'d>) -> Result<ChatRequest<'d>, TranslateError> {
     object(root, "body")?;
@@ -78,7 +78,7 @@ fn member<'d>(
         "text" => text_config(request, value)?,
         "reasoning" => reasoning(request, value)?,
         "include" => include(request, value)?,
-        "metadata" => metadata(request, value)?,
+        "metadata" => request.metadata = labels(value, name)?,
         "user" => {
             let user = text(value)?;
             request.user.get_or_insert(user);
@@ -138,32 +138,17 @@ fn text_config<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<()
     Ok(())
 }
 
-fn output(value: Value<'_>) -> Result<OutputFormat<'_>, TranslateError> {
-    object(value, "text.format")?;
-    let member = |name: &str| value.some(name);
-    let path = |name: &str| format!("text.format.{name}");
-    let need = |name: &str| member(name).ok_or_else(|| missing(|| path(name)));
-    let kind = need("type")?;
-    if kind.is_str("text") {
-        return Ok(OutputFormat::Text);
+fn output(value: Value<'_>) -> Result<OutputFormat<'_>, RequestError> {
+    let path = || "text.format".to_owned();
+    match need_text(value, "type", path)?.as_ref() {
+        "text" => Ok(OutputFormat::Text),
+        "json_object" => Ok(OutputFormat::JsonObject),
+        "json_schema" => json_schema(value, path),
+        _ => {
+            let reason = "must be text, json_object or json_schema";
+            Err(invalid("text.format.type", reason))
+        }
     }
-    if kind.is_str("json_object") {
-        return Ok(OutputFormat::JsonObject);
-    }
-    if !kind.is_str("json_schema") {
-        let reason = "must be text, json_object or json_schema";
-        return Err(invalid(&path("type"), reason).into());
-    }
-    let schema = need("schema")?;
-    object(schema, "text.format.schema")?;
-    let description = member("description").map(|text| string(text, || path("description")));
-    let strict = member("strict").map(|strict| boolean(strict, "text.format.strict"));
-    Ok(OutputFormat::JsonSchema {
-        name: string(need("name")?, || path("name"))?,
-        description: description.transpose()?,
-        schema: Cow::Borrowed(schema.raw()),
-        strict: strict.transpose()?,
-    })
 }
 
 fn reasoning<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
@@ -171,12 +156,7 @@ fn reasoning<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), 
     let mut asked = Reasoning::default();
     for (name, value) in named(value) {
         match name.as_ref() {
-            "effort" => {
-                let word = string(value, "reasoning.effort")?;
-                let effort = Effort::parse(&word);
-                let reason = "must be none, minimal, low, medium, high, xhigh or max";
-                asked.effort = Some(effort.ok_or_else(|| invalid("reasoning.effort", reason))?);
-            }
+            "effort" => asked.effort = Some(effort(value, "reasoning.effort")?),
             // The second is the old name of the first.
             "summary" | "generate_summary" => {
                 let summary = string(value, "reasoning.summary")?;
@@ -206,16 +186,6 @@ fn include<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), Tr
     }
     if others {
         request.extra.push(field("include", value));
-    }
-    Ok(())
-}
-
-fn metadata<'d>(request: &mut ChatRequest<'d>, value: Value<'d>) -> Result<(), TranslateError> {
-    object(value, "metadata")?;
-    for (key, value) in value.members() {
-        let label = name_of(key);
-        let text = string(value, || format!("metadata.{label}"))?;
-        request.metadata.push((label, text));
     }
     Ok(())
 }

@@ -30,58 +30,24 @@ pub(super) enum Piece {
     Call,
 }
 
-/// Events that bring text: type, what it is, the member, and whether it is the whole.
-pub(super) const PIECES: [(&str, Piece, &str, bool); 12] = [
-    ("response.output_text.delta", Piece::Text, "delta", false),
-    ("response.output_text.done", Piece::Text, "text", true),
-    ("response.refusal.delta", Piece::Refusal, "delta", false),
-    ("response.refusal.done", Piece::Refusal, "refusal", true),
-    (
-        "response.reasoning_text.delta",
-        Piece::ReasoningText,
-        "delta",
-        false,
-    ),
-    (
-        "response.reasoning_text.done",
-        Piece::ReasoningText,
-        "text",
-        true,
-    ),
-    (
-        "response.reasoning_summary_text.delta",
-        Piece::ReasoningSummary,
-        "delta",
-        false,
-    ),
-    (
-        "response.reasoning_summary_text.done",
-        Piece::ReasoningSummary,
-        "text",
-        true,
-    ),
-    (
-        "response.function_call_arguments.delta",
-        Piece::Call,
-        "delta",
-        false,
-    ),
-    (
-        "response.function_call_arguments.done",
-        Piece::Call,
-        "arguments",
-        true,
-    ),
-    (
-        "response.custom_tool_call_input.delta",
-        Piece::Call,
-        "delta",
-        false,
-    ),
-    (
-        "response.custom_tool_call_input.done",
-        Piece::Call,
-        "input",
-        true,
-    ),
+/// Texts that come in pieces, by how the types of their events begin after `response.`: what they
+/// are, and the member that tells them again as a whole.
+const PIECES: [(&str, Piece, &str); 6] = [
+    ("output_text", Piece::Text, "text"),
+    ("refusal", Piece::Refusal, "refusal"),
+    ("reasoning_text", Piece::ReasoningText, "text"),
+    ("reasoning_summary_text", Piece::ReasoningSummary, "text"),
+    ("function_call_arguments", Piece::Call, "arguments"),
+    ("custom_tool_call_input", Piece::Call, "input"),
 ];
+
+/// What an event of that type brings: what it is, the member, and whether it is the whole.
+pub(super) fn piece(kind: &str) -> Option<(Piece, &'static str, bool)> {
+    let (name, end) = kind.strip_prefix("response.")?.rsplit_once('.')?;
+    let (_, piece, whole) = PIECES.iter().find(|(known, ..)| *known == name)?;
+    match end {
+        "delta" => Some((*piece, "delta", false)),
+        "done" => Some((*piece, whole, true)),
+        _ => None,
+    }
+}

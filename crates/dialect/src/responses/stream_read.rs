@@ -3,7 +3,7 @@
 
 use super::answer;
 use super::error::read_error;
-use super::stream_pieces::{Known, PIECES, Piece, Slot};
+use super::stream_pieces::{Known, Piece, Slot, piece};
 use super::{content, items};
 use crate::contract::stream::ReadStream;
 use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
@@ -39,8 +39,8 @@ impl ReadStream for StreamReader {
                 .ok_or_else(|| wrong_type("type", "a string", kind))?,
             None => event.unwrap_or_default().into(),
         };
-        if let Some((_, piece, member, whole)) = PIECES.iter().find(|(name, ..)| *name == kind) {
-            return self.piece(*piece, root, member, *whole, out);
+        if let Some((piece, member, whole)) = piece(&kind) {
+            return self.piece(piece, root, member, whole, out);
         }
         match kind.as_ref() {
             "response.created" | "response.in_progress" | "response.queued" => {

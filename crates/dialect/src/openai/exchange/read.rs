@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use super::read_message::Messages;
 use super::read_tools;
-use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning};
+use crate::exchange::{ChatRequest, Effort, Reasoning};
 use crate::fields::{
     boolean, by_name, canonical, field, integer, invalid, missing, named, object, string,
 };
+use crate::grammar::asked::{effort, unnamed};
 use crate::grammar::drawn::AT_LEAST_0;
 use crate::json::{Kind, Shape, Value};
 use crate::openai::grammar::DRAWN;
@@ -147,12 +148,7 @@ impl<'d> Reader<'d> {
         if self.request.output.is_some() {
             self.other(name, whole);
         } else {
-            self.request.output = Some(OutputFormat::JsonSchema {
-                name: "response".into(),
-                description: None,
-                schema: said,
-                strict: None,
-            });
+            self.request.output = Some(unnamed(said));
         }
         Ok(())
     }
@@ -172,7 +168,7 @@ impl<'d> Reader<'d> {
         let reasoning = &mut self.reasoning;
         match (name, value.kind()) {
             ("reasoning_effort", _) => {
-                reasoning.effort = Some(effort(name, value)?);
+                reasoning.effort = Some(effort(value, name)?);
             }
             ("thinking_token_budget", _) => {
                 reasoning.budget = Some(integer(value, name, AT_LEAST_0)?);
@@ -182,7 +178,7 @@ impl<'d> Reader<'d> {
                 for (member, value) in named(value) {
                     let path = format!("reasoning.{member}");
                     match member.as_ref() {
-                        "effort" => reasoning.effort = Some(effort(&path, value)?),
+                        "effort" => reasoning.effort = Some(effort(value, &path)?),
                         "max_tokens" => reasoning.budget = Some(integer(value, &path, AT_LEAST_0)?),
                         "enabled" => switch(reasoning, boolean(value, &path)?),
                         _ => self.request.extra.push(field(&path, value)),
@@ -235,16 +231,6 @@ fn without_switches(kwargs: Value<'_>) -> String {
         })
         .collect();
     format!("{{{}}}", members.join(","))
-}
-
-fn effort(path: &str, value: Value<'_>) -> Result<Effort, RequestError> {
-    let word = string(value, path)?;
-    Effort::parse(&word).ok_or_else(|| {
-        invalid(
-            path,
-            "must be 'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'",
-        )
-    })
 }
 
 /// The member of that name, if the object has no other.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::read_part::marker;
 use crate::exchange::{OutputFormat, Tool, ToolChoice};
 use crate::fields::{boolean, field, invalid, list, named, need, need_text, string};
+use crate::grammar::asked::json_schema;
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -151,22 +152,8 @@ pub(super) fn response_format<'d>(
         "text" => Some(OutputFormat::Text),
         "json_object" => Some(OutputFormat::JsonObject),
         "json_schema" => {
-            let asked = need(value, "json_schema", path)?;
-            let path = || "response_format.json_schema".to_owned();
-            let schema = need(asked, "schema", path)?;
-            if !matches!(schema.kind(), Kind::Object | Kind::Bool) {
-                let param = path() + ".schema";
-                return Err(RequestError::wrong_type(param, "a JSON schema", schema));
-            }
-            let strict = asked.some("strict");
-            Some(OutputFormat::JsonSchema {
-                name: need_text(asked, "name", path)?,
-                description: crate::fields::said(asked, "description"),
-                schema: schema.raw().into(),
-                strict: strict
-                    .map(|strict| boolean(strict, &(path() + ".strict")))
-                    .transpose()?,
-            })
+            let path_of = || path() + ".json_schema";
+            Some(json_schema(need(value, "json_schema", path)?, path_of)?)
         }
         _ => None,
     })
