@@ -17,12 +17,15 @@ use crate::{components, setup, shell};
 /// What the program may weigh.
 const MOST_BYTES: u64 = 60 * 1_000_000;
 
+/// The file of checksums, which is written last.
+const SUMS: &str = "SHA256SUMS";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Packages this program instead of building one.
+    /// Package this program instead of building one, which takes about twice as long as a release build.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Where the packages go. Default: dist in cargo's target folder.
+    /// Where the packages go: an empty folder, or one with the packages of an earlier run, which are replaced. Default: dist-packages in cargo's target folder.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -54,7 +57,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         Some(out) => std::path::absolute(out)?,
         None => places.target.join("dist-packages"),
     };
-    fs::remove_dir_all(&out).ok();
+    clear(&out, args.out.is_none())?;
     fs::create_dir_all(&out).with_context(|| format!("could not create {}", out.display()))?;
     let shipment = Shipment {
         binary,
@@ -71,6 +74,20 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
         places.short(&shipment.out)
     ));
     Ok(())
+}
+
+/// Removes the packages of an earlier run. Somebody's folder with anything else in it is left alone.
+fn clear(out: &Path, ours: bool) -> Result<()> {
+    let Ok(mut files) = fs::read_dir(out) else {
+        return Ok(());
+    };
+    if files.next().is_some() && !ours && !out.join(SUMS).is_file() {
+        bail!(
+            "{} holds files that are not packages; choose an empty folder",
+            out.display()
+        );
+    }
+    fs::remove_dir_all(out).with_context(|| format!("could not remove {}", out.display()))
 }
 
 /// One build for all packages. Paths of this machine are replaced, so that another one makes the same bytes.
@@ -143,7 +160,7 @@ fn epoch(places: &Places) -> Result<u64> {
     }
 }
 
-/// `SHA256SUMS`, as `sha256sum --check` reads it.
+/// Checksums, as `sha256sum --check` reads them.
 fn checksums(out: &Path) -> Result<()> {
     let mut files: Vec<PathBuf> = fs::read_dir(out)?
         .flatten()
@@ -161,5 +178,25 @@ fn checksums(out: &Path) -> Result<()> {
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         sums.push_str(&format!("{digest}  {name}\n"));
     }
-    fs::write(out.join("SHA256SUMS"), sums).context("could not write SHA256SUMS")
+    fs::write(out.join(SUMS), sums).with_context(|| format!("could not write {SUMS}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_packages_of_an_earlier_run_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        fs::create_dir_all(&out).unwrap();
+        fs::write(out.join("mine"), "").unwrap();
+        let refused = clear(&out, false).unwrap_err().to_string();
+        assert!(refused.contains("choose an empty folder"), "{refused}");
+        assert!(out.join("mine").is_file());
+        fs::write(out.join(SUMS), "").unwrap();
+        clear(&out, false).unwrap();
+        assert!(!out.exists());
+        clear(&out, false).unwrap();
+    }
 }

@@ -111,17 +111,11 @@ fn model((position, entry): (usize, &Value), file: &Value, members: &mut Members
             .push(path(": it has no model_name or no litellm_params.model"));
         return;
     };
-    let (prefix, _) = split(model);
     let base = text("api_base").or_else(|| text("base_url"));
-    let provider = match (provider_of(prefix), base) {
-        // LiteLLM writes openai/ for any server that speaks OpenAI's API.
-        (Some("openai"), Some(base)) if !is_public(Some("openai"), base) => None,
-        (Some(provider), _) => Some(provider),
-        (None, Some(_)) => None,
-        (None, None) => {
-            plan.left_out.push(path(&format!(
-                ": the provider \"{prefix}\" of {model} is not known; add an [[upstreams]] table with its urls"
-            )));
+    let provider = match provider(model, base) {
+        Ok(provider) => provider,
+        Err(why) => {
+            plan.left_out.push(path(&why));
             return;
         }
     };
@@ -182,9 +176,26 @@ fn model((position, entry): (usize, &Value), file: &Value, members: &mut Members
     add(upstream, plan);
 }
 
+/// Our provider of a model. None: any server that speaks OpenAI's API.
+fn provider(model: &str, base: Option<&str>) -> Result<Option<&'static str>, String> {
+    let (prefix, _) = split(model);
+    match (provider_of(prefix), base) {
+        // LiteLLM writes openai/ for any server that speaks OpenAI's API.
+        (Some("openai"), Some(base)) if !is_public(Some("openai"), base) => Ok(None),
+        (Some(provider), _) => Ok(Some(provider)),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Err(format!(
+            ": the provider \"{prefix}\" of {model} is not known; add an [[upstreams]] table with its urls"
+        )),
+    }
+}
+
+/// Names that clients use, each with the id that it stands for.
+type Names = Vec<(String, String)>;
+
 /// The names that clients use and the ids that they stand for, and what clients have to know of it. No names:
 /// the upstream serves every model by its own name.
-fn names(name: &str, model: &str) -> Result<(Vec<(String, String)>, Option<String>), String> {
+fn names(name: &str, model: &str) -> Result<(Names, Option<String>), String> {
     let (_, id) = split(model);
     match (name, id) {
         (name, id) if !name.contains('*') && !id.contains('*') => {
