@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::formats::format;
 use crate::json::{Document, Kind, Span, Splice, json_string, splice, write};
 use crate::request::{Member, Request};
+use crate::wire::Says;
 
 /// What the upstream's body has that the client's has not.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,11 +71,11 @@ impl Request {
     /// Only what this format's bodies have: some name model and stream in the path, and only
     /// OpenAI's older two have to be asked for usage.
     fn fitting<'a>(&self, change: &BodyChange<'a>) -> BodyChange<'a> {
-        let ways = format(self.wire()).ways;
+        let says = self.wire().says();
         BodyChange {
-            model: change.model.filter(|_| !ways.in_path),
-            stream: change.stream.filter(|_| !ways.in_path),
-            include_usage: change.include_usage && ways.usage_on_request,
+            model: change.model.filter(|_| says != Says::InPath),
+            stream: change.stream.filter(|_| says != Says::InPath),
+            include_usage: change.include_usage && says == Says::WithUsage,
             ..*change
         }
     }

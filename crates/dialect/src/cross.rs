@@ -82,11 +82,7 @@ pub fn translate_request(
         }
         Err(error) => {
             let param = named(vec![fitted.unfitted(error.param)])?.pop();
-            Err(Inexpressible {
-                param: param.unwrap_or_default(),
-                why: error.why,
-            }
-            .into())
+            Err(Inexpressible::new(param.unwrap_or_default(), error.why).into())
         }
     }
 }
@@ -288,4 +284,24 @@ pub fn unfold(
     context: &AnswerContext,
 ) -> Result<Vec<Bytes>, ConvertError> {
     format(wire).unfold(body, context)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn media_are_fetched_only_for_targets_that_take_no_url() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a/b.png"}}]}]}"#;
+        let request = Request::parse(Wire::Chat, body.into()).unwrap();
+        let fetched = |to, profile| media_urls(&request, to, profile).unwrap();
+        let url = ["https://a/b.png".to_owned()];
+        assert_eq!(fetched(Wire::Converse, Profile::Standard), url);
+        assert_eq!(fetched(Wire::Messages, Profile::VertexRaw), url);
+        assert_eq!(fetched(Wire::Messages, Profile::BedrockInvoke), url);
+        assert!(fetched(Wire::Messages, Profile::Standard).is_empty());
+        assert!(fetched(Wire::Gemini, Profile::Standard).is_empty());
+    }
 }

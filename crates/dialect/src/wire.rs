@@ -48,6 +48,15 @@ pub enum Terminal {
     Eof,
 }
 
+/// Where a request says its model and that it wants a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    InPath,
+    InBody,
+    /// In the body, and also that the stream is to end with its usage.
+    WithUsage,
+}
+
 impl Wire {
     pub(crate) const ALL: [Wire; 9] = [
         Wire::Chat,
@@ -73,20 +82,21 @@ impl Wire {
     ];
 
     /// What is fixed of each: a row each.
-    fn facts(self) -> (&'static str, Operation, Framing, Terminal) {
+    fn facts(self) -> (&'static str, Operation, Framing, Terminal, Says) {
         use Framing::{EventStream, NamedSse, Sse};
         use Operation::{Chat, Completion, Embedding};
+        use Says::{InBody, InPath, WithUsage};
         use Terminal::{Done, Eof, Payload};
         match self {
-            Wire::Chat => ("chat", Chat, Sse, Done),
-            Wire::Completions => ("completions", Completion, Sse, Done),
-            Wire::Embeddings => ("embeddings", Embedding, Sse, Done),
-            Wire::Responses => ("responses", Chat, NamedSse, Payload),
-            Wire::Messages => ("messages", Chat, NamedSse, Payload),
-            Wire::Gemini => ("gemini", Chat, Sse, Eof),
-            Wire::Converse => ("converse", Chat, EventStream, Eof),
-            Wire::Cohere => ("cohere", Chat, Sse, Payload),
-            Wire::Oci => ("oci", Chat, Sse, Eof),
+            Wire::Chat => ("chat", Chat, Sse, Done, WithUsage),
+            Wire::Completions => ("completions", Completion, Sse, Done, WithUsage),
+            Wire::Embeddings => ("embeddings", Embedding, Sse, Done, InBody),
+            Wire::Responses => ("responses", Chat, NamedSse, Payload, InBody),
+            Wire::Messages => ("messages", Chat, NamedSse, Payload, InBody),
+            Wire::Gemini => ("gemini", Chat, Sse, Eof, InPath),
+            Wire::Converse => ("converse", Chat, EventStream, Eof, InPath),
+            Wire::Cohere => ("cohere", Chat, Sse, Payload, InBody),
+            Wire::Oci => ("oci", Chat, Sse, Eof, InBody),
         }
     }
 
@@ -113,6 +123,11 @@ impl Wire {
     /// What ends its streams.
     pub fn terminal(self) -> Terminal {
         self.facts().3
+    }
+
+    /// Where its requests say their model and that they want a stream.
+    pub(crate) fn says(self) -> Says {
+        self.facts().4
     }
 
     /// A small number that stays the same in stores.

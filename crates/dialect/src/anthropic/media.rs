@@ -176,10 +176,7 @@ fn resolved<'m>(
 }
 
 fn refuse(place: Place, why: impl Into<String>) -> Inexpressible {
-    Inexpressible {
-        param: place.path(""),
-        why: why.into(),
-    }
+    Inexpressible::new(place.path(""), why.into())
 }
 
 fn mebibytes(bytes: usize) -> String {

@@ -18,10 +18,10 @@ pub(super) fn conversation(
 ) -> Result<(), Inexpressible> {
     let messages = &request.messages;
     if messages.iter().all(is_system) {
-        return Err(Inexpressible {
-            param: "messages".to_owned(),
-            why: "Anthropic's messages need at least one that is not the system's".to_owned(),
-        });
+        return Err(Inexpressible::new(
+            "messages",
+            "Anthropic's messages need at least one that is not the system's",
+        ));
     }
     let leading = messages
         .iter()
@@ -56,10 +56,10 @@ pub(super) fn conversation(
     if said {
         return Ok(());
     }
-    Err(Inexpressible {
-        param: "messages".to_owned(),
-        why: "Anthropic's messages take no empty text, and there is nothing else".to_owned(),
-    })
+    Err(Inexpressible::new(
+        "messages",
+        "Anthropic's messages take no empty text, and there is nothing else",
+    ))
 }
 
 /// The system prompt: all system messages that can't stand where they are.
@@ -161,10 +161,7 @@ fn known<'m>(
                 calls.insert(&call.id);
             }
             Content::ToolResult(result) if !calls.contains(result.call_id.as_ref()) => {
-                return Err(Inexpressible {
-                    param: format!("messages[{index}]"),
-                    why: "it is a result of a call that no message before it makes".to_owned(),
-                });
+                return Err(Inexpressible::dangling(format!("messages[{index}]")));
             }
             _ => {}
         }

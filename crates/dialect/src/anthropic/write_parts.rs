@@ -157,10 +157,10 @@ fn members(
         ),
         Content::ToolCall(call) => {
             let Some(input) = blocks::input(call) else {
-                return Err(Inexpressible {
-                    param: place.path(".arguments"),
-                    why: "Anthropic's tools take a JSON object, and this is none".to_owned(),
-                });
+                return Err(Inexpressible::new(
+                    place.path(".arguments"),
+                    "Anthropic's tools take a JSON object, and this is none",
+                ));
             };
             blocks::call(call, input, &mut body.out);
             (true, &["caller", "toolset_name"], "")

@@ -87,11 +87,10 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<(), Inexpr
 /// Writes a schema as the next value. Arguments are an object; Anthropic wants to be told.
 fn schema(index: usize, schema: &str, out: &mut String) -> Result<(), Inexpressible> {
     let Ok(typed) = serde_json::from_str::<Typed>(schema) else {
-        return Err(Inexpressible {
-            param: format!("tools[{index}]"),
-            why: "Anthropic's tools take a JSON object, and its parameters are no schema of one"
-                .to_owned(),
-        });
+        return Err(Inexpressible::new(
+            format!("tools[{index}]"),
+            "Anthropic's tools take a JSON object, and its parameters are no schema of one",
+        ));
     };
     let inside = schema
         .strip_prefix('{')

@@ -28,9 +28,8 @@ impl<'r> Calls<'r> {
         at: usize,
     ) -> Result<Option<&'r ToolCall<'r>>, Inexpressible> {
         let known = self.known.get(result.call_id.as_ref());
-        known.copied().ok_or_else(|| Inexpressible {
-            param: format!("messages[{at}]"),
-            why: "it is a result of a call that no message before it makes".to_owned(),
-        })
+        known
+            .copied()
+            .ok_or_else(|| Inexpressible::dangling(format!("messages[{at}]")))
     }
 }

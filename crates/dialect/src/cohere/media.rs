@@ -13,10 +13,7 @@ pub(crate) fn url(
     path: impl Fn() -> String,
     out: &mut String,
 ) -> Result<bool, Inexpressible> {
-    let refuse = |why: &str| Inexpressible {
-        param: path(),
-        why: why.to_owned(),
-    };
+    let refuse = |why: &str| Inexpressible::new(path(), why.to_owned());
     match &media.source {
         Source::Url(url) => {
             if is_data_url(url) {

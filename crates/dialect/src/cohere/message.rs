@@ -223,13 +223,13 @@ impl<'w, 'r> Writer<'w, 'r> {
         if let Some((count, bytes)) = self.names.image_limits
             && (self.images > count || self.image_bytes > bytes)
         {
-            return Err(Inexpressible {
-                param: path(),
-                why: format!(
+            return Err(Inexpressible::new(
+                path(),
+                format!(
                     "with it the request has {} images of {} bytes, over Cohere's limits of {count} and {bytes}",
                     self.images, self.image_bytes
                 ),
-            });
+            ));
         }
         let (kind, member) = self.names.image;
         let detail = image.detail.as_deref().and_then(|detail| {

@@ -12,9 +12,7 @@ mod names;
 mod result;
 mod stream;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 pub(crate) use answer::{citation, logprob_items};

@@ -1,10 +1,12 @@
 //! What Cohere's dialect promises.
 
+pub(crate) mod shared;
+
 use proptest::prelude::*;
 
+use self::shared::*;
 use super::answer::{read_answer, read_error};
 use super::stream::StreamReader;
-use super::testing::*;
 use super::write::write_request;
 use crate::canonical::Usage;
 use crate::exchange::{

@@ -73,10 +73,6 @@ pub(crate) struct Ways {
     /// What its clients take for a prompt that is too long, where a message does not say it
     /// already: they shorten the conversation then, and only then.
     pub(crate) too_long: Option<&'static str>,
-    /// The path names the model and whether a stream is wanted, not the body.
-    pub(crate) in_path: bool,
-    /// A stream's usage has to be asked for.
-    pub(crate) usage_on_request: bool,
     /// Log probabilities spell the text beside them once more.
     pub(crate) spells: bool,
     /// Where the limit of output tokens is.
@@ -138,8 +134,6 @@ impl Ways {
         names: &[],
         locate: None,
         too_long: None,
-        in_path: false,
-        usage_on_request: false,
         spells: false,
         output_limits: &[],
         needs_limit: false,

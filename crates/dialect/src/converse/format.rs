@@ -28,7 +28,6 @@ const WAYS: Ways = Ways {
     names: NAMES,
     locate: Some(in_messages),
     too_long: Some("Input is too long for requested model"),
-    in_path: true,
     output_limits: &[(Some("inferenceConfig"), "maxTokens")],
     shows_thinking: true,
     bytes_only: true,

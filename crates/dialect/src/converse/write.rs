@@ -90,11 +90,10 @@ fn system_parts<'r>(
     for (at, part) in message.parts.iter().enumerate() {
         let path = || format!("messages[{position}].content[{at}]");
         if !super::write_checks::fits_system(&part.content) {
-            return Err(Inexpressible {
-                param: path(),
-                why: "Converse's system prompt is text alone; say it in a user's message"
-                    .to_owned(),
-            });
+            return Err(Inexpressible::new(
+                path(),
+                "Converse's system prompt is text alone; say it in a user's message",
+            ));
         }
         blocks.part(part, out, losses, &path)?;
     }
@@ -112,10 +111,10 @@ fn messages<'r>(
 ) -> Result<(), Inexpressible> {
     let is_said = |message: &Message<'_>| message.parts.iter().any(|p| blocks.is_written(p));
     if !said.iter().any(is_said) {
-        return Err(Inexpressible {
-            param: "messages".to_owned(),
-            why: "Converse takes no empty text, and there is nothing else".to_owned(),
-        });
+        return Err(Inexpressible::new(
+            "messages",
+            "Converse takes no empty text, and there is nothing else",
+        ));
     }
     let mut spoken = Vec::with_capacity(said.len());
     for (position, message) in (before..).zip(said) {

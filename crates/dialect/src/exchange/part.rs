@@ -123,6 +123,30 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// The call that it is.
+    pub(crate) fn call(&self) -> Option<&ToolCall<'a>> {
+        match &self.content {
+            Content::ToolCall(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// The result that it is.
+    pub(crate) fn result(&self) -> Option<&ToolResult<'a>> {
+        match &self.content {
+            Content::ToolResult(result) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// The text that it is.
+    pub(crate) fn said(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// A part with nothing but its content.
     pub fn new(content: Content<'a>) -> Self {
         Self {

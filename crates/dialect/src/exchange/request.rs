@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::part::{CacheMarker, Part};
+use super::part::{CacheMarker, Content, Part};
 use super::sampling::Sampling;
 use crate::canonical::Field;
 
@@ -214,4 +214,27 @@ pub struct ChatRequest<'a> {
     /// Every other field that is neither null nor the dialect's default, sorted by name.
     /// A writer that does not know a field's meaning reports it lost.
     pub extra: Vec<Field>,
+}
+
+impl<'a> ChatRequest<'a> {
+    /// The parts of all messages.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
+        self.messages.iter().flat_map(|message| &message.parts)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part<'a>> {
+        let messages = self.messages.iter_mut();
+        messages.flat_map(|message| &mut message.parts)
+    }
+
+    /// Changes the parts of all messages, and those of results in the place of the result.
+    pub(crate) fn each_inner(&mut self, mut change: impl FnMut(&mut Part<'a>)) {
+        for part in self.parts_mut() {
+            match &mut part.content {
+                Content::ToolResult(result) => result.parts.iter_mut().for_each(&mut change),
+                _ => change(part),
+            }
+        }
+    }
 }

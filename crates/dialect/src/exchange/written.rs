@@ -122,3 +122,20 @@ pub struct Inexpressible {
     /// Why.
     pub why: String,
 }
+
+impl Inexpressible {
+    pub(crate) fn new(param: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            param: param.into(),
+            why: why.into(),
+        }
+    }
+
+    /// A result of a tool that nobody called.
+    pub(crate) fn dangling(param: impl Into<String>) -> Self {
+        Self::new(
+            param,
+            "it is a result of a call that no message before it makes",
+        )
+    }
+}

@@ -8,14 +8,10 @@ use serde::de::IgnoredAny;
 
 use super::aim::{Aim, Fitted};
 use super::free_text::in_object;
-use crate::exchange::{ChatRequest, Content, Message, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Message, Part, Tool, ToolChoice};
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let is_call = |message: &Message<'_>| {
-        let mut parts = message.parts.iter();
-        parts.any(|part| matches!(part.content, Content::ToolCall(_)))
-    };
-    if !request.messages.iter().any(is_call) {
+    if !request.parts().any(|part| part.call().is_some()) {
         return;
     }
     arguments(request, aim, fitted);
@@ -61,12 +57,11 @@ fn arguments(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) 
 /// that has none yet.
 fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
     let mut ids = HashSet::new();
-    let calls = messages.iter().flat_map(|message| &message.parts);
-    let mut calls = calls.filter_map(|part| match &part.content {
-        Content::ToolCall(call) => Some(call.id.as_ref()),
-        _ => None,
-    });
-    if calls.all(|id| ids.insert(id)) {
+    let parts = messages.iter().flat_map(|message| &message.parts);
+    if parts
+        .filter_map(Part::call)
+        .all(|call| ids.insert(&call.id))
+    {
         return;
     }
     let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
@@ -112,23 +107,14 @@ fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
 /// A history with calls needs tools (Anthropic's and Bedrock's validation). They are declared by
 /// name, and none of them may be called.
 fn declare<'a>(request: &mut ChatRequest<'a>, fitted: &mut Fitted) {
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let names: BTreeSet<Cow<'a, str>> = parts
-        .filter_map(|part| match &part.content {
-            Content::ToolCall(call) => Some(call.name.clone()),
-            _ => None,
-        })
-        .collect();
+    let calls = request.parts().filter_map(Part::call);
+    let names: BTreeSet<Cow<'a, str>> = calls.map(|call| call.name.clone()).collect();
     for name in names {
         fitted.tools.push(usize::MAX);
         request.tools.push(Tool {
             name,
-            description: None,
-            parameters: Some(Cow::Borrowed("{\"type\":\"object\"}")),
-            strict: None,
-            cache: None,
-            builtin: None,
-            extra: Vec::new(),
+            parameters: Some(Cow::Borrowed(r#"{"type":"object"}"#)),
+            ..Tool::default()
         });
     }
     request.tool_choice = Some(ToolChoice::None);

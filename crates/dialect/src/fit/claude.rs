@@ -55,12 +55,8 @@ fn ends_with_user(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
     let why = "this model doesn't go on from the beginning of an answer: it is asked to";
     fitted.lose(format!("messages[{was}].role"), why);
     fitted.messages.push(was);
-    request.messages.push(Message {
-        role: Role::User,
-        name: None,
-        parts: vec![Part::text(GO_ON)],
-        extra: Vec::new(),
-    });
+    let message = Message::new(Role::User, vec![Part::text(GO_ON)]);
+    request.messages.push(message);
 }
 
 /// Whether the request asks for thinking, rather than against it.

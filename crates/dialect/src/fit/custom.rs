@@ -24,7 +24,7 @@ pub(super) fn bridge(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut 
         tool.strict = None;
         tool.extra.clear();
     }
-    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+    for part in request.parts_mut() {
         if let Content::ToolCall(call) = &mut part.content
             && std::mem::take(&mut call.custom)
         {

@@ -58,10 +58,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         name: Cow::Owned(name.clone()),
         description: Some(about.into()),
         parameters: Some(schema.into()),
-        strict: None,
-        cache: None,
-        builtin: None,
-        extra: Vec::new(),
+        ..Tool::default()
     });
     request.tool_choice = Some(match alone {
         true => ToolChoice::Tool(Cow::Owned(name.clone())),

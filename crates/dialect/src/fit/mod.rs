@@ -86,12 +86,7 @@ fn media_types(request: &mut ChatRequest<'_>) {
             media.media_type = plain.trim().to_ascii_lowercase().into();
         }
     };
-    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
-        match &mut part.content {
-            Content::ToolResult(result) => result.parts.iter_mut().for_each(plain),
-            _ => plain(part),
-        }
-    }
+    request.each_inner(plain);
 }
 
 /// An empty container asks for nothing, whatever it would hold.
@@ -102,7 +97,7 @@ fn defaults(request: &mut ChatRequest<'_>) {
             && field.value.eq_ignore_ascii_case("[\"text\"]");
         !empty(&field.value) && !text_only
     });
-    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+    for part in request.parts_mut() {
         part.extra.retain(|field| !empty(&field.value));
     }
     for tool in &mut request.tools {

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::aim::{Aim, Fitted};
 use crate::contract::ways::ToolNames;
-use crate::exchange::{ChatRequest, Content, Profile, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Part, Profile, Tool, ToolChoice};
 
 /// How names are made at a target; none where it names tools as it likes, as vLLM and its kin do.
 fn rule(aim: &Aim<'_>) -> Option<ToolNames> {
@@ -118,7 +118,7 @@ pub(super) fn rename_all<'a>(
     for tool in request.tools.iter_mut().filter(|tool| of(tool)) {
         rename(&mut tool.name);
     }
-    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+    for part in request.parts_mut() {
         match &mut part.content {
             Content::ToolCall(call) => rename(&mut call.name),
             Content::ToolResult(result) => {
@@ -146,10 +146,6 @@ fn is_function(tool: &Tool<'_>) -> bool {
 fn names<'r>(request: &'r ChatRequest<'_>) -> impl Iterator<Item = &'r str> {
     let tools = request.tools.iter().filter(|tool| is_function(tool));
     let tools = tools.map(|tool| tool.name.as_ref());
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let calls = parts.filter_map(|part| match &part.content {
-        Content::ToolCall(call) => Some(call.name.as_ref()),
-        _ => None,
-    });
-    tools.chain(calls)
+    let calls = request.parts().filter_map(Part::call);
+    tools.chain(calls.map(|call| call.name.as_ref()))
 }

@@ -110,9 +110,8 @@ fn inner_tools(json: &str) -> Option<Vec<Tool<'static>>> {
                 .filter(|schema| schema.kind() == Kind::Object)
                 .map(|schema| schema.raw().to_owned().into()),
             strict: inner.get("strict").and_then(Value::as_bool),
-            cache: None,
             builtin: custom.then(|| ("custom".into(), inner.raw().to_owned().into())),
-            extra: Vec::new(),
+            ..Tool::default()
         });
     }
     Some(tools)

@@ -22,16 +22,10 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         _ => is_own(part),
     };
     if !aim.ways.own_parts && request.messages.iter().any(|m| m.parts.iter().any(own)) {
-        readable(&mut request.messages);
+        request.each_inner(as_text);
     }
     if aim.is(aim.ways.text_files) {
-        let parts = request.messages.iter_mut().flat_map(|m| &mut m.parts);
-        for part in parts {
-            match &mut part.content {
-                Content::ToolResult(result) => result.parts.iter_mut().for_each(text_of_document),
-                _ => text_of_document(part),
-            }
-        }
+        request.each_inner(text_of_document);
     }
     if !request.messages.iter().any(|m| m.role == Role::Tool) {
         return;
@@ -157,11 +151,8 @@ fn join(result: &mut ToolResult<'_>, aim: &Aim<'_>) {
     if takes_parts || result.parts.len() < 2 || !result.parts.iter().all(plain) {
         return;
     }
-    let texts = result.parts.iter().filter_map(|part| match &part.content {
-        Content::Text { text, .. } => Some(text.as_ref()),
-        _ => None,
-    });
-    let text = texts.collect::<Vec<_>>().join("\n");
+    let texts: Vec<_> = result.parts.iter().filter_map(Part::said).collect();
+    let text = texts.join("\n");
     let cache = result
         .parts
         .iter()
@@ -193,28 +184,12 @@ fn carry<'a>(
     }
     let was = fitted.message(at.saturating_sub(1));
     fitted.messages.insert(at, was);
-    request.messages.insert(
-        at,
-        Message {
-            role: Role::User,
-            name: None,
-            parts: carried,
-            extra: Vec::new(),
-        },
-    );
+    request
+        .messages
+        .insert(at, Message::new(Role::User, carried));
 }
 
 /// Anthropic's parts that are text with something around it become that text.
-fn readable(messages: &mut [Message<'_>]) {
-    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
-        if let Content::ToolResult(result) = &mut part.content {
-            result.parts.iter_mut().for_each(as_text);
-        } else {
-            as_text(part);
-        }
-    }
-}
-
 fn as_text(part: &mut Part<'_>) {
     let text = match &part.content {
         Content::Opaque { kind, json } if matches!(kind.as_ref(), "search_result" | "document") => {

@@ -158,10 +158,7 @@ fn engine(request: &mut ChatRequest<'_>, leading: usize, fitted: &mut Fitted) {
         if is_operator(message) {
             message.role = Role::User;
             let was = fitted.messages.get(at).copied().unwrap_or(at);
-            fitted.lost.push(crate::exchange::Lost::new(
-                format!("messages[{was}].role"),
-                SAID,
-            ));
+            fitted.lose(format!("messages[{was}].role"), SAID);
         }
     }
 }
@@ -218,13 +215,8 @@ fn begins_with_user(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
         return;
     }
     fitted.messages.insert(at, at);
-    request.messages.insert(
-        at,
-        Message {
-            role: Role::User,
-            name: None,
-            parts: vec![Part::text("(The conversation begins.)")],
-            extra: Vec::new(),
-        },
-    );
+    let begins = Part::text("(The conversation begins.)");
+    request
+        .messages
+        .insert(at, Message::new(Role::User, vec![begins]));
 }

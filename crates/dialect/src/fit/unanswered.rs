@@ -31,15 +31,9 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         let was = fitted.message(at.saturating_sub(1));
         fitted.lose(format!("messages[{was}].tool_calls"), WHY);
         fitted.messages.insert(at, was);
-        request.messages.insert(
-            at,
-            Message {
-                role: Role::Tool,
-                name: None,
-                parts: missing,
-                extra: Vec::new(),
-            },
-        );
+        request
+            .messages
+            .insert(at, Message::new(Role::Tool, missing));
         at += 1;
     }
 }
@@ -49,11 +43,7 @@ fn missing<'a>(messages: &[Message<'a>], at: usize) -> Vec<Part<'a>> {
     let Some(message) = messages.get(at).filter(|m| m.role == Role::Assistant) else {
         return Vec::new();
     };
-    let calls = message.parts.iter().filter_map(|part| match &part.content {
-        Content::ToolCall(call) => Some(call),
-        _ => None,
-    });
-    let mut calls = calls.peekable();
+    let mut calls = message.parts.iter().filter_map(Part::call).peekable();
     if calls.peek().is_none() {
         return Vec::new();
     }
@@ -62,10 +52,8 @@ fn missing<'a>(messages: &[Message<'a>], at: usize) -> Vec<Part<'a>> {
         after
             .take_while(|message| message.role != Role::Assistant)
             .flat_map(|message| &message.parts)
-            .filter_map(|part| match &part.content {
-                Content::ToolResult(result) => Some(result.call_id.as_ref()),
-                _ => None,
-            })
+            .filter_map(Part::result)
+            .map(|result| result.call_id.as_ref())
     };
     // A set costs memory, and most turns have a call or two.
     let many = message.parts.len() > FEW;

@@ -37,7 +37,6 @@ const WAYS: Ways = Ways {
         in_turns(request, place, "systemInstruction", "contents", "parts")
     }),
     too_long: Some("The input token count exceeds the maximum number of tokens allowed"),
-    in_path: true,
     output_limits: &[
         (Some("generationConfig"), "maxOutputTokens"),
         (Some("generation_config"), "max_output_tokens"),

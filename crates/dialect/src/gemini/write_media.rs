@@ -65,10 +65,7 @@ pub(super) fn write_media(
 }
 
 pub(super) fn inexpressible(param: &str, why: &str) -> Inexpressible {
-    Inexpressible {
-        param: param.to_owned(),
-        why: why.to_owned(),
-    }
+    Inexpressible::new(param.to_owned(), why.to_owned())
 }
 
 fn inline(
@@ -89,10 +86,10 @@ fn inline(
         _ => MAX_INLINE,
     };
     if bytes > limit {
-        return Err(Inexpressible {
-            param: at.to_string(),
-            why: format!("it has {bytes} bytes, over Gemini's limit of {limit}"),
-        });
+        return Err(Inexpressible::new(
+            at.to_string(),
+            format!("it has {bytes} bytes, over Gemini's limit of {limit}"),
+        ));
     }
     inline_data(out, media_type, data, label);
     Ok(())

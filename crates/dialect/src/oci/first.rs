@@ -31,10 +31,10 @@ pub(super) fn write(
     };
     let last = messages.last().map(|message| message.role);
     if !matches!(last, Some(Role::User | Role::Tool)) {
-        return Err(Inexpressible {
-            param: "messages".to_owned(),
-            why: "the last one must be the user's or a tool's result".to_owned(),
-        });
+        return Err(Inexpressible::new(
+            "messages",
+            "the last one must be the user's or a tool's result",
+        ));
     }
     let mut writer = Writer {
         losses,
@@ -228,9 +228,11 @@ fn call<'r>(part: &'r Part<'r>) -> Option<&'r ToolCall<'r>> {
 }
 
 fn write_call(call: &ToolCall<'_>, at: usize, out: &mut String) -> Result<(), Inexpressible> {
-    let arguments = object_of(&call.arguments).ok_or_else(|| Inexpressible {
-        param: format!("messages[{at}].tool_calls"),
-        why: "the arguments of a call are not a JSON object".to_owned(),
+    let arguments = object_of(&call.arguments).ok_or_else(|| {
+        Inexpressible::new(
+            format!("messages[{at}].tool_calls"),
+            "the arguments of a call are not a JSON object",
+        )
     })?;
     let mut object = Object::open(out);
     object.text("name", &call.name);

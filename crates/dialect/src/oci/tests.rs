@@ -6,7 +6,7 @@ use super::answer::{read_answer, read_error};
 use super::stream::StreamReader;
 use super::write::write_request;
 use crate::canonical::Usage;
-use crate::cohere::testing::*;
+use crate::cohere::tests::shared::*;
 use crate::exchange::{
     ChatAnswer, ChatRequest, Content, Effort, Finish, Lost, OutputFormat, Part, Profile, Reasoning,
     Role, Source, StreamEvent, ToolChoice, WriteOptions,

@@ -35,18 +35,20 @@ pub(crate) fn translate(
     options: &WriteOptions,
 ) -> Result<Written, TranslateError> {
     if request.wire().operation() != Operation::Embedding {
-        return Err(Inexpressible {
-            param: "body".to_owned(),
-            why: "this upstream embeds texts, it does not answer conversations".to_owned(),
-        }
+        return Err(Inexpressible::new(
+            "body",
+            "this upstream embeds texts, it does not answer conversations",
+        )
         .into());
     }
-    let form = form.ok_or_else(|| Inexpressible {
-        param: "input".to_owned(),
-        why: format!(
-            "this upstream speaks '{}', which embeds no texts",
-            to.as_str()
-        ),
+    let form = form.ok_or_else(|| {
+        Inexpressible::new(
+            "input",
+            format!(
+                "this upstream speaks '{}', which embeds no texts",
+                to.as_str()
+            ),
+        )
     })?;
     write::write(request, root, form, options)
 }

@@ -27,14 +27,13 @@ const ANSWERS_ONLY: Crossing = Crossing {
 
 /// These continue or embed texts, they do not answer conversations.
 fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpressible> {
-    Err(Inexpressible {
-        param: "messages".to_owned(),
-        why: "this upstream continues texts, it does not answer conversations".to_owned(),
-    })
+    Err(Inexpressible::new(
+        "messages",
+        "this upstream continues texts, it does not answer conversations",
+    ))
 }
 
 const CHAT_WAYS: Ways = Ways {
-    usage_on_request: true,
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     makers: Makers::OpenAi,
@@ -66,7 +65,6 @@ pub(crate) static CHAT: Format = Format {
 };
 
 const COMPLETIONS_WAYS: Ways = Ways {
-    usage_on_request: true,
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     ..Ways::PLAIN

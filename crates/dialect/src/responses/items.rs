@@ -138,12 +138,12 @@ impl<'d> Item<'d> {
                 push(messages, Role::Assistant, true).push(part);
             }
             "item_reference" => {
-                return Err(Inexpressible {
-                    param: self.path(""),
-                    why: "it refers to an item that was kept, and this upstream keeps no state; \
+                return Err(Inexpressible::new(
+                    self.path(""),
+                    "it refers to an item that was kept, and this upstream keeps no state; \
                           send the item itself, and the whole conversation, as 'input'"
                         .to_owned(),
-                }
+                )
                 .into());
             }
             _ => {

@@ -106,11 +106,7 @@ fn stateful(param: &str) -> TranslateError {
         }
         _ => "this upstream keeps no state; send the whole conversation as 'input'",
     };
-    Inexpressible {
-        param: param.to_owned(),
-        why: why.to_owned(),
-    }
-    .into()
+    Inexpressible::new(param.to_owned(), why.to_owned()).into()
 }
 
 /// `include_obfuscation` pads events against eavesdroppers and says nothing to the model.

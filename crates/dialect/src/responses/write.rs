@@ -69,10 +69,10 @@ impl Writer<'_, '_> {
                 items = self.input(0)?;
             }
             if items.is_empty() {
-                return Err(Inexpressible {
-                    param: "messages".to_owned(),
-                    why: "nothing is left of them that this upstream could take".to_owned(),
-                });
+                return Err(Inexpressible::new(
+                    "messages",
+                    "nothing is left of them that this upstream could take",
+                ));
             }
             input = Some(items);
         }

@@ -85,11 +85,7 @@ impl Messages<'_> {
                 }
                 Content::ToolResult(result) => {
                     let Some(custom) = calls.get(result.call_id.as_ref()) else {
-                        return Err(Inexpressible {
-                            param: format!("messages[{position}]"),
-                            why: "it is a result of a call that no message before it makes"
-                                .to_owned(),
-                        });
+                        return Err(Inexpressible::dangling(format!("messages[{position}]")));
                     };
                     self.result(result, *custom, &|| format!("messages[{position}]"));
                     self.surroundings(part, &|| path(at));
@@ -311,7 +307,7 @@ impl Messages<'_> {
     }
 
     pub(super) fn is_openai(&self) -> bool {
-        matches!(self.profile, Profile::OpenAi | Profile::Azure)
+        self.profile.is_openai()
     }
 
     /// OpenAI looks ids up in what it keeps; the types of its SDK, which engines check

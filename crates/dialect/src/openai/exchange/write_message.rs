@@ -54,10 +54,10 @@ pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<
         }
         // A system prompt alone may be a whole request elsewhere; here a model needs something to answer.
         if body.out.ends_with('[') {
-            return Err(Inexpressible {
-                param: "messages".to_owned(),
-                why: "nothing is left of them that this upstream could take".to_owned(),
-            });
+            return Err(Inexpressible::new(
+                "messages",
+                "nothing is left of them that this upstream could take",
+            ));
         }
         Ok(())
     })
@@ -79,10 +79,7 @@ fn one<'m>(
             }
             Content::ToolResult(result) => {
                 if !calls.contains(result.call_id.as_ref()) {
-                    return Err(Inexpressible {
-                        param: format!("messages[{position}]"),
-                        why: "it is a result of a call that no message before it makes".to_owned(),
-                    });
+                    return Err(Inexpressible::dangling(format!("messages[{position}]")));
                 }
                 tool_result(position, result, body)?;
             }

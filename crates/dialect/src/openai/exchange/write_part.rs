@@ -165,10 +165,10 @@ fn good(data: &str, path: &dyn Fn() -> String) -> Result<(), Inexpressible> {
     if is_base64(data) {
         return Ok(());
     }
-    Err(Inexpressible {
-        param: path(),
-        why: "its bytes are not base64 with padding".to_owned(),
-    })
+    Err(Inexpressible::new(
+        path(),
+        "its bytes are not base64 with padding",
+    ))
 }
 
 /// The type of good bytes: without one they are no `data:` URL.
@@ -179,10 +179,10 @@ fn typed<'m>(
 ) -> Result<&'m str, Inexpressible> {
     good(data, path)?;
     if media.media_type.is_empty() {
-        return Err(Inexpressible {
-            param: path(),
-            why: "its media type is missing, and a data: URL needs one".to_owned(),
-        });
+        return Err(Inexpressible::new(
+            path(),
+            "its media type is missing, and a data: URL needs one",
+        ));
     }
     Ok(&media.media_type)
 }
@@ -225,10 +225,10 @@ fn audio(
         }
         (Source::Base64(data), _) => {
             let Some(format) = format_of_type(&media.media_type) else {
-                return Err(Inexpressible {
-                    param: path(),
-                    why: "its format is missing, and input_audio needs one".to_owned(),
-                });
+                return Err(Inexpressible::new(
+                    path(),
+                    "its format is missing, and input_audio needs one",
+                ));
             };
             good(data, path)?;
             write::text(out, "type", "input_audio");
