@@ -117,14 +117,10 @@ impl Format {
         root: Value<'d>,
     ) -> Result<ChatRequest<'d>, TranslateError> {
         let Some(read) = self.read_request else {
-            return Err(Inexpressible {
-                param: "body".to_owned(),
-                why: format!(
-                    "a request of the form '{}' can only go where that form is spoken",
-                    self.wire.as_str()
-                ),
-            }
-            .into());
+            let wire = self.wire.as_str();
+            let why =
+                format!("a request of the form '{wire}' can only go where that form is spoken");
+            return Err(Inexpressible::new("body", why).into());
         };
         read(target, root)
     }
