@@ -1,6 +1,8 @@
 //! The canonical request: what every dialect is read into and every policy is shown.
 //! It mirrors the interface `types` of the package `forebay:types`.
 
+pub use crate::exchange::sampling::Sampling;
+
 /// A field that is not typed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -66,33 +68,6 @@ pub struct Message {
     pub extra: Vec<Field>,
 }
 
-/// What of a request decides how tokens are drawn. None is what the client left out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
-    /// As sent.
-    pub temperature: Option<f64>,
-    /// As sent.
-    pub top_p: Option<f64>,
-    /// How many choices are asked for; 1 where absent.
-    pub n: u32,
-    /// The cap on output tokens: `max_completion_tokens`, or else `max_tokens`.
-    pub max_tokens: Option<u64>,
-    /// As sent.
-    pub seed: Option<i64>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            temperature: None,
-            top_p: None,
-            n: 1,
-            max_tokens: None,
-            seed: None,
-        }
-    }
-}
-
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -126,8 +101,8 @@ pub struct Prompt {
     pub messages: Vec<Message>,
     /// Each tool's definition as canonical JSON, in the order of the request.
     pub tools: Vec<String>,
-    /// How tokens are drawn. The same fields are in `extra` too.
-    pub sampling: Sampling,
+    /// How tokens are drawn, as far as policies are told. The same fields are in `extra` too.
+    pub sampling: Sampling<'static>,
     /// Every field of the request but the model, the messages and the tools, sorted by name.
     /// Where messages or tools came in an unusual form (null, empty, a list of prompts), the
     /// form is kept here under their name.

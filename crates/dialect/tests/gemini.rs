@@ -100,7 +100,7 @@ fn policies_see_texts_calls_and_everything_else() {
     assert_eq!(prompt.tools.len(), 1);
     assert_eq!(
         (prompt.sampling.n, prompt.sampling.max_tokens),
-        (2, Some(100))
+        (Some(2), Some(100))
     );
     assert_eq!(prompt.sampling.seed, Some(7));
     let needs = request.needs();

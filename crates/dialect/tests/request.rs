@@ -61,7 +61,10 @@ fn a_chat_request_is_read_whole() {
         [r#"{"function":{"name":"f"},"type":"function"}"#]
     );
     assert_eq!(prompt.sampling.max_tokens, Some(7));
-    assert_eq!((prompt.sampling.seed, prompt.sampling.n), (Some(-3), 2));
+    assert_eq!(
+        (prompt.sampling.seed, prompt.sampling.n),
+        (Some(-3), Some(2))
+    );
     let names: Vec<_> = prompt
         .extra
         .iter()

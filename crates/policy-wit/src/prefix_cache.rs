@@ -99,7 +99,7 @@ macro_rules! prefix_cache {
                     sampling: prompts::Sampling {
                         temperature: prompt.sampling.temperature,
                         top_p: prompt.sampling.top_p,
-                        n: prompt.sampling.n,
+                        n: prompt.sampling.n.unwrap_or(1),
                         max_tokens: prompt.sampling.max_tokens,
                         seed: prompt.sampling.seed,
                     },

@@ -5,9 +5,10 @@
 //! so that a crossing costs few allocations. Where both sides speak the same format nothing of
 //! this is used: bytes are passed on (see [`crate::Request::upstream_body`]).
 //!
-//! [`Message`], [`Part`], [`ToolCall`] and [`Sampling`] are what crosses, typed and complete; those of
-//! the same names in [`crate::canonical`] are what policies are shown, as text. What both mean
-//! alike is one type: usage, fields, and why an answer ended.
+//! [`Message`], [`Part`] and [`ToolCall`] are what crosses, typed and complete; those of the same names
+//! in [`crate::canonical`] are what policies are shown: roles as clients write them, and text or
+//! JSON, so that a guard has no kind of part that it could overlook. What both mean alike is one
+//! type: sampling, usage, fields, and why an answer ended.
 //!
 //! What a target can't express is not guessed at: the writer lists it in [`Written::lost`], and
 //! the gateway refuses the request or says so in a header, as configured.

@@ -198,9 +198,10 @@ impl<'d> Reading<'d> {
             sampling: Sampling {
                 temperature: self.drawn.temperature,
                 top_p: self.drawn.top_p,
-                n: self.drawn.n.unwrap_or(1),
+                n: self.drawn.n,
                 max_tokens: self.drawn.max_tokens,
                 seed: self.drawn.seed,
+                ..Sampling::default()
             },
             extra: self.extra,
         };

@@ -424,13 +424,7 @@ mod tests {
                 extra: vec![],
             }],
             tools: vec![],
-            sampling: Sampling {
-                temperature: None,
-                top_p: None,
-                n: 1,
-                max_tokens: None,
-                seed: None,
-            },
+            sampling: Sampling::default(),
             extra: vec![],
         }
     }

@@ -460,7 +460,7 @@ fn facts_of(request: &Request) -> Remembered {
         needs: request.needs(),
         input_tokens: request.estimated_input_tokens(),
         max_tokens: request.prompt.sampling.max_tokens,
-        n: request.prompt.sampling.n,
+        n: request.prompt.sampling.n.unwrap_or(1),
         hits: Vec::new(),
         denied: None,
         guard_output: false,
