@@ -1,8 +1,10 @@
 """The vendors' clients at the endpoints that pass through."""
 
+import json
 import subprocess
 
 import cohere
+import httpx
 import openai
 import pytest
 from google import genai
@@ -131,6 +133,8 @@ def test_vector_stores_and_containers_are_their_tenants_own(gateway, keys, clien
     container = client.containers.create(name="c")
     assert (container.id[:7], container.name) == ("cntr_fb", "c")
     assert [one.id for one in client.containers.list()] == [container.id]
+    added = client.containers.files.create(container.id, file=("a.txt", b"text"))
+    assert (added.container_id, added.path, added.bytes) == (container.id, "/mnt/data/a.txt", 4)
     with openai.OpenAI(base_url=gateway.api, api_key=keys[2], max_retries=0) as other:
         assert not list(other.vector_stores.list()) and not list(other.containers.list())
         for ask in (
@@ -139,6 +143,7 @@ def test_vector_stores_and_containers_are_their_tenants_own(gateway, keys, clien
             lambda: other.vector_stores.files.create(store.id, file_id=file.id),
             lambda: other.vector_stores.create(file_ids=[file.id]),
             lambda: other.containers.retrieve(container.id),
+            lambda: other.containers.files.create(container.id, file=("a.txt", b"text")),
             lambda: other.responses.create(
                 model="m", input="x", tools=[{"type": "file_search", "vector_store_ids": [store.id]}]
             ),
@@ -169,3 +174,71 @@ def test_geminis_caches_are_their_tenants_own(gateway, keys):
             ask()
         assert refused.value.code == 404
     mine.caches.delete(name=cache.name)
+
+
+@pytest.fixture(scope="module")
+def two(upstream, keys):
+    """Two upstreams with a model each; the first keeps files."""
+    config = f"""
+[keys]
+file = "{keys[0]}"
+"""
+    for name, model in (("first", "m"), ("second", "n")):
+        config += f"""
+[[upstreams]]
+name = "{name}"
+provider = "openai"
+urls = ["{upstream.url}"]
+key = "env:KEPT_KEY"
+health_path = ""
+models = {{ {model} = "m" }}
+"""
+    with Gateway(config, env={"KEPT_KEY": KEY}) as gateway:
+        yield gateway
+
+
+def test_a_container_that_a_provider_makes_is_its_tenants(two, keys):
+    tool = {"type": "code_interpreter", "container": {"type": "auto"}}
+    with openai.OpenAI(base_url=two.api, api_key=keys[1], max_retries=0) as client:
+        name = client.responses.create(model="m", input="compute", tools=[tool]).output[0].container_id
+        assert name.startswith("cntr_fb")
+        with client.responses.create(model="m", input="again", tools=[tool], stream=True) as stream:
+            told = [event.item.container_id for event in stream if event.type.startswith("response.output_item")]
+        assert told == [name, name]
+        assert client.containers.retrieve(name).id == name
+        # The upstream checks that it gets its own name back.
+        client.responses.create(model="m", input="on", tools=[{**tool, "container": name}], store=False)
+    with openai.OpenAI(base_url=two.api, api_key=keys[2], max_retries=0) as other:
+        with pytest.raises(openai.NotFoundError):
+            other.containers.retrieve(name)
+
+
+def test_what_only_another_upstream_keeps_is_said_to_be_there(two, keys):
+    with openai.OpenAI(base_url=two.api, api_key=keys[1], max_retries=0) as client:
+        file = client.files.create(file=("a.txt", b"text"), purpose="user_data")
+        content = [{"type": "file", "file": {"file_id": file.id}}]
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.chat.completions.create(model="n", messages=[{"role": "user", "content": content}])
+        assert 'kept at upstream "first", which does not have the model "n"' in str(refused.value)
+        client.files.delete(file.id)
+
+
+def test_what_can_be_got_has_a_head(gateway, keys):
+    headers = {"authorization": f"Bearer {keys[1]}"}
+    got = httpx.get(f"{gateway.api}/models", headers=headers)
+    head = httpx.head(f"{gateway.api}/models", headers=headers)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(got.content))
+    assert httpx.head(f"{gateway.api}/chat/completions", headers=headers).status_code == 405
+    assert httpx.head(f"{gateway.api}/models").status_code == 401
+
+
+def test_half_of_a_surrogate_pair_is_a_replacement_character(gateway, keys):
+    headers = {"x-api-key": keys[1], "anthropic-version": "2023-06-01"}
+    body = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+    whole = httpx.post(f"{gateway.api}/messages", headers=headers, json=body)
+    assert whole.json()["content"][0]["text"] == "half \ufffd and \\ud83d"
+    stream = httpx.post(f"{gateway.api}/messages", headers=headers, json={**body, "stream": True})
+    events = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
+    text = "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
+    assert text == "half \ufffd and \\ud83d"

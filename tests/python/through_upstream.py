@@ -78,6 +78,8 @@ class ThroughUpstream:
     def answer(self, method, path, body):
         """The media type and content of an answer."""
         made = {
+            "/v1/responses": self.responses,
+            "/v1/chat/completions": self.chat,
             "/v1/rerank": self.rerank,
             "/v2/rerank": self.rerank,
             "/v1/moderations": self.moderations,
@@ -111,6 +113,46 @@ class ThroughUpstream:
         if verb == "cancel":
             thing["status"] = "cancelling"
         return "application/json", thing
+
+    def responses(self, body):
+        """An answer for which the provider makes a container."""
+        made = {"id": "cntr_made", "object": "container", "created_at": 1, "status": "running", "name": "auto"}
+        self.containers["cntr_made"] = made
+        [tool] = body["tools"]
+        assert tool["container"] in ({"type": "auto"}, "cntr_made"), tool
+        call = {"id": "ci_1", "type": "code_interpreter_call", "status": "completed", "code": "1", "outputs": []}
+        call["container_id"] = "cntr_made"
+        whole = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m"}
+        whole.update(output=[call], tools=body["tools"], tool_choice="auto", parallel_tool_calls=True)
+        whole["usage"] = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+        if not body.get("stream"):
+            return "application/json", whole
+        events = [
+            {"type": "response.created", "response": {**whole, "status": "in_progress", "output": [], "usage": None}},
+            {"type": "response.output_item.added", "output_index": 0, "item": {**call, "status": "in_progress"}},
+            {"type": "response.output_item.done", "output_index": 0, "item": call},
+            {"type": "response.completed", "response": whole},
+        ]
+        return "text/event-stream", self.stream(
+            (event["type"], json.dumps({**event, "sequence_number": at})) for at, event in enumerate(events)
+        )
+
+    def chat(self, body):
+        """An answer with half of a surrogate pair, as engines write it that cut between two tokens."""
+        text = r'"half \ud83d and \\ud83d"'
+        head = '"id":"c","created":1,"model":"m"'
+        if not body.get("stream"):
+            message = f'{{"role":"assistant","content":{text}}}'
+            choice = f'{{"index":0,"message":{message},"finish_reason":"stop"}}'
+            return "application/json", f'{{{head},"object":"chat.completion","choices":[{choice}]}}'.encode()
+        pieces = [f'{{"index":0,"delta":{{"content":{text}}}}}', '{"index":0,"delta":{},"finish_reason":"stop"}']
+        chunks = [f'{{{head},"object":"chat.completion.chunk","choices":[{piece}]}}' for piece in pieces]
+        return "text/event-stream", self.stream((None, data) for data in [*chunks, "[DONE]"])
+
+    @staticmethod
+    def stream(events):
+        named = lambda name: f"event: {name}\n" if name else ""
+        return "".join(f"{named(name)}data: {data}\n\n" for name, data in events).encode()
 
     @staticmethod
     def rerank(body):
@@ -163,6 +205,11 @@ class ThroughUpstream:
             own, (file, _) = list(self.files.items())[-1]
             found = {"file_id": own, "filename": file["filename"], "score": 0.5, "attributes": {}, "content": []}
             return {"object": "vector_store.search_results.page", "search_query": [body["query"]], "data": [found]}
+        if within == "files" and method == "POST" and kind == "containers":
+            file, content = body["file"]
+            path = f"/mnt/data/{file}"
+            told = {"id": "cfile_1", "object": "container.file", "container_id": name, "created_at": 1}
+            return {**told, "path": path, "bytes": len(content), "source": "user"}
         if within == "files" and method == "POST":
             assert body["file_id"] in self.files, body
             return {"id": body["file_id"], "object": "vector_store.file", "vector_store_id": name, "created_at": 1}

@@ -177,6 +177,7 @@ impl<P: Platform> Gateway<P> {
             Ok(crate::enter::ingress::Endpoint::Through(passage, _)) => passage.takes_form(),
             Ok(crate::enter::ingress::Endpoint::Object(thing, verb, _)) => {
                 verb == crate::through::objects::Verb::Create && thing.passage().takes_form()
+                    || crate::through::objects::adds_file(thing, verb, &head.headers)
             }
             _ => false,
         }

@@ -1,5 +1,7 @@
 //! What makes a text no acceptable JSON, and the checks that the grammar alone does not make.
 
+use bytes::Bytes;
+
 use super::document::{Document, Kind, Value};
 use super::text;
 
@@ -132,9 +134,29 @@ fn same_string(left: Value<'_>, right: Value<'_>) -> bool {
     }
 }
 
+/// JSON text with the replacement character in the place of each unpaired surrogate escape: what
+/// other readers make of them. Engines that cut an answer between two tokens write such halves.
+pub fn mend_surrogates(json: Bytes) -> Bytes {
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(found) = json.get(at..).and_then(lone_surrogate_in) {
+        let lone = at + found;
+        let text = mended.get_or_insert_with(|| json.to_vec());
+        // An escape is as long as what takes its place.
+        if let Some(escape) = text.get_mut(lone..lone + 6) {
+            escape.copy_from_slice(b"\\ufffd");
+        }
+        at = lone + 6;
+    }
+    mended.map_or(json, Bytes::from)
+}
+
 /// Where in a string's content an unpaired surrogate escape stands, if one does.
 pub(super) fn lone_surrogate(content: &str) -> Option<usize> {
-    let bytes = content.as_bytes();
+    lone_surrogate_in(content.as_bytes())
+}
+
+fn lone_surrogate_in(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(backslash) = bytes
         .get(at..)

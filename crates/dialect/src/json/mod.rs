@@ -9,7 +9,7 @@ mod text;
 pub(crate) mod write;
 
 pub use canonical::canonical_json;
-pub use check::{JsonError, MAX_DEPTH};
+pub use check::{JsonError, MAX_DEPTH, mend_surrogates};
 pub use text::json_string;
 
 pub(crate) use canonical::{Shape, StringPlace, write_canonical, write_canonical_with_places};

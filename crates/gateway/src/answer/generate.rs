@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_dialect::{Payload, Target, Wire};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, request};
+use http::{HeaderMap, HeaderValue, Method, Response, request};
 
 use super::before::{compose, refer};
 use super::board::{Boarded, Relay, board};
@@ -65,9 +65,13 @@ pub(crate) async fn handle<P: Platform>(
             None => Err(error),
         },
     };
-    match ready {
+    let response = match ready {
         Ok(ready) => reply(ready, ticket),
         Err(error) => error_reply(ticket, error),
+    };
+    match head.method {
+        Method::HEAD => response.map(ReplyBody::head_alone),
+        _ => response,
     }
 }
 
@@ -122,6 +126,10 @@ async fn serve<P: Platform>(
         let prepared = kept::prepare(gateway, head, body, ticket).await?;
         (body, keeper) = (prepared.body, prepared.keeper);
     }
+    // What a provider makes for a tenant is the tenant's: its answer has to be read.
+    let makes = !gateway.is_open()
+        && matches!(target.wire, Wire::Responses | Wire::Messages)
+        && objects::makes_containers(&body);
     let asked = Asked {
         frame: match asked.chunks {
             true => EventFrame::Chunks,
@@ -130,7 +138,7 @@ async fn serve<P: Platform>(
         target,
         route: asked.route,
         form: asked.form,
-        reads: keeper.is_some(),
+        reads: keeper.is_some() || makes,
         head,
         only,
     };
@@ -142,10 +150,36 @@ async fn serve<P: Platform>(
         Some(keeper) => keeper.attach(ready).await,
         None => ready,
     };
+    let ready = match makes {
+        true => owned(gateway, head, ready, ticket)?,
+        false => ready,
+    };
     match exit {
         Some(exit) => exit.leave(ready),
         None => Ok(ready),
     }
+}
+
+/// An answer with its tenant's own names of the containers that were made for it.
+fn owned<P: Platform>(
+    gateway: &Gateway<P>,
+    head: &request::Parts,
+    mut ready: Ready<P>,
+    ticket: &Ticket<P>,
+) -> Result<Ready<P>, GatewayError> {
+    let now = gateway.platform().wall();
+    let secret = gateway.keys().identify_head(head, now)?.secret;
+    match &mut ready.content {
+        Content::Events(events) => events.owner = Some(secret),
+        Content::Whole(body) => {
+            let upstream = ticket.summary.upstream.as_deref().unwrap_or_default();
+            if let Some(told) = objects::own_containers(&secret, upstream, body) {
+                *body = told;
+            }
+        }
+        Content::Typed(..) | Content::Unread(..) => {}
+    }
+    Ok(ready)
 }
 
 /// A request for tokens or vectors, before its body is read.

@@ -3,7 +3,7 @@
 use forebay_dialect::door::Door;
 use forebay_dialect::kept::Page;
 use forebay_dialect::{Target, Wire};
-use http::request;
+use http::{Method, request};
 
 use super::form::Form;
 use super::routes::{Kind, nearest, rows};
@@ -89,7 +89,9 @@ pub(crate) fn read(head: &request::Parts) -> Result<Ingress, GatewayError> {
     let mut takes = None;
     for (row, model) in rows(path) {
         let method = row.kind.method();
-        if method == head.method {
+        // What can be got can be asked for its head alone (RFC 9110, section 9.3.2).
+        let head_alone = head.method == Method::HEAD && method == Method::GET;
+        if method == head.method || head_alone && row.kind != Kind::Realtime {
             let model = match model.map(decode) {
                 None => None,
                 Some(Some(model)) if !model.is_empty() => Some(model),
@@ -221,8 +223,6 @@ pub(crate) fn decode(segment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
-
     use super::*;
 
     fn head(method: Method, uri: &str) -> request::Parts {
@@ -310,6 +310,26 @@ mod tests {
                 assert_eq!(ask(Method::POST, &uri).unwrap(), main, "{uri}");
                 assert_eq!(wire_of(&head(Method::POST, &uri)), Wire::Messages);
             }
+        }
+    }
+
+    #[test]
+    fn what_can_be_got_has_a_head() {
+        for path in [
+            "/v1/models",
+            "/v1/models/m",
+            "/v1/files",
+            "/v1/responses/resp_1",
+            "/api/tags",
+        ] {
+            assert_eq!(
+                ask(Method::HEAD, path).unwrap(),
+                ask(Method::GET, path).unwrap()
+            );
+        }
+        for path in ["/v1/chat/completions", "/v1/realtime"] {
+            let error = ask(Method::HEAD, path).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::MethodNotAllowed, "{path}");
         }
     }
 

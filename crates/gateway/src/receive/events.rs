@@ -6,6 +6,7 @@ use forebay_dialect::error::{ErrorParts, error_event, read_error};
 use forebay_dialect::event_stream::{
     EventStreamDecoder, Frame, chunk_bytes, payload_part, union_json,
 };
+use forebay_dialect::json::mend_surrogates;
 use forebay_dialect::sse::Decoder;
 
 use crate::route::Envelope;
@@ -47,6 +48,14 @@ impl Events {
 
     /// The next event; an error is final.
     pub(crate) fn next(&mut self) -> Option<Result<Event, String>> {
+        let event = self.framed()?;
+        Some(event.map(|event| Event {
+            data: mend_surrogates(event.data),
+            ..event
+        }))
+    }
+
+    fn framed(&mut self) -> Option<Result<Event, String>> {
         match self.framing {
             Envelope::Sse => self.next_sse(),
             Envelope::Frames => {

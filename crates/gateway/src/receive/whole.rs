@@ -1,6 +1,7 @@
 //! An answer that comes as one body.
 
 use bytes::{Bytes, BytesMut};
+use forebay_dialect::json::mend_surrogates;
 use forebay_dialect::{AnswerContext, Payload, PayloadError, translate_answer};
 
 use super::empty::is_empty;
@@ -123,7 +124,7 @@ impl<P: Platform> Receiver<'_, P> {
         } else {
             &gathered
         });
-        Ok((own, share))
+        Ok((mend_surrogates(own), share))
     }
 
     /// A whole answer is pushed at once and finished: all that may go out is then released.

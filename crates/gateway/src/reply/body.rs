@@ -22,6 +22,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::GatewayError;
 use crate::platform::{Platform, UpstreamBody};
 use crate::recording::{Form, Recording};
+use crate::through::objects::own_containers;
 use crate::time::Timer;
 
 /// Why a body ended before its end.
@@ -57,6 +58,8 @@ pub(crate) struct Events<P: Platform> {
     pub(crate) free: bool,
     /// Gives the answer ids of its own, and keeps it.
     pub(crate) keeping: Option<Keeping<P>>,
+    /// The secret of the tenant that the containers belong to which a provider makes for it.
+    pub(crate) owner: Option<Arc<[u8; 32]>>,
     /// Gives events the form of a client whose format is none of an upstream.
     pub(crate) leaving: Option<Leaving>,
     /// Events that have gone out.
@@ -124,6 +127,14 @@ impl<P: Platform> ReplyBody<P> {
         }
     }
 
+    /// Nobody asks for more than its size: the answer is given with its head.
+    pub(crate) fn head_alone(mut self) -> Self {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.complete();
+        }
+        self
+    }
+
     pub(crate) fn unread(body: UpstreamBody, ticket: Ticket<P>) -> Self {
         Self {
             ticket: Some(ticket),
@@ -171,6 +182,7 @@ impl<P: Platform> Events<P> {
             events: 0,
             free: true,
             keeping: None,
+            owner: None,
             leaving: None,
             state: State::Flowing,
             keep_alive: Timer::default(),
@@ -337,14 +349,26 @@ impl<P: Platform> Events<P> {
             return;
         }
         let first = self.events == 0;
+        let kept = self.keeping.as_mut().map(|keeping| keeping.event(data));
+        let data = kept.as_ref().unwrap_or(data);
+        let owned = self.owned(data);
+        let data = owned.as_ref().unwrap_or(data);
         match &mut self.keeping {
-            Some(keeping) => {
-                let data = keeping.event(data);
-                self.frame.put(&data, id, first, keeping.place(out));
-            }
+            Some(keeping) => self.frame.put(data, id, first, keeping.place(out)),
             None => self.frame.put(data, id, first, out),
         }
         self.events += 1;
+    }
+
+    /// An event with the tenant's own names of its containers, where it names any.
+    fn owned(&self, data: &Bytes) -> Option<Bytes> {
+        let secret = self.owner.as_ref()?;
+        let upstream = match &self.feed {
+            Feed::Live(reader) => reader.flight().head()?.upstream,
+            Feed::Stored { recording, .. } => recording.upstream.clone(),
+            Feed::Spent => return None,
+        };
+        own_containers(secret, &upstream, data)
     }
 
     fn fail(&mut self, ticket: &mut Ticket<P>, error: &GatewayError, out: &mut BytesMut) {

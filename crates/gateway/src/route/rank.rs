@@ -78,8 +78,38 @@ fn serving<'u>(
             return Err(GatewayError::new(ErrorKind::NoUpstream, why));
         }
     }
+    if upstreams.is_empty() {
+        return Err(nobody_has(wish));
+    }
     upstreams.sort_by_key(|upstream| !upstream.names(model));
     Ok(upstreams)
+}
+
+/// No upstream has what is asked for, before anyone was ranked.
+fn nobody_has(wish: &Wish<'_>) -> GatewayError {
+    let what = match (wish.passage, wish.view.model) {
+        (Some(sent), "") => format!("the endpoint \"{}\"", sent.passage.name),
+        (Some(sent), model) => {
+            format!(
+                "the endpoint \"{}\" for the model \"{model}\"",
+                sent.passage.name
+            )
+        }
+        (None, model) => format!("the model \"{model}\" for requests of this format"),
+    };
+    match wish.only {
+        // What it refers to will not move: no later try finds it elsewhere.
+        Some(only) => GatewayError::new(
+            ErrorKind::NotExpressible,
+            format!(
+                "no upstream may serve this request: what it refers to is kept at upstream \"{only}\", which does not have {what}"
+            ),
+        ),
+        None => GatewayError::new(
+            ErrorKind::NoUpstream,
+            format!("no upstream may serve this request: none has {what}"),
+        ),
+    }
 }
 
 /// What is asked for, less what nobody has and an answer is useful without: the client is told so.

@@ -329,6 +329,14 @@ pub(crate) static CONTAINERS: Passage = json(
     Answer::Text(&[]),
 );
 
+/// A file that is put into a container.
+pub(crate) static CONTAINER_FILES: Passage = form(
+    "containers",
+    "/v1/containers",
+    &[("file", Media), ("file_id", Word)],
+    Answer::Text(&[]),
+);
+
 /// Gemini's.
 pub(crate) static CACHED_CONTENTS: Passage = json(
     "cachedContents",

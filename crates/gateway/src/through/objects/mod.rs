@@ -5,6 +5,7 @@
 mod batch;
 mod id;
 mod list;
+mod made;
 mod names;
 mod refer;
 mod serve;
@@ -12,5 +13,6 @@ mod within;
 
 pub(super) use batch::Lines;
 pub(crate) use id::Thing;
+pub(crate) use made::{makes_containers, own_containers};
 pub(crate) use refer::{references, resolve};
-pub(crate) use serve::{Request, Verb, check_head, serve_object};
+pub(crate) use serve::{Request, Verb, adds_file, check_head, serve_object};

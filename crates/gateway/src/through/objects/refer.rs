@@ -28,7 +28,7 @@ const OTHERS: [(&str, Thing); 7] = [
     ("cached_content", Thing::CachedContent),
 ];
 /// Nothing is listed: every string is read.
-const ALL: Table = &[("", Member::Tree)];
+pub(super) const ALL: Table = &[("", Member::Tree)];
 
 /// Whether a body may name files. It may say so falsely.
 pub(crate) fn references(body: &[u8]) -> bool {
@@ -111,6 +111,16 @@ fn named(path: &str) -> Option<Thing> {
     if NAMING.iter().any(|name| names(path, name)) {
         return Some(Thing::File);
     }
+    let plain = plain(path);
+    let fits = |(name, thing): &(&str, Thing)| match thing {
+        Thing::VectorStore => names(path, name),
+        _ => plain == *name,
+    };
+    OTHERS.iter().find(|row| fits(row)).map(|(_, thing)| *thing)
+}
+
+/// A path without the places of elements: `tools[].container`.
+pub(super) fn plain(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut within = false;
     for c in path.chars() {
@@ -124,11 +134,7 @@ fn named(path: &str) -> Option<Thing> {
             _ => {}
         }
     }
-    let fits = |(name, thing): &(&str, Thing)| match thing {
-        Thing::VectorStore => names(path, name),
-        _ => plain == *name,
-    };
-    OTHERS.iter().find(|row| fits(row)).map(|(_, thing)| *thing)
+    plain
 }
 
 /// What Gemini's body says of what is cached. Its reader finds what is no JSON.

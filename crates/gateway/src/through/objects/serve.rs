@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, request};
 use serde_json::Value;
 
@@ -83,7 +84,7 @@ impl Thing {
     /// Whether an endpoint makes something that is kept.
     pub(crate) fn keeps(passage: &Passage) -> bool {
         let mut things = Self::ALL.into_iter();
-        things.any(|thing| thing.passage() == passage)
+        things.any(|thing| thing.passage().name == passage.name)
     }
 }
 
@@ -571,7 +572,18 @@ fn has_all<P: Platform>(gateway: &Gateway<P>, sent: &Sent) -> Result<(), Gateway
 /// Nothing is said in the headers of such a request.
 pub(crate) fn check_head(verb: Verb, thing: Thing, head: &HeaderMap) -> Result<(), GatewayError> {
     match verb {
+        Verb::Update if adds_file(thing, verb, head) => table::CONTAINER_FILES.check_head(head),
         Verb::Create | Verb::Update | Verb::Patch => thing.passage().check_head(head),
         _ => Ok(()),
     }
+}
+
+/// Whether a request puts a file of its own into a container.
+pub(crate) fn adds_file(thing: Thing, verb: Verb, head: &HeaderMap) -> bool {
+    let media = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = media.is_some_and(|media| {
+        let media = media.split(';').next().unwrap_or_default().trim();
+        media.eq_ignore_ascii_case("multipart/form-data")
+    });
+    thing == Thing::Container && verb == Verb::Update && is_form
 }

@@ -6,13 +6,14 @@ use http::Method;
 
 use super::id::{Thing, open};
 use super::names::{bad, changed_body, made_body};
-use super::serve::{Keeper, Verb};
+use super::serve::{Keeper, Verb, adds_file};
 use crate::answer::before::refer;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::reply::Content;
 use crate::through::serve::{check, read};
+use crate::through::table::CONTAINER_FILES;
 use crate::through::{At, Sent};
 
 /// What there is within a thing. A star is a name.
@@ -102,6 +103,12 @@ impl<P: Platform> Keeper<'_, P> {
                 self.query(&inner)?
             ),
         };
+        if adds_file(self.thing(), inner.verb, self.asking.head) {
+            return match rest == "files" {
+                true => self.add_file((at, inner.upstream), body, ticket).await,
+                false => Err(bad("a form is taken for a container's files only", None)),
+            };
+        }
         if method == Method::POST && !body.is_empty() {
             let sent = self
                 .written(Some((at, inner.upstream)), body, Written::Within, ticket)
@@ -112,6 +119,28 @@ impl<P: Platform> Keeper<'_, P> {
         if self.thing() == Thing::Container && rest.ends_with("/content") {
             return self.content(sent, ticket).await;
         }
+        self.tell(sent, true, ticket).await
+    }
+
+    /// Puts a file into a container. Nobody here reads it: where a rule applies it is refused.
+    async fn add_file(
+        &self,
+        (at, upstream): (At, String),
+        body: Bytes,
+        ticket: &mut Ticket<P>,
+    ) -> Result<Content<P>, GatewayError> {
+        let (gateway, head) = (self.asking.gateway, self.asking.head);
+        let mut sent = read(gateway, &CONTAINER_FILES, None, head, body).await?;
+        if sent.file().is_none() || sent.field("file_id").is_some() {
+            return Err(bad(
+                "the form has to have one file, and no file_id",
+                Some("file"),
+            ));
+        }
+        check(gateway, self.identity(), &sent)?;
+        self.refuse_denied(&mut sent, ticket).await?;
+        sent.only = Some(upstream);
+        sent.at = Some(at);
         self.tell(sent, true, ticket).await
     }
 
