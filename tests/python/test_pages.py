@@ -156,12 +156,22 @@ def test_shipped_configurations_are_good_and_so_are_their_commented_parts(file, 
         tomllib.loads("\n".join(line.removeprefix("#").strip() for line in block.splitlines()))
 
 
+def anchors(page):
+    """The anchors of a page's headings, as mdBook and GitHub name them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    named = (heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    return {"".join(c for c in name if c.isalnum() or c in "-_") for name in named}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
-        if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), f"{target} in {page}"
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), f"{target} in {page}"
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor} in {page}"
 
 
 def test_the_book_has_every_page():
