@@ -187,6 +187,9 @@ pub trait MemoryShare: MaybeSend + 'static {
     fn grow(&mut self, bytes: usize) -> bool;
     /// Gives so many bytes back.
     fn shrink(&mut self, bytes: usize);
+    /// Whether there is room for what nobody waits for: at most half of all memory is taken. The rest is
+    /// for bodies without which a request can't go on.
+    fn is_spare(&self) -> bool;
     /// The body, which has the share from now on.
     fn seal(self: Box<Self>, body: Bytes) -> Bytes;
 }
@@ -200,6 +203,10 @@ impl MemoryShare for Endless {
     }
 
     fn shrink(&mut self, _: usize) {}
+
+    fn is_spare(&self) -> bool {
+        true
+    }
 
     fn seal(self: Box<Self>, body: Bytes) -> Bytes {
         body

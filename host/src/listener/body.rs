@@ -71,6 +71,11 @@ impl Held {
         self.bytes.fetch_add(bytes, Relaxed) + bytes <= self.most.load(Relaxed)
     }
 
+    /// Whether at most half of the most is taken.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.bytes() <= self.most.load(Relaxed) / 2
+    }
+
     /// Gives bytes back.
     pub(crate) fn give(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Relaxed);

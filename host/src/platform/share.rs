@@ -34,6 +34,10 @@ impl MemoryShare for Share {
         self.held.give(bytes);
     }
 
+    fn is_spare(&self) -> bool {
+        self.held.is_spare()
+    }
+
     fn seal(self: Box<Self>, body: Bytes) -> Bytes {
         if self.bytes == 0 {
             return body;

@@ -252,9 +252,10 @@ impl Flight {
             state.pushed += event.len() as u64;
             // Without room it goes on, but keeps only what somebody has still to read.
             state.short = !state.booked.0.grow(event.len());
-            state.gave_up |= state.short && state.keep;
+            let room = !state.short && state.booked.0.is_spare();
+            state.gave_up |= !room && state.keep;
             state.events.push_back(event);
-            if state.short || state.pushed > bounds.max_recording {
+            if !room || state.pushed > bounds.max_recording {
                 state.keep = false;
             }
             let pushed = state.pushed;
