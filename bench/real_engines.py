@@ -1,14 +1,16 @@
 """Prefix routing before real engines: hit share from their own counters.
 
-Two vLLM servers with KV events, the gateway before them, and the same prompts once through the
-gateway and once in turns, straight to the engines:
+Two vLLM servers with KV events, and the same prompts in the same order by each way in the same run:
+through the gateway, through SMG's cache-aware rule where `--peer smg` asks for it, and in turns,
+straight to the engines:
 
     python bench/real_engines.py --forebay target/release/forebay --model FOLDER \\
         --engine http://127.0.0.1:8101 --events tcp://127.0.0.1:5601 --replay tcp://127.0.0.1:5602 \\
         --engine http://127.0.0.1:8102 --events tcp://127.0.0.1:5611 --replay tcp://127.0.0.1:5612
 
 Start each engine with `--enable-prefix-caching --block-size 32` and
-`--kv-events-config '{"enable_kv_cache_events": true, "publisher": "zmq", "endpoint": …}'`.
+`--kv-events-config '{"enable_kv_cache_events": true, "publisher": "zmq", "endpoint": …}'`. SMG comes
+from PyPI (`pip install smg`); `--smg` says where its program is.
 Between runs the engines' caches are told apart by a word that begins every prompt.
 
 The ceiling is computed: what one engine with room for all would hit, block by block, over the same
@@ -19,10 +21,12 @@ import argparse
 import json
 import random
 import re
+import socket
 import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -147,6 +151,52 @@ def start(args, rule):
     raise SystemExit((folder / "log").read_text())
 
 
+def start_smg(args):
+    """SMG before the same engines, by its cache-aware rule with its defaults."""
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(str(free.getsockname()[1]))
+    command = [args.smg, "launch", "--host", "127.0.0.1", "--port", ports[0]]
+    command += ["--prometheus-host", "127.0.0.1", "--prometheus-port", ports[1]]
+    command += ["--policy", "cache_aware", "--log-level", "warn", "--worker-urls", *args.engine]
+    folder = Path(tempfile.mkdtemp())
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{ports[0]}"
+    ask = {"model": args.served, "prompt": "ready?", "max_tokens": 1}
+    for _ in range(240):
+        # It answers before it has found its workers.
+        try:
+            post(url + "/v1/completions", ask)
+            return process, url
+        except (urllib.error.URLError, ConnectionError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.5)
+    process.kill()
+    raise SystemExit((folder / "log").read_text())
+
+
+def measure(args, name, make, way, send):
+    """One row: the prompts by one way, and what the engines counted."""
+    mark = f"{name} {way} {time.time_ns()}"
+    prompts = make(mark, random.Random(7))
+
+    def tokens_of(prompt):
+        return post(args.engine[0] + "/tokenize", {"model": args.served, "prompt": prompt})["tokens"]
+
+    best = ceiling(prompts, tokens_of)
+    before = counters(args.engine)
+    began = time.monotonic()
+    drive(prompts, send, args.concurrency)
+    took = time.monotonic() - began
+    after = counters(args.engine)
+    share = (after[1] - before[1]) / max(after[0] - before[0], 1)
+    return name, way, share, best, share / best, took
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--forebay", required=True)
@@ -157,43 +207,36 @@ def main():
     parser.add_argument("--replay", action="append", required=True)
     parser.add_argument("--concurrency", type=int, default=2)
     parser.add_argument("--rule", default="forebay")
+    parser.add_argument("--peer", choices=["smg"], action="append", default=[])
+    parser.add_argument("--smg", default="smg", help="SMG's program")
     args = parser.parse_args()
 
-    def body(prompt):
-        return {"model": args.served, "prompt": prompt, "max_tokens": 4, "temperature": 0}
+    def through(url):
+        def send(prompt):
+            body = {"model": args.served, "prompt": prompt, "max_tokens": 4, "temperature": 0}
+            post(url() + "/v1/completions", body)
 
-    def tokens_of(prompt):
-        return post(args.engine[0] + "/tokenize", {"model": args.served, "prompt": prompt})["tokens"]
+        return send
 
+    places = iter(range(10**9))
+    ways = {"in turns": through(lambda: args.engine[next(places) % len(args.engine)])}
     process, gateway, folder = start(args, args.rule)
+    started = [process]
+    ways["gateway"] = through(lambda: gateway)
     try:
-        rows = []
-        for name, make in (("shared prefixes", shared_prefixes), ("turns", turns)):
-            for way in ("gateway", "in turns"):
-                mark = f"{name} {way} {time.time_ns()}"
-                prompts = make(mark, random.Random(7))
-                best = ceiling(prompts, tokens_of)
-                places = iter(range(10**9))
-
-                def straight(prompt):
-                    post(args.engine[next(places) % len(args.engine)] + "/v1/completions", body(prompt))
-
-                def through(prompt):
-                    post(gateway + "/v1/completions", body(prompt))
-
-                before = counters(args.engine)
-                began = time.monotonic()
-                drive(prompts, through if way == "gateway" else straight, args.concurrency)
-                took = time.monotonic() - began
-                after = counters(args.engine)
-                share = (after[1] - before[1]) / max(after[0] - before[0], 1)
-                rows.append((name, way, share, best, share / best, took))
+        if "smg" in args.peer:
+            peer, url = start_smg(args)
+            started.append(peer)
+            ways["SMG"] = through(lambda: url)
         print(f"{'prompts':16} {'way':10} {'hit share':>9} {'ceiling':>8} {'of it':>6} {'seconds':>8}")
-        for name, way, share, best, part, took in rows:
-            print(f"{name:16} {way:10} {share:9.3f} {best:8.3f} {part:6.3f} {took:8.1f}")
+        for name, make in (("shared prefixes", shared_prefixes), ("turns", turns)):
+            for way in sorted(ways):
+                name, way, share, best, part, took = measure(args, name, make, way, ways[way])
+                print(f"{name:16} {way:10} {share:9.3f} {best:8.3f} {part:6.3f} {took:8.1f}", flush=True)
     finally:
-        process.terminate()
-        process.wait(30)
+        for process in started:
+            process.terminate()
+            process.wait(30)
         print("its log:", folder / "log")
 
 
