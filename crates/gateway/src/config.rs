@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod affinity;
 mod kv_events;
+mod masks;
 mod provider;
 mod services;
 mod through;
@@ -14,6 +15,7 @@ mod upstream;
 
 pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
+pub use masks::{MasksConfig, Placeholders};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use services::{SERVICES, Service};
 pub use through::{Judging, RawConfig, ThroughConfig};
@@ -329,6 +331,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[responses]`.
     pub responses: ResponsesConfig,
+    /// `[masks]`.
+    pub masks: MasksConfig,
     /// `[media]`.
     pub media: MediaConfig,
     /// `[[through]]`.

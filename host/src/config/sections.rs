@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RawConfig, RequestBounds, ResponsesConfig, Retries, Secret, Span,
-    Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
+    MasksConfig, MediaConfig, RateConfig, RawConfig, RequestBounds, ResponsesConfig, Retries,
+    Secret, Span, Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct Config {
     pub raw: Vec<RawConfig>,
     /// What is kept of answers to OpenAI's responses.
     pub responses: ResponsesConfig,
+    /// The placeholders that go upstream in the place of private values.
+    pub masks: MasksConfig,
     /// The memory tier of the token store.
     pub cache: CacheConfig,
     /// Remembered decisions.
