@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod doors;
+mod evasions;
 mod floods;
 mod growth;
 mod inputs;
 mod outputs;
+mod placeholders;
 mod reloads;
 mod resources;
 mod secrets;

@@ -129,6 +129,17 @@ impl Default for Output {
     }
 }
 
+/// What becomes of what no rule can read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unreadable {
+    /// The prompt is turned away where a rule applies that can change something.
+    #[default]
+    Deny,
+    /// It goes on unread.
+    Pass,
+}
+
 /// The whole configuration. `{}` has no rules: every prompt and answer passes.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -137,6 +148,8 @@ pub struct Config {
     pub rules: Vec<RuleConfig>,
     /// How output is held back.
     pub output: Output,
+    /// Token ids, vectors, PDFs and other documents that are no text, sound. Default `deny`.
+    pub unreadable: Unreadable,
     /// Bounds for everyone, before all rules, under the rule name `limits`.
     pub limits: Option<Limits>,
 }

@@ -45,6 +45,11 @@ impl Asked {
         self.needed == 0
     }
 
+    /// Whether a rule applies that can change something.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict.contains(&true)
+    }
+
     fn applies(&self, detectors: &[Detector], detector: u16) -> bool {
         holds(&self.active, detectors, detector)
     }
@@ -95,22 +100,60 @@ const INPUT_CAP: usize = 64 << 10;
 /// time that the host gives.
 const STEPS_A_BYTE: usize = 16;
 const STEPS: usize = 64 << 10;
+/// How many bytes the patterns of the configuration may read again in any prompt: about 2 ms.
+const PATTERN_STEPS: usize = 1 << 20;
 
-/// The steps that the texts of one prompt may still take together.
+/// What a delta of an answer may take beside its length: all that is held by default may be read again.
+const STEPS_A_DELTA: usize = 2 << 10;
+
+/// Bytes that automata have read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Read {
+    tokens: usize,
+    patterns: usize,
+}
+
+/// The steps that the texts of one prompt, or the deltas of one answer, may still take together.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: usize,
+    /// The same of the configuration's patterns.
+    patterns: usize,
 }
 
 impl Budget {
     /// For a prompt of which no text was seen yet.
     pub(crate) fn new() -> Self {
-        Self { left: STEPS }
+        Self {
+            left: STEPS,
+            patterns: PATTERN_STEPS,
+        }
+    }
+
+    /// A delta of `len` bytes will be read by so many patterns. What is held is read again with each.
+    pub(crate) fn grant_delta(&mut self, len: usize, patterns: usize) {
+        let more = STEPS_A_BYTE
+            .saturating_mul(len)
+            .saturating_add(STEPS_A_DELTA);
+        self.left = self.left.saturating_add(more);
+        self.patterns = self.patterns.saturating_add(more.saturating_mul(patterns));
+    }
+
+    /// Whether what was read was still granted.
+    pub(crate) fn pays(&mut self, read: Read) -> bool {
+        self.spend(read.tokens) & self.spend_on_patterns(read.patterns)
     }
 
     /// A text of `len` bytes will be read.
     fn grant(&mut self, len: usize) {
         self.left = self.left.saturating_add(STEPS_A_BYTE.saturating_mul(len));
+    }
+
+    /// Whether a pattern may still read `steps`.
+    fn spend_on_patterns(&mut self, steps: usize) -> bool {
+        let enough = steps <= self.patterns;
+        self.patterns = self.patterns.saturating_sub(steps);
+        enough
     }
 
     /// Whether `steps` were still there.
@@ -252,8 +295,14 @@ impl Engines {
         if goes_on { flags & !AT_WORD } else { flags }
     }
 
+    /// How many patterns the configuration has.
+    pub(crate) fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+
     /// Finds what starts at `at`; `whole` says that nothing follows the text. Matches count only
     /// when the result is [`Run::Done`].
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn at(
         &self,
         asked: &Asked,
@@ -261,26 +310,30 @@ impl Engines {
         at: usize,
         whole: bool,
         cap: usize,
+        read: &mut Read,
         found: &mut Vec<Match>,
     ) -> Run {
         let flags = self.flags(text, at, asked.needed);
         let first = found.len();
         let mut result = Run::Done;
         if flags & !PATTERN != 0 {
-            result = self.tokens(asked, text, at, whole, cap, flags, &mut 0, found);
+            let steps = &mut read.tokens;
+            result = self.tokens(asked, text, at, whole, cap, flags, steps, found);
         }
         if flags & PATTERN != 0 {
             for pattern in &self.patterns {
                 if !asked.applies(&self.detectors, pattern.detector) {
                     continue;
                 }
-                let run = pattern.run(text, at, whole, cap, |end| {
+                let run = pattern.run(text, at, whole, cap, &mut read.patterns, |end| {
                     longest(found, first, at, pattern.detector, end);
                 });
                 let strict = holds(&asked.strict, &self.detectors, pattern.detector);
                 result = worse(result, lenient(run, strict));
             }
         }
+        #[cfg(test)]
+        crate::tests::growth::work(read.tokens + read.patterns);
         result
     }
 
@@ -383,13 +436,20 @@ impl Engines {
         if asked.needed & PATTERN != 0 {
             for pattern in &self.patterns {
                 if asked.applies(&self.detectors, pattern.detector) {
-                    pattern.all(text, |start, end| {
+                    let more = STEPS_A_BYTE.saturating_mul(text.len());
+                    budget.patterns = budget.patterns.saturating_add(more);
+                    let spend = &mut |steps| budget.spend_on_patterns(steps);
+                    let done = pattern.all(text, spend, |start, end| {
                         found.push(Match {
                             start,
                             end,
                             detector: pattern.detector,
                         });
                     });
+                    let strict = holds(&asked.strict, &self.detectors, pattern.detector);
+                    if !done && strict {
+                        result = Run::TooLong;
+                    }
                 }
             }
             found.sort_by_key(|m| m.start);

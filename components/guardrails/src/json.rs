@@ -12,6 +12,8 @@ pub(crate) struct Token<'a> {
     places: Vec<u32>,
     /// It is a number: nothing else can stand in its place without quotes.
     pub(crate) is_number: bool,
+    /// It is the name of a member.
+    is_name: bool,
 }
 
 impl Token<'_> {
@@ -26,7 +28,7 @@ impl Token<'_> {
 }
 
 /// Calls `each` with every string and number. What is no JSON gives what looks like them.
-pub(crate) fn tokens(json: &str, mut each: impl FnMut(Token<'_>)) {
+pub(crate) fn tokens<'t>(json: &'t str, mut each: impl FnMut(Token<'t>)) {
     let bytes = json.as_bytes();
     let mut i = 0;
     while let Some(byte) = bytes.get(i) {
@@ -35,11 +37,13 @@ pub(crate) fn tokens(json: &str, mut each: impl FnMut(Token<'_>)) {
                 let start = i + 1;
                 let (end, escaped) = string_end(bytes, start);
                 if let Some(raw) = json.get(start..end) {
-                    each(if escaped {
-                        unescape(raw, start)
-                    } else {
-                        plain(raw, start, false)
-                    });
+                    let mut token = match escaped {
+                        true => unescape(raw, start),
+                        false => plain(raw, start, false),
+                    };
+                    let after = bytes.get(end + 1..).unwrap_or_default();
+                    token.is_name = after.trim_ascii_start().first() == Some(&b':');
+                    each(token);
                 }
                 i = end + 1;
             }
@@ -56,6 +60,26 @@ pub(crate) fn tokens(json: &str, mut each: impl FnMut(Token<'_>)) {
             _ => i += 1,
         }
     }
+}
+
+/// Calls `each` with what members of the name `text` say, in their order: blocks of a message or of a tool's
+/// result, which the model reads one behind the other. Where there is one such member at most, with none.
+pub(crate) fn texts<'t>(json: &'t str, mut each: impl FnMut(Token<'t>)) {
+    const NAME: &[u8] = b"\"text\"";
+    if memchr::memmem::find_iter(json.as_bytes(), NAME)
+        .nth(1)
+        .is_none()
+    {
+        return;
+    }
+    let mut is_text = false;
+    tokens(json, |token| {
+        if token.is_name {
+            is_text = token.value == "text";
+        } else if is_text && !token.value.is_empty() {
+            each(token);
+        }
+    });
 }
 
 /// JSON within JSON within JSON is read this deep: agents nest twice, and each level costs a scan.
@@ -99,6 +123,7 @@ fn plain(raw: &str, start: usize, is_number: bool) -> Token<'_> {
         start,
         places: Vec::new(),
         is_number,
+        is_name: false,
     }
 }
 
@@ -178,5 +203,6 @@ fn unescape(raw: &str, start: usize) -> Token<'_> {
         start,
         places,
         is_number: false,
+        is_name: false,
     }
 }

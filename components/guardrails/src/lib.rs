@@ -19,6 +19,8 @@
 //!   standing; its label is that of the rule that comes first.
 //! * A match that begins in one place of a prompt and ends in the next is masked in both.
 //! * Strings of JSON within JSON are judged by what they mean.
+//! * A prompt's text is judged as it is, and once more as a reader takes it: without characters that do
+//!   not show, in NFKC, and with escapes of HTML, URLs and source code decoded.
 //! * Rules in shadow mode are counted and change nothing.
 
 mod attacks;
@@ -39,7 +41,9 @@ mod resolve;
 mod seams;
 mod secrets;
 mod stream;
+mod view;
 mod words;
+mod written;
 
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all)]
 mod bindings {

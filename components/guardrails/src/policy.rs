@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::attacks::PHRASES;
 use crate::bindings::exports::forebay::guardrails::guardrails::{Caller, Hit};
-use crate::config::{Action, Config, Direction, Kind, Limits, RuleConfig};
+use crate::config::{Action, Config, Direction, Kind, Limits, RuleConfig, Unreadable};
 use crate::engines::{Detector, Engines};
 use crate::entities::{Check, ENTITIES, Group, names};
 use crate::glob::fits;
@@ -58,6 +58,8 @@ pub(crate) struct Policy {
     pub(crate) output: Arc<Engines>,
     /// The most bytes of output that are held back from the start of a possible match.
     pub(crate) hold_bytes: usize,
+    /// What becomes of what no rule can read.
+    pub(crate) unreadable: Unreadable,
 }
 
 impl Policy {
@@ -109,6 +111,7 @@ impl Policy {
             input,
             output,
             hold_bytes: config.output.hold_bytes,
+            unreadable: config.unreadable,
         })
     }
 

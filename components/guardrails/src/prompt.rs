@@ -5,12 +5,13 @@ use std::ops::Range;
 use crate::bindings::exports::forebay::guardrails::guardrails::{
     Action as Judgement, Caller, Edit, Outline, Place, PlaceKind, Reason, Span, Verdict,
 };
-use crate::config::Limits;
+use crate::config::{Limits, Unreadable};
 use crate::engines::{Asked, Budget, Match};
-use crate::json::{looks_like_json, nested, tokens};
+use crate::json::{looks_like_json, nested, texts, tokens};
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
 use crate::seams::{Run as Joined, runs};
+use crate::view::{TooStrange, View};
 use crate::words::Run;
 
 /// Judges a prompt.
@@ -91,13 +92,16 @@ impl Judge<'_> {
 
     /// A prompt that no rule can read would walk around all of them: it fails closed.
     fn unreadable(&mut self, place: &Place) {
+        if self.policy.unreadable == Unreadable::Pass {
+            return;
+        }
         let strict = self.policy.strict(&self.active);
         let mut rules = self.policy.rules.iter().zip(strict);
         if rules.any(|(rule, strict)| strict && rule.limits.is_none()) {
             self.deny(
                 "unreadable",
                 format!(
-                    "{} holds content that rules can't read, such as token ids; send it as text",
+                    "{} holds content that rules can't read, such as token ids, a PDF or sound; send it as text",
                     place.path
                 ),
             );
@@ -142,6 +146,38 @@ impl Judge<'_> {
             }
         });
         self.edits[index].append(&mut found);
+        self.blocks(index, place);
+    }
+
+    /// Finds what begins in one text block of a JSON text and ends in another.
+    fn blocks(&mut self, index: usize, place: &Place) {
+        let mut run = Joined::default();
+        texts(&place.text, |token| {
+            if !run.text.is_empty() {
+                run.seams.push(run.text.len());
+            }
+            run.text.push_str(&token.value);
+        });
+        if run.seams.is_empty() {
+            return;
+        }
+        let masks = self.scan(&place.path, &run.text, Some(&run.seams));
+        let mut pieces: Vec<(usize, Range<usize>, String)> = Vec::new();
+        for mask in masks {
+            let of_mask = run.pieces(mask.range);
+            pieces.extend(of_mask.map(|(block, range)| (block, range, mask.label.clone())));
+        }
+        pieces.sort_by_key(|(block, ..)| *block);
+        let mut pieces = pieces.into_iter().peekable();
+        let mut at = 0;
+        texts(&place.text, |token| {
+            while let Some((_, range, label)) = pieces.next_if(|(block, ..)| *block == at) {
+                let (start, end) = token.place(range.start, range.end);
+                let range = start..end;
+                self.edits[index].push(Stretch { range, label });
+            }
+            at += 1;
+        });
     }
 
     /// Finds what begins in one place and ends in another.
@@ -157,26 +193,61 @@ impl Judge<'_> {
         }
     }
 
-    /// Finds and resolves the matches of one text; with seams, only those that cross one.
+    /// Finds what is in one text, as it is and as a reader takes it; with seams, only what crosses one.
     fn scan(&mut self, path: &str, text: &str, seams: Option<&[usize]>) -> Vec<Stretch> {
+        let view = match View::of(text) {
+            Ok(None) => return self.found(path, text, seams, None),
+            Ok(Some(view)) => view,
+            Err(TooStrange) => {
+                self.gave_up = true;
+                self.deny(
+                    "match-too-long",
+                    format!(
+                        "too much of {path} is in other forms of characters; send it as plain text"
+                    ),
+                );
+                return Vec::new();
+            }
+        };
+        let before = self.counts.clone();
+        let mut masks = self.found(path, text, seams, None);
+        let as_it_is = std::mem::replace(&mut self.counts, before);
+        masks.append(&mut self.found(path, view.text(), seams, Some(&view)));
+        // What both show is one match.
+        for (count, other) in self.counts.iter_mut().zip(as_it_is) {
+            count.0 = count.0.max(other.0);
+        }
+        masks
+    }
+
+    /// Finds and resolves the matches of a text or of its view. Seams and stretches are the text's own.
+    fn found(
+        &mut self,
+        path: &str,
+        text: &str,
+        seams: Option<&[usize]>,
+        view: Option<&View>,
+    ) -> Vec<Stretch> {
         let mut masks = Vec::new();
         if self.gave_up {
             return masks;
         }
+        let origin = |range: Range<usize>| view.map_or(range.clone(), |view| view.origin(&range));
         let engines = &self.policy.input;
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();
         let run = engines.all(&self.asked, text, &mut self.budget, &mut matches);
         if let Some(seams) = seams {
             matches.retain(|m| {
-                let next = seams.partition_point(|seam| *seam <= m.start);
-                seams.get(next).is_some_and(|seam| *seam < m.end)
+                let Range { start, end } = origin(m.start..m.end);
+                let next = seams.partition_point(|seam| *seam <= start);
+                seams.get(next).is_some_and(|seam| *seam < end)
             });
         }
         let mut denial = None;
         if !matches.is_empty() {
             let stretch = |mask: Mask| Stretch {
-                range: mask.start..mask.end,
+                range: origin(mask.start..mask.end),
                 label: engines
                     .detectors
                     .get(usize::from(mask.detector))

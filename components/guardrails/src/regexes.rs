@@ -33,7 +33,12 @@ pub(crate) struct Pattern {
     engine: Engine,
     /// Which detector it belongs to.
     pub(crate) detector: u16,
+    /// Shorter texts hold no match.
+    shortest: usize,
 }
+
+/// Of so many matches in one text each may have been searched to the text's end.
+const SEARCHED: usize = 64;
 
 impl Pattern {
     /// Compiles a pattern.
@@ -47,7 +52,8 @@ impl Pattern {
             .build()
             .parse(source)
             .map_err(|e| e.to_string())?;
-        if hir.properties().minimum_len().unwrap_or(0) == 0 {
+        let shortest = hir.properties().minimum_len().unwrap_or(0);
+        if shortest == 0 {
             return Err("it matches the empty string".to_owned());
         }
         let hir = ascii_boundaries(hir);
@@ -55,7 +61,11 @@ impl Pattern {
             Some(regex) => Engine::Dense(Box::new(regex)),
             None => Engine::Pike(Box::new(pike(&hir)?)),
         };
-        Ok(Self { engine, detector })
+        Ok(Self {
+            engine,
+            detector,
+            shortest,
+        })
     }
 
     /// Whether the fallback runs this pattern.
@@ -64,13 +74,25 @@ impl Pattern {
         matches!(self.engine, Engine::Pike(_))
     }
 
-    /// Finds every match in a whole text, leftmost first, none overlapping another.
-    pub(crate) fn all(&self, text: &str, mut found: impl FnMut(usize, usize)) {
+    /// Finds every match in a whole text, leftmost first, none overlapping another. `spend` says whether
+    /// that many more bytes may be read; where not, the rest stays unread and this says no.
+    pub(crate) fn all(
+        &self,
+        text: &str,
+        spend: &mut dyn FnMut(usize) -> bool,
+        mut found: impl FnMut(usize, usize),
+    ) -> bool {
+        if text.len() < self.shortest {
+            return true;
+        }
         match &self.engine {
             Engine::Dense(regex) => {
-                for m in regex.find_iter(text) {
+                let mut at = 0;
+                for m in regex.find_iter(text).take(SEARCHED) {
                     found(m.start(), m.end());
+                    at = m.end();
                 }
+                return at == 0 || rest(regex, text, at, spend, &mut found);
             }
             Engine::Pike(vm) => {
                 let mut cache = vm.create_cache();
@@ -79,27 +101,32 @@ impl Pattern {
                 }
             }
         }
+        true
     }
 
-    /// Finds the match that starts at `at`. Undecided after `cap` bytes is too long.
+    /// Finds the match that starts at `at`. Undecided after `cap` bytes is too long. `steps` counts the
+    /// bytes that were read.
     pub(crate) fn run(
         &self,
         text: &str,
         at: usize,
         whole: bool,
         cap: usize,
+        steps: &mut usize,
         mut found: impl FnMut(usize),
     ) -> Run {
         match &self.engine {
-            Engine::Dense(regex) => run_dense(regex, text.as_bytes(), at, whole, cap, found),
+            Engine::Dense(regex) => run_dense(regex, text.as_bytes(), at, whole, cap, steps, found),
             Engine::Pike(vm) => {
                 // One byte beyond the cap tells a match that may go on from one that ended.
                 let end = at + cap;
                 if !whole && text.len() < end + CHAR_BYTES {
                     return Run::More;
                 }
+                let end_of_text = end.min(text.len());
+                *steps += end_of_text - at;
                 let input = Input::new(text)
-                    .span(at..end.min(text.len()))
+                    .span(at..end_of_text)
                     .anchored(Anchored::Yes);
                 match vm.find(&mut vm.create_cache(), input) {
                     Some(m) if m.end() >= end => Run::TooLong,
@@ -114,12 +141,62 @@ impl Pattern {
     }
 }
 
+/// Finds the matches from `at` on and counts what is read for each: a pattern such as `a.*z|a` reads to the
+/// text's end for every `a`.
+fn rest(
+    regex: &Regex,
+    text: &str,
+    mut at: usize,
+    spend: &mut dyn FnMut(usize) -> bool,
+    found: &mut impl FnMut(usize, usize),
+) -> bool {
+    let (dfa, bytes) = (regex.forward(), text.as_bytes());
+    while at < bytes.len() {
+        let before = at.checked_sub(1).and_then(|i| bytes.get(i).copied());
+        let config = start::Config::new()
+            .anchored(Anchored::No)
+            .look_behind(before);
+        let Ok(mut state) = dfa.start_state(&config) else {
+            return false;
+        };
+        let mut end = None;
+        let mut i = at;
+        loop {
+            state = match bytes.get(i) {
+                Some(byte) => dfa.next_state(state, *byte),
+                None => dfa.next_eoi_state(state),
+            };
+            if dfa.is_match_state(state) {
+                end = Some(i);
+            }
+            if dfa.is_dead_state(state) || i == bytes.len() {
+                break;
+            }
+            i += 1;
+        }
+        #[cfg(test)]
+        crate::tests::growth::work(i - at);
+        if !spend(i - at) {
+            return false;
+        }
+        let Some(end) = end else { return true };
+        let back = Input::new(text).span(at..end).anchored(Anchored::Yes);
+        let Ok(Some(start)) = regex.reverse().try_search_rev(&back) else {
+            return false;
+        };
+        found(start.offset(), end);
+        at = end;
+    }
+    true
+}
+
 fn run_dense(
     regex: &Regex,
     bytes: &[u8],
     at: usize,
     whole: bool,
     cap: usize,
+    steps: &mut usize,
     mut found: impl FnMut(usize),
 ) -> Run {
     let dfa = regex.forward();
@@ -137,6 +214,7 @@ fn run_dense(
             if is_over(dfa, state) {
                 break;
             }
+            *steps += i - at;
             return if i - at >= cap {
                 Run::TooLong
             } else {
@@ -161,6 +239,7 @@ fn run_dense(
         }
         i += 1;
     }
+    *steps += i - at;
     if let Some(end) = last {
         found(end);
     }
@@ -248,7 +327,7 @@ mod tests {
     fn spans(source: &str, text: &str) -> Vec<(usize, usize)> {
         let mut spans = Vec::new();
         let pattern = Pattern::build(source, false, 0).unwrap();
-        pattern.all(text, |start, end| spans.push((start, end)));
+        assert!(pattern.all(text, &mut |_| true, |start, end| spans.push((start, end))));
         spans
     }
 
@@ -258,7 +337,7 @@ mod tests {
         let mut spans: Vec<(usize, usize)> = Vec::new();
         for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
             if spans.last().is_none_or(|(_, end)| *end <= at) {
-                let run = pattern.run(text, at, true, 256, |end| spans.push((at, end)));
+                let run = pattern.run(text, at, true, 256, &mut 0, |end| spans.push((at, end)));
                 assert_eq!(run, Run::Done);
             }
         }
@@ -287,6 +366,14 @@ mod tests {
                     "{source} {text}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_hundredth_match_is_found_like_the_first() {
+        for source in [r"\bACME-\d+\b", "a|ab", r"[\p{L}\d]{3,40}z", r"(?m)^x.*$"] {
+            let text = "ACME-12 ab größez\nx y\n".repeat(90);
+            assert_eq!(spans(source, &text), streamed(source, &text), "{source}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::bindings::exports::forebay::guardrails::guardrails::{Place, PlaceKind};
 
 /// Neighbouring places and the text that they make together.
+#[derive(Default)]
 pub(crate) struct Run {
     /// The index of the first.
     pub(crate) first: usize,

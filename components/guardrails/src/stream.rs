@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::bindings::exports::forebay::guardrails::guardrails::{
     Caller, Channel as Kind, Delta, Reason, Release, Releases,
 };
-use crate::engines::{Asked, Match};
+use crate::engines::{Asked, Budget, Match, Read};
 use crate::escapes::Escapes;
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
@@ -18,12 +18,17 @@ const MAX_CHANNELS: usize = 1_024;
 /// How much longer than the cap a stretch of overlapping matches may grow.
 const MASK_CAPS: usize = 4;
 
+/// What is held up to here is looked at again with every delta. Beyond it, only once it has grown by an
+/// eighth: an upstream that sends single bytes would else make each of them cost as much as all before.
+const OFTEN: usize = 256;
+
 /// The guard of one answer.
 pub(crate) struct Guard {
     policy: Arc<Policy>,
     asked: Asked,
     counts: Vec<Count>,
     channels: Vec<Channel>,
+    budget: Budget,
     /// Whether a rule that applies can change something.
     enforced: bool,
     /// Labels that go out with the next releases.
@@ -42,6 +47,7 @@ impl Guard {
             asked: policy.output.asked(active, strict),
             policy,
             channels: Vec::new(),
+            budget: Budget::new(),
             labels: Vec::new(),
             denied: false,
         }
@@ -54,6 +60,8 @@ impl Guard {
             if self.denied {
                 break;
             }
+            let patterns = self.policy.output.patterns();
+            self.budget.grant_delta(delta.text.len(), patterns);
             if is_label(delta.channel) {
                 denial = self.label(delta);
                 continue;
@@ -97,7 +105,8 @@ impl Guard {
     fn label(&mut self, delta: &Delta) -> Option<Reason> {
         let mut label = Channel::new(delta.choice, delta.channel);
         label.take(&delta.text, true);
-        let judged = label.advance(&self.policy, &self.asked, &mut self.counts, true);
+        let judging = Judging::of(&self.policy, &self.asked, &mut self.budget);
+        let judged = label.advance(judging, &mut self.counts, true);
         if let Err(reason) = judged {
             self.denied = true;
             return Some(reason);
@@ -134,7 +143,8 @@ impl Guard {
         if whole {
             channel.take("", true);
         }
-        let judged = channel.advance(&self.policy, &self.asked, &mut self.counts, whole);
+        let judging = Judging::of(&self.policy, &self.asked, &mut self.budget);
+        let judged = channel.advance(judging, &mut self.counts, whole);
         self.denied |= judged.is_err();
         judged.err()
     }
@@ -177,6 +187,23 @@ fn is_label(channel: Kind) -> bool {
     )
 }
 
+/// What a channel is judged with.
+struct Judging<'g> {
+    policy: &'g Policy,
+    asked: &'g Asked,
+    budget: &'g mut Budget,
+}
+
+impl<'g> Judging<'g> {
+    fn of(policy: &'g Policy, asked: &'g Asked, budget: &'g mut Budget) -> Self {
+        Self {
+            policy,
+            asked,
+            budget,
+        }
+    }
+}
+
 /// One channel of one choice.
 struct Channel {
     choice: u32,
@@ -189,6 +216,8 @@ struct Channel {
     held: usize,
     /// The first position that is not decided yet.
     next: usize,
+    /// How long the text has to be before that position is looked at again.
+    again: usize,
     /// What goes out with the next releases.
     ready: String,
     resolver: Resolver,
@@ -204,6 +233,7 @@ impl Channel {
             escapes: matches!(kind, Kind::ToolArguments(_)).then(Escapes::default),
             held: 0,
             next: 0,
+            again: 0,
             ready: String::new(),
             resolver: Resolver::default(),
             matches: Vec::new(),
@@ -220,12 +250,11 @@ impl Channel {
 
     fn advance(
         &mut self,
-        policy: &Policy,
-        asked: &Asked,
+        judging: Judging<'_>,
         counts: &mut [Count],
         whole: bool,
     ) -> Result<(), Reason> {
-        let result = self.judge(policy, asked, counts, whole);
+        let result = self.judge(judging, counts, whole);
         let decided = self.resolver.open().map_or(self.next, |open| open.start);
         self.release(decided);
         self.forget();
@@ -235,18 +264,43 @@ impl Channel {
     /// Decides place after place, up to the first that what follows could still change.
     fn judge(
         &mut self,
-        policy: &Policy,
-        asked: &Asked,
+        judging: Judging<'_>,
         counts: &mut [Count],
         whole: bool,
     ) -> Result<(), Reason> {
+        let Judging {
+            policy,
+            asked,
+            budget,
+        } = judging;
         let engines = &policy.output;
         let cap = policy.hold_bytes;
+        if !whole && self.text.len() < self.again {
+            return Ok(());
+        }
         while self.next < self.text.len() {
             self.matches.clear();
-            let run = engines.at(asked, &self.text, self.next, whole, cap, &mut self.matches);
+            let mut read = Read::default();
+            let (text, found) = (&self.text, &mut self.matches);
+            let run = engines.at(asked, text, self.next, whole, cap, &mut read, found);
+            if !budget.pays(read) {
+                if asked.is_strict() {
+                    return Err(reason(
+                        "hold-exceeded",
+                        "the output takes more work to judge than output of its length may"
+                            .to_owned(),
+                    ));
+                }
+                // Rules that only count leave it as it is.
+                self.next = self.text.len();
+                break;
+            }
             match run {
-                Run::More => return Ok(()),
+                Run::More => {
+                    let held = self.text.len() - self.next;
+                    self.again = self.text.len() + held.saturating_sub(OFTEN) / 8;
+                    return Ok(());
+                }
                 Run::TooLong => {
                     return Err(reason(
                         "hold-exceeded",
@@ -339,6 +393,7 @@ impl Channel {
             }
             self.held -= from;
             self.next -= from;
+            self.again = self.again.saturating_sub(from);
             self.resolver.shift(from);
         }
     }

@@ -95,5 +95,5 @@ pub use prompt_cache::{
 };
 pub use request::{Extent, Request, RequestError};
 pub use responses::kept;
-pub use swap::{Swap, SwapError, encoded_texts};
+pub use swap::{Attached, Swap, SwapError, attached};
 pub use wire::{Framing, Target, Terminal, Wire};

@@ -2,10 +2,11 @@
 //! documents that come encoded. Edits of parts go by place (`edit.rs`); these go by value, so that no
 //! place can be forgotten.
 
+mod attached;
 mod encoded;
 mod finder;
 
-pub use self::encoded::encoded_texts;
+pub use self::attached::{Attached, attached};
 
 use self::encoded::{Encoded, is_document};
 use self::finder::Finder;

@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use forebay_dialect::canonical::Part;
 use forebay_dialect::exchange::WriteOptions;
-use forebay_dialect::{BodyChange, Request, Swap, Target, Wire, encoded_texts, translate_request};
+use forebay_dialect::{BodyChange, Request, Swap, Target, Wire, attached, translate_request};
 
 struct Counting;
 
@@ -444,7 +444,7 @@ fn work(wire: Wire, body: &str) {
     for message in &request.prompt.messages {
         for part in &message.parts {
             if let Part::Opaque(part) = part {
-                encoded_texts(&part.json);
+                attached(&part.json);
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod affinity;
 mod kv_events;
+mod masks;
 mod provider;
 mod public_prompt;
 mod realtime;
@@ -16,6 +17,7 @@ mod upstream;
 
 pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
+pub use masks::{MasksConfig, Placeholders};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use public_prompt::PublicPrompt;
 pub use realtime::RealtimeConfig;
@@ -333,6 +335,8 @@ pub struct GatewayConfig {
     pub upstreams: Vec<ConfiguredUpstream>,
     /// `[responses]`.
     pub responses: ResponsesConfig,
+    /// `[masks]`.
+    pub masks: MasksConfig,
     /// `[realtime]`.
     pub realtime: RealtimeConfig,
     /// `[media]`.

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    ConfiguredUpstream, GatewayConfig, RateConfig, ResponsesConfig, Retries, Secret, Streams,
-    TenantConfig, Timeouts, UpstreamConfig,
+    ConfiguredUpstream, GatewayConfig, MasksConfig, RateConfig, ResponsesConfig, Retries, Secret,
+    Streams, TenantConfig, Timeouts, UpstreamConfig,
 };
 use crate::identity::{KeyRecord, KeyRing};
 
@@ -33,6 +33,9 @@ pub struct Settings {
     /// `[responses]`.
     #[serde(default)]
     pub responses: ResponsesConfig,
+    /// `[masks]`.
+    #[serde(default)]
+    pub masks: MasksConfig,
     /// `[[tenants]]`.
     pub tenants: Vec<TenantConfig>,
     /// `[[upstreams]]`.
@@ -256,6 +259,7 @@ impl Settings {
                 retries: self.retries.clone(),
                 rate: self.rate,
                 responses: self.responses.clone(),
+                masks: self.masks,
                 tenants: self.tenants.clone(),
                 upstreams,
                 max_in_flight: self.max_in_flight,
@@ -320,6 +324,7 @@ mod tests {
             retries: Retries::default(),
             rate: RateConfig::default(),
             responses: ResponsesConfig::default(),
+            masks: MasksConfig::default(),
             tenants: Vec::new(),
             upstreams: vec![upstream],
             keys: Vec::new(),

@@ -103,6 +103,7 @@ pub fn edge_settings(
         retries: config.retries.clone(),
         rate: config.rate,
         responses: config.responses.clone(),
+        masks: config.masks,
         tenants: config.tenants.clone(),
         upstreams: config.upstreams.clone(),
         open,

@@ -86,6 +86,7 @@ pub fn resolve(
             tenants: config.tenants.clone(),
             upstreams,
             responses: config.responses.clone(),
+            masks: config.masks,
             realtime: config.realtime.clone(),
             media: config.media.clone(),
             through: config.through.clone(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MediaConfig, RateConfig, RawConfig, RealtimeConfig, RequestBounds, ResponsesConfig, Retries,
+    MasksConfig, MediaConfig, RateConfig, RawConfig, RealtimeConfig, RequestBounds, ResponsesConfig, Retries,
     Secret, Span, Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
 };
 use schemars::JsonSchema;
@@ -50,6 +50,8 @@ pub struct Config {
     pub raw: Vec<RawConfig>,
     /// Stored answers of OpenAI's Responses API.
     pub responses: ResponsesConfig,
+    /// The placeholders that are sent upstream instead of private values.
+    pub masks: MasksConfig,
     /// Limits of connections to OpenAI's Realtime API.
     pub realtime: RealtimeConfig,
     /// The cache of answers.

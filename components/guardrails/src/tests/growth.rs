@@ -93,3 +93,74 @@ fn the_texts_of_a_prompt_share_one_budget() {
         work(400)
     );
 }
+
+/// The work of a guard over an answer that comes in pieces of so many characters.
+fn streamed(policy: &Arc<Policy>, text: &str, piece: usize) -> usize {
+    let before = WORK.get();
+    let mut guard = Guard::new(policy.clone(), &caller());
+    let chars: Vec<char> = text.chars().collect();
+    for piece in chars.chunks(piece) {
+        guard.push(&[delta(&piece.iter().collect::<String>())]);
+    }
+    guard.finish(None);
+    WORK.get() - before
+}
+
+/// An upstream chooses the text and how it is cut. Each delta may have what is held read again, up to a bound.
+#[test]
+fn an_answer_takes_work_for_its_deltas_not_for_all_that_is_held() {
+    const PIECE: usize = 7;
+    for hold in [256, 65_536] {
+        let policy = policy(&format!(
+            r#"{{"output":{{"hold_bytes":{hold}}},"rules":[{{"name":"p","kind":"pii"}},{{"name":"s","kind":"secrets"}},
+            {{"name":"r","kind":"regex","pattern":"<(?:[^>]*)>"}}]}}"#
+        ));
+        let more: [Shape; 2] = [
+            ("what never ends", |n| format!("<{}", "a ".repeat(n))),
+            ("what always begins", |n| "<".repeat(n)),
+        ];
+        for (name, shape) in SHAPES.into_iter().chain(more) {
+            let text = shape(1_500);
+            let work = streamed(&policy, &text, PIECE);
+            let granted = 2 * 2_200 * text.len() / PIECE + 1_300_000;
+            assert!(work <= granted, "{name}, {hold}: {work}");
+        }
+    }
+}
+
+/// A pattern that reads to the end for each of its matches.
+#[test]
+fn patterns_of_the_configuration_have_a_budget_too() {
+    let rule = |more: &str| {
+        policy(&format!(
+            r#"{{"rules":[{{"name":"r","kind":"regex","pattern":"a[^z]*z|a"{more}}}]}}"#
+        ))
+    };
+    let long = text(&"a ".repeat(40_000));
+    let before = WORK.get();
+    assert_eq!(code(&check(&rule(""), &caller(), &long)), "match-too-long");
+    assert!(WORK.get() - before < 4_000_000);
+    let verdict = check(&rule(r#","shadow":true"#), &caller(), &long);
+    assert_eq!(verdict.action, Action::Allow);
+    let few = check(&rule(""), &caller(), &text(&"a ".repeat(200)));
+    assert!(matches!(few.action, Action::Edit(_)));
+}
+
+/// Texts in other forms than plain ones are judged twice, and their view is made in one pass.
+#[test]
+fn a_view_takes_work_that_grows_with_its_text() {
+    let policy = policy(r#"{"rules":[{"name":"p","kind":"pii"},{"name":"s","kind":"secrets"}]}"#);
+    let shapes: [Shape; 5] = [
+        ("characters that do not show", |n| "a\u{200b}".repeat(n)),
+        ("wide characters", |n| "ａ＠".repeat(n)),
+        ("marks on one letter", |n| {
+            format!("a{}", "\u{301}".repeat(n))
+        }),
+        ("references", |n| "&#64;a&".repeat(n)),
+        ("percent signs", |n| "%40a%e".repeat(n)),
+    ];
+    for (name, shape) in shapes {
+        let (a, b) = (cost(&policy, shape, 3_000), cost(&policy, shape, 12_000));
+        assert!(b <= 5 * a + 100_000, "{name}: {a} then {b}");
+    }
+}

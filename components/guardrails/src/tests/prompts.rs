@@ -384,4 +384,6 @@ fn what_no_rule_can_read_is_denied_where_rules_apply() {
     let ids = [place(PlaceKind::Unreadable, "")];
     assert_eq!(code(&judge(RULES, &ids)), "unreadable");
     assert_eq!(judge("{}", &ids).action, Action::Allow);
+    let pass = RULES.replacen('{', r#"{"unreadable":"pass","#, 1);
+    assert_eq!(judge(&pass, &ids).action, Action::Allow);
 }

@@ -1,12 +1,8 @@
 //! Text documents that come encoded: data URLs, and members that hold files in base64. What is text is told
 //! by what it decodes to, not by what a client calls it: providers decode it whatever it is called.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-
-use crate::json::{Document, Value};
 
 /// A text document, decoded.
 pub(crate) struct Encoded<'t> {
@@ -90,7 +86,7 @@ impl<'t> Encoded<'t> {
 }
 
 /// The bytes of a text in base64. Both alphabets, with and without padding: providers take all of them.
-fn bytes_of(encoded: &str) -> Option<Vec<u8>> {
+pub(super) fn bytes_of(encoded: &str) -> Option<Vec<u8>> {
     let plain: String = encoded
         .chars()
         .filter(|c| !c.is_ascii_whitespace() && *c != '=')
@@ -174,33 +170,4 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     out
-}
-
-/// The text documents of a JSON text, such as an opaque part or a field.
-pub fn encoded_texts(json: &str) -> Vec<String> {
-    // Cheaper than reading it: most have none.
-    let scheme = |four: &[u8]| four.eq_ignore_ascii_case(b"data");
-    let may = json.as_bytes().windows(4).any(scheme) || json.contains("bytes");
-    if !may && !json.contains("\\u") {
-        return Vec::new();
-    }
-    let mut out = Vec::new();
-    if let Ok(document) = Document::parse(json.as_bytes()) {
-        gather(document.root(), "", &mut out);
-    }
-    out
-}
-
-fn gather(value: Value<'_>, member: &str, out: &mut Vec<String>) {
-    for (key, of) in value.members() {
-        let name = key.as_str().unwrap_or_default();
-        gather(of, &name, out);
-    }
-    for item in value.items() {
-        gather(item, member, out);
-    }
-    let text: Cow<'_, str> = value.as_str().unwrap_or_default();
-    if let Some(encoded) = Encoded::of(&text, is_document(member)) {
-        out.push(encoded.text);
-    }
 }

@@ -86,12 +86,13 @@ fn text_documents_in_base64_are_read_and_written_again() {
         ),
     ];
     for (wire, body) in cases {
-        assert_eq!(encoded_texts(&body), ["write to bob@mail.org"], "{body}");
+        let found = [Attached::Text("write to bob@mail.org".to_owned())];
+        assert_eq!(attached(&body), found, "{body}");
         let got = swapped(wire, &body).unwrap();
         assert_eq!(got, body.replace(&text, &masked), "{body}");
         let bare = body.replace(&text, text.trim_end_matches('='));
         assert!(swapped(wire, &bare).unwrap().contains(&masked));
-        assert!(encoded_texts(&body.replace(&text, &image)).is_empty());
+        assert!(attached(&body.replace(&text, &image)).is_empty());
     }
 }
 

@@ -5,8 +5,14 @@ use std::cell::Cell;
 
 use forebay_dialect::canonical::{Channel, Message, Operation, Part, Prompt, Sampling};
 
-use crate::decide::masks::{MaskTable, Restorer};
+use crate::config::Placeholders;
+use crate::decide::masks::{Maker, MaskTable, Restorer};
 use crate::decide::places::PartEdit;
+
+const MAKER: Maker<'static> = Maker {
+    secret: &[7; 32],
+    by: Placeholders::Value,
+};
 
 thread_local! {
     static WORK: Cell<usize> = const { Cell::new(0) };
@@ -119,7 +125,7 @@ fn cost((_, texts, answer): &Shape, n: usize) -> usize {
     let before = WORK.get();
     let values = [("a@x.org".to_owned(), "EMAIL".to_owned())];
     let prompt = prompt(texts.clone());
-    let (table, edits, _) = MaskTable::build(&[7; 32], &prompt, &edits(&texts), &values).unwrap();
+    let (table, edits, _) = MaskTable::build(MAKER, &prompt, &edits(&texts), &values).unwrap();
     let mask = edits.first().map_or("", |edit| edit.text.as_str());
     let answer = answer(n, mask);
     for channel in [Channel::Content, Channel::ToolArguments(0)] {

@@ -1,9 +1,10 @@
 //! Reversible masks: keyed placeholders go upstream and into the store, values come back only to their client.
 //!
-//! A placeholder depends on the tenant's secret, the label and the value's place in the
-//! prompt, never on the value: two clients of a tenant who differ only in private values
-//! send the same masked prompt and share an answer. A placeholder that a client writes
-//! itself is escaped; one that is not in this request's table is never restored.
+//! A placeholder depends on the tenant's secret, the label and, as configured, the value's place in
+//! the prompt or the value itself. By place, two clients of a tenant who differ only in private values
+//! send the same masked prompt and share an answer. By value, a conversation keeps its placeholders
+//! however its client cuts it. A placeholder that a client writes itself is escaped; one that is not
+//! in this request's table is never restored.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -11,6 +12,7 @@ use std::ops::Bound;
 use forebay_dialect::canonical::{Channel, Part, Prompt};
 use forebay_dialect::{Payload, Swap, TextEdit};
 
+use crate::config::Placeholders;
 use crate::decide::places::PartEdit as Edit;
 use crate::decide::putback::{LOOKED_AT, written};
 use crate::identity::keyed;
@@ -39,6 +41,15 @@ pub(crate) struct MaskTable {
 struct Mask {
     placeholder: String,
     value: String,
+}
+
+/// What placeholders are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Maker<'s> {
+    /// The tenant's.
+    pub(crate) secret: &'s [u8; 32],
+    /// What else decides.
+    pub(crate) by: Placeholders,
 }
 
 /// A value of fewer bytes says too little to be looked for where no rule found it.
@@ -75,7 +86,7 @@ impl MaskTable {
     /// `values` are those that were found outside of parts, and their labels. All masked values are
     /// swapped wherever else the request holds them.
     pub(crate) fn build(
-        secret: &[u8; 32],
+        maker: Maker<'_>,
         prompt: &Prompt,
         edits: &[Edit],
         values: &[(String, String)],
@@ -91,7 +102,7 @@ impl MaskTable {
                         edit.message, edit.part
                     ))
                 })?;
-            let placeholder = table.placeholder(secret, &edit.label, text)?;
+            let placeholder = table.placeholder(maker, &edit.label, text)?;
             out.push(TextEdit {
                 message: edit.message,
                 part: edit.part,
@@ -99,7 +110,7 @@ impl MaskTable {
                 text: placeholder,
             });
         }
-        let swaps = table.swaps(secret, values)?;
+        let swaps = table.swaps(maker, values)?;
         table.lengths = table.by_placeholder.keys().map(String::len).collect();
         out.sort_by_key(|edit| (edit.message, edit.part, edit.range.start));
         let impostors = table.impostors(prompt, &out);
@@ -112,7 +123,7 @@ impl MaskTable {
     /// parts anywhere, those of parts where they are words of their own.
     fn swaps(
         &mut self,
-        secret: &[u8; 32],
+        maker: Maker<'_>,
         values: &[(String, String)],
     ) -> Result<Vec<Swap>, MaskError> {
         let mut found: BTreeMap<&str, &str> = BTreeMap::new();
@@ -120,7 +131,7 @@ impl MaskTable {
             found.entry(value).or_insert(label);
         }
         for (value, label) in &found {
-            self.placeholder(secret, label, value)?;
+            self.placeholder(maker, label, value)?;
         }
         let mut swaps = BTreeMap::new();
         for (at, mask) in self.entries.iter().enumerate() {
@@ -189,7 +200,7 @@ impl MaskTable {
 
     fn placeholder(
         &mut self,
-        secret: &[u8; 32],
+        maker: Maker<'_>,
         label: &str,
         value: &str,
     ) -> Result<String, MaskError> {
@@ -202,16 +213,17 @@ impl MaskTable {
         if self.entries.len() >= MAX_MASKS {
             return Err(MaskError::TooMany);
         }
-        let ordinal = self.counts.entry(label.to_owned()).or_default();
-        *ordinal += 1;
-        let tag = keyed(
-            secret,
-            &[b"forebay mask v1", label.as_bytes(), &ordinal.to_be_bytes()],
-        );
-        let placeholder = format!(
-            "[{label}_{ordinal}_{:02x}{:02x}{:02x}{:02x}]",
-            tag[0], tag[1], tag[2], tag[3]
-        );
+        let placeholder = match maker.by {
+            Placeholders::Position => {
+                let ordinal = self.counts.entry(label.to_owned()).or_default();
+                *ordinal += 1;
+                let parts: [&[u8]; 3] =
+                    [b"forebay mask v1", label.as_bytes(), &ordinal.to_be_bytes()];
+                let tag = keyed(maker.secret, &parts);
+                format!("[{label}_{ordinal}_{}]", hex::encode(&tag[..4]))
+            }
+            Placeholders::Value => self.of(maker, label, value).ok_or(MaskError::TooMany)?,
+        };
         let at = self.entries.len();
         self.of_value.insert(known, at);
         self.by_placeholder.insert(placeholder.clone(), at);
@@ -220,6 +232,25 @@ impl MaskTable {
             value: value.to_owned(),
         });
         Ok(placeholder)
+    }
+
+    /// The placeholder of a value: 48 bits of its HMAC. Of two values that have the same one in a prompt,
+    /// the second takes the next.
+    fn of(&self, maker: Maker<'_>, label: &str, value: &str) -> Option<String> {
+        let (label_bytes, value) = (label.as_bytes(), value.as_bytes());
+        (0..=MAX_MASKS as u64)
+            .map(|attempt| {
+                let parts: [&[u8]; 4] = [
+                    b"forebay mask of a value v1",
+                    label_bytes,
+                    value,
+                    &attempt.to_be_bytes(),
+                ];
+                let tag = keyed(maker.secret, &parts);
+                let number = u16::from_be_bytes([tag[0], tag[1]]);
+                format!("[{label}_{number}_{}]", hex::encode(&tag[2..6]))
+            })
+            .find(|placeholder| !self.by_placeholder.contains_key(placeholder))
     }
 
     /// Where the client wrote one of these placeholders itself, it is escaped with a tilde. `edits` are
@@ -414,6 +445,11 @@ mod tests {
     use super::*;
     use forebay_dialect::canonical::{Message, Operation, Sampling};
 
+    const MAKER: Maker<'static> = Maker {
+        secret: &[7; 32],
+        by: Placeholders::Position,
+    };
+
     fn prompt(text: &str) -> Prompt {
         Prompt {
             operation: Operation::Chat,
@@ -438,7 +474,7 @@ mod tests {
             end: start + value.len() as u32,
             label: "EMAIL".into(),
         };
-        let (table, edits, _) = MaskTable::build(&[7; 32], &prompt(text), &[edit], &[]).unwrap();
+        let (table, edits, _) = MaskTable::build(MAKER, &prompt(text), &[edit], &[]).unwrap();
         (table, edits)
     }
 
@@ -447,6 +483,45 @@ mod tests {
         let (_, a) = table("write to ann@x.org", "ann@x.org");
         let (_, b) = table("write to bobby@y.net", "bobby@y.net");
         assert_eq!(a[0].text, b[0].text);
+    }
+
+    #[test]
+    fn by_value_a_placeholder_is_the_same_wherever_its_value_stands() {
+        let maker = Maker {
+            secret: &[7; 32],
+            by: Placeholders::Value,
+        };
+        let of = |maker: Maker<'_>, label: &str, values: &[&str]| -> Vec<String> {
+            let mut table = MaskTable::default();
+            let one = |value: &&str| table.placeholder(maker, label, value).unwrap();
+            values.iter().map(one).collect()
+        };
+        let two = of(maker, "EMAIL", &["ann@x.org", "bob@y.net"]);
+        assert_eq!(
+            of(maker, "EMAIL", &["bob@y.net", "c@z.org", "ann@x.org"])[2],
+            two[0]
+        );
+        assert_ne!(two[0], two[1]);
+        assert_ne!(of(maker, "NAME", &["ann@x.org"])[0], two[0]);
+        let other = Maker {
+            secret: &[8; 32],
+            ..maker
+        };
+        assert_ne!(of(other, "EMAIL", &["ann@x.org"])[0], two[0]);
+    }
+
+    /// Chance gives two values of a prompt the same placeholder once in millions of prompts.
+    #[test]
+    fn two_values_never_have_one_placeholder() {
+        let maker = Maker {
+            secret: &[7; 32],
+            by: Placeholders::Value,
+        };
+        let mut table = MaskTable::default();
+        let taken = table.of(maker, "EMAIL", "ann@x.org").unwrap();
+        table.by_placeholder.insert(taken.clone(), 9);
+        let next = table.placeholder(maker, "EMAIL", "ann@x.org").unwrap();
+        assert_ne!(next, taken);
     }
 
     #[test]
@@ -491,7 +566,7 @@ mod tests {
                     }
                 })
                 .collect();
-            MaskTable::build(&[7; 32], &prompt(&text), &edits, &[])
+            MaskTable::build(MAKER, &prompt(&text), &edits, &[])
         };
         let (table, edits, _) = list(1500).unwrap();
         assert_eq!((table.entries.len(), edits.len()), (1500, 1500));

@@ -19,7 +19,7 @@ use http::request;
 use crate::answer::models::unknown_model;
 use crate::answer::stability::Cause;
 use crate::decide::key::Named;
-use crate::decide::masks::{MaskError, MaskTable};
+use crate::decide::masks::{Maker, MaskError, MaskTable};
 use crate::decide::places::{Places, outline};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -337,14 +337,14 @@ async fn ask_guests<P: Platform>(
         output_enforced: verdict.output_enforced,
         ..(*decision.facts).clone()
     };
-    let secret = &decision.identity.secret;
+    let maker = maker(gateway, &decision.identity.secret);
     let masked = match verdict.action {
         Action::Deny(reason) => Err(reason),
         Action::Ask(question) => Err(no_opinion(&question)),
         Action::Edit(edits) if !edits.is_empty() => match places.edits(&edits) {
             Ok(masking) => {
                 let built =
-                    MaskTable::build(secret, &request.prompt, &masking.parts, &masking.values);
+                    MaskTable::build(maker, &request.prompt, &masking.parts, &masking.values);
                 let (masks, edits, swaps) = built.map_err(|error| not_masked(&error))?;
                 let original = request.body.clone();
                 let put = put_in(request, &edits, &swaps)?;
@@ -382,6 +382,14 @@ async fn ask_guests<P: Platform>(
     decision.facts = Arc::new(facts);
     decision.session = Some(session);
     Ok(())
+}
+
+/// What makes a tenant's placeholders.
+pub(crate) fn maker<'s, P: Platform>(gateway: &Gateway<P>, secret: &'s [u8; 32]) -> Maker<'s> {
+    Maker {
+        secret,
+        by: gateway.config().masks.placeholders,
+    }
 }
 
 /// Puts masks into a request; or the reason to deny it, where one has no place there.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use forebay_dialect::canonical::{Field, Message, Part, Prompt};
-use forebay_dialect::encoded_texts;
 use forebay_dialect::passing::{Member, Said};
 use forebay_dialect::vocabulary::is_request_name;
+use forebay_dialect::{Attached, attached};
 
 use crate::policy::{Edit, Outline, Place, PlaceKind, Reason};
 
@@ -55,9 +55,13 @@ impl<'a> Places<'a> {
             list: Vec::new(),
             parts: Vec::new(),
         };
-        for (m, message) in prompt.messages.iter().enumerate() {
-            let next = prompt.messages.get(m + 1);
-            places.message(m, message, next.filter(|next| next.role == message.role));
+        let mut first = 0;
+        for turn in prompt.messages.chunk_by(|a, b| a.role == b.role) {
+            places.texts(first, turn);
+            for (m, message) in (first..).zip(turn) {
+                places.message(m, message);
+            }
+            first += turn.len();
         }
         for (t, tool) in prompt.tools.iter().enumerate() {
             let path = format!("tools[{t}]");
@@ -90,7 +94,27 @@ impl<'a> Places<'a> {
         places
     }
 
-    fn message(&mut self, m: usize, message: &'a Message, next: Option<&Message>) {
+    /// The texts of messages of one role, one behind the other: the model reads them as one, whatever
+    /// stands between them, such as a picture or a name.
+    fn texts(&mut self, first: usize, turn: &'a [Message]) {
+        let before = self.list.len();
+        for (m, message) in (first..).zip(turn) {
+            for (p, part) in message.parts.iter().enumerate() {
+                if let Part::Text(text) = part {
+                    let path = content_path(m, p);
+                    let at = index(m).zip(index(p));
+                    self.push(PlaceKind::Text, &message.role, path, text, at);
+                }
+            }
+        }
+        let joined = self.list.get_mut(before..).unwrap_or_default();
+        if let Some((_, joined)) = joined.split_last_mut() {
+            joined.iter_mut().for_each(|place| place.joins_next = true);
+        }
+    }
+
+    /// All of a message but its texts.
+    fn message(&mut self, m: usize, message: &'a Message) {
         let role = message.role.as_str();
         if !ROLES.contains(&role) {
             self.push(
@@ -103,18 +127,9 @@ impl<'a> Places<'a> {
         }
         for (p, part) in message.parts.iter().enumerate() {
             let at = index(m).zip(index(p));
-            let path = format!("messages[{m}].content[{p}]");
+            let path = content_path(m, p);
             match part {
-                Part::Text(text) => {
-                    self.push(PlaceKind::Text, role, path, text, at);
-                    let after = match message.parts.get(p + 1) {
-                        Some(part) => Some(part),
-                        None => next.and_then(|next| next.parts.first()),
-                    };
-                    if let Some(place) = self.list.last_mut() {
-                        place.joins_next = matches!(after, Some(Part::Text(_)));
-                    }
-                }
+                Part::Text(_) => {}
                 Part::ToolCall(call) => {
                     for (what, word) in [("id", &call.id), ("name", &call.name)] {
                         let path = format!("{path}.{what}");
@@ -160,10 +175,14 @@ impl<'a> Places<'a> {
         self.json(role, path, &field.value, None);
     }
 
-    /// The text documents that a JSON text holds encoded.
+    /// The documents that a JSON text holds encoded.
     fn documents(&mut self, role: &'a str, path: &str, json: &str) {
-        for text in encoded_texts(json) {
-            self.push(PlaceKind::Text, role, path.to_owned(), text, None);
+        for document in attached(json) {
+            let (kind, text) = match document {
+                Attached::Text(text) => (PlaceKind::Text, text),
+                Attached::Unreadable => (PlaceKind::Unreadable, String::new()),
+            };
+            self.push(kind, role, path.to_owned(), text, None);
         }
     }
 
@@ -214,13 +233,25 @@ impl<'a> Places<'a> {
                 return Err(unmaskable(&first.label, place));
             }
             match *part {
-                Some((message, part)) => out.parts.extend(group.iter().map(|edit| PartEdit {
-                    message,
-                    part,
-                    start: edit.start,
-                    end: edit.end,
-                    label: edit.label.clone(),
-                })),
+                Some((message, part)) => {
+                    let mut names = Names::new(place);
+                    for edit in group {
+                        // Names of members are replaced wherever they stand, like those of tools.
+                        if names.hold(edit) {
+                            let value = value_of(place, edit);
+                            let value = value.ok_or_else(|| unmaskable(&edit.label, place))?;
+                            out.values.push((value, edit.label.clone()));
+                            continue;
+                        }
+                        out.parts.push(PartEdit {
+                            message,
+                            part,
+                            start: edit.start,
+                            end: edit.end,
+                            label: edit.label.clone(),
+                        });
+                    }
+                }
                 None => {
                     for edit in group {
                         let value = value_of(place, edit);
@@ -242,6 +273,38 @@ pub(crate) struct Masking {
     /// Values that were found in places that are no parts (names, ids, tools, fields, documents), each
     /// with its label.
     pub(crate) values: Vec<(String, String)>,
+}
+
+/// Tells the names of members from values in a JSON text.
+struct Names<'p> {
+    json: Option<&'p [u8]>,
+    /// Where the string of the last edit ends, and whether it is a name.
+    last: (usize, bool),
+}
+
+impl<'p> Names<'p> {
+    fn new(place: &'p Place<'_>) -> Self {
+        let is_json = place.kind == PlaceKind::Json;
+        Self {
+            json: is_json.then_some(place.text.as_bytes()),
+            last: (0, false),
+        }
+    }
+
+    /// Whether an edit lies in a name. Edits come in their order, each within one string.
+    fn hold(&mut self, edit: &Edit) -> bool {
+        let Some(json) = self.json else { return false };
+        let mut at = edit.end as usize;
+        if at > self.last.0 {
+            while let Some(byte) = json.get(at).filter(|byte| **byte != b'"') {
+                at += if *byte == b'\\' { 2 } else { 1 };
+            }
+            let after = json.get(at + 1..).unwrap_or_default();
+            let is_name = after.trim_ascii_start().first() == Some(&b':');
+            self.last = (at, is_name);
+        }
+        self.last.1
+    }
 }
 
 /// What an edit replaces, decoded.
@@ -285,6 +348,10 @@ pub(crate) fn outline(prompt: &Prompt) -> Outline<'_> {
         largest_message: largest as u64,
         bytes: all as u64,
     }
+}
+
+fn content_path(message: usize, part: usize) -> String {
+    format!("messages[{message}].content[{part}]")
 }
 
 fn index(at: usize) -> Option<u32> {

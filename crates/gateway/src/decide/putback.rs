@@ -31,6 +31,8 @@ pub(super) fn written<'v>(channel: Channel, before: &str, value: &'v str) -> Cow
     super::growth::work(before.len());
     let value = match context(before) {
         Context::Plain => Cow::Borrowed(value),
+        // It was found in a URL, in the form that URLs have.
+        Context::Url if is_encoded(value) => Cow::Borrowed(value),
         Context::Url => encoded(value, |c| c.is_ascii_alphanumeric() || b"-._~".contains(&c)),
         Context::Destination => encoded(value, |c| {
             c.is_ascii_graphic() && !b"()<>\"'\\`".contains(&c) || c >= 0x80
@@ -87,6 +89,19 @@ fn levels(before: &str) -> usize {
     }
 }
 
+/// Whether a value is percent-encoded (RFC 3986, section 2.1) and nothing in it needs to be.
+fn is_encoded(value: &str) -> bool {
+    let mut pieces = value.split('%');
+    let plain = |text: &str| {
+        let stays = |c: u8| c.is_ascii_alphanumeric() || b"-._~".contains(&c);
+        text.bytes().all(stays)
+    };
+    let first = pieces.next().is_some_and(plain);
+    let digits = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let mut rest = pieces.peekable();
+    first && rest.peek().is_some() && rest.all(|text| digits(text) && plain(text))
+}
+
 fn encoded(value: &str, stays: impl Fn(u8) -> bool) -> Cow<'_, str> {
     if value.bytes().all(&stays) {
         return Cow::Borrowed(value);
@@ -132,10 +147,14 @@ mod tests {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
             assert!(said.chars().all(plain), "{before}: {said}");
         }
-        assert_eq!(
-            written(Channel::Content, "https://x.org/", "bob@mail.org"),
-            "bob%40mail.org"
-        );
+        for (value, said) in [
+            ("bob@mail.org", "bob%40mail.org"),
+            ("bob%40mail.org", "bob%40mail.org"),
+            ("bob%4", "bob%254"),
+            ("b b%40", "b%20b%2540"),
+        ] {
+            assert_eq!(written(Channel::Content, "https://x.org/", value), said);
+        }
     }
 
     #[test]

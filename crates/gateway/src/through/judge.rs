@@ -8,7 +8,7 @@ use forebay_dialect::passing::{Member, Passing, Said};
 
 use super::table::Answer;
 use super::{Passage, Sent};
-use crate::decide::masks::{MaskError, MaskTable};
+use crate::decide::masks::{Maker, MaskError, MaskTable};
 use crate::decide::places::Places;
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::{
@@ -33,7 +33,7 @@ pub(super) struct Judged {
 pub(super) async fn judge<S: PolicySession>(
     session: &mut S,
     caller: &Caller,
-    secret: &[u8; 32],
+    maker: Maker<'_>,
     sent: &mut Sent,
 ) -> Result<(Judged, Option<Reason>), GatewayError> {
     let failed = |error: PolicyError| policy_failed(&error);
@@ -66,7 +66,7 @@ pub(super) async fn judge<S: PolicySession>(
     if !edits.is_empty() {
         let prompt = prompt(sent.said());
         let (masks, edits, _) =
-            MaskTable::build(secret, &prompt, &edits, &[]).map_err(|error| match error {
+            MaskTable::build(maker, &prompt, &edits, &[]).map_err(|error| match error {
                 MaskError::TooMany => {
                     GatewayError::new(ErrorKind::InvalidRequest, error.to_string())
                         .with_code("too_many_masks")

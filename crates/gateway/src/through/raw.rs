@@ -10,6 +10,7 @@ use super::serve::{Asking, check};
 use super::{At, Sent, answer, table};
 use crate::answer::before::refer;
 use crate::config::{Judging, RawConfig};
+use crate::decide::maker;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
@@ -70,8 +71,13 @@ pub(crate) async fn serve_raw<P: Platform>(
     let judged = match raw.guard {
         Judging::Off => super::judge::Judged::default(),
         Judging::On => {
-            let (judged, denied) =
-                judge(&mut session, &caller, &identity.secret, &mut sent).await?;
+            let (judged, denied) = judge(
+                &mut session,
+                &caller,
+                maker(gateway, &identity.secret),
+                &mut sent,
+            )
+            .await?;
             ticket.summary.guard_hits.clone_from(&judged.hits);
             if let Some(reason) = denied {
                 let error = GatewayError::new(ErrorKind::PromptDenied, reason.detail);

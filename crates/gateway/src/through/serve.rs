@@ -16,7 +16,7 @@ use crate::answer::board::passed_on;
 use crate::answer::lead;
 use crate::answer::models::unknown_model;
 use crate::config::Judging;
-use crate::decide::LARGE;
+use crate::decide::{LARGE, maker};
 use crate::enter::headers;
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
@@ -178,7 +178,7 @@ async fn decide<P: Platform>(
         let mut session = session.map_err(|error| policy_failed(&error))?;
         let judged = match off {
             true => (Judged::default(), None),
-            false => judge(&mut session, &caller, &secret, &mut sent).await?,
+            false => judge(&mut session, &caller, maker(&own, &secret), &mut sent).await?,
         };
         Ok((sent, session, judged))
     };

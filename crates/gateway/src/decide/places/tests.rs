@@ -89,7 +89,7 @@ fn texts_that_the_model_reads_as_one_are_joined() {
         [
             says("a", true),
             says("a2", true),
-            says("b", false),
+            says("b", true),
             says("c", false),
             says("d", false)
         ]
@@ -148,7 +148,7 @@ fn an_edit_in_json_lies_in_a_string_or_the_prompt_is_refused() {
 fn an_edit_of_the_formats_own_words_refuses_the_prompt() {
     let mut prompt = prompt(vec![text("a")]);
     prompt.messages[0].role = "bob@mail.org".into();
-    let refused = Places::of(&prompt).edits(&[edit(0, 0, 12)]).unwrap_err();
+    let refused = Places::of(&prompt).edits(&[edit(1, 0, 12)]).unwrap_err();
     assert!(
         refused.detail.contains("messages[0].role"),
         "{}",

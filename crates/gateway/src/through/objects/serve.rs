@@ -13,7 +13,7 @@ use super::list::{self, MAX_PAGES, Page, Query};
 use super::names::{Names, bad, batch_body};
 use super::within::Inner;
 use crate::answer::models::unknown_model;
-use crate::decide::LARGE;
+use crate::decide::{LARGE, maker};
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -284,8 +284,8 @@ impl<P: Platform> Keeper<'_, P> {
         }
         let session = gateway.policies().session(caller, sent.size()).await;
         let mut session = session.map_err(|error| policy_failed(&error))?;
-        let secret = &self.identity().secret;
-        let (judged, denied) = judge(&mut session, caller, secret, sent).await?;
+        let maker = maker(gateway, &self.identity().secret);
+        let (judged, denied) = judge(&mut session, caller, maker, sent).await?;
         ticket.summary.guard_hits.clone_from(&judged.hits);
         let masked = (!judged.masks.is_empty()).then(|| Reason {
             code: "unmaskable".to_owned(),
@@ -424,8 +424,8 @@ impl<P: Platform> Keeper<'_, P> {
         let judged = match is_off(gateway, self.passage) {
             true => Judged::default(),
             false => {
-                let secret = &self.identity().secret;
-                judge(&mut session, caller, secret, &mut sent).await?.0
+                let maker = maker(gateway, &self.identity().secret);
+                judge(&mut session, caller, maker, &mut sent).await?.0
             }
         };
         let deadline = self.asking.deadline(ticket);
@@ -537,7 +537,8 @@ async fn judged_upload<P: Platform>(
                 return Ok((sent, tokens, denied));
             }
         }
-        let (_, denied) = judge(&mut session, caller, &identity.secret, &mut sent).await?;
+        let maker = maker(gateway, &identity.secret);
+        let (_, denied) = judge(&mut session, caller, maker, &mut sent).await?;
         if denied.is_some() {
             return Ok((sent, tokens, denied));
         }

@@ -6,7 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use forebay_dialect::{Request, Wire};
 
 use super::*;
-use crate::decide::masks::MaskTable;
+use crate::config::Placeholders;
+use crate::decide::masks::{Maker, MaskTable};
+
+const MAKER: Maker<'static> = Maker {
+    secret: &[7; 32],
+    by: Placeholders::Position,
+};
 
 const VALUE: &str = "bob@mail.org";
 
@@ -175,7 +181,7 @@ const CHAT: [(Fate, &str, &str); 36] = [
 ];
 
 /// Whole bodies of all other formats.
-const OTHERS: [(Fate, Wire, &str); 60] = [
+const OTHERS: [(Fate, Wire, &str); 62] = [
     (
         R,
         Wire::Chat,
@@ -299,6 +305,16 @@ const OTHERS: [(Fate, Wire, &str); 60] = [
         M,
         Wire::Messages,
         r#"{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"W","input":{}}]}]}"#,
+    ),
+    (
+        M,
+        Wire::Messages,
+        r#"{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"f","input":{"W":{"to W":"W"}}}]}]}"#,
+    ),
+    (
+        M,
+        Wire::Messages,
+        r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"u"},"W":1}]}]}"#,
     ),
     (
         M,
@@ -475,9 +491,9 @@ fn found(places: &Places<'_>) -> Vec<Edit> {
 fn fate(wire: Wire, form: &str) -> (Fate, String) {
     let document = STANDARD.encode(format!("to {VALUE}."));
     let body = form
+        .replace('W', VALUE)
         .replace("\"D\"", &format!("\"{document}\""))
-        .replace(",D\"", &format!(",{document}\""))
-        .replace('W', VALUE);
+        .replace(",D\"", &format!(",{document}\""));
     let target = forebay_dialect::Target {
         wire,
         model: Some("m".into()),
@@ -496,7 +512,7 @@ fn fate(wire: Wire, form: &str) -> (Fate, String) {
         return (R, body);
     }
     let (table, edits, swaps) =
-        MaskTable::build(&[7; 32], &prompt, &masking.parts, &masking.values).unwrap();
+        MaskTable::build(MAKER, &prompt, &masking.parts, &masking.values).unwrap();
     request.edit(&edits).unwrap();
     if request.swap(&swaps).is_err() {
         return (R, body);

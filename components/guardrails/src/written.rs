@@ -1,0 +1,83 @@
+//! Characters as HTML, URLs and source code write them: `&#64;`, `%40`, `\u0040` for `@`.
+
+use crate::json::escape;
+
+/// Names of characters that HTML knows, of those that patterns and terms are made of.
+#[rustfmt::skip]
+const NAMES: [(&str, char); 30] = [
+    ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("commat", '@'), ("period", '.'),
+    ("num", '#'), ("lowbar", '_'), ("hyphen", '-'), ("dash", '-'), ("colon", ':'), ("semi", ';'), ("sol", '/'),
+    ("bsol", '\\'), ("equals", '='), ("plus", '+'), ("comma", ','), ("lpar", '('), ("rpar", ')'),
+    ("excl", '!'), ("percnt", '%'), ("dollar", '$'), ("nbsp", ' '), ("Tab", '\t'), ("NewLine", '\n'),
+    ("shy", '\u{ad}'), ("zwj", '\u{200d}'), ("zwnj", '\u{200c}'), ("ZeroWidthSpace", '\u{200b}'),
+];
+
+/// Whether bytes that begin with `&`, `%` or `\` may write a character. It errs towards yes.
+pub(crate) fn may_hide(bytes: &[u8]) -> bool {
+    let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    match bytes {
+        [b'&', b'#', ..] => true,
+        [b'&', rest @ ..] => rest.iter().take(15).any(|b| *b == b';'),
+        [b'%', ..] => hex(1) && hex(2),
+        [b'\\', b'u', ..] => hex(2) && hex(3) && hex(4) && hex(5),
+        [b'\\', b'x', ..] => hex(2) && hex(3),
+        _ => false,
+    }
+}
+
+/// The character at the start of a text and how many bytes write it.
+pub(crate) fn written(text: &str) -> Option<(char, usize)> {
+    let bytes = text.as_bytes();
+    let found = match bytes.first()? {
+        b'&' => reference(text),
+        b'%' => percent(bytes),
+        b'\\' if bytes.get(1) == Some(&b'u') && may_hide(bytes) => escape(text),
+        b'\\' if bytes.get(1) == Some(&b'x') => hex(bytes, 2).map(|byte| (char::from(byte), 4)),
+        _ => None,
+    };
+    found.or_else(|| text.chars().next().map(|c| (c, c.len_utf8())))
+}
+
+/// A character reference of HTML. The `;` may be missing behind a number.
+fn reference(text: &str) -> Option<(char, usize)> {
+    let Some(number) = text.strip_prefix("&#") else {
+        let len = text.bytes().skip(1).take(15).position(|b| b == b';')?;
+        let name = text.get(1..=len)?;
+        let (_, c) = NAMES.iter().find(|(known, _)| *known == name)?;
+        return Some((*c, name.len() + 2));
+    };
+    let (digits, radix) = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => (digits, 16),
+        None => (number, 10),
+    };
+    let len = digits
+        .bytes()
+        .take(8)
+        .take_while(|b| char::from(*b).is_digit(radix))
+        .count();
+    let code = u32::from_str_radix(digits.get(..len)?, radix).ok()?;
+    let end = text.len() - digits.len() + len;
+    let semicolon = usize::from(digits.as_bytes().get(len) == Some(&b';'));
+    Some((char::from_u32(code)?, end + semicolon))
+}
+
+/// A character in percent-encoding (RFC 3986, section 2.1), in UTF-8.
+fn percent(bytes: &[u8]) -> Option<(char, usize)> {
+    let mut decoded = [0; 4];
+    for count in 0..decoded.len() {
+        let at = count * 3;
+        if bytes.get(at) != Some(&b'%') {
+            return None;
+        }
+        decoded[count] = hex(bytes, at + 1)?;
+        if let Ok(text) = std::str::from_utf8(&decoded[..=count]) {
+            return Some((text.chars().next()?, at + 3));
+        }
+    }
+    None
+}
+
+fn hex(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
+}
