@@ -54,9 +54,9 @@ pub(crate) struct Options {
     /// The interpreter of the Python environment that holds the peers.
     #[arg(long)]
     peers: Option<PathBuf>,
-    /// The program `wasmtime`, for the edge.
+    /// The folder with the gateway's Worker and workerd, for the edge.
     #[arg(long)]
-    wasmtime: Option<PathBuf>,
+    worker: PathBuf,
     /// Measures only scenarios with this in their name.
     #[arg(long)]
     only: Option<String>,
