@@ -54,12 +54,13 @@ pub(crate) struct Options {
     /// The interpreter of the Python environment that holds the peers.
     #[arg(long)]
     peers: Option<PathBuf>,
-    /// The program `wasmtime`, for the edge.
+    /// The folder with the gateway's Worker and workerd, for the edge.
     #[arg(long)]
     wasmtime: Option<PathBuf>,
     /// Another build of the gateway, to measure this one against in pairs of windows.
     #[arg(long)]
     baseline: Option<PathBuf>,
+    worker: PathBuf,
     /// Measures only scenarios with this in their name.
     #[arg(long)]
     only: Option<String>,

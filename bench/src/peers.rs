@@ -52,8 +52,8 @@ pub(crate) struct Starter<'r> {
     pub(crate) runtime: &'r Runtime,
     /// The interpreter beside which the peers are installed.
     pub(crate) python: Option<&'r Path>,
-    /// The program that serves components.
-    pub(crate) wasmtime: Option<&'r Path>,
+    /// The folder with the gateway's Worker and workerd.
+    pub(crate) worker: &'r Path,
 }
 
 impl Starter<'_> {
@@ -284,7 +284,7 @@ fn nginx() -> Result<Command> {
     ))
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian keeps servers in sbin, which a user's PATH may lack.
     std::env::split_paths(&path)

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 /// The keys of the JSON object, each `null` where a peer or a measurement is missing, and what is hoped for.
-const KEYS: [(&str, &str); 20] = [
+const KEYS: [(&str, &str); 27] = [
     ("miss_fresh_vs_envoy", "at least 0.25"),
     ("miss_tenant_vs_envoy", "at least 0.7"),
     ("miss_tenant_vs_smg", "above 1"),
@@ -24,8 +24,15 @@ const KEYS: [(&str, &str); 20] = [
     ("neighbour_p99_ms", "below 50"),
     ("edge_hit_vs_hello", "at least 0.6"),
     ("edge_miss_vs_proxy", "at least 0.5"),
+    ("edge_spin_hit_vs_hello", "at least 0.6"),
+    ("edge_spin_miss_vs_proxy", "at least 0.5"),
+    ("edge_workerd_hit_vs_hello", "at least 0.3"),
+    ("edge_workerd_miss_vs_proxy", "at least 0.22"),
+    ("edge_viceroy_hit_vs_hello", "at least 0.3"),
+    ("edge_viceroy_miss_vs_proxy", "at least 0.22"),
     ("edge_added_ttft_vs_hello", "at most 1.5"),
     ("edge_first_request_ms", "at most 5"),
+    ("edge_precompiled_start_ms", "at most 50"),
     ("edge_mib", "at most 3"),
     ("edge_gzip_mb", "at most 1.4"),
     ("edge_5000_terms_mib", "at most 8"),
@@ -94,7 +101,7 @@ impl fmt::Display for Report {
                 .results
                 .get(key)
                 .map_or_else(|| "not measured".into(), ToString::to_string);
-            writeln!(f, "{key:22}  {figure:>12}  ({hope})")?;
+            writeln!(f, "{key:26}  {figure:>12}  ({hope})")?;
         }
         for lack in &self.missing {
             writeln!(f, "{lack}")?;

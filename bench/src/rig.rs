@@ -151,11 +151,6 @@ impl Server {
         Ok(kib / 1024.0)
     }
 
-    /// Its whole log.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
     /// The end of its log, for an error message.
     pub(crate) fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

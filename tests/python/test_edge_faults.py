@@ -2,9 +2,11 @@
 
 What a local platform can't be made to do is not here: Viceroy's and wasmtime's stores live in their own memory."""
 
+import contextlib
 import re
 import shutil
 import socket
+import threading
 
 import httpx
 import pytest
@@ -12,19 +14,21 @@ import pytest
 import redis_wire
 from edges import COMPONENTS, PLATFORMS, WORKER, Edge, ask, engine, needs, on, release, up  # noqa: F401
 
-# Paths of three formats, and where each has an error's message.
+TEXT = [{"role": "user", "content": "hi"}]
+# Paths of three formats, a request to each, and where each has an error's message.
 DIALECTS = {
-    "/v1/chat/completions": lambda body: body["error"]["message"],
-    "/v1/messages": lambda body: {"error": body["error"]["message"]}[body["type"]],
-    "/v1beta/models/m:generateContent": lambda body: {500: body["error"]["message"]}[body["error"]["code"]],
+    "/v1/chat/completions": ({"model": "m", "messages": TEXT}, lambda body, _: body["error"]["message"]),
+    "/v1/messages": ({"model": "m", "max_tokens": 9, "messages": TEXT}, lambda body, _: {"error": body["error"]["message"]}[body["type"]]),
+    "/v1beta/models/m:generateContent": ({"contents": [{"parts": [{"text": "hi"}]}]}, lambda body, status: {status: body["error"]["message"]}[body["error"]["code"]]),
 }
 
 
-def refused(edge, path):
+def refused(edge, path, status=500, **request):
     """The message that a client of this path gets."""
-    answer = httpx.post(f"{edge.url}{path}", json={"model": "m", "messages": []}, timeout=30)
-    assert answer.status_code == 500, answer.text
-    return DIALECTS[path](answer.json())
+    body, message = DIALECTS[path]
+    answer = httpx.post(f"{edge.url}{path}", timeout=30, **(request or {"json": body}))
+    assert answer.status_code == status, answer.text
+    return message(answer.json(), status)
 
 
 def without(words, folder, name):
@@ -119,6 +123,79 @@ def test_a_store_that_refuses_connections_costs_a_warning(engine, release, tmp_p
             edge.logged('"level":"warn"')
     assert answer.status_code == 200
     assert answer.elapsed.total_seconds() < 5
+
+
+def before_viceroy(engine, release, folder, declared, upstream=None):
+    """The command for Viceroy with this table of declared backends."""
+    words, mark = on("viceroy", engine, release, folder)
+    file = folder / "fastly.toml"
+    text = file.read_text().replace(f'"{engine.url}"', f'"{upstream or engine.url}"')
+    name, url = declared
+    file.write_text(f'{text}\n[local_server.backends."{name}"]\nurl = "{url}"\n')
+    return words, mark
+
+
+def test_a_declared_backend_of_fastly_serves_its_upstream(engine, release, tmp_path):
+    # Nothing else knows this host.
+    words, mark = before_viceroy(engine, release, tmp_path, ("engine.invalid", engine.url), "http://engine.invalid")
+    with Edge(words, mark) as edge:
+        assert ask(edge).status_code == 200
+
+
+def test_an_upstream_without_a_backend_of_fastly_is_named(engine, release, tmp_path):
+    # Viceroy always has dynamic backends. It refuses one whose name is taken, which is refused alike.
+    words, mark = before_viceroy(engine, release, tmp_path, ("forebay-0", "http://127.0.0.1:9"))
+    with Edge(words, mark) as edge:
+        authority = engine.url.removeprefix("http://")
+        for path in DIALECTS:
+            assert f"declare a backend named `{authority}`" in refused(edge, path, 502)
+
+
+# What an edge takes unless `limits.body` says otherwise, and what Cloudflare's own front lets through
+# to a Worker; the runtimes here have no limit of their own.
+OURS, THEIRS = 8 << 20, 100 << 20
+
+
+def sent(edge, size, announced):
+    """What a client reads while it sends a body of this size, whole or in chunks, to the end or to
+    the connection's."""
+    host, port = edge.url.removeprefix("http://").split(":")
+    kind = f"content-length: {size}" if announced else "transfer-encoding: chunked"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{kind}\r\nconnection: close\r\n\r\n"
+    piece = b" " * (1 << 20)
+    framed = piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece)
+    read = []
+
+    def reading():
+        with contextlib.suppress(OSError):
+            while got := connection.recv(1 << 16):
+                read.append(got)
+
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        reader = threading.Thread(target=reading)
+        reader.start()
+        # A gateway that has said no may close before it has all.
+        with contextlib.suppress(OSError):
+            connection.sendall(head.encode())
+            for _ in range(size // len(piece)):
+                connection.sendall(framed)
+            connection.sendall(b"" if announced else b"0\r\n\r\n")
+        reader.join(60)
+    return b"".join(read).decode()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_body_over_a_limit_is_told_and_costs_nothing_but_its_request(platform, engine, release, tmp_path):
+    words, mark = on(platform, engine, release, tmp_path)
+    with Edge(words, mark) as edge:
+        for path in DIALECTS:
+            for body in (b" " * (OURS + 1), iter([b" " * OURS, b" "])):
+                assert "limits.body" in refused(edge, path, 413, content=body, headers={"content-type": "application/json"})
+        for announced in (True, False):
+            told = sent(edge, THEIRS + (1 << 20), announced)
+            # A connection that ends under what is still being sent may take the answer with it.
+            assert not told or "limits.body" in told, told[:500]
+            assert ask(edge).status_code == 200
 
 
 # What a KV namespace does instead of keeping values. The last gives, one after another, half of what

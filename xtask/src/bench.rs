@@ -42,6 +42,7 @@ const POLICY_BENCH: [&str; 7] = [
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     let mut missing = debian::ensure(places, &debian::FOR_BENCH);
+    missing.extend(setup::for_platforms(places, |_| true));
     let peers = python::ensure(places, "peers", &places.root.join("bench/peers.txt"))
         .map_err(|lack| missing.push(lack))
         .ok();
@@ -66,9 +67,9 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<()> {
     bench
         .arg("--configs")
         .arg(places.root.join("bench/configs"));
-    if let Some(wasmtime) = tools::find(places, "wasmtime") {
-        bench.arg("--wasmtime").arg(wasmtime);
-    }
+    bench
+        .arg("--worker")
+        .arg(places.root.join("deploy/workers/cloudflare"));
     if let Some(python) = peers {
         bench.arg("--peers").arg(python);
     }

@@ -122,19 +122,19 @@ pub(crate) fn edges(places: &Places) -> Result<()> {
     Ok(())
 }
 
-/// Builds the handler that the bench measures runtimes by.
+/// Builds the handlers that the bench measures runtimes by.
 pub(crate) fn hello(places: &Places) -> Result<()> {
-    let mut build = cargo();
-    build
-        .args(["build", "--profile", "guest", "--target", TARGET])
-        .args(["--package", "forebay-bench-hello"])
-        .current_dir(&places.root);
-    shell::run(&mut build)?;
     let built = places.target.join(TARGET).join("guest");
-    replace(
-        &built.join("forebay_bench_hello.wasm"),
-        &places.components().join("hello.wasm"),
-    )
+    for (platform, file) in [("wasi", "hello.wasm"), ("fastly", "hello-fastly.wasm")] {
+        let mut build = guest(places);
+        build.args(["--package", "forebay-bench-hello", "--features", platform]);
+        shell::run(&mut build)?;
+        replace(
+            &built.join("forebay_bench_hello.wasm"),
+            &places.components().join(file),
+        )?;
+    }
+    Ok(())
 }
 
 /// Renames into place, so that a gateway that watches the file never reads half of it, and leaves an equal file alone.

@@ -1,14 +1,14 @@
-//! The edge component beside its runtime's own hello and a plain proxy: hits, misses, the time to a
-//! stream's first event, the first request of an instance, and its size.
+//! The edge in each runtime, beside the runtime's own hello and a plain proxy: hits and misses. Under
+//! wasmtime also the time to a stream's first event, the start, and the size.
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::Options;
-use crate::edges::Served;
+use crate::edges::{self, Runtime, Served, What};
 use crate::http;
 use crate::peers::{Starter, Subject};
 use crate::report::Report;
@@ -22,20 +22,44 @@ const CONNECTIONS: u32 = 16;
 /// The dictionary that a baked edge is weighed with.
 const TERMS: usize = 5000;
 
+/// The results' keys of a runtime: a hit against its hello, a miss against its plain proxy.
+fn keys(runtime: Runtime) -> [&'static str; 2] {
+    match runtime {
+        Runtime::Wasmtime => ["edge_hit_vs_hello", "edge_miss_vs_proxy"],
+        Runtime::Spin => ["edge_spin_hit_vs_hello", "edge_spin_miss_vs_proxy"],
+        Runtime::Workerd => ["edge_workerd_hit_vs_hello", "edge_workerd_miss_vs_proxy"],
+        Runtime::Viceroy => ["edge_viceroy_hit_vs_hello", "edge_viceroy_miss_vs_proxy"],
+    }
+}
+
 pub(crate) fn run(starter: &Starter<'_>, options: &Options, report: &mut Report) -> Result<()> {
-    let plain = starter.bake(0)?;
+    let release = starter.bake(0)?;
     let large = starter.bake(TERMS)?;
-    for (key, file) in [("edge_mib", &plain), ("edge_5000_terms_mib", &large)] {
+    let file = |release: &Path| release.join("edge-wasi.wasm");
+    for (key, file) in [
+        ("edge_mib", file(&release)),
+        ("edge_5000_terms_mib", file(&large)),
+    ] {
         let bytes = std::fs::metadata(file)?.len();
         report.result(key, Some(bytes as f64 / f64::from(1 << 20)));
     }
     report.result(
         "edge_gzip_mb",
-        compressed(&plain)?.map(|bytes| bytes as f64 / 1e6),
+        compressed(&file(&release))?.map(|bytes| bytes as f64 / 1e6),
     );
-    hits(starter, options, report, &plain)?;
-    misses(starter, options, report, &plain)?;
-    first_events(starter, options, report, &plain)
+    if let Err(error) = starts(starter, report, &release) {
+        report.missing("the edge's start under wasmtime", format!("{error:#}"));
+    }
+    for runtime in Runtime::ALL {
+        let [hit, miss] = keys(runtime);
+        for (key, distinct) in [(hit, false), (miss, true)] {
+            match beside(starter, options, report, runtime, &release, distinct) {
+                Ok(ratio) => report.result(key, Some(ratio)),
+                Err(error) => report.missing(key, format!("{error:#}")),
+            }
+        }
+    }
+    first_events(starter, options, report, &release)
 }
 
 /// What the artefact weighs compressed, as platforms count it; nothing where gzip is missing.
@@ -47,80 +71,82 @@ fn compressed(file: &Path) -> Result<Option<usize>> {
     }
 }
 
-fn hits(
+/// The start under wasmtime, compiled at the start and ahead of it. What is compiled serves from then on.
+fn starts(starter: &Starter<'_>, report: &mut Report, release: &Path) -> Result<()> {
+    let upstream = starter.upstream()?;
+    let ask = || {
+        let began = Instant::now();
+        let edge = Runtime::Wasmtime.serve(starter, What::Edge(release, &upstream))?;
+        let asked = Instant::now();
+        starter
+            .runtime
+            .block_on(http::ask(&edge.subject.url, http::prompt("first", false)))?;
+        let (whole, answer) = (began.elapsed(), asked.elapsed());
+        Ok::<_, anyhow::Error>((edge.started, answer, whole))
+    };
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (compile, first, _) = ask()?;
+    report.row(
+        "edge under wasmtime, cold compile",
+        format!("{:>9.0} ms", millis(compile)),
+    );
+    report.row(
+        "edge under wasmtime, first request",
+        format!("{:>9.1} ms, a miss", millis(first)),
+    );
+    report.result("edge_first_request_ms", Some(millis(first)));
+    edges::compile_ahead(release)?;
+    let (_, _, whole) = ask()?;
+    report.row(
+        "edge under wasmtime, compiled ahead: from the start to the first answer",
+        format!("{:>9.1} ms", millis(whole)),
+    );
+    report.result("edge_precompiled_start_ms", Some(millis(whole)));
+    Ok(())
+}
+
+/// Requests a second of the edge against those of the runtime's own hello, or with every prompt
+/// another one of its plain proxy.
+fn beside(
     starter: &Starter<'_>,
     options: &Options,
     report: &mut Report,
-    component: &Path,
-) -> Result<()> {
+    runtime: Runtime,
+    release: &Path,
+    distinct: bool,
+) -> Result<f64> {
     let upstream = starter.upstream()?;
-    let hello = starter.hello(None)?;
-    let edge = starter.edge(component, &upstream)?;
-    report.row(
-        "edge under wasmtime, cold compile",
-        format!("{:>9.0} ms", edge.compiled.as_secs_f64() * 1000.0),
-    );
-    let began = Instant::now();
-    starter
-        .runtime
-        .block_on(http::ask(&edge.subject.url, http::prompt("first", false)))?;
-    let first = began.elapsed().as_secs_f64() * 1000.0;
-    report.row(
-        "edge under wasmtime, first request",
-        format!("{first:>9.1} ms, a miss"),
-    );
-    report.result("edge_first_request_ms", Some(first));
+    let plain = match distinct {
+        true => What::Proxy(&upstream),
+        false => What::Hello,
+    };
+    let plain = runtime.serve(starter, plain)?;
+    let edge = runtime.serve(starter, What::Edge(release, &upstream))?;
     starter
         .runtime
         .block_on(throughput::caches(&edge.subject))?;
-
-    let ratio = rates(starter, options, report, [&hello, &edge], false)?;
-    report.result("edge_hit_vs_hello", Some(ratio));
-    Ok(())
-}
-
-/// Every prompt another one, beside the handler that only passes on.
-fn misses(
-    starter: &Starter<'_>,
-    options: &Options,
-    report: &mut Report,
-    component: &Path,
-) -> Result<()> {
-    let upstream = starter.upstream()?;
-    let proxy = starter.hello(Some(&upstream))?;
-    let edge = starter.edge(component, &upstream)?;
-    let ratio = rates(starter, options, report, [&proxy, &edge], true)?;
-    report.result("edge_miss_vs_proxy", Some(ratio));
-    Ok(())
-}
-
-/// Requests a second of both in turns: the second's against the first's.
-fn rates(
-    starter: &Starter<'_>,
-    options: &Options,
-    report: &mut Report,
-    served: [&Served; 2],
-    distinct: bool,
-) -> Result<f64> {
-    let subjects = served.map(|served| &served.subject);
     let load = Load {
         connections: CONNECTIONS,
         distinct,
         seconds: options.seconds,
     };
+    let subjects = [&plain.subject, &edge.subject];
     let measured = in_turns(
         &subjects,
         options.windows,
-        |s| s.name.into(),
-        |s, mark| wrk::window(&starter.rig.configs, &s.url, load, mark),
+        |s| format!("{} under {}", s.name, runtime.name()),
+        |s, mark| wrk::window(&starter.rig.configs, &s.url, load, &mark.replace(' ', "-")),
     );
     let prompts = if distinct { "distinct" } else { "identical" };
     let mut rates = Vec::new();
     for (subject, windows) in subjects.iter().zip(measured) {
-        let windows = windows?;
-        let rate = median(windows.iter().map(|w| w.per_second)).context("no windows")?;
+        let rate = median(windows?.iter().map(|w| w.per_second)).context("no windows")?;
         report.row(
-            format!("{} under wasmtime, {prompts} prompts", subject.name),
+            format!(
+                "{} under {}, {prompts} prompts",
+                subject.name,
+                runtime.name()
+            ),
             format!("{rate:>9.0} requests/s"),
         );
         rates.push(rate);
@@ -132,12 +158,13 @@ fn first_events(
     starter: &Starter<'_>,
     options: &Options,
     report: &mut Report,
-    component: &Path,
+    release: &Path,
 ) -> Result<()> {
     let upstream = starter.sse_upstream(ttft::EVENTS, ttft::EVERY_MS)?;
-    let hello = starter.hello(Some(&upstream))?;
-    let edge = starter.edge(component, &upstream)?;
-    let subjects: [&Subject; 3] = [&upstream, &hello.subject, &edge.subject];
+    let serve = |what: What<'_>| -> Result<Served> { Runtime::Wasmtime.serve(starter, what) };
+    let proxy = serve(What::Proxy(&upstream))?;
+    let edge = serve(What::Edge(release, &upstream))?;
+    let subjects: [&Subject; 3] = [&upstream, &proxy.subject, &edge.subject];
     let measured = in_turns(
         &subjects,
         options.windows,
@@ -153,11 +180,11 @@ fn first_events(
         );
         medians.push(figure);
     }
-    let (hello, edge) = (medians[1] - medians[0], medians[2] - medians[0]);
+    let (proxy, edge) = (medians[1] - medians[0], medians[2] - medians[0]);
     // A runtime that adds nothing measurable gives no ratio.
     report.result(
         "edge_added_ttft_vs_hello",
-        (hello > 0.0).then(|| edge / hello),
+        (proxy > 0.0).then(|| edge / proxy),
     );
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options, runtime: &Runtime) -> Result<()> {
         rig: &rig,
         runtime,
         python: options.peers.as_deref(),
-        wasmtime: options.wasmtime.as_deref(),
+        worker: &options.worker,
     };
     let mut report = Report::default();
     for (name, scenario) in SCENARIOS {

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forebay_gateway::config::{
-    MasksConfig, MediaConfig, RateConfig, RawConfig, RealtimeConfig, RequestBounds, ResponsesConfig, Retries,
-    Secret, Span, Streams, TenantConfig, ThroughConfig, Timeouts, UpstreamConfig,
+    MasksConfig, MediaConfig, RateConfig, RawConfig, RealtimeConfig, RequestBounds,
+    ResponsesConfig, Retries, Secret, Span, Streams, TenantConfig, ThroughConfig, Timeouts,
+    UpstreamConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -64,7 +64,7 @@ const RUNTIMES: [Tool; 2] = [
         name: "wasmtime",
         package: "wasmtime-cli",
         version: "48.0.8",
-        features: "run,serve,cranelift,component-model,component-model-async,wasi-http,\
+        features: "run,serve,compile,cranelift,component-model,component-model-async,wasi-http,\
                    pooling-allocator,wasi-keyvalue,wasi-config",
         needed_for: "the conformance suite under `wasmtime serve`",
     },

@@ -305,7 +305,8 @@ impl Exchange {
         connect: Duration,
     ) -> Result<Pollable, TransportError> {
         let (head, body) = request.into_parts();
-        let mut sent = || -> Result<Pollable, Error> {
+        let backend = self.backend(&head.uri, connect)?;
+        let sent = || -> Result<Pollable, Error> {
             let request = Request::new()?;
             request.set_method(head.method.as_str())?;
             request.set_uri(&head.uri.to_string())?;
@@ -314,42 +315,50 @@ impl Exchange {
             }
             let whole = http_body::new()?;
             write(&whole, &body)?;
-            http_req::send_async_uncached(request, whole, self.backend(&head.uri, connect)?)
+            http_req::send_async_uncached(request, whole, backend)
         };
-        sent().map_err(|error| match error {
-            Error::Unsupported => TransportError {
-                failure: TransportFailure::Connect,
-                detail:
-                    "dynamic backends are not enabled for this service; ask Fastly to enable them"
-                        .to_owned(),
-            },
-            error => broken(error, "the request"),
-        })
+        sent().map_err(|error| broken(error, "the request"))
     }
 
-    /// The dynamic backend of an upstream, made once an instance.
-    fn backend(&mut self, uri: &Uri, connect: Duration) -> Result<&Backend, Error> {
-        let host = uri.host().ok_or(Error::InvalidArgument)?;
-        let tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let target = format!("{host}:{port}");
-        if !self.backends.contains_key(&target) {
-            let options = DynamicBackendOptions::new();
-            options.override_host(uri.authority().map_or(host, |authority| authority.as_str()));
-            options.use_tls(tls);
-            if tls {
-                options.cert_hostname(host);
-                options.sni_hostname(host);
-            }
-            options.connect_timeout(u32::try_from(connect.as_millis()).unwrap_or(u32::MAX));
-            options.first_byte_timeout(SILENCE);
-            options.between_bytes_timeout(SILENCE);
-            let name = format!("forebay-{}", self.backends.len());
-            let backend = register_dynamic_backend(&name, &target, options)?;
-            self.backends.insert(target.clone(), backend);
+    /// The backend of an upstream, opened once an instance: the one that the service declares under
+    /// the upstream's authority, or else a dynamic one.
+    fn backend(&mut self, uri: &Uri, connect: Duration) -> Result<&Backend, TransportError> {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if !self.backends.contains_key(authority) {
+            let opened = Backend::open(authority).or_else(|_| {
+                let name = format!("forebay-{}", self.backends.len());
+                dynamic_backend(&name, uri, connect).map_err(|error| TransportError {
+                    failure: TransportFailure::Connect,
+                    detail: format!(
+                        "Fastly refused a dynamic backend for `{authority}` ({error:?}); enable dynamic \
+                         backends for this service, or declare a backend named `{authority}`"
+                    ),
+                })
+            })?;
+            self.backends.insert(authority.to_owned(), opened);
         }
-        self.backends.get(&target).ok_or(Error::GenericError)
+        self.backends
+            .get(authority)
+            .ok_or_else(|| broken(Error::GenericError, "the backend"))
     }
+}
+
+/// A backend that the service does not declare.
+fn dynamic_backend(name: &str, uri: &Uri, connect: Duration) -> Result<Backend, Error> {
+    let host = uri.host().ok_or(Error::InvalidArgument)?;
+    let tls = uri.scheme() == Some(&Scheme::HTTPS);
+    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let options = DynamicBackendOptions::new();
+    options.override_host(uri.authority().map_or(host, |authority| authority.as_str()));
+    options.use_tls(tls);
+    if tls {
+        options.cert_hostname(host);
+        options.sni_hostname(host);
+    }
+    options.connect_timeout(u32::try_from(connect.as_millis()).unwrap_or(u32::MAX));
+    options.first_byte_timeout(SILENCE);
+    options.between_bytes_timeout(SILENCE);
+    register_dynamic_backend(name, &format!("{host}:{port}"), options)
 }
 
 pub(super) fn write(body: &Pollable, bytes: &[u8]) -> Result<(), Error> {
