@@ -56,11 +56,10 @@ pub(crate) struct Options {
     peers: Option<PathBuf>,
     /// The folder with the gateway's Worker and workerd, for the edge.
     #[arg(long)]
-    wasmtime: Option<PathBuf>,
+    worker: PathBuf,
     /// Another build of the gateway, to measure this one against in pairs of windows.
     #[arg(long)]
     baseline: Option<PathBuf>,
-    worker: PathBuf,
     /// Measures only scenarios with this in their name.
     #[arg(long)]
     only: Option<String>,
