@@ -137,8 +137,15 @@ impl Request {
                 let document = Document::parse(raw.as_bytes()).map_err(RequestError::Json)?;
                 let mut canonical = String::with_capacity(raw.len());
                 let strings = write_canonical_with_places(document.root(), &mut canonical);
+                let mut opaque = Opaque {
+                    part: place,
+                    raw,
+                    canonical: &canonical,
+                    strings: &strings,
+                    at: None,
+                };
                 for edit in edits {
-                    splices.push(opaque_replacement(edit, place, raw, &canonical, &strings)?);
+                    splices.push(opaque.replacement(edit)?);
                 }
             }
         }
@@ -184,38 +191,66 @@ fn replacement<'e>(
     Ok(Splice::new(span, quoted[1..quoted.len() - 1].to_owned()))
 }
 
-fn opaque_replacement<'e>(
-    edit: &TextEdit,
+/// A part that the prompt has as canonical JSON, and the string that was edited last: edits come in order,
+/// so each string is found by halving and walked once.
+struct Opaque<'t> {
     part: Span,
-    raw: &str,
-    canonical: &str,
-    strings: &[StringPlace],
-) -> Result<Splice<'e>, EditError> {
-    let Range { start, end } = edit.range;
-    let within =
-        |place: &&StringPlace| place.canonical.start <= start && end <= place.canonical.end;
-    let Some(place) = strings.iter().find(within) else {
-        let TextEdit { message, part, .. } = *edit;
-        return Err(EditError::NotInString {
-            message,
-            part,
-            start,
-            end,
-        });
-    };
-    // Canonical and raw text escape differently; what they have in common is decoded text.
-    let mut decoded = Offsets::new(canonical.get(place.canonical.range()).unwrap_or_default());
-    let mut offsets = Offsets::new(raw.get(place.raw.range()).unwrap_or_default());
-    let mut raw_of = |offset: u32| {
-        let offset = decoded.decoded_of((offset - place.canonical.start) as usize)?;
-        offsets.raw_of(offset)
-    };
-    let (start, end) = (raw_of(start), raw_of(end));
-    let content = Span {
-        start: part.start + place.raw.start,
-        end: part.start + place.raw.end,
-    };
-    replacement(edit, content, start, end)
+    raw: &'t str,
+    canonical: &'t str,
+    /// In the order of their places.
+    strings: &'t [StringPlace],
+    at: Option<At<'t>>,
+}
+
+/// How far the edits of one string have come. Canonical and raw text escape differently; what they have in
+/// common is decoded text.
+struct At<'t> {
+    index: usize,
+    decoded: Offsets<'t>,
+    raw: Offsets<'t>,
+}
+
+impl<'t> Opaque<'t> {
+    fn replacement<'e>(&mut self, edit: &TextEdit) -> Result<Splice<'e>, EditError> {
+        let Range { start, end } = edit.range;
+        let after = self
+            .strings
+            .partition_point(|place| place.canonical.start <= start);
+        let found = after
+            .checked_sub(1)
+            .and_then(|index| Some((index, self.strings.get(index)?)))
+            .filter(|(_, place)| end <= place.canonical.end);
+        let Some((index, place)) = found else {
+            return Err(EditError::NotInString {
+                message: edit.message,
+                part: edit.part,
+                start,
+                end,
+            });
+        };
+        let (raw, canonical) = (self.raw, self.canonical);
+        let at = self
+            .at
+            .take_if(|at| at.index == index)
+            .unwrap_or_else(|| At {
+                index,
+                decoded: Offsets::new(canonical.get(place.canonical.range()).unwrap_or_default()),
+                raw: Offsets::new(raw.get(place.raw.range()).unwrap_or_default()),
+            });
+        let at = self.at.insert(at);
+        let mut raw_of = |offset: u32| {
+            let offset = at
+                .decoded
+                .decoded_of((offset - place.canonical.start) as usize)?;
+            at.raw.raw_of(offset)
+        };
+        let (start, end) = (raw_of(start), raw_of(end));
+        let content = Span {
+            start: self.part.start + place.raw.start,
+            end: self.part.start + place.raw.end,
+        };
+        replacement(edit, content, start, end)
+    }
 }
 
 fn bad_range(edit: &TextEdit) -> EditError {

@@ -552,6 +552,29 @@ fn arguments_and_strings_in_opaque_parts_can_be_edited() {
 }
 
 #[test]
+fn many_strings_of_one_part_can_be_edited_several_times_each() {
+    let said = |n: usize, name: &str| format!(r#""k{n:05}":"s\u00e9 {name} \n{name}""#);
+    let of = |name: &str| {
+        let strings: Vec<_> = (0..20_000).map(|n| said(n, name)).collect();
+        let content = strings.join(",");
+        format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"x","y":{{{content}}}}}]}}]}}"#
+        )
+    };
+    let mut request = chat(&of("ann"));
+    let Part::Opaque(part) = request.prompt.messages[0].parts[0].clone() else {
+        panic!()
+    };
+    let found = part.json.match_indices("ann");
+    let edits: Vec<_> = found
+        .map(|(at, _)| edit(0, 0, at as u32..at as u32 + 3, "barbara"))
+        .collect();
+    assert_eq!(edits.len(), 40_000);
+    request.edit(&edits).unwrap();
+    assert!(request.body == of("barbara"));
+}
+
+#[test]
 fn edits_that_cannot_be_made_change_nothing() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":"é\ny"},
         {"role":"user","content":[{"type":"x","y":"a\nb","n":12}]},
