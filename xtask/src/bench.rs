@@ -29,11 +29,10 @@ pub(crate) struct Args {
     seconds: u32,
 }
 
-/// The criterion benchmark of the policy path.
-const POLICY_BENCH: [&str; 7] = [
+/// The criterion benchmark of the policy path, built with the features that the gateway is built with.
+const POLICY_BENCH: [&str; 6] = [
     "bench",
-    "--package",
-    "forebay-sandbox",
+    "--workspace",
     "--bench",
     "policy",
     "--",
