@@ -22,7 +22,7 @@ use crate::rig::{Core, free_port};
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
 /// The edge's master secret: without one nothing outlives an instance.
-const MASTER: &str = "master=of the rig, 16 bytes or more";
+const MASTER: &str = "master=sixteen bytes or more";
 
 /// What serves components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
