@@ -98,12 +98,18 @@ mod tests {
             choice(rule, vec![of("a", 0, 0), of("b", 16_000, 0)]),
             Some(1)
         );
+        // The copy takes 1.6 s. Where nobody waits, that is all it costs.
         assert_eq!(
-            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 150_000)]),
+            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 17_000)]),
+            Some(0)
+        );
+        // Where others wait 0.5 s, it costs them more.
+        assert_eq!(
+            choice(rule, vec![of("a", 0, 5_000), of("b", 16_000, 50_000)]),
             Some(1)
         );
         assert_eq!(
-            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 170_000)]),
+            choice(rule, vec![of("a", 0, 5_000), of("b", 16_000, 100_000)]),
             Some(0)
         );
         assert_eq!(

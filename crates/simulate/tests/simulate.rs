@@ -89,15 +89,14 @@ fn forebays_rule_has_more_hits_than_the_fastest_and_a_bounded_tail_on_other_traf
         let ttft = outcome(&trace, &options(), "estimated-ttft");
         let round_robin = outcome(&trace, &options(), "round-robin");
         assert!(
-            forebay.share_of_pooled_lru > 0.85,
+            forebay.share_of_pooled_lru > 0.9,
             "{}",
             forebay.share_of_pooled_lru
         );
         assert!(forebay.hit_tokens > ttft.hit_tokens);
         assert!(forebay.hit_tokens > round_robin.hit_tokens);
-        // Where engines are mostly idle, waiting for a holder costs more than the copy would.
         assert!(
-            forebay.ttft_p99_s <= 2.0 * ttft.ttft_p99_s,
+            forebay.ttft_p99_s <= 1.05 * ttft.ttft_p99_s,
             "{} s against {} s",
             forebay.ttft_p99_s,
             ttft.ttft_p99_s
@@ -217,40 +216,61 @@ fn bursts() -> Trace {
     traffic.trace()
 }
 
+/// Traffic, how much faster than recorded it arrives, and the cache of eight workers for it.
+fn other_traffic() -> Vec<(&'static str, Trace, Options)> {
+    let kinds = [
+        ("agents", agents(), 1.0, 2_400_000),
+        ("agents, caches too small", agents(), 1.0, 1_200_000),
+        (
+            "agents, twice as fast, large caches",
+            agents(),
+            2.0,
+            4_800_000,
+        ),
+        ("single turns", single_turns(), 1.0, 2_400_000),
+        ("bursts", bursts(), 1.0, 2_400_000),
+        ("bursts, caches too small", bursts(), 1.0, 1_000_000),
+        (
+            "conversations, large caches",
+            conversations(2),
+            1.0,
+            9_000_000,
+        ),
+    ];
+    kinds
+        .into_iter()
+        .map(|(kind, trace, speed, cache_tokens)| {
+            let options = Options {
+                workers: 8,
+                cache_tokens,
+                speed,
+                ..Options::default()
+            };
+            (kind, trace, options)
+        })
+        .collect()
+}
+
 #[test]
-fn on_traffic_of_other_kinds_no_rule_of_the_field_has_more_hits_and_a_shorter_tail_at_once() {
-    let options = Options {
-        workers: 8,
-        cache_tokens: 2_400_000,
-        ..Options::default()
-    };
-    for (kind, trace) in [
-        ("agents", agents()),
-        ("single turns", single_turns()),
-        ("bursts", bursts()),
-    ] {
+fn on_traffic_of_other_kinds_hits_are_near_the_best_rules_and_the_tail_near_the_fastest() {
+    for (kind, trace, options) in other_traffic() {
         let forebay = outcome(&trace, &options, "forebay");
         for rule in NAMES {
             let other = outcome(&trace, &options, rule);
-            let hits = other.hit_tokens as f64 > 1.03 * forebay.hit_tokens as f64;
-            let tail = other.ttft_p99_s < forebay.ttft_p99_s / 1.03;
             assert!(
-                !(hits && tail),
-                "{kind}: {rule} has {} hits and {} s, forebay {} and {} s",
+                other.hit_tokens as f64 <= 1.04 * forebay.hit_tokens as f64,
+                "{kind}: {rule} has {} hits, forebay {}",
                 other.hit_tokens,
-                other.ttft_p99_s,
-                forebay.hit_tokens,
-                forebay.ttft_p99_s
+                forebay.hit_tokens
             );
         }
-        // Least loaded looks at no prefix: never worse than that by more than a few percent.
-        let plain = outcome(&trace, &options, "least-loaded");
-        if kind != "bursts" {
+        for rule in ["estimated-ttft", "least-loaded"] {
+            let other = outcome(&trace, &options, rule);
             assert!(
-                forebay.ttft_p99_s <= 1.05 * plain.ttft_p99_s,
-                "{kind}: {} s against {} s",
+                forebay.ttft_p99_s <= 1.05 * other.ttft_p99_s,
+                "{kind}: {} s, {rule} {} s",
                 forebay.ttft_p99_s,
-                plain.ttft_p99_s
+                other.ttft_p99_s
             );
         }
     }

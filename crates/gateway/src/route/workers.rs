@@ -259,7 +259,11 @@ mod tests {
         for random in 0..50 {
             assert_eq!(pick(&workers, &replicas, &prefix, random << 32 | random), 1);
         }
-        // The copy of 4,000 tokens is worth ten times as many in the queue.
+        // Nobody waits elsewhere: the copy of 4,000 tokens costs its own time, and no more.
+        let mut lease = Lease::new(&replicas[1], 1, Instant::now());
+        lease.waits_for(3_000);
+        assert_eq!(pick(&workers, &replicas, &prefix, 0), 1);
+        lease.begun();
         let mut lease = Lease::new(&replicas[1], 1, Instant::now());
         lease.waits_for(50_000);
         assert_ne!(pick(&workers, &replicas, &prefix, 0), 1);
