@@ -14,7 +14,7 @@ fn rules() -> String {
 }
 
 /// The gateway before an upstream of every kind, which refuses all that it is asked.
-async fn stage(rules: &str) -> (Forebay, Scripted) {
+pub(crate) async fn stage(rules: &str) -> (Forebay, Scripted) {
     let refusal = json!({"error": {"message": "no", "type": "invalid_request_error"}}).to_string();
     let refusal = response("400 Bad Request", "application/json", &refusal);
     let upstream = Scripted::saying(refusal).await;

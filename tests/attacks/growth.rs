@@ -154,3 +154,64 @@ async fn what_begins_everywhere_and_ends_nowhere_is_told_to_its_client() {
     let reply = forebay.client.chat(&chat(&"sk-".repeat(40_000))).await;
     reply.is_error(400, "match-too-long");
 }
+
+/// Text of rare characters, each of which has another form, and JSON of very many small strings and numbers,
+/// cost a bounded time for each byte: counted in the process's own time, beside a gateway whose
+/// rule looks at no text.
+#[tokio::test]
+async fn no_text_costs_much_more_for_each_byte_than_others_do() {
+    const BYTES: usize = 600_000;
+    /// Nanoseconds that judging a byte may cost.
+    const MOST: u64 = 100;
+    let upstream = echo().await;
+    let rules = format!(
+        "{MASKS}\n[[policies.guardrails.config.rules]]\nname = \"keys\"\nkind = \"secrets\"\naction = \"mask\"\napply = [\"input\"]\n[[policies.guardrails.config.rules]]\nname = \"word\"\nkind = \"dictionary\"\nterms = [\"pomegranate\"]\naction = \"deny\"\napply = [\"input\"]"
+    );
+    let forebay = Forebay::start(upstream.behind(&rules)).await;
+    // Denied at once when all is judged: what comes after the judgement costs nothing.
+    let denied = |text: &str| chat(&format!("pomegranate {text}"));
+    let within = |value: &str| {
+        let mut body = denied("");
+        let tool = json!({"type": "function", "function": {"name": "f", "parameters": {"x": "X"}}});
+        body["tools"] = json!([tool]);
+        body.to_string().replace("\"X\"", value)
+    };
+    let limit = "[[policies.guardrails.config.rules]]\nname = \"limit\"\nkind = \"limit\"\nlimits = { max_prompt_bytes = 1 }";
+    let blind = Forebay::start(upstream.behind(limit)).await;
+    let spent = async |forebay: &Forebay, body: String| {
+        let mut least = u64::MAX;
+        for n in 0..2 {
+            // A decision about the same body is remembered.
+            let body = body.replacen("pomegranate", &format!("pomegranate {n}"), 1);
+            let before = forebay.cpu_ticks();
+            let reply = forebay.client.post_bytes("/v1/chat/completions", body);
+            assert_eq!(reply.await.status, 400);
+            least = least.min(forebay.cpu_ticks() - before);
+        }
+        least
+    };
+    for (name, body) in [
+        ("fractions", denied(&"½".repeat(BYTES / 2)).to_string()),
+        ("wide letters", denied(&"ａ".repeat(BYTES / 3)).to_string()),
+        ("numbers", within(&format!("[{}1]", "1,".repeat(BYTES / 2)))),
+        (
+            "strings",
+            within(&format!("[{}1]", "\"a\",".repeat(BYTES / 4))),
+        ),
+        (
+            "fractions in strings",
+            within(&format!("[{}1]", "\"½\",".repeat(BYTES / 5))),
+        ),
+        (
+            "escapes",
+            within(&format!("[{}1]", "\"\\n\",".repeat(BYTES / 5))),
+        ),
+    ] {
+        let read = spent(&blind, body.clone()).await;
+        let more = spent(&forebay, body).await.saturating_sub(read);
+        // A tick is 10 ms.
+        let nanoseconds = more * 10_000_000 / BYTES as u64;
+        println!("{name}: {nanoseconds} ns a byte");
+        assert!(nanoseconds <= MOST, "{name}: {nanoseconds} ns a byte");
+    }
+}

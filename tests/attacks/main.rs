@@ -2,6 +2,7 @@
 //! gateway keeps the promise of SECURITY.md that the attack is on.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod beside;
 mod doors;
 mod evasions;
 mod floods;
@@ -9,6 +10,7 @@ mod growth;
 mod inputs;
 mod outputs;
 mod placeholders;
+mod places;
 mod reloads;
 mod resources;
 mod secrets;

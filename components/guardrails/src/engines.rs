@@ -1,8 +1,10 @@
 //! All automata of one direction, run together from the positions of a text.
 
+use std::cell::RefCell;
+
 use crate::entities::{Scan, Tail};
 use crate::patterns::{Patterns, is_token};
-use crate::regexes::Pattern;
+use crate::regexes::{Memory, Pattern, Place};
 use crate::words::{Run, Words, is_word};
 use crate::{email, network, secrets};
 
@@ -37,6 +39,10 @@ pub(crate) struct Asked {
     needed: u8,
     /// Whether the built-in entities serve a strict rule.
     strict_builtin: bool,
+    /// Whether dictionaries serve a strict rule.
+    strict_words: bool,
+    /// What patterns without a table of their own remember, for each of them.
+    memories: RefCell<Vec<Option<Memory>>>,
 }
 
 impl Asked {
@@ -85,6 +91,8 @@ const ASSIGNED: u8 = 32;
 const IPV6: u8 = 64;
 /// What the built-in entities need.
 const BUILTIN: u8 = AT_TOKEN | EMAIL | ASSIGNED | IPV6;
+/// What dictionaries need.
+const WORDS: u8 = AT_WORD | ANYWHERE;
 /// The byte is part of a token.
 const TOKEN: u8 = 128;
 /// What starts only where a word or token starts.
@@ -110,6 +118,7 @@ const STEPS_A_DELTA: usize = 2 << 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Read {
     tokens: usize,
+    words: usize,
     patterns: usize,
 }
 
@@ -117,6 +126,8 @@ pub(crate) struct Read {
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: usize,
+    /// The same of dictionaries.
+    words: usize,
     /// The same of the configuration's patterns.
     patterns: usize,
 }
@@ -126,6 +137,7 @@ impl Budget {
     pub(crate) fn new() -> Self {
         Self {
             left: STEPS,
+            words: STEPS,
             patterns: PATTERN_STEPS,
         }
     }
@@ -136,17 +148,29 @@ impl Budget {
             .saturating_mul(len)
             .saturating_add(STEPS_A_DELTA);
         self.left = self.left.saturating_add(more);
+        self.words = self.words.saturating_add(more);
         self.patterns = self.patterns.saturating_add(more.saturating_mul(patterns));
     }
 
     /// Whether what was read was still granted.
     pub(crate) fn pays(&mut self, read: Read) -> bool {
-        self.spend(read.tokens) & self.spend_on_patterns(read.patterns)
+        self.spend(read.tokens)
+            & self.spend_on_words(read.words)
+            & self.spend_on_patterns(read.patterns)
     }
 
     /// A text of `len` bytes will be read.
     fn grant(&mut self, len: usize) {
-        self.left = self.left.saturating_add(STEPS_A_BYTE.saturating_mul(len));
+        let more = STEPS_A_BYTE.saturating_mul(len);
+        self.left = self.left.saturating_add(more);
+        self.words = self.words.saturating_add(more);
+    }
+
+    /// Whether dictionaries may still take `steps`.
+    fn spend_on_words(&mut self, steps: usize) -> bool {
+        let enough = steps <= self.words;
+        self.words = self.words.saturating_sub(steps);
+        enough
     }
 
     /// Whether a pattern may still read `steps`.
@@ -265,7 +289,13 @@ impl Engines {
         ]
         .into_iter()
         .fold(0, with);
+        let strict_words = [&self.at_word, &self.anywhere]
+            .into_iter()
+            .flatten()
+            .any(|words| any(words.detectors(), &strict));
         Asked {
+            memories: RefCell::new(vec![None; self.patterns.len()]),
+            strict_words,
             strict_builtin: builtin(&strict) || self.scans.iter().any(|(_, d)| any(d, &strict)),
             active,
             strict,
@@ -317,15 +347,21 @@ impl Engines {
         let first = found.len();
         let mut result = Run::Done;
         if flags & !PATTERN != 0 {
-            let steps = &mut read.tokens;
-            result = self.tokens(asked, text, at, whole, cap, flags, steps, found);
+            result = self.tokens(asked, text, at, whole, cap, flags, read, found);
         }
         if flags & PATTERN != 0 {
-            for pattern in &self.patterns {
+            let mut memories = asked.memories.borrow_mut();
+            for (pattern, memory) in self.patterns.iter().zip(memories.iter_mut()) {
                 if !asked.applies(&self.detectors, pattern.detector) {
                     continue;
                 }
-                let run = pattern.run(text, at, whole, cap, &mut read.patterns, |end| {
+                let place = Place {
+                    text,
+                    at,
+                    whole,
+                    cap,
+                };
+                let run = pattern.run(place, memory, &mut read.patterns, |end| {
                     longest(found, first, at, pattern.detector, end);
                 });
                 let strict = holds(&asked.strict, &self.detectors, pattern.detector);
@@ -333,7 +369,7 @@ impl Engines {
             }
         }
         #[cfg(test)]
-        crate::tests::growth::work(read.tokens + read.patterns);
+        crate::tests::growth::work(read.tokens + read.words + read.patterns);
         result
     }
 
@@ -347,7 +383,7 @@ impl Engines {
         whole: bool,
         cap: usize,
         flags: u8,
-        steps: &mut usize,
+        read: &mut Read,
         found: &mut Vec<Match>,
     ) -> Run {
         let mut result = Run::Done;
@@ -357,13 +393,14 @@ impl Engines {
             if flags & flag != 0
                 && let Some(words) = words
             {
-                result = worse(result, words.run(text, at, whole, &mut take));
+                let run = words.run(text, at, whole, &mut read.words, &mut take);
+                result = worse(result, run);
             }
         }
         if flags & AT_TOKEN != 0
             && let Some(builtin) = &self.builtin
         {
-            let run = builtin.run(text, at, whole, cap, steps, &mut take);
+            let run = builtin.run(text, at, whole, cap, &mut read.tokens, &mut take);
             result = worse(result, lenient(run, asked.strict_builtin));
         }
         if flags & (EMAIL | ASSIGNED | IPV6) != 0 {
@@ -377,7 +414,7 @@ impl Engines {
                     continue;
                 }
                 let Tail { stop, end } = scan.find(text.as_bytes(), at);
-                *steps += stop - at;
+                read.tokens += stop - at;
                 if stop - at >= cap {
                     result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
                 } else if stop == text.len() && !whole {
@@ -419,14 +456,18 @@ impl Engines {
                 if flags == 0 {
                     continue;
                 }
-                let mut steps = 0;
-                let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, &mut steps, found);
+                let mut read = Read::default();
+                let run = self.tokens(asked, text, at, true, INPUT_CAP, flags, &mut read, found);
                 result = worse(result, run);
                 #[cfg(test)]
-                crate::tests::growth::work(steps);
-                if !budget.spend(steps) {
+                crate::tests::growth::work(read.tokens + read.words);
+                if !budget.spend(read.tokens) {
                     result = worse(result, lenient(Run::TooLong, asked.strict_builtin));
                     mask &= !BUILTIN;
+                }
+                if !budget.spend_on_words(read.words) {
+                    result = worse(result, lenient(Run::TooLong, asked.strict_words));
+                    mask &= !WORDS;
                 }
                 if result == Run::TooLong {
                     return result;
@@ -434,12 +475,13 @@ impl Engines {
             }
         }
         if asked.needed & PATTERN != 0 {
-            for pattern in &self.patterns {
+            let mut memories = asked.memories.borrow_mut();
+            for (pattern, memory) in self.patterns.iter().zip(memories.iter_mut()) {
                 if asked.applies(&self.detectors, pattern.detector) {
                     let more = STEPS_A_BYTE.saturating_mul(text.len());
                     budget.patterns = budget.patterns.saturating_add(more);
                     let spend = &mut |steps| budget.spend_on_patterns(steps);
-                    let done = pattern.all(text, spend, |start, end| {
+                    let done = pattern.all(text, memory, spend, |start, end| {
                         found.push(Match {
                             start,
                             end,
@@ -460,7 +502,7 @@ impl Engines {
 
 /// Keeps what starts at `at` once for each detector, with its longest end: the resolver takes no other, and
 /// a key of 60 KB ends at nearly each of its bytes. What starts at `at` is in `found` from `first` on.
-fn longest(found: &mut Vec<Match>, first: usize, at: usize, detector: u16, end: usize) {
+pub(crate) fn longest(found: &mut Vec<Match>, first: usize, at: usize, detector: u16, end: usize) {
     let here = found.get_mut(first..).unwrap_or_default();
     match here.iter_mut().rev().find(|m| m.detector == detector) {
         Some(known) => known.end = known.end.max(end),

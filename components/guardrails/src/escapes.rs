@@ -96,7 +96,7 @@ impl Escapes {
 }
 
 /// Whether an escape at the start of a text may go on behind the text's end.
-fn has_only_begun(text: &str) -> bool {
+pub(crate) fn has_only_begun(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.get(1) != Some(&b'u') {
         return bytes.len() < 2;

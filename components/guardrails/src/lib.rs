@@ -19,10 +19,12 @@
 //!   standing; its label is that of the rule that comes first.
 //! * A match that begins in one place of a prompt and ends in the next is masked in both.
 //! * Strings of JSON within JSON are judged by what they mean.
-//! * A prompt's text is judged as it is, and once more as a reader takes it: without characters that do
-//!   not show, in NFKC, and with escapes of HTML, URLs and source code decoded.
+//! * A text is judged as it is, and once more as a reader takes it: without characters that do not show,
+//!   in NFKC, and with escapes of HTML, URLs and source code decoded. Of an answer that streams, that is
+//!   what is held.
 //! * Rules in shadow mode are counted and change nothing.
 
+mod again;
 mod attacks;
 mod checks;
 pub mod config;
@@ -30,8 +32,10 @@ mod email;
 mod engines;
 mod entities;
 mod escapes;
+mod forms;
 mod glob;
 mod json;
+mod lazy;
 mod network;
 mod patterns;
 mod policy;

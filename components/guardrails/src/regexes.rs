@@ -1,12 +1,15 @@
-//! Patterns of the configuration: a dense DFA each, or a PikeVM where that would grow too large.
+//! Patterns of the configuration: a dense DFA each, or one whose states are made when they are needed where
+//! that would grow too large.
 
 use regex_automata::dfa::regex::Regex;
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
-use regex_automata::nfa::thompson::{self, pikevm};
-use regex_automata::util::{start, syntax::Config as Syntax};
+use regex_automata::nfa::thompson;
+use regex_automata::util::start;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
+use crate::lazy::Lazy;
+pub(crate) use crate::lazy::Memory;
 use crate::patterns::is_over;
 use crate::words::Run;
 
@@ -17,15 +20,12 @@ const DFA_BYTES: usize = 512 << 10;
 /// The most that determinising may take while it works, in bytes.
 const WORK_BYTES: usize = 4 << 20;
 
-/// How far a character reaches: what look-around at the end of a window needs to see.
-const CHAR_BYTES: usize = 4;
-
 /// What runs the pattern.
 enum Engine {
     /// Forward and reverse tables: about a nanosecond a byte, never written to.
     Dense(Box<Regex>),
-    /// Simulates the NFA: a hundred times slower, of any size.
-    Pike(Box<pikevm::PikeVM>),
+    /// Makes its states for each request: slower, of any size.
+    Lazy(Box<Lazy>),
 }
 
 /// One pattern.
@@ -35,6 +35,17 @@ pub(crate) struct Pattern {
     pub(crate) detector: u16,
     /// Shorter texts hold no match.
     shortest: usize,
+}
+
+/// A place of a text at which a match may start.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) at: usize,
+    /// Nothing follows the text.
+    pub(crate) whole: bool,
+    /// The most bytes that may stay undecided.
+    pub(crate) cap: usize,
 }
 
 /// Of so many matches in one text each may have been searched to the text's end.
@@ -59,7 +70,7 @@ impl Pattern {
         let hir = ascii_boundaries(hir);
         let engine = match dense_regex(&hir) {
             Some(regex) => Engine::Dense(Box::new(regex)),
-            None => Engine::Pike(Box::new(pike(&hir)?)),
+            None => Engine::Lazy(Box::new(Lazy::build(&hir)?)),
         };
         Ok(Self {
             engine,
@@ -71,7 +82,7 @@ impl Pattern {
     /// Whether the fallback runs this pattern.
     #[cfg(test)]
     pub(crate) fn is_slow(&self) -> bool {
-        matches!(self.engine, Engine::Pike(_))
+        matches!(self.engine, Engine::Lazy(_))
     }
 
     /// Finds every match in a whole text, leftmost first, none overlapping another. `spend` says whether
@@ -79,6 +90,7 @@ impl Pattern {
     pub(crate) fn all(
         &self,
         text: &str,
+        memory: &mut Option<Memory>,
         spend: &mut dyn FnMut(usize) -> bool,
         mut found: impl FnMut(usize, usize),
     ) -> bool {
@@ -92,51 +104,24 @@ impl Pattern {
                     found(m.start(), m.end());
                     at = m.end();
                 }
-                return at == 0 || rest(regex, text, at, spend, &mut found);
+                at == 0 || rest(regex, text, at, spend, &mut found)
             }
-            Engine::Pike(vm) => {
-                let mut cache = vm.create_cache();
-                for m in vm.find_iter(&mut cache, text) {
-                    found(m.start(), m.end());
-                }
-            }
+            Engine::Lazy(lazy) => lazy.all(text, memory, spend, &mut found),
         }
-        true
     }
 
-    /// Finds the match that starts at `at`. Undecided after `cap` bytes is too long. `steps` counts the
-    /// bytes that were read.
+    /// Finds the match that starts at a place. Undecided after its cap is too long. `steps` counts what
+    /// was read.
     pub(crate) fn run(
         &self,
-        text: &str,
-        at: usize,
-        whole: bool,
-        cap: usize,
+        place: Place<'_>,
+        memory: &mut Option<Memory>,
         steps: &mut usize,
-        mut found: impl FnMut(usize),
+        found: impl FnMut(usize),
     ) -> Run {
         match &self.engine {
-            Engine::Dense(regex) => run_dense(regex, text.as_bytes(), at, whole, cap, steps, found),
-            Engine::Pike(vm) => {
-                // One byte beyond the cap tells a match that may go on from one that ended.
-                let end = at + cap;
-                if !whole && text.len() < end + CHAR_BYTES {
-                    return Run::More;
-                }
-                let end_of_text = end.min(text.len());
-                *steps += end_of_text - at;
-                let input = Input::new(text)
-                    .span(at..end_of_text)
-                    .anchored(Anchored::Yes);
-                match vm.find(&mut vm.create_cache(), input) {
-                    Some(m) if m.end() >= end => Run::TooLong,
-                    Some(m) => {
-                        found(m.end());
-                        Run::Done
-                    }
-                    None => Run::Done,
-                }
-            }
+            Engine::Dense(regex) => run_dense(regex, place, steps, found),
+            Engine::Lazy(lazy) => lazy.run(place, memory, steps, found),
         }
     }
 }
@@ -192,13 +177,17 @@ fn rest(
 
 fn run_dense(
     regex: &Regex,
-    bytes: &[u8],
-    at: usize,
-    whole: bool,
-    cap: usize,
+    place: Place<'_>,
     steps: &mut usize,
     mut found: impl FnMut(usize),
 ) -> Run {
+    let Place {
+        text,
+        at,
+        whole,
+        cap,
+    } = place;
+    let bytes = text.as_bytes();
     let dfa = regex.forward();
     let before = at.checked_sub(1).and_then(|i| bytes.get(i).copied());
     let config = start::Config::new()
@@ -277,21 +266,6 @@ fn nfa(hir: &Hir, reverse: bool) -> Option<thompson::NFA> {
         .ok()
 }
 
-fn pike(hir: &Hir) -> Result<pikevm::PikeVM, String> {
-    let nfa = thompson::Compiler::new()
-        .configure(
-            thompson::Config::new()
-                .which_captures(thompson::WhichCaptures::Implicit)
-                .nfa_size_limit(Some(WORK_BYTES)),
-        )
-        .build_from_hir(hir)
-        .map_err(|e| format!("it is too large: {e}"))?;
-    pikevm::Builder::new()
-        .syntax(Syntax::new())
-        .build_from_nfa(nfa)
-        .map_err(|e| e.to_string())
-}
-
 /// Word boundaries as ASCII has them: Unicode's can't be put into a table.
 fn ascii_boundaries(hir: Hir) -> Hir {
     match hir.into_kind() {
@@ -327,7 +301,8 @@ mod tests {
     fn spans(source: &str, text: &str) -> Vec<(usize, usize)> {
         let mut spans = Vec::new();
         let pattern = Pattern::build(source, false, 0).unwrap();
-        assert!(pattern.all(text, &mut |_| true, |start, end| spans.push((start, end))));
+        let found = |start, end| spans.push((start, end));
+        assert!(pattern.all(text, &mut None, &mut |_| true, found));
         spans
     }
 
@@ -335,9 +310,16 @@ mod tests {
     fn streamed(source: &str, text: &str) -> Vec<(usize, usize)> {
         let pattern = Pattern::build(source, false, 0).unwrap();
         let mut spans: Vec<(usize, usize)> = Vec::new();
+        let mut memory = None;
         for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
             if spans.last().is_none_or(|(_, end)| *end <= at) {
-                let run = pattern.run(text, at, true, 256, &mut 0, |end| spans.push((at, end)));
+                let place = Place {
+                    text,
+                    at,
+                    whole: true,
+                    cap: 256,
+                };
+                let run = pattern.run(place, &mut memory, &mut 0, |end| spans.push((at, end)));
                 assert_eq!(run, Run::Done);
             }
         }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::again::{Again, End, Look};
 use crate::bindings::exports::forebay::guardrails::guardrails::{
     Caller, Channel as Kind, Delta, Reason, Release, Releases,
 };
-use crate::engines::{Asked, Budget, Match, Read};
+use crate::engines::{Asked, Budget, Match, Read, longest};
 use crate::escapes::Escapes;
 use crate::policy::Policy;
 use crate::resolve::{Count, Mask, Resolver, Taken};
@@ -278,18 +279,22 @@ impl Channel {
         if !whole && self.text.len() < self.again {
             return Ok(());
         }
-        while self.next < self.text.len() {
+        let again = self.look_again(policy, asked, budget, whole);
+        // Rules that only count leave it as it is.
+        let end = again.end.filter(|_| asked.is_strict());
+        let until = match (again.end, end) {
+            (Some(_), None) => self.text.len(),
+            _ => again.decided,
+        };
+        let mut again = again.found.into_iter().peekable();
+        while self.next < until {
             self.matches.clear();
             let mut read = Read::default();
             let (text, found) = (&self.text, &mut self.matches);
             let run = engines.at(asked, text, self.next, whole, cap, &mut read, found);
             if !budget.pays(read) {
                 if asked.is_strict() {
-                    return Err(reason(
-                        "hold-exceeded",
-                        "the output takes more work to judge than output of its length may"
-                            .to_owned(),
-                    ));
+                    return Err(exceeded(End::Work, cap));
                 }
                 // Rules that only count leave it as it is.
                 self.next = self.text.len();
@@ -297,22 +302,19 @@ impl Channel {
             }
             match run {
                 Run::More => {
-                    let held = self.text.len() - self.next;
-                    self.again = self.text.len() + held.saturating_sub(OFTEN) / 8;
+                    self.wait();
                     return Ok(());
                 }
-                Run::TooLong => {
-                    return Err(reason(
-                        "hold-exceeded",
-                        format!(
-                            "a possible match is longer than the {cap} bytes that may be held (output.hold_bytes)"
-                        ),
-                    ));
-                }
+                Run::TooLong => return Err(exceeded(End::Length, cap)),
                 Run::Done => {}
             }
             if let Some(mask) = self.resolver.settled(self.next) {
                 self.mask(policy, mask)?;
+            }
+            while let Some(m) = again.next_if(|m| m.start <= self.next) {
+                if m.start == self.next {
+                    longest(&mut self.matches, 0, m.start, m.detector, m.end);
+                }
             }
             if !self.matches.is_empty() {
                 let taken = self.resolver.take(
@@ -341,7 +343,34 @@ impl Channel {
         if let Some(mask) = self.resolver.settled(self.next) {
             self.mask(policy, mask)?;
         }
-        Ok(())
+        self.wait();
+        end.map_or(Ok(()), |end| Err(exceeded(end, cap)))
+    }
+
+    /// Looks at what is not decided yet as a reader takes it.
+    fn look_again(
+        &self,
+        policy: &Policy,
+        asked: &Asked,
+        budget: &mut Budget,
+        whole: bool,
+    ) -> Again {
+        if asked.is_idle() {
+            return Again::nothing(self.text.len());
+        }
+        let look = Look {
+            engines: &policy.output,
+            asked,
+            whole,
+            cap: policy.hold_bytes,
+        };
+        look.at(&self.text, self.next, budget)
+    }
+
+    /// What is held waits for more.
+    fn wait(&mut self) {
+        let held = self.text.len() - self.next;
+        self.again = self.text.len() + held.saturating_sub(OFTEN) / 8;
     }
 
     /// Moves what is held up to `end` to what goes out.
@@ -397,6 +426,17 @@ impl Channel {
             self.resolver.shift(from);
         }
     }
+}
+
+fn exceeded(end: End, cap: usize) -> Reason {
+    let detail = match end {
+        End::Length => format!(
+            "a possible match is longer than the {cap} bytes that may be held (output.hold_bytes)"
+        ),
+        End::Work => "the output takes more work to judge than output of its length may".to_owned(),
+        End::Forms => "too much of the output is in other forms of characters".to_owned(),
+    };
+    reason("hold-exceeded", detail)
 }
 
 fn reason(code: &str, detail: String) -> Reason {

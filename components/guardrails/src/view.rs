@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
-use unicode_normalization::{IsNormalized, is_nfkc_quick};
 
+use crate::forms;
+pub(crate) use crate::written::begun;
 use crate::written::{may_hide, written};
 
 /// The most places of one text that may be written in another form. Ordinary text in any language has far
@@ -97,6 +97,21 @@ impl View {
         &self.text
     }
 
+    /// The first byte of the view that comes from that place of the original, or from behind it.
+    pub(crate) fn place(&self, from: usize) -> usize {
+        let next = self.pieces.partition_point(|piece| piece.from() < from);
+        let next_at = self
+            .pieces
+            .get(next)
+            .map_or(self.text.len(), |piece| piece.view as usize);
+        match next.checked_sub(1).and_then(|i| self.pieces.get(i)) {
+            Some(piece) if piece.is_same() => {
+                next_at.min(piece.view as usize + from - piece.from())
+            }
+            _ => next_at,
+        }
+    }
+
     /// The stretch of the original that a stretch of the view comes from.
     pub(crate) fn origin(&self, range: &Range<usize>) -> Range<usize> {
         let piece = |at: usize| {
@@ -122,11 +137,14 @@ impl View {
         }
         let view = self.text.len();
         let mut chars = cluster.text.chars();
-        if chars.next().is_some_and(is_plain) && chars.next().is_none() {
-            self.text.push_str(&cluster.text);
-        } else {
-            let form = cluster.text.nfkc().filter(|c| !is_hidden(*c));
-            self.text.extend(form);
+        match (chars.next(), chars.next()) {
+            (Some(c), None) if is_plain(c) => self.text.push(c),
+            (Some(c), None) => {
+                forms::push_form(c, &mut self.text);
+            }
+            _ => self
+                .text
+                .extend(cluster.text.nfkc().filter(|c| !is_hidden(*c))),
         }
         let Range { start, end } = cluster.range;
         let same = self.text.get(view..) == text.get(start..end);
@@ -247,19 +265,11 @@ fn narrow(c: char) -> char {
 
 /// Whether nothing before a character changes with it.
 fn begins(c: char) -> bool {
-    let alone = |c: char| {
-        canonical_combining_class(c) == 0 && is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes
-    };
-    if is_plain(c) || alone(c) {
-        return true;
-    }
-    let mut first = None;
-    decompose_compatible(c, |piece| _ = first.get_or_insert(piece));
-    first.is_some_and(|first| first != c && alone(first))
+    is_plain(c) || forms::begins(c)
 }
 
 /// Characters that do not show: controls, and those that Unicode calls default ignorable.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     matches!(u32::from(c),
         0..=8 | 0x0b | 0x0c | 0x0e..=0x1f | 0x7f..=0x84 | 0x86..=0x9f | 0xad | 0x34f | 0x61c | 0x115f
         | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x202a..=0x202e
@@ -269,6 +279,9 @@ fn is_hidden(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::char::canonical_combining_class;
+    use unicode_normalization::{IsNormalized, is_nfkc_quick};
+
     use super::*;
 
     fn seen(text: &str) -> String {

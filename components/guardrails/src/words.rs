@@ -156,12 +156,14 @@ impl Words {
         self.filter.admits(bytes)
     }
 
-    /// Finds every term that starts at `at`; `found` takes its detector and its end.
+    /// Finds every term that starts at `at`; `found` takes its detector and its end. `steps` counts the
+    /// bytes that were read and the terms that were looked at.
     pub(crate) fn run(
         &self,
         text: &str,
         at: usize,
         whole: bool,
+        steps: &mut usize,
         mut found: impl FnMut(u16, usize),
     ) -> Run {
         let bytes = text.as_bytes();
@@ -173,6 +175,7 @@ impl Words {
         };
         for (offset, byte) in bytes[at..].iter().enumerate() {
             state = self.nfa.next_state(Anchored::Yes, state, *byte);
+            *steps += 1;
             if !self.nfa.is_special(state) {
                 continue;
             }
@@ -180,6 +183,7 @@ impl Words {
                 return Run::Done;
             }
             if self.nfa.is_match(state) {
+                *steps += self.nfa.match_len(state);
                 self.matched(text, at, at + offset + 1, state, &mut found);
             }
         }

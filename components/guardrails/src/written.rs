@@ -1,5 +1,6 @@
 //! Characters as HTML, URLs and source code write them: `&#64;`, `%40`, `\u0040` for `@`.
 
+use crate::escapes::has_only_begun;
 use crate::json::escape;
 
 /// Names of characters that HTML knows, of those that patterns and terms are made of.
@@ -23,6 +24,48 @@ pub(crate) fn may_hide(bytes: &[u8]) -> bool {
         [b'\\', b'x', ..] => hex(2) && hex(3),
         _ => false,
     }
+}
+
+/// Where the end of a text may be the beginning of a character's escape; the text's length where not.
+pub(crate) fn begun(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let first = bytes.len().saturating_sub(LONGEST);
+    let goes_on = |at: &usize| match bytes.get(*at..).unwrap_or_default() {
+        [b'&', rest @ ..] => rest.iter().all(|b| *b == b'#' || b.is_ascii_alphanumeric()),
+        [b'%', ..] => percent_goes_on(bytes, *at),
+        [b'\\'] | [b'\\', b'u', ..] => has_only_begun(&text[*at..]),
+        [b'\\', b'x', rest @ ..] => rest.len() < 2 && rest.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    };
+    (first..bytes.len()).find(goes_on).unwrap_or(bytes.len())
+}
+
+/// The longest escape that is looked for: a character reference.
+const LONGEST: usize = 16;
+
+/// Whether a text ends within the percent-encoding of one character.
+fn percent_goes_on(bytes: &[u8], at: usize) -> bool {
+    let mut decoded = [0; 4];
+    for count in 0..decoded.len() {
+        let at = at + count * 3;
+        let there = bytes.get(at..bytes.len().min(at + 3)).unwrap_or_default();
+        match there {
+            [] | [b'%'] => return true,
+            [b'%', digit] => return digit.is_ascii_hexdigit(),
+            [b'%', ..] => {}
+            _ => return false,
+        }
+        let Some(byte) = hex(bytes, at + 1) else {
+            return false;
+        };
+        decoded[count] = byte;
+        // A character that is incomplete, not one that is wrong.
+        match std::str::from_utf8(&decoded[..=count]) {
+            Err(error) if error.error_len().is_none() => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The character at the start of a text and how many bytes write it.

@@ -164,3 +164,63 @@ fn a_view_takes_work_that_grows_with_its_text() {
         assert!(b <= 5 * a + 100_000, "{name}: {a} then {b}");
     }
 }
+
+/// A dictionary of terms that begin each other, and a pattern of which no table is made.
+#[test]
+fn dictionaries_and_large_patterns_have_a_budget_too() {
+    let terms: Vec<String> = (1..60).map(|n| format!("\"{}\"", "a".repeat(n))).collect();
+    let dictionary = format!(
+        r#""kind":"dictionary","whole_word":false,"terms":[{}]"#,
+        terms.join(",")
+    );
+    let large = r#""kind":"regex","pattern":"\\w{1,60}[xyz]\\pL{1,60}!|a[^z]*z|a""#.to_owned();
+    for (rule, text_of) in [
+        (dictionary, (|n| "a".repeat(n)) as fn(usize) -> String),
+        (large, |n| "a ".repeat(n)),
+    ] {
+        let rules = |more: &str| policy(&format!(r#"{{"rules":[{{"name":"r",{rule}{more}}}]}}"#));
+        let (strict, shadow) = (rules(""), rules(r#","shadow":true"#));
+        for n in [20_000, 80_000] {
+            let before = WORK.get();
+            let verdict = check(&strict, &caller(), &text(&text_of(n)));
+            assert_eq!(code(&verdict), "match-too-long", "{rule}");
+            let work = WORK.get() - before;
+            assert!(work < 60 * n + 2_000_000, "{rule}: {work} for {n}");
+            let verdict = check(&shadow, &caller(), &text(&text_of(n)));
+            assert_eq!(verdict.action, Action::Allow, "{rule}");
+        }
+        let few = check(&strict, &caller(), &text(&text_of(20)));
+        assert!(matches!(few.action, Action::Edit(_)), "{rule}");
+        // An answer of one piece, which no match goes through.
+        let plain = "bcd efg ".repeat(5_000);
+        assert_eq!(stream(&strict, &[&plain]), (plain.clone(), None), "{rule}");
+        let work = streamed(&strict, &text_of(1_500), 7);
+        assert!(work <= 2 * 2_200 * 3_000 / 7 + 3_000_000, "{rule}: {work}");
+    }
+}
+
+/// The second look at an answer takes no more than the first, for each delta.
+#[test]
+fn an_answer_in_other_forms_takes_work_for_its_deltas() {
+    let policy = policy(
+        r#"{"rules":[{"name":"p","kind":"pii"},{"name":"s","kind":"secrets"},{"name":"w","kind":"dictionary","terms":["geheim"]}]}"#,
+    );
+    let shapes: [Shape; 6] = [
+        ("characters that do not show", |n| "g\u{200b}".repeat(n)),
+        ("one letter and what does not show", |n| {
+            format!("g{}", "\u{200b}".repeat(n))
+        }),
+        ("wide characters", |n| "ａ＠".repeat(n)),
+        ("marks on one letter", |n| {
+            format!("a{}", "\u{301}".repeat(n))
+        }),
+        ("references", |n| "&#64;a&".repeat(n)),
+        ("fractions", |n| "½".repeat(n)),
+    ];
+    for (name, shape) in shapes {
+        let text = shape(1_500);
+        let work = streamed(&policy, &text, 7);
+        let granted = 2 * 2_200 * text.len() / 7 + 1_300_000;
+        assert!(work <= granted, "{name}: {work}");
+    }
+}

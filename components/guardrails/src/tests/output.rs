@@ -234,9 +234,7 @@ proptest! {
         let whole = stream(p, &[&text]);
         prop_assert_eq!(&stream(p, &cut(&text, &cuts)), &whole);
         let released = check(p, &caller(), &super::text(&whole.0));
-        if is_plain(&whole.0) {
-            prop_assert_ne!(code(&released), "rule-denied");
-        }
+        prop_assert_ne!(code(&released), "rule-denied");
     }
 
     #[test]
@@ -252,13 +250,14 @@ proptest! {
 
     #[test]
     fn a_prompt_and_an_answer_are_judged_alike(text in pieces()) {
-        prop_assume!(is_plain(&text));
         let p = rules();
         let verdict = check(p, &caller(), &super::text(&text));
         let (out, denied) = stream(p, &[&text]);
         match denied.as_deref() {
             Some("rule-denied") => prop_assert_eq!(code(&verdict), "rule-denied"),
             Some(_) => {}
+            // What both looks find is one match; which of two labels a mask bears is not told here.
+            None if !is_plain(&text) => prop_assert_ne!(code(&verdict), "rule-denied"),
             None => {
                 let mut expected = text.clone();
                 if let Action::Edit(edits) = &verdict.action {
@@ -273,7 +272,7 @@ proptest! {
     }
 }
 
-/// Whether prompts have no other view of a text.
+/// Whether a text has no other view.
 fn is_plain(text: &str) -> bool {
     matches!(crate::view::View::of(text), Ok(None))
 }
@@ -309,4 +308,78 @@ fn labels_are_judged_whole_and_leave_nothing_behind() {
     assert_eq!(releases.released[0].text, "[EMAIL] ");
     let releases = guard.push(&[at(9, Channel::ToolName(0), "geheim")]);
     assert!(releases.denied.is_some() && releases.released.is_empty());
+}
+
+/// One character after the other.
+fn by_characters(text: &str) -> (String, Option<String>) {
+    let pieces: Vec<String> = text.chars().map(String::from).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    stream(rules(), &pieces)
+}
+
+#[test]
+fn a_word_in_another_form_is_that_word_however_it_streams() {
+    for word in [
+        "ge\u{200b}heim",
+        "g\u{ad}e\u{2060}heim",
+        "ｇｅｈｅｉｍ",
+        "𝐠𝐞𝐡𝐞𝐢𝐦",
+        "&#103;eheim",
+        "&#x67;ehei&#109;",
+        "%67ehei%6D",
+        "\\u0067eheim",
+        "\\x67eheim",
+    ] {
+        let text = format!("about {word} and more");
+        let denied = ("about ".to_owned(), Some("rule-denied".to_owned()));
+        assert_eq!(stream(rules(), &[&text]), denied, "{word}");
+        assert_eq!(by_characters(&text), denied, "{word}");
+    }
+    for address in [
+        "user&#64;mail.org",
+        "ｕｓｅｒ＠ｍａｉｌ．ｏｒｇ",
+        "user%40mail.org",
+        "us\u{200b}er@mail.org",
+    ] {
+        let text = format!("write to {address} now, R&D at 100% of {address}");
+        let masked = (
+            "write to [EMAIL] now, R&D at 100% of [EMAIL]".to_owned(),
+            None,
+        );
+        assert_eq!(stream(rules(), &[&text]), masked, "{address}");
+        assert_eq!(by_characters(&text), masked, "{address}");
+    }
+    assert_eq!(
+        arguments(&[r#"{"to":"user&#6"#, r#"4;mail.org","n":"&"}"#]),
+        (r#"{"to":"[EMAIL]","n":"&"}"#.to_owned(), None)
+    );
+}
+
+#[test]
+fn what_may_be_an_escape_is_held_no_longer_than_an_escape() {
+    let mut guard = Guard::new(rules().clone(), &caller());
+    let mut out = String::new();
+    for text in ["R&", "D at 100%", " of C:\\", "users, é", "\u{301}", " "] {
+        let releases = guard.push(&[delta(text)]);
+        out.extend(releases.released.into_iter().map(|r| r.text));
+    }
+    assert_eq!(out, "R&D at 100% of C:\\users, é\u{301} ");
+}
+
+#[test]
+fn characters_that_do_not_show_hold_no_more_than_a_bound() {
+    let text = format!("about g{}", "\u{200b}".repeat(3_000));
+    let (out, denied) = by_characters(&text);
+    assert_eq!(
+        (out.as_str(), denied.as_deref()),
+        ("about ", Some("hold-exceeded"))
+    );
+    let shadow = policy(
+        r#"{"rules":[{"name":"w","kind":"dictionary","terms":["geheim"],"action":"deny","shadow":true}]}"#,
+    );
+    let text = format!("{text}eheim &#103;eheim");
+    assert_eq!(stream(&shadow, &[&text]), (text.clone(), None));
+    let pieces: Vec<String> = text.chars().map(String::from).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    assert_eq!(stream(&shadow, &pieces), (text.clone(), None));
 }

@@ -1,6 +1,7 @@
 //! Writes the tools, and which of them must be called.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::write_blocks::cache_point;
 use super::write_checks::{TOOL_NAME, is_object, is_tool_name, refuse};
@@ -36,9 +37,14 @@ impl Options<'_> {
             }
             _ => {}
         }
+        let allowed: Option<HashSet<&str>> =
+            allowed.map(|names| names.iter().map(|name| &**name).collect());
         let mut list = String::new();
         for (position, tool) in request.tools.iter().enumerate() {
-            if allowed.is_none_or(|names| names.contains(&tool.name)) {
+            if allowed
+                .as_ref()
+                .is_none_or(|names| names.contains(&*tool.name))
+            {
                 self.tool(position, tool, &mut list)?;
             }
         }

@@ -1,5 +1,7 @@
 //! Numbers parts for readers of formats whose chunks don't say where a part begins or ends.
 
+use std::collections::HashMap;
+
 use super::answer::Finish;
 use super::event::{Delta, PartKind, StreamEvent};
 
@@ -15,8 +17,10 @@ enum Slot {
 
 #[derive(Debug, Default)]
 struct Choice {
-    /// Open parts: slot and number.
+    /// Open parts that are no calls, of which there are a few: slot and number.
     open: Vec<(Slot, u32)>,
+    /// The number of each open call, by the format's own count. An upstream may open very many.
+    calls: HashMap<u32, u32>,
     next: u32,
     finished: bool,
 }
@@ -25,7 +29,8 @@ struct Choice {
 /// round; calls stay open side by side until the choice ends, since their fragments may alternate.
 #[derive(Debug, Default)]
 pub struct PartTracker {
-    choices: Vec<(u32, Choice)>,
+    choices: HashMap<u32, Choice>,
+    has_finished: bool,
 }
 
 impl PartTracker {
@@ -41,7 +46,7 @@ impl PartTracker {
         let part = match state.number(slot) {
             Some(part) => part,
             None => {
-                state.close(choice, |open| !matches!(open, Slot::Call(_)), out);
+                state.close(choice, out);
                 state.start(choice, slot, kind, out)
             }
         };
@@ -52,7 +57,7 @@ impl PartTracker {
     pub fn call(&mut self, choice: u32, index: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
         let state = self.choice(choice);
         if state.number(Slot::Call(index)).is_none() {
-            state.close(choice, |open| !matches!(open, Slot::Call(_)), out);
+            state.close(choice, out);
             state.start(choice, Slot::Call(index), kind, out);
         }
     }
@@ -75,27 +80,32 @@ impl PartTracker {
         if std::mem::replace(&mut state.finished, true) {
             return;
         }
-        state.close(choice, |_| true, out);
+        let calls = state
+            .calls
+            .drain()
+            .map(|(index, part)| (Slot::Call(index), part));
+        state.open.extend(calls);
+        state.open.sort_unstable_by_key(|(_, part)| *part);
+        state.close(choice, out);
         out.push(StreamEvent::Finish { choice, finish });
+        self.has_finished = true;
     }
 
     /// Whether any choice has ended.
     pub fn has_finished(&self) -> bool {
-        self.choices.iter().any(|(_, choice)| choice.finished)
+        self.has_finished
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {
-        let at = self.choices.iter().position(|(known, _)| *known == index);
-        let at = at.unwrap_or_else(|| {
-            self.choices.push((index, Choice::default()));
-            self.choices.len() - 1
-        });
-        &mut self.choices[at].1
+        self.choices.entry(index).or_default()
     }
 }
 
 impl Choice {
     fn number(&self, slot: Slot) -> Option<u32> {
+        if let Slot::Call(index) = slot {
+            return self.calls.get(&index).copied();
+        }
         let found = self.open.iter().find(|(open, _)| *open == slot);
         found.map(|(_, part)| *part)
     }
@@ -109,18 +119,17 @@ impl Choice {
     ) -> u32 {
         let part = self.next;
         self.next += 1;
-        self.open.push((slot, part));
+        match slot {
+            Slot::Call(index) => _ = self.calls.insert(index, part),
+            _ => self.open.push((slot, part)),
+        }
         out.push(StreamEvent::begin(choice, part, kind));
         part
     }
 
-    fn close(&mut self, choice: u32, which: impl Fn(Slot) -> bool, out: &mut Vec<StreamEvent>) {
-        self.open.retain(|(slot, part)| {
-            let closes = which(*slot);
-            if closes {
-                out.push(StreamEvent::end(choice, *part));
-            }
-            !closes
-        });
+    /// Ends the open parts that are no calls.
+    fn close(&mut self, choice: u32, out: &mut Vec<StreamEvent>) {
+        let ends = self.open.drain(..);
+        out.extend(ends.map(|(_, part)| StreamEvent::end(choice, part)));
     }
 }

@@ -65,8 +65,8 @@ fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
         return;
     }
     let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
-    // For each id that came again, what its calls are called and whether they have a result.
-    let mut renamed: HashMap<String, Vec<(String, bool)>> = HashMap::new();
+    // For each id that came again, its calls.
+    let mut renamed: HashMap<String, Calls> = HashMap::new();
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         match &mut part.content {
             Content::ToolCall(call) => {
@@ -81,19 +81,18 @@ fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
                 }
                 let calls = renamed.entry(was.into_owned()).or_default();
                 // Those of an earlier turn have their results.
-                if calls.iter().all(|(_, answered)| *answered) {
-                    calls.clear();
+                if calls.answered == calls.ids.len() {
+                    *calls = Calls::default();
                 }
-                calls.push((call.id.clone().into_owned(), false));
+                calls.ids.push(call.id.clone().into_owned());
             }
             Content::ToolResult(result) => {
                 let Some(calls) = renamed.get_mut(result.call_id.as_ref()) else {
                     continue;
                 };
-                let open = calls.iter().position(|(_, answered)| !answered);
-                let last = calls.len().saturating_sub(1);
-                if let Some((id, answered)) = calls.get_mut(open.unwrap_or(last)) {
-                    *answered = true;
+                let last = calls.ids.len().saturating_sub(1);
+                if let Some(id) = calls.ids.get(calls.answered.min(last)) {
+                    calls.answered = (calls.answered + 1).min(last + 1);
                     if result.call_id != id.as_str() {
                         result.call_id = Cow::Owned(id.clone());
                     }
@@ -102,6 +101,15 @@ fn repeated_ids<'a>(messages: &mut [Message<'a>]) {
             _ => {}
         }
     }
+}
+
+/// The calls of one id in the last turn, in their order.
+#[derive(Default)]
+struct Calls {
+    /// What they are called now.
+    ids: Vec<String>,
+    /// How many have a result: the first ones.
+    answered: usize,
 }
 
 /// A history with calls needs tools (Anthropic's and Bedrock's validation). They are declared by

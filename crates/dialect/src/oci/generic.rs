@@ -1,5 +1,7 @@
 //! The form for everybody's models, `GENERIC` (`GenericChatRequest`).
 
+use std::collections::HashSet;
+
 use super::message::write_message;
 use crate::cohere::{Calls, Losses, NO_PARAMETERS};
 use crate::exchange::{
@@ -92,7 +94,8 @@ fn tool_choice(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut 
         Some(ToolChoice::Required) => ("REQUIRED", None),
         Some(ToolChoice::Tool(name)) => ("FUNCTION", Some(name)),
         Some(ToolChoice::Allowed(names, required)) => {
-            let all = request.tools.iter().all(|tool| names.contains(&tool.name));
+            let names: HashSet<&str> = names.iter().map(|name| &**name).collect();
+            let all = request.tools.iter().all(|tool| names.contains(&*tool.name));
             losses.lose_if(!all, "tool_choice", "Oracle can't narrow the tools down");
             (if *required { "REQUIRED" } else { "AUTO" }, None)
         }

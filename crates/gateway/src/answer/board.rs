@@ -273,7 +273,9 @@ pub(crate) fn passed_on<P: Platform>(
     let traced = ticket.summary.traceparent.is_some();
     for name in own.chain(Some(&tracestate).filter(|_| traced)) {
         for value in head.get_all(name) {
-            out.append(name.clone(), value.clone());
+            if *name != tracestate || headers::is_tracestate(value.as_bytes()) {
+                out.append(name.clone(), value.clone());
+            }
         }
     }
     // Providers know one account, ours: two tenants who choose the same name for a request must not

@@ -326,7 +326,8 @@ async fn ask_guests<P: Platform>(
         .session(caller, prompt_bytes)
         .await
         .map_err(failed)?;
-    let places = Places::of(&request.prompt);
+    let mut places = Places::of(&request.prompt);
+    places.headers(own_headers);
     let verdict = session
         .check_prompt(caller, &outline(&request.prompt), &places.list, &[])
         .await

@@ -94,6 +94,18 @@ impl<'a> Places<'a> {
         places
     }
 
+    /// A word that goes upstream beside the body, such as the name of a model in a path.
+    pub(crate) fn word(&mut self, path: &str, word: &'a str) {
+        self.push(PlaceKind::Vocabulary, "", path.to_owned(), word, None);
+    }
+
+    /// Headers that go upstream, a line each.
+    pub(crate) fn headers(&mut self, lines: &'a str) {
+        for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+            self.word(&format!("the header {name}"), value);
+        }
+    }
+
     /// The texts of messages of one role, one behind the other: the model reads them as one, whatever
     /// stands between them, such as a picture or a name.
     fn texts(&mut self, first: usize, turn: &'a [Message]) {

@@ -154,6 +154,28 @@ fn trace_of(traceparent: &str) -> Option<(&str, &str)> {
     (fits && last && version != "ff" && !zero(trace) && !zero(span)).then_some((trace, flags))
 }
 
+/// Whether a line of `tracestate` is a list as its standard has it (W3C Trace Context, section 3.3.1).
+pub(crate) fn is_tracestate(line: &[u8]) -> bool {
+    let key = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/@".contains(b);
+    let value = |b: &u8| matches!(b, 0x20..=0x7e) && !b"=,".contains(b);
+    let mut members = 0;
+    // 512: what everybody has to carry.
+    line.len() <= 512
+        && line.split(|b| *b == b',').all(|member| {
+            let member = member.trim_ascii();
+            members += 1;
+            let at = member.iter().position(|b| *b == b'=');
+            let both = at.map(|at| (&member[..at], &member[at + 1..]));
+            let fits = both.is_some_and(|(name, said)| {
+                (1..=256).contains(&name.len())
+                    && name.iter().all(key)
+                    && said.len() <= 256
+                    && said.iter().all(value)
+            });
+            members <= 32 && (member.is_empty() || fits)
+        })
+}
+
 /// The headers of the client's dialect that go upstream and may change the answer, as one text.
 pub(crate) fn of_dialect(wire: Wire, headers: &HeaderMap) -> String {
     let mut out = String::new();

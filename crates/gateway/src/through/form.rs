@@ -10,6 +10,7 @@ use forebay_dialect::passing::{Member, Said, Table};
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderValue, header};
 
+use super::rest;
 use crate::error::{ErrorKind, GatewayError};
 
 /// The pieces in which a body is read: a file is never in memory a second time.
@@ -27,6 +28,8 @@ pub(super) struct Form {
     boundary: String,
     fields: Vec<Field>,
     said: Vec<Said>,
+    /// What stands in the heads of its parts besides.
+    beside: Vec<String>,
     /// The name under which the first file goes on.
     renamed: Option<String>,
 }
@@ -71,6 +74,8 @@ struct Part<'p> {
     name: String,
     file: Option<String>,
     media: Option<String>,
+    /// What its head says besides.
+    rest: Vec<String>,
     field: multer::Field<'p>,
 }
 
@@ -102,10 +107,13 @@ impl Form {
             boundary,
             fields: Vec::new(),
             said: Vec::new(),
+            beside: Vec::new(),
             renamed: None,
         };
         let (body, boundary) = (form.body.clone(), form.boundary.clone());
+        rest::bounded(&body, &boundary)?;
         each(body, &boundary, |part| {
+            form.beside.extend(part.rest);
             let text = match &part.file {
                 Some(_) => None,
                 None => Some(text(part.field, &part.name)?),
@@ -145,6 +153,19 @@ impl Form {
             });
         }
         Ok(())
+    }
+
+    /// What goes on that no table lists: fields, their names, and what the heads of parts say besides.
+    pub(super) fn words(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let said = self.said.iter().zip(&self.fields);
+        let unlisted = said.filter(|(said, _)| said.path == "(unnamed)");
+        let fields = unlisted.flat_map(|(_, field)| {
+            let text = field.text.as_deref().map(|text| ("(unnamed)", text));
+            [Some(("the name of (unnamed)", field.name.as_str())), text]
+        });
+        let heads = self.beside.iter();
+        let heads = heads.map(|head| ("the head of a part", head.as_str()));
+        fields.flatten().chain(heads)
     }
 
     /// A field's text.
@@ -269,10 +290,12 @@ fn each(
             )));
         }
         let media = field.content_type().map(|media| media.to_string());
+        let rest = rest::beside(field.headers());
         take(Part {
             name,
             file,
             media,
+            rest,
             field,
         })?;
     }
@@ -363,7 +386,7 @@ fn quoted(name: &str) -> String {
         .replace('\n', "%0A")
 }
 
-fn invalid(what: String) -> GatewayError {
+pub(super) fn invalid(what: String) -> GatewayError {
     GatewayError::new(
         ErrorKind::InvalidRequest,
         format!("could not read the form: {what}"),

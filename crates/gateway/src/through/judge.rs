@@ -37,7 +37,10 @@ pub(super) async fn judge<S: PolicySession>(
     sent: &mut Sent,
 ) -> Result<(Judged, Option<Reason>), GatewayError> {
     let failed = |error: PolicyError| policy_failed(&error);
-    let places = Places::passing(sent.said());
+    let mut places = Places::passing(sent.said());
+    for (path, word) in sent.words() {
+        places.word(path, word);
+    }
     let model = sent.model.as_deref().unwrap_or_default();
     let verdict = judge_parts(session, caller, (sent.passage, model), &places.list).await?;
     let mut judged = Judged {

@@ -10,6 +10,7 @@ mod judge;
 pub(crate) mod objects;
 pub(crate) mod raw;
 pub mod realtime;
+mod rest;
 mod sent;
 mod serve;
 mod table;

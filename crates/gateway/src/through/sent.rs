@@ -148,12 +148,14 @@ impl Sent {
         body: Bytes,
         media: Option<HeaderValue>,
     ) -> Self {
-        let query = at.path.contains('?').then_some("query");
-        let said = query
-            .into_iter()
-            .chain((!body.is_empty()).then_some("body"));
-        let said = said.map(|path| Said::new(path.to_owned(), Member::Media, String::new()));
-        let said = said.collect();
+        let query = at.path.split_once('?').map(|(_, query)| query.to_owned());
+        let unread = |path: &str| Said::new(path.to_owned(), Member::Media, String::new());
+        let mut said = Vec::new();
+        if let Some(query) = query {
+            said.push(unread("query"));
+            said.push(Said::new("query".to_owned(), Member::Word, query));
+        }
+        said.extend((!body.is_empty()).then(|| unread("body")));
         let mut sent = Self::about(passage, at, upstream);
         sent.media = media.unwrap_or(sent.media);
         sent.content = Content::Raw(body, said);
@@ -203,6 +205,29 @@ impl Sent {
             Content::Nothing => &[],
             Content::Raw(_, said) => said,
         }
+    }
+
+    /// Words of the client's that go upstream beside the body.
+    pub(super) fn words(&self) -> Vec<(&'static str, &str)> {
+        let mut words = Vec::new();
+        let in_body = |model: &str| {
+            let mut said = self.said().iter();
+            said.any(|said| said.path == "model" && said.text == model)
+        };
+        words.extend(
+            self.model
+                .as_deref()
+                .filter(|model| !in_body(model))
+                .map(|model| ("model", model)),
+        );
+        if matches!(self.content, Content::Form(_) | Content::Raw(..)) {
+            let media = self.media.to_str().ok();
+            words.extend(media.map(|media| ("the header content-type", media)));
+        }
+        if let Content::Form(form) = &self.content {
+            words.extend(form.words());
+        }
+        words
     }
 
     /// Bytes of its body.

@@ -13,6 +13,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use forebay_dialect::Wire;
 use http::{HeaderMap, Response, StatusCode, request};
 
 pub(crate) use events::EVENTS;
@@ -20,6 +21,7 @@ pub(crate) use events::EVENTS;
 use super::judge::judge_parts;
 use super::serve::{Asking, check, is_off};
 use super::{REALTIME, Sent};
+use crate::decide::places::Places;
 use crate::enter::headers;
 use crate::enter::identity::Identity;
 use crate::enter::ingress::decode;
@@ -27,7 +29,7 @@ use crate::enter::ticket::{Permit, Ticket};
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::platform::{Platform, Socket};
-use crate::policy::{Action, Caller, Place, PlaceKind, Policies, Reason};
+use crate::policy::{Action, Caller, Place, PlaceKind, Policies, PolicySession, Reason};
 use crate::receive::guard::policy_failed;
 use crate::reply::{ReplyBody, error_reply};
 use crate::route::Answer;
@@ -167,15 +169,10 @@ async fn begin<P: Platform>(
             enforced: false,
         },
         false => {
-            let sound = Place {
-                kind: PlaceKind::Unreadable,
-                role: "user",
-                path: "audio".into(),
-                text: "".into(),
-                joins_next: false,
-            };
             let model = model.as_deref().unwrap_or_default();
-            let verdict = judge_parts(&mut session, &caller, (&REALTIME, model), &[sound]).await?;
+            judge_words(&mut session, &caller, model, &head.headers).await?;
+            let verdict =
+                judge_parts(&mut session, &caller, (&REALTIME, model), &[sound()]).await?;
             Rules {
                 off: false,
                 unreadable: match verdict.action {
@@ -217,6 +214,43 @@ async fn begin<P: Platform>(
         upstream,
         headers,
     })
+}
+
+/// What no rule can read.
+fn sound() -> Place<'static> {
+    Place {
+        kind: PlaceKind::Unreadable,
+        role: "user",
+        path: "audio".into(),
+        text: "".into(),
+        joins_next: false,
+    }
+}
+
+/// Judges what goes upstream before anything is said. None of it can be masked.
+async fn judge_words<S: PolicySession>(
+    session: &mut S,
+    caller: &Caller,
+    model: &str,
+    head: &HeaderMap,
+) -> Result<(), GatewayError> {
+    let own = headers::of_dialect(Wire::Chat, head);
+    let mut words = Places::passing(&[]);
+    words.headers(&own);
+    words.word("model", model);
+    let verdict = judge_parts(session, caller, (&REALTIME, model), &words.list).await?;
+    let refused = match verdict.action {
+        Action::Allow => None,
+        Action::Deny(reason) => Some(reason),
+        Action::Ask(question) => Some(crate::decide::no_opinion(&question)),
+        Action::Edit(edits) => words.edits(&edits).err(),
+    };
+    match refused {
+        None => Ok(()),
+        Some(Reason { code, detail }) => {
+            Err(GatewayError::new(ErrorKind::PromptDenied, detail).with_code(code))
+        }
+    }
 }
 
 /// What a client wants to be connected to.

@@ -7,6 +7,8 @@
     reason = "an allocator that counts can't be written without"
 )]
 
+mod answers;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -84,7 +86,7 @@ fn text(n: usize) -> String {
     list(n, |i| format!(r#"{{"type":"text","text":"word {i}"}}"#))
 }
 
-const SHAPES: [Shape; 33] = [
+const SHAPES: [Shape; 49] = [
     Shape {
         name: "members",
         wire: Wire::Chat,
@@ -427,6 +429,185 @@ const SHAPES: [Shape; 33] = [
         name: "values in one text",
         wire: Wire::Chat,
         body: |n| chat(&format!("\"{}\"", "bob@mail.org ".repeat(n))),
+    },
+    Shape {
+        name: "escapes",
+        wire: Wire::Responses,
+        body: |n| format!(r#"{{"model":"m","input":"{}"}}"#, "\\u0041".repeat(8 * n)),
+    },
+    Shape {
+        name: "urls",
+        wire: Wire::Responses,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","input":[{{"role":"user","content":[{}]}}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"type":"input_image","image_url":"https://x.example/{i}"}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "members of an item",
+        wire: Wire::Responses,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","input":[{{"role":"user","content":"x",{}}}]}}"#,
+                list(n, |i| format!(r#""a_{i}":{i}"#))
+            )
+        },
+    },
+    Shape {
+        name: "custom calls and namespaces",
+        wire: Wire::Responses,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","input":[{{"role":"user","content":"x"}},{}],"tools":[{}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"type":"custom_tool_call","call_id":"c{i}","name":"f{i}","input":"x"}},{{"type":"custom_tool_call_output","call_id":"c{i}","output":"y"}}"#
+                )),
+                list(n, |i| format!(
+                    r#"{{"type":"namespace","name":"s{i}","tools":[{{"type":"function","name":"f{i}","parameters":{{}}}}]}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "reasoning between calls",
+        wire: Wire::Responses,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","input":[{{"role":"user","content":"x"}},{}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"type":"reasoning","id":"r{i}","summary":[{{"type":"summary_text","text":"{i}"}}]}},{{"type":"function_call","call_id":"c{i}","name":"f","arguments":"{{}}"}},{{"type":"function_call_output","call_id":"c{i}","output":"{i}"}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "urls",
+        wire: Wire::Messages,
+        body: |n| {
+            messages(&list(n, |i| {
+                format!(
+                    r#"{{"type":"image","source":{{"type":"url","url":"https://x.example/{i}"}}}}"#
+                )
+            }))
+        },
+    },
+    Shape {
+        name: "documents",
+        wire: Wire::Messages,
+        body: |n| {
+            messages(&list(n, |i| {
+                format!(
+                    r#"{{"type":"document","title":"t{i}","source":{{"type":"text","media_type":"text/plain","data":"bob@mail.org"}}}}"#
+                )
+            }))
+        },
+    },
+    Shape {
+        name: "markers of the prompt cache",
+        wire: Wire::Messages,
+        body: |n| {
+            messages(&list(n, |i| {
+                format!(r#"{{"type":"text","text":"{i}","cache_control":{{"type":"ephemeral"}}}}"#)
+            }))
+        },
+    },
+    Shape {
+        name: "turns",
+        wire: Wire::Messages,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","max_tokens":9,"messages":[{}]}}"#,
+                list(n, |i| format!(
+                    r#"{{"role":"user","content":"x"}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"{i}","signature":"s{i}"}},{{"type":"text","text":"y"}}]}}"#
+                ))
+            )
+        },
+    },
+    Shape {
+        name: "members of arguments",
+        wire: Wire::Messages,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":[{{"type":"tool_use","id":"c","name":"f","input":{{{}}}}}]}}]}}"#,
+                list(n, |i| format!(r#""a_{i}":"bob@mail.org""#))
+            )
+        },
+    },
+    Shape {
+        name: "urls",
+        wire: Wire::Gemini,
+        body: |n| {
+            gemini(
+                &list(n, |i| {
+                    format!(
+                        r#"{{"fileData":{{"mimeType":"image/png","fileUri":"https://x.example/{i}"}}}}"#
+                    )
+                }),
+                "",
+            )
+        },
+    },
+    Shape {
+        name: "properties of a schema",
+        wire: Wire::Gemini,
+        body: |n| {
+            gemini(
+                r#"{"text":"x"}"#,
+                &format!(
+                    r#","tools":[{{"functionDeclarations":[{{"name":"f","parameters":{{"type":"OBJECT","properties":{{{}}},"required":[{}]}}}}]}}]"#,
+                    list(n, |i| format!(
+                        r#""a_{i}":{{"type":"STRING","enum":["e{i}"]}}"#
+                    )),
+                    list(n, |i| format!(r#""a_{i}""#))
+                ),
+            )
+        },
+    },
+    Shape {
+        name: "properties of a schema",
+        wire: Wire::Chat,
+        body: |n| {
+            format!(
+                r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"tools":[{{"type":"function","function":{{"name":"f","strict":true,"parameters":{{"type":"object","$defs":{{{}}},"properties":{{{}}}}}}}}}]}}"#,
+                list(n, |i| format!(r#""d_{i}":{{"type":"string"}}"#)),
+                list(n, |i| format!(r##""a_{i}":{{"$ref":"#/$defs/d_{i}"}}"##))
+            )
+        },
+    },
+    Shape {
+        name: "forged placeholders",
+        wire: Wire::Chat,
+        body: |n| {
+            chat(&format!(
+                "\"bob@mail.org {}\"",
+                "[EMAIL_1] XMASK_EMAIL_1 ".repeat(n)
+            ))
+        },
+    },
+    Shape {
+        name: "a long number",
+        wire: Wire::Converse,
+        body: |n| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":[{{"text":"x"}}]}}],"additionalModelRequestFields":{{"a":{}}}}}"#,
+                "1".repeat(8 * n)
+            )
+        },
+    },
+    Shape {
+        name: "documents",
+        wire: Wire::Converse,
+        body: |n| {
+            converse(&list(n, |i| {
+                format!(
+                    r#"{{"document":{{"format":"txt","name":"d{i}","source":{{"bytes":"Ym9iQG1haWwub3Jn"}}}}}}"#
+                )
+            }))
+        },
     },
 ];
 
