@@ -45,7 +45,13 @@ pub fn translate_request(
     let ways = format(request.wire()).ways;
     show_thinking(ways, format(to).ways, &mut read);
     let asked = read.model.clone();
-    let aim = Aim::new(format(to), options, &asked, ran_by_provider);
+    let aim = Aim::new(
+        format(to),
+        options,
+        &asked,
+        format(request.wire()),
+        ran_by_provider,
+    );
     let mut fitted = fit::fit(&mut read, &aim);
     let written = (format(to).crossing.write_request)(&read, options);
     // What the client calls a field: told by the request as the client sent it.

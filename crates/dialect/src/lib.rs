@@ -64,10 +64,12 @@ mod payload;
 pub mod place;
 mod prompt_cache;
 mod request;
+mod resign;
 mod responses;
 mod rewrite;
 mod rfc3339;
 pub mod shelf;
+mod signed;
 mod spelled;
 pub mod sse;
 mod swap;
@@ -94,6 +96,7 @@ pub use prompt_cache::{
     CacheMark, CachePlace, MAX_CACHE_MARKS, Marked, cache_place, mark_prefixes,
 };
 pub use request::{Extent, Request, RequestError};
+pub use resign::resign;
 pub use responses::kept;
 pub use swap::{Attached, Swap, SwapError, attached};
 pub use wire::{Framing, Target, Terminal, Wire};

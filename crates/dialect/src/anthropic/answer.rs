@@ -8,7 +8,7 @@ use super::usage::{Counts, write_usage};
 use super::{blocks, names};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Media, Part, Source, ToolCall};
 use crate::json::{Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
@@ -193,7 +193,27 @@ fn write_block(content: &Content<'_>, out: &mut String) {
             });
             write::braces(out, |out| blocks::call(call, input, out));
         }
+        Content::Image(media) => drawn(media, out),
         Content::Opaque { kind, json } if names::is_own_block(kind) => write::value(out, json),
         _ => {}
     }
+}
+
+/// An image that the model has drawn, in the form in which requests hold images: Anthropic's answers
+/// have none of their own.
+pub(super) fn drawn(media: &Media<'_>, out: &mut String) {
+    let (kind, member, said) = match &media.source {
+        Source::Base64(data) => ("base64", "data", data),
+        Source::Url(url) => ("url", "url", url),
+        Source::Id(_) | Source::Text(_) => return,
+    };
+    write::typed(out, "image", |out| {
+        write::object(out, "source", |out| {
+            write::text(out, "type", kind);
+            if kind == "base64" {
+                write::text(out, "media_type", media.image_type());
+            }
+            write::text(out, member, said);
+        });
+    });
 }

@@ -6,6 +6,7 @@ use super::stream_write::StreamWriter;
 use super::{answer, error, fold, names, payload, prompt, read, unfold, write};
 use crate::contract::format::{Crossing, Format};
 use crate::contract::place::in_messages;
+use crate::contract::signs::Signs;
 use crate::contract::ways::{Forms, Makers, ResultMedia, ToolNames, Ways};
 use crate::wire::Wire;
 
@@ -21,7 +22,16 @@ const NAMES: &[(&str, &str)] = &[
     ("user", "metadata.user_id"),
 ];
 
+static SIGNS: Signs = Signs {
+    native: Some("anthropic"),
+    lists: &["content"],
+    instead: Some(r#"{"type":"text","text":"(reasoning)"}"#),
+    by_budget: true,
+    ..Signs::of("messages", &[&["signature"], &["data"]])
+};
+
 const WAYS: Ways = Ways {
+    signs: Some(&SIGNS),
     names: NAMES,
     locate: Some(in_messages),
     too_long: Some("prompt is too long"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::answer::{End, message, write_stop};
+use super::answer::{End, drawn, message, write_stop};
 use super::usage::write_usage;
 use super::{blocks, error};
 use crate::canonical::Usage;
@@ -110,6 +110,19 @@ impl StreamWriter {
     }
 
     fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
+        if let PartKind::Media(media) = kind {
+            let mut block = String::new();
+            if media.is_image() {
+                drawn(media, &mut block);
+            }
+            if !block.is_empty() {
+                let index = self.next;
+                self.next += 1;
+                out.push(block_start(index, |out| out.push_str(&block)));
+                out.push(block_stop(index));
+            }
+            return;
+        }
         self.refused |= *kind == PartKind::Refusal;
         self.open.push(Open {
             part,
@@ -147,6 +160,8 @@ impl StreamWriter {
                     write::text(out, "name", name);
                     write::object(out, "input", |_| {});
                 }
+                // It is told as soon as it begins.
+                PartKind::Media(_) => {}
             });
         }));
         next

@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod format;
 pub(crate) mod place;
 pub(crate) mod refusal;
+pub(crate) mod signs;
 pub(crate) mod status;
 pub(crate) mod stream;
 pub(crate) mod ways;

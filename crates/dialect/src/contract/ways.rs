@@ -2,6 +2,7 @@
 //! facts. What a row leaves out is as in OpenAI's chat.
 
 use super::place::Locate;
+use super::signs::Signs;
 
 /// A member that a body may have: of an object in it, or of the body itself; and its name.
 pub(crate) type Member = (Option<&'static str>, &'static str);
@@ -85,6 +86,10 @@ pub(crate) struct Ways {
     pub(crate) shows_thinking: bool,
     /// Thinking is shown to those who ask.
     pub(crate) hides_thinking: bool,
+    /// Signatures and encrypted reasoning; none where the format has no place for them.
+    pub(crate) signs: Option<&'static Signs>,
+    /// Its assistants draw: images of theirs go back as such.
+    pub(crate) draws: bool,
     /// It takes media as bytes only.
     pub(crate) bytes_only: bool,
     /// It thinks as the model likes, unless told how much.
@@ -140,6 +145,8 @@ impl Ways {
         echoed: &[],
         shows_thinking: false,
         hides_thinking: false,
+        signs: None,
+        draws: false,
         bytes_only: false,
         adapts: false,
         makers: Makers::Any,

@@ -10,7 +10,7 @@ use super::write_blocks::{call_block, reasoning_block, redacted_block, text_bloc
 use super::write_checks::is_own;
 use super::{names, usage};
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Part};
+use crate::exchange::{ChatAnswer, Choice, Content, Media, Part, Source};
 use crate::json::write;
 use crate::json::{Kind, Value, json_string};
 use crate::payload::{PayloadError, wrong_type};
@@ -138,6 +138,7 @@ fn block(part: &Part<'_>, out: &mut String) {
                 reasoning_block(text, signature.as_deref(), out);
             }
         }
+        Content::Image(media) => drawn(media, out),
         // What only Converse has in answers, such as a result of the provider's own tool.
         Content::Opaque { kind, json } if is_own(kind, json) => write::value(out, json),
         _ => {}
@@ -155,4 +156,23 @@ fn input(arguments: &str, custom: bool) -> Cow<'_, str> {
     } else {
         Cow::Owned(json_string(arguments))
     }
+}
+
+/// The format and the bytes of an image that the model has drawn; Converse's answers hold no URLs.
+pub(super) fn drawing<'m>(media: &'m Media<'_>) -> Option<(&'static str, &'m str)> {
+    let format = names::Medium::Image.format(media.image_type())?;
+    match &media.source {
+        Source::Base64(data) => Some((format, data)),
+        _ => None,
+    }
+}
+
+fn drawn(media: &Media<'_>, out: &mut String) {
+    let Some((format, data)) = drawing(media) else {
+        return;
+    };
+    write::union(out, "image", |out| {
+        write::text(out, "format", format);
+        write::object(out, "source", |out| write::text(out, "bytes", data));
+    });
 }

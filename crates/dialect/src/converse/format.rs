@@ -7,6 +7,7 @@ use super::{answer, error, payload, prompt, read, write, write_tools};
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::{Crossing, Format};
 use crate::contract::place::in_messages;
+use crate::contract::signs::Signs;
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways};
 use crate::wire::Wire;
 
@@ -24,7 +25,20 @@ const NAMES: &[(&str, &str)] = &[
     ("top_p", "inferenceConfig.topP"),
 ];
 
+static SIGNS: Signs = Signs {
+    lists: &["content"],
+    instead: Some(r#"{"text":"(reasoning)"}"#),
+    ..Signs::of(
+        "messages",
+        &[
+            &["reasoningContent", "reasoningText", "signature"],
+            &["reasoningContent", "redactedContent"],
+        ],
+    )
+};
+
 const WAYS: Ways = Ways {
+    signs: Some(&SIGNS),
     names: NAMES,
     locate: Some(in_messages),
     too_long: Some("Input is too long for requested model"),

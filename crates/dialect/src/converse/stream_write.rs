@@ -6,7 +6,7 @@ use super::{answer, cite, error, usage};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
-use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::exchange::{Delta, Media, PartKind, StreamEvent};
 use crate::json::write;
 
 /// Writes a stream.
@@ -52,6 +52,7 @@ impl StreamWriter {
         match kind {
             PartKind::Text | PartKind::Refusal => self.open.push((part, UNSAID, Kind::Text)),
             PartKind::Reasoning => self.open.push((part, UNSAID, Kind::Reasoning)),
+            PartKind::Media(media) => self.drawn(media, out),
             PartKind::ToolCall { id, name, .. } => {
                 let block = self.next;
                 self.next += 1;
@@ -66,6 +67,28 @@ impl StreamWriter {
                 }));
             }
         }
+    }
+
+    /// An image that the model has drawn: a block of its own.
+    fn drawn(&mut self, media: &Media<'_>, out: &mut Vec<Bytes>) {
+        let Some((format, data)) = answer::drawing(media).filter(|_| media.is_image()) else {
+            return;
+        };
+        let block = self.next;
+        self.next += 1;
+        out.push(block_event("contentBlockStart", block, 64, |out| {
+            write::object(out, "start", |out| {
+                write::object(out, "image", |out| write::text(out, "format", format));
+            });
+        }));
+        out.push(block_event("contentBlockDelta", block, data.len(), |out| {
+            write::object(out, "delta", |out| {
+                write::object(out, "image", |out| {
+                    write::object(out, "source", |out| write::text(out, "bytes", data));
+                });
+            });
+        }));
+        out.push(block_event("contentBlockStop", block, 0, |_| {}));
     }
 
     fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {

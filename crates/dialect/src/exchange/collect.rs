@@ -126,6 +126,7 @@ fn begun(kind: &PartKind) -> Content<'static> {
             arguments: Cow::Owned(String::new()),
             custom: *custom,
         }),
+        PartKind::Media(media) => media.as_ref().clone().into_content(),
     }
 }
 
@@ -216,6 +217,13 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
             },
             text(&call.arguments),
         ),
+        Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) => {
+            let media = media.clone().into_owned();
+            (PartKind::Media(Box::new(media)), Vec::new())
+        }
         _ => return None,
     })
 }

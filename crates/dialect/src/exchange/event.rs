@@ -1,6 +1,7 @@
 //! One step of a streamed answer, whatever dialect it came in.
 
 use super::answer::Finish;
+use super::media::Media;
 use crate::canonical::Usage;
 use crate::payload::UpstreamErrorBody;
 
@@ -22,6 +23,9 @@ pub enum PartKind {
         /// OpenAI's custom tool.
         custom: bool,
     },
+    /// An image, or another medium, that the model has made. It comes whole, so that no piece of
+    /// it follows.
+    Media(Box<Media<'static>>),
 }
 
 /// A piece of a part.

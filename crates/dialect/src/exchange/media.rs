@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::part::Content;
+
 /// Where a medium's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source<'a> {
@@ -26,4 +28,52 @@ pub struct Media<'a> {
     pub name: Option<Cow<'a, str>>,
     /// An image's `detail` as OpenAI has it: `low`, `high`, `auto`.
     pub detail: Option<Cow<'a, str>>,
+}
+
+impl<'a> Media<'a> {
+    /// The part that it is by its type; a file, where that says nothing.
+    pub(crate) fn into_content(self) -> Content<'a> {
+        let told = self.media_type.clone();
+        self.of_type(&told)
+    }
+
+    /// The part that it is as a medium of that type.
+    pub(crate) fn of_type(self, media_type: &str) -> Content<'a> {
+        match media_type.split('/').next() {
+            Some("image") => Content::Image(self),
+            Some("audio") => Content::Audio(self),
+            Some("video") => Content::Video(self),
+            _ => Content::File(self),
+        }
+    }
+
+    /// The same, whatever it was read from.
+    pub(crate) fn into_owned(self) -> Media<'static> {
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Media {
+            source: match self.source {
+                Source::Url(text) => Source::Url(owned(text)),
+                Source::Base64(text) => Source::Base64(owned(text)),
+                Source::Id(text) => Source::Id(owned(text)),
+                Source::Text(text) => Source::Text(owned(text)),
+            },
+            media_type: owned(self.media_type),
+            name: self.name.map(owned),
+            detail: self.detail.map(owned),
+        }
+    }
+
+    /// Whether it says that it is an image.
+    pub(crate) fn is_image(&self) -> bool {
+        self.media_type.starts_with("image/")
+    }
+
+    /// Its type as that of an image, without parameters: PNG where it is not told.
+    pub(crate) fn image_type(&self) -> &str {
+        let plain = self.media_type.split(';').next().unwrap_or_default().trim();
+        match plain.starts_with("image/") {
+            true => plain,
+            false => "image/png",
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl PartTracker {
             PartKind::Text => Slot::Text,
             PartKind::Reasoning => Slot::Reasoning,
             PartKind::Refusal => Slot::Refusal,
-            PartKind::ToolCall { .. } => return,
+            PartKind::ToolCall { .. } | PartKind::Media(_) => return,
         };
         let state = self.choice(choice);
         let part = match state.number(slot) {
@@ -51,6 +51,16 @@ impl PartTracker {
             }
         };
         out.push(StreamEvent::delta(choice, part, delta));
+    }
+
+    /// A part that comes whole.
+    pub fn whole(&mut self, choice: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
+        let state = self.choice(choice);
+        state.close(choice, |open| !matches!(open, Slot::Call(_)), out);
+        let part = state.next;
+        state.next += 1;
+        out.push(StreamEvent::begin(choice, part, kind));
+        out.push(StreamEvent::end(choice, part));
     }
 
     /// A call begins, under the index that the format gives it.

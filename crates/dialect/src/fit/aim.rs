@@ -1,5 +1,7 @@
 //! Where a request goes, and what was found while it was fitted.
 
+use std::borrow::Cow;
+
 use super::back::Back;
 use super::family::Family;
 use crate::contract::format::Format;
@@ -17,6 +19,11 @@ pub(crate) struct Aim<'o> {
     pub(super) default_max_tokens: u64,
     pub(super) room: Option<u64>,
     pub(super) family: Family,
+    /// Who made the model.
+    pub(super) maker: Cow<'static, str>,
+    /// The maker whose signatures the client holds without a mark: that of its format, or the
+    /// target's own where the format is the target's.
+    pub(super) native: Option<Cow<'static, str>>,
 }
 
 impl<'o> Aim<'o> {
@@ -24,6 +31,7 @@ impl<'o> Aim<'o> {
         format: &'static Format,
         options: &'o WriteOptions,
         asked: &'o str,
+        client: &Format,
         ran: fn(&str) -> bool,
     ) -> Self {
         let model = match options.model.as_str() {
@@ -31,6 +39,8 @@ impl<'o> Aim<'o> {
             model => model,
         };
         let ways = format.ways;
+        let family = Family::of(ways.makers, options.profile, model);
+        let maker = super::signed::maker(family, options.profile, model);
         Self {
             format,
             ways,
@@ -42,7 +52,16 @@ impl<'o> Aim<'o> {
                 tokens => tokens,
             },
             room: options.room,
-            family: Family::of(ways.makers, options.profile, model),
+            family,
+            native: match client.wire == format.wire {
+                true => Some(maker.clone()),
+                false => client
+                    .ways
+                    .signs
+                    .and_then(|signs| signs.native)
+                    .map(Cow::Borrowed),
+            },
+            maker,
         }
     }
 

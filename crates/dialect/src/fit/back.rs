@@ -9,6 +9,7 @@ use super::free_text::text_of;
 use crate::exchange::answer::{ChatAnswer, Choice, Finish};
 use crate::exchange::part::{Content, Part};
 use crate::json::Document;
+use crate::signed::marked;
 
 /// What a call at the target was at the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) struct Output {
 pub struct Back {
     calls: BTreeMap<String, Origin>,
     output: Option<Output>,
+    /// Who made the model, where the client's format holds no other maker's signatures.
+    maker: Option<Cow<'static, str>>,
 }
 
 /// The member that holds an answer whose schema is no object.
@@ -61,6 +64,21 @@ impl Back {
         self.output = Some(Output { tool, wrapped });
     }
 
+    /// Signatures in the answer are that maker's.
+    pub(super) fn made_by(&mut self, maker: Cow<'static, str>) {
+        self.maker = Some(maker);
+    }
+
+    /// A signature, or hidden reasoning, as the client gets it.
+    pub(super) fn signed(&self, opaque: &str) -> Option<String> {
+        let maker = self.maker.as_ref().filter(|_| !opaque.is_empty())?;
+        Some(marked(maker, opaque))
+    }
+
+    pub(super) fn marks(&self) -> bool {
+        self.maker.is_some()
+    }
+
     pub(super) fn origin(&self, name: &str) -> Option<&Origin> {
         self.calls.get(name)
     }
@@ -69,7 +87,7 @@ impl Back {
         self.output.as_ref().filter(|output| output.tool == name)
     }
 
-    /// Whether anything has to be undone.
+    /// Whether anything has to be undone that the request was made to have.
     pub fn undoes(&self) -> bool {
         !self.calls.is_empty() || self.output.is_some()
     }
@@ -84,6 +102,18 @@ impl Back {
             self.output_of(choice);
             let mut calls = false;
             for part in &mut choice.parts {
+                if let Content::Reasoning {
+                    signature,
+                    redacted,
+                    ..
+                } = &mut part.content
+                {
+                    for held in [signature, redacted].into_iter().flatten() {
+                        if let Some(marked) = self.signed(held) {
+                            *held = Cow::Owned(marked);
+                        }
+                    }
+                }
                 let Content::ToolCall(call) = &mut part.content else {
                     continue;
                 };

@@ -12,6 +12,7 @@ mod bedrock;
 mod calls;
 mod claude;
 mod custom;
+mod drawn;
 mod family;
 mod form;
 mod free_text;
@@ -20,9 +21,11 @@ mod hosted;
 mod names;
 mod namespaces;
 mod openai;
+mod references;
 mod results;
 mod room;
 mod schemas;
+pub(crate) mod signed;
 mod turns;
 mod unanswered;
 mod undo;
@@ -30,6 +33,7 @@ mod undo;
 pub(crate) use aim::{Aim, Fitted};
 pub(crate) use family::takes_system_messages;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
+pub(crate) use signed::maker_of;
 pub(crate) use undo::Undo;
 
 use crate::exchange::{ChatRequest, Content, Part, ToolChoice};
@@ -43,6 +47,10 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         ..Fitted::default()
     };
     defaults(request);
+    signed::fit(request, aim, &mut fitted);
+    if aim.native.as_ref() != Some(&aim.maker) {
+        fitted.back.made_by(aim.maker.clone());
+    }
     room::fit(request, aim, &mut fitted);
     namespaces::flatten(request, aim, &mut fitted);
     custom::bridge(request, aim, &mut fitted);
@@ -50,11 +58,15 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     hosted::forget(request, aim, &mut fitted);
     calls::fit(request, aim, &mut fitted);
     unanswered::fit(request, aim, &mut fitted);
+    drawn::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
     media_types(request);
+    if matches!(aim.family, Family::Gemini(_)) {
+        references::fit(request, &mut fitted);
+    }
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),

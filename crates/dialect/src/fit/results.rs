@@ -12,6 +12,9 @@ use crate::contract::ways::ResultMedia;
 use crate::exchange::{ChatRequest, Content, Message, Part, Profile, Role, Source, ToolResult};
 use crate::json::Document;
 
+/// Parts that only Converse has and that are text.
+const CONVERSES: [&str; 2] = ["guardContent", "searchResult"];
+
 /// What stands before the text of a result that failed.
 const FAILED: &str = "The tool call failed with an error";
 
@@ -21,8 +24,15 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         Content::ToolResult(result) => result.parts.iter().any(is_own),
         _ => is_own(part),
     };
-    if !aim.ways.own_parts && request.messages.iter().any(|m| m.parts.iter().any(own)) {
-        request.each_inner(as_text);
+    if request.messages.iter().any(|m| m.parts.iter().any(own)) {
+        let all = !aim.ways.own_parts;
+        request.each_inner(|part| {
+            // Anthropic's own parts stay where they are known.
+            let foreign = matches!(&part.content, Content::Opaque { kind, .. } if CONVERSES.contains(&kind.as_ref()));
+            if all || foreign {
+                as_text(part);
+            }
+        });
     }
     if aim.is(aim.ways.text_files) {
         request.each_inner(text_of_document);
@@ -167,7 +177,7 @@ fn join(result: &mut ToolResult<'_>, aim: &Aim<'_>) {
 }
 
 /// Puts what was carried out of results into the user's message after them, or into one of its own.
-fn carry<'a>(
+pub(super) fn carry<'a>(
     request: &mut ChatRequest<'a>,
     at: usize,
     mut carried: Vec<Part<'a>>,
@@ -194,6 +204,18 @@ fn as_text(part: &mut Part<'_>) {
     let text = match &part.content {
         Content::Opaque { kind, json } if matches!(kind.as_ref(), "search_result" | "document") => {
             text_within(json)
+        }
+        Content::Opaque { kind, json } if kind == "searchResult" => {
+            let document = Document::parse(json.as_bytes()).ok();
+            let inner = document
+                .as_ref()
+                .and_then(|found| found.root().get("searchResult"));
+            inner.and_then(|inner| text_within(inner.raw()))
+        }
+        // What stands for a conversation that Anthropic has made shorter.
+        Content::Opaque { kind, json } if kind == "compaction" => {
+            let said = member(json, &["content"]);
+            said.map(|said| format!("Summary of the conversation so far:\n{said}"))
         }
         // What a search for tools has found: they are declared with the others.
         Content::Opaque { kind, json } if kind == "tool_reference" => {

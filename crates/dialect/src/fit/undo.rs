@@ -25,6 +25,9 @@ struct Part {
     /// Its number for the client.
     told: u32,
     kept: Kept,
+    /// Its signature and its hidden form, which get a mark once they are complete.
+    signature: String,
+    redacted: String,
 }
 
 #[derive(Debug, Default)]
@@ -148,11 +151,17 @@ impl Undo {
     }
 
     fn delta(&mut self, choice: u32, part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
+        let marks = self.back.marks();
         let at = self.at(choice);
         let Some(known) = self.choices[at].part(part) else {
             return;
         };
         let told = known.told;
+        let delta = match delta {
+            Delta::Signature(more) if marks => return known.signature.push_str(&more),
+            Delta::Redacted(more) if marks => return known.redacted.push_str(&more),
+            delta => delta,
+        };
         match (&mut known.kept, delta) {
             (Kept::Gathered { text, .. }, Delta::Text(more)) => text.push_str(&more),
             (Kept::Dropped, _) => {}
@@ -194,7 +203,19 @@ impl Undo {
                     });
                 }
             }
-            Kept::Passed => {}
+            Kept::Passed => {
+                let back = &self.back;
+                let signature = back.signed(&known.signature).map(Delta::Signature);
+                let redacted = back.signed(&known.redacted).map(Delta::Redacted);
+                for delta in redacted.into_iter().chain(signature) {
+                    let part = told;
+                    out.push(StreamEvent::PartDelta {
+                        choice,
+                        part,
+                        delta,
+                    });
+                }
+            }
         }
         out.push(StreamEvent::PartEnd { choice, part: told });
     }
@@ -215,7 +236,13 @@ impl Choice {
         if !matches!(kept, Kept::Held(_) | Kept::Dropped) {
             self.next += 1;
         }
-        self.parts.push(Part { number, told, kept });
+        self.parts.push(Part {
+            number,
+            told,
+            kept,
+            signature: String::new(),
+            redacted: String::new(),
+        });
         told
     }
 

@@ -82,7 +82,7 @@ fn choice<'d>(answer: &str, candidate: Value<'d>) -> Choice<'d> {
                 arguments: Cow::Borrowed(arguments(call)),
                 custom: false,
             })));
-        } else if let Some(media) = view.media() {
+        } else if let Some(media) = view.media().filter(|_| !view.thought) {
             parts.push(Part::new(media));
         } else if let Some((kind, _)) = view.other {
             let json = Cow::Borrowed(part.raw());
@@ -231,7 +231,7 @@ pub(super) fn written_arguments<'a>(call: &'a ToolCall<'_>) -> Option<Cow<'a, st
     call_arguments(&call.arguments).map(Cow::Borrowed)
 }
 
-fn write_media(media: &Media<'_>, out: &mut String) {
+pub(super) fn write_media(media: &Media<'_>, out: &mut String) {
     let label = media.name.as_deref();
     match &media.source {
         Source::Base64(data) => inline_data(out, &media.media_type, data, label),

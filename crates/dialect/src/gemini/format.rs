@@ -6,6 +6,7 @@ use super::{answer, error, fold, payload, prompt, read, write, write_tools};
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::{Crossing, Format};
 use crate::contract::place::in_turns;
+use crate::contract::signs::Signs;
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways};
 use crate::wire::Wire;
 
@@ -31,7 +32,16 @@ const NAMES: &[(&str, &str)] = &[
     ("top_p", "generationConfig.topP"),
 ];
 
+static SIGNS: Signs = Signs {
+    native: Some("google"),
+    lists: &["parts"],
+    instead: Some(r#"{"text":""}"#),
+    stand_in: Some(super::view::NO_SIGNATURE),
+    ..Signs::of("contents", &[&["thoughtSignature"], &["thought_signature"]])
+};
+
 const WAYS: Ways = Ways {
+    signs: Some(&SIGNS),
     names: NAMES,
     locate: Some(|request, place| {
         in_turns(request, place, "systemInstruction", "contents", "parts")
@@ -42,6 +52,7 @@ const WAYS: Ways = Ways {
         (Some("generation_config"), "max_output_tokens"),
     ],
     hides_thinking: true,
+    draws: true,
     makers: Makers::Google,
     tool_names: Some(ToolNames {
         most: 64,

@@ -8,7 +8,7 @@ use super::sources::citations;
 use super::view::{View, arguments, made_up_id};
 use crate::canonical::Usage;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Citation, Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Citation, Content, Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 use crate::rfc3339;
@@ -119,6 +119,17 @@ impl StreamReader {
     }
 }
 
+/// The part that a medium is.
+fn drawn(content: Content<'_>) -> Option<PartKind> {
+    match content {
+        Content::Image(media)
+        | Content::Audio(media)
+        | Content::Video(media)
+        | Content::File(media) => Some(PartKind::Media(Box::new(media.into_owned()))),
+        _ => None,
+    }
+}
+
 /// A candidate's pieces on their way out.
 struct Telling<'t> {
     choice: u32,
@@ -202,8 +213,15 @@ impl Telling<'_> {
             });
             self.delta(part, Delta::Text(arguments(call).to_owned()));
             self.end(part);
+        } else if let Some(media) = view.media().filter(|_| !view.thought) {
+            self.close();
+            if let Some(kind) = drawn(media) {
+                let part = self.start(kind);
+                self.end(part);
+            }
         }
-        // Media and executed code have no place in a stream of the others.
+        // Code that was executed has no place in a stream of the others, and images in thoughts are
+        // drafts.
     }
 
     fn say(&mut self, text: String, thought: bool) {

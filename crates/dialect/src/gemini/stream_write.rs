@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
-use super::answer::{named, written_arguments};
+use super::answer::{named, write_media, written_arguments};
 use super::candidate::{finish_reason, write_head, write_usage};
-use super::emit::{call_part, content, text_part};
+use super::emit::{SIGNATURE, call_part, content, text_part};
 use super::error::error_body;
 use super::logprobs::write_logprobs;
 use super::sources::write_citations;
@@ -77,6 +77,19 @@ impl WriteStream for StreamWriter {
                 self.model.clone_from(model);
                 self.created = *created;
                 self.usage = usage.or(self.usage);
+            }
+            StreamEvent::PartStart {
+                choice,
+                kind: PartKind::Media(media),
+                ..
+            } => {
+                let pending = self.candidate(*choice).pending.take();
+                out.push(self.content(*choice, |out| {
+                    write::braces(out, |out| {
+                        write_media(media, out);
+                        write::text_if(out, SIGNATURE, pending.as_deref());
+                    });
+                }));
             }
             StreamEvent::PartStart { choice, part, kind } => self.parts.push(Open {
                 choice: *choice,
@@ -151,7 +164,7 @@ impl StreamWriter {
                 return;
             }
             PartKind::Reasoning => true,
-            PartKind::Text | PartKind::Refusal => false,
+            PartKind::Text | PartKind::Refusal | PartKind::Media(_) => false,
         };
         if more.is_empty() {
             return;

@@ -101,14 +101,12 @@ pub(super) fn media<'d>(inline: Option<Value<'d>>, file: Option<Value<'d>>) -> O
         detail: None,
     };
     let told = match &media.source {
-        Source::Url(url) if media.media_type.is_empty() => type_of_url(url).unwrap_or_default(),
-        _ => media.media_type.as_ref(),
+        Source::Url(url) if media.media_type.is_empty() => type_of_url(url),
+        _ => None,
     };
-    Some(match told.split('/').next() {
-        Some("image") => Content::Image(media),
-        Some("audio") => Content::Audio(media),
-        Some("video") => Content::Video(media),
-        _ => Content::File(media),
+    Some(match told {
+        Some(told) => media.of_type(told),
+        None => media.into_content(),
     })
 }
 

@@ -4,6 +4,7 @@ use super::{convert, embeddings, error, exchange, payload, prompt, rewrite};
 use crate::canonical::Operation;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::{Crossing, Format};
+use crate::contract::signs::Signs;
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
 use crate::exchange::request::ChatRequest;
 use crate::exchange::written::{Inexpressible, WriteOptions, Written};
@@ -33,7 +34,14 @@ fn no_request(_: &ChatRequest<'_>, _: &WriteOptions) -> Result<Written, Inexpres
     ))
 }
 
+/// Those of LiteLLM, OpenRouter and Mistral: OpenAI has none.
+static SIGNS: Signs = Signs {
+    lists: &["thinking_blocks", "reasoning_details", "content"],
+    ..Signs::of("messages", &[&["signature"], &["data"]])
+};
+
 const CHAT_WAYS: Ways = Ways {
+    signs: Some(&SIGNS),
     spells: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     makers: Makers::OpenAi,

@@ -7,7 +7,10 @@ use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Part, ToolCall, logprobs_of};
+use crate::data_url::is_base64;
+use crate::exchange::{
+    ChatAnswer, Choice, Content, Finish, Media, Part, Source, ToolCall, logprobs_of,
+};
 use crate::fit::join_namespace;
 use crate::json::{Document, Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
@@ -112,8 +115,25 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
                 custom,
             })));
         }
+        "image_generation_call" => parts.extend(drawn(item).map(Part::new)),
         _ => {}
     }
+}
+
+/// What OpenAI's tool has drawn.
+pub(super) fn drawn<'d>(item: Value<'d>) -> Option<Content<'d>> {
+    let data = item.text("result").filter(|data| is_base64(data))?;
+    let media_type = match item.text("output_format").as_deref() {
+        Some("jpeg" | "jpg") => "image/jpeg",
+        Some("webp") => "image/webp",
+        _ => "image/png",
+    };
+    Some(Content::Image(Media {
+        source: Source::Base64(data),
+        media_type: media_type.into(),
+        name: None,
+        detail: None,
+    }))
 }
 
 fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
@@ -227,6 +247,11 @@ fn write_item(
             }
             parts_out::message(out, &head.item_id("msg", index), "completed", &content);
             run
+        }
+        Some(Content::Image(media)) => {
+            let id = head.item_id("ig", index);
+            parts_out::image(out, &id, "completed", Some(media));
+            1
         }
         _ => 1,
     }

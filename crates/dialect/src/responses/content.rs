@@ -70,6 +70,14 @@ fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, R
     Ok(read)
 }
 
+/// The picture of a screen, as a tool gives it back.
+pub(super) fn screenshot<'d>(
+    value: Value<'d>,
+    path: &dyn Fn() -> String,
+) -> Result<Part<'d>, RequestError> {
+    image(value, path).map(Part::new)
+}
+
 const FILE: [&str; 5] = ["file_data", "file_id", "file_url", "filename", "detail"];
 
 fn image<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {

@@ -5,6 +5,7 @@ use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
 use super::{answer, error, fold, payload, place, prompt, read, write};
 use crate::contract::format::{Crossing, Format};
+use crate::contract::signs::Signs;
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
 use crate::openai;
 use crate::wire::Wire;
@@ -15,7 +16,13 @@ const NAMES: &[(&str, &str)] = &[
     ("response_format", "text.format"),
 ];
 
+static SIGNS: Signs = Signs {
+    native: Some("openai"),
+    ..Signs::of("input", &[&["encrypted_content"]])
+};
+
 const WAYS: Ways = Ways {
+    signs: Some(&SIGNS),
     names: NAMES,
     locate: Some(place::locate),
     output_limits: &[(None, "max_output_tokens")],
@@ -32,6 +39,8 @@ const WAYS: Ways = Ways {
         "code_interpreter_call",
         "file_search_call",
         "image_generation_call",
+        "mcp_approval_request",
+        "mcp_approval_response",
         "mcp_call",
         "mcp_list_tools",
         "web_search_call",

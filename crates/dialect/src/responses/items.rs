@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::answer;
 use super::content::{self, other_fields};
 use super::tools;
 use crate::contract::failure::TranslateError;
@@ -12,7 +13,7 @@ use crate::exchange::{
 };
 use crate::fields::{self, invalid, missing, object, string};
 use crate::fit::join_namespace;
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
 
 pub(super) fn read<'d>(
@@ -137,6 +138,13 @@ impl<'d> Item<'d> {
                 let part = Part::new(reasoning(self.item, &|rest| self.path(rest))?);
                 push(messages, Role::Assistant, true).push(part);
             }
+            "image_generation_call" if answer::drawn(self.item).is_some() => {
+                let image = answer::drawn(self.item).map(Part::new);
+                push(messages, Role::Assistant, true).extend(image);
+            }
+            kind if clients_tool(kind).is_some() => {
+                self.own_tool(kind, messages, names)?;
+            }
             "item_reference" => {
                 return Err(Inexpressible::new(
                     self.path(""),
@@ -154,6 +162,60 @@ impl<'d> Item<'d> {
                 push(messages, Role::Assistant, true).push(part);
             }
         }
+        Ok(())
+    }
+
+    /// A call of a tool that OpenAI defines and the client runs, or its result: a call and a result
+    /// like others.
+    fn own_tool(
+        &self,
+        kind: &str,
+        messages: &mut Vec<Message<'d>>,
+        names: &mut HashMap<Cow<'d, str>, Cow<'d, str>>,
+    ) -> Result<(), RequestError> {
+        let Some((name, input)) = clients_tool(kind) else {
+            return Ok(());
+        };
+        let call_id = match self.item.some("call_id") {
+            Some(_) => self.text("call_id")?,
+            None => self.text("id")?,
+        };
+        if !kind.ends_with("_output") {
+            let asked = self.item.some(input).or_else(|| self.item.some("actions"));
+            let arguments = match asked {
+                Some(asked) if asked.kind() == Kind::Object => Cow::Borrowed(asked.raw()),
+                Some(asked) => {
+                    let mut object = String::new();
+                    write::braces(&mut object, |out| write::raw(out, input, asked.raw()));
+                    Cow::Owned(object)
+                }
+                None => Cow::Borrowed("{}"),
+            };
+            names.insert(call_id.clone(), Cow::Borrowed(name));
+            let call = ToolCall {
+                id: call_id,
+                name: Cow::Borrowed(name),
+                arguments,
+                custom: false,
+            };
+            push(messages, Role::Assistant, true).push(Part::new(Content::ToolCall(call)));
+            return Ok(());
+        }
+        let output = self.item.some("output");
+        let output = output.ok_or_else(|| missing(|| self.path(".output")))?;
+        let said = match (output.as_str(), output.says("type", "computer_screenshot")) {
+            (Some(text), _) => Part::text(text),
+            (None, true) => content::screenshot(output, &|| self.path(".output"))?,
+            // What a shell printed, command by command.
+            (None, false) => Part::text(output.raw()),
+        };
+        let result = ToolResult {
+            name: names.get(&call_id).cloned(),
+            call_id,
+            parts: vec![said],
+            is_error: self.item.says("status", "failed"),
+        };
+        push(messages, Role::Tool, true).push(Part::new(Content::ToolResult(result)));
         Ok(())
     }
 
@@ -209,6 +271,19 @@ impl<'d> Item<'d> {
             }))
         })
     }
+}
+
+/// The tool that a kind of item calls or answers which OpenAI defines and the client runs, and the
+/// member that says what is asked of it.
+fn clients_tool(kind: &str) -> Option<(&'static str, &'static str)> {
+    let of = kind.strip_suffix("_output").unwrap_or(kind);
+    Some(match of {
+        "local_shell_call" => ("local_shell", "action"),
+        "shell_call" => ("shell", "action"),
+        "apply_patch_call" => ("apply_patch", "operation"),
+        "computer_call" => ("computer", "action"),
+        _ => return None,
+    })
 }
 
 /// A reasoning item: its text, which stands in `content` where a model tells it and else in

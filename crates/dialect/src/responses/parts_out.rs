@@ -1,7 +1,7 @@
 //! What requests, answers and streams write alike: parts of output messages.
 
 use super::REDACTED;
-use crate::exchange::Citation;
+use crate::exchange::{Citation, Media, Source};
 use crate::fit::split_namespace;
 use crate::json::write;
 use crate::json::write::{number, text};
@@ -116,6 +116,28 @@ pub(super) fn call(out: &mut String, id: &str, status: &str, call: &Called, esca
         text(out, "call_id", &call.call_id);
         text(out, "name", called);
         write::text_if(out, "namespace", namespace);
+    });
+}
+
+/// An image that the model has drawn, as the call of OpenAI's tool that draws. Nothing where the
+/// image is not in the answer itself.
+pub(super) fn image(out: &mut String, id: &str, status: &str, media: Option<&Media<'_>>) {
+    let data = match media.map(|media| &media.source) {
+        None => None,
+        Some(Source::Base64(data)) => Some(data),
+        Some(_) => return,
+    };
+    write::braces(out, |out| {
+        text(out, "id", id);
+        text(out, "type", "image_generation_call");
+        text(out, "status", status);
+        if let (Some(media), Some(data)) = (media, data) {
+            let format = media.image_type().trim_start_matches("image/");
+            text(out, "output_format", format);
+            text(out, "result", data);
+        } else {
+            write::raw(out, "result", "null");
+        }
     });
 }
 

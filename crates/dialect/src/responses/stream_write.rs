@@ -9,7 +9,7 @@ use super::stream_part::{Kind, Message, Open, joined, write_part};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
-use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Delta, Finish, Media, PartKind, Source, StreamEvent};
 use crate::fit::split_namespace;
 use crate::json::write::{self, name, number, text};
 use crate::payload::UpstreamErrorBody;
@@ -101,8 +101,31 @@ impl StreamWriter {
         }));
     }
 
+    /// An image that the model has drawn: an item of its own.
+    fn drawn(&mut self, media: &Media<'_>, out: &mut Vec<Bytes>) {
+        if !media.is_image() || !matches!(media.source, Source::Base64(_)) {
+            return;
+        }
+        self.close_message(out);
+        let index = self.items;
+        self.items += 1;
+        let id = self.item_id("ig", index);
+        self.item_event("response.output_item.added", index, out, |event| {
+            parts_out::image(event, &id, "in_progress", None);
+        });
+        let kind = "response.image_generation_call.completed";
+        out.push(self.event(kind, 128, |event| {
+            text(event, "item_id", &id);
+            number(event, "output_index", index as u64);
+        }));
+        let mut item = String::new();
+        parts_out::image(&mut item, &id, "completed", Some(media));
+        self.item_done(index, item, out);
+    }
+
     fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
         let (kind, prefix) = match kind {
+            PartKind::Media(media) => return self.drawn(media, out),
             PartKind::Text => (Kind::Text, "msg"),
             PartKind::Refusal => (Kind::Refusal, "msg"),
             PartKind::Reasoning => (Kind::Reasoning, "rs"),

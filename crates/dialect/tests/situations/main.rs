@@ -5,18 +5,22 @@
 
 mod answers;
 mod doors;
+mod drawn;
 mod requests;
 mod rules;
+mod signed;
+mod vendors;
 #[path = "../wires/mod.rs"]
 mod wires;
 
 use std::collections::BTreeSet;
 
-use forebay_dialect::exchange::{Back, Grade, Profile, WriteOptions};
+use forebay_dialect::exchange::{Grade, Profile, WriteOptions};
 use forebay_dialect::{Request, Wire, translate_request};
 use requests::{PNG, Situation, situations};
 use rules::{of_anthropics, of_chats, of_converses, of_geminis};
 use serde_json::Value as Json;
+use vendors::vendors;
 
 /// Targets: format, profile, model.
 const TARGETS: [(Wire, Profile, &str); 16] = [
@@ -65,7 +69,7 @@ fn asked(situation: &Situation, client: Wire) -> Option<Request> {
     }
     let written = translate_request(&request, client, &options((client, Profile::Standard, "m")));
     let written = written.ok()?;
-    if written.back != Back::default() || written.lost.iter().any(|lost| !lost.is_hint()) {
+    if written.back.undoes() || written.lost.iter().any(|lost| !lost.is_hint()) {
         return None;
     }
     let again = Request::parse(wires::target(client, false), written.body);
@@ -76,7 +80,12 @@ fn asked(situation: &Situation, client: Wire) -> Option<Request> {
 fn what_clients_send_reaches_every_target_in_the_form_that_it_takes() {
     let mut faults = BTreeSet::new();
     let mut tried = 0;
-    for situation in situations() {
+    for situation in situations().into_iter().chain(vendors()) {
+        let own = wires::target(situation.1, false);
+        if let Err(error) = Request::parse(own, situation.2.to_string().into()) {
+            faults.insert(format!("{} can't be read: {error}", situation.0));
+            continue;
+        }
         for client in wires::clients() {
             let Some(request) = asked(&situation, client) else {
                 continue;
@@ -138,4 +147,34 @@ fn faults_of(situation: &Situation, request: &Request, to: (Wire, Profile, &str)
 fn is_told_by_maker(to: (Wire, Profile, &str), param: &str) -> bool {
     matches!(to.0, Wire::Cohere | Wire::Oci)
         && (param.starts_with("messages") || param == "response_format" || param == "tool_choice")
+}
+
+#[test]
+fn an_instruction_within_a_conversation_is_seen_in_order_and_its_move_is_named() {
+    let body = serde_json::json!({"model": "m", "messages": [{"role": "system", "content": "first rule"}, {"role": "user", "content": "hello"},
+        {"role": "system", "content": "second rule"}, {"role": "user", "content": "there"}, {"role": "developer", "content": "third rule"}]});
+    let request = Request::parse(Wire::Chat, body.to_string().into()).unwrap();
+    for to in TARGETS {
+        if !matches!(to.0, Wire::Gemini | Wire::Converse | Wire::Messages) {
+            continue;
+        }
+        let written = translate_request(&request, to.0, &options(to)).unwrap();
+        let text = String::from_utf8(written.body.to_vec()).unwrap();
+        let at = |rule: &str| text.find(rule).unwrap_or_else(|| panic!("{rule}: {text}"));
+        assert!(at("first rule") < at("second rule") && at("second rule") < at("third rule"));
+        let sent: Json = serde_json::from_str(&text).unwrap();
+        let conversation = sent["messages"].as_array().or(sent["contents"].as_array());
+        let within = serde_json::json!(conversation).to_string();
+        for (rule, param) in [
+            ("second rule", "messages[2].role"),
+            ("third rule", "messages[4].role"),
+        ] {
+            let named = written
+                .lost
+                .iter()
+                .any(|lost| lost.param == param && lost.grade == Grade::Tolerable);
+            // Where it stands where it stood there is nothing to name.
+            assert_eq!(named, !within.contains(rule), "{}: {rule}", to.2);
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use forebay_dialect::exchange::{Back, WriteOptions};
+use forebay_dialect::exchange::WriteOptions;
 use forebay_dialect::{Request, Target, Wire, translate_request};
 
 use crate::config::{Provider, ProviderOptions};
@@ -235,7 +235,7 @@ fn ask(feature: &Feature, wire: Wire) -> Option<Request> {
     };
     let written = translate_request(&request, wire, &options).ok()?;
     // What is said in another way than asked is no feature of that format.
-    let rewritten = written.back != Back::default() || feature.name == "failed tool result";
+    let rewritten = written.back.undoes() || feature.name == "failed tool result";
     if !written.lost.is_empty() || rewritten {
         return None;
     }

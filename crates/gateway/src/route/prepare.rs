@@ -9,7 +9,7 @@ use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
     BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
-    media_urls, translate_request,
+    media_urls, resign, translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -288,7 +288,7 @@ impl<P: Platform> Attempts<P> {
                 set: &set,
                 remove: &remove,
             });
-            let (body, lost) = self.within(body, upstream, route);
+            let (body, lost) = resigned(self.within(body, upstream, route), route, model);
             losing(upstream, &lost)?;
             return Ok(Body {
                 body,
@@ -440,6 +440,21 @@ impl<P: Platform> Attempts<P> {
             }
         }
         out.extend(upstream.headers.clone());
+    }
+}
+
+/// A body in its client's format with the signatures that the upstream's model can read alone.
+fn resigned(
+    (body, mut lost): (Bytes, Vec<Lost>),
+    route: &Route,
+    model: &str,
+) -> (Bytes, Vec<Lost>) {
+    match resign(&body, route.wire, route.profile, model) {
+        Some((body, foreign)) => {
+            lost.extend(foreign);
+            (body, lost)
+        }
+        None => (body, lost),
     }
 }
 

@@ -11,10 +11,12 @@ use crate::json::{Document, Kind, Splice, Value, json_string, splice};
 use crate::openai::payload::{error_of, usage_of};
 use crate::payload::{Payload, PayloadError, wrong_type};
 
-/// Vectors are no text, and no guard reads them: nothing of them is dropped.
+/// Vectors are no text, and no guard reads them: nothing of them is dropped. They are told in the
+/// order of their inputs: many clients pair them by place, and some servers send them as they come.
 pub(super) fn read_payload(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     payload.error = error_of(root);
     payload.has_structure = true;
+    payload.raw = by_index(&payload.raw, root);
     let text = |name: &str| {
         let value = root.text(name);
         value.map(std::borrow::Cow::into_owned)
@@ -25,6 +27,32 @@ pub(super) fn read_payload(payload: &mut Payload, root: Value<'_>) -> Result<(),
         payload.usage = Some(usage_of(usage)?);
     }
     Ok(())
+}
+
+/// The body with its vectors in the order of their numbers. The same bytes where they are, or where
+/// one has no number.
+fn by_index(body: &Bytes, root: Value<'_>) -> Bytes {
+    let Some(data) = root.get("data").filter(|data| data.kind() == Kind::Array) else {
+        return body.clone();
+    };
+    let mut vectors = Vec::new();
+    for vector in data.items() {
+        match vector.get("index").and_then(Value::as_integer) {
+            Some(index) => vectors.push((index, vector.raw())),
+            None => return body.clone(),
+        }
+    }
+    if vectors.is_sorted_by_key(|(index, _)| *index) {
+        return body.clone();
+    }
+    vectors.sort_by_key(|(index, _)| *index);
+    let mut list = String::with_capacity(data.raw().len());
+    write::brackets(&mut list, |out| {
+        for (_, vector) in &vectors {
+            write::value(out, vector);
+        }
+    });
+    splice(body, vec![Splice::new(data.span(), list)])
 }
 
 /// An upstream's vectors as OpenAI's, as numbers or, where `base64` says so, as base64 of
@@ -157,4 +185,34 @@ fn count(root: Value<'_>, path: &[&str]) -> Option<u64> {
         at = at.get(name)?;
     }
     u64::try_from(at.as_integer()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::wire::Wire;
+
+    #[test]
+    fn vectors_come_in_the_order_of_their_inputs_and_nothing_else_changes() {
+        let cases = [
+            (
+                r#"{"data":[{"index":1,"embedding":[2.0]}, {"index":0,"embedding":[1.50]}],"x":1.0,"usage":{"prompt_tokens":2}}"#,
+                r#"{"data":[{"index":0,"embedding":[1.50]},{"index":1,"embedding":[2.0]}],"x":1.0,"usage":{"prompt_tokens":2}}"#,
+            ),
+            (
+                r#"{"data":[{"index":0,"embedding":"AAA="}, {"index":1,"embedding":"AAB="}]}"#,
+                r#"{"data":[{"index":0,"embedding":"AAA="}, {"index":1,"embedding":"AAB="}]}"#,
+            ),
+            (
+                r#"{"data":[{"index":1},{"embedding":[1]}]}"#,
+                r#"{"data":[{"index":1},{"embedding":[1]}]}"#,
+            ),
+        ];
+        for (sent, told) in cases {
+            let payload = Payload::parse(Wire::Embeddings, sent.into()).unwrap();
+            assert_eq!(payload.raw, told);
+        }
+    }
 }

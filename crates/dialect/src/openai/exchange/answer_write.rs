@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::media::{DRAWN, write_drawn};
 use super::object::joined;
 use super::reasoning;
 use crate::canonical::Usage;
@@ -89,6 +90,15 @@ fn message(choice: &Choice<'_>, out: &mut String) {
     let refused = Some(joined(refusals)).filter(|refused| !refused.is_empty());
     write::text_or_null(out, "refusal", refused);
     reasoning::write(&choice.parts, true, out);
+    write::some_list(out, DRAWN, |out| {
+        let images = parts().filter_map(|content| match content {
+            Content::Image(media) => Some(media),
+            _ => None,
+        });
+        for (index, media) in (0..).zip(images) {
+            write_drawn(media, index, out);
+        }
+    });
     annotations(choice, out);
     write::some_list(out, "tool_calls", |out| {
         for content in parts() {

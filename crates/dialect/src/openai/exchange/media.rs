@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::data_url::{is_data_url, taken_apart};
-use crate::exchange::Source;
+use crate::data_url::{is_data_url, taken_apart, write_data_url};
+use crate::exchange::{Media, Source};
+use crate::json::{Value, write};
 
 /// Why a text is no medium.
 pub(super) const BAD_DATA_URL: &str =
@@ -55,4 +56,43 @@ pub(super) fn format_of_type(media_type: &str) -> Option<&str> {
         .map(|(name, _)| *name)
         .or_else(|| plain.strip_prefix("audio/"))
         .filter(|name| !name.is_empty())
+}
+
+/// The member of a message or delta that holds what the model has drawn, as OpenRouter and LiteLLM
+/// have it: a list of parts with an `image_url`.
+pub(super) const DRAWN: &str = "images";
+
+/// The images of such a list.
+pub(super) fn drawn<'d>(list: Value<'d>) -> impl Iterator<Item = Media<'d>> {
+    list.items().filter_map(|part| {
+        let (source, media_type) = read_url(part.get("image_url")?.text("url")?)?;
+        let media_type = match media_type.starts_with("image/") {
+            true => media_type,
+            false => Cow::Borrowed("image/*"),
+        };
+        Some(Media {
+            source,
+            media_type,
+            name: None,
+            detail: None,
+        })
+    })
+}
+
+/// Writes an image that the model has drawn as the next item. Nothing where no client could show it.
+pub(super) fn write_drawn(media: &Media<'_>, index: u64, out: &mut String) {
+    let url = match &media.source {
+        Source::Url(_) | Source::Base64(_) => &media.source,
+        Source::Id(_) | Source::Text(_) => return,
+    };
+    write::typed(out, "image_url", |out| {
+        write::number(out, "index", index);
+        write::object(out, "image_url", |out| match url {
+            Source::Base64(data) => {
+                write::name(out, "url");
+                write_data_url(media.image_type(), data, out);
+            }
+            Source::Url(url) | Source::Id(url) | Source::Text(url) => write::text(out, "url", url),
+        });
+    });
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
+use super::media::{DRAWN, drawn};
 use super::read_part::{marker, part};
 use super::reasoning;
 use crate::exchange::{Content, Media, Message, Part, Role, Source, ToolCall, ToolResult};
@@ -64,6 +65,9 @@ impl<'d> Messages<'d> {
         if let Some(content) = found.content {
             content_parts(content, &|| path() + ".content", &mut message.parts)?;
         }
+        if role == Role::Assistant {
+            told_elsewhere(&mut message.parts, value);
+        }
         if found.has_more {
             for (name, value) in named(value) {
                 self.member(position, &mut message, &name, value)?;
@@ -104,6 +108,10 @@ impl<'d> Messages<'d> {
                     name: None,
                     detail: None,
                 })));
+            }
+            (DRAWN, Role::Assistant) if value.kind() == Kind::Array => {
+                let images = drawn(value).map(|media| Part::new(Content::Image(media)));
+                message.parts.extend(images);
             }
             ("tool_calls", Role::Assistant) => self.calls(value, &at, message)?,
             ("function_call", Role::Assistant) => {
@@ -185,6 +193,21 @@ impl<'d> Messages<'d> {
         }))];
         Ok(())
     }
+}
+
+/// Leaves out of an assistant's content what stands elsewhere too: LangChain hands back other
+/// vendors' calls among the parts of a message that lists them; and Mistral's references to what
+/// was cited, which nobody reads back.
+fn told_elsewhere(parts: &mut Vec<Part<'_>>, message: Value<'_>) {
+    let lists = message.each("tool_calls").next().is_some();
+    parts.retain(|part| match &part.content {
+        Content::Opaque { kind, .. } => match kind.as_ref() {
+            "tool_use" | "function_call" | "tool_call" | "functionCall" => !lists,
+            "reference" => false,
+            _ => true,
+        },
+        _ => true,
+    });
 }
 
 /// The members that nearly every message is made of, found in one pass.

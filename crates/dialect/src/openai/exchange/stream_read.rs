@@ -2,6 +2,7 @@
 
 use super::answer_read::{chunk, citation, created, finish, has, index_of, logprobs};
 use super::calls::{Calls, Fragment};
+use super::media::{DRAWN, drawn};
 use super::reasoning;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent};
@@ -127,6 +128,10 @@ impl StreamReader {
         self.content(index, delta, out)?;
         if let Some(refusal) = said(delta, "refusal") {
             self.say(index, PartKind::Refusal, &refusal, out);
+        }
+        for media in delta.some(DRAWN).into_iter().flat_map(drawn) {
+            let kind = PartKind::Media(Box::new(media.into_owned()));
+            self.tracker.whole(index, kind, out);
         }
         if let Some(items) = logprobs(choice)
             && let Some(kind) = told_kind(delta)

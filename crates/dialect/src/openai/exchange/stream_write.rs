@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::answer_write::{annotation, call_head, called, head, usage, write_finish};
+use super::media::{DRAWN, write_drawn};
 use super::reasoning::write_block;
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
-use crate::exchange::{Delta, Finish, PartKind, StreamEvent, logprobs_of};
+use crate::exchange::{Delta, Finish, Media, PartKind, StreamEvent, logprobs_of};
 use crate::json::write;
 use crate::openai::error::error_body;
 
@@ -26,6 +27,8 @@ enum Open {
 struct Choice {
     index: u32,
     calls: u32,
+    /// Images so far.
+    drawn: u64,
     /// Characters of text so far.
     said: u64,
     open: Vec<(u32, Open)>,
@@ -148,6 +151,9 @@ impl StreamWriter {
 
     fn start(&mut self, index: u32, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
         let at = self.choice(index, out);
+        if let PartKind::Media(media) = kind {
+            return self.drawn(at, media, out);
+        }
         let choice = &mut self.choices[at];
         let open = match kind {
             PartKind::Text => Open::Text(choice.said),
@@ -157,11 +163,28 @@ impl StreamWriter {
                 choice.calls += 1;
                 Open::Call(choice.calls - 1, *custom)
             }
+            PartKind::Media(_) => return,
         };
         choice.open.push((part, open));
         if let (PartKind::ToolCall { id, name, custom }, Open::Call(call, _)) = (kind, open) {
             out.push(self.said(index, 128 + id.len() + name.len(), |delta| {
                 one_call(call, delta, |out| call_head(id, name, *custom, "", out));
+            }));
+        }
+    }
+
+    /// An image that the model has drawn, in a chunk of its own.
+    fn drawn(&mut self, at: usize, media: &Media<'_>, out: &mut Vec<Bytes>) {
+        let choice = &mut self.choices[at];
+        let (index, number) = (choice.index, choice.drawn);
+        let mut written = String::new();
+        if media.is_image() {
+            write_drawn(media, number, &mut written);
+        }
+        if !written.is_empty() {
+            choice.drawn += 1;
+            out.push(self.said(index, 32 + written.len(), |delta| {
+                write::list(delta, DRAWN, |out| out.push_str(&written));
             }));
         }
     }
