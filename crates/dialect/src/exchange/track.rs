@@ -56,7 +56,7 @@ impl PartTracker {
     /// A part that comes whole.
     pub fn whole(&mut self, choice: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
         let state = self.choice(choice);
-        state.close(choice, |open| !matches!(open, Slot::Call(_)), out);
+        state.close(choice, out);
         let part = state.next;
         state.next += 1;
         out.push(StreamEvent::begin(choice, part, kind));
