@@ -268,9 +268,12 @@ async fn answers_are_booked_until_their_last_copy_is_gone() {
         slow.push(raw);
     }
     upstream.called(8).await;
-    // Nobody reads: what fits is kept, what does not is refused.
+    // Nobody reads: what fits is kept, what does not is refused. Reading before the first refusal would
+    // make room for the rest.
     eventually("a full memory", || async {
-        (forebay.metrics().await.sum(HELD) >= 3.0 * f64::from(1 << 20)).then_some(())
+        let metrics = forebay.metrics().await;
+        let refused = metrics.sum("forebay_requests_total{operation=\"chat\",status=\"5xx\"}");
+        (metrics.sum(HELD) >= 3.0 * f64::from(1 << 20) && refused >= 1.0).then_some(())
     })
     .await;
     let mut refused = 0;
