@@ -21,7 +21,6 @@ mod hosted;
 mod names;
 mod namespaces;
 mod openai;
-mod references;
 mod results;
 mod room;
 mod schemas;
@@ -64,9 +63,6 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     form::fit(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
     media_types(request);
-    if matches!(aim.family, Family::Gemini(_)) {
-        references::fit(request, &mut fitted);
-    }
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
