@@ -101,7 +101,7 @@ impl Judge<'_> {
             self.deny(
                 "unreadable",
                 format!(
-                    "{} holds content that rules can't read, such as token ids, a PDF or sound; send it as text",
+                    "{} holds content that rules can't read, such as token ids, a PDF or audio; send it as text",
                     place.path
                 ),
             );
@@ -203,7 +203,7 @@ impl Judge<'_> {
                 self.deny(
                     "match-too-long",
                     format!(
-                        "too much of {path} is in other forms of characters; send it as plain text"
+                        "too much of {path} is written in unusual character forms; send it as plain text"
                     ),
                 );
                 return Vec::new();

@@ -433,8 +433,8 @@ fn exceeded(end: End, cap: usize) -> Reason {
         End::Length => format!(
             "a possible match is longer than the {cap} bytes that may be held (output.hold_bytes)"
         ),
-        End::Work => "the output takes more work to judge than output of its length may".to_owned(),
-        End::Forms => "too much of the output is in other forms of characters".to_owned(),
+        End::Work => "the output takes too much work to check for its length".to_owned(),
+        End::Forms => "too much of the output is written in unusual character forms".to_owned(),
     };
     reason("hold-exceeded", detail)
 }

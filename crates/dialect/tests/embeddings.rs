@@ -237,5 +237,8 @@ fn a_crossing_keeps_the_format_that_was_asked_for() {
     let answer = translate_answer(Wire::Cohere, Wire::Embeddings, &body.into(), &context).unwrap();
     assert_eq!(read(&answer)["data"][0]["embedding"], "AAAAPwAAgL8=");
     let refused = translate_request(&request, Wire::Messages, &options()).unwrap_err();
-    assert!(refused.to_string().contains("embeds no texts"), "{refused}");
+    assert!(
+        refused.to_string().contains("has no embeddings"),
+        "{refused}"
+    );
 }

@@ -58,7 +58,7 @@ pub(super) fn conversation(
     }
     Err(Inexpressible::new(
         "messages",
-        "Anthropic's messages take no empty text, and there is nothing else",
+        "all messages are empty, and Anthropic's messages can't be empty",
     ))
 }
 
@@ -172,7 +172,7 @@ fn known<'m>(
 /// What stands beside a message's content.
 fn about(index: usize, message: &Message<'_>, body: &mut Body<'_>) {
     if message.name.is_some() {
-        let why = "Anthropic's messages name no speakers";
+        let why = "Anthropic's messages have no field for a speaker's name";
         body.lose(format!("messages[{index}].name"), why);
     }
     for field in &message.extra {

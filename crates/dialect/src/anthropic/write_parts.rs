@@ -135,12 +135,12 @@ fn members(
         Content::Image(_) if !place.takes_media() => (
             false,
             &[],
-            "only a user may show images to Anthropic's models",
+            "Anthropic's models accept images only in user messages",
         ),
         Content::File(_) if !place.takes_media() => (
             false,
             &[],
-            "only a user may show files to Anthropic's models",
+            "Anthropic's models accept files only in user messages",
         ),
         Content::Image(image) => match media::image(image, place, body)? {
             true => (true, &["transformations"], ""),
@@ -153,13 +153,13 @@ fn members(
         Content::Audio(_) | Content::Video(_) => (
             false,
             &[],
-            "Anthropic's messages take no sound and no video",
+            "Anthropic's messages don't accept audio or video",
         ),
         Content::ToolCall(call) => {
             let Some(input) = blocks::input(call) else {
                 return Err(Inexpressible::new(
                     place.path(".arguments"),
-                    "Anthropic's tools take a JSON object, and this is none",
+                    "Anthropic's tools accept a JSON object, and this is not one",
                 ));
             };
             blocks::call(call, input, &mut body.out);

@@ -89,7 +89,7 @@ fn schema(index: usize, schema: &str, out: &mut String) -> Result<(), Inexpressi
     let Ok(typed) = serde_json::from_str::<Typed>(schema) else {
         return Err(Inexpressible::new(
             format!("tools[{index}]"),
-            "Anthropic's tools take a JSON object, and its parameters are no schema of one",
+            "Anthropic's tools accept a JSON object, and this schema does not describe one",
         ));
     };
     let inside = schema

@@ -37,7 +37,10 @@ impl Losses {
     pub(crate) fn speaker(&mut self, at: usize, message: &Message<'_>) {
         if message.name.is_some() {
             let param = format!("messages[{at}].name");
-            self.lose(param, "the target's messages name no speakers");
+            self.lose(
+                param,
+                "the target's messages have no field for a speaker's name",
+            );
         }
     }
 

@@ -279,7 +279,7 @@ fn sampling(
         (
             sampling.n.is_some_and(|n| n > 1),
             "n",
-            "Cohere gives one answer",
+            "Cohere returns only one answer",
         ),
     ] {
         losses.lose_if(asked, name, why);

@@ -118,8 +118,9 @@ impl Format {
     ) -> Result<ChatRequest<'d>, TranslateError> {
         let Some(read) = self.read_request else {
             let wire = self.wire.as_str();
-            let why =
-                format!("a request of the form '{wire}' can only go where that form is spoken");
+            let why = format!(
+                "a request in the format '{wire}' can only go to an upstream that uses that format"
+            );
             return Err(Inexpressible::new("body", why).into());
         };
         read(target, root)

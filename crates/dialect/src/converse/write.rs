@@ -92,7 +92,7 @@ fn system_parts<'r>(
         if !super::write_checks::fits_system(&part.content) {
             return Err(Inexpressible::new(
                 path(),
-                "Converse's system prompt is text alone; say it in a user's message",
+                "Converse's system prompt can contain only text; send the rest in a user message",
             ));
         }
         blocks.part(part, out, losses, &path)?;
@@ -113,7 +113,7 @@ fn messages<'r>(
     if !said.iter().any(is_said) {
         return Err(Inexpressible::new(
             "messages",
-            "Converse takes no empty text, and there is nothing else",
+            "all messages are empty, and Converse does not accept empty text",
         ));
     }
     let mut spoken = Vec::with_capacity(said.len());

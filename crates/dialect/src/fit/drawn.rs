@@ -5,7 +5,8 @@ use super::aim::{Aim, Fitted};
 use super::results::carry;
 use crate::exchange::{ChatRequest, Content, Part, Role};
 
-const SHOWN: &str = "this target is shown images by the user only: the next message has those that the assistant drew";
+const SHOWN: &str =
+    "this target accepts images only in user messages; the assistant's images are in the next one";
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     if aim.ways.draws {

@@ -11,7 +11,7 @@ fn knows(aim: &Aim<'_>, kind: &str) -> bool {
 
 /// Of what a provider has run there are calls in a history, and what they gave back. What they found
 /// is in the text that follows them.
-const RAN: &str = "another provider ran this tool; its findings are in the text that follows";
+const RAN: &str = "another provider ran this tool; its results are in the text that follows";
 
 /// Leaves out of a history what another provider has run.
 pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {

@@ -107,7 +107,7 @@ impl<'w> Contents<'w> {
             match out.ends_with('[') {
                 true => Err(inexpressible(
                     "messages",
-                    "Gemini wants a message besides instructions",
+                    "Gemini needs a message besides the system instruction",
                 )),
                 false => Ok(()),
             }

@@ -103,7 +103,7 @@ fn thinking(reasoning: &Reasoning<'_>, model: &str, out: &mut String, lost: &mut
             (effort, Some(tokens)) => {
                 budget(tokens, out);
                 if effort.is_some() {
-                    let why = "Gemini takes a level or a budget of reasoning: the budget is sent";
+                    let why = "Gemini accepts a reasoning level or a budget; the budget was sent";
                     lost.push("reasoning_effort", why);
                 }
             }

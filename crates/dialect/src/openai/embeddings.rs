@@ -37,7 +37,7 @@ pub(crate) fn translate(
     if request.wire().operation() != Operation::Embedding {
         return Err(Inexpressible::new(
             "body",
-            "this upstream embeds texts, it does not answer conversations",
+            "this upstream computes embeddings; it does not answer conversations",
         )
         .into());
     }
@@ -45,7 +45,7 @@ pub(crate) fn translate(
         Inexpressible::new(
             "input",
             format!(
-                "this upstream speaks '{}', which embeds no texts",
+                "this upstream speaks '{}', which has no embeddings",
                 to.as_str()
             ),
         )

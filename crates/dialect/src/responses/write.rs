@@ -125,7 +125,7 @@ impl Writer<'_, '_> {
         body.plain("top_p", sampling.top_p);
         body.plain("top_logprobs", sampling.top_logprobs);
         if sampling.n.is_some_and(|n| n > 1) {
-            body.lose("n", "this upstream gives one answer");
+            body.lose("n", "this upstream returns only one answer");
         }
         if body.options.profile == Profile::Engine {
             body.plain("top_k", sampling.top_k);

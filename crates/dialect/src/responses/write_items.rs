@@ -52,7 +52,7 @@ impl Messages<'_> {
             if message.name.is_some() {
                 self.lose(
                     format!("messages[{position}].name"),
-                    "OpenAI's responses name no speakers",
+                    "OpenAI's responses have no field for a speaker's name",
                 );
             }
             for extra in &message.extra {

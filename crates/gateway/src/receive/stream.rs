@@ -339,7 +339,7 @@ impl<P: Platform> Receiver<'_, P> {
         self.measured(answer, &passing.meter);
         let events: Vec<Bytes> = passing.held.into_iter().map(|held| held.raw).collect();
         let body = fold(self.errand.wire, &events, context).map_err(|e| {
-            let what = format!("a stream from which no complete answer can be built: {e}");
+            let what = format!("a stream that can't be assembled into a complete answer: {e}");
             Broken::Early(invalid(&answer.upstream.name, &what))
         })?;
         let mut share = self.gateway.platform().share();

@@ -35,7 +35,7 @@ pub(super) fn bounded(body: &[u8], boundary: &str) -> Result<(), GatewayError> {
     match is_bare && first.starts_with(edge.as_bytes()) {
         true => Ok(()),
         false => Err(invalid(
-            "there is text before its first part or behind its last".to_owned(),
+            "there is text before its first part or after its last".to_owned(),
         )),
     }
 }

@@ -285,7 +285,7 @@ fn what_has_no_sensible_body_is_refused_by_name() {
         (
             asking(vec![message(Role::System, [text("s")])]),
             "messages",
-            "besides instructions",
+            "besides the system instruction",
         ),
         (
             asking(vec![

@@ -109,7 +109,7 @@ fn one(
     } else if is_media && matches!(place, Place::Result(_)) && !body.about.result_media {
         (
             false,
-            "results of tools are text in OpenAI's chat completions",
+            "tool results can contain only text in OpenAI's chat completions",
         )
     } else {
         match &part.content {
@@ -128,7 +128,7 @@ fn one(
             }
             Content::Image(media) => (
                 url("image_url", media, path, &mut body.out)?,
-                "chat completions take images by URL or with their bytes",
+                "chat completions accept images only by URL or as data",
             ),
             Content::Audio(media) => (
                 audio(form, media, path, &mut body.out)?,
@@ -136,7 +136,7 @@ fn one(
             ),
             Content::Video(media) if matches!(form, MediaForm::Engine | MediaForm::Any) => (
                 url("video_url", media, path, &mut body.out)?,
-                "chat completions take videos by URL or with their bytes",
+                "chat completions accept videos only by URL or as data",
             ),
             Content::Video(_) => (false, "this target's chat completions take no video"),
             Content::File(media) => (

@@ -106,7 +106,10 @@ impl<P: Platform> Keeper<'_, P> {
         if adds_file(self.thing(), inner.verb, self.asking.head) {
             return match rest == "files" {
                 true => self.add_file((at, inner.upstream), body, ticket).await,
-                false => Err(bad("a form is taken for a container's files only", None)),
+                false => Err(bad(
+                    "a multipart form is accepted only for a container's files",
+                    None,
+                )),
             };
         }
         if method == Method::POST && !body.is_empty() {

@@ -127,7 +127,7 @@ impl<G: OutputGuard> Hearing<G> {
         at: usize,
     ) -> Result<String, GatewayError> {
         if !self.stretches.contains_key(&piece.stretch) && self.stretches.len() >= STRETCHES {
-            let error = format!("the upstream has more than {STRETCHES} texts under way at once");
+            let error = format!("the upstream has more than {STRETCHES} texts open at once");
             return Err(GatewayError::new(ErrorKind::UpstreamInvalid, error));
         }
         let next = &mut self.next;
@@ -291,7 +291,7 @@ fn piece(event: &Passing, kind: &str) -> Option<Piece> {
 
 fn sound() -> GatewayError {
     let message = format!(
-        "an output rule applies, and it can't check sound: ask for text alone (`output_modalities`: [\"text\"]), or the operator sets guard = \"off\" for \"{}\" ([[through]])",
+        "an output rule applies and can't check audio: request text only (`output_modalities`: [\"text\"]), or the operator sets guard = \"off\" for \"{}\" ([[through]])",
         REALTIME.name
     );
     GatewayError::new(ErrorKind::OutputDenied, message).with_code("unreadable")

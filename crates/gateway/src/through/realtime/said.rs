@@ -189,7 +189,7 @@ fn denied(reason: &Reason) -> GatewayError {
 
 fn unreadable(reason: &Reason) -> GatewayError {
     let message = format!(
-        "{}; sound and pictures can't be checked: send text, or the operator sets guard = \"off\" for \"{}\" ([[through]])",
+        "{}; audio and images can't be checked: send text, or ask the operator to set guard = \"off\" for \"{}\" ([[through]])",
         reason.detail, REALTIME.name
     );
     GatewayError::new(ErrorKind::PromptDenied, message).with_code(&*reason.code)

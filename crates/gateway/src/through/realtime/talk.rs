@@ -278,7 +278,7 @@ impl<P: Platform> Talk<P> {
             Some(Err(_)) => Some(self.lost()),
             None => {
                 let name = &self.upstream.name;
-                let error = format!("upstream \"{name}\" took no event for {limit:?}");
+                let error = format!("upstream \"{name}\" did not accept an event for {limit:?}");
                 let error = GatewayError::new(ErrorKind::UpstreamTimeout, error);
                 Some(End::failed(error))
             }
@@ -439,7 +439,7 @@ impl<P: Platform> Talk<P> {
     /// The upstream's connection broke.
     fn lost(&self) -> End {
         let name = &self.upstream.name;
-        let error = format!("upstream \"{name}\" closed the connection without a word");
+        let error = format!("upstream \"{name}\" closed the connection without a response");
         End::failed(GatewayError::new(ErrorKind::UpstreamReset, error))
     }
 

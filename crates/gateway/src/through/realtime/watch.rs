@@ -37,10 +37,13 @@ impl<P: Platform> Talk<P> {
             let (now, times) = (platform.now(), self.times());
             let since = |then| now.saturating_duration_since(then);
             if since(times.began) > limits.total.0 {
-                return End::new(1001, "the connection has lasted its time (realtime.total)");
+                return End::new(
+                    1001,
+                    "the connection has reached its time limit (realtime.total)",
+                );
             }
             if since(times.moved) > limits.idle.0 {
-                return End::new(1001, "no event came for too long (realtime.idle)");
+                return End::new(1001, "no event arrived within the limit (realtime.idle)");
             }
             if since(times.heard) > quiet * (UNANSWERED + 1) {
                 return End::gone();
