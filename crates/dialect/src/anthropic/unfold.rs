@@ -64,10 +64,7 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
 }
 
 fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
-    let kind = block
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let kind = block.text("type").unwrap_or_default();
     // Each member that is sent apart: what the start has in its place, and its delta.
     let apart: &[(&str, &str, Piece)] = match kind.as_ref() {
         "text" => &[("text", "\"\"", TEXT), ("citations", "[]", CITATION)],
@@ -78,7 +75,7 @@ fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
         "tool_use" | "server_tool_use" => &[("input", "{}", INPUT)],
         _ => &[],
     };
-    let present = |name: &str| block.get(name).filter(|value| !value.is_null());
+    let present = |name: &str| block.some(name);
     out.push(block_start(index, |out| {
         write_with(block, out, |name| {
             let found = apart

@@ -1,21 +1,16 @@
 //! What of a request has no place at the target: gathered while it is written.
 
-use crate::exchange::{CacheMarker, ChatRequest, Content, Lost, Message, Part, Tool};
+use crate::exchange::{CacheMarker, ChatRequest, Content, Message, Part, Tool};
+
+pub(crate) use crate::exchange::Losses;
 
 /// Why a cache marker may go: Cohere and Oracle count cached tokens without being asked.
 const CACHES: &str = "the target caches prompts by itself";
 
-/// The losses so far.
-#[derive(Debug, Default)]
-pub(crate) struct Losses {
-    /// In the order of their discovery.
-    pub(crate) list: Vec<Lost>,
-}
-
 impl Losses {
     /// Something that is not said.
     pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.list.push(Lost::new(param, why));
+        self.push(param, why);
     }
 
     /// [`Losses::lose`], where the client asked for it.
@@ -27,10 +22,8 @@ impl Losses {
 
     /// Fields of a message that no target here knows.
     pub(crate) fn message(&mut self, at: usize, message: &Message<'_>) {
-        for field in &message.extra {
-            let param = format!("messages[{at}].{}", field.name);
-            self.lose(param, "the target's messages have no such field");
-        }
+        let why = "the target's messages have no such field";
+        self.unknown(&message.extra, || format!("messages[{at}]"), why);
     }
 
     /// A speaker's name, at targets without.
@@ -50,10 +43,8 @@ impl Losses {
         if part.cache.is_some() {
             self.lose(path(".cache_control"), CACHES);
         }
-        for field in &part.extra {
-            let param = path(&format!(".{}", field.name));
-            self.lose(param, "the target's parts have no such field");
-        }
+        let why = "the target's parts have no such field";
+        self.unknown(&part.extra, || path(""), why);
         match &part.content {
             Content::Text { citations, .. } if !citations.is_empty() => {
                 self.lose(
@@ -61,7 +52,7 @@ impl Losses {
                     "models are not told what they cited earlier",
                 );
             }
-            Content::Reasoning { signature, .. } if signature.is_some() => {
+            Content::Reasoning(thought) if thought.signature.is_some() => {
                 self.lose(path(".signature"), "the target takes reasoning unsigned");
             }
             _ => {}
@@ -73,10 +64,8 @@ impl Losses {
         if let Some(CacheMarker { .. }) = tool.cache {
             self.lose(format!("tools[{at}].cache_control"), CACHES);
         }
-        for field in &tool.extra {
-            let param = format!("tools[{at}].{}", field.name);
-            self.lose(param, "the target's tools have no such field");
-        }
+        let why = "the target's tools have no such field";
+        self.unknown(&tool.extra, || format!("tools[{at}]"), why);
     }
 
     /// A part that the target's messages can't hold.

@@ -92,7 +92,7 @@ impl<'w, 'r> Writer<'w, 'r> {
         let calls = message.role == Role::Assistant && message.parts.iter().any(is_call);
         // Beside calls the model's templates know reasoning as the plan.
         let planned = |part: &&Part<'_>| match part.content {
-            Content::Reasoning { .. } => calls,
+            Content::Reasoning(_) => calls,
             Content::ToolCall(_) => true,
             _ => false,
         };
@@ -129,7 +129,7 @@ impl<'w, 'r> Writer<'w, 'r> {
         for (position, part) in message.parts.iter().enumerate() {
             match &part.content {
                 Content::ToolCall(_) if calls => {}
-                Content::Reasoning { .. } if calls => {}
+                Content::Reasoning(_) if calls => {}
                 _ => self.block(at, position, message.role, part, &mut list)?,
             }
         }
@@ -172,14 +172,14 @@ impl<'w, 'r> Writer<'w, 'r> {
                 }
                 None => "Cohere takes documents only as text",
             },
-            (Content::Reasoning { text, redacted, .. }, Role::Assistant) => {
-                if !text.is_empty() {
+            (Content::Reasoning(thought), Role::Assistant) => {
+                if !thought.text.is_empty() {
                     list.object(|block| {
                         block.text("type", self.names.thinking);
-                        block.text("thinking", text);
+                        block.text("thinking", &thought.text);
                     });
                 }
-                if redacted.is_some() {
+                if thought.redacted.is_some() {
                     self.losses.hidden(at, position);
                 }
                 return Ok(());
@@ -252,10 +252,10 @@ impl<'w, 'r> Writer<'w, 'r> {
     fn plan(&mut self, at: usize, message: &Message<'_>, object: &mut Object<'_>) {
         let mut plan = String::new();
         for (position, part) in message.parts.iter().enumerate() {
-            if let Content::Reasoning { text, redacted, .. } = &part.content {
+            if let Content::Reasoning(thought) = &part.content {
                 self.losses.part(at, position, part);
-                plan.push_str(text);
-                if redacted.is_some() {
+                plan.push_str(&thought.text);
+                if thought.redacted.is_some() {
                     self.losses.hidden(at, position);
                 }
             }

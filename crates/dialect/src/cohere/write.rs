@@ -32,7 +32,7 @@ pub(crate) fn write_request(
     unlabelled(request, &mut losses);
     Ok(Written {
         body: out.into(),
-        lost: losses.list,
+        lost: losses.0,
         back: Default::default(),
     })
 }

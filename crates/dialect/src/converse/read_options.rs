@@ -8,7 +8,7 @@ use super::read_blocks::{cache_point, union};
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::fields::{
-    array, boolean, field, integer, invalid, name_of, named, need, need_text, object, string,
+    array, boolean, field, integer, invalid, name_of, need, need_text, object, rest, string,
     text_of,
 };
 use crate::grammar::asked::labels;
@@ -131,14 +131,12 @@ fn tool_spec<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>
     object(schema, || format!("{}.inputSchema.json", path()))?;
     let strict = value.some("strict");
     let strict = strict.map(|strict| boolean(strict, &format!("{}.strict", path())));
-    let known = ["name", "description", "inputSchema", "strict"];
-    let rest = named(value).filter(|(name, _)| !known.contains(&name.as_ref()));
     Ok(Tool {
         name: need_text(value, "name", path)?,
         description: text_of(value, "description", path)?,
         parameters: Some(Cow::Borrowed(schema.raw())),
         strict: strict.transpose()?,
-        extra: rest.map(|(name, value)| field(&name, value)).collect(),
+        extra: rest(value, &["name", "description", "inputSchema", "strict"]),
         ..Tool::default()
     })
 }
@@ -190,8 +188,7 @@ fn is_unsaid(reasoning: &Reasoning<'_>) -> bool {
 /// Reads Claude's `thinking`; false where it is of a form that is not known here.
 fn thinking<'d>(value: Value<'d>, reasoning: &mut Reasoning<'d>) -> bool {
     let text = |name: &str| value.text(name);
-    let budget = value.get("budget_tokens").and_then(Value::as_integer);
-    let budget = budget.and_then(|budget| u64::try_from(budget).ok());
+    let budget = value.get("budget_tokens").and_then(Value::whole);
     let known = ["type", "budget_tokens", "display"];
     let mut members = value.members();
     let all_known = members.all(|(key, _)| known.iter().any(|name| key.is_str(name)));

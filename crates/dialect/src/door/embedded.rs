@@ -26,10 +26,10 @@ pub(crate) fn vectors(body: &Bytes) -> Option<Vectors> {
     }
     list.sort_by_key(|(index, _)| *index);
     let usage = root.get("usage");
-    let tokens = usage.and_then(|usage| usage.get("prompt_tokens")?.as_integer());
+    let tokens = usage.and_then(|usage| usage.get("prompt_tokens")?.whole());
     Some(Vectors {
         list: list.into_iter().map(|(_, vector)| vector).collect(),
-        tokens: tokens.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        tokens: tokens.unwrap_or(0),
     })
 }
 

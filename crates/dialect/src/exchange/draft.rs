@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 
-use super::written::{Lost, WriteOptions, Written};
+use super::written::{Losses, WriteOptions, Written};
 use crate::json::write::{self, Sink};
 
 /// A body in the making. `about` is what its format knows of the target.
 pub(crate) struct Draft<'o, T = ()> {
     pub(crate) out: String,
-    pub(crate) lost: Vec<Lost>,
+    pub(crate) lost: Losses,
     pub(crate) options: &'o WriteOptions,
     pub(crate) about: T,
 }
@@ -26,7 +26,7 @@ impl<'o, T> Draft<'o, T> {
         write::open(&mut out);
         Self {
             out,
-            lost: Vec::new(),
+            lost: Losses::default(),
             options,
             about,
         }
@@ -69,7 +69,7 @@ impl<'o, T> Draft<'o, T> {
 
     /// Notes something that the target has no place for.
     pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.lost.push(Lost::new(param, why));
+        self.lost.push(param, why);
     }
 
     /// The body with what the target's settings add.
@@ -80,7 +80,7 @@ impl<'o, T> Draft<'o, T> {
         write::close(&mut self.out);
         Written {
             body: self.out.into(),
-            lost: self.lost,
+            lost: self.lost.0,
             back: Default::default(),
         }
     }

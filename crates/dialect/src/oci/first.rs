@@ -104,7 +104,7 @@ impl<'r> Writer<'_, 'r> {
                 Content::ToolCall(call) if role == Role::Assistant && !call.custom => {
                     continue;
                 }
-                Content::Reasoning { .. } => {
+                Content::Reasoning(_) => {
                     let param = format!("messages[{at}].content[{position}].reasoning");
                     let why = "Cohere's first form has no reasoning";
                     self.losses.lose(param, why);

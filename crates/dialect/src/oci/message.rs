@@ -110,9 +110,9 @@ fn said(at: usize, message: &Message<'_>, object: &mut Object<'_>, losses: &mut 
     for (position, part) in message.parts.iter().enumerate() {
         match &part.content {
             Content::Refusal(text) => refusal.push_str(text),
-            Content::Reasoning { text, redacted, .. } => {
-                reasoning.push_str(text);
-                if redacted.is_some() {
+            Content::Reasoning(thought) => {
+                reasoning.push_str(&thought.text);
+                if thought.redacted.is_some() {
                     losses.hidden(at, position);
                 }
             }
@@ -137,7 +137,7 @@ fn content(
         say != Say::Given
             && matches!(
                 part.content,
-                Content::ToolCall(_) | Content::Refusal(_) | Content::Reasoning { .. }
+                Content::ToolCall(_) | Content::Refusal(_) | Content::Reasoning(_)
             )
     };
     if say == Say::Beside && parts.iter().all(beside) {
@@ -157,38 +157,13 @@ fn content(
                 block.text("type", "TEXT");
                 block.text("text", text);
             }),
-            Content::Image(media) => {
-                medium(
-                    at,
-                    position,
-                    ("IMAGE", "imageUrl"),
-                    media,
-                    &mut list,
-                    losses,
-                )?;
-            }
-            Content::Audio(media) => {
-                medium(
-                    at,
-                    position,
-                    ("AUDIO", "audioUrl"),
-                    media,
-                    &mut list,
-                    losses,
-                )?;
-            }
-            Content::Video(media) => {
-                medium(
-                    at,
-                    position,
-                    ("VIDEO", "videoUrl"),
-                    media,
-                    &mut list,
-                    losses,
-                )?;
-            }
-            Content::File(media) => {
-                let kind = ("DOCUMENT", "documentUrl");
+            content if let Some(media) = content.media() => {
+                let kind = match content {
+                    Content::Image(_) => ("IMAGE", "imageUrl"),
+                    Content::Audio(_) => ("AUDIO", "audioUrl"),
+                    Content::Video(_) => ("VIDEO", "videoUrl"),
+                    _ => ("DOCUMENT", "documentUrl"),
+                };
                 medium(at, position, kind, media, &mut list, losses)?;
             }
             _ if beside(part) => {}

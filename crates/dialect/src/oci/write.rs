@@ -52,7 +52,7 @@ pub(crate) fn write_request(
     losses.labels(request);
     Ok(Written {
         body: out.into(),
-        lost: losses.list,
+        lost: losses.0,
         back: Default::default(),
     })
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::request::{copy, model, object, parsed};
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
-use crate::fields::name_of;
+use crate::fields::{missing, name_of};
 use crate::json::write::{self, List, Object};
 use crate::request::RequestError;
 
@@ -34,9 +34,7 @@ pub(crate) fn embed(
         }
     }
     if !has_input {
-        return Err(RequestError::Missing {
-            param: input.to_owned(),
-        });
+        return Err(missing(input));
     }
     written.text("encoding_format", "float");
     written.close();

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::request::{array, content, copy, object};
-use crate::fields::{missing, named, string};
+use crate::fields::{invalid, missing, named, string};
 use crate::json::write::{List, Object};
 use crate::json::{Kind, Value, write_json_string};
 use crate::request::RequestError;
@@ -98,10 +98,8 @@ pub(super) fn write_message(
             }
             None => calls.answered(name.as_deref()),
         };
-        let id = id.ok_or_else(|| RequestError::InvalidValue {
-            param: path(""),
-            reason: "is a tool's result without a call before it",
-        })?;
+        let reason = "is a tool's result without a call before it";
+        let id = id.ok_or_else(|| invalid(&path(""), reason))?;
         written.text("tool_call_id", &id);
     }
     for (name, value) in named(message) {

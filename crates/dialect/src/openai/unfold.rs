@@ -29,7 +29,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     let choices = root.get("choices").into_iter().flat_map(Value::items);
     let mut stream = Stream::new(operation, root);
     for (position, choice) in choices.enumerate() {
-        let index = choice.get("index").filter(|index| !index.is_null());
+        let index = choice.some("index");
         let index = index.map_or_else(|| position.to_string(), |index| index.raw().to_owned());
         match operation {
             Operation::Chat => stream.chat_choice(&index, choice)?,
@@ -39,7 +39,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     if stream.chunks.is_empty() {
         return Err(ConvertError::Empty);
     }
-    if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+    if let Some(usage) = root.some("usage") {
         stream.chunk(|_| {}, |out| write::raw(out, "usage", usage.raw()));
     }
     Ok(stream.chunks)
@@ -151,7 +151,7 @@ impl Stream {
                 });
             });
         }
-        if let Some(call) = message.get("function_call").filter(|call| !call.is_null()) {
+        if let Some(call) = message.some("function_call") {
             let call = |out: &mut String| write::raw(out, "function_call", call.raw());
             self.delta(index, "null", call);
         }

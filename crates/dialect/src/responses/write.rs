@@ -90,7 +90,7 @@ impl Writer<'_, '_> {
     /// The items of `input`, without the first `skip` messages. What the last try lost is forgotten.
     fn input(&mut self, skip: usize) -> Result<String, Inexpressible> {
         let mut input = String::with_capacity(1024);
-        self.body.lost.clear();
+        self.body.lost.0.clear();
         let mut messages = write_items::Messages {
             out: &mut input,
             lost: &mut self.body.lost,
@@ -252,7 +252,7 @@ fn has_sealed(request: &ChatRequest<'_>) -> bool {
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);
     parts.any(|part| {
         let content = &part.content;
-        matches!(content, Content::Reasoning { signature, .. } if signature.is_some())
+        matches!(content, Content::Reasoning(thought) if thought.signature.is_some())
     })
 }
 

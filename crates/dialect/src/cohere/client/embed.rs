@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
-use crate::fields::{invalid, named, object, string};
+use crate::fields::{invalid, missing, named, object, string};
 use crate::json::write::{List, Object};
 use crate::json::{Document, Value, json_string};
 use crate::request::RequestError;
@@ -47,12 +47,6 @@ pub(crate) fn embed(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErr
     object.text("encoding_format", "float");
     object.close();
     Ok(Entered::Request(out.into()))
-}
-
-fn missing(name: &str) -> RequestError {
-    RequestError::Missing {
-        param: name.to_owned(),
-    }
 }
 
 /// The texts of inputs that could also have images in them.

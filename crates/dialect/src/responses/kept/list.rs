@@ -56,10 +56,8 @@ fn told(item: &Item, out: &mut String) {
         return write::value(out, &item.json);
     };
     let root = document.root();
-    let kind = root.get("type").and_then(Value::as_str);
-    let spoken = root
-        .get("role")
-        .is_some_and(|role| role.is_str("assistant"));
+    let kind = root.text("type");
+    let spoken = root.says("role", "assistant");
     write::braces(out, |out| {
         write::text(out, "id", &item.id);
         write::text(out, "type", kind.as_deref().unwrap_or("message"));
