@@ -30,7 +30,8 @@ struct Choice {
 #[derive(Debug, Default)]
 pub struct PartTracker {
     choices: HashMap<u32, Choice>,
-    has_finished: bool,
+    /// How many of them have ended.
+    finished: usize,
 }
 
 impl PartTracker {
@@ -123,7 +124,7 @@ impl PartTracker {
         state.open.sort_unstable_by_key(|(_, part)| *part);
         state.close(choice, out);
         out.push(StreamEvent::Finish { choice, finish });
-        self.has_finished = true;
+        self.finished += 1;
     }
 
     /// Whether this choice has ended.
@@ -141,12 +142,12 @@ impl PartTracker {
 
     /// Whether there are choices, and all of them have ended.
     pub(crate) fn all_finished(&self) -> bool {
-        !self.choices.is_empty() && self.choices.values().all(|choice| choice.finished)
+        self.has_finished() && self.finished == self.choices.len()
     }
 
     /// Whether any choice has ended.
     pub fn has_finished(&self) -> bool {
-        self.has_finished
+        self.finished > 0
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {
