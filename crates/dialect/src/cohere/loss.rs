@@ -8,15 +8,10 @@ pub(crate) use crate::exchange::Losses;
 const CACHES: &str = "the target caches prompts by itself";
 
 impl Losses {
-    /// Something that is not said.
-    pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.push(param, why);
-    }
-
-    /// [`Losses::lose`], where the client asked for it.
+    /// [`Losses::push`], where the client asked for it.
     pub(crate) fn lose_if(&mut self, asked: bool, param: &str, why: &'static str) {
         if asked {
-            self.lose(param, why);
+            self.push(param, why);
         }
     }
 
@@ -30,7 +25,7 @@ impl Losses {
     pub(crate) fn speaker(&mut self, at: usize, message: &Message<'_>) {
         if message.name.is_some() {
             let param = format!("messages[{at}].name");
-            self.lose(
+            self.push(
                 param,
                 "the target's messages have no field for a speaker's name",
             );
@@ -41,19 +36,19 @@ impl Losses {
     pub(crate) fn part(&mut self, at: usize, position: usize, part: &Part<'_>) {
         let path = |rest: &str| format!("messages[{at}].content[{position}]{rest}");
         if part.cache.is_some() {
-            self.lose(path(".cache_control"), CACHES);
+            self.push(path(".cache_control"), CACHES);
         }
         let why = "the target's parts have no such field";
         self.unknown(&part.extra, || path(""), why);
         match &part.content {
             Content::Text { citations, .. } if !citations.is_empty() => {
-                self.lose(
+                self.push(
                     path(".citations"),
                     "models are not told what they cited earlier",
                 );
             }
             Content::Reasoning(thought) if thought.signature.is_some() => {
-                self.lose(path(".signature"), "the target takes reasoning unsigned");
+                self.push(path(".signature"), "the target takes reasoning unsigned");
             }
             _ => {}
         }
@@ -62,7 +57,7 @@ impl Losses {
     /// What of a tool's definition has no place.
     pub(crate) fn tool(&mut self, at: usize, tool: &Tool<'_>) {
         if let Some(CacheMarker { .. }) = tool.cache {
-            self.lose(format!("tools[{at}].cache_control"), CACHES);
+            self.push(format!("tools[{at}].cache_control"), CACHES);
         }
         let why = "the target's tools have no such field";
         self.unknown(&tool.extra, || format!("tools[{at}]"), why);
@@ -70,13 +65,13 @@ impl Losses {
 
     /// A part that the target's messages can't hold.
     pub(crate) fn whole_part(&mut self, at: usize, position: usize, why: &'static str) {
-        self.lose(format!("messages[{at}].content[{position}]"), why);
+        self.push(format!("messages[{at}].content[{position}]"), why);
     }
 
     /// Reasoning that another provider hid: its bytes mean nothing to anybody else.
     pub(crate) fn hidden(&mut self, at: usize, position: usize) {
         let param = format!("messages[{at}].content[{position}].redacted");
-        self.lose(
+        self.push(
             param,
             "only the provider that hid this reasoning can read it",
         );
@@ -85,11 +80,17 @@ impl Losses {
     /// Labels and identities that decide nothing about the answer.
     pub(crate) fn labels(&mut self, request: &ChatRequest<'_>) {
         if request.user.is_some() {
-            self.lose("user", "the target has no field for the end user");
+            self.push("user", "the target has no field for the end user");
         }
         if request.prompt_cache_key.is_some() {
-            self.lose("prompt_cache_key", CACHES);
+            self.push("prompt_cache_key", CACHES);
         }
+    }
+
+    /// The description that a form has beside its schema's.
+    pub(crate) fn described(&mut self, is_described: bool) {
+        let why = "Cohere's schemas are not described beside themselves";
+        self.lose_if(is_described, "response_format.json_schema.description", why);
     }
 
     /// Fields that nobody here understands, but for those that `known` says it has placed.
@@ -99,7 +100,7 @@ impl Losses {
             if known(name) {
                 continue;
             }
-            self.lose(name, "the target has no such field");
+            self.push(name, "the target has no such field");
         }
     }
 }

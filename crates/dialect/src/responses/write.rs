@@ -134,9 +134,7 @@ impl Writer<'_, '_> {
             body.plain("frequency_penalty", sampling.frequency_penalty);
             body.plain("presence_penalty", sampling.presence_penalty);
             body.raw("logit_bias", sampling.logit_bias.as_deref());
-            if !sampling.stop.is_empty() && body.is_free("stop") {
-                write::texts(&mut body.out, "stop", &sampling.stop);
-            }
+            body.texts("stop", &sampling.stop);
             return;
         }
         let absent = [

@@ -89,9 +89,7 @@ fn stops(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let param = format!("stop[{position}]");
         body.lose(param, "OpenAI takes up to 4 stop sequences");
     }
-    if !stops.is_empty() && body.is_free("stop") {
-        write::texts(&mut body.out, "stop", stops.iter().take(max));
-    }
+    body.texts("stop", &stops[..stops.len().min(max)]);
 }
 
 fn reasoning(request: &ChatRequest<'_>, body: &mut Body<'_>) {
