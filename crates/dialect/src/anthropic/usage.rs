@@ -77,7 +77,5 @@ pub(super) fn write_usage(usage: &Usage, out: &mut String) {
 
 /// The answer of `/v1/messages/count_tokens`: `{"input_tokens":N}`.
 pub fn count_tokens_body(tokens: u64) -> Bytes {
-    let mut out = String::new();
-    write::braces(&mut out, |out| write::number(out, "input_tokens", tokens));
-    out.into()
+    write::document(|out| write::number(out, "input_tokens", tokens)).into()
 }

@@ -208,9 +208,9 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
 /// A call's arguments as an object. A custom tool's free text becomes its only member.
 pub(super) fn written_arguments<'a>(call: &'a ToolCall<'_>) -> Option<Cow<'a, str>> {
     if call.custom {
-        let mut out = String::new();
-        write::braces(&mut out, |out| write::text(out, "input", &call.arguments));
-        return Some(Cow::Owned(out));
+        return Some(Cow::Owned(write::document(|out| {
+            write::text(out, "input", &call.arguments)
+        })));
     }
     call_arguments(&call.arguments).map(Cow::Borrowed)
 }

@@ -181,9 +181,7 @@ impl<'d> Item<'d> {
             let arguments = match asked {
                 Some(asked) if asked.kind() == Kind::Object => Cow::Borrowed(asked.raw()),
                 Some(asked) => {
-                    let mut object = String::new();
-                    write::braces(&mut object, |out| write::raw(out, input, asked.raw()));
-                    Cow::Owned(object)
+                    Cow::Owned(write::document(|out| write::raw(out, input, asked.raw())))
                 }
                 None => Cow::Borrowed("{}"),
             };

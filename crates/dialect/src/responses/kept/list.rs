@@ -37,8 +37,7 @@ pub fn input_items(state: &State, page: &Page) -> Bytes {
     let rest = items.split_off(from.map_or(0, |at| at + 1).min(items.len()));
     let shown = &rest[..rest.len().min(page.limit)];
     let id = |item: Option<&&Item>| item.map(|item| item.id.clone());
-    let mut body = String::new();
-    write::braces(&mut body, |out| {
+    let body = write::document(|out| {
         write::text(out, "object", "list");
         write::list(out, "data", |out| {
             shown.iter().for_each(|item| told(item, out))
