@@ -118,7 +118,7 @@ fn edited(mut request: Request) {
         return;
     };
     let text = match part {
-        Part::Text(text) => text,
+        Part::Text(text) => text.as_str(),
         Part::ToolCall(call) => &call.arguments,
         Part::Opaque(part) => &part.json,
     };

@@ -1,6 +1,7 @@
 //! The canonical request: what every dialect is read into and every policy is shown.
 //! It mirrors the interface `types` of the package `forebay:types`.
 
+pub use crate::exchange::part::ToolCall;
 pub use crate::exchange::sampling::Sampling;
 
 /// A field that is not typed here.
@@ -21,17 +22,6 @@ impl Field {
     }
 }
 
-/// A call of a tool that a message of the assistant carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolCall {
-    /// The call's identifier, empty where there is none.
-    pub id: String,
-    /// The tool's name.
-    pub name: String,
-    /// The arguments as the model wrote them, usually JSON.
-    pub arguments: String,
-}
-
 /// A part that is neither text nor a function call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpaquePart {
@@ -49,8 +39,8 @@ pub(crate) const TOKEN_IDS: &str = "token_ids";
 pub enum Part {
     /// Plain text.
     Text(String),
-    /// The assistant's call of a tool.
-    ToolCall(ToolCall),
+    /// The assistant's call of a tool; its id is empty where the client gave none.
+    ToolCall(ToolCall<'static>),
     /// Anything else.
     Opaque(OpaquePart),
 }

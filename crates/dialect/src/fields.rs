@@ -171,6 +171,14 @@ pub(crate) fn named(object: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Va
     members.map(|(key, value)| (name_of(key), value))
 }
 
+/// All members that are neither null nor known, in the order of their names.
+pub(crate) fn rest(object: Value<'_>, known: &[&str]) -> Vec<Field> {
+    let rest = named(object).filter(|(name, _)| !known.contains(&name.as_ref()));
+    let mut rest: Vec<Field> = rest.map(|(name, value)| field(&name, value)).collect();
+    by_name(&mut rest);
+    rest
+}
+
 /// Fields in the order of their names.
 pub(crate) fn by_name(fields: &mut [Field]) {
     fields.sort_by(|left, right| left.name.cmp(&right.name));

@@ -27,10 +27,7 @@ pub fn clamp_output(body: &Bytes, wire: Wire, most: u64) -> Option<(Bytes, Strin
         let Some(limit) = object.and_then(|object| object.get(name)) else {
             continue;
         };
-        let asked = limit
-            .as_integer()
-            .and_then(|asked| u64::try_from(asked).ok());
-        if asked.is_some_and(|asked| asked > most) {
+        if limit.whole().is_some_and(|asked: u64| asked > most) {
             splices.push(Splice::new(limit.span(), most.to_string()));
             named.get_or_insert_with(|| match within {
                 Some(within) => format!("{within}.{name}"),

@@ -1,9 +1,12 @@
 //! What one payload of an answer says: a chunk of a stream, or a whole completion.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::canonical::{Channel, FinishKind, Usage};
 use crate::contract::status::status_of;
+use crate::fields::Place;
 use crate::json::{Document, JsonError, Kind, Span, Value};
 use crate::wire::Wire;
 
@@ -234,8 +237,30 @@ pub(crate) fn count(of: Value<'_>, name: &str) -> Result<u64, PayloadError> {
     let Some(count) = of.some(name) else {
         return Ok(0);
     };
-    let told = count.as_integer().and_then(|told| u64::try_from(told).ok());
+    let told = count.whole();
     told.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count))
+}
+
+/// A string of an answer.
+pub(crate) fn string(value: Value<'_>, place: impl Place) -> Result<Cow<'_, str>, PayloadError> {
+    let wrong = || wrong_type(place.told(), "a string", value);
+    value.as_str().ok_or_else(wrong)
+}
+
+/// A string member of an answer, where it is there.
+pub(crate) fn text_of<'d>(
+    of: Value<'d>,
+    name: &str,
+    place: impl Place,
+) -> Result<Option<Cow<'d, str>>, PayloadError> {
+    let text = of.some(name);
+    text.map(|text| string(text, place)).transpose()
+}
+
+/// The number of a choice, a call or a block.
+pub(crate) fn index(value: Value<'_>, field: &str) -> Result<u32, PayloadError> {
+    let index = value.whole();
+    index.ok_or_else(|| wrong_type(field, "an index", value))
 }
 
 pub(crate) fn wrong_type(

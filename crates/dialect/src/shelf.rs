@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::json::write::{List, Object};
+use crate::json::write;
 use crate::openai::models::ModelEntry;
 
 /// The part of a list that a client asks for, in either vendor's words.
@@ -67,80 +67,60 @@ fn decoded(value: &str) -> String {
 /// Anthropic's `/v1/models`.
 pub fn anthropic_list(models: &[ModelEntry], window: &Window) -> Bytes {
     let (models, more) = window.of(models, 20);
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    if let Some(out) = object.begin("data") {
-        let mut list = List::open(out);
-        for model in models {
-            list.object(|object| anthropic(model, object));
+    let body = write::document(|out| {
+        write::list(out, "data", |out| {
+            for model in models {
+                write::braces(out, |out| anthropic(model, out));
+            }
+        });
+        write::plain(out, "has_more", more);
+        for (name, model) in [("first_id", models.first()), ("last_id", models.last())] {
+            write::text_or_null(out, name, model.map(|model| &model.id));
         }
-        list.close();
-    }
-    object.raw("has_more", if more { "true" } else { "false" });
-    for (name, model) in [("first_id", models.first()), ("last_id", models.last())] {
-        match model {
-            Some(model) => object.text(name, &model.id),
-            None => object.raw(name, "null"),
-        }
-    }
-    object.close();
-    out.into()
+    });
+    body.into()
 }
 
 /// One of it.
 pub fn anthropic_one(model: &ModelEntry) -> Bytes {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    anthropic(model, &mut object);
-    object.close();
-    out.into()
+    write::document(|out| anthropic(model, out)).into()
 }
 
-fn anthropic(model: &ModelEntry, object: &mut Object<'_>) {
+fn anthropic(model: &ModelEntry, out: &mut String) {
     let mut created = String::new();
     crate::rfc3339::write(model.created, &mut created);
-    object.text("type", "model");
-    object.text("id", &model.id);
-    object.text("display_name", &model.id);
-    object.text("created_at", &created);
+    write::text(out, "type", "model");
+    write::text(out, "id", &model.id);
+    write::text(out, "display_name", &model.id);
+    write::text(out, "created_at", &created);
 }
 
 /// Google's `/v1beta/models`.
 pub fn gemini_list(models: &[ModelEntry], window: &Window) -> Bytes {
     let (models, more) = window.of(models, 50);
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    if let Some(out) = object.begin("models") {
-        let mut list = List::open(out);
-        for model in models {
-            list.object(|object| gemini(model, object));
-        }
-        list.close();
-    }
-    if let Some(last) = models.last().filter(|_| more) {
-        object.text("nextPageToken", &last.id);
-    }
-    object.close();
-    out.into()
+    let body = write::document(|out| {
+        write::list(out, "models", |out| {
+            for model in models {
+                write::braces(out, |out| gemini(model, out));
+            }
+        });
+        let last = models.last().filter(|_| more);
+        write::text_if(out, "nextPageToken", last.map(|model| &model.id));
+    });
+    body.into()
 }
 
 /// One of it.
 pub fn gemini_one(model: &ModelEntry) -> Bytes {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    gemini(model, &mut object);
-    object.close();
-    out.into()
+    write::document(|out| gemini(model, out)).into()
 }
 
-fn gemini(model: &ModelEntry, object: &mut Object<'_>) {
-    object.text("name", &format!("models/{}", model.id));
-    object.text("displayName", &model.id);
-    object.text("description", &model.owned_by);
-    object.texts(
-        "supportedGenerationMethods",
-        &["generateContent", "countTokens", "embedContent"],
-    );
+fn gemini(model: &ModelEntry, out: &mut String) {
+    write::text(out, "name", &format!("models/{}", model.id));
+    write::text(out, "displayName", &model.id);
+    write::text(out, "description", &model.owned_by);
+    let methods = ["generateContent", "countTokens", "embedContent"];
+    write::texts(out, "supportedGenerationMethods", methods);
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn policies_see_texts_and_calls_wherever_they_stand() {
     let Part::ToolCall(call) = &prompt.messages[2].parts[1] else {
         panic!("no call");
     };
-    assert_eq!((call.id.as_str(), call.name.as_str()), ("t1", "f"));
+    assert_eq!((&*call.id, &*call.name), ("t1", "f"));
     assert_eq!(call.arguments, r#"{"a":["x",1],"b":"555-1234"}"#);
     let said = &prompt.messages[3].parts;
     assert_eq!(

@@ -94,7 +94,7 @@ fn edits_change_their_own_bytes_and_no_others() {
     for (m, message) in (0..).zip(&request.prompt.messages) {
         for (p, part) in (0..).zip(&message.parts) {
             let text = match part {
-                Part::Text(text) => text,
+                Part::Text(text) => text.as_str(),
                 Part::ToolCall(call) => &call.arguments,
                 Part::Opaque(opaque) => &opaque.json,
             };

@@ -81,7 +81,7 @@ fn policies_see_texts_calls_and_everything_else() {
     let Part::ToolCall(call) = &prompt.messages[2].parts[1] else {
         panic!("a call is a call")
     };
-    assert_eq!((call.id.as_str(), call.name.as_str()), ("", "weather"));
+    assert_eq!((&*call.id, &*call.name), ("", "weather"));
     assert_eq!(call.arguments, r#"{"at":"now","city":"Zürich"}"#);
     let form = &prompt.messages[2].extra[0];
     assert_eq!(
@@ -137,7 +137,7 @@ fn edits_change_their_own_bytes_and_no_other() {
         let mut request = request(CONVERSATION);
         let text = match &request.prompt.messages[message].parts[part] {
             Part::Text(text) => text.clone(),
-            Part::ToolCall(call) => call.arguments.clone(),
+            Part::ToolCall(call) => call.arguments.to_string(),
             Part::Opaque(part) => part.json.clone(),
         };
         let start = text.find(found).unwrap() as u32;

@@ -97,6 +97,7 @@ fn tool_calls_follow_the_content_and_keep_their_unknown_fields() {
         id: "1".into(),
         name: "f".into(),
         arguments: "{\"a\":1}".into(),
+        custom: false,
     };
     let expected = Message {
         role: "assistant".into(),

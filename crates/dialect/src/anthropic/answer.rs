@@ -8,9 +8,10 @@ use super::usage::{Counts, write_usage};
 use super::{blocks, names};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{ChatAnswer, Choice, Content, Finish, Media, Part, Source, ToolCall};
+use crate::exchange::{ChatAnswer, Choice, Content, Finish, Media, Part, Source};
+use crate::exchange::{Thought, ToolCall};
 use crate::json::{Kind, Value, write};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, text_of, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let text = |name: &str| root.text(name);
@@ -39,7 +40,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         choices: vec![Choice {
             parts,
             finish,
-            logprobs: None,
+            ..Choice::default()
         }],
         usage,
     })
@@ -50,13 +51,9 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
     if block.kind() != Kind::Object {
         return Err(wrong_type(path(""), "an object", block));
     }
-    let text = |name: &str| match block.get(name) {
-        None => Ok(Cow::Borrowed("")),
-        Some(value) if value.is_null() => Ok(Cow::Borrowed("")),
-        Some(value) => {
-            let text = value.as_str();
-            text.ok_or_else(|| wrong_type(path(&format!(".{name}")), "a string", value))
-        }
+    let text = |name: &str| {
+        let text = text_of(block, name, || path(&format!(".{name}")));
+        text.map(Option::unwrap_or_default)
     };
     let kind = text("type")?;
     Ok(Part::new(match kind.as_ref() {
@@ -67,24 +64,15 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
                 .map(blocks::citations)
                 .unwrap_or_default(),
         },
-        "thinking" => Content::Reasoning {
-            text: text("thinking")?,
-            signature: Some(text("signature")?).filter(|signature| !signature.is_empty()),
-            redacted: None,
-        },
-        "redacted_thinking" => Content::Reasoning {
-            text: Cow::Borrowed(""),
-            signature: None,
-            redacted: Some(text("data")?),
-        },
+        "thinking" => {
+            let signature = Some(text("signature")?).filter(|signature| !signature.is_empty());
+            Thought::signed(text("thinking")?, signature)
+        }
+        "redacted_thinking" => Thought::hidden(text("data")?),
         "tool_use" => {
             let input = block.some("input");
-            Content::ToolCall(ToolCall {
-                id: text("id")?,
-                name: text("name")?,
-                arguments: input.map_or("{}", |input| input.raw()).into(),
-                custom: false,
-            })
+            let input = input.map_or("{}", |input| input.raw());
+            Content::ToolCall(ToolCall::function(text("id")?, text("name")?, input))
         }
         _ => Content::Opaque {
             kind,
@@ -172,15 +160,11 @@ fn write_block(content: &Content<'_>, out: &mut String) {
             write::braces(out, |out| blocks::text(text, citations, out));
         }
         Content::Refusal(text) => write::braces(out, |out| blocks::text(text, [].iter(), out)),
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => {
-            if redacted.is_none() || !text.is_empty() || signature.is_some() {
-                blocks::thinking(text, signature.as_deref().unwrap_or_default(), out);
+        Content::Reasoning(of) => {
+            if of.redacted.is_none() || !of.text.is_empty() || of.signature.is_some() {
+                blocks::thinking(&of.text, of.signature.as_deref().unwrap_or_default(), out);
             }
-            if let Some(data) = redacted {
+            if let Some(data) = &of.redacted {
                 blocks::redacted(data, out);
             }
         }

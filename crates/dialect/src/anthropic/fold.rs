@@ -8,8 +8,8 @@ use super::grammar::{ABOUT, BEGUN_BLOCK, DELTA, MESSAGE};
 use super::stream_read::index;
 use crate::contract::failure::ConvertError;
 use crate::fields::name_of;
-use crate::grammar::gather::{Gathered, Members, PLAIN};
-use crate::json::{Document, Value};
+use crate::grammar::gather::{self, Gathered, Members, PLAIN};
+use crate::json::Value;
 use crate::payload::PayloadError;
 
 /// Folds events into a message.
@@ -18,27 +18,26 @@ use crate::payload::PayloadError;
 ///
 /// When an event is none of its format or an error, or the message never began.
 pub(crate) fn fold(events: &[Bytes]) -> Result<Bytes, ConvertError> {
-    let mut message: Option<Members> = None;
-    for event in events {
-        let document = Document::parse(event).map_err(PayloadError::from)?;
-        let root = document.root();
-        let kind = root.text("type");
-        let kind = kind.unwrap_or_default();
-        if matches!(kind.as_ref(), "error" | "") && read_error(root).is_some() {
-            return Err(ConvertError::Upstream);
-        }
-        match (&mut message, root.get("message")) {
-            (None, Some(begun)) if kind == "message_start" => {
-                let mut whole = Members::default();
-                whole.add(begun, &MESSAGE, name_of);
-                whole.set("content", Gathered::numbered());
-                message = Some(whole);
+    let kind_of = |root: Value<'_>| root.text("type").unwrap_or_default().into_owned();
+    let fails = |root: Value<'_>| {
+        matches!(kind_of(root).as_str(), "error" | "") && read_error(root).is_some()
+    };
+    let message = gather::fold(events, fails, |message, root| {
+        let kind = kind_of(root);
+        match root.get("message") {
+            _ if !message.is_empty() => add(message, &kind, root)?,
+            Some(begun) if kind == "message_start" => {
+                message.add(begun, &MESSAGE, name_of);
+                message.set("content", Gathered::numbered());
             }
-            (Some(message), _) => add(message, &kind, root)?,
             _ => {}
         }
+        Ok(())
+    })?;
+    match message.is_empty() {
+        true => Err(ConvertError::Empty),
+        false => Ok(message.json().into()),
     }
-    Ok(message.ok_or(ConvertError::Empty)?.json().into())
 }
 
 fn add(message: &mut Members, kind: &str, root: Value<'_>) -> Result<(), PayloadError> {

@@ -5,7 +5,7 @@ use super::read_options::{self, Options};
 use super::read_parts;
 use crate::exchange::{ChatRequest, Message, Part, Role};
 use crate::fields::{
-    array, boolean, by_name, field, invalid, list, missing, named, object, string,
+    array, boolean, by_name, field, invalid, list, missing, named, object, rest, string,
 };
 use crate::json::Value;
 use crate::request::RequestError;
@@ -93,8 +93,7 @@ fn read_messages<'d>(
                 .map(|(role, parts)| Message::new(role, parts)),
         );
         if let Some(last) = messages.last_mut() {
-            let known = |name: &str| matches!(name, "role" | "content");
-            last.extra = read_parts::rest(message, known);
+            last.extra = rest(message, &["role", "content"]);
         }
     }
     read_parts::name_results(messages);

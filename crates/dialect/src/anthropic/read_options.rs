@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::read_parts::{cache_marker, rest};
+use super::read_parts::cache_marker;
 use crate::exchange::{ChatRequest, Effort, Reasoning, Tool, ToolChoice};
-use crate::fields::{boolean, field, integer, invalid, missing, named, object, string, text_of};
+use crate::fields::text_of;
+use crate::fields::{boolean, field, integer, invalid, missing, named, object, rest, string};
 use crate::grammar::asked::{effort, unnamed};
 use crate::json::Value;
 use crate::request::RequestError;
@@ -58,8 +59,7 @@ impl<'d> Options<'d> {
         if let Some(display) = display {
             self.display = Some(string(display, "thinking.display")?);
         }
-        let known = |name: &str| matches!(name, "type" | "budget_tokens" | "display");
-        for mut field in rest(value, known) {
+        for mut field in rest(value, &["type", "budget_tokens", "display"]) {
             field.name.insert_str(0, "thinking.");
             request.extra.push(field);
         }
@@ -162,7 +162,7 @@ pub(super) fn tool<'d>(
     ];
     let extra = match kind {
         Some(_) => Vec::new(),
-        None => rest(value, |name| known.contains(&name)),
+        None => rest(value, &known),
     };
     Ok(Tool {
         name,
@@ -204,8 +204,7 @@ pub(super) fn tool_choice<'d>(
         let serial = boolean(serial, "tool_choice.disable_parallel_tool_use")?;
         request.parallel_tool_calls = Some(!serial);
     }
-    let known = |name: &str| matches!(name, "type" | "name" | SERIAL);
-    for mut field in rest(value, known) {
+    for mut field in rest(value, &["type", "name", SERIAL]) {
         field.name.insert_str(0, "tool_choice.");
         request.extra.push(field);
     }

@@ -4,11 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::blocks;
-use crate::canonical::Field;
-use crate::exchange::{CacheMarker, Content, Media, Message, Part, Source, ToolCall, ToolResult};
-use crate::fields::{
-    boolean, by_name, field, list, named, need, need_text, object, string, text_of,
-};
+use crate::exchange::{CacheMarker, Content, Media, Message, Part, Source, Thought};
+use crate::exchange::{ToolCall, ToolResult};
+use crate::fields::{boolean, list, need, need_text, object, rest, string, text_of};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -68,21 +66,11 @@ fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError>
         ),
         "thinking" => {
             let signature = optional("signature")?;
-            let content = Content::Reasoning {
-                text: text("thinking")?,
-                signature: signature.filter(|signature| !signature.is_empty()),
-                redacted: None,
-            };
+            let signature = signature.filter(|signature| !signature.is_empty());
+            let content = Thought::signed(text("thinking")?, signature);
             (content, &["thinking", "signature"])
         }
-        "redacted_thinking" => {
-            let content = Content::Reasoning {
-                text: Cow::Borrowed(""),
-                signature: None,
-                redacted: Some(text("data")?),
-            };
-            (content, &["data"])
-        }
+        "redacted_thinking" => (Thought::hidden(text("data")?), &["data"]),
         _ => (opaque(&kind, value), &[]),
     };
     if matches!(content, Content::Opaque { .. }) {
@@ -93,9 +81,7 @@ fn block<'d>(value: Value<'d>, path: Path<'_>) -> Result<Part<'d>, RequestError>
     Ok(Part {
         content,
         cache: marker.transpose()?,
-        extra: rest(value, |name| {
-            name == "type" || name == "cache_control" || known.contains(&name)
-        }),
+        extra: rest(value, &[&["type", "cache_control"], known].concat()),
     })
 }
 
@@ -121,22 +107,16 @@ fn media<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Media<'d>>, Requ
         }
         _ => return Ok(None),
     };
-    Ok(Some(Media {
-        source,
-        media_type,
-        name: None,
-        detail: None,
-    }))
+    Ok(Some(Media::new(source, media_type)))
 }
 
 fn call<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolCall<'d>, RequestError> {
     let input = object(need(value, "input", path)?, || path() + ".input")?;
-    Ok(ToolCall {
-        id: need_text(value, "id", path)?,
-        name: need_text(value, "name", path)?,
-        arguments: Cow::Borrowed(input.raw()),
-        custom: false,
-    })
+    let (id, name) = (
+        need_text(value, "id", path)?,
+        need_text(value, "name", path)?,
+    );
+    Ok(ToolCall::function(id, name, input.raw()))
 }
 
 fn result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, RequestError> {
@@ -184,12 +164,4 @@ pub(super) fn cache_marker<'d>(
 ) -> Result<CacheMarker<'d>, RequestError> {
     let ttl = text_of(object(value, path)?, "ttl", path)?;
     Ok(CacheMarker { ttl })
-}
-
-/// All members that are neither null nor known, sorted by name.
-pub(super) fn rest(value: Value<'_>, known: impl Fn(&str) -> bool) -> Vec<Field> {
-    let rest = named(value).filter(|(name, _)| !known(name));
-    let mut rest: Vec<Field> = rest.map(|(name, value)| field(&name, value)).collect();
-    by_name(&mut rest);
-    rest
 }

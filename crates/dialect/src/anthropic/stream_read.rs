@@ -3,32 +3,17 @@
 use super::usage::Counts;
 use super::{blocks, error, names};
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Blocks, Delta, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, wrong_type};
-
-/// Blocks that may be open at once. Anthropic opens one; beyond this the first is closed.
-const MAX_OPEN: usize = 256;
-
-/// An open block.
-struct Block {
-    /// Its `index`.
-    index: u32,
-    /// Its part; none for blocks that only Anthropic knows.
-    part: Option<u32>,
-    /// A call whose arguments have not begun, and what its start said of them.
-    input: Option<String>,
-}
+use crate::payload::{PayloadError, string, wrong_type};
 
 /// Reads a stream.
 #[derive(Default)]
 pub(crate) struct StreamReader {
     counts: Counts,
-    open: Vec<Block>,
-    next: u32,
+    /// By their `index`.
+    blocks: Blocks<u32>,
     started: bool,
-    finished: bool,
-    ended: bool,
 }
 
 impl ReadStream for StreamReader {
@@ -38,7 +23,7 @@ impl ReadStream for StreamReader {
         root: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        if self.ended {
+        if self.blocks.is_ended() {
             return Ok(());
         }
         let kind = root.text("type");
@@ -48,30 +33,22 @@ impl ReadStream for StreamReader {
             "content_block_delta" => self.block_delta(root, out),
             "content_block_stop" => {
                 let index = index(root)?;
-                if let Some(at) = self.open.iter().position(|block| block.index == index) {
-                    close(self.open.remove(at), out);
-                }
+                self.blocks.close(|of| of == index, out);
                 Ok(())
             }
             "message_delta" => self.message_delta(root, out),
             "message_stop" => {
-                self.close_all(out);
-                self.ended = true;
-                if self.finished {
-                    out.push(StreamEvent::End);
-                }
+                self.blocks.end(out);
                 Ok(())
             }
             "error" => {
-                self.ended = true;
-                out.extend(error::read_error(root).map(StreamEvent::Error));
+                self.blocks.fail(error::read_error(root), out);
                 Ok(())
             }
             "" => {
                 // An engine that fails may send its error as it would without a stream.
                 if let Some(error) = error::read_error(root) {
-                    self.ended = true;
-                    out.push(StreamEvent::Error(error));
+                    self.blocks.fail(Some(error), out);
                 }
                 Ok(())
             }
@@ -84,10 +61,8 @@ impl ReadStream for StreamReader {
     fn end(&mut self, _out: &mut Vec<StreamEvent>) {}
 
     fn end_of_body(&mut self, out: &mut Vec<StreamEvent>) {
-        if self.finished && !self.ended {
-            self.close_all(out);
-            self.ended = true;
-            out.push(StreamEvent::End);
+        if self.blocks.is_finished() {
+            self.blocks.end(out);
         }
     }
 }
@@ -104,12 +79,13 @@ impl StreamReader {
         };
         let usage = message.some("usage");
         usage.map_or(Ok(()), |usage| self.counts.take(usage))?;
-        out.push(StreamEvent::Start {
+        let start = StreamEvent::Start {
             id: text("id"),
             model: text("model"),
             created: None,
             usage: usage.map(|_| self.counts.usage()),
-        });
+        };
+        self.blocks.start(start, out);
         Ok(())
     }
 
@@ -156,23 +132,9 @@ impl StreamReader {
             }
             _ => None,
         };
-        if self.open.len() >= MAX_OPEN {
-            close(self.open.remove(0), out);
-        }
-        let part = kind.map(|kind| {
-            let part = self.next;
-            self.next += 1;
-            out.push(StreamEvent::begin(0, part, kind));
-            part
-        });
-        self.open.push(Block { index, part, input });
-        if let Some(part) = part {
-            out.extend(
-                deltas
-                    .into_iter()
-                    .filter(says_something)
-                    .map(|delta| StreamEvent::delta(0, part, delta)),
-            );
+        self.blocks.begin(index, kind, input, out);
+        for delta in deltas.into_iter().filter(says_something) {
+            self.blocks.say(index, delta, out);
         }
         Ok(())
     }
@@ -184,17 +146,11 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         let index = index(root)?;
         let given = object(root, "delta")?;
-        let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
+        if !self.blocks.tells(index) {
             return Ok(());
-        };
-        let Some(part) = block.part else {
-            return Ok(());
-        };
+        }
         let text = |name: &str| match given.get(name) {
-            Some(value) => {
-                let text = value.as_str().map(Into::into);
-                text.ok_or_else(|| wrong_type(format!("delta.{name}"), "a string", value))
-            }
+            Some(value) => string(value, || format!("delta.{name}")).map(Into::into),
             None => Ok(String::new()),
         };
         let kind = given.text("type");
@@ -210,8 +166,7 @@ impl StreamReader {
             _ => return Ok(()),
         };
         if says_something(&delta) {
-            block.input = None;
-            out.push(StreamEvent::delta(0, part, delta));
+            self.blocks.say(index, delta, out);
         }
         Ok(())
     }
@@ -223,12 +178,9 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         let delta = object(root, "delta")?;
         let text = |name: &str| delta.text(name);
-        if let Some(reason) = text("stop_reason").filter(|_| !self.finished) {
+        if let Some(reason) = text("stop_reason") {
             let sequence = text("stop_sequence").map(Into::into);
-            let finish: Finish = names::finish(&reason, sequence);
-            self.close_all(out);
-            self.finished = true;
-            out.push(StreamEvent::Finish { choice: 0, finish });
+            self.blocks.finish(names::finish(&reason, sequence), out);
         }
         if let Some(usage) = root.some("usage") {
             self.counts.take(usage)?;
@@ -236,25 +188,6 @@ impl StreamReader {
         }
         Ok(())
     }
-
-    fn close_all(&mut self, out: &mut Vec<StreamEvent>) {
-        for block in self.open.drain(..) {
-            close(block, out);
-        }
-    }
-}
-
-/// A call without a single fragment has the arguments that its start told.
-fn close(block: Block, out: &mut Vec<StreamEvent>) {
-    let Some(part) = block.part else {
-        return;
-    };
-    out.extend(
-        block
-            .input
-            .map(|input| StreamEvent::delta(0, part, Delta::Text(input))),
-    );
-    out.push(StreamEvent::end(0, part));
 }
 
 fn says_something(delta: &Delta) -> bool {
@@ -266,9 +199,7 @@ fn says_something(delta: &Delta) -> bool {
 
 pub(super) fn index(root: Value<'_>) -> Result<u32, PayloadError> {
     let index = root.get("index").unwrap_or(root);
-    let number = index
-        .as_integer()
-        .and_then(|index| u32::try_from(index).ok());
+    let number = index.whole();
     number.ok_or_else(|| wrong_type("index", "a block's index", index))
 }
 

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 
 use super::error::read_error;
-use super::stream_write::{
-    CITATION, INPUT, Piece, SIGNATURE, TEXT, THINKING, block_delta, block_start, block_stop,
-    message_stop,
-};
+use super::grammar::{BEGUN_BLOCK, DELTA};
+use super::stream_write::{block_delta, block_start, block_stop, message_stop};
 use crate::contract::failure::ConvertError;
-use crate::json::{Document, Kind, Value, json_string, write};
+use crate::fields::name_of;
+use crate::grammar::scatter;
+use crate::json::{Document, Kind, Value, write};
 use crate::payload::PayloadError;
 
 /// What the end of a stream tells, and not its start.
@@ -33,11 +33,16 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
     };
     let mut start = String::new();
     write::typed(&mut start, "message_start", |out| {
-        write::name(out, "message");
-        write_with(message, out, |name| match name {
-            "content" => Some("[]"),
-            name if AT_END.contains(&name) => Some("null"),
-            _ => None,
+        write::object(out, "message", |out| {
+            for (key, value) in message.members() {
+                let name = name_of(key);
+                let begun = match name.as_ref() {
+                    "content" => "[]",
+                    name if AT_END.contains(&name) => "null",
+                    _ => value.raw(),
+                };
+                write::kept(out, key, begun);
+            }
         });
     });
     let mut out = vec![start.into()];
@@ -64,54 +69,18 @@ pub(crate) fn unfold(body: &Bytes) -> Result<Vec<Bytes>, ConvertError> {
 }
 
 fn unfold_block(index: u32, block: Value<'_>, out: &mut Vec<Bytes>) {
-    let kind = block
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    // Each member that is sent apart: what the start has in its place, and its delta.
-    let apart: &[(&str, &str, Piece)] = match kind.as_ref() {
-        "text" => &[("text", "\"\"", TEXT), ("citations", "[]", CITATION)],
-        "thinking" => &[
-            ("thinking", "\"\"", THINKING),
-            ("signature", "\"\"", SIGNATURE),
-        ],
-        "tool_use" | "server_tool_use" => &[("input", "{}", INPUT)],
-        _ => &[],
-    };
-    let present = |name: &str| block.get(name).filter(|value| !value.is_null());
+    let apart = scatter::apart(block, &BEGUN_BLOCK, &DELTA);
     out.push(block_start(index, |out| {
-        write_with(block, out, |name| {
-            let found = apart
-                .iter()
-                .find(|(of, ..)| *of == name && present(name).is_some());
-            found.map(|(_, instead, _)| *instead)
+        write::braces(out, |out| {
+            scatter::begin(block, &apart, |apart| Some(apart.nothing()), out);
         });
     }));
-    for (name, _, piece) in apart {
-        let Some(value) = present(name) else {
-            continue;
-        };
-        let mut delta = |json: &str| {
-            out.push(block_delta(index, *piece, json.len(), |out| {
-                write::value(out, json)
+    for apart in &apart {
+        for piece in apart.pieces() {
+            out.push(block_delta(index, apart.piece, piece.len(), |out| {
+                write::value(out, &piece)
             }));
-        };
-        match value.kind() {
-            Kind::Array => value.items().for_each(|item| delta(item.raw())),
-            Kind::Object => delta(&json_string(value.raw())),
-            _ if value.is_str("") => {}
-            _ => delta(value.raw()),
         }
     }
     out.push(block_stop(index));
-}
-
-/// Writes an object with some of its values replaced as the next value.
-fn write_with(object: Value<'_>, out: &mut String, instead: impl Fn(&str) -> Option<&'static str>) {
-    write::braces(out, |out| {
-        for (key, value) in object.members() {
-            let name = key.as_str().unwrap_or_default();
-            write::kept(out, key, instead(&name).unwrap_or(value.raw()));
-        }
-    });
 }

@@ -51,14 +51,11 @@ impl Counts {
 }
 
 fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> {
-    let Some(value) = of.get(name).filter(|value| !value.is_null()) else {
-        return Ok(());
-    };
-    *slot = value
-        .as_integer()
-        .and_then(|value| u32::try_from(value).ok())
-        .map(u64::from)
-        .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value))?;
+    if let Some(value) = of.some(name) {
+        let count = value.whole::<u32>();
+        let count = count.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value));
+        *slot = count?.into();
+    }
     Ok(())
 }
 
@@ -80,7 +77,5 @@ pub(super) fn write_usage(usage: &Usage, out: &mut String) {
 
 /// The answer of `/v1/messages/count_tokens`: `{"input_tokens":N}`.
 pub fn count_tokens_body(tokens: u64) -> Bytes {
-    let mut out = String::new();
-    write::braces(&mut out, |out| write::number(out, "input_tokens", tokens));
-    out.into()
+    write::document(|out| write::number(out, "input_tokens", tokens)).into()
 }

@@ -171,12 +171,9 @@ fn known<'m>(
 
 /// What stands beside a message's content.
 fn about(index: usize, message: &Message<'_>, body: &mut Body<'_>) {
-    if message.name.is_some() {
-        let why = "Anthropic's messages have no field for a speaker's name";
-        body.lose(format!("messages[{index}].name"), why);
-    }
-    for field in &message.extra {
-        let why = "Anthropic's messages have no such field";
-        body.lose(format!("messages[{index}].{}", field.name), why);
-    }
+    let why = [
+        "Anthropic's messages have no field for a speaker's name",
+        "Anthropic's messages have no such field",
+    ];
+    body.lost.about(index, message, why);
 }

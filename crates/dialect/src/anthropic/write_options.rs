@@ -35,9 +35,7 @@ pub(super) fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let why = "Anthropic's messages take no stop sequence of nothing but white space";
         body.lose("stop", why);
     }
-    if !stop.is_empty() && body.is_free("stop_sequences") {
-        write::texts(&mut body.out, "stop_sequences", stop);
-    }
+    body.texts("stop_sequences", &stop);
     let non_zero = |value: Option<f64>| value.is_some_and(|value| value != 0.0);
     for (name, lost) in [
         ("min_p", non_zero(sampling.min_p)),

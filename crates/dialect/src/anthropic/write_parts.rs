@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::{blocks, media, names};
-use crate::exchange::{CacheMarker, Content, Inexpressible, Part, Role, ToolResult};
+use crate::exchange::{CacheMarker, Content, Inexpressible, Part, Role, Thought, ToolResult};
 use crate::json::write;
 
 /// Where parts stand.
@@ -68,11 +68,7 @@ pub(super) fn blocks(
             },
         };
         match &part.content {
-            Content::Reasoning {
-                text,
-                signature,
-                redacted,
-            } => reasoning(text, signature.as_deref(), redacted.as_deref(), place, body),
+            Content::Reasoning(thought) => reasoning(thought, place, body),
             Content::Opaque { kind, json } if names::is_own_block(kind) => {
                 write::value(&mut body.out, json);
             }
@@ -92,14 +88,10 @@ fn block(part: &Part<'_>, place: Place, body: &mut Body<'_>) -> Result<(), Inexp
         if let Some(marker) = &part.cache {
             cache_control(marker, &mut body.out);
         }
-        for field in &part.extra {
-            if known.contains(&field.name.as_str()) {
-                write::raw(&mut body.out, &field.name, &field.value);
-            } else {
-                let path = place.path(&format!(".{}", field.name));
-                body.lose(path, "Anthropic's messages have no such field");
-            }
-        }
+        let known = |name: &str| known.contains(&name);
+        let (lost, out) = (&mut body.lost, &mut body.out);
+        let why = "Anthropic's messages have no such field";
+        lost.known(&part.extra, known, || place.path(""), why, out);
         Ok(true)
     })?;
     if !written {
@@ -169,7 +161,7 @@ fn members(
             tool_result(result, place, body)?;
             (true, &["toolset_name"], "")
         }
-        Content::Reasoning { .. } | Content::Opaque { .. } => {
+        Content::Reasoning(_) | Content::Opaque { .. } => {
             (false, &[], "Anthropic's messages have no such part")
         }
     };
@@ -216,21 +208,14 @@ fn tool_result(
 }
 
 /// Reasoning goes back with the signature under which it came, and not without.
-fn reasoning(
-    text: &str,
-    signature: Option<&str>,
-    redacted: Option<&str>,
-    place: Place,
-    body: &mut Body<'_>,
-) {
-    if let Some(signature) = signature {
-        blocks::thinking(text, signature, &mut body.out);
-    }
-    if let Some(data) = redacted {
-        blocks::redacted(data, &mut body.out);
-    }
-    if signature.is_none() && !text.is_empty() {
+fn reasoning(thought: &Thought<'_>, place: Place, body: &mut Body<'_>) {
+    if let Some(signature) = &thought.signature {
+        blocks::thinking(&thought.text, signature, &mut body.out);
+    } else if !thought.text.is_empty() {
         let why = "Anthropic takes earlier reasoning back only with its own signature";
         body.lose(place.path(".reasoning"), why);
+    }
+    if let Some(data) = &thought.redacted {
+        blocks::redacted(data, &mut body.out);
     }
 }

@@ -99,10 +99,8 @@ pub(super) fn output(request: &ChatRequest<'_>, body: &mut Body<'_>) {
                 write::raw(out, "schema", schema);
             });
         }
-        for field in &request.extra {
-            if let Some(name) = field.name.strip_prefix("output_config.") {
-                write::raw(out, name, &field.value);
-            }
+        for (own, value) in request.within("output_config.") {
+            write::raw(out, own, value);
         }
     });
 }

@@ -72,14 +72,10 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<(), Inexpr
         if let Some(marker) = &tool.cache {
             cache_control(marker, out);
         }
-        for field in &tool.extra {
-            if OWN_TOOL_FIELDS.contains(&field.name.as_str()) {
-                write::raw(&mut body.out, &field.name, &field.value);
-            } else {
-                let path = format!("tools[{index}].{}", field.name);
-                body.lose(path, "Anthropic's tools have no such field");
-            }
-        }
+        let known = |name: &str| OWN_TOOL_FIELDS.contains(&name);
+        let path = || format!("tools[{index}]");
+        let why = "Anthropic's tools have no such field";
+        body.lost.known(&tool.extra, known, path, why, out);
         Ok(())
     })
 }

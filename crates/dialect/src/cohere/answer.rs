@@ -8,8 +8,7 @@ use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolC
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
-use crate::payload::UpstreamErrorBody;
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, UpstreamErrorBody, text_of, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let message = root
@@ -42,17 +41,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     }
     let plan = text_of(message, "tool_plan", "message.tool_plan")?;
     if let Some(plan) = plan.filter(|plan| !plan.is_empty()) {
-        parts.push(reasoning(plan));
+        parts.push(Part::thought(plan));
     }
     let calls = message.each("tool_calls");
     for (position, call) in calls.enumerate() {
         let (id, name, arguments) = call_of(call, position)?;
-        parts.push(Part::new(Content::ToolCall(ToolCall {
-            id,
-            name,
-            arguments: arguments.unwrap_or_default(),
-            custom: false,
-        })));
+        let call = ToolCall::function(id, name, arguments.unwrap_or_default());
+        parts.push(Part::new(Content::ToolCall(call)));
     }
     let reason = root.text("finish_reason");
     Ok(ChatAnswer {
@@ -86,33 +81,10 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
 
 fn content_part(block: Value<'_>) -> Result<Option<Part<'_>>, PayloadError> {
     if let Some(text) = text_of(block, "thinking", "message.content[].thinking")? {
-        return Ok(Some(reasoning(text)));
+        return Ok(Some(Part::thought(text)));
     }
     let text = text_of(block, "text", "message.content[].text")?;
     Ok(text.map(Part::text))
-}
-
-fn reasoning(text: Cow<'_, str>) -> Part<'_> {
-    Part::new(Content::Reasoning {
-        text,
-        signature: None,
-        redacted: None,
-    })
-}
-
-/// A member that is a string, where it is there.
-pub(super) fn text_of<'d>(
-    of: Value<'d>,
-    name: &str,
-    path: &'static str,
-) -> Result<Option<Cow<'d, str>>, PayloadError> {
-    match of.some(name) {
-        None => Ok(None),
-        Some(value) => match value.as_str() {
-            Some(text) => Ok(Some(text)),
-            None => Err(wrong_type(path, "a string", value)),
-        },
-    }
 }
 
 fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
@@ -171,10 +143,7 @@ fn count(of: Value<'_>, name: &str) -> u64 {
 
 /// A citation: what it quotes, where in the text that stands, and its first source.
 pub(crate) fn citation(value: Value<'_>) -> Citation<'_> {
-    let number = |name: &str| {
-        let number = value.get(name).and_then(Value::as_integer)?;
-        u64::try_from(number).ok()
-    };
+    let number = |name: &str| value.get(name)?.whole();
     let source = value
         .get("sources")
         .and_then(|sources| sources.items().next());

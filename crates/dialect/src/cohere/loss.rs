@@ -1,43 +1,31 @@
 //! What of a request has no place at the target: gathered while it is written.
 
-use crate::exchange::{CacheMarker, ChatRequest, Content, Lost, Message, Part, Tool};
+use crate::exchange::{CacheMarker, ChatRequest, Content, Message, Part, Tool};
+
+pub(crate) use crate::exchange::Losses;
 
 /// Why a cache marker may go: Cohere and Oracle count cached tokens without being asked.
 const CACHES: &str = "the target caches prompts by itself";
 
-/// The losses so far.
-#[derive(Debug, Default)]
-pub(crate) struct Losses {
-    /// In the order of their discovery.
-    pub(crate) list: Vec<Lost>,
-}
-
 impl Losses {
-    /// Something that is not said.
-    pub(crate) fn lose(&mut self, param: impl Into<String>, why: &'static str) {
-        self.list.push(Lost::new(param, why));
-    }
-
-    /// [`Losses::lose`], where the client asked for it.
+    /// [`Losses::push`], where the client asked for it.
     pub(crate) fn lose_if(&mut self, asked: bool, param: &str, why: &'static str) {
         if asked {
-            self.lose(param, why);
+            self.push(param, why);
         }
     }
 
     /// Fields of a message that no target here knows.
     pub(crate) fn message(&mut self, at: usize, message: &Message<'_>) {
-        for field in &message.extra {
-            let param = format!("messages[{at}].{}", field.name);
-            self.lose(param, "the target's messages have no such field");
-        }
+        let why = "the target's messages have no such field";
+        self.unknown(&message.extra, || format!("messages[{at}]"), why);
     }
 
     /// A speaker's name, at targets without.
     pub(crate) fn speaker(&mut self, at: usize, message: &Message<'_>) {
         if message.name.is_some() {
             let param = format!("messages[{at}].name");
-            self.lose(
+            self.push(
                 param,
                 "the target's messages have no field for a speaker's name",
             );
@@ -48,21 +36,19 @@ impl Losses {
     pub(crate) fn part(&mut self, at: usize, position: usize, part: &Part<'_>) {
         let path = |rest: &str| format!("messages[{at}].content[{position}]{rest}");
         if part.cache.is_some() {
-            self.lose(path(".cache_control"), CACHES);
+            self.push(path(".cache_control"), CACHES);
         }
-        for field in &part.extra {
-            let param = path(&format!(".{}", field.name));
-            self.lose(param, "the target's parts have no such field");
-        }
+        let why = "the target's parts have no such field";
+        self.unknown(&part.extra, || path(""), why);
         match &part.content {
             Content::Text { citations, .. } if !citations.is_empty() => {
-                self.lose(
+                self.push(
                     path(".citations"),
                     "models are not told what they cited earlier",
                 );
             }
-            Content::Reasoning { signature, .. } if signature.is_some() => {
-                self.lose(path(".signature"), "the target takes reasoning unsigned");
+            Content::Reasoning(thought) if thought.signature.is_some() => {
+                self.push(path(".signature"), "the target takes reasoning unsigned");
             }
             _ => {}
         }
@@ -71,23 +57,21 @@ impl Losses {
     /// What of a tool's definition has no place.
     pub(crate) fn tool(&mut self, at: usize, tool: &Tool<'_>) {
         if let Some(CacheMarker { .. }) = tool.cache {
-            self.lose(format!("tools[{at}].cache_control"), CACHES);
+            self.push(format!("tools[{at}].cache_control"), CACHES);
         }
-        for field in &tool.extra {
-            let param = format!("tools[{at}].{}", field.name);
-            self.lose(param, "the target's tools have no such field");
-        }
+        let why = "the target's tools have no such field";
+        self.unknown(&tool.extra, || format!("tools[{at}]"), why);
     }
 
     /// A part that the target's messages can't hold.
     pub(crate) fn whole_part(&mut self, at: usize, position: usize, why: &'static str) {
-        self.lose(format!("messages[{at}].content[{position}]"), why);
+        self.push(format!("messages[{at}].content[{position}]"), why);
     }
 
     /// Reasoning that another provider hid: its bytes mean nothing to anybody else.
     pub(crate) fn hidden(&mut self, at: usize, position: usize) {
         let param = format!("messages[{at}].content[{position}].redacted");
-        self.lose(
+        self.push(
             param,
             "only the provider that hid this reasoning can read it",
         );
@@ -96,11 +80,17 @@ impl Losses {
     /// Labels and identities that decide nothing about the answer.
     pub(crate) fn labels(&mut self, request: &ChatRequest<'_>) {
         if request.user.is_some() {
-            self.lose("user", "the target has no field for the end user");
+            self.push("user", "the target has no field for the end user");
         }
         if request.prompt_cache_key.is_some() {
-            self.lose("prompt_cache_key", CACHES);
+            self.push("prompt_cache_key", CACHES);
         }
+    }
+
+    /// The description that a form has beside its schema's.
+    pub(crate) fn described(&mut self, is_described: bool) {
+        let why = "Cohere's schemas are not described beside themselves";
+        self.lose_if(is_described, "response_format.json_schema.description", why);
     }
 
     /// Fields that nobody here understands, but for those that `known` says it has placed.
@@ -110,7 +100,7 @@ impl Losses {
             if known(name) {
                 continue;
             }
-            self.lose(name, "the target has no such field");
+            self.push(name, "the target has no such field");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Writes a conversation as Cohere's messages, in Cohere's words or in Oracle's.
 
 use super::calls::Calls;
-use super::loss::Losses;
 use super::media;
 use super::names::Names;
+use super::write::Body;
 use crate::data_url::decoded_len;
 use crate::exchange::{Content, Inexpressible, Media, Message, Part, Role, Source};
-use crate::json::write::{self, List, Object};
-use crate::json::write_json_string;
+use crate::json::write::{self, Sink};
 
 /// A plain text that stands in the place of a document: Cohere takes those beside the messages.
 #[derive(Debug, Clone, Copy)]
@@ -18,21 +17,18 @@ pub(crate) struct Document<'r> {
 
 impl Document<'_> {
     /// Its `data`: what of it the model reads.
-    pub(crate) fn write(&self, object: &mut Object<'_>) {
-        object.object("data", |data| {
-            if let Some(name) = self.name {
-                data.text("title", name);
-            }
-            data.text("text", self.text);
+    pub(crate) fn write(&self, out: &mut String) {
+        write::object(out, "data", |out| {
+            write::text_if(out, "title", self.name);
+            write::text(out, "text", self.text);
         });
     }
 }
 
 /// Writes messages one after another.
-#[derive(Debug)]
-pub(crate) struct Writer<'w, 'r> {
-    pub(crate) names: &'static Names,
-    pub(crate) losses: &'w mut Losses,
+pub(crate) struct Writer<'w, 'o, 'r> {
+    pub(super) body: &'w mut Body<'o>,
+    pub(super) names: &'static Names,
     /// The documents met so far.
     pub(crate) documents: Vec<Document<'r>>,
     pub(super) calls: Calls<'r>,
@@ -40,11 +36,17 @@ pub(crate) struct Writer<'w, 'r> {
     image_bytes: usize,
 }
 
-impl<'w, 'r> Writer<'w, 'r> {
-    pub(crate) fn new(names: &'static Names, losses: &'w mut Losses) -> Self {
+impl Sink for Writer<'_, '_, '_> {
+    fn out(&mut self) -> &mut String {
+        &mut self.body.out
+    }
+}
+
+impl<'w, 'o, 'r> Writer<'w, 'o, 'r> {
+    pub(crate) fn new(body: &'w mut Body<'o>) -> Self {
         Self {
-            names,
-            losses,
+            names: body.about,
+            body,
             documents: Vec::new(),
             calls: Calls::default(),
             images: 0,
@@ -53,60 +55,49 @@ impl<'w, 'r> Writer<'w, 'r> {
     }
 
     /// Writes the whole list.
-    pub(crate) fn write(
-        &mut self,
-        messages: &'r [Message<'r>],
-        out: &mut String,
-    ) -> Result<(), Inexpressible> {
-        let mut list = List::open(out);
-        for (at, message) in messages.iter().enumerate() {
-            self.losses.message(at, message);
-            self.losses.speaker(at, message);
-            if message.role == Role::Tool {
+    pub(crate) fn write(&mut self, messages: &'r [Message<'r>]) -> Result<(), Inexpressible> {
+        write::list(self, "messages", |this| {
+            for (at, message) in messages.iter().enumerate() {
+                this.body.lost.message(at, message);
+                this.body.lost.speaker(at, message);
+                if message.role != Role::Tool {
+                    write::braces(this, |this| this.message(at, message))?;
+                    continue;
+                }
                 for (position, part) in message.parts.iter().enumerate() {
-                    self.losses.part(at, position, part);
+                    this.body.lost.part(at, position, part);
                     match &part.content {
-                        Content::ToolResult(result) => self.result(at, result, &mut list)?,
-                        _ => self
-                            .losses
-                            .whole_part(at, position, "tools only give results"),
+                        Content::ToolResult(result) => this.result(at, result)?,
+                        _ => this.whole_part(at, position, "tools only give results"),
                     }
                 }
-            } else {
-                self.message(at, message, list.next())?;
             }
-        }
-        list.close();
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn message(
-        &mut self,
-        at: usize,
-        message: &'r Message<'r>,
-        out: &mut String,
-    ) -> Result<(), Inexpressible> {
-        let mut object = Object::open(out);
-        object.text("role", self.names.role(message.role));
-        let is_call = |part: &Part<'_>| matches!(part.content, Content::ToolCall(_));
+    pub(super) fn whole_part(&mut self, at: usize, position: usize, why: &'static str) {
+        self.body.lost.whole_part(at, position, why);
+    }
+
+    fn message(&mut self, at: usize, message: &'r Message<'r>) -> Result<(), Inexpressible> {
+        write::text(&mut self.body.out, "role", self.names.role(message.role));
+        let is_call = |part: &Part<'_>| part.call().is_some();
         let calls = message.role == Role::Assistant && message.parts.iter().any(is_call);
         // Beside calls the model's templates know reasoning as the plan.
-        let planned = |part: &&Part<'_>| match part.content {
-            Content::Reasoning { .. } => calls,
+        let planned = |part: &Part<'_>| match part.content {
+            Content::Reasoning(_) => calls,
             Content::ToolCall(_) => true,
             _ => false,
         };
-        let speaks = message.parts.iter().any(|part| !planned(&part));
-        if (speaks || !calls || self.names.needs_content)
-            && let Some(out) = object.begin("content")
-        {
-            self.content(at, message, calls, out)?;
+        let speaks = !message.parts.iter().all(planned);
+        if speaks || !calls || self.names.needs_content {
+            self.content(at, message, calls)?;
         }
         if calls {
-            self.plan(at, message, &mut object);
-            self.calls(at, message, &mut object);
+            self.plan(at, message);
+            self.calls(at, message);
         }
-        object.close();
         Ok(())
     }
 
@@ -115,36 +106,32 @@ impl<'w, 'r> Writer<'w, 'r> {
         at: usize,
         message: &'r Message<'r>,
         calls: bool,
-        out: &mut String,
     ) -> Result<(), Inexpressible> {
         if let ([part], true) = (message.parts.as_slice(), self.names.bare_text)
-            && let Content::Text { text, .. } = &part.content
+            && let Some(text) = part.said()
         {
-            self.losses.part(at, 0, part);
-            write_json_string(text, out);
+            self.body.lost.part(at, 0, part);
+            write::text(&mut self.body.out, "content", text);
             return Ok(());
         }
-        let start = out.len();
-        let mut list = List::open(out);
-        for (position, part) in message.parts.iter().enumerate() {
-            match &part.content {
-                Content::ToolCall(_) if calls => {}
-                Content::Reasoning { .. } if calls => {}
-                _ => self.block(at, position, message.role, part, &mut list)?,
+        let before = self.body.out.len();
+        let is_empty = write::list(self, "content", |this| {
+            for (position, part) in message.parts.iter().enumerate() {
+                match &part.content {
+                    Content::ToolCall(_) | Content::Reasoning(_) if calls => {}
+                    _ => this.block(at, position, message.role, part)?,
+                }
             }
-        }
-        let is_empty = list.is_empty();
-        if is_empty && self.names.needs_content {
-            // Oracle refuses messages of the assistant without content.
-            list.object(|block| {
-                block.text("type", self.names.text);
-                block.text("text", if calls { " " } else { "" });
-            });
-        }
-        list.close();
+            let is_empty = this.body.out.ends_with('[');
+            if is_empty && this.names.needs_content {
+                // Oracle refuses messages of the assistant without content.
+                this.text(if calls { " " } else { "" });
+            }
+            Ok(is_empty)
+        })?;
         if is_empty && self.names.bare_text {
-            out.truncate(start);
-            write::string(out, "");
+            self.body.out.truncate(before);
+            write::text(&mut self.body.out, "content", "");
         }
         Ok(())
     }
@@ -155,16 +142,15 @@ impl<'w, 'r> Writer<'w, 'r> {
         position: usize,
         role: Role,
         part: &'r Part<'r>,
-        list: &mut List<'_>,
     ) -> Result<(), Inexpressible> {
-        self.losses.part(at, position, part);
+        self.body.lost.part(at, position, part);
         let why = match (&part.content, role) {
             // What the assistant refused with is what it said.
             (Content::Text { text, .. } | Content::Refusal(text), _) => {
-                self.text(text, list);
+                self.text(text);
                 return Ok(());
             }
-            (Content::Image(image), Role::User) => return self.image(at, position, image, list),
+            (Content::Image(image), Role::User) => return self.image(at, position, image),
             (Content::File(file), Role::User) => match document(file) {
                 Some(document) => {
                     self.documents.push(document);
@@ -172,15 +158,14 @@ impl<'w, 'r> Writer<'w, 'r> {
                 }
                 None => "Cohere takes documents only as text",
             },
-            (Content::Reasoning { text, redacted, .. }, Role::Assistant) => {
-                if !text.is_empty() {
-                    list.object(|block| {
-                        block.text("type", self.names.thinking);
-                        block.text("thinking", text);
+            (Content::Reasoning(thought), Role::Assistant) => {
+                if !thought.text.is_empty() {
+                    write::typed(&mut self.body.out, self.names.thinking, |out| {
+                        write::text(out, "thinking", &thought.text);
                     });
                 }
-                if redacted.is_some() {
-                    self.losses.hidden(at, position);
+                if thought.redacted.is_some() {
+                    self.body.lost.hidden(at, position);
                 }
                 return Ok(());
             }
@@ -190,14 +175,14 @@ impl<'w, 'r> Writer<'w, 'r> {
             (Content::Audio(_) | Content::Video(_), _) => "Cohere takes text and images only",
             _ => "Cohere's messages have no such part",
         };
-        self.losses.whole_part(at, position, why);
+        self.whole_part(at, position, why);
         Ok(())
     }
 
-    pub(super) fn text(&self, text: &str, list: &mut List<'_>) {
-        list.object(|block| {
-            block.text("type", self.names.text);
-            block.text("text", text);
+    /// A block of text.
+    pub(super) fn text(&mut self, text: &str) {
+        write::typed(&mut self.body.out, self.names.text, |out| {
+            write::text(out, "text", text)
         });
     }
 
@@ -206,13 +191,12 @@ impl<'w, 'r> Writer<'w, 'r> {
         at: usize,
         position: usize,
         image: &Media<'_>,
-        list: &mut List<'_>,
     ) -> Result<(), Inexpressible> {
         let path = || format!("messages[{at}].content[{position}]");
         let mut url = String::new();
         if !media::url(image, path, &mut url)? {
             let why = "the image is stored at another provider, under that provider's own id";
-            self.losses.whole_part(at, position, why);
+            self.whole_part(at, position, why);
             return Ok(());
         }
         self.images += 1;
@@ -236,62 +220,57 @@ impl<'w, 'r> Writer<'w, 'r> {
             let known = self.names.details.iter().find(|(word, _)| *word == detail);
             known.map(|(_, word)| *word)
         });
-        list.object(|block| {
-            block.text("type", kind);
-            block.object(member, |image| {
-                image.text("url", &url);
-                if let Some(detail) = detail {
-                    image.text("detail", detail);
-                }
+        write::typed(&mut self.body.out, kind, |out| {
+            write::object(out, member, |out| {
+                write::text(out, "url", &url);
+                write::text_if(out, "detail", detail);
             });
         });
         Ok(())
     }
 
     /// Reasoning that led to calls.
-    fn plan(&mut self, at: usize, message: &Message<'_>, object: &mut Object<'_>) {
+    fn plan(&mut self, at: usize, message: &Message<'_>) {
         let mut plan = String::new();
         for (position, part) in message.parts.iter().enumerate() {
-            if let Content::Reasoning { text, redacted, .. } = &part.content {
-                self.losses.part(at, position, part);
-                plan.push_str(text);
-                if redacted.is_some() {
-                    self.losses.hidden(at, position);
+            if let Content::Reasoning(thought) = &part.content {
+                self.body.lost.part(at, position, part);
+                plan.push_str(&thought.text);
+                if thought.redacted.is_some() {
+                    self.body.lost.hidden(at, position);
                 }
             }
         }
-        if !plan.is_empty() {
-            object.text(self.names.tool_plan, &plan);
-        }
+        let plan = Some(plan).filter(|plan| !plan.is_empty());
+        write::text_if(&mut self.body.out, self.names.tool_plan, plan);
     }
 
-    fn calls(&mut self, at: usize, message: &'r Message<'r>, object: &mut Object<'_>) {
-        let Some(out) = object.begin(self.names.tool_calls) else {
-            return;
-        };
-        let mut list = List::open(out);
-        for (position, part) in message.parts.iter().enumerate() {
-            let Content::ToolCall(call) = &part.content else {
-                continue;
-            };
-            self.losses.part(at, position, part);
-            self.calls.note(call, !call.custom);
-            if call.custom {
-                let why = "Cohere's tools are functions, whose arguments are JSON";
-                self.losses.whole_part(at, position, why);
-                continue;
-            }
-            list.object(|object| {
-                object.text("id", &call.id);
-                object.text("type", self.names.function);
-                object.object("function", |function| {
-                    function.text("name", &call.name);
-                    let none = call.arguments.trim().is_empty();
-                    function.text("arguments", if none { "{}" } else { &call.arguments });
+    fn calls(&mut self, at: usize, message: &'r Message<'r>) {
+        let name = self.names.tool_calls;
+        write::list(self, name, |this| {
+            for (position, part) in message.parts.iter().enumerate() {
+                let Some(call) = part.call() else {
+                    continue;
+                };
+                this.body.lost.part(at, position, part);
+                this.calls.note(call, !call.custom);
+                if call.custom {
+                    let why = "Cohere's tools are functions, whose arguments are JSON";
+                    this.whole_part(at, position, why);
+                    continue;
+                }
+                let none = call.arguments.trim().is_empty();
+                write::braces(&mut this.body.out, |out| {
+                    write::text(out, "id", &call.id);
+                    write::text(out, "type", this.names.function);
+                    write::object(out, "function", |out| {
+                        write::text(out, "name", &call.name);
+                        let arguments = if none { "{}" } else { &call.arguments };
+                        write::text(out, "arguments", arguments);
+                    });
                 });
-            });
-        }
-        list.close();
+            }
+        });
     }
 }
 

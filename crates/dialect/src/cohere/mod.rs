@@ -17,7 +17,6 @@ mod write;
 
 pub(crate) use answer::{citation, logprob_items};
 pub(crate) use calls::Calls;
-pub(crate) use loss::Losses;
 pub(crate) use media::url as media_url;
 pub(crate) use names::Names;
-pub(crate) use write::{NO_PARAMETERS, chat, unlabelled};
+pub(crate) use write::{Body, NO_PARAMETERS, chat, unlabelled};

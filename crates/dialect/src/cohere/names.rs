@@ -48,7 +48,7 @@ pub(crate) struct Names {
 }
 
 /// Cohere's own words, as the types of its Python SDK have them (`cohere` 7.3.1, `v2.chat`).
-pub(crate) const COHERE: Names = Names {
+pub(crate) static COHERE: Names = Names {
     system: "system",
     user: "user",
     assistant: "assistant",

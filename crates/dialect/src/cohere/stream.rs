@@ -1,12 +1,11 @@
 //! Reads streams: events that name themselves in `type`, ended by `message-end`.
 
-use super::answer::{call_of, citation, finish, read_error, text_of, usage};
+use super::answer::{call_of, citation, finish, read_error, usage};
 use super::logprob_items;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Blocks, Delta, Finish, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
-use crate::payload::PayloadError;
-use crate::payload::UpstreamErrorBody;
+use crate::payload::{PayloadError, UpstreamErrorBody, text_of};
 
 /// Where in Cohere's own count a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +18,10 @@ enum Slot {
 }
 
 /// Reads a stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct StreamReader {
-    started: bool,
-    ended: bool,
     calls: usize,
-    next: u32,
-    open: Vec<(Slot, u32)>,
+    blocks: Blocks<Slot>,
 }
 
 impl ReadStream for StreamReader {
@@ -35,13 +31,13 @@ impl ReadStream for StreamReader {
         root: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        if self.ended {
+        if self.blocks.is_ended() {
             return Ok(());
         }
         let own = root.text("type");
         let Some(kind) = own.as_deref().or(event) else {
             if let Some(error) = read_error(root) {
-                self.fail(error, out);
+                self.blocks.fail(Some(error), out);
             }
             return Ok(());
         };
@@ -50,7 +46,11 @@ impl ReadStream for StreamReader {
         let message = delta.and_then(|delta| delta.get("message"));
         let inside = |name: &str| message.and_then(|message| message.get(name));
         match kind {
-            "message-start" => self.start(root, out),
+            "message-start" => {
+                let id = root.text("id").unwrap_or_default();
+                let start = StreamEvent::start(id.into_owned(), String::new());
+                self.blocks.start(start, out);
+            }
             "content-start" | "content-delta" => {
                 self.content(index, kind, root, inside("content"), out)?;
             }
@@ -58,6 +58,7 @@ impl ReadStream for StreamReader {
                 if let Some(message) = message
                     && let Some(text) = text_of(message, "tool_plan", "delta.message.tool_plan")?
                 {
+                    self.open(Slot::Plan, out);
                     self.piece(Slot::Plan, text.into_owned(), out);
                 }
             }
@@ -66,7 +67,7 @@ impl ReadStream for StreamReader {
                     self.call(index, kind == "tool-call-start", call, out)?;
                 }
             }
-            "tool-call-end" => self.close(|slot| slot == Slot::Call(index), out),
+            "tool-call-end" => self.blocks.close(|slot| slot == Slot::Call(index), out),
             "citation-start" => {
                 if let Some(value) = inside("citations").and_then(one) {
                     self.cite(value, out);
@@ -75,10 +76,8 @@ impl ReadStream for StreamReader {
             "message-end" => self.finish(delta, out),
             "error" => {
                 let error = read_error(delta.unwrap_or(root)).or_else(|| read_error(root));
-                self.fail(
-                    error.unwrap_or_else(|| error_of("the upstream failed")),
-                    out,
-                );
+                let error = error.unwrap_or_else(|| error_of("the upstream failed"));
+                self.blocks.fail(Some(error), out);
             }
             // Content may still be cited after its end: it is closed by what comes next.
             _ => {}
@@ -92,13 +91,6 @@ impl ReadStream for StreamReader {
 }
 
 impl StreamReader {
-    fn start(&mut self, root: Value<'_>, out: &mut Vec<StreamEvent>) {
-        if !std::mem::replace(&mut self.started, true) {
-            let id = root.text("id").unwrap_or_default();
-            out.push(StreamEvent::start(id.into_owned(), String::new()));
-        }
-    }
-
     fn content(
         &mut self,
         index: i128,
@@ -124,14 +116,12 @@ impl StreamReader {
         if text.is_none() && kind == "content-delta" {
             return Ok(());
         }
-        let part = self.part(slot, out);
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            push(part, Delta::Text(text.into_owned()), out);
-        }
+        self.open(slot, out);
+        self.piece(slot, text.unwrap_or_default().into_owned(), out);
         let items = root.some("logprobs");
         if let Some(items) = items.and_then(one) {
             let items = logprob_items([items].into_iter(), "logprobs");
-            push(part, Delta::Logprobs(items), out);
+            self.blocks.say(slot, Delta::Logprobs(items), out);
         }
         Ok(())
     }
@@ -144,28 +134,18 @@ impl StreamReader {
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
         let (id, name, arguments) = call_of(call, self.calls)?;
-        let known = self
-            .open
-            .iter()
-            .find(|(slot, _)| *slot == Slot::Call(index));
-        let part = match known {
-            Some((_, part)) => *part,
-            // A fragment of a call that has not begun belongs nowhere.
-            None if !begins => return Ok(()),
-            None => {
-                self.calls += 1;
-                self.close(|slot| !matches!(slot, Slot::Call(_)), out);
-                let kind = PartKind::ToolCall {
-                    id: id.into_owned(),
-                    name: name.into_owned(),
-                    custom: false,
-                };
-                self.begin(Slot::Call(index), kind, out)
-            }
-        };
-        if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {
-            push(part, Delta::Text(arguments.into_owned()), out);
+        let slot = Slot::Call(index);
+        // A fragment of a call that has not begun belongs nowhere.
+        if begins && !self.blocks.tells(slot) {
+            self.calls += 1;
+            let kind = PartKind::ToolCall {
+                id: id.into_owned(),
+                name: name.into_owned(),
+                custom: false,
+            };
+            self.begin(slot, kind, out);
         }
+        self.piece(slot, arguments.unwrap_or_default().into_owned(), out);
         Ok(())
     }
 
@@ -176,15 +156,16 @@ impl StreamReader {
             (Slot::Text(_), None) => true,
             _ => false,
         };
-        if let Some((_, part)) = self.open.iter().find(|(slot, _)| text(*slot)) {
-            push(*part, Delta::Citation(citation(value).into_owned()), out);
+        if let Some(slot) = self.blocks.find(text) {
+            let citation = Delta::Citation(citation(value).into_owned());
+            self.blocks.say(slot, citation, out);
         }
     }
 
     fn finish(&mut self, delta: Option<Value<'_>>, out: &mut Vec<StreamEvent>) {
         let inside = |name: &str| delta.and_then(|delta| delta.get(name));
         if let Some(error) = inside("error").and_then(Value::as_str) {
-            self.fail(error_of(&error), out);
+            self.blocks.fail(Some(error_of(&error)), out);
             return;
         }
         let reason = inside("finish_reason").and_then(Value::as_str);
@@ -194,70 +175,40 @@ impl StreamReader {
             None => Finish::Stop,
         };
         self.begun(out);
-        self.close(|_| true, out);
-        out.push(StreamEvent::Finish {
-            choice: 0,
-            finish: reason,
-        });
+        self.blocks.finish(reason, out);
         out.extend(inside("usage").and_then(usage).map(StreamEvent::Usage));
-        out.push(StreamEvent::End);
-        self.ended = true;
-    }
-
-    fn fail(&mut self, error: UpstreamErrorBody, out: &mut Vec<StreamEvent>) {
-        self.ended = true;
-        out.push(StreamEvent::Error(error));
+        self.blocks.end(out);
     }
 
     fn piece(&mut self, slot: Slot, text: String, out: &mut Vec<StreamEvent>) {
-        let part = self.part(slot, out);
         if !text.is_empty() {
-            push(part, Delta::Text(text), out);
+            self.blocks.say(slot, Delta::Text(text), out);
         }
     }
 
-    /// The part of a text, of reasoning or of a plan, begun where it has not.
-    fn part(&mut self, slot: Slot, out: &mut Vec<StreamEvent>) -> u32 {
-        if let Some((_, part)) = self.open.iter().find(|(open, _)| *open == slot) {
-            return *part;
+    /// Begins a text, reasoning or a plan where it has not begun.
+    fn open(&mut self, slot: Slot, out: &mut Vec<StreamEvent>) {
+        if !self.blocks.tells(slot) {
+            let kind = match slot {
+                Slot::Text(_) => PartKind::Text,
+                _ => PartKind::Reasoning,
+            };
+            self.begin(slot, kind, out);
         }
-        self.close(|open| !matches!(open, Slot::Call(_)), out);
-        let kind = match slot {
-            Slot::Text(_) => PartKind::Text,
-            _ => PartKind::Reasoning,
-        };
-        self.begin(slot, kind, out)
     }
 
-    fn begin(&mut self, slot: Slot, kind: PartKind, out: &mut Vec<StreamEvent>) -> u32 {
+    /// Begins a part. What is no call ends here.
+    fn begin(&mut self, slot: Slot, kind: PartKind, out: &mut Vec<StreamEvent>) {
+        self.blocks
+            .close(|open| !matches!(open, Slot::Call(_)), out);
         self.begun(out);
-        let part = self.next;
-        self.next += 1;
-        self.open.push((slot, part));
-        out.push(StreamEvent::begin(0, part, kind));
-        part
+        self.blocks.begin(slot, Some(kind), None, out);
     }
 
     /// Some proxies leave out `message-start`.
     fn begun(&mut self, out: &mut Vec<StreamEvent>) {
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(StreamEvent::start("", ""));
-        }
+        self.blocks.start(StreamEvent::start("", ""), out);
     }
-
-    fn close(&mut self, which: impl Fn(Slot) -> bool, out: &mut Vec<StreamEvent>) {
-        self.open.retain(|(slot, part)| {
-            let closes = which(*slot);
-            if closes {
-                out.push(StreamEvent::end(0, *part));
-            }
-            !closes
-        });
-    }
-}
-
-fn push(part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
-    out.push(StreamEvent::delta(0, part, delta));
 }
 
 /// Cohere's events carry one call, one block, one citation each; its kin wrap it in a list.

@@ -9,6 +9,7 @@ use super::answer::{read_answer, read_error};
 use super::stream::StreamReader;
 use super::write::write_request;
 use crate::canonical::Usage;
+use crate::exchange::Thought;
 use crate::exchange::{
     CacheMarker, ChatRequest, Content, Effort, Finish, Lost, OutputFormat, Part, Reasoning, Role,
     Source, StreamEvent, ToolChoice, WriteOptions,
@@ -164,11 +165,11 @@ fn what_other_providers_add_is_lost_by_degrees() {
     let mut request = agent();
     request.messages[1].name = Some("Ann".into());
     request.messages[1].parts[0].cache = Some(CacheMarker { ttl: None });
-    if let Content::Reasoning {
+    if let Content::Reasoning(Thought {
         signature,
         redacted,
         ..
-    } = &mut request.messages[2].parts[0].content
+    }) = &mut request.messages[2].parts[0].content
     {
         *signature = Some("s".into());
         *redacted = Some("r".into());

@@ -4,10 +4,12 @@ use super::loss::Losses;
 use super::message::Writer;
 use super::names::{COHERE, Names};
 use crate::exchange::{
-    ChatRequest, Effort, Inexpressible, OutputFormat, Tool, ToolChoice, WriteOptions, Written,
+    ChatRequest, Draft, Effort, Inexpressible, OutputFormat, ToolChoice, WriteOptions, Written,
 };
-use crate::json::write::{List, Object};
-use crate::json::{Document, Kind};
+use crate::json::{Document, Kind, write};
+
+/// A body in the making, and what it names things.
+pub(crate) type Body<'o> = Draft<'o, &'static Names>;
 
 /// At most so many stop sequences are taken (`stop_sequences` in Cohere's reference).
 const MAX_STOP: usize = 5;
@@ -21,72 +23,58 @@ pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut losses = Losses::default();
-    let mut out = String::with_capacity(1024);
-    let mut top = Object::open_with(&mut out, &options.set);
-    top.text("model", &options.model);
-    chat(request, &COHERE, &mut top, &mut losses)?;
-    top.plain(COHERE.stream, Some(options.stream));
-    top.close();
-    losses.labels(request);
-    unlabelled(request, &mut losses);
-    Ok(Written {
-        body: out.into(),
-        lost: losses.list,
-        back: Default::default(),
-    })
+    let mut body = Body::new(options, &COHERE, request.size());
+    body.text("model", Some(&options.model));
+    chat(request, &mut body)?;
+    body.plain(COHERE.stream, Some(options.stream));
+    body.lost.labels(request);
+    unlabelled(request, &mut body.lost);
+    Ok(body.finish())
 }
 
 /// Labels that neither Cohere nor Oracle's forms of it have a place for.
 pub(crate) fn unlabelled(request: &ChatRequest<'_>, losses: &mut Losses) {
     if !request.metadata.is_empty() {
-        losses.lose("metadata", "Cohere keeps no labels");
+        losses.push("metadata", "Cohere keeps no labels");
     }
     if request.service_tier.is_some() {
-        losses.lose("service_tier", "Cohere has one tier");
+        losses.push("service_tier", "Cohere has one tier");
     }
 }
 
 /// All that Cohere and Oracle's form of it have in common: everything but the model, the
 /// stream, and the envelope around it.
-pub(crate) fn chat(
-    request: &ChatRequest<'_>,
-    names: &'static Names,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) -> Result<(), Inexpressible> {
+pub(crate) fn chat(request: &ChatRequest<'_>, body: &mut Body<'_>) -> Result<(), Inexpressible> {
     let mut documents = Vec::new();
-    if let Some(out) = object.begin("messages") {
-        let mut writer = Writer::new(names, losses);
-        writer.write(&request.messages, out)?;
+    if body.is_free("messages") {
+        let mut writer = Writer::new(body);
+        writer.write(&request.messages)?;
         documents = writer.documents;
     }
     let client_documents = client_documents(request);
-    if (client_documents.is_some() || !documents.is_empty())
-        && let Some(out) = object.begin("documents")
-    {
-        let mut list = List::open(out);
-        for document in client_documents.iter().flatten() {
-            list.next().push_str(document);
-        }
-        for document in &documents {
-            list.object(|object| document.write(object));
-        }
-        list.close();
+    let has_documents = client_documents.is_some() || !documents.is_empty();
+    if has_documents && body.is_free("documents") {
+        write::list(&mut body.out, "documents", |out| {
+            for document in client_documents.iter().flatten() {
+                write::value(out, document);
+            }
+            for document in &documents {
+                write::braces(out, |out| document.write(out));
+            }
+        });
     }
-    let has_tools = tools(&request.tools, names, object, losses);
-    tool_choice(request, has_tools, names, object, losses);
-    let crowded = has_tools || client_documents.is_some() || !documents.is_empty();
-    output(request, crowded, names, object, losses);
-    sampling(request, names, object, losses);
-    thinking(request, names, object);
-    for (name, here) in names.own {
-        if let Some(field) = request.extra.iter().find(|field| field.name == name) {
-            object.raw(here, &field.value);
-        }
+    let has_tools = tools(request, body);
+    tool_choice(request, has_tools, body);
+    output(request, has_tools || has_documents, body);
+    sampling(request, body);
+    thinking(request, body);
+    let own = body.about.own;
+    for (name, here) in own {
+        let field = request.extra.iter().find(|field| field.name == name);
+        body.raw(here, field.map(|field| &*field.value));
     }
-    losses.extra(request, |name| {
-        names.own.iter().any(|(own, _)| *own == name)
+    body.lost.extra(request, |name| {
+        own.iter().any(|(own, _)| *own == name)
             || (name == "documents" && client_documents.is_some())
     });
     Ok(())
@@ -95,108 +83,80 @@ pub(crate) fn chat(
 /// Cohere's own `documents`, which vLLM takes too: each a string or an object with `data`, as
 /// JSON. None where there are none or they look otherwise.
 fn client_documents(request: &ChatRequest<'_>) -> Option<Vec<String>> {
-    let field = request
-        .extra
-        .iter()
-        .find(|field| field.name == "documents")?;
+    let mut extra = request.extra.iter();
+    let field = extra.find(|field| field.name == "documents")?;
     let document = Document::parse(field.value.as_bytes()).ok()?;
     let root = document.root();
+    let is_object = |data: crate::json::Value<'_>| data.kind() == Kind::Object;
     let fits = |item: crate::json::Value<'_>| {
-        item.kind() == Kind::String
-            || item
-                .get("data")
-                .is_some_and(|data| data.kind() == Kind::Object)
+        item.kind() == Kind::String || item.get("data").is_some_and(is_object)
     };
     (root.kind() == Kind::Array && root.items().all(fits))
         .then(|| root.items().map(|item| item.raw().to_owned()).collect())
 }
 
 /// Writes the tools, and tells whether there are any.
-fn tools(tools: &[Tool<'_>], names: &Names, object: &mut Object<'_>, losses: &mut Losses) -> bool {
-    let mut written = 0;
-    let strict = tools
-        .iter()
-        .filter(|tool| tool.strict == Some(true))
-        .count();
-    if !tools.is_empty()
-        && let Some(out) = object.begin("tools")
-    {
-        let mut list = List::open(out);
-        for (at, tool) in tools.iter().enumerate() {
-            losses.tool(at, tool);
-            if tool.builtin.is_some() {
-                let why = "Cohere's tools are functions of the client";
-                losses.lose(format!("tools[{at}]"), why);
-                continue;
-            }
-            if tool.strict == Some(true) && strict < tools.len() {
-                let why = "Cohere keeps to the schemas of all tools or of none";
-                losses.lose(format!("tools[{at}].strict"), why);
-            }
-            written += 1;
-            list.object(|object| {
-                object.text("type", names.function);
-                object.object("function", |function| {
-                    function.text("name", &tool.name);
-                    if let Some(description) = &tool.description {
-                        function.text("description", description);
-                    }
-                    let parameters = tool.parameters.as_deref();
-                    function.raw("parameters", parameters.unwrap_or(NO_PARAMETERS));
+fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) -> bool {
+    let tools = &request.tools;
+    let names = body.about;
+    let mut written = false;
+    let strict = tools.iter().filter(|tool| tool.strict == Some(true));
+    let strict = strict.count();
+    if !tools.is_empty() && body.is_free("tools") {
+        write::list(body, "tools", |body| {
+            for (at, tool) in tools.iter().enumerate() {
+                body.lost.tool(at, tool);
+                if tool.builtin.is_some() {
+                    let why = "Cohere's tools are functions of the client";
+                    body.lose(format!("tools[{at}]"), why);
+                    continue;
+                }
+                if tool.strict == Some(true) && strict < tools.len() {
+                    let why = "Cohere keeps to the schemas of all tools or of none";
+                    body.lose(format!("tools[{at}].strict"), why);
+                }
+                written = true;
+                write::typed(&mut body.out, names.function, |out| {
+                    write::object(out, "function", |out| {
+                        write::text(out, "name", &tool.name);
+                        write::text_if(out, "description", tool.description.as_deref());
+                        let parameters = tool.parameters.as_deref();
+                        write::raw(out, "parameters", parameters.unwrap_or(NO_PARAMETERS));
+                    });
                 });
-            });
-        }
-        list.close();
+            }
+        });
     }
-    if written > 0 && strict == tools.len() {
-        object.raw(names.strict_tools, "true");
+    if written && strict == tools.len() {
+        body.raw(names.strict_tools, Some("true"));
     }
-    written > 0
+    written
 }
 
-fn tool_choice(
-    request: &ChatRequest<'_>,
-    has_tools: bool,
-    names: &Names,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) {
-    let only = |name: &str| matches!(request.tools.as_slice(), [tool] if tool.name == name);
-    let all = |allowed: &[std::borrow::Cow<'_, str>]| {
-        request
-            .tools
-            .iter()
-            .all(|tool| allowed.contains(&tool.name))
-    };
+fn tool_choice(request: &ChatRequest<'_>, has_tools: bool, body: &mut Body<'_>) {
+    let tools = &request.tools;
+    let only = |name: &str| matches!(tools.as_slice(), [tool] if tool.name == name);
     let (word, exact) = match &request.tool_choice {
         None | Some(ToolChoice::Auto) => (None, true),
         Some(ToolChoice::None) => (Some("NONE"), true),
         Some(ToolChoice::Required) => (Some("REQUIRED"), has_tools),
         Some(ToolChoice::Tool(name)) => (Some("REQUIRED"), has_tools && only(name)),
         Some(ToolChoice::Allowed(allowed, required)) => {
-            (required.then_some("REQUIRED"), all(allowed))
+            let all = tools.iter().all(|tool| allowed.contains(&tool.name));
+            (required.then_some("REQUIRED"), all)
         }
     };
-    if let Some(word) = word.filter(|_| has_tools) {
-        object.text(names.tool_choice, word);
-    }
-    if !exact {
-        losses.lose("tool_choice", "Cohere can require a tool, not which one");
-    }
-    losses.lose_if(
+    body.text(body.about.tool_choice, word.filter(|_| has_tools));
+    let why = "Cohere can require a tool, not which one";
+    body.lost.lose_if(!exact, "tool_choice", why);
+    body.lost.lose_if(
         request.parallel_tool_calls == Some(false) && has_tools,
         "parallel_tool_calls",
         "Cohere can't be kept to one call at a time",
     );
 }
 
-fn output(
-    request: &ChatRequest<'_>,
-    crowded: bool,
-    names: &Names,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) {
+fn output(request: &ChatRequest<'_>, crowded: bool, body: &mut Body<'_>) {
     let schema = match &request.output {
         None | Some(OutputFormat::Text) => return,
         Some(OutputFormat::JsonObject) => None,
@@ -205,49 +165,45 @@ fn output(
             schema,
             ..
         }) => {
-            losses.lose_if(
-                description.is_some(),
-                "response_format.json_schema.description",
-                "Cohere's schemas are not described beside themselves",
-            );
+            body.lost.described(description.is_some());
             Some(schema)
         }
     };
+    let names = body.about;
     if crowded {
         let why = "Cohere takes no response_format beside tools or documents";
-        losses.lose("response_format", why);
-        return;
+        body.lose("response_format", why);
+    } else if body.begin(names.response_format) {
+        write::typed(&mut body.out, names.json_object, |out| {
+            if let Some(schema) = schema {
+                write::raw(out, names.schema, schema);
+            }
+        });
     }
-    object.object(names.response_format, |format| {
-        format.text("type", names.json_object);
-        if let Some(schema) = schema {
-            format.raw(names.schema, schema);
-        }
-    });
 }
 
-fn sampling(
-    request: &ChatRequest<'_>,
-    names: &Names,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) {
+fn sampling(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let sampling = &request.sampling;
-    object.plain(names.max_tokens, sampling.max_tokens);
-    object.plain("temperature", sampling.temperature);
-    object.plain(names.top_p, sampling.top_p.map(|p| p.clamp(P.0, P.1)));
+    let names = body.about;
+    body.plain(names.max_tokens, sampling.max_tokens);
+    body.plain("temperature", sampling.temperature);
+    body.plain(names.top_p, sampling.top_p.map(|p| p.clamp(P.0, P.1)));
     let p_fits = sampling.top_p.is_none_or(|p| (P.0..=P.1).contains(&p));
-    losses.lose_if(!p_fits, "top_p", "Cohere's p lies between 0.01 and 0.99");
-    object.plain(names.top_k, sampling.top_k.map(|k| k.min(MAX_K)));
+    let why = "Cohere's p lies between 0.01 and 0.99";
+    body.lost.lose_if(!p_fits, "top_p", why);
+    body.plain(names.top_k, sampling.top_k.map(|k| k.min(MAX_K)));
     let k_fits = sampling.top_k.is_none_or(|k| k <= MAX_K);
-    losses.lose_if(!k_fits, "top_k", "Cohere's k ends at 500");
-    object.plain("seed", sampling.seed.filter(|seed| *seed >= 0));
+    body.lost
+        .lose_if(!k_fits, "top_k", "Cohere's k ends at 500");
+    body.plain("seed", sampling.seed.filter(|seed| *seed >= 0));
     let seed_fits = sampling.seed.is_none_or(|seed| seed >= 0);
-    losses.lose_if(!seed_fits, "seed", "Cohere's seeds are not negative");
+    body.lost
+        .lose_if(!seed_fits, "seed", "Cohere's seeds are not negative");
     let stop = &sampling.stop;
-    object.texts(names.stop, &stop[..stop.len().min(MAX_STOP)]);
+    body.texts(names.stop, &stop[..stop.len().min(MAX_STOP)]);
     let stop_fits = stop.len() <= MAX_STOP;
-    losses.lose_if(!stop_fits, "stop", "Cohere takes five stop sequences");
+    body.lost
+        .lose_if(!stop_fits, "stop", "Cohere takes five stop sequences");
     for (name, here, penalty) in [
         (
             "frequency_penalty",
@@ -260,33 +216,26 @@ fn sampling(
             sampling.presence_penalty,
         ),
     ] {
-        object.plain(here, penalty.map(|penalty| penalty.clamp(0.0, 1.0)));
+        body.plain(here, penalty.map(|penalty| penalty.clamp(0.0, 1.0)));
         let fits = penalty.is_none_or(|penalty| (0.0..=1.0).contains(&penalty));
-        losses.lose_if(!fits, name, "Cohere's penalties lie between 0 and 1");
+        let why = "Cohere's penalties lie between 0 and 1";
+        body.lost.lose_if(!fits, name, why);
     }
-    if sampling.logprobs {
-        object.raw(names.logprobs, "true");
-    }
+    body.raw(names.logprobs, sampling.logprobs.then_some("true"));
     let top = sampling.top_logprobs.is_some_and(|top| top > 0);
+    let biased = sampling.logit_bias.is_some();
+    let several = sampling.n.is_some_and(|n| n > 1);
     for (asked, name, why) in [
         (top, "top_logprobs", "Cohere returns no alternative tokens"),
         (sampling.min_p.is_some(), "min_p", "Cohere has no min_p"),
-        (
-            sampling.logit_bias.is_some(),
-            "logit_bias",
-            "Cohere has no logit_bias",
-        ),
-        (
-            sampling.n.is_some_and(|n| n > 1),
-            "n",
-            "Cohere returns only one answer",
-        ),
+        (biased, "logit_bias", "Cohere has no logit_bias"),
+        (several, "n", "Cohere returns only one answer"),
     ] {
-        losses.lose_if(asked, name, why);
+        body.lost.lose_if(asked, name, why);
     }
 }
 
-fn thinking(request: &ChatRequest<'_>, names: &Names, object: &mut Object<'_>) {
+fn thinking(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     let Some(reasoning) = &request.reasoning else {
         return;
     };
@@ -296,11 +245,12 @@ fn thinking(request: &ChatRequest<'_>, names: &Names, object: &mut Object<'_>) {
         (None, None) if reasoning.adaptive => None,
         (None, None) => return,
     };
+    let names = body.about;
     let off = budget == Some(0) || reasoning.effort == Some(Effort::None);
-    object.object("thinking", |thinking| {
-        thinking.text("type", if off { names.disabled } else { names.enabled });
-        if !off {
-            thinking.plain(names.token_budget, budget);
-        }
-    });
+    let kind = if off { names.disabled } else { names.enabled };
+    if body.begin("thinking") {
+        write::typed(&mut body.out, kind, |out| {
+            write::plain_if(out, names.token_budget, budget.filter(|_| !off));
+        });
+    }
 }

@@ -13,7 +13,7 @@ use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Media, Part, Source};
 use crate::json::write;
 use crate::json::{Kind, Value, json_string};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, text_of, wrong_type};
 use crate::request::RequestError;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -27,22 +27,14 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         Some(content) => read_blocks::blocks(content, &|| "output.message.content".to_owned())
             .map_err(|error| at_fault(error, content))?,
     };
-    let reason = root.some("stopReason");
-    let finish = match reason {
-        None => None,
-        Some(reason) => {
-            let reason = reason
-                .as_str()
-                .ok_or_else(|| wrong_type("stopReason", "a string", reason))?;
-            Some(names::finish_of(&reason, stop_sequence(root)))
-        }
-    };
+    let reason = text_of(root, "stopReason", "stopReason")?;
+    let finish = reason.map(|reason| names::finish_of(&reason, stop_sequence(root)));
     let counted = root.some("usage");
     Ok(ChatAnswer {
         choices: vec![Choice {
             parts,
             finish,
-            logprobs: None,
+            ..Choice::default()
         }],
         usage: counted.map(usage::read).transpose()?,
         ..ChatAnswer::default()
@@ -126,16 +118,12 @@ fn block(part: &Part<'_>, out: &mut String) {
             let input = input(&call.arguments, call.custom);
             call_block(&call.id, &call.name, &input, out);
         }
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => {
-            if let Some(redacted) = redacted {
+        Content::Reasoning(of) => {
+            if let Some(redacted) = &of.redacted {
                 redacted_block(redacted, out);
             }
-            if !text.is_empty() || signature.is_some() {
-                reasoning_block(text, signature.as_deref(), out);
+            if !of.text.is_empty() || of.signature.is_some() {
+                reasoning_block(&of.text, of.signature.as_deref(), out);
             }
         }
         Content::Image(media) => drawn(media, out),

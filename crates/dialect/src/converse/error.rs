@@ -26,9 +26,7 @@ pub(crate) fn error_type(status: u16) -> &'static str {
 }
 
 pub(crate) fn error_body(error: &ErrorParts<'_>) -> Bytes {
-    let mut out = String::with_capacity(16 + error.message.len());
-    write::braces(&mut out, |out| write::text(out, "message", error.message));
-    out.into()
+    write::document(|out| write::text(out, "message", error.message)).into()
 }
 
 pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{read_blocks, read_options};
 use crate::exchange::{ChatRequest, Content, Message, Part, Role};
-use crate::fields::{array, by_name, field, missing, name_of, named, object, string};
+use crate::fields::{array, by_name, invalid, missing, named, object, rest, string};
 use crate::json::Value;
 use crate::request::RequestError;
 use crate::wire::Target;
@@ -24,7 +24,7 @@ pub(crate) fn read_request<'d>(
     if let Some(system) = root.some("system") {
         let parts = read_blocks::blocks(system, &|| "system".to_owned())?;
         if !parts.is_empty() {
-            request.messages.push(message(Role::System, parts));
+            request.messages.push(Message::new(Role::System, parts));
         }
     }
     for (name, value) in named(root) {
@@ -43,10 +43,6 @@ pub(super) fn model_missing() -> RequestError {
     missing("modelId")
 }
 
-fn message<'d>(role: Role, parts: Vec<Part<'d>>) -> Message<'d> {
-    Message::new(role, parts)
-}
-
 fn messages<'d>(value: Value<'d>, request: &mut ChatRequest<'d>) -> Result<(), RequestError> {
     array(value, "messages")?;
     for (position, said) in value.items().enumerate() {
@@ -57,14 +53,7 @@ fn messages<'d>(value: Value<'d>, request: &mut ChatRequest<'d>) -> Result<(), R
             .get("content")
             .ok_or_else(|| missing(|| path(".content")))?;
         let parts = read_blocks::blocks(content, &|| path(".content"))?;
-        let extra = said
-            .members()
-            .filter(|(key, value)| {
-                !value.is_null() && !key.is_str("role") && !key.is_str("content")
-            })
-            .map(|(key, value)| field(&name_of(key), value))
-            .collect();
-        push(role, parts, extra, request);
+        push(role, parts, rest(said, &["role", "content"]), request);
     }
     Ok(())
 }
@@ -75,10 +64,10 @@ fn role(said: Value<'_>, path: &dyn Fn(&str) -> String) -> Result<Role, RequestE
         "user" => Ok(Role::User),
         "assistant" => Ok(Role::Assistant),
         "system" => Ok(Role::System),
-        _ => Err(RequestError::InvalidValue {
-            param: path(".role"),
-            reason: "must be 'user', 'assistant' or 'system'",
-        }),
+        _ => Err(invalid(
+            &path(".role"),
+            "must be 'user', 'assistant' or 'system'",
+        )),
     }
 }
 
@@ -91,17 +80,17 @@ fn push<'d>(
 ) {
     let is_result = |part: &Part<'_>| matches!(part.content, Content::ToolResult(_));
     if role != Role::User || !parts.iter().any(is_result) {
-        let said = message(role, parts);
+        let said = Message::new(role, parts);
         request.messages.push(Message { extra, ..said });
         return;
     }
     let (results, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_result);
-    let results = message(Role::Tool, results);
+    let results = Message::new(Role::Tool, results);
     if rest.is_empty() {
         request.messages.push(Message { extra, ..results });
     } else {
         request.messages.push(results);
-        let said = message(role, rest);
+        let said = Message::new(role, rest);
         request.messages.push(Message { extra, ..said });
     }
 }

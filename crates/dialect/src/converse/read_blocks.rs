@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use super::names::Medium;
 use crate::canonical::Field;
-use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source, ToolCall, ToolResult};
+use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source, Thought};
+use crate::exchange::{ToolCall, ToolResult};
 use crate::fields::{
-    array, by_name, field, invalid, list, name_of, named, need, need_text, object, string, text_of,
+    array, by_name, field, invalid, list, name_of, named, need, need_text, object, rest, string,
+    text_of,
 };
 use crate::json::Value;
 use crate::request::RequestError;
@@ -72,10 +74,7 @@ fn block<'d>(
     };
     let mut extra = Vec::new();
     let content = match name {
-        "text" => Content::Text {
-            text: string(inner, at)?,
-            citations: Vec::new(),
-        },
+        "text" => Content::text(string(inner, at)?),
         "toolUse" => match tool_use(inner, &at)? {
             Some(call) => Content::ToolCall(call),
             None => opaque(),
@@ -109,12 +108,11 @@ fn block<'d>(
 
 /// A call. None for one that the provider itself makes (`server_tool_use`).
 fn tool_use<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<ToolCall<'d>>, RequestError> {
-    let call = ToolCall {
-        id: need_text(value, "toolUseId", path)?,
-        name: need_text(value, "name", path)?,
-        arguments: arguments(need(value, "input", path)?),
-        custom: false,
-    };
+    let call = ToolCall::function(
+        need_text(value, "toolUseId", path)?,
+        need_text(value, "name", path)?,
+        arguments(need(value, "input", path)?),
+    );
     Ok(value.get("type").is_none_or(Value::is_null).then_some(call))
 }
 
@@ -157,16 +155,11 @@ fn reasoning<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<Content<'d>>
     let (name, inner) = union(value, path)?;
     let at = || format!("{}.{name}", path());
     Ok(match name.as_ref() {
-        "reasoningText" => Some(Content::Reasoning {
-            text: need_text(inner, "text", at)?,
-            signature: text_of(inner, "signature", at)?,
-            redacted: None,
-        }),
-        "redactedContent" => Some(Content::Reasoning {
-            text: Cow::Borrowed(""),
-            signature: None,
-            redacted: Some(string(inner, at)?),
-        }),
+        "reasoningText" => {
+            let text = need_text(inner, "text", at)?;
+            Some(Thought::signed(text, text_of(inner, "signature", at)?))
+        }
+        "redactedContent" => Some(Thought::hidden(string(inner, at)?)),
         _ => None,
     })
 }
@@ -241,8 +234,7 @@ fn media<'d>(
         Medium::Document => Some(need_text(value, "name", path)?),
         _ => None,
     };
-    let rest = named(value).filter(|(name, _)| !["source", "format", "name"].contains(&&**name));
-    extra.extend(rest.map(|(name, value)| field(&name, value)));
+    extra.extend(rest(value, &["source", "format", "name"]));
     by_name(extra);
     Ok(Some(Media {
         source,

@@ -7,14 +7,20 @@ use super::names::OWN_FIELDS;
 use super::read_blocks::{cache_point, union};
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::fields::{
-    array, boolean, field, integer, invalid, name_of, named, need, need_text, object, string,
-    text_of,
-};
+use crate::fields::{array, boolean, field, integer, named, need, need_text, object, rest, string};
+use crate::fields::{invalid, text_of};
 use crate::grammar::asked::labels;
 use crate::grammar::drawn::AT_LEAST_0;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Value};
 use crate::request::RequestError;
+
+/// Objects whose members are options.
+const OBJECTS: [&str; 4] = [
+    "inferenceConfig",
+    "toolConfig",
+    "additionalModelRequestFields",
+    "outputConfig",
+];
 
 /// One member of the body beyond `system` and `messages`.
 pub(super) fn member<'d>(
@@ -22,105 +28,74 @@ pub(super) fn member<'d>(
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
 ) -> Result<(), RequestError> {
-    let known = [
-        "inferenceConfig",
-        "toolConfig",
-        "additionalModelRequestFields",
-        "outputConfig",
-        "requestMetadata",
-        "serviceTier",
-    ];
-    if known.contains(&name) && value.kind() != Kind::Object {
-        return Err(RequestError::wrong_type(name, "an object", value));
-    }
     match name {
-        "inferenceConfig" => each(name, value, |key, at, value| {
-            inference(key, at, value, request)
-        }),
-        "toolConfig" => each(name, value, |key, at, value| tools(key, at, value, request)),
-        "additionalModelRequestFields" => each(name, value, |key, at, value| {
-            additional(key, at, value, request)
-        }),
-        "outputConfig" => each(name, value, |key, at, value| {
-            output(key, at, value, request)
-        }),
-        "requestMetadata" => {
-            request.metadata = labels(value, name)?;
-            Ok(())
+        _ if OBJECTS.contains(&name) => {
+            for (key, value) in named(object(value, name)?) {
+                let at = format!("{name}.{key}");
+                if !option((name, &key, &at), value, request)? {
+                    request.extra.push(field(&at, value));
+                }
+            }
         }
+        "requestMetadata" => request.metadata = labels(value, name)?,
         "serviceTier" => {
             request.service_tier = Some(need_text(value, "type", || name.to_owned())?);
-            Ok(())
         }
-        _ => {
-            request.extra.push(field(name, value));
-            Ok(())
-        }
-    }
-}
-
-/// Each member of an object that is set, with its name and path.
-fn each<'d>(
-    name: &str,
-    object: Value<'d>,
-    mut read: impl FnMut(&str, &str, Value<'d>) -> Result<(), RequestError>,
-) -> Result<(), RequestError> {
-    for (key, value) in object.members().filter(|(_, value)| !value.is_null()) {
-        let key = name_of(key);
-        read(&key, &format!("{name}.{key}"), value)?;
+        _ => request.extra.push(field(name, value)),
     }
     Ok(())
 }
 
-fn keep(at: &str, value: Value<'_>, request: &mut ChatRequest<'_>) {
-    request.extra.push(field(at, value));
-}
-
-fn inference<'d>(
-    key: &str,
-    at: &str,
+/// A member of one of those objects. False where nobody else has anything like it.
+fn option<'d>(
+    (object, key, at): (&str, &str, &str),
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
-) -> Result<(), RequestError> {
-    if !DRAWN.read(&mut request.sampling, key, value)? {
-        keep(at, value, request);
+) -> Result<bool, RequestError> {
+    match (object, key) {
+        ("inferenceConfig", _) => return DRAWN.read(&mut request.sampling, key, value),
+        ("additionalModelRequestFields", _) => return additional(key, at, value, request),
+        ("toolConfig", "tools") => tools(at, value, request)?,
+        ("toolConfig", "toolChoice") => {
+            let (kind, inner) = union(value, &|| at.to_owned())?;
+            request.tool_choice = Some(match kind.as_ref() {
+                "auto" => ToolChoice::Auto,
+                "any" => ToolChoice::Required,
+                "tool" => ToolChoice::Tool(need_text(inner, "name", || format!("{at}.tool"))?),
+                _ => return Ok(false),
+            });
+        }
+        ("outputConfig", "textFormat") => request.output = Some(text_format(value, at)?),
+        ("outputConfig", "effort") => {
+            let effort = Effort::parse(&string(value, at)?);
+            let Some(effort) = effort.filter(|effort| *effort != Effort::None) else {
+                return Ok(false);
+            };
+            request.reasoning.get_or_insert_default().effort = Some(effort);
+        }
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 fn tools<'d>(
-    key: &str,
     at: &str,
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
 ) -> Result<(), RequestError> {
-    match key {
-        "tools" => {
-            array(value, at)?;
-            for (position, item) in value.items().enumerate() {
-                let path = || format!("{at}[{position}]");
-                let (name, inner) = union(item, &path)?;
-                let unmarked = request.tools.last_mut().filter(|tool| tool.cache.is_none());
-                if let (Some(before), Some(marker)) = (unmarked, cache_point(&name, inner)) {
-                    before.cache = Some(marker);
-                    continue;
-                }
-                request.tools.push(match name.as_ref() {
-                    "toolSpec" => tool_spec(inner, &|| format!("{}.toolSpec", path()))?,
-                    _ => own_tool(&name, inner, item),
-                });
-            }
+    array(value, at)?;
+    for (position, item) in value.items().enumerate() {
+        let path = || format!("{at}[{position}]");
+        let (name, inner) = union(item, &path)?;
+        let unmarked = request.tools.last_mut().filter(|tool| tool.cache.is_none());
+        if let (Some(before), Some(marker)) = (unmarked, cache_point(&name, inner)) {
+            before.cache = Some(marker);
+            continue;
         }
-        "toolChoice" => match union(value, &|| at.to_owned())? {
-            (name, _) if name == "auto" => request.tool_choice = Some(ToolChoice::Auto),
-            (name, _) if name == "any" => request.tool_choice = Some(ToolChoice::Required),
-            (name, inner) if name == "tool" => {
-                let tool = need_text(inner, "name", || format!("{at}.tool"))?;
-                request.tool_choice = Some(ToolChoice::Tool(tool));
-            }
-            _ => keep(at, value, request),
-        },
-        _ => keep(at, value, request),
+        request.tools.push(match name.as_ref() {
+            "toolSpec" => tool_spec(inner, &|| format!("{}.toolSpec", path()))?,
+            _ => own_tool(&name, inner, item),
+        });
     }
     Ok(())
 }
@@ -131,14 +106,12 @@ fn tool_spec<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>
     object(schema, || format!("{}.inputSchema.json", path()))?;
     let strict = value.some("strict");
     let strict = strict.map(|strict| boolean(strict, &format!("{}.strict", path())));
-    let known = ["name", "description", "inputSchema", "strict"];
-    let rest = named(value).filter(|(name, _)| !known.contains(&name.as_ref()));
     Ok(Tool {
         name: need_text(value, "name", path)?,
         description: text_of(value, "description", path)?,
         parameters: Some(Cow::Borrowed(schema.raw())),
         strict: strict.transpose()?,
-        extra: rest.map(|(name, value)| field(&name, value)).collect(),
+        extra: rest(value, &["name", "description", "inputSchema", "strict"]),
         ..Tool::default()
     })
 }
@@ -159,7 +132,7 @@ fn additional<'d>(
     at: &str,
     value: Value<'d>,
     request: &mut ChatRequest<'d>,
-) -> Result<(), RequestError> {
+) -> Result<bool, RequestError> {
     let understood = match key {
         "top_k" => {
             request.sampling.top_k = Some(integer(value, at, AT_LEAST_0)?);
@@ -174,24 +147,17 @@ fn additional<'d>(
         }
         _ => false,
     };
-    if !understood {
-        keep(at, value, request);
-    }
-    if request.reasoning.as_ref().is_some_and(is_unsaid) {
-        request.reasoning = None;
-    }
-    Ok(())
-}
-
-fn is_unsaid(reasoning: &Reasoning<'_>) -> bool {
-    *reasoning == Reasoning::default()
+    request.reasoning = request
+        .reasoning
+        .take()
+        .filter(|asked| *asked != Reasoning::default());
+    Ok(understood)
 }
 
 /// Reads Claude's `thinking`; false where it is of a form that is not known here.
 fn thinking<'d>(value: Value<'d>, reasoning: &mut Reasoning<'d>) -> bool {
     let text = |name: &str| value.text(name);
-    let budget = value.get("budget_tokens").and_then(Value::as_integer);
-    let budget = budget.and_then(|budget| u64::try_from(budget).ok());
+    let budget = value.get("budget_tokens").and_then(Value::whole);
     let known = ["type", "budget_tokens", "display"];
     let mut members = value.members();
     let all_known = members.all(|(key, _)| known.iter().any(|name| key.is_str(name)));
@@ -209,32 +175,6 @@ fn one_at_a_time(value: Value<'_>) -> Option<bool> {
     let is_auto = value.says("type", "auto");
     let one = value.get("disable_parallel_tool_use")?.as_bool()?;
     (is_auto && value.members().count() == 2).then_some(one)
-}
-
-fn output<'d>(
-    key: &str,
-    at: &str,
-    value: Value<'d>,
-    request: &mut ChatRequest<'d>,
-) -> Result<(), RequestError> {
-    match key {
-        "textFormat" => {
-            request.output = Some(text_format(value, at)?);
-            Ok(())
-        }
-        "effort" => {
-            let word = string(value, at)?;
-            match Effort::parse(&word).filter(|effort| *effort != Effort::None) {
-                Some(effort) => request.reasoning.get_or_insert_default().effort = Some(effort),
-                None => keep(at, value, request),
-            }
-            Ok(())
-        }
-        _ => {
-            keep(at, value, request);
-            Ok(())
-        }
-    }
 }
 
 /// `{"type":"json_schema","structure":{"jsonSchema":{"schema":"<JSON in a string>",…}}}`.
@@ -266,12 +206,6 @@ pub(super) fn own_field(field: &Field) -> Option<(&'static str, &str)> {
         return Some(("", &field.name));
     }
     let (object, name) = field.name.split_once('.')?;
-    let objects = [
-        "inferenceConfig",
-        "toolConfig",
-        "additionalModelRequestFields",
-        "outputConfig",
-    ];
-    let object = objects.into_iter().find(|known| *known == object)?;
+    let object = OBJECTS.into_iter().find(|known| *known == object)?;
     Some((object, name))
 }

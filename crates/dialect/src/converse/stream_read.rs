@@ -5,30 +5,16 @@ use std::borrow::Cow;
 use super::{answer, error, names, read_blocks, usage};
 use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Delta, PartKind, StreamEvent};
+use crate::exchange::{Blocks, Delta, PartKind, StreamEvent};
 use crate::fields::{name_of, named};
 use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, index, string, text_of};
 
 /// Reads a stream.
 #[derive(Default)]
 pub(crate) struct StreamReader {
-    started: bool,
-    finished: bool,
-    ended: bool,
-    next: u32,
-    open: Vec<Block>,
-}
-
-/// A block that has begun and not ended.
-struct Block {
-    /// Its number in the stream.
-    index: u32,
-    /// Its part's number; none for a block of a kind that is not told on.
-    part: Option<u32>,
-    kind: Told,
-    /// Something of it has come.
-    has_text: bool,
+    /// By their numbers, and what they are.
+    blocks: Blocks<(u32, Told)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +43,7 @@ impl ReadStream for StreamReader {
                 "contentBlockDelta" => self.block_delta(value, out)?,
                 "contentBlockStop" => {
                     let index = index_of(value)?;
-                    self.close(|block| block.index == index, out);
+                    self.blocks.close(|(of, _)| of == index, out);
                 }
                 "messageStop" => self.stop(value, out)?,
                 "metadata" => {
@@ -75,20 +61,13 @@ impl ReadStream for StreamReader {
     }
 
     fn end(&mut self, out: &mut Vec<StreamEvent>) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.close(|_| true, out);
-            if self.finished {
-                out.push(StreamEvent::End);
-            }
-        }
+        self.blocks.end(out);
     }
 }
 
 impl StreamReader {
     fn start(&mut self, out: &mut Vec<StreamEvent>) {
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(StreamEvent::start("", ""));
-        }
+        self.blocks.start(StreamEvent::start("", ""), out);
     }
 
     fn block_start(
@@ -168,97 +147,43 @@ impl StreamReader {
     }
 
     fn stop(&mut self, event: Value<'_>, out: &mut Vec<StreamEvent>) -> Result<(), PayloadError> {
-        if std::mem::replace(&mut self.finished, true) {
-            return Ok(());
-        }
         self.start(out);
-        self.close(|_| true, out);
-        let reason = event.some("stopReason");
-        let reason = match reason {
-            Some(reason) => text(reason, || "messageStop.stopReason".to_owned())?,
-            None => "end_turn".to_owned(),
-        };
-        out.push(StreamEvent::Finish {
-            choice: 0,
-            finish: names::finish_of(&reason, answer::stop_sequence(event)),
-        });
+        let reason = text_of(event, "stopReason", "messageStop.stopReason")?;
+        let reason = reason.as_deref().unwrap_or("end_turn");
+        let finish = names::finish_of(reason, answer::stop_sequence(event));
+        self.blocks.finish(finish, out);
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        index: u32,
-        told: Told,
-        kind: Option<PartKind>,
-        out: &mut Vec<StreamEvent>,
-    ) -> Option<u32> {
+    fn open(&mut self, index: u32, told: Told, kind: Option<PartKind>, out: &mut Vec<StreamEvent>) {
         self.start(out);
-        self.close(|block| block.index == index, out);
-        let part = kind.map(|kind| {
-            let part = self.next;
-            self.next += 1;
-            out.push(StreamEvent::begin(0, part, kind));
-            part
-        });
-        self.open.push(Block {
-            index,
-            part,
-            kind: told,
-            has_text: false,
-        });
-        part
+        self.blocks.close(|(of, _)| of == index, out);
+        // A call without arguments: a stream of it tells no piece.
+        let unsaid = (told == Told::Call).then(|| "{}".to_owned());
+        self.blocks.begin((index, told), kind, unsaid, out);
     }
 
     /// A piece of a block. Blocks of text and reasoning have no start of their own.
     fn delta(&mut self, index: u32, told: Told, delta: Delta, out: &mut Vec<StreamEvent>) {
-        let known = self.open.iter_mut().find(|block| block.index == index);
-        let part = match known {
-            Some(block) if block.kind == told => {
-                block.has_text = true;
-                block.part
-            }
+        let known = self.blocks.find(|(of, _)| of == index);
+        match (known.map(|(_, kind)| kind), told) {
+            (Some(kind), _) if kind == told => {}
             // A result of the provider's own tool: none of it is the model's answer.
-            Some(block) if block.kind == Told::Nothing => None,
-            _ => match told {
-                Told::Text => self.open(index, told, Some(PartKind::Text), out),
-                Told::Reasoning => self.open(index, told, Some(PartKind::Reasoning), out),
-                // Arguments of a call that has no name.
-                Told::Call | Told::Nothing => None,
-            },
-        };
-        if let Some(part) = part {
-            out.push(StreamEvent::delta(0, part, delta));
+            (Some(Told::Nothing), _) => return,
+            (_, Told::Text) => self.open(index, told, Some(PartKind::Text), out),
+            (_, Told::Reasoning) => self.open(index, told, Some(PartKind::Reasoning), out),
+            // Arguments of a call that has no name.
+            (_, Told::Call | Told::Nothing) => return,
         }
-    }
-
-    fn close(&mut self, which: impl Fn(&Block) -> bool, out: &mut Vec<StreamEvent>) {
-        self.open.retain(|block| {
-            let closes = which(block);
-            if let (true, Some(part)) = (closes, block.part) {
-                if block.kind == Told::Call && !block.has_text {
-                    // A call without arguments: a stream of it tells no piece.
-                    out.push(StreamEvent::delta(0, part, Delta::Text("{}".to_owned())));
-                }
-                out.push(StreamEvent::end(0, part));
-            }
-            !closes
-        });
+        self.blocks.say((index, told), delta, out);
     }
 }
 
 fn index_of(event: Value<'_>) -> Result<u32, PayloadError> {
-    let Some(index) = event.some("contentBlockIndex") else {
-        return Ok(0);
-    };
-    index
-        .as_integer()
-        .and_then(|index| u32::try_from(index).ok())
-        .ok_or_else(|| wrong_type("contentBlockIndex", "an index", index))
+    let known = event.some("contentBlockIndex");
+    known.map_or(Ok(0), |known| index(known, "contentBlockIndex"))
 }
 
 fn text(value: Value<'_>, path: impl Fn() -> String) -> Result<String, PayloadError> {
-    value
-        .as_str()
-        .map(Cow::into_owned)
-        .ok_or_else(|| wrong_type(path(), "a string", value))
+    string(value, path).map(Cow::into_owned)
 }

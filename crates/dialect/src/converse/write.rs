@@ -4,7 +4,7 @@ use super::names::is_claude;
 use super::write_blocks::Blocks;
 use super::write_options;
 use crate::exchange::{
-    ChatRequest, Inexpressible, Losses, Message, Part, Role, WriteOptions, Written,
+    ChatRequest, Draft, Inexpressible, Losses, Message, Role, WriteOptions, Written,
 };
 use crate::json::write;
 
@@ -12,12 +12,8 @@ pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut out = String::with_capacity(size_of(request));
-    let mut losses = Losses::default();
-    write::open(&mut out);
+    let mut body = Draft::new(options, (), request.size());
     let mut blocks = Blocks::new(&options.model);
-    let set = |name: &str| options.set.iter().any(|(set, _)| set == name);
-
     let operator = |message: &Message<'_>| matches!(message.role, Role::System | Role::Developer);
     let first = request
         .messages
@@ -26,59 +22,35 @@ pub(crate) fn write_request(
     let (system, said) = request
         .messages
         .split_at(first.unwrap_or(request.messages.len()));
-    if !set("system") && system.iter().any(|message| !message.parts.is_empty()) {
-        write::list(&mut out, "system", |out| {
+    if body.is_free("system") && system.iter().any(|message| !message.parts.is_empty()) {
+        write::list(&mut body.out, "system", |out| {
             for (position, message) in system.iter().enumerate() {
-                note_message(position, message, &mut losses);
-                system_parts(position, message, &mut blocks, out, &mut losses)?;
+                body.lost.about(position, message, ABOUT);
+                system_parts(position, message, &mut blocks, out, &mut body.lost)?;
             }
             Ok(())
         })?;
     }
-    if !set("messages") {
-        messages(system.len(), said, &mut blocks, &mut out, &mut losses)?;
+    if body.is_free("messages") {
+        let (out, losses) = (&mut body.out, &mut body.lost);
+        messages(system.len(), said, &mut blocks, out, losses)?;
     }
     let mut rest = write_options::Options {
         request,
         options,
         claude: is_claude(&options.model),
         has_calls: blocks.has_calls(),
-        losses: &mut losses,
+        losses: &mut body.lost,
     };
-    rest.write(&mut out)?;
-    for (name, value) in &options.set {
-        write::raw(&mut out, name, value);
-    }
-    write::close(&mut out);
-    Ok(Written {
-        body: out.into(),
-        lost: losses.0,
-        back: Default::default(),
-    })
+    rest.write(&mut body.out)?;
+    Ok(body.finish())
 }
 
-/// About as many bytes as the body will have, so that it is seldom moved.
-fn size_of(request: &ChatRequest<'_>) -> usize {
-    let text = |part: &Part<'_>| 64 + super::write_checks::size_of(&part.content);
-    let messages = request.messages.iter();
-    let messages = messages.map(|message| 48 + message.parts.iter().map(text).sum::<usize>());
-    let schemas = request.tools.iter().map(|tool| {
-        let length = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map_or(0, str::len);
-        128 + length(&tool.description) + length(&tool.parameters)
-    });
-    512 + messages.sum::<usize>() + schemas.sum::<usize>()
-}
-
-fn note_message(position: usize, message: &Message<'_>, losses: &mut Losses) {
-    if message.name.is_some() {
-        let param = format!("messages[{position}].name");
-        losses.push(param, "Converse's messages have no speaker's name");
-    }
-    for field in &message.extra {
-        let param = format!("messages[{position}].{}", field.name);
-        losses.push(param, "Converse's messages have no such field");
-    }
-}
+/// Why a message's name and its other fields are lost.
+const ABOUT: [&str; 2] = [
+    "Converse's messages have no speaker's name",
+    "Converse's messages have no such field",
+];
 
 fn system_parts<'r>(
     position: usize,
@@ -118,7 +90,7 @@ fn messages<'r>(
     }
     let mut spoken = Vec::with_capacity(said.len());
     for (position, message) in (before..).zip(said) {
-        note_message(position, message, losses);
+        losses.about(position, message, ABOUT);
         if message.parts.iter().any(|part| blocks.is_written(part)) {
             spoken.push((position, message));
         } else {

@@ -6,7 +6,7 @@ use super::names::{Medium, is_claude};
 use super::write_checks::{Path, TOOL_NAME, call_id, is_object, is_own, is_tool_name, refuse};
 use super::{cite, write_media};
 use crate::exchange::{
-    CacheMarker, Citation, Content, Inexpressible, Losses, Media, Part, ToolCall,
+    CacheMarker, Citation, Content, Inexpressible, Losses, Media, Part, Thought, ToolCall,
 };
 use crate::json::write;
 
@@ -31,11 +31,9 @@ impl<'r> Blocks<'r> {
     pub(super) fn is_written(&self, part: &Part<'_>) -> bool {
         let has_content = match &part.content {
             Content::Text { text, .. } | Content::Refusal(text) => !text.is_empty(),
-            Content::Reasoning {
-                text,
-                signature: None,
-                redacted: None,
-            } => !self.claude && !text.is_empty(),
+            Content::Reasoning(thought) if !thought.is_sealed() => {
+                !self.claude && !thought.text.is_empty()
+            }
             Content::Opaque { kind, json } => is_own(kind, json),
             _ => true,
         };
@@ -71,18 +69,7 @@ impl<'r> Blocks<'r> {
             }
             Content::ToolCall(call) => self.call(call, out, path)?,
             Content::ToolResult(result) => self.result(result, out, losses, path)?,
-            Content::Reasoning {
-                text,
-                signature,
-                redacted,
-            } => {
-                let said = Reasoned {
-                    text,
-                    signature: signature.as_deref(),
-                    redacted: redacted.as_deref(),
-                };
-                self.reasoning(&said, out, losses, path);
-            }
+            Content::Reasoning(thought) => self.reasoning(thought, out, losses, path),
             Content::Opaque { kind, json } => {
                 if is_own(kind, json) {
                     write::value(out, json);
@@ -106,10 +93,8 @@ impl<'r> Blocks<'r> {
             }
         }
         if !extra_is_written {
-            for field in &part.extra {
-                let param = format!("{}.{}", path(), field.name);
-                losses.push(param, "Converse's content blocks have no such field");
-            }
+            let why = "Converse's content blocks have no such field";
+            losses.unknown(&part.extra, path, why);
         }
         if let Some(marker) = &part.cache {
             cache_point(marker, out, losses, path);
@@ -145,14 +130,8 @@ impl<'r> Blocks<'r> {
         Ok(())
     }
 
-    fn reasoning(
-        &self,
-        said: &Reasoned<'_>,
-        out: &mut String,
-        losses: &mut Losses,
-        path: Path<'_>,
-    ) {
-        if let Some(redacted) = said.redacted {
+    fn reasoning(&self, said: &Thought<'_>, out: &mut String, losses: &mut Losses, path: Path<'_>) {
+        if let Some(redacted) = &said.redacted {
             if write_media::decoded_len(redacted).is_some() {
                 redacted_block(redacted, out);
             } else {
@@ -169,14 +148,8 @@ impl<'r> Blocks<'r> {
             let why = "Claude takes reasoning back with its signature alone";
             return losses.push(path() + ".reasoning", why);
         }
-        reasoning_block(said.text, said.signature, out);
+        reasoning_block(&said.text, said.signature.as_deref(), out);
     }
-}
-
-struct Reasoned<'a> {
-    text: &'a str,
-    signature: Option<&'a str>,
-    redacted: Option<&'a str>,
 }
 
 /// `{"toolUse":…}`.

@@ -1,11 +1,11 @@
-//! What Converse takes of a part, and about how long it will be.
+//! What Converse takes of a part.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
 use super::names::OWN_BLOCKS;
-use crate::exchange::{Content, Inexpressible, Media, Source};
+use crate::exchange::{Content, Inexpressible};
 use crate::json::Document;
 
 pub(super) type Path<'p> = &'p dyn Fn() -> String;
@@ -15,35 +15,6 @@ pub(super) fn refuse<T>(param: String, why: impl Into<String>) -> Result<T, Inex
         param,
         why: why.into(),
     })
-}
-
-/// About as many bytes as a part has.
-pub(super) fn size_of(content: &Content<'_>) -> usize {
-    let media = |media: &Media<'_>| match &media.source {
-        Source::Url(text) | Source::Base64(text) | Source::Id(text) | Source::Text(text) => {
-            text.len()
-        }
-    };
-    match content {
-        Content::Text { text, .. } | Content::Refusal(text) => text.len(),
-        Content::Image(of) | Content::Audio(of) | Content::Video(of) | Content::File(of) => {
-            media(of)
-        }
-        Content::ToolCall(call) => call.arguments.len() + 64,
-        Content::ToolResult(result) => {
-            let parts = result.parts.iter();
-            parts.map(|part| 32 + size_of(&part.content)).sum::<usize>()
-        }
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => {
-            let length = |text: &Option<Cow<'_, str>>| text.as_deref().map_or(0, str::len);
-            text.len() + length(signature) + length(redacted)
-        }
-        Content::Opaque { json, .. } => json.len(),
-    }
 }
 
 /// Whether a system prompt may have it.

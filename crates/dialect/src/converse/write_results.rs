@@ -61,10 +61,8 @@ impl<'r> Blocks<'r> {
                 );
             }
             if matches!(part.content, Content::Text { .. }) {
-                for field in &part.extra {
-                    let param = format!("{}.{}", path(), field.name);
-                    losses.push(param, "Converse's texts have no such field");
-                }
+                let why = "Converse's texts have no such field";
+                losses.unknown(&part.extra, path, why);
             }
             match &part.content {
                 // An empty text is said by no block at all.

@@ -140,11 +140,8 @@ impl Options<'_> {
                 });
             }
         }
-        for field in &tool.extra {
-            let param = format!("{}.{}", path(), field.name);
-            self.losses
-                .push(param, "Converse's tools have no such field");
-        }
+        let why = "Converse's tools have no such field";
+        self.losses.unknown(&tool.extra, path, why);
         if let Some(marker) = &tool.cache {
             cache_point(marker, out, self.losses, &path);
         }

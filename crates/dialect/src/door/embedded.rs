@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::fields::string;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Kind, Value, write};
 use crate::request::RequestError;
 
 /// Vectors in the order of their texts, each a JSON array, and the tokens they took.
@@ -11,6 +11,17 @@ use crate::request::RequestError;
 pub(crate) struct Vectors {
     pub(crate) list: Vec<String>,
     pub(crate) tokens: u64,
+}
+
+impl Vectors {
+    /// The vectors, as a list under this name.
+    pub(crate) fn write(&self, name: &str, out: &mut String) {
+        write::list(out, name, |out| {
+            self.list
+                .iter()
+                .for_each(|vector| write::value(out, vector));
+        });
+    }
 }
 
 /// The vectors of an answer. None where they are none, or no numbers.
@@ -26,10 +37,10 @@ pub(crate) fn vectors(body: &Bytes) -> Option<Vectors> {
     }
     list.sort_by_key(|(index, _)| *index);
     let usage = root.get("usage");
-    let tokens = usage.and_then(|usage| usage.get("prompt_tokens")?.as_integer());
+    let tokens = usage.and_then(|usage| usage.get("prompt_tokens")?.whole());
     Some(Vectors {
         list: list.into_iter().map(|(_, vector)| vector).collect(),
-        tokens: tokens.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        tokens: tokens.unwrap_or(0),
     })
 }
 

@@ -96,8 +96,7 @@ pub(crate) fn pieces(data: &Bytes) -> Vec<Piece> {
                 out.push(Piece::Text(text));
             }
             for value in delta.each("tool_calls") {
-                let index = value.get("index").and_then(Value::as_integer);
-                let index = index.and_then(|index| u64::try_from(index).ok());
+                let index = value.get("index").and_then(Value::whole);
                 out.push(Piece::Call(index.unwrap_or(0), call(value)));
             }
         }
@@ -140,10 +139,7 @@ fn logprobs(choice: Value<'_>) -> Option<String> {
 }
 
 fn tokens(usage: Value<'_>) -> Option<Tokens> {
-    let count = |of: Value<'_>, name: &str| {
-        let count = of.get(name).and_then(Value::as_integer);
-        count.and_then(|count| u64::try_from(count).ok())
-    };
+    let count = |of: Value<'_>, name: &str| of.get(name)?.whole();
     let details = usage.get("prompt_tokens_details");
     Some(Tokens {
         input: count(usage, "prompt_tokens")?,

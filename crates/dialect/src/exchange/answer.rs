@@ -9,7 +9,7 @@ use crate::json::{Document, write};
 pub use crate::canonical::FinishKind as Finish;
 
 /// One choice.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice<'a> {
     /// What the model said, in order.
     pub parts: Vec<Part<'a>>,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::answer::{ChatAnswer, Choice, logprob_items, logprobs_of};
 use super::event::{Delta, PartKind, StreamEvent};
-use super::part::{Content, Part, ToolCall};
+use super::part::{Content, Part, Thought, ToolCall};
 use crate::json::write;
 
 /// Gathers a stream's steps into the answer they amount to.
@@ -61,11 +61,7 @@ impl Collector {
     fn choice(&mut self, index: u32) -> &mut Choice<'static> {
         let index = (index as usize).min(MAX_CHOICES);
         while self.answer.choices.len() <= index {
-            self.answer.choices.push(Choice {
-                parts: Vec::new(),
-                finish: None,
-                logprobs: None,
-            });
+            self.answer.choices.push(Choice::default());
             self.logprobs.push(String::new());
         }
         &mut self.answer.choices[index]
@@ -86,7 +82,7 @@ impl Collector {
         };
         match (&mut part.content, delta) {
             (Content::Text { text, .. }, Delta::Text(more))
-            | (Content::Reasoning { text, .. }, Delta::Text(more))
+            | (Content::Reasoning(Thought { text, .. }), Delta::Text(more))
             | (Content::Refusal(text), Delta::Text(more)) => text.to_mut().push_str(more),
             (Content::ToolCall(call), Delta::Text(more)) => {
                 call.arguments.to_mut().push_str(more);
@@ -94,11 +90,11 @@ impl Collector {
             (Content::Text { citations, .. }, Delta::Citation(citation)) => {
                 citations.push(citation.clone());
             }
-            (Content::Reasoning { signature, .. }, Delta::Signature(more)) => {
-                signature.get_or_insert_default().to_mut().push_str(more);
+            (Content::Reasoning(of), Delta::Signature(more)) => {
+                of.signature.get_or_insert_default().to_mut().push_str(more);
             }
-            (Content::Reasoning { redacted, .. }, Delta::Redacted(more)) => {
-                redacted.get_or_insert_default().to_mut().push_str(more);
+            (Content::Reasoning(of), Delta::Redacted(more)) => {
+                of.redacted.get_or_insert_default().to_mut().push_str(more);
             }
             _ => {}
         }
@@ -110,20 +106,13 @@ const MAX_CHOICES: usize = 127;
 
 fn begun(kind: &PartKind) -> Content<'static> {
     match kind {
-        PartKind::Text => Content::Text {
-            text: Cow::Owned(String::new()),
-            citations: Vec::new(),
-        },
-        PartKind::Reasoning => Content::Reasoning {
-            text: Cow::Owned(String::new()),
-            signature: None,
-            redacted: None,
-        },
-        PartKind::Refusal => Content::Refusal(Cow::Owned(String::new())),
+        PartKind::Text => Content::text(""),
+        PartKind::Reasoning => Content::Reasoning(Thought::default()),
+        PartKind::Refusal => Content::Refusal(Cow::Borrowed("")),
         PartKind::ToolCall { id, name, custom } => Content::ToolCall(ToolCall {
             id: Cow::Owned(id.clone()),
             name: Cow::Owned(name.clone()),
-            arguments: Cow::Owned(String::new()),
+            arguments: Cow::Borrowed(""),
             custom: *custom,
         }),
         PartKind::Media(media) => media.as_ref().clone().into_content(),
@@ -179,6 +168,17 @@ fn replay_choice(index: u32, choice: &Choice<'_>, out: &mut Vec<StreamEvent>) {
     });
 }
 
+impl Thought<'_> {
+    /// What of it is told beside its text.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Delta> {
+        let redacted = self.redacted.as_deref();
+        let signature = self.signature.as_deref();
+        let redacted = redacted.map(|data| Delta::Redacted(data.to_owned()));
+        let signature = signature.map(|proof| Delta::Signature(proof.to_owned()));
+        redacted.into_iter().chain(signature)
+    }
+}
+
 /// What a part of an answer begins as, and its pieces. None for what no stream tells.
 fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
     let text = |text: &Cow<'_, str>| match text.is_empty() {
@@ -198,14 +198,9 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
             );
             (PartKind::Text, deltas)
         }
-        Content::Reasoning {
-            text: said,
-            signature,
-            redacted,
-        } => {
-            let mut deltas = text(said);
-            deltas.extend(redacted.clone().map(|r| Delta::Redacted(r.into_owned())));
-            deltas.extend(signature.clone().map(|s| Delta::Signature(s.into_owned())));
+        Content::Reasoning(thought) => {
+            let mut deltas = text(&thought.text);
+            deltas.extend(thought.pieces());
             (PartKind::Reasoning, deltas)
         }
         Content::Refusal(said) => (PartKind::Refusal, text(said)),
@@ -217,13 +212,9 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
             },
             text(&call.arguments),
         ),
-        Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) => {
-            let media = media.clone().into_owned();
+        content => {
+            let media = content.media()?.clone().into_owned();
             (PartKind::Media(Box::new(media)), Vec::new())
         }
-        _ => return None,
     })
 }

@@ -38,20 +38,11 @@ pub(crate) fn urls(request: &ChatRequest<'_>) -> Vec<String> {
 
 /// Calls `see` with every medium of a part.
 fn each<'p>(part: &'p Part<'_>, see: &mut impl FnMut(&'p Media<'_>)) {
-    match &part.content {
-        Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) => {
-            see(media);
-        }
-        Content::ToolResult(result) => {
-            for part in &result.parts {
-                each(part, see);
-            }
-        }
-        _ => {}
-    }
+    let result = part.result().into_iter();
+    result
+        .flat_map(|result| &result.parts)
+        .for_each(|part| each(part, see));
+    part.content.media().into_iter().for_each(see);
 }
 
 /// Puts what was fetched in the place of its URL.
@@ -64,25 +55,17 @@ pub(crate) fn put_in(request: &mut ChatRequest<'_>, fetched: &[Fetched]) {
 }
 
 fn replace(part: &mut Part<'_>, fetched: &[Fetched]) {
-    match &mut part.content {
-        Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) => {
-            let Source::Url(url) = &media.source else {
-                return;
-            };
-            if let Some(found) = fetched.iter().find(|found| *found.url == **url) {
-                media.source = Source::Base64(Cow::Owned(found.base64.clone()));
-                media.media_type = Cow::Owned(found.media_type.clone());
-            }
-        }
-        Content::ToolResult(result) => {
-            for part in &mut result.parts {
-                replace(part, fetched);
-            }
-        }
-        _ => {}
+    if let Content::ToolResult(result) = &mut part.content {
+        result
+            .parts
+            .iter_mut()
+            .for_each(|part| replace(part, fetched));
+    } else if let Some(media) = part.content.media_mut()
+        && let Source::Url(url) = &media.source
+        && let Some(found) = fetched.iter().find(|found| *found.url == **url)
+    {
+        media.source = Source::Base64(Cow::Owned(found.base64.clone()));
+        media.media_type = Cow::Owned(found.media_type.clone());
     }
 }
 

@@ -31,6 +31,16 @@ pub struct Media<'a> {
 }
 
 impl<'a> Media<'a> {
+    /// A medium of which no more is told.
+    pub(crate) fn new(source: Source<'a>, media_type: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            source,
+            media_type: media_type.into(),
+            name: None,
+            detail: None,
+        }
+    }
+
     /// The part that it is by its type; a file, where that says nothing.
     pub(crate) fn into_content(self) -> Content<'a> {
         let told = self.media_type.clone();

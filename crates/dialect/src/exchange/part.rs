@@ -44,8 +44,8 @@ impl Citation<'_> {
 /// A call of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolCall<'a> {
-    /// The call's id; never empty (readers make one where a dialect has none, such as
-    /// `call_0` by the call's position, and writers of such dialects leave it out).
+    /// The call's id; never empty in what crosses (readers make one where a dialect has none,
+    /// such as `call_0` by the call's position, and writers of such dialects leave it out).
     pub id: Cow<'a, str>,
     /// The tool's name.
     pub name: Cow<'a, str>,
@@ -53,6 +53,22 @@ pub struct ToolCall<'a> {
     pub arguments: Cow<'a, str>,
     /// OpenAI's custom tool, whose input is free text.
     pub custom: bool,
+}
+
+impl<'a> ToolCall<'a> {
+    /// A call of a function.
+    pub(crate) fn function(
+        id: impl Into<Cow<'a, str>>,
+        name: impl Into<Cow<'a, str>>,
+        arguments: impl Into<Cow<'a, str>>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into(),
+            custom: false,
+        }
+    }
 }
 
 /// What a tool gave back.
@@ -66,6 +82,43 @@ pub struct ToolResult<'a> {
     pub parts: Vec<Part<'a>>,
     /// The tool failed.
     pub is_error: bool,
+}
+
+/// What the assistant has thought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thought<'a> {
+    /// The text; empty where it is hidden.
+    pub text: Cow<'a, str>,
+    /// The provider's signature, without which it takes the reasoning back no more
+    /// (Anthropic's `signature`, Gemini's `thoughtSignature`, OpenAI's `encrypted_content`).
+    pub signature: Option<Cow<'a, str>>,
+    /// Hidden reasoning: opaque bytes (Anthropic's `redacted_thinking`, Bedrock's `redactedContent`).
+    pub redacted: Option<Cow<'a, str>>,
+}
+
+impl<'a> Thought<'a> {
+    /// What the provider signed.
+    pub(crate) fn signed(text: Cow<'a, str>, signature: Option<Cow<'a, str>>) -> Content<'a> {
+        let redacted = None;
+        Content::Reasoning(Self {
+            text,
+            signature,
+            redacted,
+        })
+    }
+
+    /// What the provider hid.
+    pub(crate) fn hidden(data: Cow<'a, str>) -> Content<'a> {
+        Content::Reasoning(Self {
+            redacted: Some(data),
+            ..Self::default()
+        })
+    }
+
+    /// Whether there is a signature, or something hidden.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.signature.is_some() || self.redacted.is_some()
+    }
 }
 
 /// What a part is.
@@ -91,15 +144,7 @@ pub enum Content<'a> {
     /// A tool's result.
     ToolResult(ToolResult<'a>),
     /// The assistant's reasoning.
-    Reasoning {
-        /// The text; empty where it is hidden.
-        text: Cow<'a, str>,
-        /// The provider's signature, without which it takes the reasoning back no more
-        /// (Anthropic's `signature`, Gemini's `thoughtSignature`, OpenAI's `encrypted_content`).
-        signature: Option<Cow<'a, str>>,
-        /// Hidden reasoning: opaque bytes (Anthropic's `redacted_thinking`, Bedrock's `redactedContent`).
-        redacted: Option<Cow<'a, str>>,
-    },
+    Reasoning(Thought<'a>),
     /// The assistant's refusal.
     Refusal(Cow<'a, str>),
     /// Something that only its own dialect knows.
@@ -109,6 +154,38 @@ pub enum Content<'a> {
         /// The whole part as JSON.
         json: Cow<'a, str>,
     },
+}
+
+impl<'a> Content<'a> {
+    /// Plain text.
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Content::Text {
+            text: text.into(),
+            citations: Vec::new(),
+        }
+    }
+
+    /// The medium that it is.
+    pub(crate) fn media(&self) -> Option<&Media<'a>> {
+        match self {
+            Content::Image(media)
+            | Content::Audio(media)
+            | Content::Video(media)
+            | Content::File(media) => Some(media),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn media_mut(&mut self) -> Option<&mut Media<'a>> {
+        match self {
+            Content::Image(media)
+            | Content::Audio(media)
+            | Content::Video(media)
+            | Content::File(media) => Some(media),
+            _ => None,
+        }
+    }
 }
 
 /// One piece of a message.
@@ -158,9 +235,11 @@ impl<'a> Part<'a> {
 
     /// Plain text.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
-        Self::new(Content::Text {
-            text: text.into(),
-            citations: Vec::new(),
-        })
+        Self::new(Content::text(text))
+    }
+
+    /// Reasoning that nobody signed.
+    pub(crate) fn thought(text: Cow<'a, str>) -> Self {
+        Self::new(Thought::signed(text, None))
     }
 }

@@ -222,6 +222,15 @@ impl<'a> ChatRequest<'a> {
         self.messages.iter().flat_map(|message| &message.parts)
     }
 
+    /// Fields whose names begin so, without that beginning: names and values.
+    pub(crate) fn within<'r>(
+        &'r self,
+        object: &'r str,
+    ) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let own = move |field: &'r Field| Some((field.name.strip_prefix(object)?, &*field.value));
+        self.extra.iter().filter_map(own)
+    }
+
     /// The same, to be changed.
     pub(crate) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part<'a>> {
         let messages = self.messages.iter_mut();

@@ -30,7 +30,8 @@ struct Choice {
 #[derive(Debug, Default)]
 pub struct PartTracker {
     choices: HashMap<u32, Choice>,
-    has_finished: bool,
+    /// How many of them have ended.
+    finished: usize,
 }
 
 impl PartTracker {
@@ -53,14 +54,31 @@ impl PartTracker {
         out.push(StreamEvent::delta(choice, part, delta));
     }
 
-    /// A part that comes whole.
-    pub fn whole(&mut self, choice: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
+    /// A part that comes whole, in one piece or none.
+    pub fn whole(
+        &mut self,
+        choice: u32,
+        kind: PartKind,
+        piece: Option<Delta>,
+        out: &mut Vec<StreamEvent>,
+    ) {
         let state = self.choice(choice);
         state.close(choice, out);
         let part = state.next;
         state.next += 1;
         out.push(StreamEvent::begin(choice, part, kind));
+        out.extend(piece.map(|piece| StreamEvent::delta(choice, part, piece)));
         out.push(StreamEvent::end(choice, part));
+    }
+
+    /// Text, reasoning and refusals that are open end here.
+    pub(crate) fn close(&mut self, choice: u32, out: &mut Vec<StreamEvent>) {
+        self.choice(choice).close(choice, out);
+    }
+
+    /// Whether text is open.
+    pub(crate) fn has_text(&mut self, choice: u32) -> bool {
+        self.choice(choice).number(Slot::Text).is_some()
     }
 
     /// A call begins, under the index that the format gives it.
@@ -84,6 +102,14 @@ impl PartTracker {
         }
     }
 
+    /// Log probabilities of the text that is open, or else of the last part.
+    pub(crate) fn logprobs(&mut self, choice: u32, items: String, out: &mut Vec<StreamEvent>) {
+        let state = self.choice(choice);
+        let last = state.next.saturating_sub(1);
+        let part = state.number(Slot::Text).unwrap_or(last);
+        out.push(StreamEvent::delta(choice, part, Delta::Logprobs(items)));
+    }
+
     /// A choice ends: its open parts first. A second end says nothing.
     pub fn finish(&mut self, choice: u32, finish: Finish, out: &mut Vec<StreamEvent>) {
         let state = self.choice(choice);
@@ -98,12 +124,30 @@ impl PartTracker {
         state.open.sort_unstable_by_key(|(_, part)| *part);
         state.close(choice, out);
         out.push(StreamEvent::Finish { choice, finish });
-        self.has_finished = true;
+        self.finished += 1;
+    }
+
+    /// Whether this choice has ended.
+    pub(crate) fn is_finished(&mut self, choice: u32) -> bool {
+        self.choice(choice).finished
+    }
+
+    /// The choices that have not ended, in order.
+    pub(crate) fn unfinished(&self) -> Vec<u32> {
+        let choices = self.choices.iter().filter(|(_, choice)| !choice.finished);
+        let mut choices: Vec<u32> = choices.map(|(index, _)| *index).collect();
+        choices.sort_unstable();
+        choices
+    }
+
+    /// Whether there are choices, and all of them have ended.
+    pub(crate) fn all_finished(&self) -> bool {
+        self.has_finished() && self.finished == self.choices.len()
     }
 
     /// Whether any choice has ended.
     pub fn has_finished(&self) -> bool {
-        self.has_finished
+        self.finished > 0
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {

@@ -4,7 +4,10 @@ use bytes::Bytes;
 
 use super::fetched::Fetched;
 use super::grade::{self, Grade};
+use super::request::Message;
+use crate::canonical::Field;
 use crate::fit::back::Back;
+use crate::json::write;
 
 /// Something of a request that a target has no place for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +39,54 @@ impl Lost {
     }
 }
 
-/// What a target has no place for, as it is found.
-#[derive(Default)]
+/// What a target has no place for, in the order in which it is found.
+#[derive(Debug, Default)]
 pub(crate) struct Losses(pub(crate) Vec<Lost>);
 
 impl Losses {
     pub(crate) fn push(&mut self, param: impl Into<String>, why: &'static str) {
         self.0.push(Lost::new(param, why));
+    }
+
+    /// The name and all other fields of a message: why neither has a place.
+    pub(crate) fn about(
+        &mut self,
+        position: usize,
+        message: &Message<'_>,
+        [nameless, unknown]: [&'static str; 2],
+    ) {
+        let path = || format!("messages[{position}]");
+        if message.name.is_some() {
+            self.push(path() + ".name", nameless);
+        }
+        self.unknown(&message.extra, path, unknown);
+    }
+
+    /// Fields of what stands there, none of which has a place.
+    pub(crate) fn unknown(
+        &mut self,
+        fields: &[Field],
+        path: impl Fn() -> String,
+        why: &'static str,
+    ) {
+        self.known(fields, |_| false, path, why, &mut String::new());
+    }
+
+    /// Writes fields that are known, and loses all others.
+    pub(crate) fn known(
+        &mut self,
+        fields: &[Field],
+        is_known: impl Fn(&str) -> bool,
+        path: impl Fn() -> String,
+        why: &'static str,
+        out: &mut String,
+    ) {
+        for field in fields {
+            match is_known(&field.name) {
+                true => write::raw(out, &field.name, &field.value),
+                false => self.push(format!("{}.{}", path(), field.name), why),
+            }
+        }
     }
 }
 

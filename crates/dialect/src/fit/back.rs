@@ -102,13 +102,9 @@ impl Back {
             self.output_of(choice);
             let mut calls = false;
             for part in &mut choice.parts {
-                if let Content::Reasoning {
-                    signature,
-                    redacted,
-                    ..
-                } = &mut part.content
-                {
-                    for held in [signature, redacted].into_iter().flatten() {
+                if let Content::Reasoning(thought) = &mut part.content {
+                    let held = [&mut thought.signature, &mut thought.redacted];
+                    for held in held.into_iter().flatten() {
                         if let Some(marked) = self.signed(held) {
                             *held = Cow::Owned(marked);
                         }

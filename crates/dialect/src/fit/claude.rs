@@ -131,11 +131,7 @@ fn begins_with_thoughts(request: &ChatRequest<'_>) -> bool {
         return true;
     };
     let first = answer.parts.first().map(|part| &part.content);
-    matches!(
-        first,
-        Some(Content::Reasoning { signature, redacted, .. })
-            if signature.is_some() || redacted.is_some()
-    )
+    matches!(first, Some(Content::Reasoning(thought)) if thought.is_sealed())
 }
 
 fn begins_the_answer(request: &ChatRequest<'_>) -> bool {

@@ -9,9 +9,7 @@ pub(super) const INPUT: &str = "input";
 
 /// Free text as the function's arguments.
 pub(super) fn in_object(text: &str) -> String {
-    let mut out = String::with_capacity(16 + text.len());
-    write::braces(&mut out, |out| write::text(out, INPUT, text));
-    out
+    write::document(|out| write::text(out, INPUT, text))
 }
 
 /// The free text of the function's arguments; what isn't of that form is passed on as it is.

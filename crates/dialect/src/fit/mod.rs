@@ -35,7 +35,7 @@ pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use signed::maker_of;
 pub(crate) use undo::Undo;
 
-use crate::exchange::{ChatRequest, Content, Part, ToolChoice};
+use crate::exchange::{ChatRequest, Part, ToolChoice};
 use family::Family;
 
 /// Fits a request to where it goes.
@@ -85,10 +85,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
 /// A type's parameters (`image/png;charset=utf-8`) say nothing of media, and no target takes them.
 fn media_types(request: &mut ChatRequest<'_>) {
     let plain = |part: &mut Part<'_>| {
-        if let Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) = &mut part.content
+        if let Some(media) = part.content.media_mut()
             && let Some((plain, _)) = media.media_type.split_once(';')
         {
             media.media_type = plain.trim().to_ascii_lowercase().into();

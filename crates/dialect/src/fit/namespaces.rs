@@ -95,7 +95,7 @@ fn inner_tools(json: &str) -> Option<Vec<Tool<'static>>> {
         let schema = inner
             .get("parameters")
             .or_else(|| inner.get("input_schema"));
-        let custom = inner.get("type").is_some_and(|kind| kind.is_str("custom"));
+        let custom = inner.says("type", "custom");
         let description = text(inner, "description").unwrap_or_default();
         // What a namespace is for is told with its first tool: the model reads it once.
         let description = match tools.is_empty() && !about.is_empty() {

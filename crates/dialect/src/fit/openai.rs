@@ -85,7 +85,7 @@ fn with_properties(schema: &mut Cow<'_, str>) {
         return;
     };
     let root = document.root();
-    let is_object = root.get("type").is_some_and(|kind| kind.is_str("object"));
+    let is_object = root.says("type", "object");
     let has = root.get("properties").is_some();
     if root.kind() != Kind::Object || has || !is_object {
         return;

@@ -16,15 +16,13 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     }
     for (at, message) in request.messages.iter_mut().enumerate() {
         for (number, part) in message.parts.iter_mut().enumerate() {
-            let Content::Reasoning {
-                signature,
-                redacted,
-                ..
-            } = &mut part.content
-            else {
+            let Content::Reasoning(thought) = &mut part.content else {
                 continue;
             };
-            for (held, name) in [(signature, "signature"), (redacted, "redacted")] {
+            for (held, name) in [
+                (&mut thought.signature, "signature"),
+                (&mut thought.redacted, "redacted"),
+            ] {
                 if !own(held, aim) {
                     let was = fitted.message(at);
                     let mut lost =

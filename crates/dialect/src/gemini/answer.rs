@@ -36,9 +36,8 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     }
     if choices.is_empty() && is_blocked(root) {
         let refused = Choice {
-            parts: Vec::new(),
             finish: Some(Finish::Refused),
-            logprobs: None,
+            ..Choice::default()
         };
         choices.push((0, refused));
     }
@@ -76,12 +75,8 @@ fn choice<'d>(answer: &str, candidate: Value<'d>) -> Choice<'d> {
                 false => id,
             };
             calls += 1;
-            parts.push(Part::new(Content::ToolCall(ToolCall {
-                id,
-                name: text(call, "name"),
-                arguments: Cow::Borrowed(arguments(call)),
-                custom: false,
-            })));
+            let call = ToolCall::function(id, text(call, "name"), arguments(call));
+            parts.push(Part::new(Content::ToolCall(call)));
         } else if let Some(media) = view.media().filter(|_| !view.thought) {
             parts.push(Part::new(media));
         } else if let Some((kind, _)) = view.other {
@@ -104,16 +99,10 @@ fn say<'d>(parts: &mut Vec<Part<'d>>, said: Cow<'d, str>, thought: bool) {
     }
     match parts.last_mut().map(|part| &mut part.content) {
         Some(Content::Text { text, .. }) if !thought => text.to_mut().push_str(&said),
-        Some(Content::Reasoning {
-            text,
-            signature: None,
-            ..
-        }) if thought => text.to_mut().push_str(&said),
-        _ if thought => parts.push(Part::new(Content::Reasoning {
-            text: said,
-            signature: None,
-            redacted: None,
-        })),
+        Some(Content::Reasoning(of)) if thought && of.signature.is_none() => {
+            of.text.to_mut().push_str(&said);
+        }
+        _ if thought => parts.push(Part::thought(said)),
         _ => parts.push(Part::text(said)),
     }
 }
@@ -185,16 +174,14 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
                     text_part(out, text, false, pending.take());
                 }
             }
-            Content::Reasoning {
-                text, signature, ..
-            } => {
+            Content::Reasoning(of) => {
                 if let Some(unused) = pending.take() {
                     text_part(out, "", false, Some(unused));
                 }
-                if !text.is_empty() {
-                    text_part(out, text, true, None);
+                if !of.text.is_empty() {
+                    text_part(out, &of.text, true, None);
                 }
-                pending = signature.as_deref();
+                pending = of.signature.as_deref();
             }
             Content::ToolCall(call) => match written_arguments(call) {
                 Some(arguments) => {
@@ -202,17 +189,14 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
                 }
                 None => malformed = true,
             },
-            Content::Image(media)
-            | Content::Audio(media)
-            | Content::Video(media)
-            | Content::File(media) => {
+            content if let Some(media) = content.media() => {
                 write::braces(out, |out| {
                     write_media(media, out);
                     write::text_if(out, SIGNATURE, pending.take());
                 });
             }
             Content::Opaque { json, .. } => write::value(out, json),
-            Content::ToolResult(_) => {}
+            _ => {}
         }
     }
     if let Some(unused) = pending {
@@ -224,9 +208,9 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
 /// A call's arguments as an object. A custom tool's free text becomes its only member.
 pub(super) fn written_arguments<'a>(call: &'a ToolCall<'_>) -> Option<Cow<'a, str>> {
     if call.custom {
-        let mut out = String::new();
-        write::braces(&mut out, |out| write::text(out, "input", &call.arguments));
-        return Some(Cow::Owned(out));
+        return Some(Cow::Owned(write::document(|out| {
+            write::text(out, "input", &call.arguments)
+        })));
     }
     call_arguments(&call.arguments).map(Cow::Borrowed)
 }

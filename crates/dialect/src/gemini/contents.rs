@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::names::{each, get, named, text};
 use super::view::{View, arguments};
-use crate::exchange::{Content, Message, Part, Role, ToolCall, ToolResult};
+use crate::exchange::{Content, Message, Part, Role, Thought, ToolCall, ToolResult};
 use crate::fields::{field, invalid, missing, object, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
@@ -122,23 +122,13 @@ impl<'d> Contents<'d> {
         if let Some(said) = view.text {
             let said = string(said, || path(".text"))?;
             if view.thought {
-                let reasoning = Content::Reasoning {
-                    text: said,
-                    signature,
-                    redacted: None,
-                };
-                parts.push(with_extra(reasoning, view));
+                parts.push(with_extra(Thought::signed(said, signature), view));
                 return Ok(());
             }
             sign(parts, signature.clone());
             // An empty text beside a signature is nothing but its carrier.
             if !said.is_empty() || signature.is_none() {
-                let citations = Vec::new();
-                let text = Content::Text {
-                    text: said,
-                    citations,
-                };
-                parts.push(with_extra(text, view));
+                parts.push(with_extra(Content::text(said), view));
             }
             return Ok(());
         }
@@ -186,12 +176,7 @@ impl<'d> Contents<'d> {
             given,
             answered: false,
         });
-        Ok(ToolCall {
-            id,
-            name,
-            arguments: Cow::Borrowed(arguments(call)),
-            custom: false,
-        })
+        Ok(ToolCall::function(id, name, arguments(call)))
     }
 
     /// The call that a result belongs to: that of its id, or else the last turn's first of its
@@ -280,17 +265,9 @@ pub(super) fn sign<'d>(parts: &mut Vec<Part<'d>>, given: Option<Cow<'d, str>>) {
     let Some(given) = given else {
         return;
     };
-    let last = parts.last_mut().map(|part| &mut part.content);
-    match last {
-        Some(Content::Reasoning {
-            signature: signature @ None,
-            ..
-        }) => *signature = Some(given),
-        _ => parts.push(Part::new(Content::Reasoning {
-            text: Cow::Borrowed(""),
-            signature: Some(given),
-            redacted: None,
-        })),
+    match parts.last_mut().map(|part| &mut part.content) {
+        Some(Content::Reasoning(of)) if of.signature.is_none() => of.signature = Some(given),
+        _ => parts.push(Part::new(Thought::signed(Cow::Borrowed(""), Some(given)))),
     }
 }
 

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use crate::door::embedded::Vectors;
 use crate::door::told::{Entered, Told};
 use crate::fields::{invalid, missing, name_of, named, string};
-use crate::json::write::{List, Object};
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 use crate::request::RequestError;
 
 /// Members of one request under the names that the upstreams' writers know, in either spelling.
@@ -112,34 +111,31 @@ fn content(content: Value<'_>, path: &str) -> Result<String, RequestError> {
 }
 
 fn entered(all: &[Asked], told: &Told) -> Result<Entered, RequestError> {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    object.text("model", &told.model);
-    let texts: Vec<&str> = all.iter().map(|asked| asked.text.as_str()).collect();
-    object.texts("input", &texts);
-    for (name, value) in all.first().into_iter().flat_map(|asked| &asked.more) {
-        let quoted = json_string(name);
-        object.raw(&quoted[1..quoted.len() - 1], value);
-    }
-    object.text("encoding_format", "float");
-    object.close();
-    Ok(Entered::Request(out.into()))
+    let body = write::document(|out| {
+        write::text(out, "model", &told.model);
+        write::texts(out, "input", all.iter().map(|asked| &asked.text));
+        for (name, value) in all.first().into_iter().flat_map(|asked| &asked.more) {
+            write::raw(out, name, value);
+        }
+        write::text(out, "encoding_format", "float");
+    });
+    Ok(Entered::Request(body.into()))
 }
 
 /// The vectors: all of them, or the one.
 pub(crate) fn embedded(vectors: &Vectors, batch: bool) -> Option<Bytes> {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    if batch {
-        let mut list = List::open(object.begin("embeddings")?);
-        for vector in &vectors.list {
-            list.object(|item| item.raw("values", vector));
-        }
-        list.close();
+    let value = |vector: &String, out: &mut String| write::raw(out, "values", vector);
+    let body = if batch {
+        write::document(|out| {
+            write::list(out, "embeddings", |out| {
+                for vector in &vectors.list {
+                    write::braces(out, |out| value(vector, out));
+                }
+            });
+        })
     } else {
         let vector = vectors.list.first()?;
-        object.object("embedding", |item| item.raw("values", vector));
-    }
-    object.close();
-    Some(out.into())
+        write::document(|out| write::object(out, "embedding", |out| value(vector, out)))
+    };
+    Some(body.into())
 }

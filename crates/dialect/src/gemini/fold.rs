@@ -7,9 +7,8 @@ use super::error::read_error;
 use super::grammar::ANSWER;
 use super::names::name_of;
 use crate::contract::failure::ConvertError;
-use crate::grammar::gather::{Gathered, Members};
-use crate::json::Document;
-use crate::payload::PayloadError;
+use crate::grammar::gather::{self, Gathered, Members};
+use crate::json::Value;
 
 /// The answer that a stream's events amount to.
 ///
@@ -17,14 +16,11 @@ use crate::payload::PayloadError;
 ///
 /// When an event is no JSON or an error, or none has a candidate or says that there is none.
 pub(crate) fn fold(events: &[Bytes]) -> Result<Bytes, ConvertError> {
-    let mut whole = Members::default();
-    for event in events {
-        let document = Document::parse(event).map_err(PayloadError::from)?;
-        if read_error(document.root()).is_some() {
-            return Err(ConvertError::Upstream);
-        }
-        whole.add(document.root(), &ANSWER, name_of);
-    }
+    let fails = |root: Value<'_>| read_error(root).is_some();
+    let mut whole = gather::fold(events, fails, |whole, root| {
+        whole.add(root, &ANSWER, name_of);
+        Ok(())
+    })?;
     let blocked = whole.get("promptFeedback").is_some();
     match whole.list("candidates").filter(|list| !list.is_empty()) {
         Some(candidates) => candidates.values_mut().for_each(complete),

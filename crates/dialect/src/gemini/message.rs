@@ -156,11 +156,11 @@ impl<'r> Reader<'r> {
         if let Some(args) = args {
             object(args, || path(".functionCall.args"))?;
         }
-        let read = ToolCall {
-            id: text(call, "id").into_owned(),
-            name: string(name, || path(".functionCall.name"))?.into_owned(),
-            arguments: args.map_or_else(String::new, |args| canonical(args, Shape::WHOLE)),
-        };
+        let read = ToolCall::function(
+            text(call, "id").into_owned(),
+            string(name, || path(".functionCall.name"))?.into_owned(),
+            args.map_or_else(String::new, |args| canonical(args, Shape::WHOLE)),
+        );
         self.parts.push(Part::ToolCall(read), args);
         write_members(part, form, &mut |name, value, form| {
             if name != "functionCall" {

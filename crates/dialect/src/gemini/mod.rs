@@ -39,11 +39,7 @@ use crate::json;
 
 /// The body that answers Google's `countTokens`, for a prompt of so many tokens.
 pub fn count_tokens_body(total: u64) -> Bytes {
-    let mut out = String::new();
-    json::write::braces(&mut out, |out| {
-        json::write::number(out, "totalTokens", total)
-    });
-    out.into()
+    json::write::document(|out| json::write::number(out, "totalTokens", total)).into()
 }
 
 #[cfg(test)]

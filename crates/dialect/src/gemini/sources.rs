@@ -59,16 +59,14 @@ fn range(of: Value<'_>) -> Option<(u64, u64)> {
 
 /// A citation as an item of `citationMetadata.citations`.
 pub(super) fn citation_json(citation: &Citation<'_>) -> String {
-    let mut out = String::new();
-    write::braces(&mut out, |out| {
+    write::document(|out| {
         if let Some((start, end)) = citation.range {
             write::number(out, "startIndex", start);
             write::number(out, "endIndex", end);
         }
         write::text_if(out, "uri", citation.url.as_deref());
         write::text_if(out, "title", citation.title.as_deref());
-    });
-    out
+    })
 }
 
 /// Writes `citationMetadata`.

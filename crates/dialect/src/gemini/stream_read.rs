@@ -1,5 +1,8 @@
 //! Reads a stream: each event is an answer that holds what came since the last.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::candidate::{finish, index, is_blocked, reason, usage};
 use super::error::read_error;
 use super::logprobs::logprobs;
@@ -8,7 +11,7 @@ use super::sources::citations;
 use super::view::{View, arguments, made_up_id};
 use crate::canonical::Usage;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Citation, Content, Delta, Finish, PartKind, StreamEvent};
+use crate::exchange::{Citation, Delta, Finish, PartKind, PartTracker, StreamEvent};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 use crate::rfc3339;
@@ -18,26 +21,12 @@ use crate::rfc3339;
 pub(crate) struct StreamReader {
     started: bool,
     id: String,
-    candidates: Vec<(u32, Candidate)>,
+    tracker: PartTracker,
+    /// How many calls each candidate has made.
+    calls: HashMap<u32, u32>,
     /// Counted, and not told yet: the last count is the whole, so it is told once.
     usage: Option<Usage>,
     failed: bool,
-}
-
-/// The part of a candidate that is being told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Text(u32),
-    Reasoning(u32),
-}
-
-#[derive(Default)]
-struct Candidate {
-    open: Option<Open>,
-    /// How many parts have begun.
-    parts: u32,
-    calls: u32,
-    finished: bool,
 }
 
 impl ReadStream for StreamReader {
@@ -68,15 +57,16 @@ impl ReadStream for StreamReader {
                 return Err(wrong_type("candidates", "an array of objects", candidate));
             }
             any = true;
-            self.candidate(candidate, out);
-        }
-        if !any && is_blocked(root) {
-            let (choice, finish) = (0, Finish::Refused);
-            if !std::mem::replace(&mut self.state(choice).finished, true) {
-                out.push(StreamEvent::Finish { choice, finish });
+            let choice = index(candidate);
+            if !self.tracker.is_finished(choice) {
+                self.content(choice, candidate, out);
+                self.about(choice, candidate, out);
             }
         }
-        if self.has_finished() {
+        if !any && is_blocked(root) {
+            self.tracker.finish(0, Finish::Refused, out);
+        }
+        if self.tracker.all_finished() {
             out.extend(self.usage.take().map(StreamEvent::Usage));
         }
         Ok(())
@@ -84,7 +74,7 @@ impl ReadStream for StreamReader {
 
     /// Google has no event that ends a stream: its body ends, after reasons to finish.
     fn end(&mut self, out: &mut Vec<StreamEvent>) {
-        if self.has_finished() && !self.failed {
+        if self.tracker.all_finished() && !self.failed {
             out.extend(self.usage.take().map(StreamEvent::Usage));
             out.push(StreamEvent::End);
         }
@@ -92,55 +82,9 @@ impl ReadStream for StreamReader {
 }
 
 impl StreamReader {
-    fn has_finished(&self) -> bool {
-        let mut all = self.candidates.iter();
-        !self.candidates.is_empty() && all.all(|(_, candidate)| candidate.finished)
-    }
-
-    fn state(&mut self, choice: u32) -> &mut Candidate {
-        let known = self.candidates.iter().position(|(at, _)| *at == choice);
-        let at = known.unwrap_or_else(|| {
-            self.candidates.push((choice, Candidate::default()));
-            self.candidates.len() - 1
-        });
-        &mut self.candidates[at].1
-    }
-
-    fn candidate(&mut self, candidate: Value<'_>, out: &mut Vec<StreamEvent>) {
-        let choice = index(candidate);
-        let id = std::mem::take(&mut self.id);
-        let state = self.state(choice);
-        if !state.finished {
-            let mut told = Telling { choice, state, out };
-            told.content(candidate, &id);
-            told.about(candidate);
-        }
-        self.id = id;
-    }
-}
-
-/// The part that a medium is.
-fn drawn(content: Content<'_>) -> Option<PartKind> {
-    match content {
-        Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) => Some(PartKind::Media(Box::new(media.into_owned()))),
-        _ => None,
-    }
-}
-
-/// A candidate's pieces on their way out.
-struct Telling<'t> {
-    choice: u32,
-    state: &'t mut Candidate,
-    out: &'t mut Vec<StreamEvent>,
-}
-
-impl Telling<'_> {
     /// The parts of this event, and the sources of its text: those come with or after the
     /// text, but what follows it may have ended it already.
-    fn content(&mut self, candidate: Value<'_>, answer: &str) {
+    fn content(&mut self, choice: u32, candidate: Value<'_>, out: &mut Vec<StreamEvent>) {
         let content = get(candidate, "content");
         let parts = || {
             let parts = content.and_then(|content| get(content, "parts"));
@@ -159,149 +103,87 @@ impl Telling<'_> {
                 .last(),
         };
         let last = last.map(|(position, _)| position);
-        if last.is_none() && matches!(self.state.open, Some(Open::Text(_))) {
-            self.cite(std::mem::take(&mut sources));
+        if last.is_none() && self.tracker.has_text(choice) {
+            self.cite(choice, std::mem::take(&mut sources), out);
         }
         for (position, part) in parts().enumerate() {
-            self.part(part, answer);
+            self.part(choice, part, out);
             if last == Some(position) {
-                self.cite(std::mem::take(&mut sources));
+                self.cite(choice, std::mem::take(&mut sources), out);
             }
         }
-        self.cite(sources);
+        self.cite(choice, sources, out);
     }
 
     /// Sources go to the text that is open, or else to one that holds nothing but them.
-    fn cite(&mut self, sources: Vec<Citation<'_>>) {
-        if sources.is_empty() {
-            return;
-        }
-        let part = self.text();
+    fn cite(&mut self, choice: u32, sources: Vec<Citation<'_>>, out: &mut Vec<StreamEvent>) {
         for citation in sources {
             // Google counts bytes of the whole text, which is not kept here.
-            let citation = Citation {
+            let citation = Delta::Citation(Citation {
                 range: None,
                 ..citation.into_owned()
-            };
-            self.delta(part, Delta::Citation(citation));
+            });
+            self.tracker.piece(choice, PartKind::Text, citation, out);
         }
     }
 
-    fn part(&mut self, part: Value<'_>, answer: &str) {
+    fn part(&mut self, choice: u32, part: Value<'_>, out: &mut Vec<StreamEvent>) {
         let mut view = View::of(part);
         let mut signature = view.signature.take();
         if !view.thought {
-            self.sign(signature.take().map(Into::into));
+            self.sign(choice, signature.take(), out);
         }
         if let Some(said) = view.text.and_then(Value::as_str) {
-            if !said.is_empty() {
-                self.say(said.into_owned(), view.thought);
-            }
-            self.sign(signature.map(Into::into));
-        } else if let Some(call) = view.call {
-            self.close();
-            let id = text(call, "id");
-            let id = match id.is_empty() {
-                true => made_up_id(answer, self.choice, self.state.calls),
-                false => id.into_owned(),
+            let kind = match view.thought {
+                true => PartKind::Reasoning,
+                false => PartKind::Text,
             };
-            self.state.calls += 1;
-            let part = self.start(PartKind::ToolCall {
-                id,
+            if !said.is_empty() {
+                let said = Delta::Text(said.into_owned());
+                self.tracker.piece(choice, kind, said, out);
+            }
+            self.sign(choice, signature, out);
+        } else if let Some(call) = view.call {
+            let calls = self.calls.entry(choice).or_default();
+            let id = text(call, "id");
+            let kind = PartKind::ToolCall {
+                id: match id.is_empty() {
+                    true => made_up_id(&self.id, choice, *calls),
+                    false => id.into_owned(),
+                },
                 name: text(call, "name").into_owned(),
                 custom: false,
-            });
-            self.delta(part, Delta::Text(arguments(call).to_owned()));
-            self.end(part);
-        } else if let Some(media) = view.media().filter(|_| !view.thought) {
-            self.close();
-            if let Some(kind) = drawn(media) {
-                let part = self.start(kind);
-                self.end(part);
-            }
+            };
+            *calls += 1;
+            let said = Delta::Text(arguments(call).to_owned());
+            self.tracker.whole(choice, kind, Some(said), out);
+        } else if let Some(content) = view.media().filter(|_| !view.thought)
+            && let Some(media) = content.media()
+        {
+            let kind = PartKind::Media(Box::new(media.clone().into_owned()));
+            self.tracker.whole(choice, kind, None, out);
         }
         // Code that was executed has no place in a stream of the others, and images in thoughts are
         // drafts.
     }
 
-    fn say(&mut self, text: String, thought: bool) {
-        let part = match thought {
-            true => self.reasoning(),
-            false => self.text(),
-        };
-        self.delta(part, Delta::Text(text));
-    }
-
     /// A signature ends the thoughts that it proves (see [`super::contents::sign`]).
-    fn sign(&mut self, signature: Option<String>) {
-        let Some(signature) = signature else {
-            return;
-        };
-        let part = self.reasoning();
-        self.delta(part, Delta::Signature(signature));
-        self.close();
-    }
-
-    /// The open thoughts, or new ones.
-    fn reasoning(&mut self) -> u32 {
-        if let Some(Open::Reasoning(part)) = self.state.open {
-            return part;
+    fn sign(&mut self, choice: u32, given: Option<Cow<'_, str>>, out: &mut Vec<StreamEvent>) {
+        if let Some(given) = given {
+            let given = Delta::Signature(given.into_owned());
+            self.tracker.piece(choice, PartKind::Reasoning, given, out);
+            self.tracker.close(choice, out);
         }
-        self.close();
-        let part = self.start(PartKind::Reasoning);
-        self.state.open = Some(Open::Reasoning(part));
-        part
-    }
-
-    /// The open text, or a new one.
-    fn text(&mut self) -> u32 {
-        if let Some(Open::Text(part)) = self.state.open {
-            return part;
-        }
-        self.close();
-        let part = self.start(PartKind::Text);
-        self.state.open = Some(Open::Text(part));
-        part
     }
 
     /// What stands beside a candidate's content, and its end.
-    fn about(&mut self, candidate: Value<'_>) {
+    fn about(&mut self, choice: u32, candidate: Value<'_>, out: &mut Vec<StreamEvent>) {
         if let Some(items) = logprobs(candidate) {
-            let part = match self.state.open {
-                Some(Open::Text(part)) => part,
-                _ => self.state.parts.saturating_sub(1),
-            };
-            self.delta(part, Delta::Logprobs(items));
+            self.tracker.logprobs(choice, items, out);
         }
         if let Some(reason) = reason(candidate) {
-            self.close();
-            self.state.finished = true;
-            let finish = finish(&reason, self.state.calls > 0);
-            let choice = self.choice;
-            self.out.push(StreamEvent::Finish { choice, finish });
-        }
-    }
-
-    fn start(&mut self, kind: PartKind) -> u32 {
-        let (choice, part) = (self.choice, self.state.parts);
-        self.state.parts += 1;
-        self.out.push(StreamEvent::begin(choice, part, kind));
-        part
-    }
-
-    fn delta(&mut self, part: u32, delta: Delta) {
-        let choice = self.choice;
-        self.out.push(StreamEvent::delta(choice, part, delta));
-    }
-
-    fn end(&mut self, part: u32) {
-        let choice = self.choice;
-        self.out.push(StreamEvent::end(choice, part));
-    }
-
-    fn close(&mut self) {
-        if let Some(Open::Text(part) | Open::Reasoning(part)) = self.state.open.take() {
-            self.end(part);
+            let calls = self.calls.contains_key(&choice);
+            self.tracker.finish(choice, finish(&reason, calls), out);
         }
     }
 }

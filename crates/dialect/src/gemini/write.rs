@@ -4,7 +4,7 @@ use super::write_contents::Contents;
 use super::write_generation;
 use super::write_tools::{tool_config, tools};
 use crate::canonical::Field;
-use crate::exchange::{ChatRequest, Inexpressible, Losses, WriteOptions, Written};
+use crate::exchange::{ChatRequest, Draft, Inexpressible, Losses, WriteOptions, Written};
 use crate::json::write;
 
 /// Fields that only Google has, and that go back where they came from.
@@ -14,62 +14,33 @@ pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut lost = Losses::default();
-    let mut out = String::with_capacity(1024 + 2 * size_of_texts(request));
-    let is_set = |field: &str| options.set.iter().any(|(set, _)| set == field);
-    write::open(&mut out);
-    let mut contents = Contents::new(&mut lost, &options.model);
-    if !is_set("systemInstruction") {
-        contents.instruction(request, &mut out);
+    let mut body = Draft::new(options, (), request.size());
+    let mut contents = Contents::new(&mut body.lost, &options.model);
+    let is_free = |field: &str| !options.set.iter().any(|(set, _)| set == field);
+    if is_free("systemInstruction") {
+        contents.instruction(request, &mut body.out);
     }
-    if !is_set("contents") {
-        contents.write(request, &mut out)?;
+    if is_free("contents") {
+        contents.write(request, &mut body.out)?;
     }
-    if !is_set("tools") {
-        tools(request, &mut out, &mut lost);
+    let (out, lost) = (&mut body.out, &mut body.lost);
+    if is_free("tools") {
+        tools(request, out, lost);
     }
-    if !is_set("toolConfig") {
-        tool_config(request, &mut out, &mut lost);
+    if is_free("toolConfig") {
+        tool_config(request, out, lost);
     }
-    if !is_set("generationConfig") {
-        write_generation::write(request, &options.model, &mut out, &mut lost);
+    if is_free("generationConfig") {
+        write_generation::write(request, &options.model, out, lost);
     }
-    if !is_set("labels") {
-        labels(request, &mut out, &mut lost);
+    if is_free("labels") {
+        labels(request, out, lost);
     }
-    about_the_client(request, is_set("serviceTier"), &mut out, &mut lost);
+    about_the_client(request, &mut body);
     for field in &request.extra {
-        extra(field, is_set(&field.name), &mut out, &mut lost);
+        extra(field, &mut body);
     }
-    for (field, value) in &options.set {
-        write::raw(&mut out, field, value);
-    }
-    write::close(&mut out);
-    Ok(Written {
-        body: out.into(),
-        lost: lost.0,
-        back: Default::default(),
-    })
-}
-
-/// Bytes of text, for one allocation of the body.
-fn size_of_texts(request: &ChatRequest<'_>) -> usize {
-    use crate::exchange::{Content, Source};
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let texts = parts.map(|part| match &part.content {
-        Content::Text { text, .. } | Content::Reasoning { text, .. } => text.len() / 2 + 32,
-        Content::ToolCall(call) => call.arguments.len() / 2 + 64,
-        Content::Image(media) | Content::Audio(media) => match &media.source {
-            Source::Base64(data) | Source::Url(data) => data.len() / 2 + 64,
-            _ => 64,
-        },
-        _ => 64,
-    });
-    let schemas = request
-        .tools
-        .iter()
-        .filter_map(|tool| tool.parameters.as_ref());
-    texts.sum::<usize>() + schemas.map(|schema| schema.len() / 2 + 64).sum::<usize>()
+    Ok(body.finish())
 }
 
 /// Google's labels have narrow rules (cloud.google.com/resource-manager/docs/labels-overview);
@@ -92,42 +63,28 @@ fn labels(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
     });
 }
 
-fn about_the_client(
-    request: &ChatRequest<'_>,
-    tier_is_set: bool,
-    out: &mut String,
-    lost: &mut Losses,
-) {
+fn about_the_client(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     if request.user.is_some() {
-        lost.push("user", "Gemini has no field for the end user");
+        body.lose("user", "Gemini has no field for the end user");
     }
     if request.prompt_cache_key.is_some() {
-        lost.push("prompt_cache_key", "Gemini caches prefixes by itself");
+        body.lose("prompt_cache_key", "Gemini caches prefixes by itself");
     }
-    let tier = match request.service_tier.as_deref() {
-        None | Some("auto") => return,
-        Some("default") => "standard",
-        Some(tier @ ("flex" | "priority")) => tier,
-        Some(_) => {
-            lost.push("service_tier", "Gemini has no such tier");
-            return;
-        }
-    };
-    if !tier_is_set {
-        write::text(out, "serviceTier", tier);
+    match request.service_tier.as_deref() {
+        None | Some("auto") => {}
+        Some("default") => body.text("serviceTier", Some("standard")),
+        Some(tier @ ("flex" | "priority")) => body.text("serviceTier", Some(tier)),
+        Some(_) => body.lose("service_tier", "Gemini has no such tier"),
     }
 }
 
-fn extra(field: &Field, is_set: bool, out: &mut String, lost: &mut Losses) {
+fn extra(field: &Field, body: &mut Draft<'_>) {
     let own_part = ["generationConfig.", "toolConfig."];
     if own_part.iter().any(|part| field.name.starts_with(part)) {
         return;
     }
-    if OWN.contains(&field.name.as_str()) {
-        if !is_set {
-            write::raw(out, &field.name, &field.value);
-        }
-        return;
+    match OWN.contains(&field.name.as_str()) {
+        true => body.raw(&field.name, Some(&field.value)),
+        false => body.lose(&field.name, "Gemini has no such field"),
     }
-    lost.push(&field.name, "Gemini has no such field");
 }

@@ -22,6 +22,9 @@ const OWN: [&str; 4] = [
     "toolResponse",
 ];
 
+/// Why a field is lost.
+const NO_FIELD: &str = "Gemini has no such field";
+
 pub(super) struct Contents<'w> {
     lost: &'w mut Losses,
     /// The target wants a signature with each step's first call.
@@ -132,19 +135,15 @@ impl<'w> Contents<'w> {
                         text_part(out, text, false, pending.take());
                     }
                 }
-                Content::Reasoning {
-                    text,
-                    signature,
-                    redacted,
-                } => {
+                Content::Reasoning(of) => {
                     if let Some(unused) = pending.take() {
                         text_part(out, "", false, Some(unused));
                     }
-                    if !text.is_empty() {
-                        text_part(out, text, true, None);
+                    if !of.text.is_empty() {
+                        text_part(out, &of.text, true, None);
                     }
-                    pending = self.signature(signature.as_deref(), at);
-                    if redacted.is_some() {
+                    pending = self.signature(of.signature.as_deref(), at);
+                    if of.redacted.is_some() {
                         let param = format!("{at}.redacted");
                         let why = "Gemini can't read another's hidden reasoning";
                         self.lost.push(param, why);
@@ -163,10 +162,7 @@ impl<'w> Contents<'w> {
                     call_part(out, &call.id, &call.name, arguments, signature);
                     calls.push((&call.id, &call.name));
                 }
-                Content::Image(media)
-                | Content::Audio(media)
-                | Content::Video(media)
-                | Content::File(media) => {
+                content if let Some(media) = content.media() => {
                     write::braces(out, |out| {
                         write_media(media, at, self.lost, out)?;
                         self.extra(&part.extra, at, out);
@@ -179,7 +175,7 @@ impl<'w> Contents<'w> {
                     write::value(out, json);
                 }
                 Content::Opaque { .. } => self.lose(at, "Gemini has no part of this type"),
-                Content::ToolResult(_) => {
+                _ => {
                     return Err(inexpressible(&at.to_string(), "is not a tool message"));
                 }
             }
@@ -250,10 +246,7 @@ impl<'w> Contents<'w> {
             for part in &result.parts {
                 match &part.content {
                     Content::Text { .. } => self.extra_lost(&part.extra, at),
-                    Content::Image(media)
-                    | Content::Audio(media)
-                    | Content::Video(media)
-                    | Content::File(media) => write::braces(out, |out| {
+                    content if let Some(media) = content.media() => write::braces(out, |out| {
                         write_media(media, at, self.lost, out)?;
                         self.extra(&part.extra, at, out);
                         Ok(())
@@ -278,14 +271,8 @@ impl<'w> Contents<'w> {
     }
 
     fn about(&mut self, position: usize, message: &Message<'_>) {
-        if message.name.is_some() {
-            let param = format!("messages[{position}].name");
-            self.lost.push(param, "Gemini's speakers have no names");
-        }
-        for field in &message.extra {
-            let param = format!("messages[{position}].{}", field.name);
-            self.lost.push(param, "Gemini has no such field");
-        }
+        let why = ["Gemini's speakers have no names", NO_FIELD];
+        self.lost.about(position, message, why);
     }
 
     fn cache(&mut self, part: &Part<'_>, at: At) {
@@ -297,24 +284,16 @@ impl<'w> Contents<'w> {
 
     /// What else is said of a medium.
     fn extra(&mut self, extra: &[Field], at: At, out: &mut String) {
-        for field in extra {
-            if is_about(&field.name) {
-                write::raw(out, &field.name, &field.value);
-            } else {
-                self.lose_field(&field.name, at);
-            }
-        }
+        self.lost
+            .known(extra, is_about, || at.to_string(), NO_FIELD, out);
     }
 
     fn extra_lost(&mut self, extra: &[Field], at: At) {
-        for field in extra {
-            self.lose_field(&field.name, at);
-        }
+        self.lost.unknown(extra, || at.to_string(), NO_FIELD);
     }
 
     fn lose_field(&mut self, field: &str, at: At) {
-        self.lost
-            .push(format!("{at}.{field}"), "Gemini has no such field");
+        self.lost.push(format!("{at}.{field}"), NO_FIELD);
     }
 
     fn lose(&mut self, at: At, why: &'static str) {

@@ -15,10 +15,8 @@ pub(super) fn write(request: &ChatRequest<'_>, model: &str, out: &mut String, lo
         if let Some(reasoning) = &request.reasoning {
             thinking(reasoning, model, out, lost);
         }
-        for field in &request.extra {
-            if let Some(own) = field.name.strip_prefix("generationConfig.") {
-                write::raw(out, own, &field.value);
-            }
+        for (own, value) in request.within("generationConfig.") {
+            write::raw(out, own, value);
         }
     });
 }

@@ -72,14 +72,10 @@ fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losse
         if let Some(parameters) = &tool.parameters {
             write::raw(out, "parametersJsonSchema", parameters);
         }
-        for field in &tool.extra {
-            if DECLARED.contains(&field.name.as_str()) {
-                write::raw(out, &field.name, &field.value);
-            } else {
-                let param = format!("tools[{position}].{}", field.name);
-                lost.push(param, "Gemini's functions have no such field");
-            }
-        }
+        let known = |name: &str| DECLARED.contains(&name);
+        let path = || format!("tools[{position}]");
+        let why = "Gemini's functions have no such field";
+        lost.known(&tool.extra, known, path, why, out);
     });
 }
 
@@ -91,11 +87,9 @@ pub(super) fn tool_config(request: &ChatRequest<'_>, out: &mut String, lost: &mu
     }
     write::some_object(out, "toolConfig", |out| {
         calling(request, out, lost);
-        for field in &request.extra {
-            if let Some(own) = field.name.strip_prefix("toolConfig.")
-                && !own.starts_with("functionCallingConfig.")
-            {
-                write::raw(out, own, &field.value);
+        for (own, value) in request.within("toolConfig.") {
+            if !own.starts_with("functionCallingConfig.") {
+                write::raw(out, own, value);
             }
         }
     });
@@ -130,11 +124,8 @@ fn calling(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
         if !names.is_empty() {
             write::texts(out, "allowedFunctionNames", names);
         }
-        for field in &request.extra {
-            let own = field.name.strip_prefix("toolConfig.functionCallingConfig.");
-            if let Some(own) = own {
-                write::raw(out, own, &field.value);
-            }
+        for (own, value) in request.within("toolConfig.functionCallingConfig.") {
+            write::raw(out, own, value);
         }
     });
 }

@@ -5,8 +5,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::{Gather, List, Names, Object, Rule};
+use crate::contract::failure::ConvertError;
 use crate::json::{Document, Kind, Value, write};
+use crate::payload::{PayloadError, is_done_marker};
 
 /// What has come together of one member.
 pub(crate) enum Gathered {
@@ -286,6 +290,10 @@ impl Members {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn get(&mut self, name: &str) -> Option<&mut Gathered> {
         self.0
             .iter_mut()
@@ -332,9 +340,30 @@ impl Members {
     }
 }
 
+/// Puts together what a stream's events tell, one after another.
+///
+/// # Errors
+///
+/// When an event is no JSON or reports an error, or `add` says so.
+pub(crate) fn fold(
+    events: &[Bytes],
+    fails: impl Fn(Value<'_>) -> bool,
+    mut add: impl FnMut(&mut Members, Value<'_>) -> Result<(), PayloadError>,
+) -> Result<Members, ConvertError> {
+    let mut whole = Members::default();
+    for event in events.iter().filter(|event| !is_done_marker(event)) {
+        let document = Document::parse(event).map_err(PayloadError::from)?;
+        if fails(document.root()) {
+            return Err(ConvertError::Upstream);
+        }
+        add(&mut whole, document.root())?;
+    }
+    Ok(whole)
+}
+
 impl Object {
     /// The name under which the whole has a member; empty where it has none.
-    fn whole_name<'n>(&'static self, name: &'n str) -> &'n str {
+    pub(super) fn whole_name<'n>(&'static self, name: &'n str) -> &'n str {
         let mut object = Some(self);
         while let Some(of) = object {
             if let Some((_, whole)) = of.whole_names.iter().find(|(piece, _)| *piece == name) {

@@ -3,8 +3,8 @@
 //!
 //! A table lists what is known. What it does not list is unreadable, so that a new field of an
 //! upstream can't carry output past a guard. [`payload`] reads answers for meter and guard,
-//! [`gather`] makes one answer of a stream's events, [`request`] reads requests for policies,
-//! [`prompt`] their content, and [`drawn`] what both they and crossings know of sampling.
+//! [`gather`] makes one answer of a stream's events, [`scatter`] takes one apart into them,
+//! [`request`] reads requests for policies, [`prompt`] their content, and [`drawn`] what both they and crossings know of sampling.
 
 pub(crate) mod asked;
 pub(crate) mod drawn;
@@ -12,6 +12,7 @@ pub(crate) mod gather;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 pub(crate) mod request;
+pub(crate) mod scatter;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -226,11 +226,8 @@ impl<'d> Typed<'d, '_> {
                 }
             };
         };
-        let call = ToolCall {
-            id: id.into_owned(),
-            name: name.into_owned(),
-            arguments: canonical(given, Shape::WHOLE),
-        };
+        let arguments = canonical(given, Shape::WHOLE);
+        let call = ToolCall::function(id.into_owned(), name.into_owned(), arguments);
         parts.push(Part::ToolCall(call), Some(given));
         write_form(self.block, self.within, &members, None, form);
         Ok(true)

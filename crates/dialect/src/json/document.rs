@@ -219,6 +219,11 @@ impl<'d> Value<'d> {
         (float.abs() <= 9_007_199_254_740_992.0).then_some(float as i128)
     }
 
+    /// A whole number as one of another type; none where it does not fit.
+    pub(crate) fn whole<T: TryFrom<i128>>(self) -> Option<T> {
+        T::try_from(self.as_integer()?).ok()
+    }
+
     /// An object's names and values; nothing for any other kind.
     pub(crate) fn members(self) -> Members<'d> {
         let end = if self.kind() == Kind::Object {

@@ -226,6 +226,20 @@ pub(crate) fn texts(out: &mut String, key: &str, texts: impl IntoIterator<Item =
     });
 }
 
+/// A member whose value is a list of strings; no member where there are none.
+pub(crate) fn some_texts(out: &mut String, key: &str, texts: &[impl AsRef<str>]) {
+    if !texts.is_empty() {
+        self::texts(out, key, texts);
+    }
+}
+
+/// A text that is one object.
+pub(crate) fn document(members: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(128);
+    braces(&mut out, members);
+    out
+}
+
 /// An object with a member ahead of its own.
 pub(crate) fn with_member(object: Value<'_>, member: impl FnOnce(&mut String)) -> String {
     let mut out = String::with_capacity(object.raw().len() + 32);
@@ -252,139 +266,4 @@ pub(crate) fn write_number(out: &mut String, mut value: u64) {
         }
     }
     out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
-}
-
-/// An object that is being written.
-pub(crate) struct Object<'o> {
-    out: &'o mut String,
-    /// Members that somebody else decides: written by [`Object::close`], left out until then.
-    set: &'o [(String, String)],
-}
-
-impl<'o> Object<'o> {
-    /// Opens an object.
-    pub(crate) fn open(out: &'o mut String) -> Self {
-        Self::open_with(out, &[])
-    }
-
-    /// Opens an object some of whose members are settled: names, and values as JSON.
-    pub(crate) fn open_with(out: &'o mut String, set: &'o [(String, String)]) -> Self {
-        out.push('{');
-        Self { out, set }
-    }
-
-    /// Begins a member, whose value is then to be written to what comes back. None where the
-    /// member is settled already.
-    pub(crate) fn begin(&mut self, name: &str) -> Option<&mut String> {
-        if self.set.iter().any(|(settled, _)| settled == name) {
-            return None;
-        }
-        self::name(self.out, name);
-        Some(self.out)
-    }
-
-    /// A string.
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
-        if let Some(out) = self.begin(name) {
-            write_json_string(text, out);
-        }
-    }
-
-    /// A string that nobody settles.
-    pub(crate) fn label(&mut self, name: &str, text: &str) {
-        self::name(self.out, name);
-        write_json_string(text, self.out);
-    }
-
-    /// A value that is JSON already.
-    pub(crate) fn raw(&mut self, name: &str, json: &str) {
-        if let Some(out) = self.begin(name) {
-            out.push_str(json);
-        }
-    }
-
-    /// A number or a boolean, where there is one.
-    pub(crate) fn plain(&mut self, name: &str, value: Option<impl Display>) {
-        if let Some(value) = value
-            && let Some(out) = self.begin(name)
-        {
-            // Writing to a string does not fail.
-            let _ = write!(out, "{value}");
-        }
-    }
-
-    /// An object.
-    pub(crate) fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
-        if let Some(out) = self.begin(name) {
-            let mut object = Object::open(out);
-            members(&mut object);
-            object.close();
-        }
-    }
-
-    /// A list.
-    pub(crate) fn list(&mut self, name: &str, items: impl FnOnce(&mut List<'_>)) {
-        if let Some(out) = self.begin(name) {
-            let mut list = List::open(out);
-            items(&mut list);
-            list.close();
-        }
-    }
-
-    /// A list of strings; no member where it is empty.
-    pub(crate) fn texts(&mut self, name: &str, texts: &[impl AsRef<str>]) {
-        if !texts.is_empty()
-            && let Some(out) = self.begin(name)
-        {
-            let mut list = List::open(out);
-            for text in texts {
-                write_json_string(text.as_ref(), list.next());
-            }
-            list.close();
-        }
-    }
-
-    /// Writes what is settled, and the closing brace.
-    pub(crate) fn close(self) {
-        for (name, value) in self.set {
-            raw(self.out, name, value);
-        }
-        self.out.push('}');
-    }
-}
-
-/// A list that is being written.
-pub(crate) struct List<'o> {
-    out: &'o mut String,
-}
-
-impl<'o> List<'o> {
-    /// Opens a list.
-    pub(crate) fn open(out: &'o mut String) -> Self {
-        out.push('[');
-        Self { out }
-    }
-
-    /// Where the next item is to be written.
-    pub(crate) fn next(&mut self) -> &mut String {
-        item(self.out);
-        self.out
-    }
-
-    /// The next item, an object.
-    pub(crate) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
-        let mut object = Object::open(self.next());
-        members(&mut object);
-        object.close();
-    }
-
-    /// Whether nothing has been written.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.out.ends_with('[')
-    }
-
-    /// Writes the closing bracket.
-    pub(crate) fn close(self) {
-        self.out.push(']');
-    }
 }

@@ -9,8 +9,7 @@ use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolC
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
-use crate::payload::UpstreamErrorBody;
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{self, PayloadError, UpstreamErrorBody, wrong_type};
 use crate::rfc3339;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -62,14 +61,14 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
     let message = choice.some("message");
     let said = message.unwrap_or(choice);
     if let Some(text) = text_of(said, "reasoningContent")? {
-        parts.push(reasoning(text));
+        parts.push(Part::thought(text));
     }
     if let Some(text) = text_of(choice, "text")? {
         parts.push(Part::text(text));
     }
     for block in said.each("content") {
         if let Some(text) = text_of(block, "thinking")? {
-            parts.push(reasoning(text));
+            parts.push(Part::thought(text));
         } else if let Some(text) = text_of(block, "text")? {
             parts.push(Part::text(text));
         }
@@ -78,19 +77,18 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
         parts.push(Part::new(Content::Refusal(refusal)));
     }
     if let Some(plan) = text_of(said, "toolPlan")? {
-        parts.push(reasoning(plan));
+        parts.push(Part::thought(plan));
     }
     cite(said, &mut parts);
     let mut calls = 0;
     for call in said.each("toolCalls") {
         let read = call_of(call)?;
         let made_up = || Cow::Owned(format!("{MADE_UP}{calls}"));
-        parts.push(Part::new(Content::ToolCall(ToolCall {
-            id: read.id.unwrap_or_else(made_up),
-            name: read.name.unwrap_or_default(),
-            arguments: read.arguments.unwrap_or_default(),
-            custom: false,
-        })));
+        parts.push(Part::new(Content::ToolCall(ToolCall::function(
+            read.id.unwrap_or_else(made_up),
+            read.name.unwrap_or_default(),
+            read.arguments.unwrap_or_default(),
+        ))));
         calls += 1;
     }
     let reason = choice.text("finishReason");
@@ -103,14 +101,6 @@ fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
         logprobs: logprobs
             .and_then(logprob_items)
             .map(|items| Cow::Owned(logprobs_of(&items))),
-    })
-}
-
-fn reasoning(text: Cow<'_, str>) -> Part<'_> {
-    Part::new(Content::Reasoning {
-        text,
-        signature: None,
-        redacted: None,
     })
 }
 
@@ -131,7 +121,7 @@ pub(super) fn citations_of(message: Value<'_>) -> impl Iterator<Item = Citation<
     let common = message.each("annotations");
     cohere.map(cohere::citation).chain(common.map(|annotation| {
         let told = |name: &str| annotation.get("urlCitation")?.get(name);
-        let number = |name: &str| u64::try_from(told(name)?.as_integer()?).ok();
+        let number = |name: &str| told(name)?.whole();
         Citation {
             text: Cow::default(),
             url: told("url").and_then(Value::as_str),
@@ -147,13 +137,8 @@ pub(super) fn text_of<'d>(
     of: Value<'d>,
     name: &'static str,
 ) -> Result<Option<Cow<'d, str>>, PayloadError> {
-    match of.some(name) {
-        None => Ok(None),
-        Some(value) => match value.as_str() {
-            Some(text) => Ok((!text.is_empty()).then_some(text)),
-            None => Err(wrong_type(name, "a string", value)),
-        },
-    }
+    let text = payload::text_of(of, name, name)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 fn string<'d>(of: Value<'d>, name: &str) -> Cow<'d, str> {
@@ -202,10 +187,8 @@ pub(super) fn finish(reason: &str, calls: bool) -> Finish {
 
 pub(super) fn usage(usage: Value<'_>) -> Option<Usage> {
     let count = |of: Option<Value<'_>>, name: &str| {
-        let count = of.and_then(|of| of.get(name)).and_then(Value::as_integer);
-        count
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or_default()
+        let count = of.and_then(|of| of.get(name)?.whole());
+        count.unwrap_or_default()
     };
     (usage.kind() == Kind::Object).then(|| Usage {
         input: count(Some(usage), "promptTokens"),

@@ -2,19 +2,15 @@
 
 use super::arguments::{is_object, object_of};
 use super::schema;
-use crate::cohere::{Calls, Losses, unlabelled};
+use crate::cohere::{Calls, unlabelled};
 use crate::exchange::{
-    ChatRequest, Content, Effort, Inexpressible, Message, OutputFormat, Part, Role, ToolCall,
-    ToolChoice,
+    ChatRequest, Content, Draft, Effort, Inexpressible, Message, OutputFormat, Part, Role,
+    ToolCall, ToolChoice,
 };
-use crate::json::write::{List, Object};
+use crate::json::write::{self, Sink};
 
-pub(super) fn write(
-    request: &ChatRequest<'_>,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) -> Result<(), Inexpressible> {
-    object.text("apiFormat", "COHERE");
+pub(super) fn write(request: &ChatRequest<'_>, body: &mut Draft<'_>) -> Result<(), Inexpressible> {
+    body.text("apiFormat", Some("COHERE"));
     let messages = request.messages.as_slice();
     let operator = |message: &Message<'_>| matches!(message.role, Role::System | Role::Developer);
     let preamble = messages
@@ -37,7 +33,7 @@ pub(super) fn write(
         ));
     }
     let mut writer = Writer {
-        losses,
+        body: &mut *body,
         calls: Calls::default(),
     };
     let mut spoken = String::new();
@@ -45,41 +41,43 @@ pub(super) fn write(
         writer.text(at, message, "\n\n", &mut spoken);
     }
     if preamble > 0 {
-        object.text("preambleOverride", &spoken);
+        write::text(&mut writer.body.out, "preambleOverride", &spoken);
     }
-    if let Some(out) = object.begin("chatHistory") {
-        let mut list = List::open(out);
-        writer.history(preamble, &messages[preamble..now], &mut list)?;
-        list.close();
-    }
+    write::list(&mut writer, "chatHistory", |writer| {
+        writer.history(preamble, &messages[preamble..now])
+    })?;
     spoken.clear();
     if user_speaks {
         for (at, message) in messages.iter().enumerate().skip(now) {
             writer.text(at, message, "\n", &mut spoken);
         }
-    } else if let Some(out) = object.begin("toolResults") {
-        let mut list = List::open(out);
-        writer.results(now, &messages[now..], &mut list)?;
-        list.close();
+    } else {
+        writer.results(now, &messages[now..])?;
     }
-    object.text("message", &spoken);
-    tools(request, object, losses);
-    sampling(request, object, losses);
-    unlabelled(request, losses);
-    losses.extra(request, |_| false);
+    body.text("message", Some(&spoken));
+    tools(request, body);
+    sampling(request, body);
+    unlabelled(request, &mut body.lost);
+    body.lost.extra(request, |_| false);
     Ok(())
 }
 
-struct Writer<'w, 'r> {
-    losses: &'w mut Losses,
+struct Writer<'w, 'o, 'r> {
+    body: &'w mut Draft<'o>,
     calls: Calls<'r>,
 }
 
-impl<'r> Writer<'_, 'r> {
+impl Sink for Writer<'_, '_, '_> {
+    fn out(&mut self) -> &mut String {
+        &mut self.body.out
+    }
+}
+
+impl<'r> Writer<'_, '_, 'r> {
     /// What a message says, with `between` between its texts and before, where something is.
     fn text(&mut self, at: usize, message: &Message<'_>, between: &str, out: &mut String) {
-        self.losses.message(at, message);
-        self.losses.speaker(at, message);
+        self.body.lost.message(at, message);
+        self.body.lost.speaker(at, message);
         self.parts(at, message.role, &message.parts, between, out);
     }
 
@@ -92,7 +90,7 @@ impl<'r> Writer<'_, 'r> {
         out: &mut String,
     ) {
         for (position, part) in parts.iter().enumerate() {
-            self.losses.part(at, position, part);
+            self.body.lost.part(at, position, part);
             let why = match &part.content {
                 Content::Text { text, .. } | Content::Refusal(text) => {
                     if !out.is_empty() {
@@ -104,110 +102,101 @@ impl<'r> Writer<'_, 'r> {
                 Content::ToolCall(call) if role == Role::Assistant && !call.custom => {
                     continue;
                 }
-                Content::Reasoning { .. } => {
+                Content::Reasoning(_) => {
                     let param = format!("messages[{at}].content[{position}].reasoning");
                     let why = "Cohere's first form has no reasoning";
-                    self.losses.lose(param, why);
+                    self.body.lose(param, why);
                     continue;
                 }
                 Content::ToolCall(_) => "Cohere's tools are functions, whose arguments are JSON",
                 _ => "Cohere's first form takes text only",
             };
-            self.losses.whole_part(at, position, why);
+            self.body.lost.whole_part(at, position, why);
         }
     }
 
-    fn history(
-        &mut self,
-        first: usize,
-        messages: &'r [Message<'r>],
-        list: &mut List<'_>,
-    ) -> Result<(), Inexpressible> {
-        let mut at = 0;
-        while let Some(message) = messages.get(at) {
-            if message.role == Role::Tool {
-                // Results of one turn stand in one message.
-                let run = messages[at..]
-                    .iter()
-                    .take_while(|next| next.role == Role::Tool);
-                let run = run.count();
-                let mut object = Object::open(list.next());
-                object.text("role", "TOOL");
-                if let Some(out) = object.begin("toolResults") {
-                    let mut list = List::open(out);
-                    self.results(first + at, &messages[at..at + run], &mut list)?;
-                    list.close();
+    fn history(&mut self, first: usize, messages: &'r [Message<'r>]) -> Result<(), Inexpressible> {
+        let mut at = first;
+        // Results of one turn stand in one message.
+        let joins = |one: &Message<'_>, next: &Message<'_>| {
+            one.role == Role::Tool && next.role == Role::Tool
+        };
+        for run in messages.chunk_by(joins) {
+            write::braces(self, |this| match run {
+                [message] if message.role != Role::Tool => this.said(at, message),
+                _ => {
+                    write::text(&mut this.body.out, "role", "TOOL");
+                    this.results(at, run)
                 }
-                object.close();
-                at += run;
-                continue;
-            }
-            let mut text = String::new();
-            self.text(first + at, message, "\n", &mut text);
-            let mut object = Object::open(list.next());
-            object.text("role", role(message.role));
-            let has_calls = message.parts.iter().any(|part| call(part).is_some());
-            // Oracle refuses messages of the assistant without text.
-            let silent = text.is_empty() && message.role == Role::Assistant;
-            object.text("message", if silent { " " } else { &text });
-            if has_calls && let Some(out) = object.begin("toolCalls") {
-                let mut list = List::open(out);
-                for call in message.parts.iter().filter_map(call) {
-                    self.calls.note(call, !call.custom);
-                    if !call.custom {
-                        write_call(call, first + at, list.next())?;
-                    }
-                }
-                list.close();
-            }
-            object.close();
-            at += 1;
+            })?;
+            at += run.len();
         }
         Ok(())
     }
 
-    fn results(
-        &mut self,
-        first: usize,
-        messages: &'r [Message<'r>],
-        list: &mut List<'_>,
-    ) -> Result<(), Inexpressible> {
-        for (at, message) in (first..).zip(messages) {
-            self.losses.message(at, message);
-            for (position, part) in message.parts.iter().enumerate() {
-                self.losses.part(at, position, part);
-                let Content::ToolResult(result) = &part.content else {
-                    self.losses
-                        .whole_part(at, position, "tools only give results");
-                    continue;
-                };
-                let Some(call) = self.calls.of(result, at)? else {
-                    let why = "its call can't be expressed in Cohere's format";
-                    self.losses.whole_part(at, position, why);
-                    continue;
-                };
-                let param = format!("messages[{at}].is_error");
-                let why = "Cohere's results have no mark of failure";
-                self.losses.lose_if(result.is_error, &param, why);
-                let mut said = String::new();
-                self.parts(at, Role::Tool, &result.parts, "\n", &mut said);
-                let mut object = Object::open(list.next());
-                if let Some(out) = object.begin("call") {
-                    write_call(call, at, out)?;
-                }
-                if let Some(out) = object.begin("outputs") {
-                    let mut list = List::open(out);
-                    if is_object(&said) {
-                        list.next().push_str(&said);
-                    } else {
-                        list.object(|output| output.text("output", &said));
-                    }
-                    list.close();
-                }
-                object.close();
-            }
+    /// The members of a message of the history.
+    fn said(&mut self, at: usize, message: &'r Message<'r>) -> Result<(), Inexpressible> {
+        let mut text = String::new();
+        self.text(at, message, "\n", &mut text);
+        write::text(&mut self.body.out, "role", role(message.role));
+        // Oracle refuses messages of the assistant without text.
+        let silent = text.is_empty() && message.role == Role::Assistant;
+        let text = if silent { " " } else { &text };
+        write::text(&mut self.body.out, "message", text);
+        if message.parts.iter().all(|part| part.call().is_none()) {
+            return Ok(());
         }
-        Ok(())
+        write::list(self, "toolCalls", |this| {
+            for call in message.parts.iter().filter_map(Part::call) {
+                this.calls.note(call, !call.custom);
+                if !call.custom {
+                    write_call(call, at, &mut this.body.out)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The member `toolResults`.
+    fn results(&mut self, first: usize, messages: &'r [Message<'r>]) -> Result<(), Inexpressible> {
+        write::list(self, "toolResults", |this| {
+            for (at, message) in (first..).zip(messages) {
+                this.body.lost.message(at, message);
+                for (position, part) in message.parts.iter().enumerate() {
+                    this.result(at, position, part)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn result(&mut self, at: usize, position: usize, part: &Part<'_>) -> Result<(), Inexpressible> {
+        self.body.lost.part(at, position, part);
+        let Some(result) = part.result() else {
+            let why = "tools only give results";
+            self.body.lost.whole_part(at, position, why);
+            return Ok(());
+        };
+        let Some(call) = self.calls.of(result, at)? else {
+            let why = "its call can't be expressed in Cohere's format";
+            self.body.lost.whole_part(at, position, why);
+            return Ok(());
+        };
+        if result.is_error {
+            let why = "Cohere's results have no mark of failure";
+            self.body.lose(format!("messages[{at}].is_error"), why);
+        }
+        let mut said = String::new();
+        self.parts(at, Role::Tool, &result.parts, "\n", &mut said);
+        write::braces(&mut self.body.out, |out| {
+            write::name(out, "call");
+            write_call(call, at, out)?;
+            write::list(out, "outputs", |out| match is_object(&said) {
+                true => write::value(out, &said),
+                false => write::braces(out, |out| write::text(out, "output", &said)),
+            });
+            Ok(())
+        })
     }
 }
 
@@ -220,13 +209,7 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn call<'r>(part: &'r Part<'r>) -> Option<&'r ToolCall<'r>> {
-    match &part.content {
-        Content::ToolCall(call) => Some(call),
-        _ => None,
-    }
-}
-
+/// Writes a call as the next value.
 fn write_call(call: &ToolCall<'_>, at: usize, out: &mut String) -> Result<(), Inexpressible> {
     let arguments = object_of(&call.arguments).ok_or_else(|| {
         Inexpressible::new(
@@ -234,83 +217,80 @@ fn write_call(call: &ToolCall<'_>, at: usize, out: &mut String) -> Result<(), In
             "the arguments of a call are not a JSON object",
         )
     })?;
-    let mut object = Object::open(out);
-    object.text("name", &call.name);
-    object.raw("parameters", arguments);
-    object.close();
+    write::braces(out, |out| {
+        write::text(out, "name", &call.name);
+        write::raw(out, "parameters", arguments);
+    });
     Ok(())
 }
 
-fn tools(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses) {
-    if !request.tools.is_empty()
-        && let Some(out) = object.begin("tools")
-    {
-        let mut list = List::open(out);
-        for (at, tool) in request.tools.iter().enumerate() {
-            losses.tool(at, tool);
-            if tool.builtin.is_some() {
-                let why = "Cohere's tools are functions of the client";
-                losses.lose(format!("tools[{at}]"), why);
-                continue;
+fn tools(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
+    if !request.tools.is_empty() {
+        write::list(body, "tools", |body| {
+            for (at, tool) in request.tools.iter().enumerate() {
+                body.lost.tool(at, tool);
+                if tool.builtin.is_some() {
+                    let why = "Cohere's tools are functions of the client";
+                    body.lose(format!("tools[{at}]"), why);
+                    continue;
+                }
+                let param = format!("tools[{at}].strict");
+                let why = "Cohere's first form has no strict tools";
+                body.lost.lose_if(tool.strict == Some(true), &param, why);
+                write::braces(body, |body| {
+                    let out = &mut body.out;
+                    write::text(out, "name", &tool.name);
+                    let description = tool.description.as_deref().unwrap_or_default();
+                    write::text(out, "description", description);
+                    let Some(schema) = &tool.parameters else {
+                        return;
+                    };
+                    write::name(out, "parameterDefinitions");
+                    if !schema::parameters(schema, out) {
+                        let why =
+                            "Cohere's first form knows of parameters only type and description";
+                        body.lose(format!("tools[{at}].parameters"), why);
+                    }
+                });
             }
-            let param = format!("tools[{at}].strict");
-            let why = "Cohere's first form has no strict tools";
-            losses.lose_if(tool.strict == Some(true), &param, why);
-            let mut object = Object::open(list.next());
-            object.text("name", &tool.name);
-            object.text(
-                "description",
-                tool.description.as_deref().unwrap_or_default(),
-            );
-            if let Some(schema) = &tool.parameters
-                && let Some(out) = object.begin("parameterDefinitions")
-                && !schema::parameters(schema, out)
-            {
-                let why = "Cohere's first form knows of parameters only type and description";
-                losses.lose(format!("tools[{at}].parameters"), why);
-            }
-            object.close();
-        }
-        list.close();
+        });
     }
     let choice = !matches!(request.tool_choice, None | Some(ToolChoice::Auto));
     let one = request.parallel_tool_calls == Some(false) && !request.tools.is_empty();
     for (asked, name) in [(choice, "tool_choice"), (one, "parallel_tool_calls")] {
         let why = "Cohere's first form leaves it to the model which tools it calls";
-        losses.lose_if(asked, name, why);
+        body.lost.lose_if(asked, name, why);
     }
 }
 
-fn sampling(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses) {
+fn sampling(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     let sampling = &request.sampling;
-    object.plain("maxTokens", sampling.max_tokens);
-    object.plain("temperature", sampling.temperature);
-    object.plain("topP", sampling.top_p);
-    object.plain("topK", sampling.top_k);
-    object.plain("frequencyPenalty", sampling.frequency_penalty);
-    object.plain("presencePenalty", sampling.presence_penalty);
-    object.plain("seed", sampling.seed);
-    object.texts("stopSequences", &sampling.stop);
-    match &request.output {
-        None | Some(OutputFormat::Text) => {}
-        Some(OutputFormat::JsonObject) => {
-            object.raw("responseFormat", r#"{"type":"JSON_OBJECT"}"#);
-        }
+    body.plain("maxTokens", sampling.max_tokens);
+    body.plain("temperature", sampling.temperature);
+    body.plain("topP", sampling.top_p);
+    body.plain("topK", sampling.top_k);
+    body.plain("frequencyPenalty", sampling.frequency_penalty);
+    body.plain("presencePenalty", sampling.presence_penalty);
+    body.plain("seed", sampling.seed);
+    body.texts("stopSequences", &sampling.stop);
+    let schema = match &request.output {
         Some(OutputFormat::JsonSchema {
             schema,
             description,
             ..
         }) => {
-            object.object("responseFormat", |format| {
-                format.text("type", "JSON_OBJECT");
-                format.raw("schema", schema);
-            });
-            losses.lose_if(
-                description.is_some(),
-                "response_format.json_schema.description",
-                "Cohere's schemas are not described beside themselves",
-            );
+            body.lost.described(description.is_some());
+            Some(schema)
         }
+        _ => None,
+    };
+    if !matches!(request.output, None | Some(OutputFormat::Text)) {
+        write::name(&mut body.out, "responseFormat");
+        write::typed(&mut body.out, "JSON_OBJECT", |out| {
+            if let Some(schema) = schema {
+                write::raw(out, "schema", schema);
+            }
+        });
     }
     let thinks = request.reasoning.as_ref().is_some_and(|reasoning| {
         reasoning.effort != Some(Effort::None) && reasoning.budget != Some(0)
@@ -322,6 +302,7 @@ fn sampling(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Los
         (sampling.logit_bias.is_some(), "logit_bias"),
         (thinks, "reasoning_effort"),
     ] {
-        losses.lose_if(asked, name, "Cohere's first form has no such thing");
+        let why = "Cohere's first form has no such thing";
+        body.lost.lose_if(asked, name, why);
     }
 }

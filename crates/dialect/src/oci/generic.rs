@@ -3,90 +3,73 @@
 use std::collections::HashSet;
 
 use super::message::write_message;
-use crate::cohere::{Calls, Losses, NO_PARAMETERS};
-use crate::exchange::{
-    ChatRequest, Effort, Inexpressible, OutputFormat, Tool, ToolChoice, WriteOptions,
-};
-use crate::json::write::{List, Object};
-use crate::json::{Document, Kind};
+use crate::cohere::{Calls, NO_PARAMETERS};
+use crate::exchange::{ChatRequest, Draft, Effort, Inexpressible, OutputFormat, Tool, ToolChoice};
+use crate::json::{Document, Kind, write};
 
 /// Values that Oracle has of OpenAI's, in its own spelling: the field, its name, the values.
 const WORDS: [(&str, &str, &[&str]); 1] = [("verbosity", "verbosity", &["low", "medium", "high"])];
 const TIERS: [&str; 3] = ["auto", "default", "priority"];
 
-pub(super) fn write(
-    request: &ChatRequest<'_>,
-    options: &WriteOptions,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) -> Result<(), Inexpressible> {
-    object.text("apiFormat", "GENERIC");
-    if let Some(out) = object.begin("messages") {
+pub(super) fn write(request: &ChatRequest<'_>, body: &mut Draft<'_>) -> Result<(), Inexpressible> {
+    body.text("apiFormat", Some("GENERIC"));
+    write::list(body, "messages", |body| {
         let mut calls = Calls::default();
-        let mut list = List::open(out);
         for (at, message) in request.messages.iter().enumerate() {
-            losses.message(at, message);
-            write_message(at, message, &mut calls, &mut list, losses)?;
+            body.lost.message(at, message);
+            write_message(at, message, &mut calls, body)?;
         }
-        list.close();
-    }
-    tools(&request.tools, object, losses);
-    tool_choice(request, object, losses);
-    object.plain("isParallelToolCalls", request.parallel_tool_calls);
-    output(request.output.as_ref(), object);
-    sampling(request, &options.model, object, losses);
-    reasoning(request, object, losses);
-    if !request.metadata.is_empty() {
-        object.object("metadata", |labels| {
-            for (name, value) in &request.metadata {
-                labels.label(name, value);
-            }
-        });
-    }
+        Ok(())
+    })?;
+    tools(&request.tools, body);
+    tool_choice(request, body);
+    body.plain("isParallelToolCalls", request.parallel_tool_calls);
+    output(request.output.as_ref(), &mut body.out);
+    sampling(request, body);
+    reasoning(request, body);
+    write::some_object(&mut body.out, "metadata", |out| {
+        for (name, value) in &request.metadata {
+            write::text(out, name, value);
+        }
+    });
     match request.service_tier.as_deref() {
         Some(tier) if TIERS.contains(&tier) => {
-            object.text("serviceTier", &tier.to_ascii_uppercase());
+            body.text("serviceTier", Some(&tier.to_ascii_uppercase()));
         }
-        Some(_) => losses.lose("service_tier", "Oracle has no such tier"),
+        Some(_) => body.lose("service_tier", "Oracle has no such tier"),
         None => {}
     }
-    extra(request, object, losses);
+    extra(request, body);
     Ok(())
 }
 
-fn tools(tools: &[Tool<'_>], object: &mut Object<'_>, losses: &mut Losses) {
+fn tools(tools: &[Tool<'_>], body: &mut Draft<'_>) {
     if tools.is_empty() {
         return;
     }
-    let Some(out) = object.begin("tools") else {
-        return;
-    };
-    let mut list = List::open(out);
-    for (at, tool) in tools.iter().enumerate() {
-        losses.tool(at, tool);
-        if tool.builtin.is_some() {
-            let why = "Oracle's tools are functions of the client";
-            losses.lose(format!("tools[{at}]"), why);
-            continue;
-        }
-        if tool.strict == Some(true) {
-            let why = "Oracle's tools are not strict";
-            losses.lose(format!("tools[{at}].strict"), why);
-        }
-        list.object(|object| {
-            object.text("type", "FUNCTION");
-            object.text("name", &tool.name);
-            if let Some(description) = &tool.description {
-                object.text("description", description);
+    write::list(body, "tools", |body| {
+        for (at, tool) in tools.iter().enumerate() {
+            body.lost.tool(at, tool);
+            if tool.builtin.is_some() {
+                let why = "Oracle's tools are functions of the client";
+                body.lose(format!("tools[{at}]"), why);
+                continue;
             }
-            let parameters = tool.parameters.as_deref();
-            object.raw("parameters", parameters.unwrap_or(NO_PARAMETERS));
-        });
-    }
-    list.close();
+            if tool.strict == Some(true) {
+                let why = "Oracle's tools are not strict";
+                body.lose(format!("tools[{at}].strict"), why);
+            }
+            write::typed(&mut body.out, "FUNCTION", |out| {
+                write::text(out, "name", &tool.name);
+                write::text_if(out, "description", tool.description.as_deref());
+                let parameters = tool.parameters.as_deref();
+                write::raw(out, "parameters", parameters.unwrap_or(NO_PARAMETERS));
+            });
+        }
+    });
 }
 
-fn tool_choice(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses) {
+fn tool_choice(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     let (kind, name) = match &request.tool_choice {
         None => return,
         Some(ToolChoice::Auto) => ("AUTO", None),
@@ -96,69 +79,65 @@ fn tool_choice(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut 
         Some(ToolChoice::Allowed(names, required)) => {
             let names: HashSet<&str> = names.iter().map(|name| &**name).collect();
             let all = request.tools.iter().all(|tool| names.contains(&*tool.name));
-            losses.lose_if(!all, "tool_choice", "Oracle can't narrow the tools down");
+            let why = "Oracle can't narrow the tools down";
+            body.lost.lose_if(!all, "tool_choice", why);
             (if *required { "REQUIRED" } else { "AUTO" }, None)
         }
     };
-    object.object("toolChoice", |choice| {
-        choice.text("type", kind);
-        if let Some(name) = name {
-            choice.text("name", name);
-        }
-    });
+    write::name(&mut body.out, "toolChoice");
+    write::typed(&mut body.out, kind, |out| write::text_if(out, "name", name));
 }
 
-fn output(output: Option<&OutputFormat<'_>>, object: &mut Object<'_>) {
-    let Some(output) = output else {
-        return;
+fn output(output: Option<&OutputFormat<'_>>, out: &mut String) {
+    let kind = match output {
+        None => return,
+        Some(OutputFormat::Text) => "TEXT",
+        Some(OutputFormat::JsonObject) => "JSON_OBJECT",
+        Some(OutputFormat::JsonSchema { .. }) => "JSON_SCHEMA",
     };
-    object.object("responseFormat", |format| match output {
-        OutputFormat::Text => format.text("type", "TEXT"),
-        OutputFormat::JsonObject => format.text("type", "JSON_OBJECT"),
-        OutputFormat::JsonSchema {
+    write::name(out, "responseFormat");
+    write::typed(out, kind, |out| {
+        if let Some(OutputFormat::JsonSchema {
             name,
             description,
             schema,
             strict,
-        } => {
-            format.text("type", "JSON_SCHEMA");
-            format.object("jsonSchema", |object| {
-                object.text("name", name);
-                if let Some(description) = description {
-                    object.text("description", description);
-                }
-                object.raw("schema", schema);
-                object.plain("isStrict", *strict);
+        }) = output
+        {
+            write::object(out, "jsonSchema", |out| {
+                write::text(out, "name", name);
+                write::text_if(out, "description", description.as_deref());
+                write::raw(out, "schema", schema);
+                write::plain_if(out, "isStrict", *strict);
             });
         }
     });
 }
 
-fn sampling(request: &ChatRequest<'_>, model: &str, object: &mut Object<'_>, losses: &mut Losses) {
+fn sampling(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     let sampling = &request.sampling;
+    let model = &body.options.model;
     // OpenAI's reasoning models refuse the older name, wherever they are served.
     let openai = model.starts_with("openai.") && !model.contains("gpt-oss");
     let max_tokens = ["maxTokens", "maxCompletionTokens"][usize::from(openai)];
-    object.plain(max_tokens, sampling.max_tokens);
-    object.plain("temperature", sampling.temperature);
-    object.plain("topP", sampling.top_p);
-    object.plain("topK", sampling.top_k);
-    object.plain("numGenerations", sampling.n);
-    object.plain("seed", sampling.seed);
-    object.texts("stop", &sampling.stop);
-    object.plain("frequencyPenalty", sampling.frequency_penalty);
-    object.plain("presencePenalty", sampling.presence_penalty);
-    if sampling.logprobs {
-        // A count of alternatives; nothing less than one asks for any.
-        object.plain("logProbs", Some(sampling.top_logprobs.unwrap_or(1).max(1)));
-    }
-    if let Some(bias) = &sampling.logit_bias {
-        object.raw("logitBias", bias);
-    }
-    losses.lose_if(sampling.min_p.is_some(), "min_p", "Oracle has no min_p");
+    body.plain(max_tokens, sampling.max_tokens);
+    body.plain("temperature", sampling.temperature);
+    body.plain("topP", sampling.top_p);
+    body.plain("topK", sampling.top_k);
+    body.plain("numGenerations", sampling.n);
+    body.plain("seed", sampling.seed);
+    body.texts("stop", &sampling.stop);
+    body.plain("frequencyPenalty", sampling.frequency_penalty);
+    body.plain("presencePenalty", sampling.presence_penalty);
+    // A count of alternatives; nothing less than one asks for any.
+    let alternatives = sampling.top_logprobs.unwrap_or(1).max(1);
+    body.plain("logProbs", sampling.logprobs.then_some(alternatives));
+    body.raw("logitBias", sampling.logit_bias.as_deref());
+    let min_p = sampling.min_p.is_some();
+    body.lost.lose_if(min_p, "min_p", "Oracle has no min_p");
 }
 
-fn reasoning(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses) {
+fn reasoning(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     let Some(reasoning) = &request.reasoning else {
         return;
     };
@@ -171,14 +150,14 @@ fn reasoning(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Lo
         Some(Effort::Medium) => "MEDIUM",
         Some(Effort::High) => "HIGH",
         Some(Effort::Max) => {
-            losses.lose("reasoning_effort", "Oracle's efforts end at HIGH");
+            body.lose("reasoning_effort", "Oracle's efforts end at HIGH");
             "HIGH"
         }
     };
-    object.text("reasoningEffort", word);
+    body.text("reasoningEffort", Some(word));
 }
 
-fn extra(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses) {
+fn extra(request: &ChatRequest<'_>, body: &mut Draft<'_>) {
     let mut placed = Vec::new();
     for field in &request.extra {
         let word = WORDS.iter().find(|(name, ..)| *name == field.name);
@@ -188,9 +167,9 @@ fn extra(request: &ChatRequest<'_>, object: &mut Object<'_>, losses: &mut Losses
             && let Some(value) = document.root().as_str()
             && words.contains(&value.as_ref())
         {
-            object.text(here, &value.to_ascii_uppercase());
+            body.text(here, Some(&value.to_ascii_uppercase()));
             placed.push(*name);
         }
     }
-    losses.extra(request, |name| placed.contains(&name));
+    body.lost.extra(request, |name| placed.contains(&name));
 }

@@ -1,11 +1,10 @@
 //! Cohere's second form, `COHEREV2`: its own chat in Oracle's words.
 
-use crate::cohere::{Losses, Names, chat, unlabelled};
+use crate::cohere::{Body, Names, chat, unlabelled};
 use crate::exchange::{ChatRequest, Inexpressible};
-use crate::json::write::Object;
 
 /// Oracle's words, as `CohereChatRequestV2` and its kin have them.
-pub(super) const NAMES: Names = Names {
+pub(super) static NAMES: Names = Names {
     system: "SYSTEM",
     user: "USER",
     assistant: "ASSISTANT",
@@ -45,13 +44,9 @@ pub(super) const NAMES: Names = Names {
     ],
 };
 
-pub(super) fn write(
-    request: &ChatRequest<'_>,
-    object: &mut Object<'_>,
-    losses: &mut Losses,
-) -> Result<(), Inexpressible> {
-    object.text("apiFormat", "COHEREV2");
-    chat(request, &NAMES, object, losses)?;
-    unlabelled(request, losses);
+pub(super) fn write(request: &ChatRequest<'_>, body: &mut Body<'_>) -> Result<(), Inexpressible> {
+    body.text("apiFormat", Some("COHEREV2"));
+    chat(request, body)?;
+    unlabelled(request, &mut body.lost);
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! The envelope of a request, and which form goes into it.
 
 use super::{first, generic, second};
-use crate::cohere::Losses;
-use crate::exchange::{ChatRequest, Inexpressible, Profile, WriteOptions, Written};
-use crate::json::write::Object;
+use crate::exchange::{ChatRequest, Draft, Inexpressible, Profile, WriteOptions, Written};
+use crate::json::write;
 
 /// How the ids of models begin that run on a cluster of the customer's own.
 const ENDPOINT: &str = "ocid1.generativeaiendpoint";
@@ -20,39 +19,45 @@ pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut losses = Losses::default();
-    let mut out = String::with_capacity(1024);
-    let mut top = Object::open_with(&mut out, &options.set);
+    let mut body = Draft::new(options, (), request.size());
     let model = options.model.as_str();
-    top.object("servingMode", |mode| {
-        if model.starts_with(ENDPOINT) {
-            mode.text("servingType", "DEDICATED");
-            mode.text("endpointId", model);
-        } else {
-            mode.text("servingType", "ON_DEMAND");
-            mode.text("modelId", model);
-        }
-    });
-    if let Some(out) = top.begin("chatRequest") {
-        let mut chat = Object::open(out);
-        if options.profile != Profile::OciCohere {
-            generic::write(request, options, &mut chat, &mut losses)?;
-        } else if FIRST_FORM.iter().any(|name| model.contains(name)) {
-            first::write(request, &mut chat, &mut losses)?;
-        } else {
-            second::write(request, &mut chat, &mut losses)?;
-        }
-        chat.plain("isStream", Some(options.stream));
-        if options.stream && options.include_usage {
-            chat.raw("streamOptions", r#"{"isIncludeUsage":true}"#);
-        }
-        chat.close();
+    if body.begin("servingMode") {
+        let (kind, id) = match model.starts_with(ENDPOINT) {
+            true => ("DEDICATED", "endpointId"),
+            false => ("ON_DEMAND", "modelId"),
+        };
+        write::braces(&mut body.out, |out| {
+            write::text(out, "servingType", kind);
+            write::text(out, id, model);
+        });
     }
-    top.close();
-    losses.labels(request);
-    Ok(Written {
-        body: out.into(),
-        lost: losses.list,
-        back: Default::default(),
-    })
+    if options.profile != Profile::OciCohere {
+        body.object("chatRequest", (), |chat| {
+            generic::write(request, chat)?;
+            stream(chat);
+            Ok(())
+        })?;
+    } else if FIRST_FORM.iter().any(|name| model.contains(name)) {
+        body.object("chatRequest", (), |chat| {
+            first::write(request, chat)?;
+            stream(chat);
+            Ok(())
+        })?;
+    } else {
+        body.object("chatRequest", &second::NAMES, |chat| {
+            second::write(request, chat)?;
+            stream(chat);
+            Ok(())
+        })?;
+    }
+    body.lost.labels(request);
+    Ok(body.finish())
+}
+
+fn stream<T>(chat: &mut Draft<'_, T>) {
+    let options = chat.options;
+    chat.plain("isStream", Some(options.stream));
+    if options.stream && options.include_usage {
+        chat.raw("streamOptions", Some(r#"{"isIncludeUsage":true}"#));
+    }
 }

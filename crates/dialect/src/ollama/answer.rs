@@ -2,85 +2,76 @@
 
 use bytes::Bytes;
 
-use crate::door::said::{Said, Tokens, said};
+use crate::door::said::{Call, Said, Tokens, said};
 use crate::door::told::Told;
-use crate::json::write::{List, Object};
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Kind, Value, write};
 use crate::rfc3339;
 
 pub(crate) fn answer(body: &Bytes, told: &Told, generates: bool) -> Option<Bytes> {
     let said = said(body)?;
-    let mut out = String::with_capacity(body.len());
-    let mut object = head(&mut out, told);
-    speak(&said, generates, &mut object);
-    end(done_reason(&said.finish), said.tokens, &mut object);
-    object.close();
-    Some(out.into())
+    let answer = event(told, |out| {
+        speak(&said, generates, out);
+        end(done_reason(&said.finish), said.tokens, out);
+    });
+    Some(answer)
 }
 
 /// What is answered to a request that only asks for the model to be loaded, or unloaded.
 pub(super) fn loaded(told: &Told, root: Value<'_>, generates: bool) -> Bytes {
     let keep = root.get("keep_alive");
     let unloads = keep.is_some_and(|keep| keep.as_integer() == Some(0) || keep.is_str("0"));
-    let mut out = String::new();
-    let mut object = head(&mut out, told);
-    speak(&Said::default(), generates, &mut object);
-    end(if unloads { "unload" } else { "load" }, None, &mut object);
-    object.close();
-    out.into()
+    event(told, |out| {
+        speak(&Said::default(), generates, out);
+        end(if unloads { "unload" } else { "load" }, None, out);
+    })
 }
 
 /// An object with the model and the time in it.
-pub(super) fn head<'o>(out: &'o mut String, told: &Told) -> Object<'o> {
-    let mut at = String::new();
-    rfc3339::write(told.now, &mut at);
-    let mut object = Object::open(out);
-    object.text("model", &told.model);
-    object.text("created_at", &at);
-    object
+pub(super) fn event(told: &Told, more: impl FnOnce(&mut String)) -> Bytes {
+    let event = write::document(|out| {
+        write::text(out, "model", &told.model);
+        write::name(out, "created_at");
+        write::quoted(out, |out| rfc3339::write(told.now, out));
+        more(out);
+    });
+    event.into()
 }
 
 /// What the model says.
-pub(super) fn speak(said: &Said, generates: bool, object: &mut Object<'_>) {
+pub(super) fn speak(said: &Said, generates: bool, out: &mut String) {
     if generates {
-        object.text("response", &said.text);
+        write::text(out, "response", &said.text);
         if !said.reasoning.is_empty() {
-            object.text("thinking", &said.reasoning);
+            write::text(out, "thinking", &said.reasoning);
         }
     } else {
-        object.object("message", |message| {
-            message.text("role", "assistant");
-            message.text("content", &said.text);
+        write::object(out, "message", |out| {
+            write::text(out, "role", "assistant");
+            write::text(out, "content", &said.text);
             if !said.reasoning.is_empty() {
-                message.text("thinking", &said.reasoning);
+                write::text(out, "thinking", &said.reasoning);
             }
-            calls(said, message);
-        });
-    }
-    if let Some(items) = &said.logprobs {
-        object.raw("logprobs", items);
-    }
-}
-
-fn calls(said: &Said, message: &mut Object<'_>) {
-    if said.calls.is_empty() {
-        return;
-    }
-    let Some(out) = message.begin("tool_calls") else {
-        return;
-    };
-    let mut list = List::open(out);
-    for (index, call) in said.calls.iter().enumerate() {
-        list.object(|object| {
-            object.text("id", &call.id);
-            object.object("function", |function| {
-                function.plain("index", Some(index));
-                function.text("name", &call.name);
-                function.raw("arguments", object_or_none(&call.arguments));
+            write::some_list(out, "tool_calls", |out| {
+                for (index, call) in said.calls.iter().enumerate() {
+                    write_call(index, call, out);
+                }
             });
         });
     }
-    list.close();
+    if let Some(items) = &said.logprobs {
+        write::raw(out, "logprobs", items);
+    }
+}
+
+fn write_call(index: usize, call: &Call, out: &mut String) {
+    write::braces(out, |out| {
+        write::text(out, "id", &call.id);
+        write::object(out, "function", |out| {
+            write::plain(out, "index", index);
+            write::text(out, "name", &call.name);
+            write::raw(out, "arguments", object_or_none(&call.arguments));
+        });
+    });
 }
 
 /// Arguments are an object here. What is none is left out: there is no place for a text.
@@ -93,12 +84,12 @@ fn object_or_none(arguments: &str) -> &str {
 }
 
 /// Why the answer ended, and what it took.
-pub(super) fn end(reason: &str, tokens: Option<Tokens>, object: &mut Object<'_>) {
-    object.raw("done", "true");
-    object.text("done_reason", reason);
+pub(super) fn end(reason: &str, tokens: Option<Tokens>, out: &mut String) {
+    write::raw(out, "done", "true");
+    write::text(out, "done_reason", reason);
     if let Some(tokens) = tokens {
-        object.plain("prompt_eval_count", Some(tokens.input));
-        object.plain("eval_count", Some(tokens.output));
+        write::plain(out, "prompt_eval_count", tokens.input);
+        write::plain(out, "eval_count", tokens.output);
     }
 }
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::request::{copy, model, object, parsed};
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
-use crate::fields::name_of;
-use crate::json::write::{self, List, Object};
+use crate::fields::{missing, name_of};
+use crate::json::write;
 use crate::request::RequestError;
 
 /// What concerns the server that holds the model.
@@ -21,45 +21,37 @@ pub(crate) fn embed(
     let document = parsed(body)?;
     let root = object(document.root(), "body")?;
     model(root, told)?;
-    let mut out = String::with_capacity(body.len() + 64);
-    let mut written = Object::open(&mut out);
+    let mut body = String::with_capacity(body.len() + 64);
+    let out = &mut body;
+    write::open(out);
     let mut has_input = false;
     for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
         let name = name_of(key);
         if name == input {
             has_input = true;
-            written.texts("input", &texts(value, input)?);
+            write::some_texts(out, "input", &texts(value, input)?);
         } else if !SERVER.contains(&name.as_ref()) {
-            copy(&name, value, &mut written);
+            copy(&name, value, out);
         }
     }
     if !has_input {
-        return Err(RequestError::Missing {
-            param: input.to_owned(),
-        });
+        return Err(missing(input));
     }
-    written.text("encoding_format", "float");
-    written.close();
-    Ok(Entered::Request(out.into()))
+    write::text(out, "encoding_format", "float");
+    write::close(out);
+    Ok(Entered::Request(body.into()))
 }
 
 pub(crate) fn embedded(vectors: &Vectors, told: &Told) -> Option<Bytes> {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    object.text("model", &told.model);
-    let mut list = List::open(object.begin("embeddings")?);
-    for vector in &vectors.list {
-        list.next().push_str(vector);
-    }
-    list.close();
-    object.plain("prompt_eval_count", Some(vectors.tokens));
-    object.close();
-    Some(out.into())
+    let body = write::document(|out| {
+        write::text(out, "model", &told.model);
+        vectors.write("embeddings", out);
+        write::number(out, "prompt_eval_count", vectors.tokens);
+    });
+    Some(body.into())
 }
 
 pub(crate) fn embedded_one(vectors: &Vectors) -> Option<Bytes> {
-    let mut out = String::new();
     let vector = vectors.list.first()?;
-    write::braces(&mut out, |out| write::raw(out, "embedding", vector));
-    Some(out.into())
+    Some(write::document(|out| write::raw(out, "embedding", vector)).into())
 }

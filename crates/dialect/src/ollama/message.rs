@@ -4,9 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::request::{array, content, copy, object};
-use crate::fields::{missing, named, string};
-use crate::json::write::{List, Object};
-use crate::json::{Kind, Value, write_json_string};
+use crate::fields::{invalid, missing, named, string};
+use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
 
 /// The calls that wait for results, in their order.
@@ -75,18 +74,18 @@ pub(super) fn write_message(
             .map(|value| string(value, || path(&format!(".{name}"))))
             .transpose()
     };
-    let mut written = Object::open(out);
+    write::open(out);
     let said = text("content")?;
     let images = message.some("images");
     match images.filter(|images| images.items().next().is_some()) {
         Some(images) => {
             let said = said.as_deref().unwrap_or_default();
-            content(said, images, &path(".images"), &mut written)?;
+            content(said, images, &path(".images"), out)?;
         }
-        None => written.text("content", said.as_deref().unwrap_or_default()),
+        None => write::text(out, "content", said.as_deref().unwrap_or_default()),
     }
     if let Some(thought) = text("thinking")?.filter(|thought| !thought.is_empty()) {
-        written.text("reasoning_content", &thought);
+        write::text(out, "reasoning_content", &thought);
     }
     let is_result = message.says("role", "tool");
     if is_result {
@@ -98,11 +97,9 @@ pub(super) fn write_message(
             }
             None => calls.answered(name.as_deref()),
         };
-        let id = id.ok_or_else(|| RequestError::InvalidValue {
-            param: path(""),
-            reason: "is a tool's result without a call before it",
-        })?;
-        written.text("tool_call_id", &id);
+        let reason = "is a tool's result without a call before it";
+        let id = id.ok_or_else(|| invalid(&path(""), reason))?;
+        write::text(out, "tool_call_id", &id);
     }
     for (name, value) in named(message) {
         match name.as_ref() {
@@ -110,16 +107,14 @@ pub(super) fn write_message(
             "tool_name" | "name" | "tool_call_id" if is_result => {}
             "tool_calls" => {
                 let list = array(value, &path(".tool_calls"))?;
-                if list.items().next().is_some()
-                    && let Some(out) = written.begin("tool_calls")
-                {
-                    write_calls(list, &path(".tool_calls"), calls, out)?;
-                }
+                write::some_list(out, "tool_calls", |out| {
+                    write_calls(list, &path(".tool_calls"), calls, out)
+                })?;
             }
-            name => copy(name, value, &mut written),
+            name => copy(name, value, out),
         }
     }
-    written.close();
+    write::close(out);
     Ok(())
 }
 
@@ -129,7 +124,6 @@ fn write_calls(
     calls: &mut Calls,
     out: &mut String,
 ) -> Result<(), RequestError> {
-    let mut written = List::open(out);
     for (at, call) in list.items().enumerate() {
         let path = |rest: &str| format!("{path}[{at}]{rest}");
         let missing = |rest: &str| missing(|| path(rest));
@@ -143,25 +137,23 @@ fn write_calls(
             Some(id) => string(id, || path(".id"))?.into_owned(),
             None => calls.id(),
         };
-        written.object(|call| {
-            call.text("id", &id);
-            call.text("type", "function");
-            call.object("function", |written| {
-                written.text("name", &name);
-                let arguments = function.some("arguments");
-                if let Some(out) = written.begin("arguments") {
-                    match arguments {
-                        // Some clients send it as OpenAI has it.
-                        Some(text) if text.kind() == Kind::String => out.push_str(text.raw()),
-                        Some(object) => write_json_string(object.raw(), out),
-                        None => out.push_str("\"{}\""),
+        write::braces(out, |out| {
+            write::text(out, "id", &id);
+            write::text(out, "type", "function");
+            write::object(out, "function", |out| {
+                write::text(out, "name", &name);
+                match function.some("arguments") {
+                    // Some clients send it as OpenAI has it.
+                    Some(text) if text.kind() == Kind::String => {
+                        write::raw(out, "arguments", text.raw());
                     }
+                    Some(object) => write::text(out, "arguments", object.raw()),
+                    None => write::text(out, "arguments", "{}"),
                 }
             });
         });
         calls.begin(id, name);
     }
-    written.close();
     Ok(())
 }
 

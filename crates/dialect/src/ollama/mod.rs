@@ -24,7 +24,5 @@ pub(crate) use stream::Lines;
 
 /// The body of a refusal, and the line that ends a stream which fails.
 pub(crate) fn error(error: &ErrorParts<'_>) -> Bytes {
-    let mut out = String::new();
-    write::braces(&mut out, |out| write::text(out, "error", error.message));
-    out.into()
+    write::document(|out| write::text(out, "error", error.message)).into()
 }

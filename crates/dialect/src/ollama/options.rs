@@ -2,8 +2,7 @@
 
 use super::request::copy;
 use crate::fields::{invalid, named, object};
-use crate::json::write::Object;
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
 
 /// Options under OpenAI's names, or those that engines with its API have for them.
@@ -39,13 +38,13 @@ const MACHINE: [&str; 16] = [
     "vocab_only",
 ];
 
-pub(super) fn write(options: Value<'_>, out: &mut Object<'_>) -> Result<(), RequestError> {
+pub(super) fn write(options: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     let options = object(options, "options")?;
     for (name, value) in named(options) {
         if let Some((_, ours)) = NAMES.iter().find(|(theirs, _)| *theirs == name) {
             let empty = value.kind() == Kind::Array && value.items().next().is_none();
             if !empty {
-                out.raw(ours, value.raw());
+                write::raw(out, ours, value.raw());
             }
         } else if name == "num_predict" {
             // Below zero is without end, or as far as the context goes.
@@ -53,7 +52,7 @@ pub(super) fn write(options: Value<'_>, out: &mut Object<'_>) -> Result<(), Requ
             let count = count.ok_or_else(|| {
                 RequestError::wrong_type("options.num_predict", "a whole number", value)
             })?;
-            out.plain("max_tokens", (count >= 0).then_some(count));
+            write::plain_if(out, "max_tokens", (count >= 0).then_some(count));
         } else if !MACHINE.contains(&name.as_ref()) {
             copy(&name, value, out);
         }
@@ -62,17 +61,17 @@ pub(super) fn write(options: Value<'_>, out: &mut Object<'_>) -> Result<(), Requ
 }
 
 /// `"json"`, or a schema.
-pub(super) fn format(value: Value<'_>, out: &mut Object<'_>) -> Result<(), RequestError> {
+pub(super) fn format(value: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     match value.kind() {
         Kind::String if value.is_str("") => {}
         Kind::String if value.is_str("json") => {
-            out.raw("response_format", "{\"type\":\"json_object\"}");
+            write::raw(out, "response_format", "{\"type\":\"json_object\"}");
         }
-        Kind::Object => out.object("response_format", |format| {
-            format.text("type", "json_schema");
-            format.object("json_schema", |schema| {
-                schema.text("name", "answer");
-                schema.raw("schema", value.raw());
+        Kind::Object => write::object(out, "response_format", |out| {
+            write::text(out, "type", "json_schema");
+            write::object(out, "json_schema", |out| {
+                write::text(out, "name", "answer");
+                write::raw(out, "schema", value.raw());
             });
         }),
         Kind::String => return Err(invalid("format", "must be json or a JSON schema")),
@@ -85,7 +84,7 @@ pub(super) fn format(value: Value<'_>, out: &mut Object<'_>) -> Result<(), Reque
 }
 
 /// Whether, or how much, the model is to think.
-pub(super) fn think(value: Value<'_>, out: &mut Object<'_>) -> Result<(), RequestError> {
+pub(super) fn think(value: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     let effort = match (value.as_bool(), value.as_str().as_deref()) {
         (Some(true), _) => "medium",
         (Some(false), _) => "none",
@@ -94,6 +93,6 @@ pub(super) fn think(value: Value<'_>, out: &mut Object<'_>) -> Result<(), Reques
         (_, Some("high")) => "high",
         _ => return Err(invalid("think", "must be true, false, low, medium or high")),
     };
-    out.text("reasoning_effort", effort);
+    write::text(out, "reasoning_effort", effort);
     Ok(())
 }

@@ -8,8 +8,7 @@ use super::options;
 use crate::door::told::{Entered, Told};
 pub(super) use crate::fields::{array, object};
 use crate::fields::{boolean, invalid, missing, named, string};
-use crate::json::write::{List, Object};
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 use crate::request::RequestError;
 
 /// What concerns a server that holds models, and no model.
@@ -25,17 +24,14 @@ pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErro
         return Ok(Entered::Answer(loaded(told, root, false)));
     };
     let mut out = String::with_capacity(body.len() + 256);
-    let mut object = Object::open(&mut out);
-    if let Some(out) = object.begin("messages") {
-        let mut list = List::open(out);
+    write::braces(&mut out, |out| {
         let mut calls = Calls::default();
-        for (at, message) in messages.items().enumerate() {
-            write_message(at, message, &mut calls, list.next())?;
-        }
-        list.close();
-    }
-    members(root, &["messages"], &mut object)?;
-    object.close();
+        write::list(out, "messages", |out| {
+            let mut messages = messages.items().enumerate();
+            messages.try_for_each(|(at, message)| write_message(at, message, &mut calls, out))
+        })?;
+        members(root, &["messages"], out)
+    })?;
     Ok(Entered::Request(out.into()))
 }
 
@@ -73,30 +69,29 @@ pub(crate) fn generate(body: &Bytes, told: &mut Told) -> Result<Entered, Request
         return Ok(Entered::Answer(loaded(told, root, true)));
     }
     let mut out = String::with_capacity(body.len() + 256);
-    let mut object = Object::open(&mut out);
-    if let Some(out) = object.begin("messages") {
-        let mut list = List::open(out);
-        let system = text("system")?;
-        if !system.is_empty() {
-            list.object(|message| {
-                message.text("role", "system");
-                message.text("content", &system);
-            });
-        }
-        let mut message = Object::open(list.next());
-        message.text("role", "user");
-        match images {
-            None => message.text("content", &prompt),
-            Some(images) => content(&prompt, images, "images", &mut message)?,
-        }
-        message.close();
-        list.close();
-    }
     let known = [
         "prompt", "system", "images", "suffix", "template", "context", "raw",
     ];
-    members(root, &known, &mut object)?;
-    object.close();
+    let system = text("system")?;
+    write::braces(&mut out, |out| {
+        write::list(out, "messages", |out| {
+            if !system.is_empty() {
+                write::braces(out, |out| {
+                    write::text(out, "role", "system");
+                    write::text(out, "content", &system);
+                });
+            }
+            write::braces(out, |out| {
+                write::text(out, "role", "user");
+                if let Some(images) = images {
+                    return content(&prompt, images, "images", out);
+                }
+                write::text(out, "content", &prompt);
+                Ok(())
+            })
+        })?;
+        members(root, &known, out)
+    })?;
     Ok(Entered::Request(out.into()))
 }
 
@@ -105,54 +100,44 @@ pub(super) fn content(
     text: &str,
     images: Value<'_>,
     path: &str,
-    message: &mut Object<'_>,
+    out: &mut String,
 ) -> Result<(), RequestError> {
-    let Some(out) = message.begin("content") else {
-        return Ok(());
-    };
-    let mut list = List::open(out);
-    if !text.is_empty() {
-        list.object(|part| {
-            part.text("type", "text");
-            part.text("text", text);
-        });
-    }
-    for (at, image) in array(images, path)?.items().enumerate() {
-        let url = picture(&string(image, || format!("{path}[{at}]"))?);
-        list.object(|part| {
-            part.text("type", "image_url");
-            part.object("image_url", |image| image.text("url", &url));
-        });
-    }
-    list.close();
-    Ok(())
+    write::list(out, "content", |out| {
+        if !text.is_empty() {
+            write::typed(out, "text", |out| write::text(out, "text", text));
+        }
+        for (at, image) in array(images, path)?.items().enumerate() {
+            let url = picture(&string(image, || format!("{path}[{at}]"))?);
+            write::wrapped(out, "image_url", |out| write::text(out, "url", &url));
+        }
+        Ok(())
+    })
 }
 
 /// All but the conversation.
-fn members(root: Value<'_>, known: &[&str], object: &mut Object<'_>) -> Result<(), RequestError> {
+fn members(root: Value<'_>, known: &[&str], out: &mut String) -> Result<(), RequestError> {
     let mut streams = true;
     for (name, value) in named(root) {
         match name.as_ref() {
             name if known.contains(&name) || SERVER.contains(&name) => {}
             "stream" => streams = boolean(value, "stream")?,
-            "options" => options::write(value, object)?,
-            "format" => options::format(value, object)?,
-            "think" => options::think(value, object)?,
+            "options" => options::write(value, out)?,
+            "format" => options::format(value, out)?,
+            "think" => options::think(value, out)?,
             "tools" if value.items().next().is_none() && value.kind() == Kind::Array => {}
-            _ => copy(&name, value, object),
+            _ => copy(&name, value, out),
         }
     }
-    object.raw("stream", if streams { "true" } else { "false" });
+    write::plain(out, "stream", streams);
     if streams {
-        object.raw("stream_options", "{\"include_usage\":true}");
+        write::raw(out, "stream_options", "{\"include_usage\":true}");
     }
     Ok(())
 }
 
 /// A member as it is. Its name is the client's.
-pub(super) fn copy(name: &str, value: Value<'_>, object: &mut Object<'_>) {
-    let quoted = json_string(name);
-    object.raw(&quoted[1..quoted.len() - 1], value.raw());
+pub(super) fn copy(name: &str, value: Value<'_>, out: &mut String) {
+    write::raw(out, name, value.raw());
 }
 
 pub(super) fn model(root: Value<'_>, told: &mut Told) -> Result<(), RequestError> {

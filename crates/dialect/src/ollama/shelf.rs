@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::json::write::{self, Object};
+use crate::json::write;
 use crate::openai::models::ModelEntry;
 use crate::rfc3339;
 
@@ -22,64 +22,61 @@ pub struct ModelDetails {
 
 /// The body of `/api/version`.
 pub fn version() -> Bytes {
-    let mut out = String::new();
-    write::braces(&mut out, |out| write::text(out, "version", VERSION));
-    out.into()
+    write::document(|out| write::text(out, "version", VERSION)).into()
 }
 
 /// The body of `/api/tags`.
 pub fn tags(models: &[ModelEntry]) -> Bytes {
-    let mut out = String::new();
-    let mut body = Object::open(&mut out);
-    body.list("models", |list| {
-        for model in models {
-            list.object(|object| {
-                object.text("name", &model.id);
-                object.text("model", &model.id);
-                object.text("modified_at", &time(model.created));
-                object.raw("size", "0");
-                object.text("digest", "");
-                object.object("details", |details| no_details(&model.owned_by, details));
-            });
-        }
+    let body = write::document(|out| {
+        write::list(out, "models", |out| {
+            for model in models {
+                write::braces(out, |out| {
+                    write::text(out, "name", &model.id);
+                    write::text(out, "model", &model.id);
+                    write::text(out, "modified_at", &time(model.created));
+                    write::number(out, "size", 0);
+                    write::text(out, "digest", "");
+                    no_details(&model.owned_by, out);
+                });
+            }
+        });
     });
-    body.close();
-    out.into()
+    body.into()
 }
 
 /// The body of `/api/show`.
 pub fn show(model: &ModelEntry, known: ModelDetails) -> Bytes {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    object.object("details", |details| no_details(&model.owned_by, details));
-    object.object("model_info", |info| {
-        info.text("general.architecture", "forebay");
-        let context = (known.context > 0).then_some(known.context);
-        info.plain("forebay.context_length", context);
-    });
     let all = [
         ("completion", true),
         ("tools", known.tools),
         ("vision", known.vision),
     ];
-    let can: Vec<&str> = all
+    let can = all
         .into_iter()
-        .filter_map(|(what, can)| can.then_some(what))
-        .collect();
-    object.texts("capabilities", &can);
-    object.text("modified_at", &time(model.created));
-    object.close();
-    out.into()
+        .filter_map(|(what, can)| can.then_some(what));
+    let body = write::document(|out| {
+        no_details(&model.owned_by, out);
+        write::object(out, "model_info", |out| {
+            write::text(out, "general.architecture", "forebay");
+            let context = (known.context > 0).then_some(known.context);
+            write::plain_if(out, "forebay.context_length", context);
+        });
+        write::texts(out, "capabilities", can);
+        write::text(out, "modified_at", &time(model.created));
+    });
+    body.into()
 }
 
 /// How a model's weights lie in memory is its upstream's affair.
-fn no_details(family: &str, details: &mut Object<'_>) {
-    details.text("parent_model", "");
-    details.text("format", "");
-    details.text("family", family);
-    details.texts("families", &[family]);
-    details.text("parameter_size", "");
-    details.text("quantization_level", "");
+fn no_details(family: &str, out: &mut String) {
+    write::object(out, "details", |out| {
+        write::text(out, "parent_model", "");
+        write::text(out, "format", "");
+        write::text(out, "family", family);
+        write::texts(out, "families", [family]);
+        write::text(out, "parameter_size", "");
+        write::text(out, "quantization_level", "");
+    });
 }
 
 fn time(seconds: u64) -> String {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::answer::{done_reason, end, head, speak};
+use super::answer::{done_reason, end, event, speak};
 use crate::door::said::{Call, Piece, Said, Tokens, pieces};
 use crate::door::told::{DoorStream, Told};
+use crate::json::write;
 
 /// Writes a stream.
 pub(crate) struct Lines {
@@ -29,12 +30,10 @@ impl Lines {
     }
 
     fn line(&self, said: &Said) -> Bytes {
-        let mut out = String::with_capacity(192 + said.text.len());
-        let mut object = head(&mut out, &self.told);
-        speak(said, self.generates, &mut object);
-        object.raw("done", "false");
-        object.close();
-        out.into()
+        event(&self.told, |out| {
+            speak(said, self.generates, out);
+            write::plain(out, "done", false);
+        })
     }
 
     /// The calls that have been gathered.
@@ -70,11 +69,9 @@ impl DoorStream for Lines {
 
     fn end(&mut self, out: &mut Vec<Bytes>) {
         self.flush(out);
-        let mut last = String::with_capacity(256);
-        let mut object = head(&mut last, &self.told);
-        speak(&Said::default(), self.generates, &mut object);
-        end(done_reason(&self.finish), self.tokens, &mut object);
-        object.close();
-        out.push(last.into());
+        out.push(event(&self.told, |out| {
+            speak(&Said::default(), self.generates, out);
+            end(done_reason(&self.finish), self.tokens, out);
+        }));
     }
 }

@@ -6,9 +6,8 @@ use super::convert::{ConvertError, is_error};
 use super::grammar::{CHAT, COMPLETION};
 use crate::canonical::Operation;
 use crate::fields::name_of;
-use crate::grammar::gather::{Gathered, Members};
-use crate::json::Document;
-use crate::payload::{PayloadError, is_done_marker, object};
+use crate::grammar::gather::{self, Gathered, Members};
+use crate::payload::object;
 
 /// Folds the data of a stream's events, `[DONE]` among them or not, into the body that the
 /// same answer has without a stream: texts joined, tool calls put together by their index, log
@@ -19,20 +18,14 @@ use crate::payload::{PayloadError, is_done_marker, object};
 /// When an event is no payload or an error, or there is no choice in any, see
 /// [`ConvertError`].
 pub fn fold(operation: Operation, events: &[Bytes]) -> Result<Bytes, ConvertError> {
-    let mut whole = Members::default();
     let table = match operation {
         Operation::Chat => &CHAT,
         _ => &COMPLETION,
     };
-    for event in events.iter().filter(|event| !is_done_marker(event)) {
-        let document = Document::parse(event).map_err(PayloadError::from)?;
-        let root = document.root();
-        object(root, "payload")?;
-        if is_error(root) {
-            return Err(ConvertError::Upstream);
-        }
-        whole.add(root, table, name_of);
-    }
+    let mut whole = gather::fold(events, is_error, |whole, root| {
+        whole.add(object(root, "payload")?, table, name_of);
+        Ok(())
+    })?;
     let choices = whole.list("choices").filter(|list| !list.is_empty());
     for choice in choices.ok_or(ConvertError::Empty)?.values_mut() {
         complete(choice, operation);

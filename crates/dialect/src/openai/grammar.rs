@@ -88,7 +88,7 @@ static CHAT_CHOICE: Object = Object::of(&[
 .whole_names(&[("delta", "message")]);
 static COMPLETION_CHOICE: Object = Object::of(&[("text", CONTENT)]).base(&CHOICE);
 
-static MESSAGE: Object = Object::of(&[
+pub(super) static MESSAGE: Object = Object::of(&[
     ("role", Rule::Pointer),
     ("content", CONTENT),
     ("reasoning", Rule::Text(Said::Reasoning, Piece::Twin)),

@@ -87,11 +87,8 @@ fn function(
         Some(arguments) => string(arguments, || path() + ".arguments")?,
         None => Cow::Borrowed(""),
     };
-    let call = ToolCall {
-        id: id.unwrap_or_default(),
-        name: string(name, at)?.into_owned(),
-        arguments: text.into_owned(),
-    };
+    let name = string(name, at)?.into_owned();
+    let call = ToolCall::function(id.unwrap_or_default(), name, text.into_owned());
     calls.push(Part::ToolCall(call), arguments);
     Ok(())
 }

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::grammar::MESSAGE;
 use crate::canonical::Operation;
 use crate::contract::failure::ConvertError;
+use crate::grammar::scatter::{self, Apart};
 use crate::json::{Document, Kind, Value, write};
 use crate::payload::{Payload, PayloadError, wrong_type};
 
@@ -29,7 +31,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     let choices = root.get("choices").into_iter().flat_map(Value::items);
     let mut stream = Stream::new(operation, root);
     for (position, choice) in choices.enumerate() {
-        let index = choice.get("index").filter(|index| !index.is_null());
+        let index = choice.some("index");
         let index = index.map_or_else(|| position.to_string(), |index| index.raw().to_owned());
         match operation {
             Operation::Chat => stream.chat_choice(&index, choice)?,
@@ -39,7 +41,7 @@ pub fn unfold(operation: Operation, body: &Bytes) -> Result<Vec<Bytes>, ConvertE
     if stream.chunks.is_empty() {
         return Err(ConvertError::Empty);
     }
-    if let Some(usage) = root.get("usage").filter(|usage| !usage.is_null()) {
+    if let Some(usage) = root.some("usage") {
         stream.chunk(|_| {}, |out| write::raw(out, "usage", usage.raw()));
     }
     Ok(stream.chunks)
@@ -53,8 +55,6 @@ const REPEATED: [&str; 5] = [
     "system_fingerprint",
     "service_tier",
 ];
-/// A message's texts, each of which becomes a chunk of its own.
-const TEXTS: [&str; 4] = ["reasoning_content", "reasoning", "content", "refusal"];
 
 struct Stream {
     /// The members that every chunk begins with.
@@ -126,17 +126,19 @@ impl Stream {
             return Err(wrong_type("choices[].message", "an object", choice));
         };
         let mut logprobs = choice.get("logprobs").map_or("null", Value::raw);
-        self.delta(index, "null", |out| opening(message, out));
-        for (name, value) in named(message) {
-            if !TEXTS.contains(&name.as_ref()) || value.is_null() || value.is_str("") {
-                continue;
-            }
-            let with = if name == "content" {
+        let mut apart = scatter::apart(message, &MESSAGE, &MESSAGE);
+        apart.sort_by_key(|apart| apart.value.span().start);
+        self.delta(index, "null", |out| {
+            let content = |apart: &Apart<'_>| (apart.name == "content").then_some("\"\"");
+            scatter::begin(message, &apart, content, out);
+        });
+        for Apart { name, value, .. } in apart.iter().filter(|apart| apart.is_text()) {
+            let with = if *name == "content" {
                 std::mem::replace(&mut logprobs, "null")
             } else {
                 "null"
             };
-            self.delta(index, with, |out| write::raw(out, &name, value.raw()));
+            self.delta(index, with, |out| write::raw(out, name, value.raw()));
         }
         let calls = message.get("tool_calls").into_iter().flat_map(Value::items);
         for (position, call) in (0..).zip(calls) {
@@ -151,7 +153,7 @@ impl Stream {
                 });
             });
         }
-        if let Some(call) = message.get("function_call").filter(|call| !call.is_null()) {
+        if let Some(call) = message.some("function_call") {
             let call = |out: &mut String| write::raw(out, "function_call", call.raw());
             self.delta(index, "null", call);
         }
@@ -185,19 +187,6 @@ impl Stream {
 fn rest(choice: Value<'_>, said: &[&str], out: &mut String) {
     for (name, value) in named(choice).filter(|(name, _)| !said.contains(&name.as_ref())) {
         write::raw(out, &name, value.raw());
-    }
-}
-
-/// The members of a message's first delta: all but what follows in chunks of its own.
-fn opening(message: Value<'_>, out: &mut String) {
-    for (name, value) in named(message) {
-        match name.as_ref() {
-            "content" if !value.is_null() => write::text(out, "content", ""),
-            "tool_calls" if value.items().next().is_some() => {}
-            "function_call" if !value.is_null() => {}
-            text if TEXTS.contains(&text) && !value.is_null() && !value.is_str("") => {}
-            name => write::raw(out, name, value.raw()),
-        }
     }
 }
 

@@ -20,11 +20,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         return Err(wrong_type("payload", "an object", root));
     }
     let output = root.some("output");
-    let mut choice = Choice {
-        parts: Vec::new(),
-        finish: None,
-        logprobs: None,
-    };
+    let mut choice = Choice::default();
     let mut logprobs = String::new();
     for item in output.into_iter().flat_map(Value::items) {
         read_item(item, &mut choice.parts, &mut logprobs);
@@ -95,12 +91,8 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
             }
         }
         "reasoning" => {
-            let (signature, redacted) = super::unseal(text("encrypted_content"));
-            parts.push(Part::new(Content::Reasoning {
-                text: items::reasoning_text(item),
-                signature,
-                redacted,
-            }));
+            let sealed = text("encrypted_content");
+            parts.push(Part::new(items::thought(item, sealed)));
         }
         "function_call" | "custom_tool_call" => {
             let custom = kind == "custom_tool_call";
@@ -128,12 +120,7 @@ pub(super) fn drawn<'d>(item: Value<'d>) -> Option<Content<'d>> {
         Some("webp") => "image/webp",
         _ => "image/png",
     };
-    Some(Content::Image(Media {
-        source: Source::Base64(data),
-        media_type: media_type.into(),
-        name: None,
-        detail: None,
-    }))
+    Some(Content::Image(Media::new(Source::Base64(data), media_type)))
 }
 
 fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
@@ -205,15 +192,11 @@ fn write_item(
 ) -> usize {
     let mut escaped = String::new();
     match parts.first().map(|part| &part.content) {
-        Some(Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        }) => {
-            parts_out::escape(text, &mut escaped);
+        Some(Content::Reasoning(of)) => {
+            parts_out::escape(&of.text, &mut escaped);
             let sealed = parts_out::sealed(
-                signature.as_deref().unwrap_or_default(),
-                redacted.as_deref().unwrap_or_default(),
+                of.signature.as_deref().unwrap_or_default(),
+                of.redacted.as_deref().unwrap_or_default(),
             );
             parts_out::reasoning(out, &head.item_id("rs", index), &escaped, &sealed);
             1

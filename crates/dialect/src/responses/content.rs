@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::Field;
 use crate::data_url::{is_base64, is_data_url, taken_apart};
 use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source};
 use crate::fields::{field, invalid, list_into, missing, named, need_text, text_of};
@@ -30,13 +29,9 @@ fn part_of<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Part<'d>, R
     let need = |name: &str| need_text(part, name, path);
     let kind = need("type")?;
     let (content, known): (_, &[&str]) = match kind.as_ref() {
-        "input_text" | "text" | "summary_text" | "reasoning_text" => (
-            Content::Text {
-                text: need("text")?,
-                citations: Vec::new(),
-            },
-            &["text"],
-        ),
+        "input_text" | "text" | "summary_text" | "reasoning_text" => {
+            (Content::text(need("text")?), &["text"])
+        }
         "output_text" => (
             Content::Text {
                 text: need("text")?,
@@ -82,11 +77,9 @@ const FILE: [&str; 5] = ["file_data", "file_id", "file_url", "filename", "detail
 
 fn image<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, RequestError> {
     let mut media = Media {
-        source: Source::Text(Cow::Borrowed("")),
-        media_type: Cow::Borrowed(""),
-        name: None,
         // The default, and what is written where a client says nothing.
         detail: text_of(part, "detail", path)?.filter(|detail| detail != "auto"),
+        ..Media::new(Source::Text(Cow::Borrowed("")), "")
     };
     if let Some(url) = text_of(part, "image_url", path)? {
         (media.source, media.media_type) = located(url, &|| path() + ".image_url")?;
@@ -139,12 +132,7 @@ fn audio<'d>(part: Value<'d>, path: &dyn Fn() -> String) -> Result<Content<'d>, 
         "mp3" => Cow::Borrowed("audio/mpeg"),
         format => Cow::Owned(format!("audio/{format}")),
     };
-    Ok(Content::Audio(Media {
-        source: Source::Base64(data),
-        media_type,
-        name: None,
-        detail: None,
-    }))
+    Ok(Content::Audio(Media::new(Source::Base64(data), media_type)))
 }
 
 const NO_BASE64: &str = "must be base64 with padding, or a data: URL with such";
@@ -184,10 +172,7 @@ pub(super) fn citations(annotations: Option<Value<'_>>) -> Vec<Citation<'_>> {
 
 pub(super) fn citation(annotation: Value<'_>) -> Citation<'_> {
     let text = |name: &str| annotation.text(name);
-    let count = |name: &str| {
-        let value = annotation.get(name).and_then(Value::as_integer)?;
-        u64::try_from(value).ok()
-    };
+    let count = |name: &str| annotation.get(name)?.whole();
     Citation {
         text: Cow::Borrowed(""),
         url: text("url"),
@@ -195,10 +180,4 @@ pub(super) fn citation(annotation: Value<'_>) -> Citation<'_> {
         range: count("start_index").zip(count("end_index")),
         json: Cow::Borrowed(annotation.raw()),
     }
-}
-
-/// Fields of an item that are neither content nor identity.
-pub(super) fn other_fields(item: Value<'_>, known: &[&str]) -> Vec<Field> {
-    let others = named(item).filter(|(name, _)| !known.contains(&name.as_ref()));
-    others.map(|(name, value)| field(&name, value)).collect()
 }

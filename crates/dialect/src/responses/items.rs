@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::answer;
-use super::content::{self, other_fields};
+use super::content;
 use super::tools;
 use crate::contract::failure::TranslateError;
 use crate::exchange::{
-    ChatRequest, Content, Inexpressible, Message, Part, Role, Tool, ToolCall, ToolResult,
+    ChatRequest, Content, Inexpressible, Message, Part, Role, Thought, Tool, ToolCall, ToolResult,
 };
-use crate::fields::{self, invalid, missing, object, string};
+use crate::fields::{self, invalid, missing, object, rest, string};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
@@ -30,11 +30,7 @@ pub(super) fn read<'d>(
         return Err(RequestError::wrong_type("input", expected, input).into());
     }
     if input.items().next().is_none() {
-        return Err(RequestError::InvalidValue {
-            param: "input".to_owned(),
-            reason: "must have at least one item",
-        }
-        .into());
+        return Err(invalid("input", "must have at least one item").into());
     }
     let mut names = HashMap::new();
     for (position, item) in input.items().enumerate() {
@@ -125,7 +121,7 @@ impl<'d> Item<'d> {
                     "input",
                 ];
                 let part = Part {
-                    extra: other_fields(self.item, &known),
+                    extra: rest(self.item, &known),
                     ..Part::new(Content::ToolCall(call))
                 };
                 push(messages, Role::Assistant, true).push(part);
@@ -185,19 +181,12 @@ impl<'d> Item<'d> {
             let arguments = match asked {
                 Some(asked) if asked.kind() == Kind::Object => Cow::Borrowed(asked.raw()),
                 Some(asked) => {
-                    let mut object = String::new();
-                    write::braces(&mut object, |out| write::raw(out, input, asked.raw()));
-                    Cow::Owned(object)
+                    Cow::Owned(write::document(|out| write::raw(out, input, asked.raw())))
                 }
                 None => Cow::Borrowed("{}"),
             };
             names.insert(call_id.clone(), Cow::Borrowed(name));
-            let call = ToolCall {
-                id: call_id,
-                name: Cow::Borrowed(name),
-                arguments,
-                custom: false,
-            };
+            let call = ToolCall::function(call_id, name, arguments);
             push(messages, Role::Assistant, true).push(Part::new(Content::ToolCall(call)));
             return Ok(());
         }
@@ -232,7 +221,7 @@ impl<'d> Item<'d> {
         };
         let content = self.item.some("content");
         let content = content.ok_or_else(|| missing(|| self.path(".content")))?;
-        let extra = other_fields(self.item, &["type", "id", "status", "role", "content"]);
+        let extra = rest(self.item, &["type", "id", "status", "role", "content"]);
         let parts = push(messages, role, role == Role::Assistant);
         content::read(content, &|| self.path(".content"), parts)?;
         if let Some(message) = messages.last_mut() {
@@ -262,7 +251,7 @@ impl<'d> Item<'d> {
         let name = names.get(&call_id).cloned();
         let known = ["type", "id", "call_id", "name", "status", "output"];
         Ok(Part {
-            extra: other_fields(self.item, &known),
+            extra: rest(self.item, &known),
             ..Part::new(Content::ToolResult(ToolResult {
                 call_id,
                 name,
@@ -296,8 +285,13 @@ fn reasoning<'d>(
         Some(sealed) => string(sealed, || path(".encrypted_content"))?,
         None => Cow::Borrowed(""),
     };
+    Ok(thought(item, sealed))
+}
+
+/// What a reasoning item says.
+pub(super) fn thought<'d>(item: Value<'d>, sealed: Cow<'d, str>) -> Content<'d> {
     let (signature, redacted) = super::unseal(sealed);
-    Ok(Content::Reasoning {
+    Content::Reasoning(Thought {
         text: reasoning_text(item),
         signature,
         redacted,

@@ -7,8 +7,6 @@ use super::answer;
 use super::error::read_error;
 use super::grammar::{EVENT, RESPONSE};
 pub(crate) use super::synthesise::synthesise;
-use crate::canonical::FinishKind;
-use crate::exchange::Finish;
 use crate::fields::name_of;
 use crate::grammar::payload::read as read_by;
 use crate::json::{Kind, Value};
@@ -38,7 +36,7 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
     // Its status and what it holds tell how a response ended.
     if let Some(response) = response.filter(|_| payload.error.is_none()) {
         let finish = answer::finish(response, payload.has_tool_calls);
-        let finish = finish.map(|finish| (0, finish_kind(finish)));
+        let finish = finish.map(|finish| (0, finish.plain()));
         payload.finished.extend(finish);
     }
     if is_whole {
@@ -48,20 +46,7 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
     Ok(())
 }
 
-fn finish_kind(finish: Finish) -> FinishKind {
-    match finish {
-        Finish::Stop | Finish::StopSequence(_) => FinishKind::Stop,
-        Finish::Length => FinishKind::Length,
-        Finish::ToolCalls => FinishKind::ToolCalls,
-        Finish::Refused => FinishKind::Refused,
-        Finish::Other(other) => FinishKind::Other(other),
-    }
-}
-
 /// A place or a number; 0 where it is absent.
 pub(super) fn index_of(root: Value<'_>, name: &str) -> u32 {
-    let index = root.get(name).and_then(Value::as_integer);
-    index
-        .and_then(|index| u32::try_from(index).ok())
-        .unwrap_or_default()
+    root.get(name).and_then(Value::whole).unwrap_or_default()
 }

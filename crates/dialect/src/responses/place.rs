@@ -28,7 +28,7 @@ fn items(message: &Message<'_>) -> usize {
     let apart = |content: &Content<'_>| {
         matches!(
             content,
-            Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning { .. }
+            Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_)
         )
     };
     let alone = message.parts.iter().filter(|p| apart(&p.content)).count();

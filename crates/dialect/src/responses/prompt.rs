@@ -121,9 +121,8 @@ fn item(
                 _ => ("input", &["call_id", "name", "input"]),
             };
             let call = ToolCall {
-                id: text("call_id")?,
-                name: text("name")?,
-                arguments: text(arguments)?,
+                custom: arguments == "input",
+                ..ToolCall::function(text("call_id")?, text("name")?, text(arguments)?)
             };
             parts.push(Part::ToolCall(call), Some(need(arguments)?));
             ("assistant".to_owned(), typed)

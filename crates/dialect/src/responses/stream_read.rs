@@ -9,8 +9,7 @@ use crate::contract::stream::ReadStream;
 use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
-use crate::payload::UpstreamErrorBody;
-use crate::payload::{PayloadError, object, wrong_type};
+use crate::payload::{PayloadError, UpstreamErrorBody, object, text_of};
 
 /// Reads a stream.
 #[derive(Default)]
@@ -33,12 +32,8 @@ impl ReadStream for StreamReader {
         if self.ended {
             return Ok(());
         }
-        let kind = match root.some("type") {
-            Some(kind) => kind
-                .as_str()
-                .ok_or_else(|| wrong_type("type", "a string", kind))?,
-            None => event.unwrap_or_default().into(),
-        };
+        let kind = text_of(root, "type", "type")?;
+        let kind = kind.unwrap_or_else(|| event.unwrap_or_default().into());
         if let Some((piece, member, whole)) = piece(&kind) {
             return self.piece(piece, root, member, whole, out);
         }
@@ -169,12 +164,7 @@ impl StreamReader {
         whole: bool,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        let text = match root.some(member) {
-            None => std::borrow::Cow::Borrowed(""),
-            Some(text) => text
-                .as_str()
-                .ok_or_else(|| wrong_type(member, "a string", text))?,
-        };
+        let text = text_of(root, member, member)?.unwrap_or_default();
         let index = index_of(root, "output_index");
         let at = match piece {
             Piece::Text => self.text_part(root, PartKind::Text, out),
@@ -184,10 +174,8 @@ impl StreamReader {
                     Some(at) => at,
                     None => self.begin(index, Slot::Item, PartKind::Reasoning, out),
                 };
-                return {
-                    self.reasoning(at, piece, root, &text, whole, out);
-                    Ok(())
-                };
+                self.reasoning(at, piece, root, &text, whole, out);
+                return Ok(());
             }
             // Without its item a call has no name: nothing can be made of it.
             Piece::Call => match self.known(index, Slot::Item) {
@@ -387,8 +375,5 @@ impl StreamReader {
 
 /// A place among items or parts; servers leave it out where it is 0.
 fn index_of(root: Value<'_>, name: &str) -> u64 {
-    let index = root.get(name).and_then(Value::as_integer);
-    index
-        .and_then(|index| u64::try_from(index).ok())
-        .unwrap_or_default()
+    root.get(name).and_then(Value::whole).unwrap_or_default()
 }

@@ -85,11 +85,11 @@ fn reasoning() -> BoxedStrategy<Part<'static>> {
     ];
     (said(), sealed)
         .prop_map(|(text, (signature, redacted))| {
-            Part::new(Content::Reasoning {
+            Part::new(Content::Reasoning(Thought {
                 text,
                 signature,
                 redacted,
-            })
+            }))
         })
         .boxed()
 }
@@ -371,11 +371,11 @@ fn collect(events: &[Bytes]) -> ChatAnswer<'static> {
 
 /// A system prompt, and an answer's reasoning that OpenAI reads in sealed form only.
 fn only_reasoning_follows(system: Role) -> ChatRequest<'static> {
-    let reasoning = Part::new(Content::Reasoning {
+    let reasoning = Part::new(Content::Reasoning(Thought {
         text: "so".into(),
         signature: None,
         redacted: None,
-    });
+    }));
     ChatRequest {
         model: "m".into(),
         messages: vec![

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::{Lost, Profile, Tool, ToolChoice};
+use crate::exchange::{Losses, Profile, Tool, ToolChoice};
 use crate::fields::{
     boolean, field, invalid, missing, name_of, named, need, need_text, object, string,
 };
@@ -86,7 +86,7 @@ pub(super) fn read_choice<'d>(value: Value<'d>) -> Result<Option<ToolChoice<'d>>
 }
 
 /// Writes `tools`' elements.
-pub(super) fn write(tools: &[Tool<'_>], profile: Profile, out: &mut String, lost: &mut Vec<Lost>) {
+pub(super) fn write(tools: &[Tool<'_>], profile: Profile, out: &mut String, lost: &mut Losses) {
     for (position, tool) in tools.iter().enumerate() {
         write_one(position, tool, profile, out, lost);
     }
@@ -97,20 +97,19 @@ fn write_one(
     tool: &Tool<'_>,
     profile: Profile,
     out: &mut String,
-    lost: &mut Vec<Lost>,
+    lost: &mut Losses,
 ) {
     let path = |name: &str| format!("tools[{position}]{name}");
-    let mut lose = |name: &str, why| lost.push(Lost::new(path(name), why));
     match &tool.builtin {
         None => {}
         Some((kind, json)) if kind == "custom" => {
             if !write_custom(tool, json, out) {
-                lose("", "this custom tool's definition can't be read");
+                lost.push(path(""), "this custom tool's definition can't be read");
             }
             return;
         }
         Some(_) => {
-            lose("", "a tool that another provider runs");
+            lost.push(path(""), "a tool that another provider runs");
             return;
         }
     }
@@ -125,22 +124,14 @@ fn write_one(
         );
         // Absent means true here, while it means false everywhere else.
         write::plain(out, "strict", tool.strict.unwrap_or(false));
-        for extra in &tool.extra {
-            let known = matches!(
-                extra.name.as_str(),
-                "defer_loading" | "allowed_callers" | "output_schema" | "async"
-            );
-            if known && openai {
-                raw(out, &extra.name, &extra.value);
-            } else {
-                let at = format!(".{}", extra.name);
-                lose(&at, "tools have no such field at this upstream");
-            }
-        }
+        let known = ["defer_loading", "allowed_callers", "output_schema", "async"];
+        let known = |name: &str| openai && known.contains(&name);
+        let why = "tools have no such field at this upstream";
+        lost.known(&tool.extra, known, || path(""), why, out);
     });
     if tool.cache.is_some() {
         let why = "this upstream caches prompts by itself";
-        lose(".cache_control", why);
+        lost.push(path(".cache_control"), why);
     }
 }
 
@@ -161,11 +152,11 @@ fn write_custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
         return true;
     }
     let description = tool.description.clone();
-    let description = description.or_else(|| declared.get("description").and_then(Value::as_str));
+    let description = description.or_else(|| declared.text("description"));
     write::typed(out, "custom", |out| {
         text(out, "name", &tool.name);
         write::text_if(out, "description", description);
-        if let Some(format) = declared.get("format").filter(|format| !format.is_null()) {
+        if let Some(format) = declared.some("format") {
             match format.get("grammar").filter(|_| is(format, "grammar")) {
                 Some(grammar) => {
                     name(out, "format");

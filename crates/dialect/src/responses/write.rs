@@ -90,7 +90,7 @@ impl Writer<'_, '_> {
     /// The items of `input`, without the first `skip` messages. What the last try lost is forgotten.
     fn input(&mut self, skip: usize) -> Result<String, Inexpressible> {
         let mut input = String::with_capacity(1024);
-        self.body.lost.clear();
+        self.body.lost.0.clear();
         let mut messages = write_items::Messages {
             out: &mut input,
             lost: &mut self.body.lost,
@@ -134,9 +134,7 @@ impl Writer<'_, '_> {
             body.plain("frequency_penalty", sampling.frequency_penalty);
             body.plain("presence_penalty", sampling.presence_penalty);
             body.raw("logit_bias", sampling.logit_bias.as_deref());
-            if !sampling.stop.is_empty() && body.is_free("stop") {
-                write::texts(&mut body.out, "stop", &sampling.stop);
-            }
+            body.texts("stop", &sampling.stop);
             return;
         }
         let absent = [
@@ -252,7 +250,7 @@ fn has_sealed(request: &ChatRequest<'_>) -> bool {
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);
     parts.any(|part| {
         let content = &part.content;
-        matches!(content, Content::Reasoning { signature, .. } if signature.is_some())
+        matches!(content, Content::Reasoning(thought) if thought.signature.is_some())
     })
 }
 

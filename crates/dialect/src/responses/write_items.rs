@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use super::{REDACTED, parts_out};
 use crate::exchange::{
-    CacheMarker, ChatRequest, Content, Inexpressible, Lost, Message, Part, Profile, Role, Source,
-    ToolCall, ToolResult,
+    CacheMarker, ChatRequest, Content, Inexpressible, Losses, Message, Part, Profile, Role, Source,
+    Thought, ToolCall, ToolResult,
 };
 use crate::json::write::{self, Sink, name, text, write_number};
 
 pub(super) struct Messages<'o> {
     pub(super) out: &'o mut String,
-    pub(super) lost: &'o mut Vec<Lost>,
+    pub(super) lost: &'o mut Losses,
     pub(super) profile: Profile,
 }
 
@@ -49,23 +49,18 @@ impl Messages<'_> {
     ) -> Result<(), Inexpressible> {
         let mut calls = HashMap::new();
         for (position, message) in request.messages.iter().enumerate().skip(skip) {
-            if message.name.is_some() {
-                self.lose(
-                    format!("messages[{position}].name"),
-                    "OpenAI's responses have no field for a speaker's name",
-                );
-            }
-            for extra in &message.extra {
-                let at = format!("messages[{position}].{}", extra.name);
-                self.lose(at, "this upstream's items have no such field");
-            }
+            let why = [
+                "OpenAI's responses have no field for a speaker's name",
+                "this upstream's items have no such field",
+            ];
+            self.lost.about(position, message, why);
             self.message(position, message, &mut calls)?;
         }
         Ok(())
     }
 
     fn lose(&mut self, param: String, why: &'static str) {
-        self.lost.push(Lost::new(param, why));
+        self.lost.push(param, why);
     }
 
     fn message<'r>(
@@ -90,8 +85,8 @@ impl Messages<'_> {
                     self.result(result, *custom, &|| format!("messages[{position}]"));
                     self.surroundings(part, &|| path(at));
                 }
-                Content::Reasoning { .. } => {
-                    self.reasoning(&part.content, (position, at), &|| path(at));
+                Content::Reasoning(thought) => {
+                    self.reasoning(thought, (position, at), &|| path(at));
                     self.surroundings(part, &|| path(at));
                 }
                 Content::Opaque { .. } => {
@@ -268,19 +263,16 @@ impl Messages<'_> {
 
     fn reasoning(
         &mut self,
-        content: &Content<'_>,
+        thought: &Thought<'_>,
         position: (usize, usize),
         path: &dyn Fn() -> String,
     ) {
-        let Content::Reasoning {
+        let Thought {
             text: said,
             signature,
             redacted,
-        } = content
-        else {
-            return;
-        };
-        let sealed = signature.is_some() || redacted.is_some();
+        } = thought;
+        let sealed = thought.is_sealed();
         if self.is_openai() && signature.is_none() {
             let why = "OpenAI takes reasoning back only with its own encrypted content";
             self.lose(path() + ".reasoning", why);
@@ -343,10 +335,8 @@ impl Messages<'_> {
             let why = "this upstream caches prompts by itself";
             self.lose(path() + ".cache_control", why);
         }
-        for extra in &part.extra {
-            let at = format!("{}.{}", path(), extra.name);
-            self.lose(at, "this upstream's parts have no such field");
-        }
+        let why = "this upstream's parts have no such field";
+        self.lost.unknown(&part.extra, path, why);
     }
 }
 
@@ -356,7 +346,7 @@ fn stands_in_message(part: &Part<'_>) -> bool {
         part.content,
         Content::ToolCall(_)
             | Content::ToolResult(_)
-            | Content::Reasoning { .. }
+            | Content::Reasoning(_)
             | Content::Opaque { .. }
     )
 }

@@ -34,7 +34,7 @@ pub fn attached(json: &str) -> Vec<Attached> {
 /// `declared`: what the object that holds the value, or one around it, says that it is.
 fn gather(value: Value<'_>, member: &str, declared: &str, out: &mut Vec<Attached>) {
     const TOLD: [&str; 4] = ["media_type", "mimeType", "mime_type", "format"];
-    let is_text = value.get("type").is_some_and(|kind| kind.is_str("text"));
+    let is_text = value.says("type", "text");
     let told = TOLD.iter().find_map(|name| value.get(name)?.as_str());
     let declared = match &told {
         Some(told) if !is_text => told,

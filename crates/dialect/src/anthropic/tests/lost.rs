@@ -1,6 +1,7 @@
 //! What other dialects say and Anthropic can't: named, refused, or said in its own way.
 
 use super::*;
+use crate::exchange::Thought;
 use crate::exchange::{Profile, Written};
 
 /// A request in which the user says hello, and as `change` has it.
@@ -210,11 +211,11 @@ fn a_text_file_is_told_as_text() {
 #[test]
 fn reasoning_goes_back_with_its_signature_only() {
     let (body, lost) = written(|request| {
-        let unsigned = Content::Reasoning {
+        let unsigned = Content::Reasoning(Thought {
             text: "hm".into(),
             signature: None,
             redacted: None,
-        };
+        });
         let parts = vec![Part::new(unsigned), Part::text("so")];
         request.messages.push(message(Role::Assistant, parts));
     });

@@ -15,6 +15,7 @@ use super::write::write_request;
 use crate::canonical::{Field, Usage};
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::{ReadStream, WriteStream};
+use crate::exchange::Thought;
 use crate::exchange::{
     CacheMarker, ChatAnswer, ChatRequest, Choice, Citation, Collector, Content, Effort, Finish,
     Media, Message, OutputFormat, Part, Reasoning, Role, Sampling, Source, Tool, ToolCall,
@@ -75,7 +76,7 @@ fn shown() -> impl Strategy<Value = Content<'static>> {
 
 fn part(content: impl Strategy<Value = Content<'static>>) -> impl Strategy<Value = Part<'static>> {
     (content, marker()).prop_map(|(content, cache)| {
-        let takes_marker = !matches!(content, Content::Opaque { .. } | Content::Reasoning { .. });
+        let takes_marker = !matches!(content, Content::Opaque { .. } | Content::Reasoning(_));
         Part {
             cache: cache.filter(|_| takes_marker),
             ..Part::new(content)
@@ -85,16 +86,16 @@ fn part(content: impl Strategy<Value = Content<'static>>) -> impl Strategy<Value
 
 fn reasoning() -> impl Strategy<Value = Content<'static>> {
     prop_oneof![
-        (text(), word()).prop_map(|(text, signature)| Content::Reasoning {
+        (text(), word()).prop_map(|(text, signature)| Content::Reasoning(Thought {
             text,
             signature: Some(signature),
             redacted: None,
-        }),
-        word().prop_map(|data| Content::Reasoning {
+        })),
+        word().prop_map(|data| Content::Reasoning(Thought {
             text: "".into(),
             signature: None,
             redacted: Some(data),
-        }),
+        })),
     ]
 }
 
@@ -365,7 +366,7 @@ fn answer() -> impl Strategy<Value = ChatAnswer<'static>> {
         3 => texts.prop_map(|(text, citations)| Content::Text { text, citations }),
         1 => Just(Part::text("").content),
         1 => reasoning(),
-        1 => text().prop_map(|text| Content::Reasoning { text, signature: None, redacted: None }),
+        1 => text().prop_map(|text| Content::Reasoning(Thought { text, signature: None, redacted: None })),
         2 => (word(), word(), arguments()).prop_map(|(id, name, arguments)| {
             Content::ToolCall(ToolCall { id, name, arguments, custom: false })
         }),

@@ -4,64 +4,53 @@ use bytes::Bytes;
 
 use crate::door::said::{Call, Tokens, said};
 use crate::door::told::Told;
-use crate::json::write::{List, Object};
+use crate::json::write;
 
 pub(crate) fn answer(body: &Bytes, told: &Told) -> Option<Bytes> {
     let said = said(body)?;
-    let mut out = String::with_capacity(body.len() + 128);
-    let mut object = Object::open(&mut out);
-    object.text("id", &told.id);
-    object.text(
-        "finish_reason",
-        finish_reason(&said.finish, !said.calls.is_empty()),
-    );
-    object.object("message", |message| {
-        message.text("role", "assistant");
-        // Beside calls it is the plan that led to them.
-        let plans = !said.calls.is_empty();
-        let plan = [&*said.reasoning, &*said.text].concat();
-        if plans {
-            if !plan.is_empty() {
-                message.text("tool_plan", &plan);
+    let body = write::document(|out| {
+        write::text(out, "id", &told.id);
+        let calls = !said.calls.is_empty();
+        write::text(out, "finish_reason", finish_reason(&said.finish, calls));
+        write::object(out, "message", |out| {
+            write::text(out, "role", "assistant");
+            if calls {
+                // Beside calls it is the plan that led to them.
+                let plan = [&*said.reasoning, &*said.text].concat();
+                write::text_if(out, "tool_plan", Some(plan).filter(|plan| !plan.is_empty()));
+                write::list(out, "tool_calls", |out| {
+                    said.calls.iter().for_each(|call| write_call(call, out));
+                });
+                return;
             }
-            if let Some(out) = message.begin("tool_calls") {
-                let mut list = List::open(out);
-                for call in &said.calls {
-                    write_call(call, list.next());
+            write::list(out, "content", |out| {
+                if !said.reasoning.is_empty() {
+                    write_block("thinking", &said.reasoning, out);
                 }
-                list.close();
-            }
-        } else if let Some(out) = message.begin("content") {
-            let mut list = List::open(out);
-            if !said.reasoning.is_empty() {
-                list.object(|block| block_of("thinking", &said.reasoning, block));
-            }
-            if !said.text.is_empty() || said.reasoning.is_empty() {
-                list.object(|block| block_of("text", &said.text, block));
-            }
-            list.close();
-        }
+                if !said.text.is_empty() || said.reasoning.is_empty() {
+                    write_block("text", &said.text, out);
+                }
+            });
+        });
+        write_usage(said.tokens, out);
     });
-    write_usage(said.tokens, &mut object);
-    object.close();
-    Some(out.into())
+    Some(body.into())
 }
 
 /// A block of content: its text stands under its type's name.
-pub(super) fn block_of(kind: &str, text: &str, block: &mut Object<'_>) {
-    block.text("type", kind);
-    block.text(kind, text);
+pub(super) fn write_block(kind: &str, text: &str, out: &mut String) {
+    write::typed(out, kind, |out| write::text(out, kind, text));
 }
 
 pub(super) fn write_call(call: &Call, out: &mut String) {
-    let mut object = Object::open(out);
-    object.text("id", &call.id);
-    object.text("type", "function");
-    object.object("function", |function| {
-        function.text("name", &call.name);
-        function.text("arguments", &call.arguments);
+    write::braces(out, |out| {
+        write::text(out, "id", &call.id);
+        write::text(out, "type", "function");
+        write::object(out, "function", |out| {
+            write::text(out, "name", &call.name);
+            write::text(out, "arguments", &call.arguments);
+        });
     });
-    object.close();
 }
 
 pub(super) fn finish_reason(finish: &str, calls: bool) -> &'static str {
@@ -74,17 +63,17 @@ pub(super) fn finish_reason(finish: &str, calls: bool) -> &'static str {
     }
 }
 
-pub(super) fn write_usage(tokens: Option<Tokens>, object: &mut Object<'_>) {
+pub(super) fn write_usage(tokens: Option<Tokens>, out: &mut String) {
     let Some(tokens) = tokens else {
         return;
     };
-    let count = |of: &mut Object<'_>| {
-        of.plain("input_tokens", Some(tokens.input));
-        of.plain("output_tokens", Some(tokens.output));
+    let count = |out: &mut String| {
+        write::plain(out, "input_tokens", tokens.input);
+        write::plain(out, "output_tokens", tokens.output);
     };
-    object.object("usage", |usage| {
-        usage.object("billed_units", count);
-        usage.object("tokens", count);
-        usage.plain("cached_tokens", Some(tokens.cached));
+    write::object(out, "usage", |out| {
+        write::object(out, "billed_units", count);
+        write::object(out, "tokens", count);
+        write::plain(out, "cached_tokens", tokens.cached);
     });
 }

@@ -4,17 +4,17 @@ use bytes::Bytes;
 
 use crate::door::embedded::{Vectors, texts};
 use crate::door::told::{Entered, Told};
-use crate::fields::{invalid, named, object, string};
-use crate::json::write::{List, Object};
-use crate::json::{Document, Value, json_string};
+use crate::fields::{invalid, missing, named, object, string};
+use crate::json::{Document, Value, write};
 use crate::request::RequestError;
 
 pub(crate) fn embed(body: &Bytes, told: &mut Told) -> Result<Entered, RequestError> {
     let document = Document::parse(body)?;
     let root = document.root();
     object(root, "body")?;
-    let mut out = String::with_capacity(body.len() + 64);
-    let mut object = Object::open(&mut out);
+    let mut body = String::with_capacity(body.len() + 64);
+    let out = &mut body;
+    write::open(out);
     let mut given = None;
     for (name, value) in named(root) {
         match name.as_ref() {
@@ -30,11 +30,10 @@ pub(crate) fn embed(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErr
                     return Err(invalid("embedding_types", "must be float"));
                 }
             }
-            "output_dimension" => object.raw("dimensions", value.raw()),
+            "output_dimension" => write::raw(out, "dimensions", value.raw()),
             // `input_type` and `truncate` among them, which Cohere's own models are told.
             name => {
-                let quoted = json_string(name);
-                object.raw(&quoted[1..quoted.len() - 1], value.raw());
+                write::raw(out, name, value.raw());
             }
         }
     }
@@ -42,17 +41,11 @@ pub(crate) fn embed(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErr
         return Err(missing("model"));
     }
     told.texts = given.ok_or_else(|| missing("texts"))?;
-    object.text("model", &told.model);
-    object.texts("input", &told.texts);
-    object.text("encoding_format", "float");
-    object.close();
-    Ok(Entered::Request(out.into()))
-}
-
-fn missing(name: &str) -> RequestError {
-    RequestError::Missing {
-        param: name.to_owned(),
-    }
+    write::text(out, "model", &told.model);
+    write::some_texts(out, "input", &told.texts);
+    write::text(out, "encoding_format", "float");
+    write::close(out);
+    Ok(Entered::Request(body.into()))
 }
 
 /// The texts of inputs that could also have images in them.
@@ -73,26 +66,19 @@ fn inputs(value: Value<'_>) -> Result<Vec<String>, RequestError> {
 }
 
 pub(crate) fn embedded(vectors: &Vectors, told: &Told) -> Bytes {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    object.text("id", &told.id);
-    object.object("embeddings", |by_type| {
-        if let Some(out) = by_type.begin("float") {
-            let mut list = List::open(out);
-            for vector in &vectors.list {
-                list.next().push_str(vector);
-            }
-            list.close();
-        }
-    });
-    object.texts("texts", &told.texts);
-    object.object("meta", |meta| {
-        meta.raw("api_version", "{\"version\":\"2\"}");
-        meta.object("billed_units", |units| {
-            units.plain("input_tokens", Some(vectors.tokens));
+    let body = write::document(|out| {
+        write::text(out, "id", &told.id);
+        write::object(out, "embeddings", |out| {
+            vectors.write("float", out);
         });
+        write::some_texts(out, "texts", &told.texts);
+        write::object(out, "meta", |out| {
+            write::raw(out, "api_version", "{\"version\":\"2\"}");
+            write::object(out, "billed_units", |out| {
+                write::number(out, "input_tokens", vectors.tokens);
+            });
+        });
+        write::text(out, "response_type", "embeddings_by_type");
     });
-    object.text("response_type", "embeddings_by_type");
-    object.close();
-    out.into()
+    body.into()
 }

@@ -1,8 +1,7 @@
 //! Cohere's messages as OpenAI's. Its documents become text: OpenAI's form has no place for them.
 
 use crate::fields::{array, invalid, missing, named, object, string};
-use crate::json::write::{List, Object};
-use crate::json::{Kind, Value, json_string};
+use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
 
 /// Documents beside the messages, each as text.
@@ -49,13 +48,13 @@ pub(super) fn write_messages(
     if !documents.is_empty() && last.is_none() {
         return Err(invalid("documents", "need a message of the user's"));
     }
-    let mut list = List::open(out);
-    for (at, message) in messages.items().enumerate() {
-        let ahead = if Some(at) == last { documents } else { &[] };
-        write_message(at, message, ahead, list.next())?;
-    }
-    list.close();
-    Ok(())
+    write::list(out, "messages", |out| {
+        let mut messages = messages.items().enumerate();
+        messages.try_for_each(|(at, message)| {
+            let ahead = if Some(at) == last { documents } else { &[] };
+            write_message(at, message, ahead, out)
+        })
+    })
 }
 
 fn write_message(
@@ -66,12 +65,12 @@ fn write_message(
 ) -> Result<(), RequestError> {
     let path = |rest: &str| format!("messages[{at}]{rest}");
     object(message, || path(""))?;
-    let mut written = Object::open(out);
+    write::open(out);
     let mut thought = String::new();
     let content = message.some("content");
     match content {
         Some(text) if text.kind() == Kind::String && documents.is_empty() => {
-            written.raw("content", text.raw());
+            write::raw(out, "content", text.raw());
         }
         Some(said) => {
             let spoken = message.says("role", "assistant");
@@ -79,9 +78,9 @@ fn write_message(
                 path: path(".content"),
                 spoken,
             };
-            blocks.write(said, documents, &mut thought, &mut written)?;
+            blocks.write(said, documents, &mut thought, out)?;
         }
-        None => written.raw("content", "null"),
+        None => write::raw(out, "content", "null"),
     }
     for (name, value) in named(message) {
         match name.as_ref() {
@@ -91,15 +90,14 @@ fn write_message(
             "citations" => {}
             "tool_calls" if value.items().next().is_none() => {}
             name => {
-                let quoted = json_string(name);
-                written.raw(&quoted[1..quoted.len() - 1], value.raw());
+                write::raw(out, name, value.raw());
             }
         }
     }
     if !thought.is_empty() {
-        written.text("reasoning_content", &thought);
+        write::text(out, "reasoning_content", &thought);
     }
-    written.close();
+    write::close(out);
     Ok(())
 }
 
@@ -116,33 +114,31 @@ impl Blocks {
         said: Value<'_>,
         documents: &[String],
         thought: &mut String,
-        message: &mut Object<'_>,
+        out: &mut String,
     ) -> Result<(), RequestError> {
-        let Some(out) = message.begin("content") else {
-            return Ok(());
-        };
-        let mut list = List::open(out);
-        for document in documents {
-            text(&mut list, &format!("Document:\n{document}"));
-        }
-        match said.kind() {
-            Kind::String => text(&mut list, &string(said, || self.path.clone())?),
-            Kind::Array => {
-                for (at, block) in said.items().enumerate() {
-                    let path = format!("{}[{at}]", self.path);
-                    self.block(block, &path, thought, &mut list)?;
+        write::list(out, "content", |out| {
+            let begin = out.len();
+            for document in documents {
+                text(out, &format!("Document:\n{document}"));
+            }
+            match said.kind() {
+                Kind::String => text(out, &string(said, || self.path.clone())?),
+                Kind::Array => {
+                    for (at, block) in said.items().enumerate() {
+                        let path = format!("{}[{at}]", self.path);
+                        self.block(block, &path, thought, out)?;
+                    }
+                }
+                _ => {
+                    let expected = "a string or an array of content blocks";
+                    return Err(RequestError::wrong_type(&*self.path, expected, said));
                 }
             }
-            _ => {
-                let expected = "a string or an array of content blocks";
-                return Err(RequestError::wrong_type(&*self.path, expected, said));
+            if out.len() == begin {
+                text(out, "");
             }
-        }
-        if list.is_empty() {
-            text(&mut list, "");
-        }
-        list.close();
-        Ok(())
+            Ok(())
+        })
     }
 
     fn block(
@@ -150,7 +146,7 @@ impl Blocks {
         block: Value<'_>,
         path: &str,
         thought: &mut String,
-        list: &mut List<'_>,
+        out: &mut String,
     ) -> Result<(), RequestError> {
         let need = |name: &str| {
             let value = block.some(name);
@@ -164,18 +160,15 @@ impl Blocks {
             }
             "document" => {
                 let path = format!("{path}.document");
-                text(list, &text_of(need("document")?, &path)?);
+                text(out, &text_of(need("document")?, &path)?);
             }
             // OpenAI's blocks are the same; what neither knows is left to their reader.
-            _ => list.next().push_str(block.raw()),
+            _ => write::value(out, block.raw()),
         }
         Ok(())
     }
 }
 
-fn text(list: &mut List<'_>, text: &str) {
-    list.object(|block| {
-        block.text("type", "text");
-        block.text("text", text);
-    });
+fn text(out: &mut String, text: &str) {
+    write::typed(out, "text", |out| write::text(out, "text", text));
 }

@@ -12,7 +12,7 @@ mod tests;
 use bytes::Bytes;
 
 use crate::contract::refusal::ErrorParts;
-use crate::json::write::{self, Object};
+use crate::json::write;
 
 pub(crate) use answer::answer;
 pub(crate) use embed::{embed, embedded};
@@ -21,20 +21,15 @@ pub(crate) use stream::Events;
 
 /// The body of a refusal.
 pub(crate) fn error(error: &ErrorParts<'_>) -> Bytes {
-    let mut out = String::new();
-    write::braces(&mut out, |out| write::text(out, "message", error.message));
-    out.into()
+    write::document(|out| write::text(out, "message", error.message)).into()
 }
 
 /// The event that ends a stream which fails.
 pub(crate) fn error_event(error: &ErrorParts<'_>) -> Bytes {
-    let mut out = String::new();
-    let mut object = Object::open(&mut out);
-    object.text("type", "message-end");
-    object.object("delta", |delta| {
-        delta.text("finish_reason", "ERROR");
-        delta.text("error", error.message);
-    });
-    object.close();
-    out.into()
+    stream::event("message-end", None, |out| {
+        write::object(out, "delta", |out| {
+            write::text(out, "finish_reason", "ERROR");
+            write::text(out, "error", error.message);
+        });
+    })
 }

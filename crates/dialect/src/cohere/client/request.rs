@@ -5,8 +5,7 @@ use bytes::Bytes;
 use super::message::{documents, write_messages};
 use crate::door::told::{Entered, Told};
 use crate::fields::{boolean, invalid, missing, named, object, string};
-use crate::json::write::Object;
-use crate::json::{Document, Kind, Value, json_string};
+use crate::json::{Document, Kind, Value, write};
 use crate::request::RequestError;
 
 /// Members under OpenAI's names.
@@ -38,57 +37,53 @@ pub(crate) fn chat(body: &Bytes, told: &mut Told) -> Result<Entered, RequestErro
     let beside = root.some("documents");
     let beside = beside.map(documents).transpose()?.unwrap_or_default();
 
-    let mut out = String::with_capacity(body.len() + 256);
-    let mut object = Object::open(&mut out);
-    if let Some(out) = object.begin("messages") {
-        write_messages(messages, &beside, out)?;
-    }
+    let mut body = String::with_capacity(body.len() + 256);
+    let out = &mut body;
+    write::open(out);
+    write_messages(messages, &beside, out)?;
     let mut streams = false;
     for (name, value) in named(root) {
         match name.as_ref() {
             "messages" | "documents" => {}
             "stream" => streams = boolean(value, "stream")?,
-            "tool_choice" => tool_choice(value, &mut object)?,
-            "response_format" => format(value, &mut object)?,
-            "thinking" => thinking(value, &mut object)?,
+            "tool_choice" => tool_choice(value, out)?,
+            "response_format" => format(value, out)?,
+            "thinking" => thinking(value, out)?,
             // Functions say so each for itself.
             "strict_tools" => {}
             name if SERVICE.contains(&name) => {}
-            name => write_member(name, value, &mut object),
+            name => write_member(name, value, out),
         }
     }
-    object.raw("stream", if streams { "true" } else { "false" });
+    write::plain(out, "stream", streams);
     if streams {
-        object.raw("stream_options", "{\"include_usage\":true}");
+        write::raw(out, "stream_options", "{\"include_usage\":true}");
     }
-    object.close();
-    Ok(Entered::Request(out.into()))
+    write::close(out);
+    Ok(Entered::Request(body.into()))
 }
 
-fn write_member(name: &str, value: Value<'_>, object: &mut Object<'_>) {
+fn write_member(name: &str, value: Value<'_>, out: &mut String) {
     let empty = value.kind() == Kind::Array && value.items().next().is_none();
     match NAMES.iter().find(|(theirs, _)| *theirs == name) {
         Some(("tools" | "stop_sequences", _)) if empty => {}
-        Some((_, ours)) => object.raw(ours, value.raw()),
-        None => {
-            let quoted = json_string(name);
-            object.raw(&quoted[1..quoted.len() - 1], value.raw());
-        }
+        Some((_, ours)) => write::raw(out, ours, value.raw()),
+        None => write::raw(out, name, value.raw()),
     }
 }
 
-fn tool_choice(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+fn tool_choice(value: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     let word = string(value, "tool_choice")?;
     let word = match word.as_ref() {
         "REQUIRED" => "required",
         "NONE" => "none",
         _ => return Err(invalid("tool_choice", "must be REQUIRED or NONE")),
     };
-    object.text("tool_choice", word);
+    write::text(out, "tool_choice", word);
     Ok(())
 }
 
-fn format(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+fn format(value: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     let kind = value.get("type");
     if kind.is_some_and(|kind| kind.is_str("text")) {
         return Ok(());
@@ -101,26 +96,26 @@ fn format(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError>
     }
     let some = |name: &str| value.some(name);
     match some("json_schema").or_else(|| some("schema")) {
-        None => object.raw("response_format", "{\"type\":\"json_object\"}"),
-        Some(schema) => object.object("response_format", |format| {
-            format.text("type", "json_schema");
-            format.object("json_schema", |named| {
-                named.text("name", "answer");
-                named.raw("schema", schema.raw());
+        None => write::raw(out, "response_format", "{\"type\":\"json_object\"}"),
+        Some(schema) => write::object(out, "response_format", |out| {
+            write::text(out, "type", "json_schema");
+            write::object(out, "json_schema", |out| {
+                write::text(out, "name", "answer");
+                write::raw(out, "schema", schema.raw());
             });
         }),
     }
     Ok(())
 }
 
-fn thinking(value: Value<'_>, object: &mut Object<'_>) -> Result<(), RequestError> {
+fn thinking(value: Value<'_>, out: &mut String) -> Result<(), RequestError> {
     let kind = value.text("type");
     match kind.as_deref() {
         Some("enabled") => match value.some("token_budget") {
-            Some(budget) => object.raw("thinking_token_budget", budget.raw()),
-            None => object.text("reasoning_effort", "medium"),
+            Some(budget) => write::raw(out, "thinking_token_budget", budget.raw()),
+            None => write::text(out, "reasoning_effort", "medium"),
         },
-        Some("disabled") => object.text("reasoning_effort", "none"),
+        Some("disabled") => write::text(out, "reasoning_effort", "none"),
         _ => return Err(invalid("thinking.type", "must be enabled or disabled")),
     }
     Ok(())

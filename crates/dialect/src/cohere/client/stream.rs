@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::answer::{block_of, finish_reason, write_call, write_usage};
+use super::answer::{finish_reason, write_block, write_call, write_usage};
 use crate::door::said::{Call, Piece, Tokens, pieces};
 use crate::door::told::{DoorStream, Told};
 use crate::json::write;
-use crate::json::write::Object;
 
 /// Writes a stream.
 pub(crate) struct Events {
@@ -46,15 +45,15 @@ impl Events {
             return;
         }
         let id = &self.told.id;
-        out.push(event("message-start", None, |event| {
-            event.text("id", id);
-            event.object("delta", |delta| {
-                delta.object("message", |message| {
-                    message.text("role", "assistant");
+        out.push(event("message-start", None, |out| {
+            write::text(out, "id", id);
+            write::object(out, "delta", |out| {
+                write::object(out, "message", |out| {
+                    write::text(out, "role", "assistant");
                     for list in ["content", "tool_calls", "citations"] {
-                        message.raw(list, "[]");
+                        write::raw(out, list, "[]");
                     }
-                    message.text("tool_plan", "");
+                    write::text(out, "tool_plan", "");
                 });
             });
         }));
@@ -79,12 +78,14 @@ impl Events {
             self.close(out);
             self.block = Some(kind);
             self.blocks += 1;
-            out.push(event("content-start", Some(self.blocks - 1), |event| {
-                content(event, |block| block_of(kind, "", block));
+            out.push(event("content-start", Some(self.blocks - 1), |out| {
+                inside(out, "content", |out| write_block(kind, "", out));
             }));
         }
-        out.push(event("content-delta", Some(self.blocks - 1), |event| {
-            content(event, |block| block.text(kind, text));
+        out.push(event("content-delta", Some(self.blocks - 1), |out| {
+            inside(out, "content", |out| {
+                write::braces(out, |out| write::text(out, kind, text))
+            });
         }));
     }
 
@@ -106,8 +107,8 @@ impl Events {
             arguments: String::new(),
             ..call.clone()
         };
-        out.push(event("tool-call-start", Some(self.calls - 1), |event| {
-            inside(event, "tool_calls", |out| write_call(&begun, out));
+        out.push(event("tool-call-start", Some(self.calls - 1), |out| {
+            inside(out, "tool_calls", |out| write_call(&begun, out));
         }));
     }
 
@@ -115,8 +116,8 @@ impl Events {
         if piece.is_empty() {
             return;
         }
-        out.push(event("tool-call-delta", Some(self.calls - 1), |event| {
-            inside(event, "tool_calls", |out| {
+        out.push(event("tool-call-delta", Some(self.calls - 1), |out| {
+            inside(out, "tool_calls", |out| {
                 write::union(out, "function", |out| write::text(out, "arguments", piece));
             });
         }));
@@ -148,41 +149,31 @@ impl DoorStream for Events {
         self.close(out);
         let reason = finish_reason(&self.finish, self.calls > 0);
         let (id, tokens) = (&self.told.id, self.tokens);
-        out.push(event("message-end", None, |event| {
-            event.text("id", id);
-            event.object("delta", |delta| {
-                delta.text("finish_reason", reason);
-                write_usage(tokens, delta);
+        out.push(event("message-end", None, |out| {
+            write::text(out, "id", id);
+            write::object(out, "delta", |out| {
+                write::text(out, "finish_reason", reason);
+                write_usage(tokens, out);
             });
         }));
     }
 }
 
-fn event(kind: &str, index: Option<u64>, more: impl FnOnce(&mut Object<'_>)) -> Bytes {
-    let mut out = String::with_capacity(128);
-    let mut object = Object::open(&mut out);
-    object.text("type", kind);
-    object.plain("index", index);
-    more(&mut object);
-    object.close();
-    out.into()
+pub(super) fn event(kind: &str, index: Option<u64>, more: impl FnOnce(&mut String)) -> Bytes {
+    let event = write::document(|out| {
+        write::text(out, "type", kind);
+        write::plain_if(out, "index", index);
+        more(out);
+    });
+    event.into()
 }
 
 /// A member of `delta.message`.
-fn inside(event: &mut Object<'_>, name: &str, write: impl FnOnce(&mut String)) {
-    event.object("delta", |delta| {
-        delta.object("message", |message| {
-            if let Some(out) = message.begin(name) {
-                write(out);
-            }
+fn inside(out: &mut String, name: &str, value: impl FnOnce(&mut String)) {
+    write::object(out, "delta", |out| {
+        write::object(out, "message", |out| {
+            write::name(out, name);
+            value(out);
         });
-    });
-}
-
-fn content(event: &mut Object<'_>, block: impl FnOnce(&mut Object<'_>)) {
-    inside(event, "content", |out| {
-        let mut object = Object::open(out);
-        block(&mut object);
-        object.close();
     });
 }

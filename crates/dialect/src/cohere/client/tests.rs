@@ -273,3 +273,42 @@ fn googles_embeddings_are_openais_too() {
         r#"{"embeddings":[{"values":[1]}]}"#
     );
 }
+
+#[test]
+fn what_is_not_known_keeps_its_name_at_every_door() {
+    let name = "a\"b\\c";
+    let message = json!([{"role": "user", "content": "x", name: 1}]);
+    let content = json!({"parts": [{"text": "x"}]});
+    for (door, body) in [
+        (
+            Door::CohereChat,
+            json!({"model": "m", "messages": message, name: 1}),
+        ),
+        (
+            Door::CohereEmbed,
+            json!({"model": "m", "texts": ["x"], name: 1}),
+        ),
+        (
+            Door::OllamaChat,
+            json!({"model": "m", "messages": message, name: 1}),
+        ),
+        (
+            Door::OllamaGenerate,
+            json!({"model": "m", "prompt": "x", name: 1}),
+        ),
+        (
+            Door::OllamaEmbed,
+            json!({"model": "m", "input": "x", name: 1}),
+        ),
+        (Door::GeminiEmbed, json!({"content": content, name: 1})),
+    ] {
+        let sent = entered(door, body);
+        assert_eq!(sent[name], 1, "{door:?}: {sent}");
+        let message = sent
+            .get("messages")
+            .filter(|_| door != Door::OllamaGenerate);
+        if let Some(message) = message {
+            assert_eq!(message[0][name], 1, "{door:?}: {sent}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use crate::canonical::Field;
 use crate::contract::stream::ReadStream;
+use crate::exchange::Thought;
 use crate::exchange::{
     CacheMarker, ChatAnswer, ChatRequest, Collector, Content, Effort, Media, Message, OutputFormat,
     Part, Reasoning, Role, Sampling, Source, StreamEvent, Tool, ToolCall, ToolChoice, ToolResult,
@@ -55,11 +56,11 @@ pub(crate) fn result(id: &'static str, parts: Vec<Part<'static>>) -> Part<'stati
 }
 
 pub(crate) fn reasoning(text: &'static str) -> Part<'static> {
-    Part::new(Content::Reasoning {
+    Part::new(Content::Reasoning(Thought {
         text: text.into(),
         signature: None,
         redacted: None,
-    })
+    }))
 }
 
 pub(crate) fn media(source: Source<'static>, media_type: &'static str) -> Media<'static> {
@@ -175,10 +176,12 @@ fn part() -> impl Strategy<Value = Part<'static>> {
             citations: Vec::new(),
         },
     });
-    let thought = (text(), any::<bool>()).prop_map(|(text, hidden)| Content::Reasoning {
-        text,
-        signature: hidden.then(|| "s".into()),
-        redacted: hidden.then(|| "r".into()),
+    let thought = (text(), any::<bool>()).prop_map(|(text, hidden)| {
+        Content::Reasoning(Thought {
+            text,
+            signature: hidden.then(|| "s".into()),
+            redacted: hidden.then(|| "r".into()),
+        })
     });
     let content = prop_oneof![said, thought, medium];
     (content, any::<bool>()).prop_map(|(content, marked)| Part {

@@ -100,16 +100,16 @@ fn marked(
 
 fn reasoning() -> impl Strategy<Value = Content<'static>> {
     prop_oneof![
-        (said(), word()).prop_map(|(text, signature)| Content::Reasoning {
+        (said(), word()).prop_map(|(text, signature)| Content::Reasoning(Thought {
             text,
             signature: Some(signature),
             redacted: None,
-        }),
-        Just(Content::Reasoning {
+        })),
+        Just(Content::Reasoning(Thought {
             text: "".into(),
             signature: None,
             redacted: Some("Zm9v".into()),
-        }),
+        })),
     ]
 }
 

@@ -321,11 +321,11 @@ fn a_message_has_as_many_images_as_converse_takes() {
 #[test]
 fn a_message_of_which_nothing_is_left_is_not_sent() {
     let mut request = hello();
-    let thought = Content::Reasoning {
+    let thought = Content::Reasoning(Thought {
         text: "hm".into(),
         signature: None,
         redacted: None,
-    };
+    });
     let mut silent = asking(vec![Part::new(thought)]).messages;
     silent[0].role = Role::Assistant;
     request.messages.extend(silent);

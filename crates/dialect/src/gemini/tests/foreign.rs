@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::canonical::Field;
+use crate::exchange::Thought;
 use crate::exchange::{
     CacheMarker, ChatRequest, Content, Effort, Inexpressible, Media, Message, Part, Reasoning,
     Role, Source, Tool, ToolCall, ToolChoice, ToolResult, WriteOptions,
@@ -41,11 +42,11 @@ fn result(id: &'static str, said: &'static str) -> Content<'static> {
 }
 
 fn thought(signature: &'static str) -> Content<'static> {
-    Content::Reasoning {
+    Content::Reasoning(Thought {
         text: "hm".into(),
         signature: Some(signature.into()),
         redacted: None,
-    }
+    })
 }
 
 fn image(source: Source<'static>) -> Content<'static> {

@@ -6,6 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::canonical::Usage;
+use crate::exchange::Thought;
 use crate::exchange::{
     ChatAnswer, ChatRequest, Choice, Citation, Content, Effort, Finish, Media, Message,
     OutputFormat, Part, Reasoning, Role, Sampling, Source, Tool, ToolCall, ToolChoice, ToolResult,
@@ -88,11 +89,11 @@ fn reasoning() -> impl Strategy<Value = Part<'static>> {
     let shown = (text(), option::of(signature()));
     let hidden = signature().prop_map(|signature| (Cow::Borrowed(""), Some(signature)));
     prop_oneof![shown, hidden].prop_map(|(text, signature)| {
-        Part::new(Content::Reasoning {
+        Part::new(Content::Reasoning(Thought {
             text,
             signature,
             redacted: None,
-        })
+        }))
     })
 }
 
@@ -113,13 +114,13 @@ fn spoken() -> impl Strategy<Value = Vec<Part<'static>>> {
             let open = |part: &Part<'_>| {
                 matches!(
                     &part.content,
-                    Content::Reasoning {
+                    Content::Reasoning(Thought {
                         signature: None,
                         ..
-                    }
+                    })
                 )
             };
-            let thinks = |part: &Part<'_>| matches!(&part.content, Content::Reasoning { .. });
+            let thinks = |part: &Part<'_>| matches!(&part.content, Content::Reasoning(_));
             let speaks = |part: &Part<'_>| matches!(&part.content, Content::Text { .. });
             let joins = out.last().is_some_and(|last| {
                 (speaks(last) && speaks(&part)) || (open(last) && thinks(&part))

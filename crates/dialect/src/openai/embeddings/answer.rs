@@ -184,7 +184,7 @@ fn count(root: Value<'_>, path: &[&str]) -> Option<u64> {
     for name in path {
         at = at.get(name)?;
     }
-    u64::try_from(at.as_integer()?).ok()
+    at.whole()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::body::BodyChange;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::TranslateError;
-use crate::exchange::{Draft, Inexpressible, Lost, Profile, WriteOptions, Written};
+use crate::exchange::{Draft, Inexpressible, Losses, Lost, Profile, WriteOptions, Written};
 use crate::fields::{canonical, integer, invalid, name_of, string};
 use crate::json::write;
 use crate::json::{Document, Kind, Shape, Value, json_string};
@@ -86,7 +86,7 @@ pub(super) fn write(
         return Err(inexpressible("input", why));
     }
     let mut fields = Vec::new();
-    let mut lost = Vec::new();
+    let mut lost = Losses::default();
     for (key, value) in root.members().filter(|(_, value)| !value.is_null()) {
         let name = name_of(key);
         match name.as_ref() {
@@ -101,16 +101,10 @@ pub(super) fn write(
                 let count: u64 = integer(value, "dimensions", "must be a whole number above 0")?;
                 fields.push((shaped.dimensions, count.to_string()));
             }
-            "user" => lost.push(Lost::new(
-                "user",
-                "this upstream has no field for the end user",
-            )),
+            "user" => lost.push("user", "this upstream has no field for the end user"),
             name => match shaped.fields.iter().find(|(asked, _)| *asked == name) {
                 Some((_, ours)) => fields.push((*ours, canonical(value, Shape::WHOLE))),
-                None => {
-                    let why = "this upstream's embeddings have no such field";
-                    lost.push(Lost::new(name, why));
-                }
+                None => lost.push(name, "this upstream's embeddings have no such field"),
             },
         }
     }

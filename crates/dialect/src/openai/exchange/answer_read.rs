@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use super::calls::Fragment;
 use super::media::{DRAWN, drawn};
-use super::members::{named, some, text};
 use super::reasoning;
 use crate::exchange::{
     ChatAnswer, Choice, Citation, Content, Finish, Part, PartKind, ToolCall, logprobs_of,
 };
+use crate::fields::{named, said as text};
 use crate::json::{Kind, Value};
 use crate::openai::payload::usage_of;
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, index, text_of, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let choices = root.get("choices").unwrap_or(root);
@@ -23,7 +23,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         model: text(root, "model").unwrap_or_default(),
         created: created(root),
         choices: Vec::with_capacity(choices.items().count()),
-        usage: some(root, "usage").map(usage_of).transpose()?,
+        usage: root.some("usage").map(usage_of).transpose()?,
     };
     let mut numbered = Vec::with_capacity(answer.choices.capacity());
     for (position, choice) in choices.items().enumerate() {
@@ -37,8 +37,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
 }
 
 pub(super) fn created(root: Value<'_>) -> Option<u64> {
-    let created = some(root, "created")?.as_integer()?;
-    u64::try_from(created).ok()
+    root.some("created")?.whole()
 }
 
 /// A choice's number, or else its position.
@@ -46,24 +45,22 @@ pub(super) fn index_of(choice: Value<'_>, position: usize) -> Result<u32, Payloa
     if choice.kind() != Kind::Object {
         return Err(wrong_type("choices[]", "an object", choice));
     }
-    match some(choice, "index") {
+    match choice.some("index") {
         None => Ok(position as u32),
-        Some(index) => index
-            .as_integer()
-            .and_then(|index| u32::try_from(index).ok())
-            .ok_or_else(|| wrong_type("choices[].index", "an index", index)),
+        Some(number) => index(number, "choices[].index"),
     }
 }
 
 fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
-    let message = some(choice, "message").unwrap_or(choice);
+    let message = choice.some("message").unwrap_or(choice);
     if message.kind() != Kind::Object {
         return Err(wrong_type("choices[].message", "an object", message));
     }
     let mut parts = Vec::with_capacity(2);
     reasoning::read(message, &mut parts);
     said(message, &mut parts)?;
-    for annotation in some(message, "annotations")
+    for annotation in message
+        .some("annotations")
         .into_iter()
         .flat_map(Value::items)
     {
@@ -82,7 +79,7 @@ fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
     if let Some(text) = text(message, "refusal") {
         parts.push(Part::new(Content::Refusal(text)));
     }
-    let images = some(message, DRAWN).into_iter().flat_map(drawn);
+    let images = message.some(DRAWN).into_iter().flat_map(drawn);
     parts.extend(images.map(|media| Part::new(Content::Image(media))));
     calls(message, &mut parts)?;
     Ok(Choice {
@@ -94,7 +91,7 @@ fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
 
 /// The text of a message: a string, Mistral's list of parts, or what is said in its sound.
 fn said<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), PayloadError> {
-    match some(message, "content") {
+    match message.some("content") {
         Some(content) if content.kind() == Kind::String => {
             parts.extend(text(message, "content").map(Part::text));
         }
@@ -105,7 +102,7 @@ fn said<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), Payload
             return Err(wrong_type("choices[].message.content", "a string", content));
         }
         None => {
-            let sound = some(message, "audio");
+            let sound = message.some("audio");
             let said = sound.and_then(|sound| text(sound, "transcript"));
             parts.extend(said.map(Part::text));
         }
@@ -115,21 +112,19 @@ fn said<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), Payload
 
 /// One of Mistral's parts of an answer's content.
 pub(super) fn chunk<'d>(part: Value<'d>) -> Option<Content<'d>> {
-    if some(part, "thinking").is_some() {
-        return Some(reasoning::block(part));
+    if part.some("thinking").is_some() {
+        return Some(Content::Reasoning(reasoning::block(part)));
     }
-    let text = text(part, "text")?;
-    let citations = Vec::new();
-    Some(Content::Text { text, citations })
+    text(part, "text").map(Content::text)
 }
 
 fn calls<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), PayloadError> {
-    let list = some(message, "tool_calls");
+    let list = message.some("tool_calls");
     if let Some(list) = list.filter(|list| list.kind() != Kind::Array) {
         return Err(wrong_type("choices[].message.tool_calls", "an array", list));
     }
     let listed = list.into_iter().flat_map(Value::items).map(Fragment::read);
-    let older = some(message, "function_call");
+    let older = message.some("function_call");
     let older = older.map(|called| Fragment::called(called, "arguments"));
     for (position, call) in listed.chain(older).enumerate() {
         let call = call?;
@@ -147,14 +142,14 @@ fn calls<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), Payloa
 
 /// The items of a choice's log probabilities, where there are any.
 pub(super) fn logprobs<'d>(choice: Value<'d>) -> Option<Value<'d>> {
-    let items = some(some(choice, "logprobs")?, "content")?;
+    let items = choice.some("logprobs")?.some("content")?;
     items.items().next().map(|_| items)
 }
 
 /// A URL citation.
 pub(super) fn citation<'d>(annotation: Value<'d>) -> Option<Citation<'d>> {
-    let cited = some(annotation, "url_citation")?;
-    let place = |name: &str| u64::try_from(some(cited, name)?.as_integer()?).ok();
+    let cited = annotation.some("url_citation")?;
+    let place = |name: &str| cited.some(name)?.whole();
     Some(Citation {
         text: Cow::Borrowed(""),
         url: text(cited, "url"),
@@ -166,15 +161,10 @@ pub(super) fn citation<'d>(annotation: Value<'d>) -> Option<Citation<'d>> {
 
 /// Why a choice ended, where it has: OpenAI's words, and Mistral's, TGI's and vLLM's.
 pub(super) fn finish(choice: Value<'_>) -> Result<Option<Finish>, PayloadError> {
-    let Some(reason) = some(choice, "finish_reason") else {
-        return Ok(None);
-    };
-    let reason = reason
-        .as_str()
-        .ok_or_else(|| wrong_type("choices[].finish_reason", "a string", reason))?;
-    Ok(match reason.as_ref() {
+    let reason = text_of(choice, "finish_reason", "choices[].finish_reason")?;
+    Ok(match reason.as_deref().unwrap_or_default() {
         "" => None,
-        "stop" | "eos_token" => Some(match some(choice, "stop_reason") {
+        "stop" | "eos_token" => Some(match choice.some("stop_reason") {
             None => Finish::Stop,
             // A string that the client named, or a token.
             Some(stop) => Finish::StopSequence(stop.as_str().map(Cow::into_owned)),

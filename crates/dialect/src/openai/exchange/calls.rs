@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::members::{some, text};
 use crate::call_ids::MADE_UP;
 use crate::exchange::{PartKind, PartTracker, StreamEvent};
+use crate::fields::said as text;
 use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, index, string, wrong_type};
 
 /// How many bytes of arguments may come before their tool's name. No server is known to send
 /// any; one that never names its tool must not make us gather its whole answer.
@@ -30,31 +30,25 @@ impl<'d> Fragment<'d> {
         if call.kind() != Kind::Object {
             return Err(wrong_type("tool_calls[]", "an object", call));
         }
-        let index = match some(call, "index") {
-            None => None,
-            Some(index) => {
-                let number = index.as_integer().and_then(|n| u32::try_from(n).ok());
-                Some(number.ok_or_else(|| wrong_type("tool_calls[].index", "an index", index))?)
-            }
-        };
-        let mut fragment = match (some(call, "function"), some(call, "custom")) {
+        let number = call.some("index");
+        let number = number.map(|number| index(number, "tool_calls[].index"));
+        let number = number.transpose()?;
+        let mut fragment = match (call.some("function"), call.some("custom")) {
             (None, Some(custom)) => Self::called(custom, "input")?,
             (Some(function), _) => Self::called(function, "arguments")?,
             (None, None) => Self::called(call, "arguments")?,
         };
-        fragment.index = index;
+        fragment.index = number;
         fragment.id = text(call, "id");
         Ok(fragment)
     }
 
     /// What is called: a function, or a custom tool.
     pub(super) fn called(value: Value<'d>, arguments: &str) -> Result<Self, PayloadError> {
-        let said = match some(value, arguments) {
+        let said = match value.some(arguments) {
             None => Cow::Borrowed(""),
             Some(object) if object.kind() == Kind::Object => Cow::Borrowed(object.raw()),
-            Some(said) => said
-                .as_str()
-                .ok_or_else(|| wrong_type("tool_calls[].function.arguments", "a string", said))?,
+            Some(said) => string(said, "tool_calls[].function.arguments")?,
         };
         Ok(Self {
             index: None,

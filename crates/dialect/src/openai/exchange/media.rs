@@ -70,12 +70,7 @@ pub(super) fn drawn<'d>(list: Value<'d>) -> impl Iterator<Item = Media<'d>> {
             true => media_type,
             false => Cow::Borrowed("image/*"),
         };
-        Some(Media {
-            source,
-            media_type,
-            name: None,
-            detail: None,
-        })
+        Some(Media::new(source, media_type))
     })
 }
 

@@ -9,7 +9,6 @@ mod answer_write;
 mod calls;
 mod extras;
 mod media;
-mod members;
 mod object;
 mod read;
 mod read_message;

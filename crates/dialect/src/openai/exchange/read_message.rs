@@ -102,12 +102,8 @@ impl<'d> Messages<'d> {
             }
             ("audio", Role::Assistant) => {
                 let id = need_text(value, "id", at)?;
-                message.parts.push(Part::new(Content::Audio(Media {
-                    source: Source::Id(id),
-                    media_type: Cow::Borrowed(""),
-                    name: None,
-                    detail: None,
-                })));
+                let sound = Media::new(Source::Id(id), "");
+                message.parts.push(Part::new(Content::Audio(sound)));
             }
             (DRAWN, Role::Assistant) if value.kind() == Kind::Array => {
                 let images = drawn(value).map(|media| Part::new(Content::Image(media)));
@@ -324,13 +320,7 @@ fn function<'d>(
         .filter(|(name, _)| !["name", "arguments", "parsed_arguments"].contains(&name.as_ref()))
         .map(|(name, value)| field(&name, value))
         .collect();
-    let call = ToolCall {
-        id,
-        name,
-        arguments,
-        custom: false,
-    };
-    Ok((call, rest))
+    Ok((ToolCall::function(id, name, arguments), rest))
 }
 
 /// `{"name", "input"}`.

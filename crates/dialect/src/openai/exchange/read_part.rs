@@ -51,11 +51,7 @@ fn content<'d>(
         media_url(asked, &|| at(name))
     };
     Ok(match kind.as_ref() {
-        "text" => {
-            let text = need_text(value, "text", path)?;
-            let citations = Vec::new();
-            (Content::Text { text, citations }, &["text"])
-        }
+        "text" => (Content::text(need_text(value, "text", path)?), &["text"]),
         "refusal" => (
             Content::Refusal(need_text(value, "refusal", path)?),
             &["refusal"],
@@ -84,9 +80,10 @@ fn content<'d>(
                 (Content::File(file(asked, &|| at("file"))?), &["file"])
             }
         },
-        "thinking" if value.get("thinking").is_some() => {
-            (reasoning::block(value), &["thinking", "signature"])
-        }
+        "thinking" if value.get("thinking").is_some() => (
+            Content::Reasoning(reasoning::block(value)),
+            &["thinking", "signature"],
+        ),
         _ => {
             let json = value.raw().into();
             (Content::Opaque { kind, json }, &[])
@@ -95,12 +92,7 @@ fn content<'d>(
 }
 
 fn media(source: Source<'_>) -> Media<'_> {
-    Media {
-        source,
-        media_type: Cow::Borrowed(""),
-        name: None,
-        detail: None,
-    }
+    Media::new(source, "")
 }
 
 /// `{"url", "detail"}`, or the URL itself.
@@ -111,10 +103,8 @@ fn media_url<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Media<'d
     };
     let (source, media_type) = read_url(url).ok_or_else(|| invalid(&path(), BAD_DATA_URL))?;
     Ok(Media {
-        source,
-        media_type,
-        name: None,
         detail: said(value, "detail"),
+        ..Media::new(source, media_type)
     })
 }
 

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::members::{named, some, text};
 use super::object::joined;
-use crate::exchange::{Content, Part};
+use crate::exchange::{Content, Part, Thought};
+use crate::fields::{named, said as text};
 use crate::json::write;
 use crate::json::{Kind, Value};
 
@@ -25,19 +25,21 @@ pub(super) fn plain<'d>(message: Value<'d>) -> Option<Cow<'d, str>> {
 }
 
 /// The blocks of a message or delta.
-pub(super) fn blocks<'d>(message: Value<'d>) -> impl Iterator<Item = Content<'d>> {
-    let list = some(message, "thinking_blocks").filter(|list| list.items().next().is_some());
-    let list = list.or_else(|| some(message, "reasoning_details"));
+pub(super) fn blocks<'d>(message: Value<'d>) -> impl Iterator<Item = Thought<'d>> {
+    let list = message
+        .some("thinking_blocks")
+        .filter(|list| list.items().next().is_some());
+    let list = list.or_else(|| message.some("reasoning_details"));
     list.into_iter().flat_map(Value::items).map(block)
 }
 
 /// A block of any of these kinds; one that says nothing where it is none.
-pub(super) fn block<'d>(block: Value<'d>) -> Content<'d> {
-    let said = some(block, "thinking").and_then(thinking);
+pub(super) fn block<'d>(block: Value<'d>) -> Thought<'d> {
+    let said = block.some("thinking").and_then(thinking);
     let said = said
         .or_else(|| text(block, "text"))
         .or_else(|| text(block, "summary"));
-    Content::Reasoning {
+    Thought {
         text: said.unwrap_or_default(),
         signature: text(block, "signature"),
         redacted: text(block, "data"),
@@ -59,52 +61,22 @@ fn thinking<'d>(value: Value<'d>) -> Option<Cow<'d, str>> {
 pub(super) fn read<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) {
     let begin = parts.len();
     let mut said = plain(message);
-    for block in blocks(message) {
-        let Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } = block
-        else {
-            continue;
-        };
-        if text.is_empty() && signature.is_none() && redacted.is_none() {
-            continue;
+    for mut block in blocks(message).filter(|block| *block != Thought::default()) {
+        if block.text.is_empty() && block.redacted.is_none() {
+            block.text = said.take().unwrap_or_default();
         }
-        let text = match text.is_empty() && redacted.is_none() {
-            true => said.take().unwrap_or_default(),
-            false => text,
-        };
-        parts.push(Part::new(Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        }));
+        parts.push(Part::new(Content::Reasoning(block)));
     }
-    let told = parts
-        .iter()
-        .skip(begin)
-        .any(|part| matches!(&part.content, Content::Reasoning { text, .. } if !text.is_empty()));
+    let told = of(&parts[begin..]).any(|thought| !thought.text.is_empty());
     if let Some(text) = said.filter(|_| !told) {
-        let part = Part::new(Content::Reasoning {
-            text,
-            signature: None,
-            redacted: None,
-        });
-        parts.insert(begin, part);
+        parts.insert(begin, Part::thought(text));
     }
 }
 
-/// A message's reasoning parts: text, signature, redacted.
-pub(super) fn of<'p>(
-    parts: &'p [Part<'_>],
-) -> impl Iterator<Item = (&'p str, Option<&'p str>, Option<&'p str>)> {
+/// A message's reasoning parts.
+pub(super) fn of<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = &'p Thought<'a>> {
     parts.iter().filter_map(|part| match &part.content {
-        Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } => Some((text.as_ref(), signature.as_deref(), redacted.as_deref())),
+        Content::Reasoning(thought) => Some(thought),
         _ => None,
     })
 }
@@ -113,18 +85,22 @@ pub(super) fn of<'p>(
 /// them than text.
 pub(super) fn write(parts: &[Part<'_>], with_blocks: bool, out: &mut String) {
     write_text("reasoning_content", parts, out);
-    let more = of(parts).any(|(_, signature, redacted)| signature.is_some() || redacted.is_some());
-    if with_blocks && more {
+    if with_blocks && of(parts).any(Thought::is_sealed) {
         write::list(out, "thinking_blocks", |out| {
-            for (text, signature, redacted) in of(parts) {
-                write_block(text, signature, redacted, out);
+            for Thought {
+                text,
+                signature,
+                redacted,
+            } in of(parts)
+            {
+                write_block(text, signature.as_deref(), redacted.as_deref(), out);
             }
         });
     }
 }
 
 fn write_text(name: &str, parts: &[Part<'_>], out: &mut String) {
-    let text = joined(of(parts).map(|(text, ..)| text));
+    let text = joined(of(parts).map(|thought| thought.text.as_ref()));
     if !text.is_empty() {
         write::text(out, name, &text);
     }

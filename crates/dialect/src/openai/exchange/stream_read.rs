@@ -5,7 +5,7 @@ use super::calls::{Calls, Fragment};
 use super::media::{DRAWN, drawn};
 use super::reasoning;
 use crate::contract::stream::ReadStream;
-use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent};
+use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent, Thought};
 use crate::fields::said;
 use crate::json::{Kind, Value};
 use crate::openai::payload::{error_of, usage_of};
@@ -17,8 +17,6 @@ pub(crate) struct StreamReader {
     started: bool,
     tracker: PartTracker,
     calls: Calls,
-    /// The choices seen, and whether each has ended.
-    choices: Vec<(u32, bool)>,
 }
 
 impl ReadStream for StreamReader {
@@ -62,9 +60,7 @@ impl ReadStream for StreamReader {
         if !self.started {
             return;
         }
-        let open = self.choices.iter().filter(|(_, ended)| !ended);
-        let open: Vec<_> = open.map(|(choice, _)| *choice).collect();
-        for choice in open {
+        for choice in self.tracker.unfinished() {
             // The stream ends well, though it does not say why this choice does.
             let finish = match self.calls.has_any(choice) {
                 true => Finish::ToolCalls,
@@ -76,7 +72,7 @@ impl ReadStream for StreamReader {
     }
 
     fn end_of_body(&mut self, out: &mut Vec<StreamEvent>) {
-        if !self.choices.is_empty() && self.choices.iter().all(|(_, ended)| *ended) {
+        if self.tracker.all_finished() {
             self.end(out);
         }
     }
@@ -89,11 +85,8 @@ impl StreamReader {
         choice: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        let known = self.choices.iter().find(|(known, _)| *known == index);
-        match known {
-            Some((_, true)) => return Ok(()),
-            Some((_, false)) => {}
-            None => self.choices.push((index, false)),
+        if self.tracker.is_finished(index) {
+            return Ok(());
         }
         // Some servers send a whole answer in one event of a stream.
         let delta = choice.some("delta").or_else(|| choice.some("message"));
@@ -112,9 +105,6 @@ impl StreamReader {
     fn finish(&mut self, index: u32, finish: Finish, out: &mut Vec<StreamEvent>) {
         self.calls.flush(index, &mut self.tracker, out);
         self.tracker.finish(index, finish, out);
-        for (known, ended) in &mut self.choices {
-            *ended |= *known == index;
-        }
     }
 
     fn delta(
@@ -131,7 +121,7 @@ impl StreamReader {
         }
         for media in delta.some(DRAWN).into_iter().flat_map(drawn) {
             let kind = PartKind::Media(Box::new(media.into_owned()));
-            self.tracker.whole(index, kind, out);
+            self.tracker.whole(index, kind, None, out);
         }
         if let Some(items) = logprobs(choice)
             && let Some(kind) = told_kind(delta)
@@ -180,27 +170,14 @@ impl StreamReader {
     fn block(
         &mut self,
         index: u32,
-        block: &Content<'_>,
+        block: &Thought<'_>,
         with_text: bool,
         out: &mut Vec<StreamEvent>,
     ) {
-        let Content::Reasoning {
-            text,
-            signature,
-            redacted,
-        } = block
-        else {
-            return;
-        };
-        if with_text && !text.is_empty() {
-            self.say(index, PartKind::Reasoning, text, out);
+        if with_text && !block.text.is_empty() {
+            self.say(index, PartKind::Reasoning, &block.text, out);
         }
-        let redacted = redacted.as_deref().map(str::to_owned).map(Delta::Redacted);
-        let signature = signature
-            .as_deref()
-            .map(str::to_owned)
-            .map(Delta::Signature);
-        for delta in redacted.into_iter().chain(signature) {
+        for delta in block.pieces() {
             self.tracker.piece(index, PartKind::Reasoning, delta, out);
         }
     }
@@ -221,7 +198,8 @@ impl StreamReader {
                 for part in content.items().filter_map(chunk) {
                     match &part {
                         Content::Text { text, .. } => self.say(index, PartKind::Text, text, out),
-                        block => self.block(index, block, true, out),
+                        Content::Reasoning(block) => self.block(index, block, true, out),
+                        _ => {}
                     }
                 }
             }

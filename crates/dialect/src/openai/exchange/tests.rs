@@ -13,6 +13,7 @@ use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer,
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::{ReadStream, WriteStream};
+use crate::exchange::Thought;
 use crate::exchange::{
     ChatAnswer, ChatRequest, Choice, Citation, Collector, Content, Effort, Finish, Media, Message,
     OutputFormat, Part, Profile, Reasoning, Role, Sampling, Source, StreamEvent, Tool, ToolCall,
@@ -74,16 +75,16 @@ fn message(role: Role, parts: Vec<Part<'static>>) -> Message<'static> {
 
 fn reasoning() -> impl Strategy<Value = Part<'static>> {
     prop_oneof![
-        (said(), of(word())).prop_map(|(text, signature)| Content::Reasoning {
+        (said(), of(word())).prop_map(|(text, signature)| Content::Reasoning(Thought {
             text,
             signature,
             redacted: None
-        }),
-        word().prop_map(|data| Content::Reasoning {
+        })),
+        word().prop_map(|data| Content::Reasoning(Thought {
             text: "".into(),
             signature: None,
             redacted: Some(data)
-        }),
+        })),
     ]
     .prop_map(Part::new)
 }

@@ -12,7 +12,7 @@ pub(crate) fn write_request(
     request: &ChatRequest<'_>,
     options: &WriteOptions,
 ) -> Result<Written, Inexpressible> {
-    let mut body = Body::new(options, traits::of(options.profile), room(request));
+    let mut body = Body::new(options, traits::of(options.profile), request.size());
     body.text("model", Some(&options.model));
     write_message::messages(&request.messages, &mut body)?;
     write_tools::tools(request, &mut body);
@@ -31,13 +31,6 @@ pub(crate) fn write_request(
     }
     extra(request, &mut body);
     Ok(body.finish())
-}
-
-/// About how long the body gets.
-fn room(request: &ChatRequest<'_>) -> usize {
-    let messages: usize = request.messages.iter().map(write_message::room).sum();
-    let tools: usize = request.tools.iter().map(write_tools::room).sum();
-    512 + messages + tools
 }
 
 fn extra(request: &ChatRequest<'_>, body: &mut Body<'_>) {
@@ -96,9 +89,7 @@ fn stops(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         let param = format!("stop[{position}]");
         body.lose(param, "OpenAI takes up to 4 stop sequences");
     }
-    if !stops.is_empty() && body.is_free("stop") {
-        write::texts(&mut body.out, "stop", stops.iter().take(max));
-    }
+    body.texts("stop", &stops[..stops.len().min(max)]);
 }
 
 fn reasoning(request: &ChatRequest<'_>, body: &mut Body<'_>) {

@@ -12,31 +12,6 @@ use super::write_part::{Place, content};
 use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolResult};
 use crate::json::write;
 
-/// About how long a message gets.
-pub(super) fn room(message: &Message<'_>) -> usize {
-    64 + message.parts.iter().map(part_room).sum::<usize>()
-}
-
-fn part_room(part: &Part<'_>) -> usize {
-    64 + match &part.content {
-        Content::Text { text, .. } | Content::Refusal(text) => text.len() + text.len() / 16,
-        Content::Image(media)
-        | Content::Audio(media)
-        | Content::Video(media)
-        | Content::File(media) => match &media.source {
-            Source::Url(text) | Source::Base64(text) | Source::Id(text) | Source::Text(text) => {
-                text.len() + 64
-            }
-        },
-        Content::ToolCall(call) => call.id.len() + call.name.len() + 2 * call.arguments.len(),
-        Content::ToolResult(result) => {
-            result.call_id.len() + result.parts.iter().map(part_room).sum::<usize>()
-        }
-        Content::Reasoning { text, .. } => text.len() + text.len() / 16,
-        Content::Opaque { .. } => 0,
-    }
-}
-
 pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<(), Inexpressible> {
     if !body.is_free("messages") {
         return Ok(());
@@ -169,7 +144,7 @@ fn assistant(
     let apart = traits.refusal && refusals.count() == 1;
     let spoken = parts().filter(|(_, part)| match &part.content {
         Content::ToolCall(_) | Content::ToolResult(_) => false,
-        Content::Reasoning { .. } => traits.reasoning == ReasoningForm::Parts,
+        Content::Reasoning(_) => traits.reasoning == ReasoningForm::Parts,
         Content::Audio(media) => !has_audio_id(traits, &media.source),
         Content::Refusal(_) => !apart,
         _ => true,
@@ -202,9 +177,7 @@ fn assistant(
         write::some_list(body, "tool_calls", |body| {
             for (at, call, part) in calls() {
                 let path = || format!("messages[{position}].tool_calls[{at}]");
-                for field in &part.extra {
-                    body.lose(format!("{}.{}", path(), field.name), UNKNOWN);
-                }
+                body.lost.unknown(&part.extra, path, UNKNOWN);
                 if call.custom && !traits.custom_tools {
                     body.lose(path(), "this target has no custom tools");
                 } else {
@@ -237,18 +210,18 @@ fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>
         }
         ReasoningForm::None | ReasoningForm::Parts => {}
     }
-    for (text, signature, redacted) in reasoning::of(&message.parts) {
+    for thought in reasoning::of(&message.parts) {
         let param = |name: &str| format!("messages[{position}].{name}");
-        if form == ReasoningForm::None && !text.is_empty() {
+        if form == ReasoningForm::None && !thought.text.is_empty() {
             let why = "OpenAI's chat completions don't take reasoning back";
             body.lose(param("reasoning"), why);
         }
         let keeps_signature = matches!(form, ReasoningForm::FieldAndBlocks | ReasoningForm::Parts);
-        if !keeps_signature && signature.is_some() {
+        if !keeps_signature && thought.signature.is_some() {
             let why = "only the provider that signed it can read it";
             body.lose(param("reasoning.signature"), why);
         }
-        if form != ReasoningForm::FieldAndBlocks && redacted.is_some() {
+        if form != ReasoningForm::FieldAndBlocks && thought.redacted.is_some() {
             let why = "only the provider that encrypted it can read it";
             body.lose(param("reasoning.redacted"), why);
         }

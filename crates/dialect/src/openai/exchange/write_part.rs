@@ -87,10 +87,7 @@ fn note(place: Place, at: usize, part: &Part<'_>, body: &mut Body<'_>) {
         let why = "the target caches prompts by itself";
         body.lose(place.path(at) + ".cache_control", why);
     }
-    for field in &part.extra {
-        let param = format!("{}.{}", place.path(at), field.name);
-        body.lose(param, UNKNOWN);
-    }
+    body.lost.unknown(&part.extra, || place.path(at), UNKNOWN);
 }
 
 /// Writes a part's members. False where the target has no such part, which is noted.
@@ -117,13 +114,11 @@ fn one(
                 named("refusal", text, &mut body.out);
                 (true, "")
             }
-            Content::Reasoning {
-                text, signature, ..
-            } => {
-                if text.is_empty() && signature.is_none() {
+            Content::Reasoning(of) => {
+                if of.text.is_empty() && of.signature.is_none() {
                     return Ok(false);
                 }
-                reasoning::write_part(text, signature.as_deref(), &mut body.out);
+                reasoning::write_part(&of.text, of.signature.as_deref(), &mut body.out);
                 (true, "")
             }
             Content::Image(media) => (

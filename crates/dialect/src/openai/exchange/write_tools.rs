@@ -1,22 +1,13 @@
 //! Writes tools, which of them must be called, and the form that the answer is to have.
 
-use std::borrow::Cow;
-
 use super::answer_write::called;
-use super::members::{some, text};
 use super::object::{Body, UNKNOWN};
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
+use crate::fields::said as text;
 use crate::json::Document;
 use crate::json::write;
 
 const CACHES_BY_ITSELF: &str = "the target caches prompts by itself";
-
-/// About how long a tool gets.
-pub(super) fn room(tool: &Tool<'_>) -> usize {
-    let length = |text: &Option<Cow<'_, str>>| text.as_ref().map_or(0, |text| text.len());
-    let builtin = tool.builtin.as_ref().map_or(0, |(_, json)| json.len());
-    96 + tool.name.len() + length(&tool.description) + length(&tool.parameters) + builtin
-}
 
 /// `tools`, `tool_choice` and `parallel_tool_calls`. The latter two only beside tools: OpenAI
 /// refuses them alone.
@@ -26,7 +17,7 @@ pub(super) fn tools(request: &ChatRequest<'_>, body: &mut Body<'_>) {
         Some(ToolChoice::Allowed(names, _)) if !body.about.allowed_tools => Some(names),
         _ => None,
     };
-    let room = request.tools.iter().map(room).sum();
+    let room = request.tools.iter().map(Tool::size).sum();
     let mut written = String::with_capacity(room);
     for (position, tool) in request.tools.iter().enumerate() {
         if only.is_none_or(|names| names.contains(&tool.name)) {
@@ -77,9 +68,7 @@ fn one(position: usize, tool: &Tool<'_>, out: &mut String, body: &mut Body<'_>) 
         }
         write::plain_if(out, "strict", tool.strict);
     });
-    for field in &tool.extra {
-        body.lose(format!("{}.{}", param(), field.name), UNKNOWN);
-    }
+    body.lost.unknown(&tool.extra, param, UNKNOWN);
 }
 
 /// A custom tool in chat's form: as it stands, or made of the flat form that responses have, under
@@ -106,7 +95,7 @@ fn custom(tool: &Tool<'_>, json: &str, out: &mut String) -> bool {
             "description",
             description.or_else(|| text(declared, "description")),
         );
-        if let Some(format) = some(declared, "format") {
+        if let Some(format) = declared.some("format") {
             let grammar = (text(format, "syntax"), text(format, "definition"));
             match (wrapped, grammar) {
                 (None, (Some(syntax), Some(definition))) => {

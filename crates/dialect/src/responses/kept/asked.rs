@@ -49,7 +49,7 @@ pub fn read(body: &Bytes) -> Result<Option<Asked>, RequestError> {
     if root.kind() != Kind::Object {
         return Ok(None);
     }
-    let member = |name: &str| root.get(name).filter(|value| !value.is_null());
+    let member = |name: &str| root.some(name);
     let flag = |name: &str, absent| member(name).map_or(Ok(absent), |value| boolean(value, name));
     let previous = member("previous_response_id")
         .map(|id| string(id, || "previous_response_id".to_owned()).map(Cow::into_owned));
@@ -81,7 +81,7 @@ pub fn read(body: &Bytes) -> Result<Option<Asked>, RequestError> {
 pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Composed> {
     let document = Document::parse(body).ok()?;
     let root = document.root();
-    let input = root.get("input").filter(|input| !input.is_null());
+    let input = root.some("input");
     let refers = items_of(root).any(is_reference);
     let found: HashMap<&str, &Item> = found.iter().map(|item| (&*item.id, item)).collect();
     let mut items = before;
@@ -93,7 +93,7 @@ pub fn compose(body: &Bytes, before: Vec<Item>, found: &[Item]) -> Option<Compos
         }),
         Some(list) if list.kind() == Kind::Array => {
             for item in list.items() {
-                let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
+                let id = item.text("id").unwrap_or_default();
                 items.push(match is_reference(item) {
                     true => (*found.get(&*id)?).clone(),
                     false => Item {
@@ -149,15 +149,12 @@ fn join(items: &[Item]) -> String {
 fn with_sealed_reasoning(root: Value<'_>) -> Option<String> {
     const SEALED: &str = "reasoning.encrypted_content";
     let reasons = root.get("reasoning").is_some_and(|reasoning| {
-        reasoning.kind() == Kind::Object
-            && !reasoning
-                .get("effort")
-                .is_some_and(|effort| effort.is_str("none"))
+        reasoning.kind() == Kind::Object && !reasoning.says("effort", "none")
     });
     if !reasons {
         return None;
     }
-    let list = root.get("include").filter(|list| !list.is_null());
+    let list = root.some("include");
     let mut wanted = list.into_iter().flat_map(Value::items);
     if list.is_some_and(|list| list.kind() != Kind::Array)
         || wanted.clone().any(|name| name.is_str(SEALED))
@@ -186,7 +183,7 @@ fn items_of(root: Value<'_>) -> impl Iterator<Item = Value<'_>> {
 
 /// Whether an item only names another one. OpenAI allows its `type` to be left out.
 fn is_reference(item: Value<'_>) -> bool {
-    match item.get("type").filter(|kind| !kind.is_null()) {
+    match item.some("type") {
         Some(kind) => kind.is_str("item_reference"),
         None => item.get("role").is_none() && item.get("id").is_some(),
     }

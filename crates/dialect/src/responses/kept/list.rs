@@ -37,8 +37,7 @@ pub fn input_items(state: &State, page: &Page) -> Bytes {
     let rest = items.split_off(from.map_or(0, |at| at + 1).min(items.len()));
     let shown = &rest[..rest.len().min(page.limit)];
     let id = |item: Option<&&Item>| item.map(|item| item.id.clone());
-    let mut body = String::new();
-    write::braces(&mut body, |out| {
+    let body = write::document(|out| {
         write::text(out, "object", "list");
         write::list(out, "data", |out| {
             shown.iter().for_each(|item| told(item, out))
@@ -56,10 +55,8 @@ fn told(item: &Item, out: &mut String) {
         return write::value(out, &item.json);
     };
     let root = document.root();
-    let kind = root.get("type").and_then(Value::as_str);
-    let spoken = root
-        .get("role")
-        .is_some_and(|role| role.is_str("assistant"));
+    let kind = root.text("type");
+    let spoken = root.says("role", "assistant");
     write::braces(out, |out| {
         write::text(out, "id", &item.id);
         write::text(out, "type", kind.as_deref().unwrap_or("message"));

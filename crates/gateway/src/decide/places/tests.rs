@@ -26,7 +26,8 @@ fn call(arguments: &str) -> Part {
     Part::ToolCall(ToolCall {
         id: "call_1".into(),
         name: "send".into(),
-        arguments: arguments.into(),
+        arguments: arguments.to_owned().into(),
+        custom: false,
     })
 }
 
