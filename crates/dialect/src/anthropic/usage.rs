@@ -54,11 +54,13 @@ fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> 
     let Some(value) = of.get(name).filter(|value| !value.is_null()) else {
         return Ok(());
     };
-    *slot = value
+    let count = value
         .as_integer()
         .and_then(|value| u32::try_from(value).ok())
         .map(u64::from)
         .ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value))?;
+    // Servers that follow Anthropic end with zeros for what they told at the start.
+    *slot = count.max(*slot);
     Ok(())
 }
 

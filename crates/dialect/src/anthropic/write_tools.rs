@@ -73,7 +73,9 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<(), Inexpr
             cache_control(marker, out);
         }
         for field in &tool.extra {
-            if OWN_TOOL_FIELDS.contains(&field.name.as_str()) {
+            let in_cloud = body.options.profile.is_in_cloud();
+            let known = OWN_TOOL_FIELDS.contains(&field.name.as_str());
+            if known && !(in_cloud && field.name == "eager_input_streaming") {
                 write::raw(&mut body.out, &field.name, &field.value);
             } else {
                 let path = format!("tools[{index}].{}", field.name);

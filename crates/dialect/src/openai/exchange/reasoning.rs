@@ -59,6 +59,10 @@ fn thinking<'d>(value: Value<'d>) -> Option<Cow<'d, str>> {
 pub(super) fn read<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) {
     let begin = parts.len();
     let mut said = plain(message);
+    // Beside blocks with text, one without it had none.
+    let says =
+        |block: Content<'_>| matches!(&block, Content::Reasoning { text, .. } if !text.is_empty());
+    let all_lost = !blocks(message).any(says);
     for block in blocks(message) {
         let Content::Reasoning {
             text,
@@ -71,7 +75,7 @@ pub(super) fn read<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) {
         if text.is_empty() && signature.is_none() && redacted.is_none() {
             continue;
         }
-        let text = match text.is_empty() && redacted.is_none() {
+        let text = match text.is_empty() && redacted.is_none() && all_lost {
             true => said.take().unwrap_or_default(),
             false => text,
         };
