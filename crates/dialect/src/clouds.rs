@@ -64,8 +64,8 @@ pub fn lacking(profile: Profile) -> &'static [&'static str] {
 pub fn beta(profile: Profile, beta: &str) -> Option<&str> {
     let begins = |begin: &&str| beta.starts_with(*begin);
     let refused = match profile {
-        Profile::BedrockInvoke => REFUSED.iter().chain(&REFUSED_AT_AWS).any(|b| begins(b)),
-        Profile::VertexRaw => REFUSED.iter().any(|b| begins(b)),
+        Profile::BedrockInvoke => REFUSED.iter().chain(&REFUSED_AT_AWS).any(begins),
+        Profile::VertexRaw => REFUSED.iter().any(begins),
         _ => return Some(beta),
     };
     let (own, there) = TOOL_SEARCH;
