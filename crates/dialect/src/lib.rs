@@ -36,6 +36,7 @@ mod anthropic;
 mod body;
 mod call_ids;
 pub mod canonical;
+pub mod clouds;
 mod cohere;
 mod contract;
 mod converse;

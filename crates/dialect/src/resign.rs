@@ -13,6 +13,7 @@ use crate::signed::{Handed, MARK, read};
 use crate::wire::Wire;
 
 const FOREIGN: &str = "only the maker of the model that signed or encrypted it can read it";
+const UNSIGNED: &str = "this model takes earlier reasoning back only with its maker's signature";
 const UNTHOUGHT: &str = "the turn started without signed thinking, so it can't continue with it";
 
 /// The body with the upstream's own signatures as their maker made them and without all others
@@ -23,15 +24,20 @@ pub fn resign(
     profile: Profile,
     model: &str,
 ) -> Option<(Bytes, Vec<Lost>)> {
-    memchr::memmem::find(body, MARK.as_bytes())?;
     let format = format(wire);
     let places = format.ways.signs?;
+    let marked = memchr::memmem::find(body, MARK.as_bytes()).is_some();
+    let hollow = places.demands_signature && model.contains("claude") && has_empty(body);
+    if !marked && !hollow {
+        return None;
+    }
     let document = Document::parse(body).ok()?;
     let root = document.root();
     let maker = maker_of(format, profile, model);
     let mut resigned = Resigned {
         places,
         maker: &maker,
+        hollow,
         splices: Vec::new(),
         lost: Vec::new(),
     };
@@ -53,9 +59,25 @@ pub fn resign(
     (!splices.is_empty()).then(|| (splice(body, splices), lost))
 }
 
+/// Whether a signature is an empty text, as servers have it that sign nothing.
+fn has_empty(body: &[u8]) -> bool {
+    const NAME: &str = "\"signature\"";
+    let is_empty = |at: usize| {
+        let rest = body
+            .get(at + NAME.len()..)
+            .unwrap_or_default()
+            .trim_ascii_start();
+        let value = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        value.is_some_and(|value| value.starts_with(b"\"\""))
+    };
+    memchr::memmem::find_iter(body, NAME).any(is_empty)
+}
+
 struct Resigned<'p> {
     places: &'static Signs,
     maker: &'p str,
+    /// The maker's model refuses an empty signature.
+    hollow: bool,
     splices: Vec<Splice<'static>>,
     lost: Vec<Lost>,
 }
@@ -101,9 +123,18 @@ impl Resigned<'_> {
             let Some((held, text)) = held.and_then(|held| Some((held, held.as_str()?))) else {
                 continue;
             };
+            if self.hollow && text.is_empty() {
+                let param = format!("{path}.{}", names.join("."));
+                self.lost.push(Lost {
+                    param,
+                    why: UNSIGNED,
+                    grade: Grade::Tolerable,
+                });
+                return Fate::Dropped;
+            }
             // Hidden reasoning of another provider, as OpenAI's clients hold it.
             let text = text.strip_prefix("redacted:").unwrap_or(&text);
-            let Handed::Of { maker, opaque } = read(text) else {
+            let Handed::Of { maker, opaque, .. } = read(text) else {
                 continue;
             };
             let with = if maker == self.maker {
@@ -229,12 +260,12 @@ mod tests {
     #[test]
     fn the_makers_own_go_back_byte_for_byte_and_others_are_left_out_and_named() {
         for (wire, model, maker, body, without, param) in CASES {
-            let own = body.replace("SIGNED", &marked(maker, "c2ln+/=="));
+            let own = body.replace("SIGNED", &marked(maker, None, "c2ln+/=="));
             let bare = |text: &str| text.replace(", {", ",{");
             let (sent, lost) = resigned(wire, model, &own).unwrap();
             assert_eq!(bare(&sent), bare(&body.replace("SIGNED", "c2ln+/==")));
             assert!(lost.is_empty());
-            let foreign = body.replace("SIGNED", &marked("another", "c2ln"));
+            let foreign = body.replace("SIGNED", &marked("another", None, "c2ln"));
             let (sent, lost) = resigned(wire, model, &foreign).unwrap();
             assert_eq!(
                 (sent.as_str(), &lost[..]),
@@ -248,7 +279,7 @@ mod tests {
     fn a_turn_that_goes_on_without_its_thinking_does_not_think_by_a_budget() {
         let body = format!(
             r#"{{"thinking":{{"type":"enabled","budget_tokens":1024}},"messages":[{{"role":"assistant","content":[{{"type":"thinking","thinking":"t","signature":"{}"}},{{"type":"tool_use","id":"t","name":"f","input":{{}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"t"}}]}}]}}"#,
-            marked("google", "c2ln")
+            marked("google", None, "c2ln")
         );
         let (sent, lost) = resigned(Wire::Messages, "claude-sonnet-4-5", &body).unwrap();
         assert!(

@@ -16,9 +16,13 @@ const READER: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The string with its maker's name.
-pub(crate) fn marked(maker: &str, opaque: &str) -> String {
-    let named = format!("{maker}:{opaque}");
+/// The string with its maker's name, and its place among what the answer's message holds, where the
+/// client's format does not keep that.
+pub(crate) fn marked(maker: &str, at: Option<usize>, opaque: &str) -> String {
+    let named = match at {
+        Some(at) => format!("{maker}@{at}:{opaque}"),
+        None => format!("{maker}:{opaque}"),
+    };
     let mut out = MARK.to_owned();
     general_purpose::STANDARD.encode_string(named.as_bytes(), &mut out);
     out
@@ -33,6 +37,8 @@ pub(crate) enum Handed {
     Of {
         /// Empty where the mark was damaged.
         maker: String,
+        /// Its place, where it does not stand ahead of all else.
+        at: Option<usize>,
         opaque: String,
     },
 }
@@ -49,8 +55,13 @@ pub(crate) fn read(text: &str) -> Handed {
         .as_deref()
         .and_then(|named| named.split_once(':'))
         .unwrap_or_default();
+    let (maker, at) = match maker.split_once('@') {
+        Some((maker, at)) => (maker, at.parse().ok()),
+        None => (maker, None),
+    };
     Handed::Of {
         maker: maker.to_owned(),
+        at,
         opaque: opaque.to_owned(),
     }
 }
@@ -67,12 +78,14 @@ mod tests {
 
     #[test]
     fn a_marked_string_is_read_back_byte_for_byte_whatever_the_alphabet_and_padding() {
-        for opaque in ["", "c2ln", "a:b/+-_=\u{fc}", "gAAAAABo"] {
-            let marked = marked("anthropic", opaque);
+        let opaques = ["", "c2ln", "a:b/+-_=\u{fc}", "gAAAAABo"];
+        for (opaque, at) in opaques.into_iter().zip([None, Some(3), Some(0), None]) {
+            let marked = marked("anthropic", at, opaque);
             let url_safe = marked.replace('+', "-").replace('/', "_");
             for text in [&marked, &url_safe, url_safe.trim_end_matches('=')] {
                 let expected = Handed::Of {
                     maker: "anthropic".to_owned(),
+                    at,
                     opaque: opaque.to_owned(),
                 };
                 assert_eq!(read(text), expected, "{text}");

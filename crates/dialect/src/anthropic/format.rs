@@ -27,6 +27,7 @@ static SIGNS: Signs = Signs {
     lists: &["content"],
     instead: Some(r#"{"type":"text","text":"(reasoning)"}"#),
     by_budget: true,
+    demands_signature: true,
     ..Signs::of("messages", &[&["signature"], &["data"]])
 };
 

@@ -54,7 +54,8 @@ fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> 
     if let Some(value) = of.some(name) {
         let count = value.whole::<u32>();
         let count = count.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value));
-        *slot = count?.into();
+        // Servers that follow Anthropic end with zeros for what they told at the start.
+        *slot = u64::from(count?).max(*slot);
     }
     Ok(())
 }

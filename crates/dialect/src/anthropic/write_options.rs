@@ -1,6 +1,7 @@
 //! Writes how tokens are drawn, whom the answer is for, and fields of Anthropic's own.
 
 use super::body::Body;
+use crate::clouds;
 use crate::exchange::ChatRequest;
 use crate::json::write;
 
@@ -81,7 +82,11 @@ pub(super) fn rest(request: &ChatRequest<'_>, body: &mut Body<'_>) {
     for field in &request.extra {
         let name = field.name.as_str();
         let about_stream = matches!(name, "stream_options" | "prompt_cache_retention");
-        if OWN_FIELDS.contains(&name) || (name == "thinking" && request.reasoning.is_none()) {
+        let lacks = clouds::lacking(body.options.profile).contains(&name);
+        if lacks && name != "service_tier" {
+            body.lose(name, "only Anthropic's own API has it");
+        } else if OWN_FIELDS.contains(&name) || (name == "thinking" && request.reasoning.is_none())
+        {
             body.raw(name, Some(&field.value));
         } else if about_stream || (name == "store" && field.value == "false") {
             body.lose(

@@ -72,7 +72,10 @@ fn tool(index: usize, tool: &Tool<'_>, body: &mut Body<'_>) -> Result<(), Inexpr
         if let Some(marker) = &tool.cache {
             cache_control(marker, out);
         }
-        let known = |name: &str| OWN_TOOL_FIELDS.contains(&name);
+        let in_cloud = body.options.profile.is_in_cloud();
+        let known = |name: &str| {
+            OWN_TOOL_FIELDS.contains(&name) && !(in_cloud && name == "eager_input_streaming")
+        };
         let path = || format!("tools[{index}]");
         let why = "Anthropic's tools have no such field";
         body.lost.known(&tool.extra, known, path, why, out);

@@ -15,6 +15,8 @@ pub(crate) struct Signs {
     pub(crate) instead: Option<&'static str>,
     /// What stands in the place of a string whose element has more to say.
     pub(crate) stand_in: Option<&'static str>,
+    /// Its maker's models refuse an empty signature.
+    pub(crate) demands_signature: bool,
     /// A turn that goes on with results of tools must begin with thinking where a budget is set.
     pub(crate) by_budget: bool,
 }
@@ -29,6 +31,7 @@ impl Signs {
             paths,
             instead: None,
             stand_in: None,
+            demands_signature: false,
             by_budget: false,
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct Ways {
     pub(crate) shows_thinking: bool,
     /// Thinking is shown to those who ask.
     pub(crate) hides_thinking: bool,
+    /// A message tells its reasoning ahead of all else.
+    pub(crate) reasons_first: bool,
     /// Signatures and encrypted reasoning; none where the format has no place for them.
     pub(crate) signs: Option<&'static Signs>,
     /// Its assistants draw: images of theirs go back as such.
@@ -123,6 +125,8 @@ pub(crate) struct Ways {
     pub(crate) one_text: Where,
     /// Files that are text are sent as text.
     pub(crate) text_files: Where,
+    /// A file of the user's stands beside a text, and no cache marker right behind one that is no PDF.
+    pub(crate) text_with_files: bool,
     /// Parts that only Anthropic's messages have are read.
     pub(crate) own_parts: bool,
     pub(crate) result_media: ResultMedia,
@@ -145,6 +149,7 @@ impl Ways {
         echoed: &[],
         shows_thinking: false,
         hides_thinking: false,
+        reasons_first: false,
         signs: None,
         draws: false,
         bytes_only: false,
@@ -164,6 +169,7 @@ impl Ways {
         templates: false,
         one_text: Where::Nowhere,
         text_files: Where::Nowhere,
+        text_with_files: false,
         own_parts: false,
         result_media: ResultMedia::Nothing,
         marks_failure: false,

@@ -57,6 +57,7 @@ const WAYS: Ways = Ways {
     refuses_blanks: true,
     refuses_silence: true,
     system_first: true,
+    text_with_files: true,
     result_media: ResultMedia::Seen,
     marks_failure: true,
     ..Ways::PLAIN

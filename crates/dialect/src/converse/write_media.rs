@@ -1,5 +1,7 @@
 //! Writes images, documents, videos and sounds: bytes, or where they lie in S3.
 
+use std::collections::{HashMap, HashSet};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -15,6 +17,9 @@ use crate::json::write;
 const MAX_IMAGES: usize = 20;
 const MAX_DOCUMENTS: usize = 5;
 
+/// How a name's end tells it from an earlier one; the name has 200 characters with it.
+const SUFFIX: usize = 12;
+
 /// What has been written so far.
 #[derive(Default)]
 pub(super) struct Counts {
@@ -23,12 +28,34 @@ pub(super) struct Counts {
     documents: usize,
     /// Documents of the whole request, which numbers those that have no name.
     all_documents: usize,
+    /// Their names, which must differ.
+    names: HashSet<String>,
+    /// For a name that came again: the next number to tell one from the others.
+    next: HashMap<String, usize>,
 }
 
 impl Counts {
     /// A message begins.
     pub(super) fn message(&mut self) {
         (self.images, self.documents) = (0, 0);
+    }
+
+    /// The name, with a number where an earlier document has it.
+    fn fresh(&mut self, name: String) -> String {
+        if self.names.insert(name.clone()) {
+            return name;
+        }
+        let stem: String = name.chars().take(200 - SUFFIX).collect();
+        let stem = stem.trim_end().to_owned();
+        let next = self.next.entry(stem.clone()).or_insert(2);
+        // Each number is tried once.
+        loop {
+            let fresh = format!("{stem} ({next})");
+            *next += 1;
+            if self.names.insert(fresh.clone()) {
+                return fresh;
+            }
+        }
     }
 
     /// One more of a message's own.
@@ -113,8 +140,8 @@ impl Writer<'_> {
     fn document_name(&mut self, media: &Media<'_>) -> String {
         self.counts.all_documents += 1;
         let number = self.counts.all_documents;
-        let Some(name) = media.name.as_deref().filter(|name| !name.is_empty()) else {
-            return format!("document-{number}");
+        let Some(name) = media.name.as_deref().filter(|n| !n.trim().is_empty()) else {
+            return self.counts.fresh(format!("document-{number}"));
         };
         let stem = match Medium::Document.format_of_name(name) {
             Some(_) => name.rsplit_once('.').map_or(name, |(stem, _)| stem),
@@ -132,7 +159,7 @@ impl Writer<'_> {
             let why = "Converse's document names hold letters, digits, single spaces, hyphens and brackets; others became hyphens";
             self.losses.push(format!("{}.name", (self.path)()), why);
         }
-        written
+        self.counts.fresh(written)
     }
 
     fn source(

@@ -25,9 +25,11 @@ impl Grade {
 }
 
 /// Fields of the request's top level that are not merely tolerable.
-const FIELDS: [(&str, Grade); 42] = [
+const FIELDS: [(&str, Grade); 43] = [
     ("additionalModelResponseFieldPaths", Grade::Hint),
     ("anthropic-beta", Grade::Tolerable),
+    // It asks for markers where the provider likes.
+    ("cache_control", Grade::Hint),
     // A prompt that is kept at Google: the model would not see it.
     ("cachedContent", Grade::Refused),
     ("cache_salt", Grade::Hint),

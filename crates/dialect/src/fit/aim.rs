@@ -21,6 +21,8 @@ pub(crate) struct Aim<'o> {
     pub(super) family: Family,
     /// Who made the model.
     pub(super) maker: Cow<'static, str>,
+    /// The client's format tells reasoning ahead of all else that a message holds.
+    pub(super) ahead: bool,
     /// The maker whose signatures the client holds without a mark: that of its format, or the
     /// target's own where the format is the target's.
     pub(super) native: Option<Cow<'static, str>>,
@@ -52,6 +54,7 @@ impl<'o> Aim<'o> {
                 tokens => tokens,
             },
             room: options.room,
+            ahead: client.ways.reasons_first,
             family,
             native: match client.wire == format.wire {
                 true => Some(maker.clone()),

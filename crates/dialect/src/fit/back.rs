@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::free_text::text_of;
+use super::renamed::{Names, with_names};
 use crate::exchange::answer::{ChatAnswer, Choice, Finish};
 use crate::exchange::part::{Content, Part};
 use crate::json::Document;
@@ -30,9 +31,13 @@ pub(super) struct Output {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Back {
     calls: BTreeMap<String, Origin>,
+    /// For each tool at the target whose arguments have other names there: theirs at the client.
+    arguments: BTreeMap<String, Names>,
     output: Option<Output>,
     /// Who made the model, where the client's format holds no other maker's signatures.
     maker: Option<Cow<'static, str>>,
+    /// The client's format tells reasoning ahead of all else.
+    ahead: bool,
 }
 
 /// The member that holds an answer whose schema is no object.
@@ -59,20 +64,38 @@ impl Back {
         origin.custom = true;
     }
 
+    /// Arguments of a tool at the target have other names there: (there, at the client).
+    pub(super) fn rename_arguments(&mut self, tool: &str, names: Names) {
+        self.arguments.insert(tool.to_owned(), names);
+    }
+
+    /// Whether a tool's arguments have other names at the target.
+    pub(super) fn renames_arguments(&self, tool: &str) -> bool {
+        self.arguments.contains_key(tool)
+    }
+
+    /// The arguments with the client's names, where any of them has another at the target.
+    pub(super) fn arguments(&self, tool: &str, arguments: &str) -> Option<String> {
+        with_names(arguments, self.arguments.get(tool)?)
+    }
+
     /// The answer is had as the arguments of that tool.
     pub(super) fn output(&mut self, tool: String, wrapped: bool) {
         self.output = Some(Output { tool, wrapped });
     }
 
-    /// Signatures in the answer are that maker's.
-    pub(super) fn made_by(&mut self, maker: Cow<'static, str>) {
+    /// Signatures in the answer are that maker's. `ahead`: the client's format tells reasoning ahead
+    /// of all else.
+    pub(super) fn made_by(&mut self, maker: Cow<'static, str>, ahead: bool) {
         self.maker = Some(maker);
+        self.ahead = ahead;
     }
 
-    /// A signature, or hidden reasoning, as the client gets it.
-    pub(super) fn signed(&self, opaque: &str) -> Option<String> {
+    /// A signature, or hidden reasoning, as the client gets it. `at` is its part's place where
+    /// something else stands before it.
+    pub(super) fn signed(&self, opaque: &str, at: Option<usize>) -> Option<String> {
         let maker = self.maker.as_ref().filter(|_| !opaque.is_empty())?;
-        Some(marked(maker, opaque))
+        Some(marked(maker, at.filter(|_| self.ahead), opaque))
     }
 
     pub(super) fn marks(&self) -> bool {
@@ -89,7 +112,7 @@ impl Back {
 
     /// Whether anything has to be undone that the request was made to have.
     pub fn undoes(&self) -> bool {
-        !self.calls.is_empty() || self.output.is_some()
+        !(self.calls.is_empty() && self.arguments.is_empty()) || self.output.is_some()
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -101,11 +124,13 @@ impl Back {
         for choice in &mut answer.choices {
             self.output_of(choice);
             let mut calls = false;
-            for part in &mut choice.parts {
+            let mut spoke = false;
+            for (at, part) in choice.parts.iter_mut().enumerate() {
+                spoke |= !matches!(part.content, Content::Reasoning(_));
                 if let Content::Reasoning(thought) = &mut part.content {
                     let held = [&mut thought.signature, &mut thought.redacted];
                     for held in held.into_iter().flatten() {
-                        if let Some(marked) = self.signed(held) {
+                        if let Some(marked) = self.signed(held, spoke.then_some(at)) {
                             *held = Cow::Owned(marked);
                         }
                     }
@@ -114,6 +139,9 @@ impl Back {
                     continue;
                 };
                 calls = true;
+                if let Some(arguments) = self.arguments(&call.name, &call.arguments) {
+                    call.arguments = Cow::Owned(arguments);
+                }
                 if let Some(origin) = self.calls.get(call.name.as_ref()) {
                     call.name = Cow::Owned(origin.name.clone());
                     if origin.custom && !call.custom {
@@ -146,9 +174,11 @@ impl Back {
         choice.parts.retain_mut(|part| match &mut part.content {
             Content::Text { .. } => false,
             Content::ToolCall(call) if call.name == output.tool => {
+                let text = self.arguments(&call.name, &call.arguments);
+                let text = text.unwrap_or_else(|| call.arguments.clone().into_owned());
                 let text = match output.wrapped {
-                    true => unwrapped(&call.arguments),
-                    false => call.arguments.clone().into_owned(),
+                    true => unwrapped(&text),
+                    false => text,
                 };
                 part.content = Content::Text {
                     text: Cow::Owned(text),

@@ -224,8 +224,9 @@ const fn openai(reasons: bool, none: bool, minimal: bool, xhigh: bool, max_outpu
 impl Family {
     pub(super) fn of(makers: Makers, profile: Profile, model: &str) -> Self {
         match makers {
+            Makers::Anthropic if profile == Profile::BedrockInvoke => at_aws(model),
             Makers::Anthropic if profile != Profile::Engine => Family::Claude(claude_of(model)),
-            Makers::Bedrock if model.contains("anthropic.") => Family::Claude(claude_of(model)),
+            Makers::Bedrock if model.contains("anthropic.") => at_aws(model),
             Makers::Bedrock if model.contains("amazon.nova") => Family::Nova,
             Makers::Bedrock => {
                 let known = BEDROCKS.iter().find(|(part, _)| model.contains(part));
@@ -281,6 +282,23 @@ fn claude_of(model: &str) -> Claude {
         (row.max_output, row.effort) = (*max_output, *effort);
     }
     row
+}
+
+/// A model of Anthropic's at AWS, which refuses a form of answers of those since the fifth generation.
+fn at_aws(model: &str) -> Family {
+    let mut row = claude_of(model);
+    row.formats &= version(model).is_none_or(|version| version < (5, 0));
+    Family::Claude(row)
+}
+
+/// Whether clouds keep the prompt of a model of Anthropic's for an hour, where asked.
+pub(super) fn keeps_for_an_hour(model: &str) -> bool {
+    version(model).is_none_or(|version| version >= (4, 5))
+}
+
+/// Whether a model of Anthropic's takes `output_config.effort`.
+pub(crate) fn takes_effort(model: &str) -> bool {
+    claude_of(model).effort
 }
 
 /// Whether a model takes system messages within the conversation (documented for Opus 4.8 alone;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::aim::{Aim, Fitted};
 use super::back::WRAPPED;
+use super::closed::is_closed;
 use super::family::{Family, Forces};
 use crate::contract::ways::Forms;
 use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
@@ -153,51 +154,4 @@ fn as_object(schema: &str) -> (String, bool) {
     outer.insert("properties".to_owned(), json!({ WRAPPED: members }));
     outer.insert("required".to_owned(), json!([WRAPPED]));
     (Json::Object(outer).to_string(), true)
-}
-
-/// Words of JSON schema that Anthropic's own form of answers refuses.
-const REFUSED: [&str; 12] = [
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "multipleOf",
-    "patternProperties",
-    "uniqueItems",
-];
-/// Deeper schemas go the other way.
-const DEEPEST: usize = 32;
-
-/// Whether Anthropic's own form takes a schema: each object says that it has no other members.
-fn is_closed(schema: &str) -> bool {
-    serde_json::from_str::<Json>(schema)
-        .is_ok_and(|schema| schema.is_object() && closed(&schema, 0))
-}
-
-fn closed(schema: &Json, depth: usize) -> bool {
-    match schema {
-        Json::Object(members) if depth < DEEPEST => {
-            let is_object = members.get("type").is_some_and(|kind| kind == "object")
-                || members.get("properties").is_some_and(Json::is_object);
-            let shut = members.get("additionalProperties") == Some(&Json::Bool(false));
-            let refused = |name: &String| REFUSED.contains(&name.as_str());
-            // Within `properties` the names are the client's own.
-            let inner = |(name, value): (&String, &Json)| match (name.as_str(), value) {
-                ("properties" | "$defs" | "definitions", Json::Object(named)) => {
-                    named.values().all(|value| closed(value, depth + 1))
-                }
-                ("enum" | "const" | "default" | "examples", _) => true,
-                (_, value) => closed(value, depth + 1),
-            };
-            (!is_object || shut) && !members.keys().any(refused) && members.iter().all(inner)
-        }
-        Json::Object(_) => false,
-        Json::Array(items) => items.iter().all(|item| closed(item, depth + 1)),
-        _ => true,
-    }
 }

@@ -2,11 +2,23 @@
 //! has none of them: left out and named, refused only where one has to be called.
 
 use super::aim::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, ToolChoice};
+use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, Profile, ToolChoice};
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
-    kind == "custom" || (aim.format.is_own_tool)(kind)
+    kind == "custom" || ((aim.format.is_own_tool)(kind) && !is_hosted(kind, aim.profile))
+}
+
+/// Whether a tool of Anthropic's of that kind is one that this seller of its models does not run.
+/// Those that the client runs (computer, editor, shell, memory) are known everywhere.
+pub(crate) fn is_hosted(kind: &str, profile: Profile) -> bool {
+    let is = |kinds: &[&str]| kinds.iter().any(|known| kind.starts_with(known));
+    let nowhere = is(&["advisor_", "code_execution_", "mcp_toolset", "web_fetch_"]);
+    match profile {
+        Profile::BedrockInvoke => nowhere || is(&["web_search_"]),
+        Profile::VertexRaw => nowhere,
+        _ => false,
+    }
 }
 
 /// Of what a provider has run there are calls in a history, and what they gave back. What they found

@@ -11,6 +11,7 @@ pub(crate) mod back;
 mod bedrock;
 mod calls;
 mod claude;
+mod closed;
 mod custom;
 mod drawn;
 mod family;
@@ -18,9 +19,14 @@ mod form;
 mod free_text;
 mod gemini;
 mod hosted;
+mod keys;
+mod markers;
+mod media;
 mod names;
 mod namespaces;
 mod openai;
+mod paired;
+mod renamed;
 mod results;
 mod room;
 mod schemas;
@@ -30,12 +36,14 @@ mod unanswered;
 mod undo;
 
 pub(crate) use aim::{Aim, Fitted};
-pub(crate) use family::takes_system_messages;
+pub(crate) use family::{takes_effort, takes_system_messages};
+pub(crate) use hosted::is_hosted;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use signed::maker_of;
+pub(crate) use turns::BILLING;
 pub(crate) use undo::Undo;
 
-use crate::exchange::{ChatRequest, Part, ToolChoice};
+use crate::exchange::{ChatRequest, ToolChoice};
 use family::Family;
 
 /// Fits a request to where it goes.
@@ -46,9 +54,11 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         ..Fitted::default()
     };
     defaults(request);
+    turns::without_billing(request, aim, &mut fitted);
+    user(request, aim, &mut fitted);
     signed::fit(request, aim, &mut fitted);
     if aim.native.as_ref() != Some(&aim.maker) {
-        fitted.back.made_by(aim.maker.clone());
+        fitted.back.made_by(aim.maker.clone(), aim.ahead);
     }
     room::fit(request, aim, &mut fitted);
     namespaces::flatten(request, aim, &mut fitted);
@@ -56,13 +66,15 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     hosted::leave_out(request, aim, &mut fitted);
     hosted::forget(request, aim, &mut fitted);
     calls::fit(request, aim, &mut fitted);
+    paired::fit(request, aim, &mut fitted);
     unanswered::fit(request, aim, &mut fitted);
     drawn::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
-    media_types(request);
+    schemas::strict(request, aim, &mut fitted);
+    media::fit(request);
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
@@ -77,21 +89,28 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
         let name = name.clone().into_owned();
         bedrock::only(request, &name, &mut fitted);
     }
+    markers::fit(request, aim);
     // Last, so that tools that were added have their names too.
     names::fit(request, aim, &mut fitted);
+    keys::fit(request, aim, &mut fitted);
     fitted
 }
 
-/// A type's parameters (`image/png;charset=utf-8`) say nothing of media, and no target takes them.
-fn media_types(request: &mut ChatRequest<'_>) {
-    let plain = |part: &mut Part<'_>| {
-        if let Some(media) = part.content.media_mut()
-            && let Some((plain, _)) = media.media_type.split_once(';')
-        {
-            media.media_type = plain.trim().to_ascii_lowercase().into();
-        }
+/// An id of the end user that is longer than the target takes says nothing there.
+fn user(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let most = match aim.family {
+        Family::Claude(_) => 256,
+        _ if aim.profile.is_openai() => 64,
+        // OpenRouter's.
+        _ => 128,
     };
-    request.each_inner(plain);
+    if request
+        .user
+        .take_if(|user| user.chars().count() > most)
+        .is_some()
+    {
+        fitted.lose("user", "it is longer than this target takes");
+    }
 }
 
 /// An empty container asks for nothing, whatever it would hold.

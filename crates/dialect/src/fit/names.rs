@@ -22,7 +22,7 @@ fn rule(aim: &Aim<'_>) -> Option<ToolNames> {
 }
 
 impl ToolNames {
-    fn fits(&self, name: &str) -> bool {
+    pub(super) fn fits(&self, name: &str) -> bool {
         let first = name.bytes().next();
         let begins = !self.letter_first
             || first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
@@ -35,7 +35,7 @@ impl ToolNames {
 
     /// A name that fits, told apart from others by a hash. `attempt` is above 0 where the one
     /// before is taken.
-    fn fitted(&self, name: &str, attempt: u32) -> String {
+    pub(super) fn fitted(&self, name: &str, attempt: u32) -> String {
         // A hash of 13 digits in base 32 is 64 bits.
         const HASHED: usize = 14;
         let mut out = String::with_capacity(self.most);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
 
+use super::closed::is_closed;
 use super::family::Family;
 use super::{Aim, Fitted};
 use crate::exchange::ChatRequest;
@@ -34,6 +35,28 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             let why = "this target takes one object at a schema's root: its alternatives became \
                        one, and the description tells of them";
             fitted.lose(format!("tools[{was}].parameters"), why);
+        }
+    }
+}
+
+/// Tools are strict at models that keep to schemas, and where the schema is one of those that they
+/// keep to. At others the word alone fails the request.
+pub(super) fn strict(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let takes = match aim.family {
+        Family::Claude(claude) => claude.formats,
+        Family::Bedrock(model) => model.formats,
+        Family::Nova => false,
+        _ => return,
+    };
+    for (at, tool) in request.tools.iter_mut().enumerate() {
+        let closed = || tool.parameters.as_deref().is_some_and(is_closed);
+        if tool.strict.is_none() || (takes && tool.strict == Some(true) && closed()) {
+            continue;
+        }
+        if tool.strict.take() == Some(true) {
+            let was = fitted.tools.get(at).copied().unwrap_or(at);
+            let why = "this model does not keep strictly to such a schema";
+            fitted.lose(format!("tools[{was}].strict"), why);
         }
     }
 }

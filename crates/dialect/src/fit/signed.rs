@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::aim::{Aim, Fitted};
 use super::family::Family;
 use crate::contract::format::Format;
-use crate::exchange::{ChatRequest, Content, Grade, Lost, Profile};
+use crate::exchange::{ChatRequest, Content, Grade, Lost, Part, Profile};
 use crate::signed::{Handed, fits, read};
 
 const FOREIGN: &str = "only the maker of the model that signed or encrypted it can read it";
@@ -15,6 +15,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         return;
     }
     for (at, message) in request.messages.iter_mut().enumerate() {
+        let mut places = Vec::new();
         for (number, part) in message.parts.iter_mut().enumerate() {
             let Content::Reasoning(thought) = &mut part.content else {
                 continue;
@@ -23,6 +24,9 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
                 (&mut thought.signature, "signature"),
                 (&mut thought.redacted, "redacted"),
             ] {
+                if let Some(Handed::Of { at: Some(to), .. }) = held.as_deref().map(read) {
+                    places.push((to, number));
+                }
                 if !own(held, aim) {
                     let was = fitted.message(at);
                     let mut lost =
@@ -32,7 +36,35 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
                 }
             }
         }
+        put_back(&mut message.parts, places);
     }
+}
+
+/// Puts reasoning where it stood in the answer: (there, among the parts). Its maker refuses it
+/// elsewhere.
+fn put_back(parts: &mut Vec<Part<'_>>, mut places: Vec<(usize, usize)>) {
+    if places.is_empty() {
+        return;
+    }
+    places.dedup_by_key(|(_, from)| *from);
+    let mut moved: Vec<(usize, Part<'_>)> = Vec::with_capacity(places.len());
+    let mut rest: Vec<Part<'_>> = Vec::with_capacity(parts.len());
+    let mut next = places.iter().peekable();
+    for (from, part) in parts.drain(..).enumerate() {
+        match next.next_if(|(_, of)| *of == from) {
+            Some((to, _)) => moved.push((*to, part)),
+            None => rest.push(part),
+        }
+    }
+    moved.sort_by_key(|(to, _)| *to);
+    let mut moved = moved.into_iter().peekable();
+    for part in rest {
+        while let Some((_, part)) = moved.next_if(|(to, _)| *to <= parts.len()) {
+            parts.push(part);
+        }
+        parts.push(part);
+    }
+    parts.extend(moved.map(|(_, part)| part));
 }
 
 /// Whether the target takes such strings from anybody. Elsewhere its writer leaves them out.
@@ -48,7 +80,7 @@ fn own(held: &mut Option<Cow<'_, str>>, aim: &Aim<'_>) -> bool {
         return true;
     };
     let own = match read(text) {
-        Handed::Of { maker, opaque } if maker == aim.maker => {
+        Handed::Of { maker, opaque, .. } if maker == aim.maker => {
             *held = Some(Cow::Owned(opaque));
             true
         }

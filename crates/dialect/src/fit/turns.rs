@@ -20,10 +20,61 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     if aim.ways.strict_turns {
         begins_with_user(request, fitted);
     }
+    if aim.ways.text_with_files {
+        text_with_files(&mut request.messages);
+    }
 }
 
-fn is_operator(message: &Message<'_>) -> bool {
+/// Bedrock refuses what the user says where it is a file and no text.
+fn text_with_files(messages: &mut [Message<'_>]) {
+    const FILE: &str = "(The file is attached.)";
+    let is_users = |message: &Message<'_>| matches!(message.role, Role::User | Role::Tool);
+    for turn in messages.chunk_by_mut(|one, next| is_users(one) && is_users(next)) {
+        let has = |is: fn(&Part<'_>) -> bool| turn.iter().any(|m| m.parts.iter().any(is));
+        let has_file = has(|part| matches!(part.content, Content::File(_)));
+        if !has_file || has(|part| part.said().is_some()) {
+            continue;
+        }
+        if let Some(last) = turn.last_mut() {
+            let mut text = Part::text(FILE);
+            text.cache = last.parts.last_mut().and_then(|part| part.cache.take());
+            last.parts.push(text);
+        }
+    }
+}
+
+pub(super) fn is_operator(message: &Message<'_>) -> bool {
     matches!(message.role, Role::System | Role::Developer)
+}
+
+/// Begins the line with which Claude Code tells of itself in a system prompt. It says nothing to a
+/// model, and AWS refuses it.
+pub(crate) const BILLING: &str = "x-anthropic-billing-header:";
+
+/// Leaves out the line with which Claude Code tells of itself. It differs with each request, so that
+/// no cache would know the prompt again; only Anthropic's own API reads it.
+pub(super) fn without_billing(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    if aim.ways.own_parts && aim.profile == Profile::Standard {
+        return;
+    }
+    for message in request.messages.iter_mut().filter(|m| is_operator(m)) {
+        for part in &mut message.parts {
+            if let Content::Text { text, .. } = &mut part.content
+                && text.starts_with(BILLING)
+            {
+                let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
+                *text = Cow::Owned(rest.to_owned());
+            }
+        }
+        let says = |part: &Part<'_>| part.said().is_none_or(|text| !text.is_empty());
+        message.parts.retain(says);
+    }
+    let silent = |message: &Message<'_>| is_operator(message) && message.parts.is_empty();
+    if request.messages.iter().any(silent) {
+        let mut said = request.messages.iter().map(|message| !silent(message));
+        fitted.messages.retain(|_| said.next().unwrap_or(true));
+        request.messages.retain(|message| !silent(message));
+    }
 }
 
 /// A text of nothing but white space: Anthropic and Bedrock refuse it.

@@ -13,8 +13,7 @@ const SAID: &str = "The tool gave no result: the call was interrupted.";
 const WHY: &str = "this call has no result and the target requires one; it was sent as interrupted";
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let free = matches!(aim.profile, Profile::Engine | Profile::Standard);
-    if aim.ways.open_calls && free {
+    if is_free(aim) {
         return;
     }
     let mut at = 0;
@@ -36,6 +35,12 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             .insert(at, Message::new(Role::Tool, missing));
         at += 1;
     }
+}
+
+/// Whether the target takes calls without results, and results wherever they are.
+pub(super) fn is_free(aim: &Aim<'_>) -> bool {
+    let others = matches!(aim.profile, Profile::Engine | Profile::Standard);
+    aim.ways.open_calls && others
 }
 
 /// Results for the calls of a message that have none before the assistant speaks again.

@@ -12,11 +12,50 @@ enum Kept {
     /// Passed on.
     Passed,
     /// Arguments that are complete before anything of them can be told.
-    Gathered { text: String, as_output: bool },
+    Gathered(Gathered),
     /// Text where the answer may yet come from a tool: kept until that is known.
     Held(Vec<StreamEvent>),
     /// Not told.
     Dropped,
+}
+
+/// Arguments of a tool at the target, and what becomes of them.
+#[derive(Debug)]
+struct Gathered {
+    text: String,
+    tool: String,
+    becomes: Becomes,
+}
+
+#[derive(Debug)]
+enum Becomes {
+    /// The client's own names.
+    Arguments,
+    /// The answer, which is their only member.
+    Output,
+    /// The free text of a custom tool.
+    FreeText,
+}
+
+impl Gathered {
+    fn of(tool: String, becomes: Becomes) -> Kept {
+        let text = String::new();
+        Kept::Gathered(Gathered {
+            text,
+            tool,
+            becomes,
+        })
+    }
+
+    fn told(&self, back: &Back) -> String {
+        let text = back.arguments(&self.tool, &self.text);
+        let text = text.unwrap_or_else(|| self.text.clone());
+        match self.becomes {
+            Becomes::Arguments => text,
+            Becomes::Output => unwrapped(&text),
+            Becomes::FreeText => text_of(&text),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -25,6 +64,8 @@ struct Part {
     /// Its number for the client.
     told: u32,
     kept: Kept,
+    /// Its place, where something else than reasoning stands before it.
+    at: Option<usize>,
     /// Its signature and its hidden form, which get a mark once they are complete.
     signature: String,
     redacted: String,
@@ -36,6 +77,8 @@ struct Choice {
     parts: Vec<Part>,
     next: u32,
     calls: bool,
+    /// Something else than reasoning has begun.
+    spoke: bool,
     /// The answer came from its tool.
     output: bool,
 }
@@ -106,21 +149,20 @@ impl Undo {
                     }
                     state.parts.iter_mut().for_each(Part::forget);
                     if output.wrapped {
-                        kept = Kept::Gathered {
-                            text: String::new(),
-                            as_output: true,
-                        };
+                        kept = Gathered::of(name, Becomes::Output);
+                    } else if back.renames_arguments(&name) {
+                        kept = Gathered::of(name, Becomes::Arguments);
                     }
                     PartKind::Text
                 } else {
                     state.calls = true;
+                    if back.renames_arguments(&name) {
+                        kept = Gathered::of(name.clone(), Becomes::Arguments);
+                    }
                     match back.origin(&name) {
                         Some(origin) => {
                             if origin.custom && !custom {
-                                kept = Kept::Gathered {
-                                    text: String::new(),
-                                    as_output: false,
-                                };
+                                kept = Gathered::of(name, Becomes::FreeText);
                             }
                             PartKind::ToolCall {
                                 id,
@@ -142,6 +184,7 @@ impl Undo {
             }
             kind => kind,
         };
+        state.spoke |= kind != PartKind::Reasoning;
         let told = state.push(part, kept);
         out.push(StreamEvent::PartStart {
             choice,
@@ -163,7 +206,7 @@ impl Undo {
             delta => delta,
         };
         match (&mut known.kept, delta) {
-            (Kept::Gathered { text, .. }, Delta::Text(more)) => text.push_str(&more),
+            (Kept::Gathered(gathered), Delta::Text(more)) => gathered.text.push_str(&more),
             (Kept::Dropped, _) => {}
             (Kept::Held(events), delta) => events.push(StreamEvent::PartDelta {
                 choice,
@@ -190,11 +233,8 @@ impl Undo {
                 events.push(StreamEvent::PartEnd { choice, part });
                 return;
             }
-            Kept::Gathered { text, as_output } => {
-                let text = match as_output {
-                    true => unwrapped(text),
-                    false => text_of(text),
-                };
+            Kept::Gathered(gathered) => {
+                let text = gathered.told(&self.back);
                 if !text.is_empty() {
                     out.push(StreamEvent::PartDelta {
                         choice,
@@ -205,8 +245,9 @@ impl Undo {
             }
             Kept::Passed => {
                 let back = &self.back;
-                let signature = back.signed(&known.signature).map(Delta::Signature);
-                let redacted = back.signed(&known.redacted).map(Delta::Redacted);
+                let signature = back.signed(&known.signature, known.at);
+                let signature = signature.map(Delta::Signature);
+                let redacted = back.signed(&known.redacted, known.at).map(Delta::Redacted);
                 for delta in redacted.into_iter().chain(signature) {
                     let part = told;
                     out.push(StreamEvent::PartDelta {
@@ -240,6 +281,7 @@ impl Choice {
             number,
             told,
             kept,
+            at: self.spoke.then_some(told as usize),
             signature: String::new(),
             redacted: String::new(),
         });

@@ -43,6 +43,7 @@ static SIGNS: Signs = Signs {
 const CHAT_WAYS: Ways = Ways {
     signs: Some(&SIGNS),
     spells: true,
+    reasons_first: true,
     output_limits: &[(None, "max_completion_tokens"), (None, "max_tokens")],
     makers: Makers::OpenAi,
     tool_names: Some(ToolNames {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod attempt;
+mod betas;
 mod budget;
 mod endpoint;
 mod exchange;

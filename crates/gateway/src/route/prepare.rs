@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Part};
+use forebay_dialect::clouds;
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
     BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
@@ -15,8 +16,10 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::attempt::Attempts;
+use super::betas::{joined, json_list, not_sold};
 use super::prompt_cache::{can_mark, takes_key};
 use super::{Envelope, Replica, Route, Upstream};
+use crate::enter::form::BETA;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::booked;
 use crate::platform::Platform;
@@ -258,7 +261,8 @@ impl<P: Platform> Attempts<P> {
         if let Some(ids) = &ids {
             set.push(("prompt", ids));
         }
-        let betas = self.betas();
+        let (betas, mut refused) = self.betas(route.profile);
+        let betas = json_list(&betas);
         if route.profile == Profile::BedrockInvoke
             && let Some(betas) = betas.as_deref().filter(|_| !has("anthropic_beta"))
         {
@@ -280,6 +284,8 @@ impl<P: Platform> Attempts<P> {
                 // How far the salt reaches is not the client's to say.
                 remove.push(SHARED_PREFIX);
             }
+            let lacking = self.lacking(route.profile, betas.as_deref());
+            remove.extend(&lacking);
             let renamed = (model != &*request.prompt.model).then_some(model);
             let body = request.upstream_body(&BodyChange {
                 model: renamed,
@@ -288,7 +294,13 @@ impl<P: Platform> Attempts<P> {
                 set: &set,
                 remove: &remove,
             });
-            let (body, lost) = resigned(self.within(body, upstream, route), route, model);
+            let (mut body, mut lost) = resigned(self.within(body, upstream, route), route, model);
+            if let Some((fitted, left_out)) = clouds::for_cloud(&body, route.profile, model) {
+                body = fitted;
+                lost.extend(left_out);
+            }
+            lost.extend(lacking.into_iter().map(not_sold));
+            lost.append(&mut refused);
             losing(upstream, &lost)?;
             return Ok(Body {
                 body,
@@ -315,6 +327,7 @@ impl<P: Platform> Attempts<P> {
         let written = translate_request(request, route.wire, &options)
             .map_err(|error| not_translated(upstream, &error))?;
         let mut lost = written.lost;
+        lost.append(&mut refused);
         if betas.is_some() && route.wire != Wire::Messages {
             lost.push(Lost {
                 param: "anthropic-beta".to_owned(),
@@ -390,19 +403,6 @@ impl<P: Platform> Attempts<P> {
         serde_json::to_string(ids).ok()
     }
 
-    /// The betas of Anthropic's API that the client asks for, as a JSON array.
-    fn betas(&self) -> Option<String> {
-        let values = self.outgoing.headers.get_all("anthropic-beta").iter();
-        let texts = values.filter_map(|value| value.to_str().ok());
-        let betas: Vec<&str> = texts
-            .flat_map(|text| text.split(','))
-            .map(str::trim)
-            .filter(|beta| !beta.is_empty())
-            .collect();
-        let quoted: Vec<String> = betas.into_iter().map(json_string).collect();
-        (!quoted.is_empty()).then(|| format!("[{}]", quoted.join(",")))
-    }
-
     fn headers(&self, upstream: &Upstream, route: &Route, limit: Duration, out: &mut HeaderMap) {
         out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = match (self.outgoing.streams(upstream), route.framing) {
@@ -439,6 +439,13 @@ impl<P: Platform> Attempts<P> {
                 out.insert(name.clone(), value);
             }
         }
+        if out.contains_key(BETA) && !clouds::lacking(route.profile).is_empty() {
+            let (betas, _) = self.betas(route.profile);
+            match HeaderValue::from_str(&betas.join(",")) {
+                Ok(value) if !betas.is_empty() => out.insert(BETA, value),
+                _ => out.remove(BETA),
+            };
+        }
         out.extend(upstream.headers.clone());
     }
 }
@@ -456,21 +463,6 @@ fn resigned(
         }
         None => (body, lost),
     }
-}
-
-/// A header's value; the lines of one that is a list are one list (RFC 9110, section 5.3).
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    if !matches!(name.as_str(), "anthropic-beta" | "openai-beta") {
-        return Some(first.clone());
-    }
-    let mut all = first.as_bytes().to_vec();
-    for more in values {
-        all.extend_from_slice(b",");
-        all.extend_from_slice(more.as_bytes());
-    }
-    HeaderValue::from_bytes(&all).ok()
 }
 
 /// Where an upstream that speaks the client's format counts a prompt's tokens.

@@ -305,7 +305,7 @@ pub(super) fn requests() -> impl Strategy<Value = ChatRequest<'static>> {
             messages.extend(first);
             messages.extend(second);
             let tool_choice = choice.filter(|_| !tools.is_empty());
-            ChatRequest {
+            let mut request = ChatRequest {
                 model: CLAUDE.into(),
                 parallel_tool_calls: (single && !tools.is_empty() && tool_choice.is_none())
                     .then_some(false),
@@ -322,9 +322,25 @@ pub(super) fn requests() -> impl Strategy<Value = ChatRequest<'static>> {
                     .collect(),
                 extra,
                 ..ChatRequest::default()
-            }
+            };
+            with_own_names(&mut request);
+            request
         },
     )
+}
+
+/// Names of documents differ.
+fn with_own_names(request: &mut ChatRequest<'_>) {
+    let mut files = 0;
+    request.each_inner(|part| {
+        if let Content::File(Media {
+            name: Some(name), ..
+        }) = &mut part.content
+        {
+            files += 1;
+            *name = format!("{name}-{files}").into();
+        }
+    });
 }
 
 pub(super) fn answers() -> impl Strategy<Value = ChatAnswer<'static>> {

@@ -102,9 +102,11 @@ impl<'d> Reader<'d> {
                 request.prompt_cache_key = Some(string(value, name)?);
             }
             "metadata" => self.metadata(value),
-            "reasoning_effort" | "reasoning" | "chat_template_kwargs" | "thinking_token_budget" => {
-                self.reasoning(name, value)?
-            }
+            "reasoning_effort"
+            | "reasoning"
+            | "chat_template_kwargs"
+            | "thinking"
+            | "thinking_token_budget" => self.reasoning(name, value)?,
             _ if DRAWN.read(&mut request.sampling, name, value)? => {}
             _ => self.other(name, value),
         }
@@ -185,6 +187,7 @@ impl<'d> Reader<'d> {
                     }
                 }
             }
+            ("thinking", Kind::Object) => self.thinking(value)?,
             ("chat_template_kwargs", Kind::Object) => {
                 let mut rest = false;
                 for (member, value) in named(value) {
@@ -200,6 +203,35 @@ impl<'d> Reader<'d> {
                 }
             }
             _ => self.other(name, value),
+        }
+        Ok(())
+    }
+}
+
+impl<'d> Reader<'d> {
+    /// Anthropic's object, as gateways take it in chat; DeepSeek, GLM and Kimi have the same without
+    /// a budget.
+    fn thinking(&mut self, value: Value<'d>) -> Result<(), RequestError> {
+        let reasoning = &mut self.reasoning;
+        let budget = value.some("budget_tokens");
+        match (value.text("type").as_deref(), budget) {
+            (Some("enabled"), Some(budget)) => {
+                reasoning.budget = Some(integer(budget, "thinking.budget_tokens", AT_LEAST_0)?);
+            }
+            (Some("enabled" | "adaptive"), _) => switch(reasoning, true),
+            (Some("disabled"), _) => switch(reasoning, false),
+            _ => {
+                self.other("thinking", value);
+                return Ok(());
+            }
+        }
+        if let Some(display) = value.some("display") {
+            reasoning.summary = Some(string(display, "thinking.display")?);
+        }
+        for (name, value) in named(value) {
+            if !["type", "budget_tokens", "display"].contains(&name.as_ref()) {
+                self.other(&format!("thinking.{name}"), value);
+            }
         }
         Ok(())
     }

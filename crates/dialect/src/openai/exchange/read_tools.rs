@@ -6,7 +6,7 @@ use super::read_part::marker;
 use crate::exchange::{OutputFormat, Tool, ToolChoice};
 use crate::fields::{boolean, field, invalid, list, named, need, need_text, string};
 use crate::grammar::asked::json_schema;
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
 
 pub(super) fn tools<'d>(value: Value<'d>) -> Result<Vec<Tool<'d>>, RequestError> {
@@ -43,9 +43,16 @@ fn builtin<'d>(
     value: Value<'d>,
     path: &dyn Fn() -> String,
 ) -> Result<Tool<'d>, RequestError> {
+    let function = value.get("function").filter(|_| kind != "custom");
+    let json = match function.filter(|function| function.kind() == Kind::Object) {
+        Some(function) => Cow::Owned(flat(&kind, function)),
+        None => value.raw().into(),
+    };
+    let name = crate::fields::said(function.unwrap_or(value), "name");
     let mut tool = Tool {
+        name: name.unwrap_or_default(),
         cache: value.some("cache_control").map(marker),
-        builtin: Some((kind.clone(), value.raw().into())),
+        builtin: Some((kind.clone(), json)),
         ..Tool::default()
     };
     if kind == "custom" {
@@ -54,6 +61,23 @@ fn builtin<'d>(
         tool.description = crate::fields::said(custom, "description");
     }
     Ok(tool)
+}
+
+/// Anthropic's own tools in the shape of functions, as LiteLLM takes them: their settings stand in
+/// `parameters`.
+fn flat(kind: &str, function: Value<'_>) -> String {
+    let mut out = String::new();
+    write::typed(&mut out, kind, |out| {
+        for (key, value) in function.members() {
+            match key.as_str().as_deref() {
+                Some("parameters") => value
+                    .members()
+                    .for_each(|(key, value)| write::kept(out, key, value.raw())),
+                _ => write::kept(out, key, value.raw()),
+            }
+        }
+    });
+    out
 }
 
 fn function<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {

@@ -61,8 +61,10 @@ fn thinking<'d>(value: Value<'d>) -> Option<Cow<'d, str>> {
 pub(super) fn read<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) {
     let begin = parts.len();
     let mut said = plain(message);
+    // Beside blocks with text, one without it had none.
+    let all_lost = blocks(message).all(|block| block.text.is_empty());
     for mut block in blocks(message).filter(|block| *block != Thought::default()) {
-        if block.text.is_empty() && block.redacted.is_none() {
+        if block.text.is_empty() && block.redacted.is_none() && all_lost {
             block.text = said.take().unwrap_or_default();
         }
         parts.push(Part::new(Content::Reasoning(block)));
