@@ -8,6 +8,9 @@ use crate::json::{Kind, Value};
 use crate::payload::PayloadError;
 use crate::payload::UpstreamErrorBody;
 
+/// Parts that may be open at once. Cohere opens one; beyond this the first is closed.
+const MAX_OPEN: usize = 256;
+
 /// Where in Cohere's own count a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {
@@ -231,6 +234,10 @@ impl StreamReader {
 
     fn begin(&mut self, slot: Slot, kind: PartKind, out: &mut Vec<StreamEvent>) -> u32 {
         self.begun(out);
+        if self.open.len() >= MAX_OPEN {
+            let (_, first) = self.open.remove(0);
+            out.push(StreamEvent::end(0, first));
+        }
         let part = self.next;
         self.next += 1;
         self.open.push((slot, part));

@@ -10,6 +10,9 @@ use crate::fields::{name_of, named};
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 
+/// Blocks that may be open at once. Bedrock opens one; beyond this the first is closed.
+const MAX_OPEN: usize = 256;
+
 /// Reads a stream.
 #[derive(Default)]
 pub(crate) struct StreamReader {
@@ -194,6 +197,10 @@ impl StreamReader {
     ) -> Option<u32> {
         self.start(out);
         self.close(|block| block.index == index, out);
+        if self.open.len() >= MAX_OPEN {
+            let first = self.open.first().map(|block| block.index);
+            self.close(|block| Some(block.index) == first, out);
+        }
         let part = kind.map(|kind| {
             let part = self.next;
             self.next += 1;

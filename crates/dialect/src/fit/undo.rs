@@ -1,5 +1,6 @@
 //! Undoes in a stream, step by step, what [`Back`] undoes in a whole answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::back::{Back, Seen, finish, unwrapped};
@@ -21,7 +22,6 @@ enum Kept {
 
 #[derive(Debug)]
 struct Part {
-    number: u32,
     /// Its number for the client.
     told: u32,
     kept: Kept,
@@ -32,8 +32,8 @@ struct Part {
 
 #[derive(Debug, Default)]
 struct Choice {
-    index: u32,
-    parts: Vec<Part>,
+    /// By number. An upstream may begin very many.
+    parts: BTreeMap<u32, Part>,
     next: u32,
     calls: bool,
     /// The answer came from its tool.
@@ -45,7 +45,7 @@ struct Choice {
 pub(crate) struct Undo {
     back: Arc<Back>,
     seen: Arc<Seen>,
-    choices: Vec<Choice>,
+    choices: BTreeMap<u32, Choice>,
 }
 
 impl Undo {
@@ -53,7 +53,7 @@ impl Undo {
         Self {
             back,
             seen,
-            choices: Vec::new(),
+            choices: BTreeMap::new(),
         }
     }
 
@@ -71,9 +71,8 @@ impl Undo {
                 choice,
                 finish: said,
             } => {
-                let at = self.at(choice);
-                let state = &mut self.choices[at];
-                state.release(out);
+                let state = self.choices.entry(choice).or_default();
+                state.release(choice, out);
                 let finish = finish(said, state.calls, &self.seen);
                 out.push(StreamEvent::Finish { choice, finish });
             }
@@ -81,21 +80,13 @@ impl Undo {
         }
     }
 
-    fn at(&mut self, index: u32) -> usize {
-        let known = self.choices.iter().position(|choice| choice.index == index);
-        known.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                ..Choice::default()
-            });
-            self.choices.len() - 1
-        })
+    fn part(&mut self, choice: u32, part: u32) -> Option<&mut Part> {
+        self.choices.get_mut(&choice)?.parts.get_mut(&part)
     }
 
     fn start(&mut self, choice: u32, part: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
         let back = self.back.clone();
-        let at = self.at(choice);
-        let state = &mut self.choices[at];
+        let state = self.choices.entry(choice).or_default();
         let mut kept = Kept::Passed;
         let kind = match kind {
             PartKind::ToolCall { id, name, custom } => {
@@ -104,7 +95,7 @@ impl Undo {
                         state.push(part, Kept::Dropped);
                         return;
                     }
-                    state.parts.iter_mut().for_each(Part::forget);
+                    state.parts.values_mut().for_each(Part::forget);
                     if output.wrapped {
                         kept = Kept::Gathered {
                             text: String::new(),
@@ -152,8 +143,7 @@ impl Undo {
 
     fn delta(&mut self, choice: u32, part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
         let marks = self.back.marks();
-        let at = self.at(choice);
-        let Some(known) = self.choices[at].part(part) else {
+        let Some(known) = self.part(choice, part) else {
             return;
         };
         let told = known.told;
@@ -179,8 +169,8 @@ impl Undo {
     }
 
     fn end(&mut self, choice: u32, part: u32, out: &mut Vec<StreamEvent>) {
-        let at = self.at(choice);
-        let Some(known) = self.choices[at].part(part) else {
+        let back = self.back.clone();
+        let Some(known) = self.part(choice, part) else {
             return;
         };
         let told = known.told;
@@ -204,7 +194,6 @@ impl Undo {
                 }
             }
             Kept::Passed => {
-                let back = &self.back;
                 let signature = back.signed(&known.signature).map(Delta::Signature);
                 let redacted = back.signed(&known.redacted).map(Delta::Redacted);
                 for delta in redacted.into_iter().chain(signature) {
@@ -222,13 +211,6 @@ impl Undo {
 }
 
 impl Choice {
-    fn part(&mut self, number: u32) -> Option<&mut Part> {
-        self.parts
-            .iter_mut()
-            .rev()
-            .find(|part| part.number == number)
-    }
-
     /// A part begins; the number that the client knows it by.
     fn push(&mut self, number: u32, kept: Kept) -> u32 {
         let told = self.next;
@@ -236,20 +218,19 @@ impl Choice {
         if !matches!(kept, Kept::Held(_) | Kept::Dropped) {
             self.next += 1;
         }
-        self.parts.push(Part {
-            number,
+        let part = Part {
             told,
             kept,
             signature: String::new(),
             redacted: String::new(),
-        });
+        };
+        self.parts.insert(number, part);
         told
     }
 
     /// Tells the text that was held, since no tool gave the answer.
-    fn release(&mut self, out: &mut Vec<StreamEvent>) {
-        let index = self.index;
-        for part in &mut self.parts {
+    fn release(&mut self, index: u32, out: &mut Vec<StreamEvent>) {
+        for part in self.parts.values_mut() {
             let Kept::Held(events) = std::mem::replace(&mut part.kept, Kept::Dropped) else {
                 continue;
             };

@@ -1,5 +1,7 @@
 //! Reads a stream: each event is an answer that holds what came since the last.
 
+use std::collections::HashMap;
+
 use super::candidate::{finish, index, is_blocked, reason, usage};
 use super::error::read_error;
 use super::logprobs::logprobs;
@@ -18,7 +20,10 @@ use crate::rfc3339;
 pub(crate) struct StreamReader {
     started: bool,
     id: String,
-    candidates: Vec<(u32, Candidate)>,
+    /// By index. An upstream may have very many.
+    candidates: HashMap<u32, Candidate>,
+    /// How many of them have not ended.
+    unfinished: usize,
     /// Counted, and not told yet: the last count is the whole, so it is told once.
     usage: Option<Usage>,
     failed: bool,
@@ -73,6 +78,7 @@ impl ReadStream for StreamReader {
         if !any && is_blocked(root) {
             let (choice, finish) = (0, Finish::Refused);
             if !std::mem::replace(&mut self.state(choice).finished, true) {
+                self.unfinished -= 1;
                 out.push(StreamEvent::Finish { choice, finish });
             }
         }
@@ -93,17 +99,14 @@ impl ReadStream for StreamReader {
 
 impl StreamReader {
     fn has_finished(&self) -> bool {
-        let mut all = self.candidates.iter();
-        !self.candidates.is_empty() && all.all(|(_, candidate)| candidate.finished)
+        !self.candidates.is_empty() && self.unfinished == 0
     }
 
     fn state(&mut self, choice: u32) -> &mut Candidate {
-        let known = self.candidates.iter().position(|(at, _)| *at == choice);
-        let at = known.unwrap_or_else(|| {
-            self.candidates.push((choice, Candidate::default()));
-            self.candidates.len() - 1
-        });
-        &mut self.candidates[at].1
+        self.candidates.entry(choice).or_insert_with(|| {
+            self.unfinished += 1;
+            Candidate::default()
+        })
     }
 
     fn candidate(&mut self, candidate: Value<'_>, out: &mut Vec<StreamEvent>) {
@@ -114,6 +117,7 @@ impl StreamReader {
             let mut told = Telling { choice, state, out };
             told.content(candidate, &id);
             told.about(candidate);
+            self.unfinished -= usize::from(state.finished);
         }
         self.id = id;
     }

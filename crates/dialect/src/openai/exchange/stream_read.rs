@@ -1,5 +1,7 @@
 //! Reads a stream of chat completion chunks.
 
+use std::collections::BTreeMap;
+
 use super::answer_read::{chunk, citation, created, finish, has, index_of, logprobs};
 use super::calls::{Calls, Fragment};
 use super::media::{DRAWN, drawn};
@@ -18,7 +20,7 @@ pub(crate) struct StreamReader {
     tracker: PartTracker,
     calls: Calls,
     /// The choices seen, and whether each has ended.
-    choices: Vec<(u32, bool)>,
+    choices: BTreeMap<u32, bool>,
 }
 
 impl ReadStream for StreamReader {
@@ -62,7 +64,7 @@ impl ReadStream for StreamReader {
         if !self.started {
             return;
         }
-        let open = self.choices.iter().filter(|(_, ended)| !ended);
+        let open = self.choices.iter().filter(|(_, ended)| !**ended);
         let open: Vec<_> = open.map(|(choice, _)| *choice).collect();
         for choice in open {
             // The stream ends well, though it does not say why this choice does.
@@ -76,7 +78,7 @@ impl ReadStream for StreamReader {
     }
 
     fn end_of_body(&mut self, out: &mut Vec<StreamEvent>) {
-        if !self.choices.is_empty() && self.choices.iter().all(|(_, ended)| *ended) {
+        if !self.choices.is_empty() && self.choices.values().all(|ended| *ended) {
             self.end(out);
         }
     }
@@ -89,11 +91,8 @@ impl StreamReader {
         choice: Value<'_>,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), PayloadError> {
-        let known = self.choices.iter().find(|(known, _)| *known == index);
-        match known {
-            Some((_, true)) => return Ok(()),
-            Some((_, false)) => {}
-            None => self.choices.push((index, false)),
+        if *self.choices.entry(index).or_default() {
+            return Ok(());
         }
         // Some servers send a whole answer in one event of a stream.
         let delta = choice.some("delta").or_else(|| choice.some("message"));
@@ -112,9 +111,7 @@ impl StreamReader {
     fn finish(&mut self, index: u32, finish: Finish, out: &mut Vec<StreamEvent>) {
         self.calls.flush(index, &mut self.tracker, out);
         self.tracker.finish(index, finish, out);
-        for (known, ended) in &mut self.choices {
-            *ended |= *known == index;
-        }
+        self.choices.insert(index, true);
     }
 
     fn delta(
