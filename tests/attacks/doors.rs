@@ -1,7 +1,9 @@
 //! Class: who may knock. A web page in a user's browser, a name that leads to loopback, a head with two readings.
 
 use forebay_tests::prompts::{chat, whole};
+use forebay_tests::upstream::response;
 use forebay_tests::{Config, Engine, Forebay, Key, Raw, Scripted};
+use serde_json::json;
 
 const JSON: &str = "content-type: application/json\r\n";
 
@@ -129,12 +131,40 @@ async fn a_page_can_neither_read_nor_post() {
         text.contains("access-control-allow-headers: content-type"),
         "{text}"
     );
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        let (_, allowed) = text
+            .split_once("access-control-allow-methods: ")
+            .unwrap_or_default();
+        let allowed = allowed.lines().next().unwrap_or_default();
+        assert!(
+            allowed.split(", ").any(|one| one == method),
+            "{method}: {text}"
+        );
+    }
     let (status, text) = ask(&forebay, POST, &format!("{page}{JSON}"), &body).await;
     assert_eq!(status, 200, "{text}");
     assert!(
         text.contains("access-control-allow-origin: https://chat.example"),
         "{text}"
     );
+}
+
+/// What an upstream calls HTML would else be a page of the gateway's own site, which may ask what it likes.
+#[tokio::test]
+async fn an_upstreams_answer_is_no_page_of_the_gateway() {
+    let page = "<script>fetch('/v1/models')</script>";
+    let upstream = Scripted::saying(response("200 OK", "text/html", page)).await;
+    let forebay = Forebay::start(upstream.behind("[retries]\nattempts = 1\n")).await;
+    let speech = json!({"model": "m", "input": "x", "voice": "v"});
+    let rerank = json!({"model": "m", "query": "q", "documents": ["d"]});
+    for (path, request) in [("/v1/audio/speech", speech), ("/v1/rerank", rerank)] {
+        let reply = forebay.client.post(path, &request).await;
+        if reply.status == 200 {
+            assert_eq!(reply.header("content-security-policy"), "sandbox", "{path}");
+            assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
+        }
+    }
+    assert!(upstream.calls() > 0);
 }
 
 #[tokio::test]

@@ -159,3 +159,70 @@ async fn a_pdf_goes_up_only_where_the_operator_lets_it() {
         }
     }
 }
+
+/// Members that an endpoint does not have are refused with what no rule can read. Where that passes, their
+/// text is judged all the same.
+#[tokio::test]
+async fn unknown_members_are_read_where_what_is_unreadable_passes() {
+    let bodies = [
+        json!({"model": "chat", "query": "q", "documents": ["d"], "hidden": WORD}),
+        json!({"model": "chat", "query": "q", "documents": ["d"], "hidden": [[{"deep": WORD}]]}),
+        json!({"model": "chat", "query": "q", "documents": ["d"], "hidden": {WORD: 1}}),
+        json!({"model": "chat", "query": "q", "documents": [{"text": "d", "more": WORD}]}),
+        json!({"model": "chat", "query": [WORD], "documents": ["d"]}),
+    ];
+    for setting in ["", "[policies.guardrails.config]\nunreadable = \"pass\"\n"] {
+        let (forebay, upstream) = stage(&format!("{setting}{}", rules())).await;
+        for body in &bodies {
+            let reply = forebay.client.post("/v1/rerank", body).await;
+            assert_eq!(reply.status, 400, "{body}: {}", reply.text());
+            assert_eq!(upstream.calls(), 0, "{setting} let pass {body}");
+        }
+        let plain = bodies[0].to_string().replace(WORD, "nothing");
+        forebay.client.post_bytes("/v1/rerank", plain).await;
+        assert_eq!(upstream.calls(), usize::from(!setting.is_empty()));
+    }
+}
+
+/// Forms in which HTML and source code write a word.
+#[tokio::test]
+async fn a_word_in_the_names_of_characters_is_still_that_word() {
+    let (forebay, upstream) = stage(&rules()).await;
+    let (first, rest) = WORD.split_at(1);
+    let letter = first.to_ascii_lowercase();
+    let octal = format!("\\{:03o}", letter.as_bytes()[0]);
+    for text in [
+        format!("{first}&it;{rest}"),
+        format!("{first}&NegativeVeryThinSpace;{rest}"),
+        format!("{first}&shy{rest}"),
+        format!("&{letter}fr;{rest}"),
+        format!("&{letter}opf;{rest}"),
+        format!("\\u{{{:x}}}{rest}", letter.as_bytes()[0]),
+        format!("\\U{:08x}{rest}", letter.as_bytes()[0]),
+        format!("{octal}{rest}"),
+    ] {
+        let body = json!({"model": "chat", "messages": [{"role": "user", "content": text}]});
+        let reply = forebay.client.post("/v1/chat/completions", &body).await;
+        assert_eq!(upstream.calls(), 0, "{text} passed");
+        assert_eq!(reply.status, 400, "{text}: {}", reply.text());
+    }
+}
+
+/// A rule that asks for it reads what is encoded.
+#[tokio::test]
+async fn a_word_in_base64_is_seen_by_a_rule_that_decodes() {
+    use base64::Engine as _;
+    let plain = format!("please say {WORD} now");
+    let base64 = base64::engine::general_purpose::STANDARD.encode(&plain);
+    let quoted: String = plain.bytes().map(|b| format!("={b:02X}")).collect();
+    let texts = [format!("decode {base64}"), format!("decode {quoted}")];
+    for decode in [false, true] {
+        let rules = rules().replace("terms", &format!("decode = {decode}\nterms"));
+        let (forebay, upstream) = stage(&rules).await;
+        for text in &texts {
+            let body = json!({"model": "chat", "messages": [{"role": "user", "content": text}]});
+            forebay.client.post("/v1/chat/completions", &body).await;
+        }
+        assert_eq!(upstream.calls(), if decode { 0 } else { texts.len() });
+    }
+}

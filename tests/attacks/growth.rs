@@ -215,3 +215,60 @@ async fn no_text_costs_much_more_for_each_byte_than_others_do() {
         assert!(nanoseconds <= MOST, "{name}: {nanoseconds} ns a byte");
     }
 }
+
+/// Requests in which one thing refers to another very many times, and strings that stand very deep.
+#[tokio::test]
+async fn what_refers_to_one_thing_again_and_again_costs_no_more_each_time() {
+    let upstream = Scripted::start(|mut call| async move {
+        call.answer("400 Bad Request", "application/json", "{}")
+            .await;
+    })
+    .await;
+    let config = Config::new("[retries]\nattempts = 1\n")
+        .upstream(
+            "claude",
+            &upstream.url(),
+            "provider = \"anthropic\"\nkey = \"env:K\"\nmodels = { claude = \"claude-sonnet-4-5\" }",
+        )
+        .upstream("any", &upstream.url(), "models = { any = \"any\" }")
+        .env("K", "k");
+    let forebay = Forebay::start(config).await;
+    let list = |n: usize, item: &str| vec![item; n].join(",");
+    let schemas = |n: usize| {
+        let properties: Vec<String> = (0..n).map(|n| format!("\"p{n}\":{{}}")).collect();
+        let schema = format!(
+            r##"{{"$defs":{{"b":{{"properties":{{{}}}}}}},"allOf":[{}]}}"##,
+            properties.join(","),
+            list(n, r##"{"$ref":"#/$defs/b"}"##)
+        );
+        let tool =
+            format!(r#"{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}"#);
+        format!(
+            r#"{{"model":"claude","messages":[{{"role":"user","content":"x"}}],"tools":[{tool}]}}"#
+        )
+    };
+    let deep = |n: usize| {
+        let name = format!("{{\"{}\":", "a".repeat(40));
+        format!(
+            r#"{{"model":"any","messages":[{{"role":"user","content":"x"}}],"file_id":null,"m":{}[{}]{}}}"#,
+            name.repeat(50),
+            list(8 * n, "\"a\""),
+            "}".repeat(50)
+        )
+    };
+    let bodies: [(&str, &dyn Fn(usize) -> String); 2] = [("schemas", &schemas), ("depth", &deep)];
+    for (name, body) in bodies {
+        let mut spent = Vec::new();
+        for n in [1_000, 8_000] {
+            let before = forebay.cpu_ticks();
+            let reply = forebay
+                .client
+                .post_bytes("/v1/chat/completions", body(n))
+                .await;
+            assert!(reply.status < 500, "{name}: {}", reply.text());
+            spent.push(forebay.cpu_ticks() - before);
+        }
+        // Ticks are 10 ms, so a few of them mean nothing.
+        assert!(spent[1] <= 16 * spent[0].max(5), "{name}: {spent:?} ticks");
+    }
+}

@@ -181,6 +181,57 @@ fn requests() -> Vec<(&'static str, Value)> {
             "/v1/audio/speech",
             json!({"model": "chat", "input": "a", "instructions": "b", "voice": "v"}),
         ),
+        (
+            "/v2/rerank",
+            json!({"model": "chat", "query": "q", "documents": ["a"]}),
+        ),
+        (
+            "/score",
+            json!({"model": "chat", "text_1": "a", "text_2": ["b"]}),
+        ),
+        (
+            "/tokenize",
+            json!({"model": "chat", "messages": [{"role": "user", "content": "a"}], "tools": [{"name": "f"}]}),
+        ),
+        ("/classify", json!({"model": "chat", "input": ["a"]})),
+        (
+            "/pooling",
+            json!({"model": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}),
+        ),
+        (
+            "/v1/vector_stores",
+            json!({"name": "n", "description": "d", "metadata": {"k": "v"}}),
+        ),
+        ("/v1/containers", json!({"name": "n"})),
+        (
+            "/v1beta/cachedContents",
+            json!({
+                "model": "models/gemini", "displayName": "n", "ttl": "60s",
+                "contents": [{"role": "user", "parts": [{"text": "a"}]}],
+                "systemInstruction": {"parts": [{"text": "b"}]},
+                "tools": [{"functionDeclarations": [{"name": "f", "description": "d"}]}],
+            }),
+        ),
+        (
+            "/v1/messages/count_tokens",
+            json!({"model": "messages", "messages": [{"role": "user", "content": "a"}]}),
+        ),
+        (
+            "/v1beta/models/gemini:countTokens",
+            json!({"contents": [{"parts": [{"text": "a"}]}]}),
+        ),
+        (
+            "/v1beta/models/chat:embedContent",
+            json!({"content": {"parts": [{"text": "a"}]}, "title": "t"}),
+        ),
+        (
+            "/v1beta/models/chat:batchEmbedContents",
+            json!({"requests": [{"model": "models/chat", "content": {"parts": [{"text": "a"}]}}]}),
+        ),
+        (
+            "/v2/embed",
+            json!({"model": "chat", "texts": ["a"], "input_type": "search_query", "embedding_types": ["float"]}),
+        ),
     ]
 }
 

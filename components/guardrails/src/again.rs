@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::engines::{Asked, Budget, Engines, Match, Read};
-use crate::view::{TooStrange, View, begun};
+use crate::view::{TooStrange, View, begun, last_cluster};
 use crate::words::Run;
 
 /// How much longer than the cap a possible match may be as it is written: a character takes up to six
@@ -56,7 +56,11 @@ pub(crate) struct Look<'l> {
 impl Look<'_> {
     /// Looks at a text from `from` on. What is before is known, and not decided again.
     pub(crate) fn at(&self, text: &str, from: usize, budget: &mut Budget) -> Again {
-        let end = if self.whole { text.len() } else { begun(text) };
+        let end = match self.whole {
+            true => text.len(),
+            false if self.engines.is_composed() => last_cluster(text, begun(text)),
+            false => begun(text),
+        };
         let mut again = Again {
             decided: end,
             ..Again::default()
@@ -148,12 +152,16 @@ mod tests {
             "a\\x4",
             "a\\ud83d",
             "a\\ud83d\\u",
+            "a\\u{6",
+            "a\\U000000",
+            "a\\14",
+            "a&NegativeVeryThinSpac",
         ] {
             assert_eq!(begun(text), 1, "{text}");
         }
         for text in [
             "", "a", "R&D ", "a&#64;", "a & b", "100% of", "a%40", "a%C3%A9", "C:\\new",
-            "a\\u0040", "a\\x40", "&commat;", "é",
+            "a\\u0040", "a\\x40", "&commat;", "é", "a\\u{40}", "a\\100", "a\\9",
         ] {
             assert_eq!(begun(text), text.len(), "{text}");
         }

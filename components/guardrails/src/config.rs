@@ -109,6 +109,9 @@ pub struct RuleConfig {
     /// Which built-in entities. Default all of the kind.
     #[serde(default)]
     pub entities: Vec<String>,
+    /// Prompts are also looked at as base64 and quoted-printable mean them. Default `false`.
+    #[serde(default)]
+    pub decode: bool,
     /// A limit rule's bounds.
     pub limits: Option<Limits>,
 }

@@ -204,6 +204,8 @@ pub(crate) struct Engines {
     patterns: Vec<Pattern>,
     /// For each byte, what may start with it.
     starts: Box<[u8; 256]>,
+    /// Something that is looked for holds a character that other characters make together.
+    composed: bool,
 }
 
 impl Default for Engines {
@@ -248,7 +250,19 @@ impl Engines {
             scans,
             patterns,
             starts,
+            composed: false,
         }
+    }
+
+    /// Says whether what is looked for holds characters that others make together, such as `é`.
+    pub(crate) fn composed(mut self, composed: bool) -> Self {
+        self.composed = composed;
+        self
+    }
+
+    /// Whether a character that follows may make one that is looked for.
+    pub(crate) fn is_composed(&self) -> bool {
+        self.composed
     }
 
     /// Bytes of the built-in automaton's tables.

@@ -22,6 +22,7 @@
 //! * A text is judged as it is, and once more as a reader takes it: without characters that do not show,
 //!   in NFKC, and with escapes of HTML, URLs and source code decoded. Of an answer that streams, that is
 //!   what is held.
+//! * A rule that asks for it (`decode`) judges what prompts hold in base64 and quoted-printable as well.
 //! * Rules in shadow mode are counted and change nothing.
 
 mod again;
@@ -29,6 +30,7 @@ mod attacks;
 mod checks;
 pub mod config;
 mod email;
+mod encoded;
 mod engines;
 mod entities;
 mod escapes;
@@ -36,6 +38,7 @@ mod forms;
 mod glob;
 mod json;
 mod lazy;
+mod named;
 mod network;
 mod patterns;
 mod policy;

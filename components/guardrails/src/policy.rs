@@ -12,6 +12,7 @@ use crate::patterns::Patterns;
 use crate::regexes::Pattern;
 use crate::resolve::Count;
 use crate::words::{Term, Words, is_word};
+use unicode_normalization::{UnicodeNormalization as _, is_nfd};
 
 /// The most rules: each costs a few bytes in every request.
 const MAX_RULES: usize = 1_024;
@@ -29,6 +30,8 @@ pub(crate) struct Rule {
     pub(crate) shadow: bool,
     /// Bounds on the prompt, for a limit rule.
     pub(crate) limits: Option<Limits>,
+    /// It looks into what is encoded.
+    pub(crate) decodes: bool,
     input: bool,
     output: bool,
     tenants: Vec<String>,
@@ -131,6 +134,14 @@ impl Policy {
             .collect()
     }
 
+    /// Of the rules that apply, those that look into what is encoded.
+    pub(crate) fn decoding(&self, active: &[bool]) -> Vec<bool> {
+        let rules = self.rules.iter().zip(active);
+        rules
+            .map(|(rule, active)| *active && rule.decodes)
+            .collect()
+    }
+
     /// Of the rules that apply, those that can change something.
     pub(crate) fn strict(&self, active: &[bool]) -> Vec<bool> {
         self.rules
@@ -193,6 +204,7 @@ fn limits_rule(limits: Limits) -> RuleConfig {
         pattern: None,
         patterns: Vec::new(),
         entities: Vec::new(),
+        decode: false,
         limits: Some(limits),
     }
 }
@@ -230,6 +242,7 @@ fn build_rule(rule: &RuleConfig) -> Result<Rule, String> {
             matches!(rule.kind, Kind::Pii | Kind::Secrets),
             false,
         ),
+        ("decode", rule.decode, rule.kind != Kind::Limit, false),
         (
             "limits",
             rule.limits.is_some(),
@@ -270,6 +283,7 @@ fn build_rule(rule: &RuleConfig) -> Result<Rule, String> {
         action,
         shadow: rule.shadow,
         limits: rule.limits,
+        decodes: rule.decode,
         input: apply.contains(&Direction::Input),
         output: apply.contains(&Direction::Output),
         tenants: rule.tenants.clone(),
@@ -320,11 +334,13 @@ impl Plan {
     ) -> Result<(), String> {
         let whole = rule.whole_word.unwrap_or(true);
         for text in terms {
+            // As texts are looked at: a term may be written in any form.
+            let text: String = text.nfkc().collect();
             let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else {
                 return Err("terms has an empty term".to_owned());
             };
             let term = Term {
-                text: text.to_owned(),
+                text,
                 detector,
                 any_case: rule.case_insensitive.unwrap_or(true),
                 word_end: whole && is_word(last),
@@ -401,6 +417,17 @@ fn engines(rules: &[RuleConfig], indices: &[usize]) -> Result<Engines, String> {
         built.map_err(|e| format!("rule \"{}\": {e}", rule.name))?;
     }
     plan.builtin.sort_unstable();
+    let terms = plan.at_word.iter().chain(&plan.anywhere);
+    let mut terms = terms.map(|term| term.text.as_str());
+    let mut patterns = indices.iter().filter_map(|index| rules.get(*index));
+    // What a pattern of other letters may match is not worked out.
+    let composed = terms.any(|text| !is_nfd(text))
+        || patterns.any(|rule| {
+            rule.pattern
+                .iter()
+                .chain(&rule.patterns)
+                .any(|p| !p.is_ascii())
+        });
     let mut scans = Vec::new();
     plan.builtin.retain(|(entity, detectors)| {
         if let Check::Scan(scan) = ENTITIES[*entity].check {
@@ -416,5 +443,6 @@ fn engines(rules: &[RuleConfig], indices: &[usize]) -> Result<Engines, String> {
         Patterns::build(plan.builtin)?,
         scans,
         plan.patterns,
-    ))
+    )
+    .composed(composed))
 }

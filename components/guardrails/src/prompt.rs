@@ -6,6 +6,7 @@ use crate::bindings::exports::forebay::guardrails::guardrails::{
     Action as Judgement, Caller, Edit, Outline, Place, PlaceKind, Reason, Span, Verdict,
 };
 use crate::config::{Limits, Unreadable};
+use crate::encoded::encoded;
 use crate::engines::{Asked, Budget, Match};
 use crate::json::{looks_like_json, nested, texts, tokens};
 use crate::policy::Policy;
@@ -28,6 +29,7 @@ pub(crate) fn check(
         policy,
         counts: vec![Count::default(); policy.rules.len()],
         asked: policy.input.asked(active.clone(), policy.strict(&active)),
+        decoding: decoding(policy, &active),
         active,
         matches: Vec::new(),
         budget: Budget::new(),
@@ -55,6 +57,14 @@ pub(crate) fn check(
     }
 }
 
+/// The rules that look into what is encoded, where any applies.
+fn decoding(policy: &Policy, active: &[bool]) -> Option<Asked> {
+    let decoding = policy.decoding(active);
+    let strict = policy.strict(&decoding);
+    let any = decoding.contains(&true);
+    any.then(|| policy.input.asked(decoding, strict))
+}
+
 /// A stretch to mask, and its label.
 #[derive(Clone)]
 struct Stretch {
@@ -66,6 +76,8 @@ struct Judge<'a> {
     policy: &'a Policy,
     active: Vec<bool>,
     asked: Asked,
+    /// For whom what is encoded is looked at; none where no rule asks for it.
+    decoding: Option<Asked>,
     counts: Vec<Count>,
     matches: Vec<Match>,
     budget: Budget,
@@ -193,10 +205,25 @@ impl Judge<'_> {
         }
     }
 
-    /// Finds what is in one text, as it is and as a reader takes it; with seams, only what crosses one.
+    /// Finds what is in one text, as it is, as a reader takes it, and for rules that ask for it as it is
+    /// decoded; with seams, only what crosses one.
     fn scan(&mut self, path: &str, text: &str, seams: Option<&[usize]>) -> Vec<Stretch> {
+        let mut masks = self.seen(path, text, seams);
+        if let Some(decoding) = self.decoding.take() {
+            let plain = std::mem::replace(&mut self.asked, decoding);
+            for encoded in encoded(text) {
+                let origin = |range: Range<usize>| encoded.origin(&range);
+                masks.append(&mut self.found(path, &encoded.text, seams, &origin));
+            }
+            self.decoding = Some(std::mem::replace(&mut self.asked, plain));
+        }
+        masks
+    }
+
+    /// Finds what is in one text, as it is and as a reader takes it.
+    fn seen(&mut self, path: &str, text: &str, seams: Option<&[usize]>) -> Vec<Stretch> {
         let view = match View::of(text) {
-            Ok(None) => return self.found(path, text, seams, None),
+            Ok(None) => return self.found(path, text, seams, &|range| range),
             Ok(Some(view)) => view,
             Err(TooStrange) => {
                 self.gave_up = true;
@@ -210,9 +237,10 @@ impl Judge<'_> {
             }
         };
         let before = self.counts.clone();
-        let mut masks = self.found(path, text, seams, None);
+        let mut masks = self.found(path, text, seams, &|range| range);
         let as_it_is = std::mem::replace(&mut self.counts, before);
-        masks.append(&mut self.found(path, view.text(), seams, Some(&view)));
+        let origin = |range| view.origin(&range);
+        masks.append(&mut self.found(path, view.text(), seams, &origin));
         // What both show is one match.
         for (count, other) in self.counts.iter_mut().zip(as_it_is) {
             count.0 = count.0.max(other.0);
@@ -220,19 +248,19 @@ impl Judge<'_> {
         masks
     }
 
-    /// Finds and resolves the matches of a text or of its view. Seams and stretches are the text's own.
+    /// Finds and resolves the matches of a text or of another form of it. Seams and stretches are the text's
+    /// own; `origin` leads there.
     fn found(
         &mut self,
         path: &str,
         text: &str,
         seams: Option<&[usize]>,
-        view: Option<&View>,
+        origin: &dyn Fn(Range<usize>) -> Range<usize>,
     ) -> Vec<Stretch> {
         let mut masks = Vec::new();
         if self.gave_up {
             return masks;
         }
-        let origin = |range: Range<usize>| view.map_or(range.clone(), |view| view.origin(&range));
         let engines = &self.policy.input;
         let mut matches = std::mem::take(&mut self.matches);
         matches.clear();

@@ -268,6 +268,21 @@ fn begins(c: char) -> bool {
     is_plain(c) || forms::begins(c)
 }
 
+/// How many characters that combine with one before them are looked at: languages take three at most.
+const COMBINED: usize = 16;
+
+/// Where the last character of a text up to `end` begins that what follows may yet change, such as a letter
+/// that gets an accent; `end` where it may not.
+pub(crate) fn last_cluster(text: &str, end: usize) -> usize {
+    let known = text.get(..end).unwrap_or_default();
+    let last = known.char_indices().rev().take(COMBINED);
+    let base = last.into_iter().find(|(_, c)| !is_hidden(*c) && begins(*c));
+    match base {
+        Some((at, c)) if c.is_alphabetic() => at,
+        _ => end,
+    }
+}
+
 /// Characters that do not show: controls, and those that Unicode calls default ignorable.
 pub(crate) fn is_hidden(c: char) -> bool {
     matches!(u32::from(c),
@@ -300,7 +315,7 @@ mod tests {
             "Привет, мир",
             "你好世界。東京タワー",
             "שלום עולם",
-            "R&D; a%b; C:\\users\\new",
+            "R&D; a%b; C:\\users\\new \\9 \\u{zz} \\Users",
             "🎉 done",
         ] {
             assert!(View::of(text).unwrap().is_none(), "{text}");
@@ -325,6 +340,12 @@ mod tests {
             "\\x67eheim",
             "ge&ZeroWidthSpace;he&shy;im",
             "ge&#8203;heim",
+            "ge&it;he&NegativeVeryThinSpace;im",
+            "ge&shyheim",
+            "&gfr;&eopf;&hscr;eim",
+            "\\u{67}eheim",
+            "\\U00000067eheim",
+            "\\147ehe\\151m",
         ] {
             assert_eq!(seen(text), "geheim", "{text}");
         }
@@ -333,6 +354,7 @@ mod tests {
         assert_eq!(seen("Cafe\u{301}"), "Café");
         assert_eq!(seen("%C3%A9t%C3%A9"), "été");
         assert_eq!(seen("ﬁne"), "fine");
+        assert_eq!(seen("gr&uuml;n gr&uumln"), "grün grün");
     }
 
     #[test]

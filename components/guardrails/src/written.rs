@@ -1,27 +1,19 @@
-//! Characters as HTML, URLs and source code write them: `&#64;`, `%40`, `\u0040` for `@`.
+//! Characters as HTML, URLs and source code write them: `&#64;`, `%40`, `\u0040`, `\100` for `@`.
 
 use crate::escapes::has_only_begun;
 use crate::json::escape;
-
-/// Names of characters that HTML knows, of those that patterns and terms are made of.
-#[rustfmt::skip]
-const NAMES: [(&str, char); 30] = [
-    ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("commat", '@'), ("period", '.'),
-    ("num", '#'), ("lowbar", '_'), ("hyphen", '-'), ("dash", '-'), ("colon", ':'), ("semi", ';'), ("sol", '/'),
-    ("bsol", '\\'), ("equals", '='), ("plus", '+'), ("comma", ','), ("lpar", '('), ("rpar", ')'),
-    ("excl", '!'), ("percnt", '%'), ("dollar", '$'), ("nbsp", ' '), ("Tab", '\t'), ("NewLine", '\n'),
-    ("shy", '\u{ad}'), ("zwj", '\u{200d}'), ("zwnj", '\u{200c}'), ("ZeroWidthSpace", '\u{200b}'),
-];
+use crate::named::{self, named};
 
 /// Whether bytes that begin with `&`, `%` or `\` may write a character. It errs towards yes.
 pub(crate) fn may_hide(bytes: &[u8]) -> bool {
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     match bytes {
         [b'&', b'#', ..] => true,
-        [b'&', rest @ ..] => rest.iter().take(15).any(|b| *b == b';'),
+        [b'&', ..] => named(bytes).is_some(),
         [b'%', ..] => hex(1) && hex(2),
-        [b'\\', b'u', ..] => hex(2) && hex(3) && hex(4) && hex(5),
+        [b'\\', b'u', ..] if hex(2) => hex(3) && hex(4) && hex(5),
         [b'\\', b'x', ..] => hex(2) && hex(3),
+        [b'\\', ..] => coded(bytes).is_some(),
         _ => false,
     }
 }
@@ -33,15 +25,18 @@ pub(crate) fn begun(text: &str) -> usize {
     let goes_on = |at: &usize| match bytes.get(*at..).unwrap_or_default() {
         [b'&', rest @ ..] => rest.iter().all(|b| *b == b'#' || b.is_ascii_alphanumeric()),
         [b'%', ..] => percent_goes_on(bytes, *at),
+        [b'\\', b'u', b'{', rest @ ..] => rest.len() <= 6 && rest.iter().all(u8::is_ascii_hexdigit),
         [b'\\'] | [b'\\', b'u', ..] => has_only_begun(&text[*at..]),
+        [b'\\', b'U', rest @ ..] => rest.len() < 8 && rest.iter().all(u8::is_ascii_hexdigit),
         [b'\\', b'x', rest @ ..] => rest.len() < 2 && rest.iter().all(u8::is_ascii_hexdigit),
+        [b'\\', rest @ ..] if rest.len() < 3 => rest.iter().all(is_octal),
         _ => false,
     };
     (first..bytes.len()).find(goes_on).unwrap_or(bytes.len())
 }
 
-/// The longest escape that is looked for: a character reference.
-const LONGEST: usize = 16;
+/// The longest escape that is looked for: a character reference, with its `&`.
+const LONGEST: usize = named::LONGEST + 1;
 
 /// Whether a text ends within the percent-encoding of one character.
 fn percent_goes_on(bytes: &[u8], at: usize) -> bool {
@@ -74,8 +69,11 @@ pub(crate) fn written(text: &str) -> Option<(char, usize)> {
     let found = match bytes.first()? {
         b'&' => reference(text),
         b'%' => percent(bytes),
-        b'\\' if bytes.get(1) == Some(&b'u') && may_hide(bytes) => escape(text),
+        b'\\' if bytes.get(1) == Some(&b'u') && bytes.get(2) != Some(&b'{') && may_hide(bytes) => {
+            escape(text)
+        }
         b'\\' if bytes.get(1) == Some(&b'x') => hex(bytes, 2).map(|byte| (char::from(byte), 4)),
+        b'\\' => coded(bytes),
         _ => None,
     };
     found.or_else(|| text.chars().next().map(|c| (c, c.len_utf8())))
@@ -84,10 +82,7 @@ pub(crate) fn written(text: &str) -> Option<(char, usize)> {
 /// A character reference of HTML. The `;` may be missing behind a number.
 fn reference(text: &str) -> Option<(char, usize)> {
     let Some(number) = text.strip_prefix("&#") else {
-        let len = text.bytes().skip(1).take(15).position(|b| b == b';')?;
-        let name = text.get(1..=len)?;
-        let (_, c) = NAMES.iter().find(|(known, _)| *known == name)?;
-        return Some((*c, name.len() + 2));
+        return named(text.as_bytes());
     };
     let (digits, radix) = match number.strip_prefix(['x', 'X']) {
         Some(digits) => (digits, 16),
@@ -102,6 +97,29 @@ fn reference(text: &str) -> Option<(char, usize)> {
     let end = text.len() - digits.len() + len;
     let semicolon = usize::from(digits.as_bytes().get(len) == Some(&b';'));
     Some((char::from_u32(code)?, end + semicolon))
+}
+
+/// A character by its number, as source code writes it: `\u{40}`, `\U00000040`, or in three octal digits.
+fn coded(bytes: &[u8]) -> Option<(char, usize)> {
+    let number = |digits: &[u8], radix: u32| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        let plain = digits.bytes().all(|b| char::from(b).is_digit(radix));
+        let code = u32::from_str_radix(digits, radix).ok().filter(|_| plain)?;
+        char::from_u32(code)
+    };
+    match bytes {
+        [b'\\', b'u', b'{', rest @ ..] => {
+            let len = rest.iter().take(7).position(|b| *b == b'}')?;
+            Some((number(rest.get(..len)?, 16)?, len + 4))
+        }
+        [b'\\', b'U', rest @ ..] => Some((number(rest.get(..8)?, 16)?, 10)),
+        [b'\\', b'0'..=b'3', ..] => Some((number(bytes.get(1..4)?, 8)?, 4)),
+        _ => None,
+    }
+}
+
+fn is_octal(byte: &u8) -> bool {
+    matches!(byte, b'0'..=b'7')
 }
 
 /// A character in percent-encoding (RFC 3986, section 2.1), in UTF-8.

@@ -234,14 +234,8 @@ impl Reader {
                 self.push(Member::Media, String::new(), None);
             }
             Kind::Null | Kind::Bool | Kind::Number => {}
-            Kind::String => {
-                let member = here.unwrap_or(if self.open {
-                    Member::Text
-                } else {
-                    Member::Media
-                });
-                self.string(value, member);
-            }
+            Kind::String if here.is_none() && !self.open => self.unlisted(value),
+            Kind::String => self.string(value, here.unwrap_or(Member::Text)),
             Kind::Array => {
                 let below = rows.items();
                 if below.0.is_empty() && !self.open {
@@ -281,11 +275,15 @@ impl Reader {
         }
     }
 
-    /// A value that no row describes: numbers say nothing, anything else can't be read.
+    /// A value that no row describes: numbers say nothing. Nobody knows what anything else is there, so
+    /// that it can't be read; what text it holds is read all the same, for whoever lets it pass.
     fn unlisted(&mut self, value: Value<'_>) {
         match value.kind() {
             Kind::Null | Kind::Bool | Kind::Number => {}
-            _ => self.push(Member::Media, String::new(), None),
+            _ => {
+                self.push(Member::Media, String::new(), None);
+                self.tree(value);
+            }
         }
     }
 
@@ -317,7 +315,7 @@ impl Reader {
 
     fn push(&mut self, member: Member, text: String, span: Option<Span>) {
         self.said.push(Said {
-            path: self.path.clone(),
+            path: shortened(&self.path),
             member,
             text,
             span,
@@ -354,6 +352,21 @@ impl Reader {
             self.path.truncate(length);
         }
     }
+}
+
+/// The longest path that is told whole. There is one for each string of a body, and a body may nest deep.
+const LONGEST_PATH: usize = 96;
+
+/// A path as it is told: of a long one the beginning and the last member.
+fn shortened(path: &str) -> String {
+    if path.len() <= LONGEST_PATH {
+        return path.to_owned();
+    }
+    // Paths are ASCII.
+    let begin = path.get(..LONGEST_PATH / 2).unwrap_or_default();
+    let last = path.rsplit('.').next().unwrap_or_default();
+    let last = last.get(..LONGEST_PATH / 2).unwrap_or(last);
+    format!("{begin}(more).{last}")
 }
 
 /// A member's name in a path, where it can be no more than a name.
@@ -426,12 +439,29 @@ mod tests {
             r#"{"documents":[[1,2,3]]}"#,
             r#"{"query":7}"#,
         ] {
-            let media = said(body).into_iter().filter(|s| s.1 == Member::Media);
+            let said = said(body);
+            let media = said.iter().filter(|s| s.1 == Member::Media);
             assert_eq!(media.count(), 1, "{body}");
+            // Whoever lets it pass still sees its text.
+            let text = said.iter().filter(|s| s.2 == "text");
+            assert_eq!(
+                text.count(),
+                usize::from(body.contains("\"text\"")),
+                "{body}"
+            );
         }
         // What a client calls a member is no place for a secret either.
         let named = said(r#"{"ann@example.org":1}"#);
         assert_eq!(named, [row("(unnamed)", Member::Word, "ann@example.org")]);
+    }
+
+    #[test]
+    fn a_path_is_short_however_deep_its_member_stands() {
+        let name = format!("{{\"{}\":", "a".repeat(40));
+        let body = format!("{}[\"x\"]{}", name.repeat(60), "}".repeat(60));
+        let said = said(&body);
+        assert!(said.iter().all(|(path, ..)| path.len() <= LONGEST_PATH + 8));
+        assert!(said.last().unwrap().0.ends_with("aaa[0]"), "{said:?}");
     }
 
     #[test]

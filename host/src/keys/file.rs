@@ -125,13 +125,22 @@ impl KeyFile {
             path: path.to_owned(),
             why: e.to_string(),
         })?;
-        let fresh = beside(path, ".new");
-        let mut out = private(&fresh, true).map_err(io)?;
-        out.write_all(HEAD.as_bytes())
-            .and_then(|()| out.write_all(text.as_bytes()))
-            .map_err(io)?;
-        out.sync_all().map_err(io)?;
-        std::fs::rename(&fresh, path).map_err(io)?;
+        // A name that nobody can have put a file or a link at before.
+        let fresh = beside(
+            path,
+            &format!(".{}.new", hex::encode(rand::random::<[u8; 8]>())),
+        );
+        let written = private(&fresh, true).and_then(|mut out| {
+            out.write_all(HEAD.as_bytes())?;
+            out.write_all(text.as_bytes())?;
+            out.sync_all()?;
+            std::fs::rename(&fresh, path)
+        });
+        if written.is_err() {
+            // It may never have been made.
+            let _ = std::fs::remove_file(&fresh);
+        }
+        written.map_err(io)?;
         Ok(outcome)
     }
 
@@ -222,10 +231,14 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A file that only its owner can read, emptied if asked.
-fn private(path: &Path, empty: bool) -> std::io::Result<File> {
+/// A file that only its owner can read: a new one, to which no link is followed, or one that may be there.
+fn private(path: &Path, new: bool) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(empty);
+    options.write(true);
+    match new {
+        true => options.create_new(true),
+        false => options.create(true).truncate(false),
+    };
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
@@ -269,5 +282,40 @@ mod tests {
         assert!(Surviving::of_text(" \n").is_none(), "it is being written");
         let none = Surviving::of_text(HEAD).unwrap();
         assert_eq!(none.of(&b.to_record()), None, "the last was revoked");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_lies_in_wait_gets_nothing() {
+        let folder = std::env::temp_dir().join(format!("forebay-keys-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        let (path, other) = (folder.join("keys.toml"), folder.join("other"));
+        std::fs::write(&other, "precious").unwrap();
+        for name in ["keys.toml.new", "keys.toml"] {
+            std::os::unix::fs::symlink(&other, folder.join(name)).unwrap();
+        }
+        let added = KeyFile::change(&path, |file| {
+            file.records.push(key("a"));
+            Ok(())
+        });
+        // What the link leads to is no keys file, and is left as it is.
+        assert!(added.is_err());
+        std::fs::remove_file(&path).unwrap();
+        KeyFile::change(&path, |file| {
+            file.records.push(key("a"));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "precious");
+        assert_eq!(KeyFile::read(&path).unwrap().records.len(), 1);
+        let names = std::fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["keys.toml", "keys.toml.lock", "keys.toml.new", "other"]
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

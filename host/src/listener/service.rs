@@ -169,7 +169,7 @@ impl<P: NativePolicies> Connection<'_, P> {
 
 fn check<P: NativePolicies>(head: &Parts, generation: &Generation<P>) -> Result<(), GatewayError> {
     let config = &generation.config;
-    if let Some(error) = head_too_large(&head.headers, head.uri.path().len(), &config.limits) {
+    if let Some(error) = head_too_large(&head.headers, target(head), &config.limits) {
         return Err(error);
     }
     check_coding(&head.headers)?;
@@ -192,7 +192,13 @@ fn check_coding(headers: &HeaderMap) -> Result<(), GatewayError> {
     }
 }
 
-fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<GatewayError> {
+/// The length of a request's target, in bytes.
+fn target(head: &Parts) -> usize {
+    let target = head.uri.path_and_query();
+    target.map_or(0, |target| target.as_str().len())
+}
+
+fn head_too_large(headers: &HeaderMap, target: usize, limits: &Limits) -> Option<GatewayError> {
     if headers.len() > limits.header_fields {
         let message = format!(
             "the request has {} header fields, over the limit of {} (limits.header_fields)",
@@ -202,7 +208,7 @@ fn head_too_large(headers: &HeaderMap, path: usize, limits: &Limits) -> Option<G
         return Some(GatewayError::new(ErrorKind::HeadTooLarge, message));
     }
     // 4: the colon, the space and the line's end.
-    let size = path
+    let size = target
         + headers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len() + 4)

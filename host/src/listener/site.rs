@@ -77,7 +77,7 @@ pub(super) fn preflight(origin: &HeaderValue, asked: Option<&HeaderValue>) -> He
     cors(&mut out, origin);
     out.insert(
         header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, POST, DELETE"),
+        HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"),
     );
     // The page is allowed, so it may send what it likes: there are no cookies to protect here.
     let asked = asked

@@ -1,6 +1,7 @@
 //! The output guard: what it catches across chunks, what it holds, and that chunks never matter.
 
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::*;
 
@@ -329,6 +330,11 @@ fn a_word_in_another_form_is_that_word_however_it_streams() {
         "%67ehei%6D",
         "\\u0067eheim",
         "\\x67eheim",
+        "ge&it;heim",
+        "ge&shyheim",
+        "\\u{67}eheim",
+        "\\U00000067eheim",
+        "\\147eheim",
     ] {
         let text = format!("about {word} and more");
         let denied = ("about ".to_owned(), Some("rule-denied".to_owned()));
@@ -382,4 +388,39 @@ fn characters_that_do_not_show_hold_no_more_than_a_bound() {
     let pieces: Vec<String> = text.chars().map(String::from).collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
     assert_eq!(stream(&shadow, &pieces), (text.clone(), None));
+}
+
+/// What a term holds as one character may come as a letter and its accent, in two events.
+#[test]
+fn a_letter_and_its_accent_are_one_however_they_come() {
+    for term in ["café", "cafe\u{301}", "été", "한글", "Ångström"] {
+        let config = serde_json::json!({"rules": [
+            {"name": "w", "kind": "dictionary", "terms": [term], "action": "deny"}]});
+        let rules = policy(&config.to_string());
+        let written: String = term.nfd().collect();
+        let composed: String = term.nfc().collect();
+        for word in [written, composed] {
+            let text = format!("about {word} and more");
+            let denied = ("about ".to_owned(), Some("rule-denied".to_owned()));
+            assert_eq!(stream(&rules, &[&text]), denied, "{word}");
+            let pieces: Vec<String> = text.chars().map(String::from).collect();
+            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            assert_eq!(stream(&rules, &pieces), denied, "{word}");
+        }
+        let other = "about cafeteria, ete and Angst";
+        let pieces: Vec<String> = other.chars().map(String::from).collect();
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        assert_eq!(stream(&rules, &pieces), (other.to_owned(), None), "{term}");
+    }
+}
+
+/// A letter is held for its accent only where something with accents is looked for.
+#[test]
+fn letters_wait_for_accents_only_where_accents_are_looked_for() {
+    let plain = policy(
+        r#"{"rules":[{"name":"w","kind":"dictionary","terms":["geheim"],"action":"deny"}]}"#,
+    );
+    let mut guard = Guard::new(plain, &caller());
+    let releases = guard.push(&[delta("a cafe")]);
+    assert_eq!(releases.released[0].text, "a cafe");
 }

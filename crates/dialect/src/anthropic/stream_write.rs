@@ -1,5 +1,7 @@
 //! Writes a stream: Anthropic's events, each with its name first in its data.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::answer::{End, drawn, message, write_stop};
@@ -13,7 +15,6 @@ use crate::json::write;
 
 /// A part that has begun and not ended.
 struct Open {
-    part: u32,
     kind: PartKind,
     /// Its block's index, once the block has begun: whether reasoning is hidden shows later.
     index: Option<u32>,
@@ -25,7 +26,8 @@ struct Open {
 pub(crate) struct StreamWriter {
     context: AnswerContext,
     started: bool,
-    open: Vec<Open>,
+    /// Parts that have begun and not ended, by number.
+    open: BTreeMap<u32, Open>,
     next: u32,
     refused: bool,
     finish: Option<Finish>,
@@ -37,7 +39,7 @@ impl StreamWriter {
         Self {
             context: context.clone(),
             started: false,
-            open: Vec::new(),
+            open: BTreeMap::new(),
             next: 0,
             refused: false,
             finish: None,
@@ -67,16 +69,8 @@ impl WriteStream for StreamWriter {
                 choice: 0,
                 part,
                 delta,
-            } => {
-                if let Some(at) = self.position(*part) {
-                    self.delta(at, delta, out);
-                }
-            }
-            StreamEvent::PartEnd { choice: 0, part } => {
-                if let Some(at) = self.position(*part) {
-                    self.part_end(at, out);
-                }
-            }
+            } => self.delta(*part, delta, out),
+            StreamEvent::PartEnd { choice: 0, part } => self.part_end(*part, out),
             StreamEvent::Finish { choice: 0, finish } => self.finish = Some(finish.clone()),
             // OpenAI counts after the end; Anthropic's end has both.
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
@@ -88,10 +82,6 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    fn position(&self, part: u32) -> Option<usize> {
-        self.open.iter().position(|open| open.part == part)
-    }
-
     fn start(&mut self, id: &str, model: &str, out: &mut Vec<Bytes>) {
         if std::mem::replace(&mut self.started, true) {
             return;
@@ -124,21 +114,21 @@ impl StreamWriter {
             return;
         }
         self.refused |= *kind == PartKind::Refusal;
-        self.open.push(Open {
-            part,
+        let open = Open {
             kind: kind.clone(),
             index: None,
             redacted: String::new(),
-        });
+        };
+        self.open.insert(part, open);
         if *kind != PartKind::Reasoning {
-            self.block_start(self.open.len() - 1, out);
+            self.block_start(part, out);
         }
     }
 
     /// The index of a part's block, which begins here if it has not.
-    fn block_start(&mut self, at: usize, out: &mut Vec<Bytes>) -> u32 {
+    fn block_start(&mut self, part: u32, out: &mut Vec<Bytes>) -> u32 {
         let next = self.next;
-        let Some(open) = self.open.get_mut(at) else {
+        let Some(open) = self.open.get_mut(&part) else {
             return next;
         };
         if let Some(index) = open.index {
@@ -167,8 +157,8 @@ impl StreamWriter {
         next
     }
 
-    fn delta(&mut self, at: usize, delta: &Delta, out: &mut Vec<Bytes>) {
-        let Some(open) = self.open.get_mut(at) else {
+    fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
+        let Some(open) = self.open.get_mut(&part) else {
             return;
         };
         let (piece, text) = match (delta, &open.kind) {
@@ -182,7 +172,7 @@ impl StreamWriter {
             (Delta::Signature(text), PartKind::Reasoning) => (SIGNATURE, text),
             (Delta::Citation(citation), _) => {
                 if blocks::can_write(citation) {
-                    let index = self.block_start(at, out);
+                    let index = self.block_start(part, out);
                     out.push(block_delta(index, CITATION, 256, |out| {
                         blocks::write_citation(citation, out);
                     }));
@@ -191,19 +181,19 @@ impl StreamWriter {
             }
             _ => return,
         };
-        let index = self.block_start(at, out);
+        let index = self.block_start(part, out);
         out.push(text_delta(index, piece, text));
     }
 
-    fn part_end(&mut self, at: usize, out: &mut Vec<Bytes>) {
-        let hidden = self
-            .open
-            .get(at)
-            .is_some_and(|open| !open.redacted.is_empty());
+    fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
+        let open = self.open.get(&part);
+        let hidden = open.is_some_and(|open| !open.redacted.is_empty());
         if !hidden {
-            self.block_start(at, out);
+            self.block_start(part, out);
         }
-        let open = self.open.remove(at);
+        let Some(open) = self.open.remove(&part) else {
+            return;
+        };
         if let Some(index) = open.index {
             out.push(block_stop(index));
         }
@@ -219,8 +209,8 @@ impl StreamWriter {
 
     fn end(&mut self, out: &mut Vec<Bytes>) {
         self.start("", "", out);
-        while !self.open.is_empty() {
-            self.part_end(0, out);
+        while let Some((&part, _)) = self.open.first_key_value() {
+            self.part_end(part, out);
         }
         let end = End {
             finish: self.finish.as_ref(),

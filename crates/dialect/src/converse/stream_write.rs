@@ -1,5 +1,7 @@
 //! Writes a stream's events, each in union form.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::{answer, cite, error, usage};
@@ -12,8 +14,8 @@ use crate::json::write;
 /// Writes a stream.
 pub(crate) struct StreamWriter {
     started: bool,
-    /// Parts that have an open block: part, block, kind.
-    open: Vec<(u32, u32, Kind)>,
+    /// Parts that have an open block: its number and kind.
+    open: HashMap<u32, (u32, Kind)>,
     next: u32,
     usage: Option<Usage>,
 }
@@ -33,7 +35,7 @@ impl StreamWriter {
     pub(crate) fn new(_context: &AnswerContext) -> Self {
         Self {
             started: false,
-            open: Vec::new(),
+            open: HashMap::new(),
             next: 0,
             usage: None,
         }
@@ -50,13 +52,13 @@ impl StreamWriter {
     fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
         self.start(out);
         match kind {
-            PartKind::Text | PartKind::Refusal => self.open.push((part, UNSAID, Kind::Text)),
-            PartKind::Reasoning => self.open.push((part, UNSAID, Kind::Reasoning)),
+            PartKind::Text | PartKind::Refusal => _ = self.open.insert(part, (UNSAID, Kind::Text)),
+            PartKind::Reasoning => _ = self.open.insert(part, (UNSAID, Kind::Reasoning)),
             PartKind::Media(media) => self.drawn(media, out),
             PartKind::ToolCall { id, name, .. } => {
                 let block = self.next;
                 self.next += 1;
-                self.open.push((part, block, Kind::Call));
+                self.open.insert(part, (block, Kind::Call));
                 out.push(block_event("contentBlockStart", block, 64, |out| {
                     write::object(out, "start", |out| {
                         write::object(out, "toolUse", |out| {
@@ -92,7 +94,7 @@ impl StreamWriter {
     }
 
     fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
-        let Some((_, block, kind)) = self.open.iter_mut().find(|(open, ..)| *open == part) else {
+        let Some((block, kind)) = self.open.get_mut(&part) else {
             return;
         };
         let mut cited = String::new();
@@ -122,10 +124,9 @@ impl StreamWriter {
     }
 
     fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
-        let Some(at) = self.open.iter().position(|(open, ..)| *open == part) else {
+        let Some((block, _)) = self.open.remove(&part) else {
             return;
         };
-        let (_, block, _) = self.open.remove(at);
         // Of a block that nothing was said of there is nothing to end.
         if block != UNSAID {
             out.push(block_event("contentBlockStop", block, 0, |_| {}));

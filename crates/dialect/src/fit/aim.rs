@@ -6,7 +6,7 @@ use super::back::Back;
 use super::family::Family;
 use crate::contract::format::Format;
 use crate::contract::ways::{Ways, Where};
-use crate::exchange::{Lost, Profile, WriteOptions};
+use crate::exchange::{Lost, Message, Profile, WriteOptions};
 
 /// Where a request goes.
 pub(crate) struct Aim<'o> {
@@ -100,6 +100,33 @@ impl Fitted {
     /// The number that a message has in the client's request.
     pub(super) fn message(&self, at: usize) -> usize {
         self.messages.get(at).copied().unwrap_or(at)
+    }
+
+    /// Adds messages, each before the one that stands at its place now. The places go up.
+    pub(super) fn add<'a>(
+        &mut self,
+        messages: &mut Vec<Message<'a>>,
+        added: Vec<(usize, Message<'a>)>,
+    ) {
+        if added.is_empty() {
+            return;
+        }
+        // Made anew: an insertion moves all that follows it, and there may be very many.
+        let length = messages.len();
+        let room = length + added.len();
+        let mut kept = std::mem::replace(messages, Vec::with_capacity(room)).into_iter();
+        let was = std::mem::replace(&mut self.messages, Vec::with_capacity(room));
+        let number = |at: usize| was.get(at).copied().unwrap_or(at);
+        let mut from = 0;
+        for (at, message) in added {
+            messages.extend(kept.by_ref().take(at.saturating_sub(from)));
+            self.messages.extend((from..at.min(length)).map(number));
+            from = at.min(length);
+            messages.push(message);
+            self.messages.push(number(at.saturating_sub(1)));
+        }
+        messages.extend(kept);
+        self.messages.extend((from..length).map(number));
     }
 
     /// What a writer calls by the number in the fitted request, by that in the client's.

@@ -12,8 +12,11 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     if aim.ways.draws {
         return;
     }
-    let mut at = 0;
-    while let Some(message) = request.messages.get_mut(at) {
+    let mut added = Vec::new();
+    for at in 0..request.messages.len() {
+        let Some(message) = request.messages.get_mut(at) else {
+            break;
+        };
         let mut carried = Vec::new();
         if message.role == Role::Assistant {
             for part in &mut message.parts {
@@ -33,8 +36,8 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             let results = rest
                 .take_while(|message| message.role == Role::Tool)
                 .count();
-            carry(request, at + 1 + results, carried, fitted);
+            carry(&mut request.messages, at + 1 + results, carried, &mut added);
         }
-        at += 1;
     }
+    fitted.add(&mut request.messages, added);
 }

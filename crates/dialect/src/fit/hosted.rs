@@ -1,6 +1,8 @@
 //! Tools that a provider runs itself (web search, code execution, computer use) at a target that
 //! has none of them: left out and named, refused only where one has to be called.
 
+use std::collections::HashSet;
+
 use super::aim::{Aim, Fitted};
 use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, Profile, ToolChoice};
 
@@ -94,6 +96,7 @@ pub(super) fn leave_out(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &m
         Some(ToolChoice::Tool(name)) if names.contains(name) => request.tool_choice = None,
         Some(ToolChoice::Required | ToolChoice::None) if only => request.tool_choice = None,
         Some(ToolChoice::Allowed(allowed, _)) => {
+            let names: HashSet<_> = names.iter().collect();
             allowed.retain(|name| !names.contains(name));
             if allowed.is_empty() {
                 request.tool_choice = Some(ToolChoice::None).filter(|_| !only);

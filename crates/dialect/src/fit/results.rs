@@ -42,6 +42,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     }
     let others = matches!(aim.family, Family::Bedrock(_));
     let marks = aim.ways.marks_failure && !others;
+    let mut added = Vec::new();
     let mut at = 0;
     while at < request.messages.len() {
         let mut carried = Vec::new();
@@ -59,10 +60,11 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             at += 1;
         }
         if !carried.is_empty() {
-            carry(request, at, carried, fitted);
+            carry(&mut request.messages, at, carried, &mut added);
         }
         at += 1;
     }
+    fitted.add(&mut request.messages, added);
 }
 
 /// A document of plain text, sent as bytes, is its text.
@@ -176,27 +178,20 @@ fn join(result: &mut ToolResult<'_>, aim: &Aim<'_>) {
     }];
 }
 
-/// Puts what was carried out of results into the user's message after them, or into one of its own.
+/// Puts what was carried out of results into the user's message after them, or into one of its own,
+/// which is to be added there.
 pub(super) fn carry<'a>(
-    request: &mut ChatRequest<'a>,
+    messages: &mut [Message<'a>],
     at: usize,
     mut carried: Vec<Part<'a>>,
-    fitted: &mut Fitted,
+    added: &mut Vec<(usize, Message<'a>)>,
 ) {
-    if let Some(next) = request
-        .messages
-        .get_mut(at)
-        .filter(|m| m.role == Role::User)
-    {
+    if let Some(next) = messages.get_mut(at).filter(|m| m.role == Role::User) {
         carried.append(&mut next.parts);
         next.parts = carried;
         return;
     }
-    let was = fitted.message(at.saturating_sub(1));
-    fitted.messages.insert(at, was);
-    request
-        .messages
-        .insert(at, Message::new(Role::User, carried));
+    added.push((at, Message::new(Role::User, carried)));
 }
 
 /// Anthropic's parts that are text with something around it become that text.

@@ -2,6 +2,7 @@
 //! between several there; servers of tools (MCP) write both.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value as Json};
 
@@ -119,7 +120,14 @@ fn flat(schema: &str) -> Option<Flat> {
 /// or any of them where all hold.
 fn join(root: &mut Map<String, Json>, branches: &[Json], all: bool) {
     let mut required: Option<Vec<Json>> = None;
+    // What many branches refer to is joined once: more of it says nothing more.
+    let mut referred = HashSet::new();
     for branch in branches {
+        if let Some(Json::String(path)) = branch.get("$ref")
+            && !referred.insert(path.as_str())
+        {
+            continue;
+        }
         let branch = resolved(root, branch).clone();
         let wanted = match branch.get("required") {
             Some(Json::Array(names)) => names.clone(),
@@ -142,6 +150,7 @@ fn join(root: &mut Map<String, Json>, branches: &[Json], all: bool) {
                 names
             }
             Some(mut names) => {
+                let wanted: HashSet<&Json> = wanted.iter().collect();
                 names.retain(|name| wanted.contains(name));
                 names
             }
@@ -151,11 +160,9 @@ fn join(root: &mut Map<String, Json>, branches: &[Json], all: bool) {
         Some(Json::Array(names)) => names,
         _ => Vec::new(),
     };
-    for name in required.unwrap_or_default() {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    names.extend(required.unwrap_or_default());
+    let mut known = HashSet::new();
+    names.retain(|name| known.insert(name.clone()));
     if !names.is_empty() {
         root.insert("required".to_owned(), Json::Array(names));
     }

@@ -16,6 +16,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     if is_free(aim) {
         return;
     }
+    let mut added = Vec::new();
     let mut at = 0;
     while at < request.messages.len() {
         let missing = missing(&request.messages, at);
@@ -25,16 +26,13 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             continue;
         }
         // Behind the results that are there.
-        let mut there = request.messages.iter().skip(at);
-        at += there.by_ref().take_while(|m| m.role == Role::Tool).count();
+        let there = request.messages.iter().skip(at);
+        at += there.take_while(|m| m.role == Role::Tool).count();
         let was = fitted.message(at.saturating_sub(1));
         fitted.lose(format!("messages[{was}].tool_calls"), WHY);
-        fitted.messages.insert(at, was);
-        request
-            .messages
-            .insert(at, Message::new(Role::Tool, missing));
-        at += 1;
+        added.push((at, Message::new(Role::Tool, missing)));
     }
+    fitted.add(&mut request.messages, added);
 }
 
 /// Whether the target takes calls without results, and results wherever they are.

@@ -1,5 +1,6 @@
 //! Undoes in a stream, step by step, what [`Back`] undoes in a whole answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::back::{Back, Seen, finish, unwrapped};
@@ -60,7 +61,6 @@ impl Gathered {
 
 #[derive(Debug)]
 struct Part {
-    number: u32,
     /// Its number for the client.
     told: u32,
     kept: Kept,
@@ -73,8 +73,8 @@ struct Part {
 
 #[derive(Debug, Default)]
 struct Choice {
-    index: u32,
-    parts: Vec<Part>,
+    /// By number. An upstream may begin very many.
+    parts: BTreeMap<u32, Part>,
     next: u32,
     calls: bool,
     /// Something else than reasoning has begun.
@@ -88,7 +88,7 @@ struct Choice {
 pub(crate) struct Undo {
     back: Arc<Back>,
     seen: Arc<Seen>,
-    choices: Vec<Choice>,
+    choices: BTreeMap<u32, Choice>,
 }
 
 impl Undo {
@@ -96,7 +96,7 @@ impl Undo {
         Self {
             back,
             seen,
-            choices: Vec::new(),
+            choices: BTreeMap::new(),
         }
     }
 
@@ -114,9 +114,8 @@ impl Undo {
                 choice,
                 finish: said,
             } => {
-                let at = self.at(choice);
-                let state = &mut self.choices[at];
-                state.release(out);
+                let state = self.choices.entry(choice).or_default();
+                state.release(choice, out);
                 let finish = finish(said, state.calls, &self.seen);
                 out.push(StreamEvent::Finish { choice, finish });
             }
@@ -124,21 +123,13 @@ impl Undo {
         }
     }
 
-    fn at(&mut self, index: u32) -> usize {
-        let known = self.choices.iter().position(|choice| choice.index == index);
-        known.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                ..Choice::default()
-            });
-            self.choices.len() - 1
-        })
+    fn part(&mut self, choice: u32, part: u32) -> Option<&mut Part> {
+        self.choices.get_mut(&choice)?.parts.get_mut(&part)
     }
 
     fn start(&mut self, choice: u32, part: u32, kind: PartKind, out: &mut Vec<StreamEvent>) {
         let back = self.back.clone();
-        let at = self.at(choice);
-        let state = &mut self.choices[at];
+        let state = self.choices.entry(choice).or_default();
         let mut kept = Kept::Passed;
         let kind = match kind {
             PartKind::ToolCall { id, name, custom } => {
@@ -147,7 +138,7 @@ impl Undo {
                         state.push(part, Kept::Dropped);
                         return;
                     }
-                    state.parts.iter_mut().for_each(Part::forget);
+                    state.parts.values_mut().for_each(Part::forget);
                     if output.wrapped {
                         kept = Gathered::of(name, Becomes::Output);
                     } else if back.renames_arguments(&name) {
@@ -195,8 +186,7 @@ impl Undo {
 
     fn delta(&mut self, choice: u32, part: u32, delta: Delta, out: &mut Vec<StreamEvent>) {
         let marks = self.back.marks();
-        let at = self.at(choice);
-        let Some(known) = self.choices[at].part(part) else {
+        let Some(known) = self.part(choice, part) else {
             return;
         };
         let told = known.told;
@@ -222,8 +212,8 @@ impl Undo {
     }
 
     fn end(&mut self, choice: u32, part: u32, out: &mut Vec<StreamEvent>) {
-        let at = self.at(choice);
-        let Some(known) = self.choices[at].part(part) else {
+        let back = self.back.clone();
+        let Some(known) = self.part(choice, part) else {
             return;
         };
         let told = known.told;
@@ -234,7 +224,7 @@ impl Undo {
                 return;
             }
             Kept::Gathered(gathered) => {
-                let text = gathered.told(&self.back);
+                let text = gathered.told(&back);
                 if !text.is_empty() {
                     out.push(StreamEvent::PartDelta {
                         choice,
@@ -244,7 +234,6 @@ impl Undo {
                 }
             }
             Kept::Passed => {
-                let back = &self.back;
                 let signature = back.signed(&known.signature, known.at);
                 let signature = signature.map(Delta::Signature);
                 let redacted = back.signed(&known.redacted, known.at).map(Delta::Redacted);
@@ -263,13 +252,6 @@ impl Undo {
 }
 
 impl Choice {
-    fn part(&mut self, number: u32) -> Option<&mut Part> {
-        self.parts
-            .iter_mut()
-            .rev()
-            .find(|part| part.number == number)
-    }
-
     /// A part begins; the number that the client knows it by.
     fn push(&mut self, number: u32, kept: Kept) -> u32 {
         let told = self.next;
@@ -277,21 +259,20 @@ impl Choice {
         if !matches!(kept, Kept::Held(_) | Kept::Dropped) {
             self.next += 1;
         }
-        self.parts.push(Part {
-            number,
+        let part = Part {
             told,
             kept,
             at: self.spoke.then_some(told as usize),
             signature: String::new(),
             redacted: String::new(),
-        });
+        };
+        self.parts.insert(number, part);
         told
     }
 
     /// Tells the text that was held, since no tool gave the answer.
-    fn release(&mut self, out: &mut Vec<StreamEvent>) {
-        let index = self.index;
-        for part in &mut self.parts {
+    fn release(&mut self, index: u32, out: &mut Vec<StreamEvent>) {
+        for part in self.parts.values_mut() {
             let Kept::Held(events) = std::mem::replace(&mut part.kept, Kept::Dropped) else {
                 continue;
             };

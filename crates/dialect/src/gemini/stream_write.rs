@@ -1,6 +1,8 @@
 //! Writes a stream: each event is an answer that holds what came since the last. The reasons
 //! to finish and the tokens go into the last one, as Google sends them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::answer::{named, write_media, written_arguments};
@@ -24,14 +26,13 @@ pub(crate) struct StreamWriter {
     model: String,
     created: Option<u64>,
     usage: Option<Usage>,
-    parts: Vec<Open>,
-    candidates: Vec<Candidate>,
+    /// Parts that have begun and not ended, by choice and number.
+    parts: BTreeMap<(u32, u32), Open>,
+    candidates: BTreeMap<u32, Candidate>,
 }
 
 /// A part that has begun and not ended.
 struct Open {
-    choice: u32,
-    part: u32,
     kind: PartKind,
     /// A call's arguments so far: Google's format has no fragments of them, so those of one
     /// call, and of nothing else, are gathered until it is complete.
@@ -42,7 +43,6 @@ struct Open {
 
 #[derive(Default)]
 struct Candidate {
-    choice: u32,
     /// A signature that waits for the part that carries it.
     pending: Option<String>,
     /// A call's arguments were no object: Google's clients can't be given it.
@@ -58,8 +58,8 @@ impl StreamWriter {
             model: String::new(),
             created: None,
             usage: None,
-            parts: Vec::new(),
-            candidates: Vec::new(),
+            parts: BTreeMap::new(),
+            candidates: BTreeMap::new(),
         }
     }
 }
@@ -91,13 +91,14 @@ impl WriteStream for StreamWriter {
                     });
                 }));
             }
-            StreamEvent::PartStart { choice, part, kind } => self.parts.push(Open {
-                choice: *choice,
-                part: *part,
-                kind: kind.clone(),
-                arguments: String::new(),
-                signature: String::new(),
-            }),
+            StreamEvent::PartStart { choice, part, kind } => {
+                let open = Open {
+                    kind: kind.clone(),
+                    arguments: String::new(),
+                    signature: String::new(),
+                };
+                self.parts.insert((*choice, *part), open);
+            }
             StreamEvent::PartDelta {
                 choice,
                 part,
@@ -116,18 +117,7 @@ impl WriteStream for StreamWriter {
 
 impl StreamWriter {
     fn candidate(&mut self, choice: u32) -> &mut Candidate {
-        let known = self
-            .candidates
-            .iter()
-            .position(|known| known.choice == choice);
-        let at = known.unwrap_or_else(|| {
-            self.candidates.push(Candidate {
-                choice,
-                ..Candidate::default()
-            });
-            self.candidates.len() - 1
-        });
-        &mut self.candidates[at]
+        self.candidates.entry(choice).or_default()
     }
 
     fn delta(&mut self, choice: u32, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
@@ -148,8 +138,7 @@ impl StreamWriter {
             // Another's hidden reasoning means nothing to Google's clients.
             Delta::Redacted(_) | Delta::Text(_) | Delta::Signature(_) => {}
         }
-        let mut open = self.parts.iter_mut();
-        let Some(open) = open.find(|open| (open.choice, open.part) == (choice, part)) else {
+        let Some(open) = self.parts.get_mut(&(choice, part)) else {
             return;
         };
         let Delta::Text(more) = delta else {
@@ -182,12 +171,9 @@ impl StreamWriter {
     }
 
     fn part_end(&mut self, choice: u32, part: u32, out: &mut Vec<Bytes>) {
-        let mut open = self.parts.iter();
-        let at = open.position(|open| (open.choice, open.part) == (choice, part));
-        let Some(at) = at else {
+        let Some(open) = self.parts.remove(&(choice, part)) else {
             return;
         };
-        let open = self.parts.remove(at);
         match open.kind {
             PartKind::Reasoning if !open.signature.is_empty() => {
                 let unused = self.candidate(choice).pending.replace(open.signature);
@@ -251,7 +237,7 @@ impl StreamWriter {
     /// The last event: why each candidate has ended, and the tokens.
     fn last(&self) -> Bytes {
         self.event(self.usage.as_ref(), |out| {
-            for candidate in &self.candidates {
+            for (choice, candidate) in &self.candidates {
                 let reason = match (candidate.malformed, &candidate.finish) {
                     (true, _) => "MALFORMED_FUNCTION_CALL",
                     (false, finish) => finish.as_ref().map_or("STOP", finish_reason),
@@ -262,7 +248,7 @@ impl StreamWriter {
                         text_part(out, "", false, candidate.pending.as_deref());
                     });
                     write::text(out, "finishReason", reason);
-                    write::number(out, "index", candidate.choice.into());
+                    write::number(out, "index", (*choice).into());
                 });
             }
         })

@@ -1,6 +1,8 @@
 //! Reads streams of all three forms: each event is a piece of a choice, the last of which says
 //! why it ended; usage may follow. The body's end ends the stream.
 
+use std::collections::HashMap;
+
 use super::answer::{call_of, citations_of, finish, logprob_items, read_error, text_of, usage};
 use crate::call_ids::MADE_UP;
 use crate::contract::stream::ReadStream;
@@ -15,15 +17,17 @@ pub(crate) struct StreamReader {
     started: bool,
     ended: bool,
     tracker: PartTracker,
-    choices: Vec<Choice>,
+    /// By index. An upstream may have very many.
+    choices: HashMap<u32, Choice>,
 }
 
 /// What of a choice has come.
 #[derive(Debug, Default)]
 struct Choice {
-    index: u32,
-    /// The ids of its calls, in their order.
-    calls: Vec<String>,
+    /// How many calls it has.
+    calls: usize,
+    /// The place of each call among them, by its id.
+    by_id: HashMap<String, usize>,
     text: Said,
     /// Some reasoning has been told.
     thought: bool,
@@ -114,15 +118,7 @@ impl StreamReader {
     fn choice(&mut self, piece: Value<'_>, out: &mut Vec<StreamEvent>) -> Result<(), PayloadError> {
         let index = piece.get("index").and_then(Value::as_integer).unwrap_or(0);
         let index = u32::try_from(index).unwrap_or(0);
-        let at = self.choices.iter().position(|choice| choice.index == index);
-        let at = at.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                ..Choice::default()
-            });
-            self.choices.len() - 1
-        });
-        let choice = &mut self.choices[at];
+        let choice = self.choices.entry(index).or_default();
         let reason = piece.text("finishReason");
         let message = piece.some("message");
         let said = message.unwrap_or(piece);
@@ -170,9 +166,9 @@ impl StreamReader {
                 tracker.piece(index, PartKind::Text, delta, out);
             }
         }
-        if !again || choice.calls.is_empty() {
+        if !again || choice.calls == 0 {
             for (place, call) in said.each("toolCalls").enumerate() {
-                fragment(choice, tracker, place, call, out)?;
+                fragment((index, choice), tracker, place, call, out)?;
             }
         }
         let logprobs = piece
@@ -195,7 +191,7 @@ impl StreamReader {
                 self.fail(error, out);
                 return Ok(());
             }
-            tracker.finish(index, finish(&reason, !choice.calls.is_empty()), out);
+            tracker.finish(index, finish(&reason, choice.calls > 0), out);
         }
         Ok(())
     }
@@ -209,7 +205,7 @@ impl StreamReader {
 /// A call or a fragment of one. Nothing numbers them: a new id or a name begins a call, a known
 /// id goes on with it, and what has neither goes on with the last.
 fn fragment(
-    choice: &mut Choice,
+    (index, choice): (u32, &mut Choice),
     tracker: &mut PartTracker,
     place: usize,
     call: Value<'_>,
@@ -217,10 +213,10 @@ fn fragment(
 ) -> Result<(), PayloadError> {
     let call = call_of(call)?;
     let known = match (&call.id, &call.name) {
-        (Some(id), _) => choice.calls.iter().position(|known| known == id),
+        (Some(id), _) => choice.by_id.get(id.as_ref()).copied(),
         (None, Some(_)) => None,
-        (None, None) if place > 0 && place < choice.calls.len() => Some(place),
-        (None, None) => choice.calls.len().checked_sub(1),
+        (None, None) if place > 0 && place < choice.calls => Some(place),
+        (None, None) => choice.calls.checked_sub(1),
     };
     let begins = call.id.is_some() || call.name.is_some();
     let at = match known {
@@ -228,20 +224,21 @@ fn fragment(
         // A fragment of a call that has not begun belongs nowhere.
         None if !begins => return Ok(()),
         None => {
-            let at = choice.calls.len();
+            let at = choice.calls;
+            choice.calls += 1;
             let id = call.id.map_or_else(|| format!("{MADE_UP}{at}"), Into::into);
-            choice.calls.push(id.clone());
+            choice.by_id.insert(id.clone(), at);
             let kind = PartKind::ToolCall {
                 id,
                 name: call.name.unwrap_or_default().into_owned(),
                 custom: false,
             };
-            tracker.call(choice.index, at as u32, kind, out);
+            tracker.call(index, at as u32, kind, out);
             at
         }
     };
     if let Some(arguments) = call.arguments {
-        tracker.arguments(choice.index, at as u32, arguments.into_owned(), out);
+        tracker.arguments(index, at as u32, arguments.into_owned(), out);
     }
     Ok(())
 }

@@ -16,7 +16,6 @@ pub(super) struct Message {
 
 /// A part that goes on.
 pub(super) struct Open {
-    pub(super) part: u32,
     pub(super) kind: Kind,
     pub(super) index: usize,
     /// Its place in its message.

@@ -2,8 +2,6 @@
 
 /// A part that has begun.
 pub(super) struct Known {
-    pub(super) index: u64,
-    pub(super) slot: Slot,
     pub(super) part: u32,
     /// Some of it has come.
     pub(super) said: bool,
@@ -12,12 +10,13 @@ pub(super) struct Known {
     pub(super) told: Option<(bool, u64)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Which part of an item. The item as a whole comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    /// A part of a message.
-    Content(u64),
     /// A reasoning item or a call as a whole.
     Item,
+    /// A part of a message.
+    Content(u64),
 }
 
 /// What an event's type says of the piece that it brings.

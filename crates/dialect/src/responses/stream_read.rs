@@ -1,6 +1,8 @@
 //! Reads a stream. Pieces are passed on as they come; what an event tells again as a whole is
 //! used only where its pieces never came.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::answer;
 use super::error::read_error;
 use super::stream_pieces::{Known, Piece, Slot, piece};
@@ -18,7 +20,12 @@ pub(crate) struct StreamReader {
     ended: bool,
     calls: bool,
     next: u32,
+    /// Those that have begun, in the order of their beginning.
     parts: Vec<Known>,
+    /// Where in `parts` each is, by its item and its place there.
+    at: BTreeMap<(u64, Slot), usize>,
+    /// Of each item that goes on, the parts that have begun since it was last closed.
+    begun: HashMap<u64, Vec<usize>>,
 }
 
 impl ReadStream for StreamReader {
@@ -94,9 +101,7 @@ impl StreamReader {
     }
 
     fn known(&self, index: u64, slot: Slot) -> Option<usize> {
-        // The latest is nearly always the one.
-        let is = |known: &Known| known.index == index && known.slot == slot;
-        self.parts.iter().rposition(is)
+        self.at.get(&(index, slot)).copied()
     }
 
     fn begin(
@@ -109,9 +114,9 @@ impl StreamReader {
         self.start(None, out);
         let part = self.next;
         self.next += 1;
+        self.at.insert((index, slot), self.parts.len());
+        self.begun.entry(index).or_default().push(self.parts.len());
         self.parts.push(Known {
-            index,
-            slot,
             part,
             said: false,
             open: true,
@@ -232,7 +237,8 @@ impl StreamReader {
             return;
         };
         let index = index_of(root, "output_index");
-        let is_new = !self.parts.iter().any(|known| known.index == index);
+        let of_item = (index, Slot::Item)..=(index, Slot::Content(u64::MAX));
+        let is_new = self.at.range(of_item).next().is_none();
         if done && is_new {
             self.whole_item(index, item, out);
             return;
@@ -319,12 +325,15 @@ impl StreamReader {
 
     /// Closes an item's parts, or one of them.
     fn close(&mut self, index: u64, slot: Option<Slot>, out: &mut Vec<StreamEvent>) {
-        let ending = self.parts.iter_mut().filter(|known| {
-            known.open && known.index == index && slot.is_none_or(|slot| known.slot == slot)
-        });
-        for known in ending {
-            known.open = false;
-            out.push(StreamEvent::end(0, known.part));
+        let ending = match slot {
+            Some(slot) => self.known(index, slot).into_iter().collect(),
+            None => self.begun.remove(&index).unwrap_or_default(),
+        };
+        for at in ending {
+            if let Some(known) = self.parts.get_mut(at).filter(|known| known.open) {
+                known.open = false;
+                out.push(StreamEvent::end(0, known.part));
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! Writes a stream. The format tells each text again when it is complete, and all of them at
 //! the end, so what was said is kept until then: as long as the answer, and as JSON.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::object::{self, Head, State};
@@ -23,7 +25,8 @@ pub(crate) struct StreamWriter {
     items: usize,
     /// The message item that further text joins.
     message: Option<Message>,
-    open: Vec<Open>,
+    /// Parts that have begun and not ended, by number.
+    open: BTreeMap<u32, Open>,
     /// Complete items with their places.
     done: Vec<(usize, String)>,
     finish: Option<Finish>,
@@ -39,7 +42,7 @@ impl StreamWriter {
             sequence: 0,
             items: 0,
             message: None,
-            open: Vec::new(),
+            open: BTreeMap::new(),
             done: Vec::new(),
             finish: None,
             usage: None,
@@ -180,7 +183,6 @@ impl StreamWriter {
             }
         };
         let open = Open {
-            part,
             kind,
             index,
             content,
@@ -197,7 +199,7 @@ impl StreamWriter {
                 write_part(event, &open);
             });
         }
-        self.open.push(open);
+        self.open.insert(part, open);
     }
 
     /// An event about a part of an item, with what it is.
@@ -216,11 +218,10 @@ impl StreamWriter {
     }
 
     fn delta(&mut self, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
-        let Some(at) = self.open.iter().position(|open| open.part == part) else {
+        // Taken out so that the sequence can be counted meanwhile.
+        let Some(mut open) = self.open.remove(&part) else {
             return;
         };
-        // Taken out so that the sequence can be counted meanwhile.
-        let mut open = self.open.swap_remove(at);
         match delta {
             Delta::Text(piece) => self.piece(&mut open, piece, out),
             Delta::Logprobs(items) => {
@@ -254,7 +255,7 @@ impl StreamWriter {
             Delta::Signature(piece) => open.signature.push_str(piece),
             Delta::Redacted(piece) => open.redacted.push_str(piece),
         }
-        self.open.push(open);
+        self.open.insert(part, open);
     }
 
     fn piece(&mut self, open: &mut Open, piece: &str, out: &mut Vec<Bytes>) {
@@ -283,10 +284,9 @@ impl StreamWriter {
     }
 
     fn part_end(&mut self, part: u32, out: &mut Vec<Bytes>) {
-        let Some(at) = self.open.iter().position(|open| open.part == part) else {
+        let Some(mut open) = self.open.remove(&part) else {
             return;
         };
-        let mut open = self.open.swap_remove(at);
         if let Kind::Call(called) = &open.kind
             && !called.custom
             && open.said.is_empty()
@@ -361,7 +361,7 @@ impl StreamWriter {
     }
 
     fn close_all(&mut self, out: &mut Vec<Bytes>) {
-        while let Some(part) = self.open.iter().map(|open| open.part).min() {
+        while let Some((&part, _)) = self.open.first_key_value() {
             self.part_end(part, out);
         }
         self.close_message(out);

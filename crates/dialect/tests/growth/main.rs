@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod lookups;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -9,7 +9,10 @@ mod unready;
 
 use bytes::Bytes;
 use forebay_dialect::error::error_header;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::enter::headers;
@@ -44,6 +47,7 @@ pub(crate) enum Content<P: Platform> {
 pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Response<ReplyBody<P>> {
     ticket.summary.status = 200;
     let streams = matches!(ready.content, Content::Events(_) | Content::Unread(..));
+    let foreign = matches!(ready.content, Content::Typed(..) | Content::Unread(..));
     let (media, body) = match ready.content {
         Content::Whole(body) => (
             HeaderValue::from_static("application/json"),
@@ -61,6 +65,12 @@ pub(crate) fn reply<P: Platform>(ready: Ready<P>, mut ticket: Ticket<P>) -> Resp
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     headers.insert(CONTENT_TYPE, media);
+    if foreign {
+        // An upstream says what it is. A browser that takes it for a page runs nothing of it as a part
+        // of this gateway's site.
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    }
     // An answer belongs to its tenant: no cache between here and the client may keep it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response

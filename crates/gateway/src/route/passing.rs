@@ -16,6 +16,7 @@ use super::{Replica, Route, Upstream};
 use crate::config::{Provider, ProviderOptions};
 use crate::decide::LARGE;
 use crate::error::{ErrorKind, GatewayError};
+use crate::memory::booked;
 use crate::platform::{BoxFuture, OpenSocket, Platform};
 use crate::through::{Passage, Sent};
 
@@ -169,7 +170,11 @@ impl<P: Platform> Attempts<P> {
         let mut out = http::Request::builder()
             .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
             .uri(endpoint.url(&path))
-            .body(self.passing_body(sent, model, upstream).await?)
+            .body(booked(
+                &*self.sender.platform,
+                &sent.original(),
+                self.passing_body(sent, model, upstream).await?,
+            )?)
             .map_err(|_| {
                 GatewayError::new(ErrorKind::Internal, "the upstream's URL is not valid")
             })?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::clouds;
-use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
+use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions, Written};
 use forebay_dialect::{
     BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
     media_urls, resign, translate_request,
@@ -19,10 +19,11 @@ use super::attempt::Attempts;
 use super::betas::{joined, json_list, not_sold};
 use super::prompt_cache::{can_mark, takes_key};
 use super::{Envelope, Replica, Route, Upstream};
+use crate::decide::LARGE;
 use crate::enter::form::BETA;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::booked;
-use crate::platform::Platform;
+use crate::platform::{BoxFuture, Platform};
 use crate::time::timeout;
 
 /// The field that steers requests with a common prefix to one cache of OpenAI's.
@@ -107,7 +108,7 @@ impl<P: Platform> Attempts<P> {
             lost,
             back,
             added,
-        } = self.body(upstream, &route, &model)?;
+        } = self.body(upstream, &route, &model).await?;
         let (body, marked, expected_cached) = self.marked(body, upstream, &route, &model);
         let body = booked(&*self.sender.platform, &request.body, body)?;
         let path = if self.outgoing.count {
@@ -250,7 +251,12 @@ impl<P: Platform> Attempts<P> {
         (!upstream.refuses(SHARED_PREFIX)).then(|| tokens.to_string())
     }
 
-    fn body(&self, upstream: &Upstream, route: &Route, model: &str) -> Result<Body, GatewayError> {
+    async fn body(
+        &self,
+        upstream: &Upstream,
+        route: &Route,
+        model: &str,
+    ) -> Result<Body, GatewayError> {
         let request = &self.outgoing.request;
         let salt = json_string(&self.outgoing.cache_salt);
         let has = |name: &str| request.prompt.extra.iter().any(|field| field.name == name);
@@ -324,8 +330,8 @@ impl<P: Platform> Attempts<P> {
                 .map(|(name, json)| (name.to_owned(), json.to_owned()))
                 .collect(),
         };
-        let written = translate_request(request, route.wire, &options)
-            .map_err(|error| not_translated(upstream, &error))?;
+        let written = self.translated(route.wire, options).await;
+        let written = written.map_err(|error| not_translated(upstream, &error))?;
         let mut lost = written.lost;
         lost.append(&mut refused);
         if betas.is_some() && route.wire != Wire::Messages {
@@ -342,6 +348,23 @@ impl<P: Platform> Attempts<P> {
             back: written.back,
             added,
         })
+    }
+
+    /// The request in another format. A large one is translated where it keeps nobody waiting.
+    fn translated(
+        &self,
+        to: Wire,
+        options: WriteOptions,
+    ) -> BoxFuture<'static, Result<Written, TranslateError>> {
+        let request = self.outgoing.request.clone();
+        if request.body.len() < LARGE {
+            return Box::pin(std::future::ready(translate_request(
+                &request, to, &options,
+            )));
+        }
+        let work = async move { translate_request(&request, to, &options) };
+        let platform = self.sender.platform.clone();
+        Box::pin(async move { platform.aside(work).await })
     }
 
     /// Whether the body has to be written anew although its format is the upstream's.

@@ -4,10 +4,12 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::passing::{Member, Said, Table};
-use futures_util::{FutureExt as _, stream};
+use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::rest;
@@ -15,6 +17,8 @@ use crate::error::{ErrorKind, GatewayError};
 
 /// The pieces in which a body is read: a file is never in memory a second time.
 const PIECE: usize = 64 << 10;
+/// The most pieces in which the head of a part may come: no head is longer than one piece.
+const HEAD_PIECES: usize = 2;
 /// The most parts of a form: OpenAI takes 16 pictures, and has some twenty fields.
 const MAX_PARTS: usize = 64;
 /// The most bytes of a field that is no file: a prompt, in the largest case.
@@ -49,7 +53,7 @@ impl File<'_> {
             let is_file = part.file.is_some();
             if found.is_none() {
                 at += 1;
-                found = is_file.then(|| length(part.field)).transpose()?;
+                found = is_file.then(|| length(&mut part.field)).transpose()?;
             }
             Ok(())
         })?;
@@ -113,12 +117,13 @@ impl Form {
         let (body, boundary) = (form.body.clone(), form.boundary.clone());
         rest::bounded(&body, &boundary)?;
         each(body, &boundary, |part| {
-            form.beside.extend(part.rest);
+            form.beside.append(&mut part.rest);
             let text = match &part.file {
                 Some(_) => None,
-                None => Some(text(part.field, &part.name)?),
+                None => Some(text(&mut part.field, &part.name)?),
             };
-            form.field(part.name, part.file, text, table)
+            let name = std::mem::take(&mut part.name);
+            form.field(name, part.file.take(), text, table)
         })?;
         Ok(form)
     }
@@ -235,14 +240,14 @@ impl Form {
         let more = file.map_or(0, <[u8]>::len);
         let mut out = BytesMut::with_capacity(self.body.len() + more + 1024);
         let mut at = 0;
-        each(self.body.clone(), &self.boundary, |mut part| {
+        each(self.body.clone(), &self.boundary, |part| {
             let named = part.file.as_ref().is_some_and(|file| !file.is_empty());
             if part.file.is_some()
                 && let Some(name) = &self.renamed
             {
                 part.file = Some(name.clone());
             }
-            put_head(&mut out, &self.boundary, &part);
+            put_head(&mut out, &self.boundary, part);
             let place = at;
             at += 1 + usize::from(named);
             let new = match part.file.is_some() {
@@ -254,7 +259,7 @@ impl Form {
                     return Err(invalid("a field contains the form's boundary".to_owned()));
                 }
                 Some(new) => out.extend_from_slice(new),
-                None => copy(part.field, &mut out)?,
+                None => copy(&mut part.field, &mut out)?,
             }
             out.extend_from_slice(b"\r\n");
             Ok(())
@@ -268,15 +273,23 @@ impl Form {
 fn each(
     body: Bytes,
     boundary: &str,
-    mut take: impl FnMut(Part<'_>) -> Result<(), GatewayError>,
+    mut take: impl FnMut(&mut Part<'_>) -> Result<(), GatewayError>,
 ) -> Result<(), GatewayError> {
-    let pieces = (0..body.len().div_ceil(PIECE)).map(move |n| {
-        let end = body.len().min((n + 1) * PIECE);
-        Ok::<Bytes, Infallible>(body.slice(n * PIECE..end))
+    let (mut next, mut came) = (0, false);
+    // A piece at a time: a reader that gets them all at once puts them into one.
+    let pieces = stream::poll_fn(move |_| {
+        came = !came;
+        if !came {
+            return Poll::Pending;
+        }
+        let piece = next..body.len().min(next + PIECE);
+        next = piece.end;
+        let piece = (!piece.is_empty()).then(|| body.slice(piece));
+        Poll::Ready(piece.map(Ok::<Bytes, Infallible>))
     });
-    let mut form = multer::Multipart::new(stream::iter(pieces), boundary);
+    let mut form = multer::Multipart::new(pieces, boundary);
     let mut parts = 0;
-    while let Some(field) = now(form.next_field())? {
+    while let Some(field) = now(form.next_field(), HEAD_PIECES)? {
         parts += 1;
         if parts > MAX_PARTS {
             return Err(invalid(format!("it has more than {MAX_PARTS} parts")));
@@ -291,32 +304,45 @@ fn each(
         }
         let media = field.content_type().map(|media| media.to_string());
         let rest = rest::beside(field.headers());
-        take(Part {
+        let mut part = Part {
             name,
             file,
             media,
             rest,
             field,
-        })?;
+        };
+        take(&mut part)?;
+        // To its end: what is read next is a head.
+        length(&mut part.field)?;
     }
     Ok(())
 }
 
-/// A step of reading, which never waits.
-fn now<T>(step: impl Future<Output = Result<T, multer::Error>>) -> Result<T, GatewayError> {
-    match step.now_or_never() {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(invalid(error.to_string())),
-        None => Err(GatewayError::new(
-            ErrorKind::Internal,
-            "a form that was all there had to be waited for",
-        )),
+/// A step of reading. It goes on with every piece, so many at most.
+fn now<T>(
+    step: impl Future<Output = Result<T, multer::Error>>,
+    pieces: usize,
+) -> Result<T, GatewayError> {
+    let mut step = pin!(step);
+    for _ in 0..=pieces {
+        match step.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(value)) => return Ok(value),
+            Poll::Ready(Err(error)) => return Err(invalid(error.to_string())),
+            Poll::Pending => {}
+        }
     }
+    Err(invalid("the head of a part is too long".to_owned()))
 }
 
-fn text(mut field: multer::Field<'_>, name: &str) -> Result<String, GatewayError> {
+/// The next piece of a part's content.
+fn chunk(field: &mut multer::Field<'_>) -> Result<Option<Bytes>, GatewayError> {
+    // A piece that is no more than the beginning of an edge says nothing yet.
+    now(field.chunk(), HEAD_PIECES)
+}
+
+fn text(field: &mut multer::Field<'_>, name: &str) -> Result<String, GatewayError> {
     let mut out = Vec::new();
-    while let Some(piece) = now(field.chunk())? {
+    while let Some(piece) = chunk(field)? {
         if out.len() + piece.len() > MAX_FIELD {
             let error = format!("the field \"{name}\" has more than {MAX_FIELD} bytes");
             return Err(invalid(error));
@@ -327,9 +353,9 @@ fn text(mut field: multer::Field<'_>, name: &str) -> Result<String, GatewayError
 }
 
 /// The bytes of a part's content.
-fn length(mut field: multer::Field<'_>) -> Result<usize, GatewayError> {
+fn length(field: &mut multer::Field<'_>) -> Result<usize, GatewayError> {
     let mut length = 0;
-    while let Some(piece) = now(field.chunk())? {
+    while let Some(piece) = chunk(field)? {
         length += piece.len();
     }
     Ok(length)
@@ -356,8 +382,8 @@ fn place_of(body: &[u8], boundary: &str, part: usize) -> Option<Range<usize>> {
     None
 }
 
-fn copy(mut field: multer::Field<'_>, out: &mut BytesMut) -> Result<(), GatewayError> {
-    while let Some(piece) = now(field.chunk())? {
+fn copy(field: &mut multer::Field<'_>, out: &mut BytesMut) -> Result<(), GatewayError> {
+    while let Some(piece) = chunk(field)? {
         out.extend_from_slice(&piece);
     }
     Ok(())
@@ -471,6 +497,34 @@ mod tests {
             assert_eq!(other.file().unwrap().content().unwrap(), "three");
             assert_eq!(other.get("model"), Some("m"));
             assert!(read.with(&[], None, Some(b"x--b")).is_err());
+        }
+    }
+
+    /// A body is read in pieces, and an edge may stand on any of their ends.
+    #[test]
+    fn parts_are_whole_wherever_pieces_end() {
+        for size in (PIECE - 90..PIECE + 4).chain([2 * PIECE - 80, 3 * PIECE]) {
+            let content = format!("{}\r\n-\r\n--", "x".repeat(size));
+            let body = form(&[
+                ("name=\"file\"; filename=\"a\"", &content),
+                ("name=\"model\"", "m"),
+            ]);
+            let read = read(body).unwrap();
+            assert_eq!(read.file().unwrap().content().unwrap(), content, "{size}");
+            let other = read.with(&[], Some("n"), None).unwrap();
+            let other = super::tests::read(other).unwrap();
+            assert_eq!(other.file().unwrap().content().unwrap(), content, "{size}");
+            assert_eq!(other.get("model"), Some("n"), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_head_without_end_is_refused() {
+        let endless = format!("--b\r\nx-a: {}", "a".repeat(4 * PIECE));
+        let fields = format!("--b\r\n{}\r\nx\r\n--b--", "x-a: a\r\n".repeat(PIECE));
+        for body in [endless, fields] {
+            let error = read(body.into()).err().unwrap();
+            assert_eq!(error.code.as_deref(), Some("invalid_form"), "{error}");
         }
     }
 

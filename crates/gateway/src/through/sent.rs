@@ -245,7 +245,7 @@ impl Sent {
     }
 
     /// The body as it came.
-    pub(super) fn original(&self) -> Bytes {
+    pub(crate) fn original(&self) -> Bytes {
         match &self.content {
             Content::Json(passing) => passing.body().clone(),
             Content::Form(form) => form.body().clone(),

@@ -3,6 +3,7 @@
 //! number 0, or send an id with each fragment of one call.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::call_ids::MADE_UP;
 use crate::exchange::{PartKind, PartTracker, StreamEvent};
@@ -72,21 +73,30 @@ impl<'d> Fragment<'d> {
 
 #[derive(Debug)]
 struct Call {
-    choice: u32,
-    /// The server's number.
-    index: Option<u32>,
     /// The server's id; empty where it gave none.
     id: String,
-    /// Our number in the choice.
+    /// Our number in the choice: its place among the choice's calls.
     slot: u32,
     custom: bool,
     /// Arguments that came before the name, until it has begun.
     unnamed: Option<String>,
 }
 
-/// The calls of a stream.
+/// The calls of a stream, by choice.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Vec<Call>);
+pub(super) struct Calls(HashMap<u32, Called>);
+
+/// The calls of a choice. An upstream may send very many, so each is found by what names it.
+#[derive(Debug, Default)]
+struct Called {
+    calls: Vec<Call>,
+    /// The last call of each of the server's numbers; none: without one.
+    by_index: HashMap<Option<u32>, usize>,
+    /// The last call of each of the server's ids.
+    by_id: HashMap<String, usize>,
+    /// The last call of each id and number.
+    by_both: HashMap<(String, Option<u32>), usize>,
+}
 
 impl Calls {
     pub(super) fn push(
@@ -96,8 +106,9 @@ impl Calls {
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
     ) {
-        let at = self.of(choice, &fragment);
-        let Some(call) = self.0.get_mut(at) else {
+        let called = self.0.entry(choice).or_default();
+        let at = called.of(&fragment);
+        let Some(call) = called.calls.get_mut(at) else {
             return;
         };
         let arguments = match call.unnamed.as_mut() {
@@ -107,7 +118,8 @@ impl Calls {
                 if fragment.name.is_none() && unnamed.len() <= MAX_UNNAMED {
                     return;
                 }
-                call.begin(fragment.name.unwrap_or_default().into_owned(), tracker, out)
+                let name = fragment.name.unwrap_or_default().into_owned();
+                call.begin(choice, name, tracker, out)
             }
         };
         if !arguments.is_empty() {
@@ -122,51 +134,54 @@ impl Calls {
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
     ) {
-        for call in self.0.iter_mut().filter(|call| call.choice == choice) {
+        let calls = self.0.get_mut(&choice).into_iter();
+        for call in calls.flat_map(|called| &mut called.calls) {
             if call.unnamed.is_some() {
-                let arguments = call.begin(String::new(), tracker, out);
+                let arguments = call.begin(choice, String::new(), tracker, out);
                 tracker.arguments(choice, call.slot, arguments, out);
             }
         }
     }
 
     pub(super) fn has_any(&self, choice: u32) -> bool {
-        self.0.iter().any(|call| call.choice == choice)
+        self.0.contains_key(&choice)
     }
+}
 
+impl Called {
     /// The call that a fragment belongs to, a new one where it begins one.
-    fn of(&mut self, choice: u32, fragment: &Fragment<'_>) -> usize {
-        let last = |wanted: &dyn Fn(&Call) -> bool| {
-            self.0
-                .iter()
-                .rposition(|call| call.choice == choice && wanted(call))
-        };
+    fn of(&mut self, fragment: &Fragment<'_>) -> usize {
         let id = fragment.id.as_deref().unwrap_or_default();
-        let same_id = last(&|call| {
-            let agree = fragment.index.is_none() || call.index == fragment.index;
-            !id.is_empty() && call.id == id && agree
-        });
-        let found = same_id.or_else(|| match fragment.index {
-            Some(_) => last(&|call| call.index == fragment.index).filter(|at| {
-                let other_id = !id.is_empty() && !self.0[*at].id.is_empty();
+        let index = fragment.index;
+        let same_id = match (id.is_empty(), index) {
+            (true, _) => None,
+            (false, None) => self.by_id.get(id).copied(),
+            (false, Some(_)) => self.by_both.get(&(id.to_owned(), index)).copied(),
+        };
+        let found = same_id.or_else(|| match index {
+            Some(_) => self.by_index.get(&index).copied().filter(|at| {
+                let other_id = !id.is_empty() && !self.calls[*at].id.is_empty();
                 // Another id and a name: another call under the same number.
                 !(other_id && fragment.name.is_some())
             }),
             None if !id.is_empty() => None,
-            None => last(&|_| true)
-                .filter(|at| fragment.name.is_none() || self.0[*at].unnamed.is_some()),
+            None => (self.calls.len().checked_sub(1))
+                .filter(|at| fragment.name.is_none() || self.calls[*at].unnamed.is_some()),
         });
         found.unwrap_or_else(|| {
-            let slot = self.0.iter().filter(|call| call.choice == choice).count() as u32;
-            self.0.push(Call {
-                choice,
-                index: fragment.index,
+            let at = self.calls.len();
+            self.by_index.insert(index, at);
+            if !id.is_empty() {
+                self.by_id.insert(id.to_owned(), at);
+                self.by_both.insert((id.to_owned(), index), at);
+            }
+            self.calls.push(Call {
                 id: id.to_owned(),
-                slot,
+                slot: at as u32,
                 custom: fragment.custom,
                 unnamed: Some(String::new()),
             });
-            self.0.len() - 1
+            at
         })
     }
 }
@@ -175,6 +190,7 @@ impl Call {
     /// Begins the call and gives the arguments that have come.
     fn begin(
         &mut self,
+        choice: u32,
         name: String,
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
@@ -185,7 +201,7 @@ impl Call {
         };
         let custom = self.custom;
         let kind = PartKind::ToolCall { id, name, custom };
-        tracker.call(self.choice, self.slot, kind, out);
+        tracker.call(choice, self.slot, kind, out);
         self.unnamed.take().unwrap_or_default()
     }
 }

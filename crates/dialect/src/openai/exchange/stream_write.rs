@@ -1,5 +1,7 @@
 //! Writes a stream of chat completion chunks.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::answer_write::{annotation, call_head, called, head, usage, write_finish};
@@ -25,13 +27,13 @@ enum Open {
 
 #[derive(Debug, Default)]
 struct Choice {
-    index: u32,
     calls: u32,
     /// Images so far.
     drawn: u64,
     /// Characters of text so far.
     said: u64,
-    open: Vec<(u32, Open)>,
+    /// Parts that have begun and not ended, by number.
+    open: BTreeMap<u32, Open>,
 }
 
 /// Writes a stream.
@@ -39,7 +41,7 @@ pub(crate) struct StreamWriter {
     context: AnswerContext,
     /// What each chunk begins with, up to its choices.
     head: String,
-    choices: Vec<Choice>,
+    choices: BTreeMap<u32, Choice>,
     usage: Option<Usage>,
 }
 
@@ -48,7 +50,7 @@ impl StreamWriter {
         Self {
             context: context.clone(),
             head: head("", "", None, OBJECT, context),
-            choices: Vec::new(),
+            choices: BTreeMap::new(),
             usage: None,
         }
     }
@@ -76,8 +78,7 @@ impl WriteStream for StreamWriter {
                 delta,
             } => self.delta(*choice, *part, delta, out),
             StreamEvent::PartEnd { choice, part } => {
-                let at = self.choice(*choice, out);
-                self.choices[at].open.retain(|(open, _)| open != part);
+                self.choice(*choice, out).open.remove(part);
             }
             StreamEvent::Finish { choice, finish } => {
                 self.choice(*choice, out);
@@ -104,21 +105,16 @@ impl WriteStream for StreamWriter {
 }
 
 impl StreamWriter {
-    /// Where a choice's state is; a choice that is new begins with its role.
-    fn choice(&mut self, index: u32, out: &mut Vec<Bytes>) -> usize {
-        let known = self.choices.iter().position(|choice| choice.index == index);
-        known.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                ..Choice::default()
-            });
+    /// A choice's state; a choice that is new begins with its role.
+    fn choice(&mut self, index: u32, out: &mut Vec<Bytes>) -> &mut Choice {
+        if !self.choices.contains_key(&index) {
             out.push(self.said(index, 96, |delta| {
                 write::text(delta, "role", "assistant");
                 write::text(delta, "content", "");
                 write::raw(delta, "refusal", "null");
             }));
-            self.choices.len() - 1
-        })
+        }
+        self.choices.entry(index).or_default()
     }
 
     /// A chunk of one choice.
@@ -150,11 +146,10 @@ impl StreamWriter {
     }
 
     fn start(&mut self, index: u32, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
-        let at = self.choice(index, out);
         if let PartKind::Media(media) = kind {
-            return self.drawn(at, media, out);
+            return self.drawn(index, media, out);
         }
-        let choice = &mut self.choices[at];
+        let choice = self.choice(index, out);
         let open = match kind {
             PartKind::Text => Open::Text(choice.said),
             PartKind::Reasoning => Open::Reasoning,
@@ -165,7 +160,7 @@ impl StreamWriter {
             }
             PartKind::Media(_) => return,
         };
-        choice.open.push((part, open));
+        choice.open.insert(part, open);
         if let (PartKind::ToolCall { id, name, custom }, Open::Call(call, _)) = (kind, open) {
             out.push(self.said(index, 128 + id.len() + name.len(), |delta| {
                 one_call(call, delta, |out| call_head(id, name, *custom, "", out));
@@ -174,12 +169,11 @@ impl StreamWriter {
     }
 
     /// An image that the model has drawn, in a chunk of its own.
-    fn drawn(&mut self, at: usize, media: &Media<'_>, out: &mut Vec<Bytes>) {
-        let choice = &mut self.choices[at];
-        let (index, number) = (choice.index, choice.drawn);
+    fn drawn(&mut self, index: u32, media: &Media<'_>, out: &mut Vec<Bytes>) {
+        let choice = self.choice(index, out);
         let mut written = String::new();
         if media.is_image() {
-            write_drawn(media, number, &mut written);
+            write_drawn(media, choice.drawn, &mut written);
         }
         if !written.is_empty() {
             choice.drawn += 1;
@@ -190,10 +184,8 @@ impl StreamWriter {
     }
 
     fn delta(&mut self, index: u32, part: u32, delta: &Delta, out: &mut Vec<Bytes>) {
-        let at = self.choice(index, out);
-        let choice = &mut self.choices[at];
-        let open = choice.open.iter().find(|(open, _)| *open == part);
-        let Some((_, open)) = open.copied() else {
+        let choice = self.choice(index, out);
+        let Some(open) = choice.open.get(&part).copied() else {
             return;
         };
         if let (Delta::Text(said), Open::Text(_)) = (delta, open) {

@@ -1,6 +1,7 @@
 //! The file of a batch: each of its lines is a request, is judged like one, and goes on with the
 //! model's name as its upstream knows it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -92,14 +93,16 @@ impl Lines {
         if names.iter().all(|(asked, name)| asked == name) {
             return None;
         }
+        // A batch may ask for as many models as it has lines.
+        let names: HashMap<&str, &str> = names
+            .iter()
+            .map(|(asked, name)| (asked.as_str(), name.as_str()))
+            .collect();
         let mut out = Vec::with_capacity(self.file.len() + 1024);
         let mut at = 0;
         for Asked { place, request, .. } in &self.requests {
-            let known = names
-                .iter()
-                .find(|(asked, _)| *asked == request.prompt.model);
             let change = BodyChange {
-                model: known.map(|(_, name)| name.as_str()),
+                model: names.get(request.prompt.model.as_str()).copied(),
                 ..BodyChange::default()
             };
             out.extend_from_slice(self.file.get(at..place.start).unwrap_or_default());
