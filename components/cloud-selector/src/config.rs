@@ -100,7 +100,7 @@ impl Workers {
         if !RULES.contains(&self.rule.as_str()) {
             let rules = RULES.join(", ");
             return Err(format!(
-                "cloud-selector configuration: workers.rule is \"{}\", but the rules are {rules}",
+                "cloud-selector configuration: workers.rule is \"{}\", but the rules here are {rules}; `routing` at an upstream takes every rule",
                 self.rule
             ));
         }

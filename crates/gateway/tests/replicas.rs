@@ -141,3 +141,71 @@ async fn an_engine_of_one_rank_is_not_told_any() {
     exchange.whole(200, completion("well"));
     assert_eq!(answer.await.unwrap().status(), 200);
 }
+
+/// Four replicas that a rule chooses between.
+fn routed_by(rule: &str) -> Rig {
+    let urls = ["http://a", "http://b", "http://c", "http://d"];
+    RigBuilder {
+        upstreams: vec![serde_json::json!({"name": "engines", "urls": urls, "routing": rule})],
+        ..RigBuilder::default()
+    }
+    .build()
+}
+
+/// Sends a prompt and answers it; the replica that got it.
+async fn served(rig: &mut Rig, text: &str) -> String {
+    let answer = rig.send(chat(text, false));
+    let exchange = rig.exchange().await;
+    let host = exchange.host().to_owned();
+    exchange.whole(200, completion("well"));
+    assert_eq!(answer.await.unwrap().status(), 200);
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_rule_can_be_configured_by_its_name() {
+    for rule in forebay_routing::NAMES {
+        let mut rig = routed_by(rule);
+        for number in 0..6 {
+            let host = served(&mut rig, &turn(number, 0)).await;
+            assert!(["a", "b", "c", "d"].contains(&&*host), "{rule}: {host}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn round_robin_takes_turns_whatever_is_cached() {
+    let mut rig = routed_by("round-robin");
+    for round in 0..3 {
+        for host in ["a", "b", "c", "d"] {
+            // Not the same prompt: that would be answered from the cache.
+            let text = format!("{}{round}{host}", turn(1, 4));
+            assert_eq!(served(&mut rig, &text).await, host);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hashing_keeps_a_beginning_at_its_replica_until_that_has_more_than_its_share() {
+    let mut rig = routed_by("bounded-load-hashing");
+    let mut homes = BTreeSet::new();
+    for conversation in 0..12 {
+        let home = served(&mut rig, &turn(conversation, 5)).await;
+        for number in 6..9 {
+            let text = turn(conversation, number);
+            assert_eq!(served(&mut rig, &text).await, home, "{conversation}");
+        }
+        homes.insert(home);
+    }
+    assert_eq!(homes.len(), 4, "{homes:?}");
+    // No answer comes: what begins alike goes to the next replica on the ring.
+    let mut waiting = Vec::new();
+    let mut hosts = BTreeSet::new();
+    for number in 0..8 {
+        let answer = rig.send(chat(&format!("{}{number}", turn(1, 5)), false));
+        let exchange = rig.exchange().await;
+        hosts.insert(exchange.host().to_owned());
+        waiting.push((answer, exchange));
+    }
+    assert!(hosts.len() > 1, "{hosts:?}");
+}

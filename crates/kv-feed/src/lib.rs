@@ -72,13 +72,16 @@ pub async fn follow(source: Source, index: Arc<RwLock<Index>>, worker: WorkerId)
             Ok(Ok(socket)) => {
                 pause = BACKOFF.0;
                 receive(socket, &source, &index, &mut stream).await;
+                stream.interrupted();
             }
             Ok(Err(error)) => {
                 tracing::debug!(endpoint = source.events, %error, "no KV events");
+                stream.interrupted();
                 write(&index).unreachable(worker);
             }
             Err(_) => {
                 tracing::debug!(endpoint = source.events, "no KV events: timed out");
+                stream.interrupted();
                 write(&index).unreachable(worker);
             }
         }
@@ -122,8 +125,11 @@ async fn receive(
         let message = match Message::decode(&frames) {
             Ok(message) => message,
             Err(error) => {
-                tracing::warn!(endpoint = source.events, %error, "KV events can't be used");
-                stream.malformed(&mut write(index));
+                let count = stream.malformed(&mut write(index));
+                // A peer of another version sends nothing else: a line for each would fill the log.
+                if count.is_power_of_two() {
+                    tracing::warn!(endpoint = source.events, %error, count, "KV events can't be used");
+                }
                 continue;
             }
         };
@@ -149,8 +155,9 @@ async fn receive(
 }
 
 /// Takes note of a connection that was lost.
-fn told(event: &SocketEvent, stream: &Stream, index: &RwLock<Index>) {
+fn told(event: &SocketEvent, stream: &mut Stream, index: &RwLock<Index>) {
     if matches!(event, SocketEvent::Disconnected(_)) {
+        stream.interrupted();
         write(index).unreachable(stream.worker());
     }
 }

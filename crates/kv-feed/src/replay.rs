@@ -44,7 +44,7 @@ async fn ask(
     let mut question = ZmqMessage::from(Bytes::new());
     question.push_back(Bytes::copy_from_slice(&missing.start.to_be_bytes()));
     socket.send(question).await?;
-    let mut bytes = 0;
+    let (mut bytes, mut unread) = (0, 0_u64);
     while messages.len() < MAX_BATCHES && bytes < MAX_BYTES {
         let mut frames = socket.recv().await?.into_vec();
         if frames.first().is_some_and(Bytes::is_empty) {
@@ -63,7 +63,10 @@ async fn ask(
             Ok(message) if message.number >= missing.end => break,
             Ok(message) => messages.push(message),
             Err(error) => {
-                tracing::warn!(endpoint, %error, "a replayed batch of KV events can't be used")
+                unread += 1;
+                if unread.is_power_of_two() {
+                    tracing::warn!(endpoint, %error, unread, "replayed KV events can't be used");
+                }
             }
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct Stream {
     /// The last batch that was seen: its number and the engine's clock in it.
     last: Option<(u64, f64)>,
     joined: bool,
+    /// The connection was lost since then: the next batch may be another engine's.
+    doubted: bool,
     lost: u64,
     malformed: u64,
 }
@@ -25,6 +27,7 @@ impl Stream {
             sequence: Sequence::default(),
             last: None,
             joined: false,
+            doubted: false,
             lost: 0,
             malformed: 0,
         }
@@ -39,19 +42,33 @@ impl Stream {
         self.last
     }
 
-    /// Applies a message if nothing is missing before it, else says what is.
+    /// The connection was lost. An engine that starts anew may have got as far as the number that is
+    /// expected next.
+    pub(crate) fn interrupted(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Applies a message if nothing is missing before it, else says what is. The range is empty for
+    /// the first message after an interruption: a replay has to show whose it is.
     pub(crate) fn arrived(&mut self, message: &Message, index: &mut Index) -> Option<Range<u64>> {
-        let missing = match self
+        let arrival = self
             .sequence
-            .arrived(message.number, message.batch.timestamp)
-        {
+            .arrived(message.number, message.batch.timestamp);
+        if arrival == Arrival::Again {
+            return None;
+        }
+        let doubted = std::mem::take(&mut self.doubted) && self.joined;
+        let missing = match arrival {
             Arrival::Again => return None,
-            Arrival::Next => {
-                if message.number == 0 {
-                    self.begins(index);
-                }
+            Arrival::Next if message.number == 0 => {
+                self.begins(index);
                 0..0
             }
+            Arrival::Next if doubted => {
+                self.last = Some((message.number, message.batch.timestamp));
+                return Some(message.number..message.number);
+            }
+            Arrival::Next => 0..0,
             Arrival::Restarted { missing } => {
                 self.begins(index);
                 missing
@@ -113,8 +130,9 @@ impl Stream {
         index.apply(self.worker, &message.batch);
     }
 
-    /// A message could not be read: whatever it said is lost. Its number is missing next.
-    pub(crate) fn malformed(&mut self, index: &mut Index) {
+    /// A message could not be read: whatever it said is lost. Its number is missing next. Returns
+    /// how many there were so far.
+    pub(crate) fn malformed(&mut self, index: &mut Index) -> u64 {
         self.malformed += 1;
         let state = match self.joined {
             true => State::Degraded,
@@ -122,6 +140,7 @@ impl Stream {
         };
         let count = self.malformed;
         index.degrade(self.worker, state, Why::Malformed { count });
+        count
     }
 }
 
@@ -256,6 +275,28 @@ mod tests {
         assert!(!is_another_engine(stream.last(), &same));
         assert!(is_another_engine(stream.last(), &other));
         assert!(!is_another_engine(None, &other));
+    }
+
+    #[test]
+    fn after_an_interruption_the_expected_number_is_taken_only_once_it_is_known_whose_it_is() {
+        let (mut index, mut stream) = index();
+        stream.arrived(&message(0, 1.0), &mut index);
+        stream.interrupted();
+        // A repeat says nothing of who is there now.
+        assert_eq!(stream.arrived(&message(0, 1.0), &mut index), None);
+        let next = message(1, 2.0);
+        let missing = stream.arrived(&next, &mut index);
+        assert_eq!(missing, Some(1..1));
+        assert!(!holds(&index, 1));
+        stream.replayed(1..1, vec![message(0, 1.0)], next, &mut index);
+        assert!(holds(&index, 0) && holds(&index, 1));
+        assert_eq!(index.state(stream.worker), (State::Exact, None));
+        assert_eq!(stream.arrived(&message(2, 3.0), &mut index), None);
+        // A new stream has nothing to doubt.
+        let (mut index, mut stream) = self::index();
+        stream.interrupted();
+        assert_eq!(stream.arrived(&message(0, 1.0), &mut index), None);
+        assert_eq!(index.state(stream.worker), (State::Exact, None));
     }
 
     #[test]

@@ -64,7 +64,12 @@ pub struct Index {
     naming: Naming,
     planes: Vec<Plane>,
     workers: Vec<Worker>,
+    /// How long a prompt waits at most before it is computed.
+    wait: Duration,
 }
+
+/// The longest wait that is believed. A prompt that waited longer was cancelled or given up.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 impl Index {
     /// An index without workers.
@@ -74,6 +79,7 @@ impl Index {
             naming,
             planes: Vec::new(),
             workers: Vec::new(),
+            wait: Duration::ZERO,
         }
     }
 
@@ -121,6 +127,18 @@ impl Index {
             }
             self.workers[worker.index()].lru = Lru::new(blocks);
         }
+    }
+
+    /// A prompt waits so long at most, at the worker with the most work, before it is computed.
+    /// Predictions live that much longer: in a queue of a minute a prompt is not in any cache yet,
+    /// and the next turn of its conversation belongs behind it.
+    pub fn set_wait(&mut self, wait: Duration) {
+        self.wait = wait.min(MAX_WAIT);
+    }
+
+    /// How long a prediction counts at least.
+    fn life(&self) -> Duration {
+        PREDICTION_LIFE + self.wait
     }
 
     /// Workers so far.
@@ -225,7 +243,7 @@ impl Index {
         held.clear();
         held.resize(self.workers.len(), 0);
         for (plane, held) in self.planes.iter().zip(held.chunks_mut(PLANE)) {
-            plane.lookup(chain, now, held);
+            plane.lookup(chain, now, self.life(), held);
         }
         for (worker, held) in self.workers.iter().zip(held) {
             for (group, needs) in worker.groups.others() {

@@ -83,6 +83,30 @@ fn a_prediction_counts_until_it_lapses_and_an_event_confirms_it() {
 }
 
 #[test]
+fn a_prediction_outlives_the_wait_for_the_prompt() {
+    let (mut index, workers) = index(1);
+    index.begins(workers[0]);
+    let wait = Duration::from_secs(60);
+    index.set_wait(wait);
+    index.predict(workers[0], &[10], NOW);
+    // Others follow while it waits.
+    for seconds in 1..=60 {
+        let now = NOW + Duration::from_secs(seconds);
+        index.predict(workers[0], &[1_000 + seconds], now);
+        assert_eq!(held(&index, &[10], now), [1], "{seconds} s");
+    }
+    assert_eq!(held(&index, &[10], NOW + 2 * (PREDICTION_LIFE + wait)), [0]);
+    // Nothing waits any more, and the engine never said that it has the block.
+    index.set_wait(Duration::ZERO);
+    let later = NOW + wait + 2 * PREDICTION_LIFE;
+    index.predict(workers[0], &[1], later);
+    assert_eq!(held(&index, &[10], later), [0]);
+    index.set_wait(Duration::MAX);
+    index.predict(workers[0], &[11], Duration::MAX);
+    assert_eq!(held(&index, &[11], Duration::MAX), [1]);
+}
+
+#[test]
 fn predictions_live_at_most_two_lifetimes_even_if_others_follow() {
     let (mut index, workers) = index(1);
     index.begins(workers[0]);

@@ -8,13 +8,20 @@ use crate::{Request, Rule, Worker};
 /// Virtual nodes of a worker on the ring: KubeAI's.
 const REPLICAS: u32 = 256;
 
+/// What tells a worker from the others, made of its name.
+#[must_use]
+pub fn id_of(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
+}
+
 /// Walks a ring from the prompt's key to the first worker that is not over its share of the load.
 #[derive(Debug)]
 pub struct BoundedLoad {
     /// How far a worker may be over the mean. Default 1.25.
     factor: f64,
     ring: Vec<(u64, u32)>,
-    workers: usize,
+    /// The workers on the ring.
+    ids: Vec<u64>,
 }
 
 impl Default for BoundedLoad {
@@ -22,21 +29,25 @@ impl Default for BoundedLoad {
         Self {
             factor: 1.25,
             ring: Vec::new(),
-            workers: 0,
+            ids: Vec::new(),
         }
     }
 }
 
 impl BoundedLoad {
-    fn build(&mut self, workers: usize) {
-        if self.workers == workers {
+    /// Builds the ring anew where the workers are others. A worker's nodes follow from its id, so
+    /// that most keys stay where they were.
+    fn build(&mut self, workers: &[Worker]) {
+        if self.ids.iter().eq(workers.iter().map(|worker| &worker.id)) {
             return;
         }
-        self.workers = workers;
-        let nodes = (0..workers as u32).flat_map(|worker| {
+        self.ids = workers.iter().map(|worker| worker.id).collect();
+        let nodes = (0..).zip(&self.ids).flat_map(|(place, id)| {
             (0..REPLICAS).map(move |replica| {
-                let name = (u64::from(worker) << 32 | u64::from(replica)).to_le_bytes();
-                (xxh3_64(&name), worker)
+                let mut name = [0; 12];
+                name[..8].copy_from_slice(&id.to_le_bytes());
+                name[8..].copy_from_slice(&replica.to_le_bytes());
+                (xxh3_64(&name), place)
             })
         });
         self.ring = nodes.collect();
@@ -50,7 +61,7 @@ impl Rule for BoundedLoad {
     }
 
     fn pick(&mut self, request: &Request, workers: &[Worker]) -> Option<usize> {
-        self.build(workers.len());
+        self.build(workers);
         let healthy = workers.iter().filter(|worker| worker.healthy);
         let (count, total) = healthy.fold((0_u32, 0_u64), |(count, total), worker| {
             (count + 1, total + u64::from(worker.in_flight))
@@ -76,10 +87,45 @@ impl Rule for BoundedLoad {
 mod tests {
     use super::*;
 
+    fn workers(ids: &[u64]) -> Vec<Worker> {
+        let worker = |id: &u64| Worker {
+            id: *id,
+            ..Worker::default()
+        };
+        ids.iter().map(worker).collect()
+    }
+
+    #[test]
+    fn a_worker_that_leaves_or_comes_moves_few_keys() {
+        let mut rule = BoundedLoad::default();
+        let mut homes = |ids: &[u64]| -> Vec<u64> {
+            let workers = workers(ids);
+            let keys = (0..400_u64).map(|key| xxh3_64(&key.to_le_bytes()));
+            let mut home = |key| {
+                let request = Request {
+                    key,
+                    ..Request::default()
+                };
+                workers[rule.pick(&request, &workers).unwrap()].id
+            };
+            keys.map(&mut home).collect()
+        };
+        let before = homes(&[1, 2, 3, 4]);
+        for (ids, changed) in [(&[1, 3, 4][..], 2), (&[5, 4, 3, 2, 1], 5)] {
+            let moved = homes(ids)
+                .into_iter()
+                .zip(&before)
+                .filter(|(after, before)| after != *before)
+                .inspect(|(after, before)| assert!([*after, **before].contains(&changed)))
+                .count();
+            assert!((1..200).contains(&moved), "{moved} of 400 keys moved");
+        }
+    }
+
     #[test]
     fn a_key_goes_to_one_worker_until_that_is_over_its_share() {
         let mut rule = BoundedLoad::default();
-        let mut workers = [Worker::default(); 4];
+        let mut workers = workers(&[1, 2, 3, 4]);
         let request = Request {
             key: 42,
             ..Request::default()

@@ -25,15 +25,17 @@ mod plain;
 mod registry;
 
 pub use affinity::StickyUntilSaturated;
-pub use cost::{ExpectedCost, Fleet, Parts};
+pub use cost::{ExpectedCost, Fleet, Parts, queue_seconds};
 pub use field::{Blend, CacheAware, DynamoCost, Product};
-pub use hashing::BoundedLoad;
+pub use hashing::{BoundedLoad, id_of};
 pub use plain::{LeastLoaded, LongestMatch, Random, RoundRobin};
-pub use registry::{NAMES, UnknownRule, by_name};
+pub use registry::{NAMES, UnknownRule, by_name, is_foreseeable};
 
 /// A worker as the gateway sees it when a request comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Worker {
+    /// Tells it from the others and stays the same while it lives: consistent hashing goes by it.
+    pub id: u64,
     /// Whether it may get requests.
     pub healthy: bool,
     /// Requests sent to it that have not ended.
@@ -59,6 +61,7 @@ pub struct Worker {
 impl Default for Worker {
     fn default() -> Self {
         Self {
+            id: 0,
             healthy: true,
             in_flight: 0,
             queued_tokens: 0,

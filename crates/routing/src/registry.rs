@@ -48,6 +48,13 @@ pub fn by_name(name: &str) -> Result<Box<dyn Rule>, UnknownRule> {
     })
 }
 
+/// Whether the rule with this name would choose the same worker for the same request again: not
+/// one that takes turns or throws dice.
+#[must_use]
+pub fn is_foreseeable(name: &str) -> bool {
+    !matches!(name, "round-robin" | "random")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +86,8 @@ mod tests {
             for _ in 0..500 {
                 let count = random() % 9;
                 let workers: Vec<Worker> = (0..count)
-                    .map(|_| Worker {
+                    .map(|id| Worker {
+                        id,
                         healthy: random() % 3 > 0,
                         in_flight: (random() % 200) as u32,
                         queued_tokens: random() % 100_000,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forebay_engine_model::Rates;
 use forebay_prefix_index::{Batch, Index, Naming, TooManyWorkers, WorkerId};
-use forebay_routing::{Request, Rule, Worker};
+use forebay_routing::{Request, Rule, Worker, queue_seconds};
 
 use crate::chance::Chance;
 use crate::engine::Engine;
@@ -115,12 +115,13 @@ impl Gateway {
         self.index
             .lookup(&arrival.chain[..usable], clock, &mut self.held);
         self.views.clear();
-        let workers = self.loads.iter().zip(&self.held);
-        self.views.extend(workers.map(|(load, held)| {
+        let workers = (0..).zip(self.loads.iter().zip(&self.held));
+        self.views.extend(workers.map(|(id, (load, held))| {
             let in_flight = load.in_flight + load.others_in_flight;
             let step =
                 self.rates.step_seconds + f64::from(in_flight) * self.rates.seconds_per_sequence;
             Worker {
+                id,
                 healthy: true,
                 in_flight,
                 queued_tokens: load.queued_tokens + load.others_queued_tokens,
@@ -151,6 +152,10 @@ impl Gateway {
         load.active_tokens += arrival.input as u64;
         load.sent_tokens += uncached;
         self.mean_uncached += RECENT * (uncached as f64 - self.mean_uncached);
+        let waits = self.views.iter().map(queue_seconds);
+        let longest = waits.max_by(f64::total_cmp).unwrap_or(0.0);
+        self.index
+            .set_wait(Duration::try_from_secs_f64(longest).unwrap_or_default());
         self.index.predict(self.ids[worker], &arrival.chain, clock);
         Some(Routed {
             worker,

@@ -96,8 +96,11 @@ fn for_people(said: &Value) -> String {
                 "DECODE s",
                 "TOTAL s",
             ];
+            // Forebay's own needs no mention: the columns are its costs.
+            let rule = upstream["rule"].as_str().filter(|rule| *rule != "forebay");
+            let rule = rule.map_or_else(String::new, |rule| format!(", routing by {rule}"));
             format!(
-                "{}: {} tokens, {} blocks of {}\n{}",
+                "{}: {} tokens, {} blocks of {}{rule}\n{}",
                 text(&upstream["upstream"]),
                 upstream["prompt_tokens"],
                 upstream["blocks"],
@@ -123,8 +126,8 @@ mod tests {
         let seconds = json!({"queue": 0, "prefill": 0.5, "copy": 0, "decode": 0.01, "total": 0.51});
         let worker = json!({"url": "http://a", "state": "exact", "held_tokens": 16,
             "uncached_tokens": 9, "queued_tokens": 0, "seconds": seconds, "chosen": true});
-        let said = json!({"model": "m", "upstreams": [{"upstream": "own", "compared_in": "tokens",
-            "prompt_tokens": 25, "blocks": 1, "workers": [worker]}]});
+        let mut said = json!({"model": "m", "upstreams": [{"upstream": "own", "compared_in": "tokens",
+            "prompt_tokens": 25, "blocks": 1, "rule": "forebay", "workers": [worker]}]});
         let shown = for_people(&said);
         assert!(
             shown.starts_with("own: 25 tokens, 1 blocks of tokens\n"),
@@ -132,6 +135,12 @@ mod tests {
         );
         assert!(shown.contains("http://a*"), "{shown}");
         assert!(shown.contains("0.510"), "{shown}");
+        said["upstreams"][0]["rule"] = "round-robin".into();
+        let shown = for_people(&said);
+        assert!(
+            shown.contains("of tokens, routing by round-robin\n"),
+            "{shown}"
+        );
         assert!(for_people(&json!({"model": "m", "upstreams": []})).contains("no upstream"));
     }
 }

@@ -2,7 +2,7 @@
 //! id, members in another order. No prefix cache can serve such prompts, the engine's no more than a
 //! provider's, and the client can mend it.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(crate) enum Cause {
     Timestamp,
     /// A UUID or another long word of digits and letters.
     RandomId,
-    /// The same tools, their members in another order.
+    /// The same words or members in another order: what a map without an order does.
     MapOrder,
 }
 
@@ -51,10 +51,7 @@ pub(crate) struct Stability {
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    /// The beginning as it was, changing parts included.
-    exact: u64,
-    /// The tools as they stood in the body.
-    form: u64,
+    shape: Shape,
     last: Instant,
     told: bool,
 }
@@ -83,17 +80,10 @@ impl Stability {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let old = known.get(&beginning.stable).copied();
         let often = old.filter(|old| now.saturating_duration_since(old.last) <= OFTEN);
-        let cause = often.and_then(|old| match beginning.first {
-            Some(cause) if old.exact != beginning.exact => Some(cause),
-            _ if old.exact == beginning.exact && old.form != beginning.form => {
-                Some(Cause::MapOrder)
-            }
-            _ => None,
-        });
+        let cause = often.and_then(|old| old.shape.changed(&beginning.shape));
         let told = old.is_some_and(|old| old.told);
         let seen = Seen {
-            exact: beginning.exact,
-            form: beginning.form,
+            shape: beginning.shape,
             last: now,
             told: told || cause.is_some(),
         };
@@ -105,14 +95,39 @@ impl Stability {
     }
 }
 
+/// What a beginning was like, part by part, as hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// Its clocks, in their order.
+    times: u64,
+    /// Its ids, in their order.
+    ids: u64,
+    /// Its other words, in their order.
+    words: u64,
+    /// The tools as they stood in the body.
+    form: u64,
+}
+
+impl Shape {
+    /// What changed first of all from this one to the next.
+    fn changed(&self, next: &Self) -> Option<Cause> {
+        if self.times != next.times {
+            Some(Cause::Timestamp)
+        } else if self.ids != next.ids {
+            Some(Cause::RandomId)
+        } else if self.words != next.words || self.form != next.form {
+            Some(Cause::MapOrder)
+        } else {
+            None
+        }
+    }
+}
+
 /// The tools and the system prompt.
 struct Beginning {
-    /// Without what changes.
+    /// Without what changes, and whatever the order of its words.
     stable: u64,
-    exact: u64,
-    form: u64,
-    /// The first word that looks as if it changed.
-    first: Option<Cause>,
+    shape: Shape,
 }
 
 impl Beginning {
@@ -130,33 +145,39 @@ impl Beginning {
         if !(SHORTEST..=LOOKED_AT).contains(&size) {
             return None;
         }
-        let mut stable = DefaultHasher::new();
-        let mut exact = DefaultHasher::new();
-        (tenant, &prompt.model).hash(&mut stable);
-        let mut first = None;
-        for text in texts {
-            text.hash(&mut exact);
-            for word in words(text) {
-                match changing(word) {
-                    Some(cause) => {
-                        first.get_or_insert(cause);
-                        0_u8.hash(&mut stable);
-                    }
-                    None => word.hash(&mut stable),
+        let [mut times, mut ids, mut order, mut form] = [(); 4].map(|()| DefaultHasher::new());
+        let mut stable = hashed((tenant, &prompt.model));
+        for word in texts.iter().flat_map(|text| words(text)) {
+            match changing(word) {
+                Some(Cause::Timestamp) => word.hash(&mut times),
+                Some(_) => word.hash(&mut ids),
+                None => {
+                    let word = hashed(word);
+                    word.hash(&mut order);
+                    // A sum is the same in any order.
+                    stable = stable.wrapping_add(word);
                 }
             }
         }
-        let mut form = DefaultHasher::new();
         if !prompt.tools.is_empty() {
             tools_as_sent(&request.body).hash(&mut form);
         }
         Some(Self {
-            stable: stable.finish(),
-            exact: exact.finish(),
-            form: form.finish(),
-            first,
+            stable,
+            shape: Shape {
+                times: times.finish(),
+                ids: ids.finish(),
+                words: order.finish(),
+                form: form.finish(),
+            },
         })
     }
+}
+
+fn hashed(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The tools as they stand in a body.
@@ -181,19 +202,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// What a word is that looks as if it were another one each time.
 fn changing(word: &str) -> Option<Cause> {
     let bytes = word.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let letters = bytes
-        .iter()
-        .filter(|byte| byte.is_ascii_alphabetic())
-        .count();
+    let count = |is: fn(&u8) -> bool| bytes.iter().filter(|byte| is(byte)).count();
+    let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
     let at = |place: usize, byte: u8| bytes.get(place) == Some(&byte);
     // 2026-11-26T18:43:34Z; a date alone changes once a day, and is left to the clock above.
     let dated = at(4, b'-') && at(7, b'-') && bytes.len() >= 8;
-    if (dated && digits >= 4) || (at(2, b':') && digits >= 4 && letters <= 1) {
-        return Some(Cause::Timestamp);
-    }
-    // Seconds, milliseconds, microseconds and nanoseconds since 1970.
-    if letters == 0 && matches!(digits, 10 | 13 | 16 | 19) && digits == bytes.len() {
+    if (dated && digits >= 4) || is_time_of_day(bytes) || is_epoch(word) {
         return Some(Cause::Timestamp);
     }
     let hex = bytes
@@ -202,8 +216,42 @@ fn changing(word: &str) -> Option<Cause> {
     if hex && digits + letters >= 16 && digits >= 3 && letters >= 1 {
         return Some(Cause::RandomId);
     }
-    let plain = bytes.iter().all(u8::is_ascii_alphanumeric);
-    (plain && bytes.len() >= 20 && digits >= 5 && letters >= 5).then_some(Cause::RandomId)
+    // A ULID; with - and _ an id in base64, which has letters of both cases: a name rarely has.
+    let plain = digits + letters == bytes.len();
+    let mixed = count(u8::is_ascii_uppercase) >= 3 && count(u8::is_ascii_lowercase) >= 3;
+    if bytes.len() >= 20 && letters >= 5 && ((plain && digits >= 5) || (mixed && digits >= 2)) {
+        return Some(Cause::RandomId);
+    }
+    // req_8f14e45f, thread-3kf92mda.
+    let (_, tail) = word.rsplit_once(['_', '-'])?;
+    let of_tail = |is: fn(&u8) -> bool| tail.bytes().filter(is).count();
+    let digits = of_tail(u8::is_ascii_digit);
+    let letters = of_tail(u8::is_ascii_alphabetic);
+    let id = tail.len() >= 8 && digits + letters == tail.len() && digits >= 2 && letters >= 2;
+    id.then_some(Cause::RandomId)
+}
+
+/// `18:43`, `6:43PM`, `06:43:34.123`: an hour of one or two digits and minutes.
+fn is_time_of_day(word: &[u8]) -> bool {
+    let Some(colon) = word.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    let two = |from: usize| {
+        let pair = word.get(from..from + 2);
+        pair.is_some_and(|pair| pair.iter().all(u8::is_ascii_digit))
+    };
+    let hour = (1..=2).contains(&colon) && word[..colon].iter().all(u8::is_ascii_digit);
+    let letters = word[colon..]
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic());
+    hour && two(colon + 1) && letters.count() <= 2
+}
+
+/// Seconds since 1970, with a fraction or not, milliseconds, microseconds or nanoseconds.
+fn is_epoch(word: &str) -> bool {
+    let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(whole.len(), 10 | 13 | 16 | 19) && all_digits(whole) && all_digits(fraction)
 }
 
 #[cfg(test)]
@@ -242,6 +290,30 @@ mod tests {
                 Cause::Timestamp,
             ),
             ("now=1764182614", "now=1764182615", Cause::Timestamp),
+            ("1764182614.7312", "1764182615.102", Cause::Timestamp),
+            (
+                "Nov 26, 2026, 6:43 PM",
+                "Nov 26, 2026, 6:44 PM",
+                Cause::Timestamp,
+            ),
+            ("at 6:43:07am", "at 6:43:59am", Cause::Timestamp),
+            ("req_8f14e45f", "req_0cc175b9", Cause::RandomId),
+            (
+                "V1StGXR8_Z5jdHi6B-myT",
+                "4f90d13a-42K_pQzYwLmNs",
+                Cause::RandomId,
+            ),
+            // What changes counts, not what comes first.
+            (
+                "project 123e4567-e89b-12d3-a456-426614174000 at 18:43",
+                "project 123e4567-e89b-12d3-a456-426614174000 at 18:44",
+                Cause::Timestamp,
+            ),
+            (
+                r#"{"user": "amy", "plan": "pro"}"#,
+                r#"{"plan": "pro", "user": "amy"}"#,
+                Cause::MapOrder,
+            ),
             (
                 "session 123e4567-e89b-12d3-a456-426614174000",
                 "session 0b5c0d3e-7c1a-4f7e-9d5e-1f2a3b4c5d6e",
@@ -261,6 +333,16 @@ mod tests {
     fn prompts_that_are_the_same_or_really_differ_are_left_alone() {
         assert_eq!(causes(&["on 2026-11-26", "on 2026-11-26"]), [None, None]);
         assert_eq!(causes(&["be brief", "be polite"]), [None, None]);
+        // Names and numbers of another question.
+        for (one, two) in [
+            ("run step_2 of 10", "run step_3 of 10"),
+            ("claude-sonnet-20250514", "claude-sonnet-20250929"),
+            ("ratio 16:9", "ratio 4:3"),
+            ("order 4711", "order 4712"),
+            ("parse_utf8_string", "write_utf8_string"),
+        ] {
+            assert_eq!(causes(&[one, two]), [None, None], "{one}");
+        }
         let (stability, now) = (Stability::default(), Instant::now());
         assert!(stability.look(1, &asked("on 2026-11-26"), now).is_none());
         let later = now + OFTEN + Duration::from_secs(1);
@@ -292,5 +374,27 @@ mod tests {
         };
         let found: Vec<_> = [&tools[0], &tools[0], &tools[1]].map(look).into();
         assert_eq!(found, [None, None, Some(Cause::MapOrder)]);
+    }
+
+    #[test]
+    fn tools_that_change_places_are_found() {
+        let filler = "what it does ".repeat(200);
+        let tool = |name: &str| {
+            format!(
+                r#"{{"type":"function","function":{{"name":"{name}","description":"{filler}"}}}}"#
+            )
+        };
+        let (stability, now) = (Stability::default(), Instant::now());
+        let look = |[one, two]: [&str; 2]| {
+            let body = format!(
+                r#"{{"model":"m","tools":[{},{}],"messages":[{{"role":"user","content":"hi"}}]}}"#,
+                tool(one),
+                tool(two)
+            );
+            let request = Request::parse(Wire::Chat, Bytes::from(body)).unwrap();
+            stability.look(1, &request, now).map(|found| found.cause)
+        };
+        let found = [["f", "g"], ["f", "g"], ["g", "f"], ["g", "h"]].map(look);
+        assert_eq!(found, [None, None, Some(Cause::MapOrder), None]);
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::provider::{Provider, ProviderOptions};
 use super::public_prompt::MAX_PUBLIC_PROMPTS;
-use super::{Affinity, KvEvents, PublicPrompt, Secret, Span, TokenizerConfig, seconds};
+use super::{
+    Affinity, KvEvents, PublicPrompt, RoutingRule, Secret, Span, TokenizerConfig, seconds,
+};
 use crate::policy::Price;
 
 /// What an upstream can do. All true unless said otherwise.
@@ -294,6 +296,10 @@ pub struct UpstreamConfig {
     /// assumed to hold the prompts that were sent there last.
     #[serde(default)]
     pub kv_events: Option<KvEvents>,
+    /// The rule by which a replica is chosen for a request, whatever the selector says. Default: the
+    /// selector chooses, by its `workers.rule`; where it leaves the choice, the rule is `forebay`.
+    #[serde(default)]
+    pub routing: Option<RoutingRule>,
     /// What makes requests one session: `"key"` or `"header:NAME"`. A session stays at its replica
     /// unless another one is better by more than the selector's `workers.hysteresis`. Default: none.
     #[serde(default)]

@@ -28,6 +28,15 @@ const RANK: HeaderName = HeaderName::from_static("x-data-parallel-rank");
 /// How long what a replica's metrics said counts: two of the usual health checks and a bit.
 const REPORT_LIFE: Duration = Duration::from_secs(12);
 
+/// What a replica's own metrics tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Told {
+    /// Requests that others have there.
+    pub(super) others: u32,
+    /// Share of its cache that requests use, 0 to 1.
+    pub(super) cache_usage: f64,
+}
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -42,8 +51,10 @@ pub(crate) struct Replica {
     queued_tokens: AtomicU64,
     /// How fast it computes prompts.
     pub(super) prefill: PrefillRate,
-    /// Requests that others have there, by its own metrics, and when it said so.
-    others: Mutex<Option<(u32, Instant)>>,
+    /// Tokens of the prompts of requests in flight.
+    active_tokens: AtomicU64,
+    /// What its own metrics said last, and when.
+    told: Mutex<Option<(Told, Instant)>>,
     /// Set by the active checks.
     up: AtomicBool,
     record: Record,
@@ -69,7 +80,8 @@ impl Replica {
             in_flight: AtomicU32::new(0),
             queued_tokens: AtomicU64::new(0),
             prefill: PrefillRate::default(),
-            others: Mutex::default(),
+            active_tokens: AtomicU64::new(0),
+            told: Mutex::default(),
             up: AtomicBool::new(true),
             silence: Silence::default(),
             down: Notify::new(),
@@ -122,17 +134,25 @@ impl Replica {
         self.queued_tokens.load(Relaxed)
     }
 
-    /// It says that so many requests run or wait there.
-    pub(super) fn reports(&self, requests: u32, now: Instant) {
-        let others = requests.saturating_sub(self.in_flight());
-        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Some((others, now));
+    /// Tokens of the prompts of requests in flight.
+    pub(super) fn active_tokens(&self) -> u64 {
+        self.active_tokens.load(Relaxed)
     }
 
-    /// Requests that others have there, as far as that is known now.
-    pub(super) fn others_in_flight(&self, now: Instant) -> u32 {
-        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = others.filter(|(_, at)| now.saturating_duration_since(*at) <= REPORT_LIFE);
-        recent.map_or(0, |(others, _)| others)
+    /// It says that so many requests run or wait there, and which share of its cache they use.
+    pub(super) fn reports(&self, requests: u32, cache_usage: f64, now: Instant) {
+        let told = Told {
+            others: requests.saturating_sub(self.in_flight()),
+            cache_usage,
+        };
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((told, now));
+    }
+
+    /// What its metrics tell, as far as that is known now.
+    pub(super) fn told(&self, now: Instant) -> Told {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = told.filter(|(_, at)| now.saturating_duration_since(*at) <= REPORT_LIFE);
+        recent.map_or_else(Told::default, |(told, _)| told)
     }
 
     /// Whether it may be asked for a model now.

@@ -123,6 +123,8 @@ impl<P: Platform> Attempts<P> {
         let sent = platform.now();
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
         lease.waits_for(chosen.uncached_tokens);
+        let prompt = chosen.upstream.prompt_tokens(&self.outgoing.prefix);
+        lease.carries(prompt);
         if self.outgoing.streams(&chosen.upstream) {
             lease.awaits(limit, sent);
         }

@@ -1,11 +1,11 @@
-//! One upstream's part of an explanation: how a prompt is cut there, who holds it, and the cost on
-//! each replica by the rule that the cloud-selector uses by default.
+//! One upstream's part of an explanation: how a prompt is cut there, who holds it, the cost on each
+//! replica by Forebay's own rule, and the replica that the upstream's rule would choose.
 
-use forebay_routing::{ExpectedCost, Fleet, Rule as _, Worker as Seen};
+use forebay_routing::{ExpectedCost, Fleet, Worker};
 use serde::Serialize;
 
 use super::{Upstream, View};
-use crate::policy::{IndexState, Worker};
+use crate::policy::IndexState;
 
 /// A prompt at one upstream.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +18,8 @@ pub struct ExplainedUpstream {
     pub prompt_tokens: u64,
     /// Whole blocks of the prompt.
     pub blocks: usize,
+    /// The rule that chooses.
+    pub rule: &'static str,
     /// Its replicas.
     pub workers: Vec<ExplainedWorker>,
 }
@@ -41,7 +43,7 @@ pub struct ExplainedWorker {
     pub prefill_rate: f64,
     /// What it is expected to cost, in seconds.
     pub seconds: ExplainedSeconds,
-    /// The rule would choose it.
+    /// The rule would choose it. No replica where the rule takes turns or throws dice.
     pub chosen: bool,
 }
 
@@ -64,25 +66,29 @@ impl Upstream {
     /// What a prompt is to its replicas now.
     pub(crate) fn explain(&self, view: View<'_>) -> ExplainedUpstream {
         let chain = view.prefix.chain(&self.name);
-        let workers = self.workers(view);
-        let seen: Vec<Seen> = workers.iter().map(seen).collect();
-        let request = self.request(view.prefix);
-        let mut rule = ExpectedCost::default();
-        let fleet = Fleet::of(&seen);
-        let chosen = rule.pick(&request, &seen);
-        let explained = workers.iter().zip(&seen).enumerate();
-        let explained = explained.map(|(place, (worker, seen))| {
-            let parts = rule.parts(&request, seen, &fleet);
+        let replicas = self.seen(view);
+        let workers: Vec<Worker> = replicas.iter().map(|(_, seen)| seen.worker).collect();
+        let request = self.request(view);
+        let rule = self.config.routing.unwrap_or_default();
+        let chosen = match rule.is_foreseeable() {
+            true => rule.make().pick(&request, &workers),
+            false => None,
+        };
+        let (cost, fleet) = (ExpectedCost::default(), Fleet::of(&workers));
+        let explained = replicas.iter().enumerate();
+        let explained = explained.map(|(place, (replica, seen))| {
+            let worker = &seen.worker;
+            let parts = cost.parts(&request, worker, &fleet);
             ExplainedWorker {
-                url: worker.id.clone(),
+                url: replica.base.to_string(),
                 healthy: worker.healthy,
-                state: match worker.index {
+                state: match seen.index {
                     IndexState::Exact => "exact",
                     IndexState::Degraded => "degraded",
                     IndexState::Fallback => "fallback",
                 },
                 held_tokens: worker.held_tokens,
-                uncached_tokens: request.uncached(seen),
+                uncached_tokens: request.uncached(worker),
                 queued_tokens: worker.queued_tokens,
                 prefill_rate: worker.prefill_rate,
                 seconds: ExplainedSeconds {
@@ -100,20 +106,8 @@ impl Upstream {
             compared_in: if chain.is_some() { "tokens" } else { "text" },
             prompt_tokens: request.tokens,
             blocks: chain.map_or(view.prefix.keys.len(), |chain| chain.keys.len()),
+            rule: rule.name(),
             workers: explained.collect(),
         }
-    }
-}
-
-fn seen(worker: &Worker) -> Seen {
-    Seen {
-        healthy: worker.healthy,
-        in_flight: worker.in_flight,
-        queued_tokens: worker.queued_tokens,
-        prefill_rate: worker.prefill_rate,
-        decode_rate: worker.decode_rate,
-        held_tokens: worker.held_tokens,
-        has_affinity: worker.has_affinity,
-        ..Seen::default()
     }
 }

@@ -7,7 +7,7 @@ pub(super) const MAX_PAGE: usize = 4 << 20;
 const MAX_BLOCKS: u64 = 1 << 32;
 
 /// What one page told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct EngineReport {
     /// Blocks of its prefix cache.
     pub(super) blocks: Option<u64>,
@@ -17,6 +17,8 @@ pub(super) struct EngineReport {
     pub(super) running: u32,
     /// Requests that wait.
     pub(super) waiting: u32,
+    /// Share of its cache that requests use, 0 to 1: of its data-parallel ranks, the fullest.
+    pub(super) cache_usage: f64,
 }
 
 impl EngineReport {
@@ -46,6 +48,11 @@ impl EngineReport {
                 }
                 "vllm:num_requests_waiting" | "sglang:num_queue_reqs" => {
                     report.waiting = report.waiting.saturating_add(count()?);
+                }
+                // The second is the name of older releases.
+                "vllm:kv_cache_usage_perc" | "vllm:gpu_cache_usage_perc" | "sglang:token_usage" => {
+                    let share = value.parse::<f64>().unwrap_or(0.0);
+                    report.cache_usage = report.cache_usage.max(share.clamp(0.0, 1.0));
                 }
                 _ => continue,
             }
@@ -80,11 +87,16 @@ mod tests {
             vllm:cache_config_info{block_size=\"16\",cache_dtype=\"auto\",engine=\"0\",num_gpu_blocks=\"96000\"} 1.0\n\
             vllm:num_requests_running{engine=\"0\",model_name=\"a b\"} 3.0\n\
             vllm:num_requests_running{engine=\"1\",model_name=\"a b\"} 4.0\n\
-            vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 2.0\n";
+            vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 2.0\n\
+            vllm:kv_cache_usage_perc{engine=\"0\",model_name=\"a b\"} 0.25\n\
+            vllm:kv_cache_usage_perc{engine=\"1\",model_name=\"a b\"} 0.75\n";
         let report = EngineReport::read(page, None).unwrap();
         assert_eq!((report.running, report.waiting), (7, 2));
+        assert_eq!(report.cache_usage, 0.75);
         let second = EngineReport::read(page, Some(1)).unwrap();
         assert_eq!((second.running, second.waiting), (4, 0));
+        let first = EngineReport::read(page, Some(0)).unwrap();
+        assert_eq!(first.cache_usage, 0.25);
         assert_eq!(report.tokens(), Some(1_536_000));
     }
 
@@ -94,8 +106,10 @@ mod tests {
         assert_eq!(EngineReport::read("up 1\n", None), None);
         let none = "vllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n";
         assert_eq!(EngineReport::read(none, None).unwrap().tokens(), None);
-        let odd = "vllm:num_requests_running{} NaN\nvllm:num_requests_waiting -5\n";
+        let odd = "vllm:num_requests_running{} NaN\nvllm:num_requests_waiting -5\n\
+            vllm:kv_cache_usage_perc NaN\nsglang:token_usage 7\n";
         let report = EngineReport::read(odd, None).unwrap();
         assert_eq!((report.running, report.waiting), (0, 0));
+        assert_eq!(report.cache_usage, 1.0);
     }
 }

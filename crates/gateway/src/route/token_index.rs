@@ -137,11 +137,14 @@ impl TokenIndex {
         held
     }
 
-    /// A prompt goes to a replica, which will hold it. Events confirm it, or it is soon forgotten.
-    pub(super) fn sent(&self, base: &Arc<str>, chain: &TokenChain, now: Instant) {
+    /// A prompt goes to a replica, which will hold it. Events confirm it, or it is soon forgotten
+    /// once it has waited so long.
+    pub(super) fn sent(&self, base: &Arc<str>, chain: &TokenChain, wait: Duration, now: Instant) {
         if let Some(id) = self.id(base) {
             let now = self.since(now);
-            self.write().predict(id, &chain.keys, now);
+            let mut index = self.write();
+            index.set_wait(wait);
+            index.predict(id, &chain.keys, now);
         }
     }
 
@@ -154,9 +157,10 @@ impl TokenIndex {
         }
     }
 
-    /// How well a replica is known.
-    pub(super) fn state(&self, id: WorkerId) -> State {
-        self.read().state(id).0
+    /// How well a replica is known, and the blocks that it holds in all.
+    pub(super) fn sum(&self, id: WorkerId) -> (State, u64) {
+        let index = self.read();
+        (index.state(id).0, index.blocks(id))
     }
 
     /// What is known of a replica, for people.

@@ -417,7 +417,8 @@ impl Upstream {
 
     /// A replica's own metrics tell how large its cache is and how many requests it has.
     pub(super) fn reported(&self, endpoint: &Replica, report: &EngineReport, now: Instant) {
-        endpoint.reports(report.running.saturating_add(report.waiting), now);
+        let requests = report.running.saturating_add(report.waiting);
+        endpoint.reports(requests, report.cache_usage, now);
         if let Some(tokens) = report.tokens() {
             self.measured.workers.resize(&endpoint.base, tokens);
             if let Some(index) = &self.tokens {

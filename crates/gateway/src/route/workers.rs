@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use forebay_prefix_index::{Index, Naming, State, WorkerId};
-use forebay_routing::{ExpectedCost, Request, Rule as _, Worker};
+use forebay_routing::{Request, Rule, Worker, id_of};
 use lru::LruCache;
 
 use super::endpoint::Replica;
 use super::prefix::{BYTES_A_TOKEN, Prefix};
 use super::token_index::TokenIndex;
+use crate::config::RoutingRule;
 use crate::policy::IndexState;
 
 /// Blocks that a replica is assumed to hold: as many as for an upstream as a whole (`warmth.rs`).
@@ -43,6 +44,20 @@ struct Known {
     held: Vec<u32>,
     /// The replica of each session.
     homes: LruCache<u64, Arc<str>>,
+    /// The rule, and what it remembers between requests.
+    rule: Option<Chooser>,
+}
+
+/// A rule at work.
+struct Chooser {
+    name: RoutingRule,
+    rule: Box<dyn Rule>,
+}
+
+impl std::fmt::Debug for Chooser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name.name())
+    }
 }
 
 impl Default for Workers {
@@ -58,6 +73,7 @@ impl Default for Workers {
                 ids: Vec::new(),
                 held: Vec::new(),
                 homes: LruCache::unbounded(),
+                rule: None,
             }),
         }
     }
@@ -72,6 +88,16 @@ impl Known {
         let id = self.index.add_worker(Some(BLOCKS)).ok()?;
         self.ids.push((base.clone(), id));
         Some(id)
+    }
+
+    /// The rule with that name. A reload that names another begins with an empty memory.
+    fn rule(&mut self, name: RoutingRule) -> &mut dyn Rule {
+        let kept = self.rule.take().filter(|kept| kept.name == name);
+        let chooser = kept.unwrap_or_else(|| Chooser {
+            name,
+            rule: name.make(),
+        });
+        self.rule.insert(chooser).rule.as_mut()
     }
 }
 
@@ -92,17 +118,35 @@ pub(super) struct Scene<'a> {
     pub(super) tokens: Option<&'a TokenIndex>,
     /// Tokens of output a second that one request alone gets.
     pub(super) tokens_per_second: f64,
+    /// How long prompts wait before they are computed, where they wait the longest.
+    pub(super) wait: Duration,
     pub(super) now: Instant,
 }
 
+/// Tokens in a block where the engines' blocks are not known, for rules that count in blocks: vLLM's
+/// default.
+const USUAL_BLOCK: u64 = 16;
+
 impl Scene<'_> {
-    fn request(&self, random: u64) -> Request {
+    /// The request as a rule sees it.
+    pub(super) fn request(&self, random: u64) -> Request {
+        let chain = self.prefix.chain(self.upstream);
         Request {
-            tokens: self.prefix.tokens(self.prefix.chain(self.upstream)),
+            tokens: self.prefix.tokens(chain),
+            // What is hashed to a replica: the session, or else the prompt's beginning. A prompt
+            // without either goes anywhere.
+            key: self.key().unwrap_or(random),
             output_tokens: self.prefix.output_tokens,
+            block_size: chain.map_or(USUAL_BLOCK, |chain| chain.block_size),
             random,
-            ..Request::default()
         }
+    }
+
+    /// Names of blocks are chained: the second stands for the first two, 2 KiB of text.
+    fn key(&self) -> Option<u64> {
+        let keys = &self.prefix.keys;
+        let begins = || keys.get(1).or(keys.first()).copied();
+        self.prefix.session(self.upstream).or_else(begins)
     }
 }
 
@@ -119,31 +163,39 @@ impl Workers {
         let home = session.and_then(|session| known.homes.peek(&session).cloned());
         let mut seen = Vec::with_capacity(replicas.len());
         for replica in replicas {
-            let (held_tokens, state) = match &exact {
+            let (held_tokens, cached_tokens, state) = match &exact {
                 Some((index, chain, held)) => {
                     let id = index.id(&replica.base);
                     let blocks = id.and_then(|id| held.get(id.index())).copied();
                     let tokens = u64::from(blocks.unwrap_or(0)) * chain.block_size;
-                    (tokens, id.map_or(State::Fallback, |id| index.state(id)))
+                    let (state, all) = id.map_or((State::Fallback, 0), |id| index.sum(id));
+                    (tokens, all * chain.block_size, state)
                 }
                 None => {
                     let id = known.id(&replica.base);
                     let held = id.and_then(|id| known.held.get(id.index()));
                     let tokens = held.map_or(0, |blocks| prefix.tokens_of(*blocks));
-                    (tokens, State::Fallback)
+                    let all = id.map_or(0, |id| known.index.blocks(id));
+                    let all = all * BYTES_A_BLOCK / BYTES_A_TOKEN;
+                    (tokens, all, State::Fallback)
                 }
             };
-            let in_flight = replica.in_flight() + replica.others_in_flight(scene.now);
+            let told = replica.told(scene.now);
+            let in_flight = replica.in_flight() + told.others;
             let slowed = 1.0 + SHARE_OF_A_STEP * f64::from(in_flight);
             seen.push(Seen {
                 worker: Worker {
+                    id: id_of(&replica.base),
+                    healthy: true,
                     in_flight,
                     queued_tokens: replica.queued_tokens(),
-                    held_tokens,
-                    has_affinity: home.as_ref() == Some(&replica.base),
+                    active_tokens: replica.active_tokens(),
                     prefill_rate: replica.prefill.get(),
                     decode_rate: scene.tokens_per_second / slowed,
-                    ..Worker::default()
+                    held_tokens,
+                    cached_tokens,
+                    cache_usage: told.cache_usage,
+                    has_affinity: home.as_ref() == Some(&replica.base),
                 },
                 index: match state {
                     State::Exact => IndexState::Exact,
@@ -163,18 +215,24 @@ impl Workers {
             .map_or(request.tokens, |seen| request.uncached(&seen.worker))
     }
 
-    /// The place of the replica that is to get a prompt, and the tokens that it will have to
-    /// compute. None only if there is no replica.
+    /// The place of the replica that is to get a prompt by a rule, and the tokens that it will have
+    /// to compute. `may` tells which of the upstream's replicas may get it: a rule that takes turns
+    /// or hashes keeps its places when one may not. None only if none may.
     pub(super) fn pick(
         &self,
         replicas: &[&Arc<Replica>],
+        may: &[bool],
         scene: &Scene<'_>,
-        random: u64,
+        (rule, random): (RoutingRule, u64),
     ) -> Option<(usize, u64)> {
         let seen = self.seen(replicas, scene);
-        let workers: Vec<Worker> = seen.iter().map(|seen| seen.worker).collect();
+        let workers = seen.iter().zip(may).map(|(seen, may)| Worker {
+            healthy: *may,
+            ..seen.worker
+        });
+        let workers: Vec<Worker> = workers.collect();
         let request = scene.request(random);
-        let place = ExpectedCost::default().pick(&request, &workers)?;
+        let place = self.lock().rule(rule).pick(&request, &workers)?;
         Some((place, request.uncached(&workers[place])))
     }
 
@@ -191,7 +249,7 @@ impl Workers {
     /// A prompt goes to a replica: it will hold it.
     pub(super) fn sent(&self, replica: &Replica, scene: &Scene<'_>) {
         if let (Some(index), Some(chain)) = (scene.tokens, scene.prefix.chain(scene.upstream)) {
-            index.sent(&replica.base, chain, scene.now);
+            index.sent(&replica.base, chain, scene.wait, scene.now);
         }
         // In blocks of text as well: the next turn's tokens may not be known.
         let mut known = self.lock();
@@ -233,7 +291,9 @@ mod tests {
     fn pick(workers: &Workers, replicas: &[Arc<Replica>], prefix: &Prefix, random: u64) -> usize {
         let replicas: Vec<&Arc<Replica>> = replicas.iter().collect();
         let scene = scene(prefix, None, Instant::now());
-        workers.pick(&replicas, &scene, random).unwrap().0
+        let (may, rule) = (vec![true; replicas.len()], RoutingRule::default());
+        let picked = workers.pick(&replicas, &may, &scene, (rule, random));
+        picked.unwrap().0
     }
 
     fn scene<'a>(prefix: &'a Prefix, tokens: Option<&'a TokenIndex>, now: Instant) -> Scene<'a> {
@@ -242,6 +302,7 @@ mod tests {
             prefix,
             tokens,
             tokens_per_second: 50.0,
+            wait: Duration::ZERO,
             now,
         }
     }

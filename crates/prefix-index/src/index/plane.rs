@@ -15,8 +15,9 @@ pub(super) const MAX_PREDICTED: usize = 1 << 20;
 const FIRST_TOUCHED: usize = 8;
 const MOST_TOUCHED: usize = 64;
 
-/// How long a prediction counts before an event confirms it: at least this, at most twice. Most
-/// prompts are computed within a few seconds; Dynamo takes 5, llm-d 2.
+/// How long a prediction counts before an event confirms it, beyond the time for which prompts wait:
+/// at least this, at most twice. Most prompts are computed within a few seconds; Dynamo takes 5,
+/// llm-d 2.
 pub const PREDICTION_LIFE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
@@ -38,11 +39,11 @@ pub(super) fn in_group(key: u64, group: u32) -> u64 {
 
 impl Plane {
     /// Predictions live at least one lifetime and at most two.
-    pub(super) fn rotate(&mut self, now: Duration) {
-        if now < self.rotated || now - self.rotated < PREDICTION_LIFE {
+    pub(super) fn rotate(&mut self, now: Duration, life: Duration) {
+        if now < self.rotated || now - self.rotated < life {
             return;
         }
-        let lapsed = now - self.rotated >= 2 * PREDICTION_LIFE;
+        let lapsed = now - self.rotated >= 2 * life;
         self.rotated = now;
         self.predicted.swap(0, 1);
         self.predicted[0] = Table::default();
@@ -51,7 +52,7 @@ impl Plane {
         }
     }
 
-    pub(super) fn lookup(&self, chain: &[u64], now: Duration, held: &mut [u32]) {
+    pub(super) fn lookup(&self, chain: &[u64], now: Duration, life: Duration, held: &mut [u32]) {
         let all = match held.len() {
             PLANE => u64::MAX,
             workers => (1 << workers) - 1,
@@ -59,8 +60,8 @@ impl Plane {
         // The older predictions lapse one lifetime after the last turn, the newer ones after two.
         let age = now.saturating_sub(self.rotated);
         let predicted: &[Table] = match () {
-            () if age >= 2 * PREDICTION_LIFE => &[],
-            () if age >= PREDICTION_LIFE => &self.predicted[..1],
+            () if age >= 2 * life => &[],
+            () if age >= life => &self.predicted[..1],
             () => &self.predicted,
         };
         let mut hold = all;

@@ -11,6 +11,7 @@ impl Index {
     /// A prompt was sent to a worker: it will hold these blocks. `now` is any clock that does not
     /// go back; if it does, predictions live longer, never forever.
     pub fn predict(&mut self, worker: WorkerId, chain: &[u64], now: Duration) {
+        let life = self.life();
         let worker = &mut self.workers[worker.index()];
         let plane = &mut self.planes[worker.plane];
         if worker.state == State::Fallback {
@@ -24,7 +25,7 @@ impl Index {
             }
             return;
         }
-        plane.rotate(now);
+        plane.rotate(now, life);
         for key in chain.iter().copied() {
             if plane.held.get(key) & worker.bit == 0 {
                 if plane.predicted[0].len() >= MAX_PREDICTED {

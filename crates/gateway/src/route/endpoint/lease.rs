@@ -15,6 +15,8 @@ pub(crate) struct Lease {
     taken: Instant,
     /// Tokens that it counts as queued until the answer begins.
     queued_tokens: u64,
+    /// Tokens of its prompt.
+    prompt_tokens: u64,
     /// It is a stream that waits for its first byte.
     awaits: bool,
     /// Tokens that were queued before it.
@@ -33,6 +35,7 @@ impl Lease {
             on_trial: endpoint.record.begin_trial(now),
             taken: now,
             queued_tokens: 0,
+            prompt_tokens: 0,
             awaits: false,
             ahead: 0,
             ended: false,
@@ -45,6 +48,8 @@ impl Lease {
         self.begun();
         if !std::mem::replace(&mut self.ended, true) {
             self.endpoint.in_flight.fetch_sub(1, Relaxed);
+            let tokens = std::mem::take(&mut self.prompt_tokens);
+            self.endpoint.active_tokens.fetch_sub(tokens, Relaxed);
         }
     }
 
@@ -53,6 +58,12 @@ impl Lease {
         self.begun();
         self.ahead = self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
         self.queued_tokens = tokens;
+    }
+
+    /// Its prompt has so many tokens, cached ones included. Told once.
+    pub(in crate::route) fn carries(&mut self, tokens: u64) {
+        self.endpoint.active_tokens.fetch_add(tokens, Relaxed);
+        self.prompt_tokens += tokens;
     }
 
     /// It is a stream, and may wait so long for its first byte.

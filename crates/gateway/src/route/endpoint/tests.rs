@@ -18,10 +18,13 @@ fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
     let replica = Arc::new(Replica::new("http://a"));
     let mut lease = Lease::new(&replica, 1, Instant::now());
     lease.waits_for(7);
+    lease.carries(9);
     assert_eq!((replica.in_flight(), replica.queued_tokens()), (1, 7));
+    lease.begun();
+    assert_eq!((replica.queued_tokens(), replica.active_tokens()), (0, 9));
     lease.end();
     lease.end();
-    assert_eq!((replica.in_flight(), replica.queued_tokens()), (0, 0));
+    assert_eq!((replica.in_flight(), replica.active_tokens()), (0, 0));
     drop(lease);
     assert_eq!(replica.in_flight(), 0);
 }

@@ -1,9 +1,10 @@
 //! An upstream as the choice sees it: what may be asked, and which of its replicas.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use forebay_dialect::canonical::Needs;
+use forebay_routing::queue_seconds;
 
 use super::super::endpoint::{Replica, Standing};
 use super::super::prefix::Prefix;
@@ -144,17 +145,23 @@ impl Upstream {
         first
     }
 
-    /// Its replicas as the selector sees them.
-    pub(in crate::route) fn workers(&self, view: View<'_>) -> Vec<Worker> {
+    /// Its replicas as they are for a prompt, in the configured order.
+    pub(in crate::route) fn seen(&self, view: View<'_>) -> Vec<(&Arc<Replica>, Seen)> {
         let endpoints: Vec<&Arc<Replica>> = self.endpoints.iter().collect();
         let scene = self.scene(view.prefix, view.now);
-        let seen = self.measured.workers.seen(&endpoints, &scene);
+        let mut seen = self.measured.workers.seen(&endpoints, &scene);
+        for (seen, endpoint) in seen.iter_mut().zip(&endpoints) {
+            let standing = endpoint.standing(view.model, view.now);
+            seen.worker.healthy = matches!(standing, Standing::Good | Standing::Trial);
+        }
+        endpoints.into_iter().zip(seen).collect()
+    }
+
+    /// Its replicas as the selector sees them.
+    pub(in crate::route) fn workers(&self, view: View<'_>) -> Vec<Worker> {
         let worker = |(endpoint, seen): (&Arc<Replica>, Seen)| Worker {
             id: endpoint.base.to_string(),
-            healthy: matches!(
-                endpoint.standing(view.model, view.now),
-                Standing::Good | Standing::Trial
-            ),
+            healthy: seen.worker.healthy,
             in_flight: seen.worker.in_flight,
             queued_tokens: seen.worker.queued_tokens,
             prefill_rate: seen.worker.prefill_rate,
@@ -163,7 +170,7 @@ impl Upstream {
             index: seen.index,
             has_affinity: seen.worker.has_affinity,
         };
-        let mut workers: Vec<Worker> = self.endpoints.iter().zip(seen).map(worker).collect();
+        let mut workers: Vec<Worker> = self.seen(view).into_iter().map(worker).collect();
         let places = workers.len().max(1) as u64;
         workers.rotate_left((view.random % places) as usize);
         // Whichever is first, any other is second: two neighbours would always go together.
@@ -183,14 +190,14 @@ impl Upstream {
             endpoint: endpoint.clone(),
             uncached_tokens: self.prompt_tokens(prefix),
         };
-        let mut good = Vec::with_capacity(self.endpoints.len());
+        let mut may = vec![false; self.endpoints.len()];
         let mut rest: Option<(Instant, &Arc<Replica>)> = None;
-        for endpoint in &self.endpoints {
+        for (endpoint, may) in self.endpoints.iter().zip(&mut may) {
             if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
                 continue;
             }
             match endpoint.standing(need.model, now) {
-                Standing::Good => good.push(endpoint),
+                Standing::Good => *may = true,
                 Standing::Trial => return Some(plain(endpoint)),
                 Standing::Shy(until) | Standing::Ejected(until)
                     if last_resort && rest.is_none_or(|(first, _)| until < first) =>
@@ -200,26 +207,36 @@ impl Upstream {
                 _ => {}
             }
         }
-        match good[..] {
-            [] => rest.map(|(_, endpoint)| plain(endpoint)),
-            [one] => Some(plain(one)),
-            _ => {
-                let workers = &self.measured.workers;
-                let scene = self.scene(prefix, now);
-                let advised = need
-                    .advised
-                    .and_then(|advised| good.iter().position(|one| Arc::ptr_eq(one, advised)));
-                let picked = match advised {
-                    Some(place) => Some((place, workers.uncached(good[place], &scene))),
-                    None => workers.pick(&good, &scene, need.random),
-                };
-                let (place, uncached_tokens) = picked?;
-                Some(Picked {
-                    endpoint: good[place].clone(),
-                    uncached_tokens,
-                })
-            }
+        let places = || (0..).zip(&may).filter(|(_, may)| **may);
+        let (Some((first, _)), others) = (places().next(), places().count()) else {
+            return rest.map(|(_, endpoint)| plain(endpoint));
+        };
+        if others == 1 {
+            return Some(plain(&self.endpoints[first]));
         }
+        let (place, uncached_tokens) = self.choose(need, &may)?;
+        Some(Picked {
+            endpoint: self.endpoints[place].clone(),
+            uncached_tokens,
+        })
+    }
+
+    /// The place of the replica that gets a prompt, of those that may, and the tokens that it has to
+    /// compute: the one that the selector chose, unless a rule is configured here.
+    fn choose(&self, need: &Need<'_>, may: &[bool]) -> Option<(usize, u64)> {
+        let workers = &self.measured.workers;
+        let scene = self.scene(need.prefix, need.now);
+        let advised = need.advised.filter(|_| self.config.routing.is_none());
+        let advised = advised.and_then(|advised| {
+            let mut replicas = (0..).zip(self.endpoints.iter().zip(may));
+            replicas.find(|(_, (one, may))| **may && Arc::ptr_eq(one, advised))
+        });
+        if let Some((place, (replica, _))) = advised {
+            return Some((place, workers.uncached(replica, &scene)));
+        }
+        let replicas: Vec<&Arc<Replica>> = self.endpoints.iter().collect();
+        let rule = self.config.routing.unwrap_or_default();
+        workers.pick(&replicas, may, &scene, (rule, need.random))
     }
 
     /// A prompt goes to one of its replicas.
@@ -240,17 +257,27 @@ impl Upstream {
             prefix,
             tokens: self.tokens.as_deref(),
             tokens_per_second: speed.tokens_per_second(USUAL_TOKENS_PER_SECOND, now),
+            wait: self.longest_wait(),
             now,
         }
     }
 
+    /// How long prompts wait at the replica with the most work.
+    fn longest_wait(&self) -> Duration {
+        let waits = self.endpoints.iter().map(|replica| {
+            queue_seconds(&forebay_routing::Worker {
+                queued_tokens: replica.queued_tokens(),
+                prefill_rate: replica.prefill.get(),
+                ..forebay_routing::Worker::default()
+            })
+        });
+        let longest = waits.max_by(f64::total_cmp).unwrap_or(0.0);
+        Duration::try_from_secs_f64(longest).unwrap_or_default()
+    }
+
     /// A prompt as the rule for replicas sees it.
-    pub(in crate::route) fn request(&self, prefix: &Prefix) -> forebay_routing::Request {
-        forebay_routing::Request {
-            tokens: self.prompt_tokens(prefix),
-            output_tokens: prefix.output_tokens,
-            ..forebay_routing::Request::default()
-        }
+    pub(in crate::route) fn request(&self, view: View<'_>) -> forebay_routing::Request {
+        self.scene(view.prefix, view.now).request(view.random)
     }
 
     /// Tokens of a prompt: counted where its tokens are known here, else estimated.

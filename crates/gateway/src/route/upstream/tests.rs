@@ -7,8 +7,11 @@ use crate::route::endpoint::{Blame, Evidence, Lease};
 use crate::state::Ledger;
 
 fn upstream(urls: &[&str]) -> Upstream {
-    let config: UpstreamConfig =
-        serde_json::from_value(serde_json::json!({"name": "a", "urls": urls})).unwrap();
+    configured(serde_json::json!({"name": "a", "urls": urls}))
+}
+
+fn configured(config: serde_json::Value) -> Upstream {
+    let config: UpstreamConfig = serde_json::from_value(config).unwrap();
     let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
     Upstream::new(
         configured,
@@ -53,6 +56,30 @@ fn the_selectors_choice_is_taken_unless_it_may_not_be_asked() {
     assert_eq!(&*pick(&advised(&tried)).base, "http://b");
     upstream.endpoints[0].set_up(false);
     assert_eq!(&*pick(&advised(&[])).base, "http://b");
+}
+
+#[test]
+fn a_configured_rule_decides_in_place_of_the_selector_and_keeps_its_turns() {
+    let urls = ["http://a", "http://b", "http://c"];
+    let upstream =
+        configured(serde_json::json!({"name": "a", "urls": urls, "routing": "round-robin"}));
+    let (prefix, now) = (Prefix::default(), Instant::now());
+    let pick = || {
+        let need = Need {
+            advised: Some(&upstream.endpoints[0]),
+            ..need(&prefix, 0, now)
+        };
+        let picked = upstream.pick(&need, false).unwrap();
+        picked.endpoint.base.to_string()
+    };
+    assert_eq!(
+        [pick(), pick(), pick(), pick()],
+        [urls[0], urls[1], urls[2], urls[0]]
+    );
+    upstream.endpoints[1].set_up(false);
+    assert_eq!([pick(), pick(), pick()], [urls[2], urls[0], urls[2]]);
+    upstream.endpoints[1].set_up(true);
+    assert_eq!([pick(), pick()], [urls[0], urls[1]]);
 }
 
 #[test]
