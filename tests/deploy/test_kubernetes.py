@@ -20,10 +20,14 @@ KUBERNETES = ("1.30", "1.37")
 FOREIGN = {"ServiceMonitor"}
 
 
-def rendered(values=None):
+def files(values=None):
     with helm_python.Chart.load(DEPLOY / "chart") as chart:
-        files = chart.render(values, name="forebay", namespace="inference")
-    return [one for text in files.values() for one in yaml.safe_load_all(text) if one]
+        return chart.render(values, name="forebay", namespace="inference")
+
+
+def rendered(values=None):
+    objects = [text for name, text in files(values).items() if name.endswith(".yaml")]
+    return [one for text in objects for one in yaml.safe_load_all(text) if one]
 
 
 def plain():
@@ -55,6 +59,14 @@ def test_all_that_is_promised_is_there(objects):
     kinds = {one["kind"] for one in objects}
     promised = {"ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount", "ServiceMonitor"}
     assert promised <= kinds
+
+
+def test_the_notes_name_the_service_that_clients_reach():
+    """Helm prints them after an install. Its library may leave them out of what it renders."""
+    notes = [text for name, text in files({"service": {"port": 8000}}).items() if name.endswith("NOTES.txt")]
+    for text in notes:
+        assert "http://forebay.inference.svc:8000/v1" in text and "{{" not in text
+    assert notes, "the notes are not rendered"
 
 
 def test_selectors_find_the_pods(objects):

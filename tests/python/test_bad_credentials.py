@@ -65,7 +65,7 @@ def test_refused_credentials_are_named_and_not_shown(gateway, landscape, upstrea
     message = wire.refused(answer, 502)
     assert f'"{upstream}"' in message
     if upstream in NEVER_ASKED:
-        assert "its operator finds the reason in the log" in message
+        assert "the reason is in the gateway's log" in message
         logged = [line for line in gateway.logged().splitlines() if f'"{upstream}"' in line or upstream in line]
         assert any(REFUSED[upstream] in line for line in logged), logged
     else:

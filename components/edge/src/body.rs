@@ -39,7 +39,7 @@ where
             Either::Left((body, _)) => body,
             Either::Right(_) => Err(GatewayError::new(
                 ErrorKind::RequestTimeout,
-                "the request's body did not come in time (timeouts.request)",
+                "the request body did not arrive in time (timeouts.request)",
             )),
         }
     }
@@ -60,7 +60,7 @@ where
             let piece = piece.map_err(|error| {
                 GatewayError::new(
                     ErrorKind::InvalidRequest,
-                    format!("the request's body broke off: {error}"),
+                    format!("the request body ended early: {error}"),
                 )
             })?;
             if let Err(error) = gathered.push(&piece) {

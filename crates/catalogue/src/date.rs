@@ -14,7 +14,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// The last day there is: with it as today, no date lies in the future.
+    /// The last day there is: with it as today, no date is in the future.
     pub const LAST: Self = Self {
         year: 9999,
         month: 12,

@@ -112,7 +112,7 @@ pub enum Fault {
         key: &'static str,
     },
     /// Nobody pays for being asked.
-    #[error("{row}: {key} is {value}, but a price is not negative")]
+    #[error("{row}: {key} is {value}, but a price can't be negative")]
     PriceNegative {
         /// The row.
         row: String,
@@ -161,7 +161,7 @@ pub enum Fault {
         value: String,
     },
     /// A figure can't have been read tomorrow.
-    #[error("{table}: the date {date} lies in the future; today is {today}")]
+    #[error("{table}: the date {date} is in the future; today is {today}")]
     DateInFuture {
         /// The table or row.
         table: String,

@@ -8,7 +8,7 @@ use crate::problem::{Problem, hint};
 /// What a check found: its problems, or how much there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct Report {
-    /// Everything wrong, file by file, at most a hundred. Empty: the catalogue is good.
+    /// Everything wrong, file by file, at most a hundred. Empty: the catalogue is valid.
     pub problems: Vec<Problem>,
     /// Sellers, where all is well.
     pub sellers: usize,
@@ -39,7 +39,7 @@ impl fmt::Display for Report {
         if self.is_good() {
             return write!(
                 f,
-                "the catalogue is good: {} sellers, {} models, {} offers",
+                "the catalogue is valid: {} sellers, {} models, {} offers",
                 self.sellers, self.models, self.offers
             );
         }

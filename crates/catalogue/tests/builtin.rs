@@ -22,7 +22,7 @@ fn the_builtin_catalogue_passes_its_own_check() {
     assert!(
         report
             .to_string()
-            .starts_with("the catalogue is good: 10 sellers"),
+            .starts_with("the catalogue is valid: 10 sellers"),
         "{report}"
     );
 }
@@ -33,7 +33,7 @@ fn a_check_before_the_figures_were_read_says_so() {
     assert!(
         report
             .to_string()
-            .contains("the date 2026-11-25 lies in the future; today is 2026-11-24")
+            .contains("the date 2026-11-25 is in the future; today is 2026-11-24")
     );
 }
 

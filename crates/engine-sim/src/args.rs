@@ -11,28 +11,28 @@ use crate::server::{self, SimError};
 /// Serve a simulated vLLM replica: vLLM's API and timing, made-up text, no model.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EngineSimArgs {
-    /// Address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub listen: String,
     /// A built-in profile (h100x8-70b, l4-8b, instant) or a TOML file.
     #[arg(long, default_value = PROFILES[0].0, value_name = "NAME|FILE")]
     pub profile: String,
-    /// Name the model answers to, instead of the profile's; may be given several times.
+    /// The name of the model, instead of the profile's. May be repeated.
     #[arg(long, value_name = "NAME")]
     pub served_model_name: Vec<String>,
-    /// How much faster than the profile time runs; 0 takes no time at all.
+    /// How much faster time runs than in the profile; 0 takes no time at all.
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<f64>,
     /// Where to publish KV events, such as tcp://127.0.0.1:5557.
     #[arg(long, value_name = "ENDPOINT")]
     pub kv_events: Option<String>,
-    /// Where missed batches of KV events are replayed, such as "tcp://*:5558".
+    /// Where to replay missed batches of KV events, such as "tcp://*:5558".
     #[arg(long, value_name = "ENDPOINT")]
     pub kv_replay: Option<String>,
     /// The topic of KV events.
     #[arg(long, value_name = "TOPIC")]
     pub kv_events_topic: Option<String>,
-    /// The replica's PYTHONHASHSEED, which its block hashes begin with.
+    /// The replica's PYTHONHASHSEED, with which its block hashes begin.
     #[arg(long, value_name = "SEED")]
     pub hash_seed: Option<String>,
     /// A fault that every completion meets, such as "status=503; retry_after=2".

@@ -31,7 +31,7 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// A value outside its range.
-    #[error("profile: {field} is {value}, it must be {bound}")]
+    #[error("profile: {field} is {value}, but it must be {bound}")]
     OutOfRange {
         /// The field.
         field: &'static str,

@@ -74,7 +74,7 @@ impl Fault {
                     .map_err(|error| FaultError(error.to_string()))?;
                 match fault.status {
                     Some(status) if !(200..=599).contains(&status) => Err(FaultError(format!(
-                        "status is {status}, it must be 200 to 599"
+                        "status is {status}, but it must be 200 to 599"
                     ))),
                     _ => Ok(fault),
                 }

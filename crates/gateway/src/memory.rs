@@ -12,8 +12,7 @@ const SMALL: usize = 16 << 10;
 
 /// No room for a body or an answer.
 pub(crate) fn no_memory() -> GatewayError {
-    let message =
-        "the bodies in progress hold all memory they may (limits.memory); try again shortly";
+    let message = "the memory for request bodies is used up (limits.memory); try again shortly";
     GatewayError::new(ErrorKind::Overloaded, message).with_retry_after(Duration::from_secs(1))
 }
 

@@ -180,7 +180,7 @@ pub enum PolicyError {
         detail: String,
     },
     /// The guest used up its time.
-    #[error("the {policy} policy ran past its limit of {limit_ms} ms")]
+    #[error("the {policy} policy exceeded its time limit of {limit_ms} ms")]
     Deadline {
         /// Which component.
         policy: &'static str,
@@ -188,7 +188,7 @@ pub enum PolicyError {
         limit_ms: u64,
     },
     /// The guest wanted more memory, or returned more, than it may.
-    #[error("the {policy} policy went over its memory limit of {limit_bytes} bytes")]
+    #[error("the {policy} policy exceeded its memory limit of {limit_bytes} bytes")]
     Memory {
         /// Which component.
         policy: &'static str,

@@ -110,7 +110,7 @@ pub enum SettingsError {
         used_for: String,
     },
     /// A reference that no edge can follow.
-    #[error("{used_for} is a kind of reference that an edge can't resolve; write \"env:NAME\"")]
+    #[error("{used_for} is a reference that an edge can't resolve; write \"env:NAME\"")]
     Reference {
         /// What refers.
         used_for: String,

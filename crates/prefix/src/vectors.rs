@@ -47,7 +47,7 @@ pub enum VectorError {
         source: serde_json::Error,
     },
     /// A value that no engine has.
-    #[error("line {line}: {field} is {value}, it must be {bound}")]
+    #[error("line {line}: {field} is {value}, but it must be {bound}")]
     OutOfRange {
         /// The line.
         line: usize,
@@ -59,7 +59,7 @@ pub enum VectorError {
         bound: &'static str,
     },
     /// The prompt has another number of full blocks than the row has hashes.
-    #[error("line {line}: the prompt has {computed} full blocks, the row has {given} hashes")]
+    #[error("line {line}: the prompt has {computed} full blocks, but the row has {given} hashes")]
     Count {
         /// The line.
         line: usize,
@@ -69,7 +69,7 @@ pub enum VectorError {
         given: usize,
     },
     /// A hash differs.
-    #[error("line {line}, block {block}: computed {computed}, the row says {given}")]
+    #[error("line {line}, block {block}: the computed hash is {computed}, but the row has {given}")]
     Mismatch {
         /// The line.
         line: usize,
@@ -81,7 +81,7 @@ pub enum VectorError {
         given: String,
     },
     /// Nothing was compared.
-    #[error("the file holds no vectors")]
+    #[error("the file contains no vectors")]
     Empty,
 }
 

@@ -38,7 +38,7 @@ fn the_first_mismatch_is_named_by_line_and_block() {
         message.starts_with(&format!("line {}, block ", line + 1)),
         "{message}"
     );
-    assert!(message.contains("the row says"), "{message}");
+    assert!(message.contains("the row has"), "{message}");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_row_with_too_few_or_too_many_hashes_does_not_verify() {
     let message = error(row);
     assert_eq!(
         message,
-        "line 1: the prompt has 1 full blocks, the row has 0 hashes"
+        "line 1: the prompt has 1 full blocks, but the row has 0 hashes"
     );
 }
 
@@ -62,12 +62,12 @@ fn what_is_not_a_vector_is_an_error_and_never_a_success() {
     let row = r#"{"algo":"md5","block_size":2,"token_ids":[],"block_hashes":[]}"#;
     assert_eq!(
         error(row),
-        "line 1: algo is \"md5\", it must be sha256_cbor or xxhash_cbor"
+        "line 1: algo is \"md5\", but it must be sha256_cbor or xxhash_cbor"
     );
     let row = r#"{"algo":"xxhash_cbor","block_size":0,"token_ids":[],"block_hashes":[]}"#;
     assert!(error(row).contains("block_size is 0"));
     let row = r#"{"algo":"xxhash_cbor","block_size":1,"token_ids":[4294967296],"block_hashes":[]}"#;
     assert!(error(row).starts_with("line 1 is not a vector"));
     let row = r#"{"algo":"xxhash_cbor","block_size":1,"mm":[{"identifier":"a","offset":18446744073709551615,"length":9}],"token_ids":[4],"block_hashes":["zz"]}"#;
-    assert!(error(row).contains("the row says zz"));
+    assert!(error(row).contains("the row has zz"));
 }

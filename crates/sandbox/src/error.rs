@@ -15,7 +15,7 @@ pub enum LoadError {
     },
     /// The component lacks an export, or an export has another type.
     #[error(
-        "the {policy} component does not keep to the contract forebay:{policy}@{VERSION}: {detail}"
+        "the {policy} component does not implement the contract forebay:{policy}@{VERSION}: {detail}"
     )]
     Contract {
         /// Which policy.

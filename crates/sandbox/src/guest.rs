@@ -20,7 +20,7 @@ pub(crate) enum Stop {
     #[error("out of memory")]
     Memory,
     /// It called something that a policy must not call.
-    #[error("{0} is not for policies")]
+    #[error("{0} is not available to policies")]
     Import(String),
 }
 

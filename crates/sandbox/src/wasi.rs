@@ -314,7 +314,7 @@ mod tests {
         let error = exit.call_async(&mut store, (Ok(()),)).await.unwrap_err();
         assert_eq!(
             store.data().explain("guardrails", &error).to_string(),
-            "the guardrails policy trapped: wasi:cli/exit#exit is not for policies"
+            "the guardrails policy trapped: wasi:cli/exit#exit is not available to policies"
         );
     }
 }

@@ -31,37 +31,37 @@ pub struct SimulateArgs {
         value_delimiter = ','
     )]
     pub policy: Vec<String>,
-    /// Engines.
+    /// The number of engines.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub workers: usize,
-    /// Tokens of cache of all engines together.
+    /// The cache size of all engines together, in tokens.
     #[arg(long, value_name = "N", default_value_t = 8_190_000)]
     pub cache_tokens: usize,
-    /// How much faster than recorded requests arrive.
+    /// How much faster requests arrive than recorded.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub speed: f64,
     /// The engines' profile: a name or a TOML file.
     #[arg(long, value_name = "PROFILE", default_value = "h100x2-qwen3-32b")]
     pub profile: String,
-    /// Gateways, each with a view of its own.
+    /// The number of gateways, each with its own view.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub gateways: usize,
-    /// Share of KV event batches that never arrive, 0 to 1.
+    /// The share of KV event batches that never arrive, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub event_loss: f64,
-    /// Milliseconds until KV events arrive.
+    /// The delay of KV events, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 5.0)]
     pub event_delay: f64,
     /// Engines send no KV events.
     #[arg(long)]
     pub no_events: bool,
-    /// What gateways believe the prefill rate to be, as a multiple of the real one.
+    /// The prefill rate that gateways assume, as a multiple of the real one.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub rate_factor: f64,
-    /// Lambda of the rule `forebay`.
+    /// The lambda of the rule `forebay`.
     #[arg(long, value_name = "X")]
     pub lambda: Option<f64>,
-    /// The seed of all chance.
+    /// The seed of the random numbers.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// The same as `--output json`.
@@ -75,6 +75,9 @@ pub struct SimulateArgs {
 /// Why nothing was simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
+    /// No trace is named.
+    #[error("forebay simulate needs --trace FILE")]
+    NoTrace,
     /// A file can't be opened or written.
     #[error("{path}: {source}")]
     File {

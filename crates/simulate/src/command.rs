@@ -1,7 +1,5 @@
 //! `forebay simulate` and its second question, `forebay simulate edges`.
 
-use clap::error::ErrorKind;
-
 use crate::args::{SimulateArgs, SimulateError};
 use crate::edges::EdgesArgs;
 
@@ -17,7 +15,7 @@ pub struct SimulateCommand {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Other {
-    /// Send a recorded trace to edge locations, and tell what reaches the engines.
+    /// Send a recorded trace to edge locations, and report what reaches the engines.
     Edges(EdgesArgs),
 }
 
@@ -42,11 +40,7 @@ impl SimulateCommand {
         match (&self.other, &self.routing) {
             (Some(Other::Edges(args)), _) => args.run(),
             (None, Some(args)) => args.run(),
-            (None, None) => clap::Error::raw(
-                ErrorKind::MissingRequiredArgument,
-                "forebay simulate needs --trace FILE\n",
-            )
-            .exit(),
+            (None, None) => Err(SimulateError::NoTrace),
         }
     }
 }

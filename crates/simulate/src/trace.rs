@@ -45,7 +45,7 @@ pub enum TraceError {
         field: &'static str,
     },
     /// Blocks of two sizes in one trace.
-    #[error("line {line}: blocks of {size} tokens, the lines before have {other}")]
+    #[error("line {line}: its blocks have {size} tokens, but those of earlier lines have {other}")]
     BlockSize {
         /// The line.
         line: usize,
@@ -55,10 +55,10 @@ pub enum TraceError {
         other: usize,
     },
     /// No request in it.
-    #[error("the trace holds no requests")]
+    #[error("the trace contains no requests")]
     Empty,
     /// Too many requests.
-    #[error("the trace holds more than {MAX_REQUESTS} requests")]
+    #[error("the trace contains more than {MAX_REQUESTS} requests")]
     TooLong,
 }
 
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn what_is_no_trace_is_refused_by_line() {
         let error = |text: &str| Trace::read(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(error(""), "the trace holds no requests");
+        assert_eq!(error(""), "the trace contains no requests");
         assert!(error("{\"timestamp\":").starts_with("line 1 is neither"));
         let line = r#"{"timestamp": 1e300, "input_length": 1, "output_length": 1, "hash_ids": []}"#;
         assert_eq!(error(line), "line 1: timestamp is out of range");

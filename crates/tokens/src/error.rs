@@ -43,7 +43,7 @@ pub enum TokensError {
     #[error("the model has no chat template")]
     NoTemplate,
     /// The template raised: it does not take this conversation.
-    #[error("the chat template does not take this conversation: {0}")]
+    #[error("the chat template does not accept this conversation: {0}")]
     Raised(String),
     /// The template failed or ran into a bound.
     #[error("the chat template failed: {0}")]

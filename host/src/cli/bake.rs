@@ -43,13 +43,13 @@ impl BakeArgs {
         drop(progress);
         if let Some(policy) = baked.unconfigured.first() {
             anyhow::bail!(
-                "the {policy} policy can't be frozen after `configure`, so no edge could run it; \
-                 only components without nested modules can be"
+                "the {policy} policy can't be snapshotted after `configure`, so no edge could run it; \
+                 only components without nested modules can"
             );
         }
         let release = forebay_sandbox::release(&baked.digest, &serde_json::to_string(&settings)?)?;
         std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("{} can't be made", self.out.display()))?;
+            .with_context(|| format!("{} can't be created", self.out.display()))?;
         let parts: [(&str, &[u8]); 4] = [
             ("prefix-cache", &baked.prefix_cache),
             ("guardrails", &baked.guardrails),

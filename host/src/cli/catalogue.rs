@@ -20,9 +20,9 @@ pub(super) struct CatalogueArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Check the built-in catalogue with files of yours over it.
+    /// Check the built-in catalogue together with your own files.
     Check {
-        /// Files that override, add or remove rows; each lies over those before it.
+        /// Files that override, add or remove rows; later files win.
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -31,7 +31,7 @@ enum What {
         /// A model or an alias. Default: all.
         #[arg(long, value_name = "NAME")]
         model: Option<String>,
-        /// A file that lies over the built-in catalogue. May be repeated.
+        /// A file that overrides the built-in catalogue. May be repeated.
         #[arg(long = "file", value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The same as `--output json`: prices are micro-US-dollars per million tokens.

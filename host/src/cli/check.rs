@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::doctor::offline;
 use super::output::OutputArgs;
 use super::progress::Progress;
 use super::say;
@@ -48,7 +49,7 @@ impl CheckArgs {
             None => {
                 self.output.print(&value, || {
                     let warnings = warnings.iter().map(|it| format!("warning: {it}\n"));
-                    format!("{}{} is good", warnings.collect::<String>(), source.name())
+                    format!("{}{} is valid", warnings.collect::<String>(), source.name())
                 });
                 Ok(())
             }
@@ -60,7 +61,7 @@ impl CheckArgs {
 fn check(source: &Source) -> anyhow::Result<Vec<String>> {
     let config = config::load(source, &Overrides::default())?;
     // Nothing is kept that depends on the master secret, so any will do.
-    config::resolve(&config, source, &[0; 32])?;
+    let resolved = config::resolve(&config, source, &[0; 32])?;
     if let Some(tls) = &config.server.tls {
         crate::listener::TlsKeys::load(tls, &source.base)
             .map_err(|e| config::refused_tls(source, &e))?;
@@ -72,7 +73,9 @@ fn check(source: &Source) -> anyhow::Result<Vec<String>> {
     let progress = Progress::show("compiling the policies");
     let loaded = runtime.block_on(Components::default().load(&config.policies, &source.base));
     drop(progress);
-    loaded.map_err(|e| refused(source, &config, e))?;
+    let policies = loaded.map_err(|e| refused(source, &config, e))?;
+    let _runtime = runtime.enter();
+    offline(resolved, policies).map_err(|e| config::refused_upstream(source, &config, &e))?;
     let findings = config::findings(&config, source);
     Ok(findings.iter().map(ToString::to_string).collect())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::output::OutputArgs;
-use super::remote::{Remote, encoded, table, text};
+use super::remote::{Remote, counted, encoded, table, text};
 
 /// Show upstreams: health, load, measured speed.
 #[derive(Debug, clap::Args)]
@@ -25,16 +25,16 @@ impl UpstreamsArgs {
 /// Selects cache entries. Every given field has to match.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The entry's key, 64 hexadecimal digits.
+    /// Only the entry with this key, 64 hexadecimal digits.
     #[arg(long)]
     key: Option<String>,
-    /// Of this tenant.
+    /// Only entries of this tenant.
     #[arg(long)]
     tenant: Option<String>,
-    /// Of this model.
+    /// Only entries of this model.
     #[arg(long)]
     model: Option<String>,
-    /// With this tag.
+    /// Only entries with this tag.
     #[arg(long)]
     tag: Option<String>,
 }
@@ -77,9 +77,9 @@ impl CacheArgs {
             .json(&format!("/cache?{}", query.join("&")))?;
         self.output.print(&listing, || {
             format!(
-                "{}\n{} in all, {} bytes",
+                "{}\n{} in total, {} bytes",
                 entries(&listing["entries"]),
-                counted(&listing["total_entries"]),
+                counted(&listing["total_entries"], "entry", "entries"),
                 listing["total_bytes"]
             )
         });
@@ -92,7 +92,7 @@ impl CacheArgs {
 pub(super) struct PurgeArgs {
     #[command(flatten)]
     which: Which,
-    /// Remove everything.
+    /// Remove all entries.
     #[arg(long, conflicts_with_all = ["key", "tenant", "model", "tag"])]
     all: bool,
     #[command(flatten)]
@@ -121,8 +121,9 @@ impl PurgeArgs {
             .gateway()?
             .post("/cache/purge", &Value::Object(which))?;
         let said: Value = serde_json::from_str(&said)?;
-        self.output
-            .print(&said, || format!("{} removed", counted(&said["purged"])));
+        self.output.print(&said, || {
+            format!("{} removed", counted(&said["purged"], "entry", "entries"))
+        });
         Ok(())
     }
 }
@@ -142,14 +143,6 @@ impl ReloadArgs {
         self.output
             .print(&json!({ "reloaded": true }), || "reloaded".to_owned());
         Ok(())
-    }
-}
-
-/// `1 entry` or `7 entries`.
-fn counted(entries: &Value) -> String {
-    match entries.as_u64() {
-        Some(1) => "1 entry".to_owned(),
-        _ => format!("{entries} entries"),
     }
 }
 
@@ -281,7 +274,8 @@ mod tests {
         assert!(said.contains("10 s  3590 s      99     ab   x y"), "{said}");
         assert!(!said.contains('\u{1b}'), "{said:?}");
         assert_eq!(entries(&json!([])), "no entries that match");
-        assert_eq!(counted(&json!(1)), "1 entry");
-        assert_eq!(counted(&json!(0)), "0 entries");
+        let counted = |number| counted(&json!(number), "entry", "entries");
+        assert_eq!(counted(1), "1 entry");
+        assert_eq!(counted(0), "0 entries");
     }
 }

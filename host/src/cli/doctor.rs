@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use forebay_gateway::{Gateway, Trial};
+use forebay_gateway::{Gateway, Trial, UpstreamConfigError};
 use forebay_sandbox::Sandbox;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -90,7 +90,7 @@ impl DoctorArgs {
             .enable_all()
             .build()?;
         let mut report = Report::default();
-        let progress = Progress::show("trying what the configuration refers to");
+        let progress = Progress::show("checking upstreams, keys, certificates and policies");
         runtime.block_on(self.examine(&mut report))?;
         drop(progress);
         let bad = report
@@ -144,7 +144,7 @@ impl DoctorArgs {
             report.outcome(
                 "server.tls",
                 loaded
-                    .map(|_| "the certificate and its key fit".to_owned())
+                    .map(|_| "the certificate matches its key".to_owned())
                     .map_err(|e| e.to_string()),
             );
         }
@@ -154,15 +154,21 @@ impl DoctorArgs {
         let (policies, said) = match policies {
             Ok(policies) => (
                 Some(policies),
-                Ok("load and take their configuration".to_owned()),
+                Ok("load and accept their configuration".to_owned()),
             ),
             Err(error) => (None, Err(refused(&source, &config, error).to_string())),
         };
         report.outcome("policies", said);
         addresses(&config, report).await;
         upstreams(&config, report).await.context("upstreams")?;
-        if let (Some(resolved), Some(policies)) = (resolved, policies) {
-            credentials(resolved, policies, report).await;
+        match (resolved, policies) {
+            (Some(resolved), Some(policies)) => credentials(resolved, policies, report).await,
+            _ if config.upstreams.is_empty() => {}
+            _ => report.add(
+                "credentials of upstreams",
+                State::Doubtful,
+                "not tried, because of the errors above",
+            ),
         }
         Ok(())
     }
@@ -198,7 +204,7 @@ async fn upstreams(config: &Config, report: &mut Report) -> anyhow::Result<()> {
         report.add(
             "upstreams",
             State::Doubtful,
-            "none are configured: the embedded engine answers, which simulates",
+            "none are configured, so the embedded engine answers; it only simulates a model",
         );
     }
     for upstream in &config.upstreams {
@@ -224,21 +230,29 @@ async fn upstreams(config: &Config, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks each upstream for its models, with the credentials that it gets from the gateway.
-async fn credentials(resolved: Resolved, policies: Sandbox, report: &mut Report) {
+/// A gateway that serves nobody, to see whether one can be made and to ask its upstreams.
+pub(super) fn offline(
+    resolved: Resolved,
+    policies: Sandbox,
+) -> Result<Arc<Gateway<Native<Sandbox>>>, UpstreamConfigError> {
     let platform = Arc::new(Native::<Sandbox>::new(0, Arc::new(Observers::new(None))));
     let store = Arc::new(MemoryStore::new(MemoryLimits {
         bytes: 1 << 20,
         max_entry: 1 << 20,
     }));
-    let gateway = Gateway::new(
+    Gateway::new(
         platform,
         Arc::new(policies),
         store,
         resolved.gateway,
         resolved.keys,
         None,
-    );
+    )
+}
+
+/// Asks each upstream for its models, with the credentials that it gets from the gateway.
+async fn credentials(resolved: Resolved, policies: Sandbox, report: &mut Report) {
+    let gateway = offline(resolved, policies);
     let gateway = match gateway {
         Ok(gateway) => gateway,
         Err(error) => return report.add("upstreams", State::Bad, error.to_string()),

@@ -38,7 +38,7 @@ pub(super) struct ManArgs {
 impl ManArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("{} can't be made", self.out.display()))?;
+            .with_context(|| format!("{} can't be created", self.out.display()))?;
         clap_mangen::generate_to(Cli::command(), &self.out)
             .with_context(|| format!("{} can't be written", self.out.display()))?;
         let folder = self.out.display().to_string();

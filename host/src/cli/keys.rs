@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::OutputArgs;
 use super::say;
-use crate::config::{self, Overrides, Source};
+use crate::config::{self, Source};
 use crate::keys::{AccessKey, KeyFile, KeysError, NewKey, mint, mint_access, write_secret};
 use crate::platform::clock;
 
@@ -23,7 +23,7 @@ pub(super) struct KeysArgs {
     /// The keys file. Default: keys.file of the configuration, or keys.toml.
     #[arg(long, global = true, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The configuration that names the keys file. Default: forebay.toml here.
+    /// The configuration that names the keys file. Default: forebay.toml in the working folder.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -41,15 +41,15 @@ enum What {
         #[arg(long = "model", value_name = "MODEL")]
         models: Vec<String>,
         /// Requests per minute.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         requests_per_minute: Option<u32>,
         /// Tokens per minute, input and output.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         tokens_per_minute: Option<u32>,
         /// How long the key is valid, such as 90d. Default: until it is expired.
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         expires_in: Option<Duration>,
-        /// Also create an access key, for clients that sign requests as AWS's do (Signature Version 4).
+        /// Also create an access key, for clients that sign requests like AWS clients (Signature Version 4).
         #[arg(long)]
         sigv4: bool,
         /// The region that clients sign for.
@@ -60,8 +60,8 @@ enum What {
             requires = "sigv4"
         )]
         sigv4_region: String,
-        /// Where the gateway finds the secret access key: `env:NAME`, or `file:PATH` from the keys file's
-        /// folder, which is written. Default: a file beside the keys file.
+        /// Where the gateway reads the secret access key: `env:NAME`, or `file:PATH` relative to the folder of
+        /// the keys file. This command writes the file. Default: a file beside the keys file.
         #[arg(long, value_name = "REFERENCE", requires = "sigv4")]
         sigv4_secret: Option<String>,
     },
@@ -106,6 +106,12 @@ impl KeysArgs {
                 if let Some(why) = config::unusable_tenant(&tenant) {
                     bail!("the tenant name {tenant:?} {why}");
                 }
+                if models.iter().any(|model| model.trim().is_empty()) {
+                    bail!("--model is empty; leave it out to allow all models");
+                }
+                if expires_in.is_some_and(|lifetime| lifetime.is_zero()) {
+                    bail!("--expires-in is 0, so the key would already be expired");
+                }
                 let new = NewKey {
                     tenant,
                     models,
@@ -145,22 +151,24 @@ impl KeysArgs {
                 }
             }
             What::Expire { id, after } => {
-                KeyFile::change(&file, |keys| {
-                    end(&mut keys.find(&id)?.expires, now, after);
-                    Ok(())
+                let at = KeyFile::change(&file, |keys| {
+                    let key = keys.find(&id)?;
+                    end(&mut key.expires, now, after);
+                    Ok(key.expires.unwrap_or(now))
                 })?;
-                if output.is_json() {
-                    let seconds = after.unwrap_or_default().as_secs();
-                    say(&json!({ "id": id, "ends_in_seconds": seconds }).to_string());
-                    return Ok(());
-                }
-                say(&format!(
-                    "the key {id} ends {}",
-                    after.map_or("now".to_owned(), |after| format!(
-                        "in {}",
-                        humantime::format_duration(after)
-                    ))
-                ));
+                // It may have been about to end sooner than asked for, or have ended.
+                let left = at.duration_since(now).unwrap_or_default();
+                let seconds = left.as_secs();
+                output.print(
+                    &json!({ "id": id, "ends_in_seconds": seconds }),
+                    || match seconds {
+                        0 => format!("the key {id} has expired"),
+                        _ => format!(
+                            "the key {id} expires in {}",
+                            humantime::format_duration(Duration::from_secs(seconds))
+                        ),
+                    },
+                );
             }
         }
         Ok(())
@@ -172,7 +180,7 @@ impl KeysArgs {
         }
         let source = Source::find(self.config.as_deref())?;
         // Only the section on keys matters here: the rest may be half written.
-        let config = config::load(&source, &Overrides::default()).context(
+        let config = config::load_parts(&source).context(
             "the configuration does not say where the keys are; name the file with --file",
         )?;
         Ok(source
@@ -191,6 +199,13 @@ fn rotate(
 ) -> anyhow::Result<(String, String)> {
     Ok(KeyFile::change(file, |keys| {
         let old = keys.find(id)?;
+        // Its own time is over with the overlap: a second successor would inherit that.
+        if let Some(successor) = &old.successor {
+            return Err(KeysError::Rotated {
+                id: id.to_owned(),
+                successor: successor.clone(),
+            });
+        }
         let lifetime = old
             .expires
             .and_then(|at| at.duration_since(old.created).ok());
@@ -205,6 +220,7 @@ fn rotate(
             now,
         );
         end(&mut old.expires, now, Some(overlap));
+        old.successor = Some(stored.id.clone());
         if let Some(made) = made {
             made.keep(file)?;
             stored.access = Some(made.key.clone());

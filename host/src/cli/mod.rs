@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod day_two;
 mod doctor;
+mod failure;
 mod generate;
 mod init;
 mod keys;
@@ -19,6 +20,9 @@ mod top;
 mod why;
 
 use clap::{Parser, Subcommand};
+use forebay_simulate::SimulateError;
+
+pub use failure::Failures;
 
 /// A gateway and token cache for inference, with policies in sandboxes.
 #[derive(Debug, Parser)]
@@ -30,7 +34,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve clients.
+    /// Start the gateway.
     Serve(serve::ServeArgs),
     /// Write a first configuration, from a few flags or from LiteLLM's.
     Init(init::InitArgs),
@@ -82,7 +86,7 @@ enum Command {
     },
     /// Print a completion script for a shell.
     Completions(generate::CompletionsArgs),
-    /// Write manual pages.
+    /// Write the manual pages.
     #[command(hide = true)]
     Man(generate::ManArgs),
 }
@@ -120,16 +124,23 @@ impl Cli {
                     true => simulate.as_json(),
                     false => simulate,
                 };
-                say(simulate.run()?.trim_end());
+                match simulate.run() {
+                    Ok(report) => say(report.trim_end()),
+                    Err(error @ SimulateError::NoTrace) => {
+                        let kind = clap::error::ErrorKind::MissingRequiredArgument;
+                        return Err(clap::Error::raw(kind, format!("{error}\n")).into());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
                 Ok(())
             }
             Command::Bake(args) => args.run(),
-            Command::Spin { .. } => clap::Error::raw(
+            Command::Spin { .. } => Err(clap::Error::raw(
                 clap::error::ErrorKind::InvalidSubcommand,
                 "forebay does not serve Spin apps; run `spin up` (Spin 4.1 or newer, \
                  https://spinframework.dev). docs/edges.md has the steps\n",
             )
-            .exit(),
+            .into()),
             Command::EngineSim { engine, output } => engine_sim(&engine, output),
         }
     }

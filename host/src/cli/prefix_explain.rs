@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::output::OutputArgs;
 use super::progress::Progress;
-use super::remote::{Remote, encoded, table};
+use super::remote::{Remote, counted, encoded, table};
 use crate::operate::{self, Components};
 
 /// Show a prompt's blocks, who holds them, and the seconds that each replica is expected to take.
@@ -100,10 +100,10 @@ fn for_people(said: &Value) -> String {
             let rule = upstream["rule"].as_str().filter(|rule| *rule != "forebay");
             let rule = rule.map_or_else(String::new, |rule| format!(", routing by {rule}"));
             format!(
-                "{}: {} tokens, {} blocks of {}{rule}\n{}",
+                "{}: {}, {} of {}{rule}\n{}",
                 text(&upstream["upstream"]),
-                upstream["prompt_tokens"],
-                upstream["blocks"],
+                counted(&upstream["prompt_tokens"], "token", "tokens"),
+                counted(&upstream["blocks"], "block", "blocks"),
                 text(&upstream["compared_in"]),
                 table(&headings, &rows)
             )
@@ -130,7 +130,7 @@ mod tests {
             "prompt_tokens": 25, "blocks": 1, "rule": "forebay", "workers": [worker]}]});
         let shown = for_people(&said);
         assert!(
-            shown.starts_with("own: 25 tokens, 1 blocks of tokens\n"),
+            shown.starts_with("own: 25 tokens, 1 block of tokens\n"),
             "{shown}"
         );
         assert!(shown.contains("http://a*"), "{shown}");

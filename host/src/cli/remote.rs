@@ -1,6 +1,6 @@
 //! The admin surface of a running gateway, as the command line asks it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
 use crate::admin;
-use crate::config::{self, Overrides, Source};
+use crate::config::{self, Source};
 
 /// How long the gateway on this machine may take to answer an operator.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -49,32 +49,61 @@ impl Remote {
     /// Finds the gateway's address and its token: `FOREBAY_ADMIN_TOKEN`, admin.token, or the file that the gateway
     /// wrote at start.
     pub(super) fn gateway(&self) -> anyhow::Result<Gateway> {
-        let source = Source::find(self.config.as_deref())?;
-        let config = config::load(&source, &Overrides::default())?;
-        let address = self.admin.unwrap_or(config.admin.listen);
         let given = std::env::var("FOREBAY_ADMIN_TOKEN")
             .ok()
             .filter(|token| !token.is_empty());
-        let token = match (given, &config.admin.token) {
+        // Whoever names both needs no configuration, so none that lies in the working folder is read.
+        if let (Some(address), Some(token), None) = (self.admin, &given, &self.config) {
+            return Ok(Gateway {
+                address: reachable(address),
+                token: token.clone(),
+            });
+        }
+        let source = Source::find(self.config.as_deref())?;
+        let admin = config::load_parts(&source)?.admin;
+        let address = self.admin.unwrap_or(admin.listen);
+        if address.port() == 0 {
+            bail!(
+                "admin.listen has port 0, so the gateway chose a port at start; name it with --admin IP:PORT"
+            );
+        }
+        let token = match (given, &admin.token) {
             (Some(token), _) => token,
             (None, Some(secret)) => {
                 config::resolve_secret(secret, &source.base).context("admin.token")?
             }
-            (None, None) => {
-                let file = admin::token_file(address);
-                std::fs::read_to_string(&file)
-                    .with_context(|| {
-                        format!(
-                            "no gateway of this user is running at {address}; for another gateway, set \
-                             FOREBAY_ADMIN_TOKEN or admin.token. There is no token in {}",
-                            file.display()
-                        )
-                    })?
-                    .trim()
-                    .to_owned()
-            }
+            (None, None) => token_of(address)?,
         };
-        Ok(Gateway { address, token })
+        Ok(Gateway {
+            address: reachable(address),
+            token,
+        })
+    }
+}
+
+/// An address to connect to: a gateway that listens on all addresses is asked on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// The token that a gateway of this user left in a file at start.
+fn token_of(address: SocketAddr) -> anyhow::Result<String> {
+    let file = admin::token_file(address);
+    match std::fs::read_to_string(&file) {
+        Ok(token) => Ok(token.trim().to_owned()),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => bail!(
+            "no gateway of this user is running at {address}: there is no token in {}. For another gateway, \
+             set FOREBAY_ADMIN_TOKEN or admin.token",
+            file.display()
+        ),
+        Err(why) => {
+            Err(why).with_context(|| format!("the admin token in {} can't be read", file.display()))
+        }
     }
 }
 
@@ -137,12 +166,18 @@ impl Gateway {
             .await
             .with_context(|| {
                 format!(
-                    "no gateway answers at {} (admin.listen; --admin names another)",
+                    "no gateway answers at {} (--admin names another address)",
                     self.address
                 )
             })?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let foreign = || {
+            format!(
+                "{} does not answer as a gateway's admin address does",
+                self.address
+            )
+        };
         tokio::spawn(connection);
         let request = http::Request::builder()
             .method(method)
@@ -154,7 +189,8 @@ impl Gateway {
             )
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        let (head, body) = sender.send_request(request).await?.into_parts();
+        let response = sender.send_request(request).await.with_context(foreign)?;
+        let (head, body) = response.into_parts();
         let body = http_body_util::Limited::new(body, MAX_ANSWER)
             .collect()
             .await
@@ -168,7 +204,14 @@ impl Gateway {
             );
         }
         if !head.status.is_success() {
-            bail!("{} ({})", text.trim(), head.status);
+            // An admin address answers in plain text; the address for clients and other servers do not.
+            let kind = head.headers.get(http::header::CONTENT_TYPE);
+            let plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+            anyhow::ensure!(plain, "{} (status {})", foreign(), head.status);
+            match head.status.is_client_error() {
+                true => bail!("{}", text.trim()),
+                false => bail!("{} (status {})", text.trim(), head.status),
+            }
         }
         Ok(text)
     }
@@ -216,6 +259,16 @@ fn shown(c: char) -> Vec<char> {
     } else {
         vec![c]
     }
+}
+
+/// `1 entry` or `7 entries`.
+pub(super) fn counted(number: &Value, one: &str, many: &str) -> String {
+    let word = if number.as_u64() == Some(1) {
+        one
+    } else {
+        many
+    };
+    format!("{number} {word}")
 }
 
 /// A query's value (RFC 3986, section 2.3): everything but unreserved bytes is escaped.

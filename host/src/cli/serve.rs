@@ -11,7 +11,7 @@ use crate::config::{self, Config, Overrides, Source};
 use crate::operate::{self, Components, Options};
 use crate::telemetry;
 
-/// Serve clients.
+/// Start the gateway.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
     /// The configuration file. Default: forebay.toml in the working folder, else the built-in configuration.
@@ -20,10 +20,10 @@ pub(super) struct ServeArgs {
     /// Send requests to this engine instead of the configured upstreams: http://127.0.0.1:8000.
     #[arg(long, value_name = "URL")]
     engine: Option<String>,
-    /// Where clients connect, instead of server.listen.
+    /// The address for clients, instead of server.listen.
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the admin API listens, instead of admin.listen.
+    /// The address of the admin API, instead of admin.listen.
     #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
     /// Apply no guardrail rules: prompts and answers are not checked.
@@ -68,8 +68,8 @@ impl ServeArgs {
                 .print(&serde_json::to_value(&started)?, || started.to_string());
             if self.no_policies {
                 tracing::warn!(
-                    "--no-policies: NO GUARDRAIL RULE APPLIES. Prompts and answers pass unscreened, \
-                     secrets and personal data included"
+                    "--no-policies: NO GUARDRAIL RULE APPLIES. Prompts and answers are not checked, \
+                     including secrets and personal data"
                 );
             }
             operate::run_until_told_to_stop(running, signals).await;
@@ -124,7 +124,7 @@ fn origin(source: &Source) -> String {
             .unwrap_or_else(|_| path.clone())
             .display()
             .to_string(),
-        None => "built in, because there is no forebay.toml in the working folder".to_owned(),
+        None => "built in (there is no forebay.toml in the working folder)".to_owned(),
     }
 }
 
@@ -157,7 +157,7 @@ fn rules(config: &Config) -> String {
         })
         .collect();
     match shown.is_empty() {
-        true => "none, prompts and answers pass unscreened".to_owned(),
+        true => "none, prompts and answers are not checked".to_owned(),
         false => shown.join(", "),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::output::OutputArgs;
-use super::remote::{Remote, table, text};
+use super::remote::{Remote, counted, table, text};
 
 /// Show how a request came to its answer, or list the last requests.
 ///
@@ -20,7 +20,7 @@ pub(super) struct WhyArgs {
     /// List only requests of this tenant.
     #[arg(long, conflicts_with = "id")]
     tenant: Option<String>,
-    /// List at most so many.
+    /// The most requests to list.
     #[arg(long, default_value_t = 20, conflicts_with = "id")]
     limit: usize,
     #[command(flatten)]
@@ -79,7 +79,7 @@ fn list(told: &Value) -> String {
         })
         .collect();
     if rows.is_empty() {
-        return "none".to_owned();
+        return "no requests".to_owned();
     }
     let headings = [
         "RECEIVED", "REQUEST", "TENANT", "MODEL", "CACHE", "UPSTREAM", "STATUS", "ERROR", "TOOK",
@@ -151,10 +151,10 @@ fn rules(rules: &Value) -> String {
             ""
         };
         format!(
-            "{} ({}{shadow}, {} matches)",
+            "{} ({}{shadow}, {})",
             text(&rule["rule"]),
             text(&rule["action"]),
-            rule["matches"]
+            counted(&rule["matches"], "match", "matches")
         )
     });
     rules.collect::<Vec<_>>().join(", ")
@@ -258,7 +258,8 @@ mod tests {
         let request = json!({
             "request_id": "req-1", "received": "2026-01-01T00:00:00.000Z", "path": "/v1/chat/completions",
             "tenant": "acme", "key": "k1", "model": "m\u{1b}[31m", "stream": true,
-            "rules": [{"rule": "mask-email", "action": "mask", "matches": 2, "shadow": false}],
+            "rules": [{"rule": "mask-email", "action": "mask", "matches": 2, "shadow": false},
+                      {"rule": "ids", "action": "deny", "matches": 1, "shadow": true}],
             "output_rules": [], "cache": {"result": "miss", "why": null, "joined": null},
             "order": [{"upstream": "a", "score": 0.5, "cost_usd": 0.001}, {"upstream": "b", "score": 1.0, "cost_usd": null}],
             "excluded": [{"upstream": "c", "code": "residency", "detail": "not in EU"}],
@@ -273,7 +274,7 @@ mod tests {
         });
         let said = explain(&request);
         for line in [
-            "rules     mask-email (mask, 2 matches)",
+            "rules     mask-email (mask, 2 matches), ids (deny, shadow, 1 match)",
             "order     a (score 0.500, about $0.001000), b (score 1.000)",
             "excluded  c: residency (not in EU)",
             "tried     a: 503 upstream_error after 1.2 ms",

@@ -180,7 +180,7 @@ pub(super) fn problems(config: &Config, source: &Source, problems: &mut Vec<Prob
         wrong(
             "audience",
             message.to_owned(),
-            "write what the issuer puts into `aud` for this gateway",
+            "set the value that the issuer puts into `aud` for this gateway",
         );
     }
     if oidc.tenant.is_none() && oidc.tenant_claim.is_none() {
@@ -194,12 +194,12 @@ pub(super) fn problems(config: &Config, source: &Source, problems: &mut Vec<Prob
     if oidc.algorithms.is_empty() {
         wrong(
             "algorithms",
-            "no signature algorithm is accepted".to_owned(),
-            "leave it out for the usual ones",
+            "auth.oidc accepts no signature algorithm".to_owned(),
+            "leave out algorithms to use the default",
         );
     }
     if oidc.skew.0 > MAX_SKEW {
-        wrong("skew", "the skew is over 10m".to_owned(), "");
+        wrong("skew", "the skew can be at most 10m".to_owned(), "");
     }
     let names = oidc.tenants.iter().map(|name| ("tenants", name));
     for (field, name) in names.chain(oidc.tenant.iter().map(|name| ("tenant", name))) {

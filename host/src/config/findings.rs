@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use forebay_catalogue::{Catalogue, Jurisdiction};
+use forebay_gateway::config::UpstreamConfig;
 
 use super::diagnose::Problem;
 use super::load::{Source, nearest};
 use super::sections::Config;
 use crate::keys::KeyFile;
 use crate::platform::Tokenizers;
+
+/// So many names fit a line.
+const FEW: usize = 24;
 
 /// The tenant of everyone where no keys are configured.
 const LOCAL: &str = "local";
@@ -40,7 +44,7 @@ fn regions(config: &Config, source: &Source, catalogue: &Catalogue, found: &mut 
         {
             let known = seller.regions.keys().map(ToString::to_string).collect();
             let message = format!(
-                "the catalogue knows no region \"{}\" of {name}; prices are those of its first region",
+                "the catalogue has no region \"{}\" of {name}, so prices are those of its first region",
                 upstream.region
             );
             let at = source.locate(&["upstreams", &i, "region"]);
@@ -87,7 +91,7 @@ fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
         if speaks_freely
             || upstream.key.is_some()
             || upstream.auth.is_some()
-            || !upstream.urls.is_empty()
+            || !at_its_public_address(upstream)
         {
             continue;
         }
@@ -102,6 +106,15 @@ fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
             provider.name().to_uppercase()
         )));
     }
+}
+
+/// Whether no URL is configured, or just the one that the provider has anyway.
+fn at_its_public_address(upstream: &UpstreamConfig) -> bool {
+    let mut anywhere = upstream.clone();
+    anywhere.urls.clear();
+    let public = anywhere.base_urls();
+    let own = upstream.urls.iter().map(|url| url.trim_end_matches('/'));
+    own.clone().count() == 0 || own.eq(public.iter().map(String::as_str))
 }
 
 fn tokenizers(config: &Config, source: &Source, found: &mut Vec<Problem>) {
@@ -160,8 +173,11 @@ fn rules(config: &Config, source: &Source, found: &mut Vec<Problem>) {
         .and_then(|rules| rules.as_array());
     let Some(rules) = rules.filter(|rules| !rules.is_empty()) else {
         found.push(
-            Problem::at(None, "no guardrail rules are configured: prompts and answers pass unscreened")
-                .hint("docs/policies.md has rules to begin with; without a forebay.toml the shipped rules apply"),
+            Problem::at(
+                None,
+                "no guardrail rules are configured: prompts and answers are not checked",
+            )
+            .hint("docs/policies.md has examples; without a forebay.toml the shipped rules apply"),
         );
         return;
     };
@@ -187,7 +203,7 @@ fn rules(config: &Config, source: &Source, found: &mut Vec<Problem>) {
                     &n.to_string(),
                 ];
                 let message = format!(
-                    "no tenant is called \"{pattern}\", so this rule applies to nobody by that name"
+                    "no tenant is called \"{pattern}\", so the rule does not apply to such a tenant"
                 );
                 let known = tenants.iter().cloned().collect();
                 found.push(with_hint(
@@ -232,6 +248,7 @@ fn with_hint(problem: Problem, unknown: &str, known: Vec<String>) -> Problem {
             let hint = format!("did you mean \"{near}\"?");
             problem.hint(hint)
         }
+        None if known.len() <= FEW => problem.hint(format!("use one of {}", known.join(", "))),
         None => problem,
     }
 }

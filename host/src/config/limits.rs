@@ -90,7 +90,7 @@ fn parts_fit(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .locate(&["limits", "memory"])
                 .or_else(|| source.locate(&["limits", "body"])),
             format!(
-                "one body ({}, limits.body) is more than all together may hold ({}, limits.memory)",
+                "limits.body ({}) is more than limits.memory ({}), the memory for all bodies together",
                 config.limits.body, config.limits.memory
             ),
         ));

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use forebay_gateway::config::UpstreamConfig;
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{ConfigError, Problem};
-use super::sections::{ComponentConfig, Config};
+use super::sections::{AdminConfig, ComponentConfig, Config, KeysConfig};
 use super::validate;
 
 /// The file that is looked for when none is named.
@@ -29,7 +30,7 @@ pub struct Overrides {
 /// A configuration as written: where it came from and its text, to point into.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The file; none when there is none and the configuration inside the program applies.
+    /// The file; none when there is none and the built-in configuration applies.
     pub path: Option<PathBuf>,
     /// Its text.
     pub text: String,
@@ -55,7 +56,12 @@ impl Source {
         let text = std::fs::read_to_string(&path).map_err(|e| {
             ConfigError::whole(
                 path.display().to_string(),
-                format!("the configuration can't be read: {e}"),
+                match e.kind() {
+                    std::io::ErrorKind::InvalidData => {
+                        "the configuration is not UTF-8 text; save it as UTF-8".to_owned()
+                    }
+                    _ => format!("the configuration can't be read: {e}"),
+                },
             )
         })?;
         let base = Self::base_of(Some(&path));
@@ -77,7 +83,7 @@ impl Source {
     /// The file as it is shown.
     pub fn name(&self) -> String {
         self.path.as_ref().map_or_else(
-            || "the configuration inside the program".to_owned(),
+            || "the built-in configuration".to_owned(),
             |p| p.display().to_string(),
         )
     }
@@ -132,6 +138,25 @@ pub fn load(source: &Source, overrides: &Overrides) -> Result<Config, ConfigErro
     }
 }
 
+/// What the commands need that ask a running gateway or write its keys. They have to work while the rest of the
+/// file is wrong or half written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Parts {
+    /// Where the gateway can be asked.
+    pub admin: AdminConfig,
+    /// Where its keys are.
+    pub keys: KeysConfig,
+}
+
+/// Parses these sections alone.
+///
+/// # Errors
+/// The file is not TOML, or one of these sections is wrong.
+pub fn load_parts(source: &Source) -> Result<Parts, ConfigError> {
+    toml::from_str(&source.text).map_err(|e| source.error(vec![explain(&e, &source.text)]))
+}
+
 /// The upstream that `--engine URL` means: every model, by its own name.
 fn only_engine(url: &str) -> Result<UpstreamConfig, String> {
     let url = url.trim_end_matches('/');
@@ -163,27 +188,43 @@ fn explain(error: &toml::de::Error, text: &str) -> Problem {
             None => problem.hint(format!("known here: {}", expected.join(", "))),
         };
     }
-    if message.contains("invalid socket address") {
+    if key == "algorithms" && message.starts_with("unknown variant `HS") {
+        return Problem::at(span, "symmetric signature algorithms are not accepted")
+            .hint("use the issuer's asymmetric keys, such as \"RS256\", or leave out algorithms");
+    }
+    if message.contains("invalid socket address") || message.contains("expected socket address") {
         let said = format!("`{key}` must be an address and a port");
         return Problem::at(span, said).hint("write IP:PORT, such as \"127.0.0.1:8080\"");
     }
     // A problem with the key itself points at it.
-    let at_key = span.as_ref().filter(|_| key.is_empty());
+    let itself = key.is_empty() || message == "duplicate key";
+    let at_key = span.as_ref().filter(|_| itself);
     let own = at_key.and_then(|span| text.get(span.clone()));
     super::plain::problem(message, own.unwrap_or(&key), span)
 }
 
-/// The key on the line of a position.
+/// The key whose value stands at a position: the last one before it on its line.
 fn key_of(text: &str, at: usize) -> String {
     let line = text
         .get(..at)
         .and_then(|before| before.rsplit('\n').next())
         .unwrap_or_default();
-    line.split('=').next().unwrap_or_default().trim().to_owned()
+    let mut quoted = false;
+    let mut end = None;
+    for (place, c) in line.char_indices() {
+        quoted ^= c == '"';
+        if c == '=' && !quoted {
+            end = Some(place);
+        }
+    }
+    let key = &line[..end.unwrap_or(line.len())];
+    // In an inline table, `{ input = 1, output` stands before the value of `output`.
+    let key = key.rsplit(['{', ',']).next().unwrap_or_default();
+    key.trim().to_owned()
 }
 
 /// "unknown field `a`, expected one of `b`, `c`" as its parts.
-fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
+pub(super) fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
     let (unknown, rest) = message.strip_prefix("unknown field `")?.split_once('`')?;
     let expected = rest
         .split('`')
@@ -198,7 +239,10 @@ fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
 pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
     known
         .iter()
-        .map(|name| (strsim::jaro_winkler(unknown, name), name.as_str()))
+        .map(|name| {
+            let lower = (unknown.to_lowercase(), name.to_lowercase());
+            (strsim::jaro_winkler(&lower.0, &lower.1), name.as_str())
+        })
         // 0.8: a slip or two within a word, not another word.
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))

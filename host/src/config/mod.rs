@@ -23,8 +23,8 @@ pub use auth::{LoginConfig, OidcConfig, TokenAlgorithm};
 pub use diagnose::{ConfigError, Problem};
 pub use edge::edge_settings;
 pub use findings::findings;
-pub use load::{Overrides, Source, load};
-pub use refused::{refused_policy, refused_tls};
+pub use load::{Overrides, Parts, Source, load, load_parts};
+pub use refused::{refused_policy, refused_tls, refused_upstream};
 pub use resolve::{Resolved, resolve};
 pub use secret::{SecretError, resolve_secret};
 pub use sections::{
@@ -33,4 +33,4 @@ pub use sections::{
     TlsConfig, VerifyConfig,
 };
 pub use size::Size;
-pub(crate) use validate::unusable_tenant;
+pub(crate) use validate::{check_url, unusable_tenant};

@@ -1,11 +1,15 @@
 //! Where in the file stands what a policy refuses: its words name rules, settings and values, and the
 //! configuration that it got is the file's.
 
+use std::ops::Range;
+
+use forebay_gateway::UpstreamConfigError;
 use serde_json::{Map, Value};
 
 use super::diagnose::{ConfigError, Problem};
-use super::load::Source;
-use super::sections::PoliciesConfig;
+use super::load::{Source, nearest, unknown_field};
+use super::plain;
+use super::sections::{Config, PoliciesConfig};
 use crate::listener::TlsError;
 
 /// How deep a policy's configuration is searched: rules in lists of tables are three deep.
@@ -22,12 +26,20 @@ pub fn refused_policy(
         ("prefix-cache", "prefix_cache", &policies.prefix_cache),
         ("cloud-selector", "cloud_selector", &policies.cloud_selector),
     ];
-    let (_, section, policy) = sections
+    let (name, section, policy) = sections
         .into_iter()
         .find(|(name, ..)| refusal.contains(&format!("the {name} ")))?;
     let words = Words::of(refusal);
-    let mut path: Vec<String> = ["policies", section, "config"].map(str::to_owned).to_vec();
-    path.extend(place(&policy.config, &words));
+    let component = refusal.contains(&format!("the {name} component "));
+    let own = if component { "component" } else { "config" };
+    let mut path: Vec<String> = ["policies", section, own].map(str::to_owned).to_vec();
+    if !component {
+        path.extend(place(&policy.config, &words));
+    }
+    let setting = path
+        .iter()
+        .rfind(|step| step.parse::<usize>().is_err())
+        .cloned();
     // The file may spell a part of it in another way, such as a table in dots: then what is around it.
     let mut span = None;
     while span.is_none() && path.len() > 1 {
@@ -36,9 +48,52 @@ pub fn refused_policy(
         path.pop();
     }
     // Positions are in the JSON that the component got, which nobody sees.
-    let message = refusal.split(" at line 1 column").next();
-    let problem = Problem::at(Some(span?), message.unwrap_or(refusal));
-    Some(source.error(vec![problem]))
+    let message = refusal.split(" at line 1 column").next().unwrap_or(refusal);
+    Some(source.error(vec![plainly(
+        message,
+        &format!("{name} configuration: "),
+        &setting.unwrap_or_default(),
+        span?,
+    )]))
+}
+
+/// What the component's reader of JSON says, in the words for what the TOML parser says.
+fn plainly(message: &str, prefix: &str, setting: &str, span: Range<usize>) -> Problem {
+    let Some((start, said)) = message.split_once(prefix) else {
+        return Problem::at(Some(span), message);
+    };
+    let mut problem = match unknown_field(said) {
+        Some((unknown, known)) => {
+            let problem = Problem::at(Some(span), format!("unknown key `{unknown}`"));
+            match nearest(&unknown, &known) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("use one of {}", known.join(", "))),
+            }
+        }
+        None => plain::problem(said, setting, Some(span)),
+    };
+    problem.message = format!("{start}{}", problem.message);
+    problem
+}
+
+/// An upstream that can't be made of its configuration, as an error about the file.
+pub fn refused_upstream(
+    source: &Source,
+    config: &Config,
+    error: &UpstreamConfigError,
+) -> ConfigError {
+    let (name, field, item) = match error {
+        UpstreamConfigError::Wire { name, .. } => (name, "speaks", None),
+        UpstreamConfigError::Url { name, .. } => (name, "urls", None),
+        UpstreamConfigError::Header { name, header } => (name, "headers", Some(header.as_str())),
+    };
+    let position = config.upstreams.iter().position(|it| it.name == *name);
+    let position = position.unwrap_or_default().to_string();
+    let mut path = vec!["upstreams", position.as_str(), field];
+    path.extend(item);
+    let span = source.locate(&path).or_else(|| source.locate(&path[..3]));
+    // A header's value may be a secret.
+    source.error(vec![Problem::at(span, error.to_string()).hide()])
 }
 
 /// A certificate or key that can't be used, as an error about the file.

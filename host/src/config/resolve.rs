@@ -12,9 +12,10 @@ use forebay_gateway::identity::{KeyRecord, KeyRing};
 
 use super::diagnose::{ConfigError, Problem};
 use super::load::Source;
+use super::plain;
 use super::secret::{SecretError, is_reference, resolve_secret};
 use super::sections::Config;
-use super::validate::check_url;
+use super::validate::{check_url, own_listener};
 use crate::keys::{KeyFile, Oidc, SigningKeys};
 use crate::platform::{Transport, UpstreamCredentials, clock};
 
@@ -68,7 +69,11 @@ pub fn resolve(
     for (position, upstream) in config.upstreams.iter().enumerate() {
         let upstream = upstream.clone();
         upstreams.push(configured(
-            upstream, position, source, &catalogue, &transport,
+            upstream,
+            position,
+            (config, source),
+            &catalogue,
+            &transport,
         )?);
     }
     let mut telemetry_headers = Vec::new();
@@ -132,11 +137,8 @@ fn records(
     };
     let at = || source.locate(&["keys", "file"]);
     let file = source.base.join(file);
-    let keys = KeyFile::read(&file).map_err(|e| {
-        source.error(vec![Problem::at(at(), e.to_string()).hint(
-            "`forebay keys create --tenant NAME` makes the file and a key",
-        )])
-    })?;
+    let keys =
+        KeyFile::read(&file).map_err(|e| source.error(vec![Problem::at(at(), e.to_string())]))?;
     if keys.records.is_empty() {
         let problem = Problem::at(
             at(),
@@ -159,7 +161,7 @@ fn records(
 fn configured(
     mut upstream: UpstreamConfig,
     i: usize,
-    source: &Source,
+    (config, source): (&Config, &Source),
     catalogue: &Catalogue,
     transport: &Arc<Transport>,
 ) -> Result<ConfiguredUpstream, ConfigError> {
@@ -188,6 +190,11 @@ fn configured(
                 )));
             }
             check_url(&value).map_err(|why| problem(format!("{name}: {why}")))?;
+            if let Some(listener) = own_listener(config, &value) {
+                return Err(problem(format!(
+                    "{name} is the address of this gateway itself ({listener})"
+                )));
+            }
             *url = value;
         }
     }
@@ -274,7 +281,13 @@ fn authorizer(
         source.error(vec![Problem::at(span, why).hide()])
     };
     let config: AuthConfig = serde_json::from_value(serde_json::Value::Object(table.0.clone()))
-        .map_err(|e| problem(None, format!("auth can't be read: {e}")))?;
+        .map_err(|e| {
+            let said = plain::problem(&e.to_string(), "kind", None);
+            let hint = said
+                .hint
+                .map_or_else(String::new, |hint| format!("; {hint}"));
+            problem(None, format!("auth can't be read: {}{hint}", said.message))
+        })?;
     let defaults = Defaults {
         upstream: &upstream.name,
         region: &upstream.region,

@@ -82,9 +82,9 @@ fn exposure(config: &Config, source: &Source, overrides: &Overrides, problems: &
         problems.push(
             Problem::at(
                 span,
-                format!("the admin surface on {} needs a token", config.admin.listen),
+                format!("the admin API on {} needs a token", config.admin.listen),
             )
-            .hint("set admin.token, or use admin.probes for probes and metrics alone"),
+            .hint("set admin.token, or use admin.probes to serve only probes and metrics"),
         );
     }
 }
@@ -128,8 +128,7 @@ fn ports(config: &Config, source: &Source, overrides: &Overrides, problems: &mut
     }
     for (i, upstream) in config.upstreams.iter().enumerate() {
         for (n, url) in upstream.urls.iter().enumerate() {
-            let mine = taken.iter().find(|(address, _)| leads_to(url, *address));
-            if let Some((_, listener)) = mine {
+            if let Some(listener) = own_listener(config, url) {
                 let at = source.locate(&["upstreams", &i.to_string(), "urls", &n.to_string()]);
                 let message = format!(
                     "upstream \"{}\" is this gateway itself ({listener})",
@@ -137,11 +136,24 @@ fn ports(config: &Config, source: &Source, overrides: &Overrides, problems: &mut
                 );
                 problems.push(
                     Problem::at(at, message)
-                        .hint("name the engine's own address, or listen on another port"),
+                        .hint("set the engine's address, or listen on another port"),
                 );
             }
         }
     }
+}
+
+/// The listener of this gateway that a URL leads to.
+pub(super) fn own_listener(config: &Config, url: &str) -> Option<&'static str> {
+    let listeners = [
+        (Some(config.server.listen), "server.listen"),
+        (Some(config.admin.listen), "admin.listen"),
+        (config.admin.probes, "admin.probes"),
+    ];
+    let found = listeners
+        .into_iter()
+        .find(|(address, _)| address.is_some_and(|address| leads_to(url, address)));
+    found.map(|(_, name)| name)
 }
 
 /// Whether a URL names this address. Names are not resolved, but for `localhost`.
@@ -187,11 +199,9 @@ fn components(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .or_else(|| source.locate(&["policies", name, "verify"]))
         };
         if component.component.is_none() {
-            let message = format!("policies.{name}.verify verifies a file that is not named");
-            problems.push(
-                Problem::at(at(""), message)
-                    .hint(format!("name the file in policies.{name}.component")),
-            );
+            let message = format!("policies.{name}.verify has no component to verify");
+            problems
+                .push(Problem::at(at(""), message).hint(format!("set policies.{name}.component")));
         }
         if verify.digest.is_none() && verify.keys.is_empty() {
             let message = format!("policies.{name}.verify has neither a digest nor keys");
@@ -296,12 +306,19 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 .hint(way_out),
             );
         }
+        if upstream.name.chars().any(char::is_control) {
+            let message = "the upstream name has a control character";
+            problems.push(Problem::at(at("name"), message));
+        }
         for (field, why) in upstream.provider_problems() {
             let span = source
                 .locate(&["upstreams", &i, "options", field])
                 .or_else(|| at(field))
                 .or_else(|| at("name"));
-            problems.push(Problem::at(span, why));
+            problems.push(match super::plain::choice(&why) {
+                Some((said, hint)) => Problem::at(span, said).hint(hint),
+                None => Problem::at(span, why),
+            });
         }
         let events = upstream.kv_events.as_ref();
         for (field, why) in events.map_or_else(Vec::new, |e| e.problems(upstream.urls.len())) {
@@ -333,12 +350,14 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
 }
 
 /// Whether a base URL can be used. Does not repeat what may hold a password.
-pub(super) fn check_url(url: &str) -> Result<(), String> {
+pub(crate) fn check_url(url: &str) -> Result<(), String> {
     let uri: http::Uri = url
         .parse()
         .map_err(|e| format!("the URL can't be read: {e}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err("a URL begins with http:// or https://".to_owned());
+        return Err(
+            "a URL begins with http:// or https://, such as http://10.0.0.7:8000".to_owned(),
+        );
     }
     let authority = uri
         .authority()
@@ -402,7 +421,7 @@ fn tenants(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             problems.push(Problem::at(
                 source.locate(&["tenants", &i, "cache_quota"]),
                 format!(
-                    "the quota is more than the whole memory tier has ({}, cache.memory)",
+                    "the quota is more than cache.memory ({})",
                     config.cache.memory
                 ),
             ));
@@ -419,7 +438,7 @@ fn through(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
         if !known.contains(&endpoint) {
             let message = format!("\"{endpoint}\" is not a pass-through endpoint");
             problems
-                .push(Problem::at(at(), message).hint(format!("there are {}", known.join(", "))));
+                .push(Problem::at(at(), message).hint(format!("use one of {}", known.join(", "))));
         } else if !named.insert(endpoint) {
             problems.push(Problem::at(at(), bad_name("endpoint", endpoint)));
         }
@@ -443,8 +462,13 @@ fn raw(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
             .iter()
             .any(|upstream| upstream.name == raw.upstream)
         {
+            let names: Vec<&str> = config.upstreams.iter().map(|it| &*it.name).collect();
             let what = format!("there is no upstream \"{}\"", raw.upstream);
-            problems.push(Problem::at(at("upstream"), what));
+            let problem = Problem::at(at("upstream"), what);
+            problems.push(match names.as_slice() {
+                [] => problem,
+                names => problem.hint(format!("use one of {}", names.join(", "))),
+            });
         }
     }
 }

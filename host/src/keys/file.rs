@@ -52,7 +52,18 @@ pub enum KeysError {
         /// What the system said.
         why: std::io::Error,
     },
-    /// No key has this identifier.
+    /// The key has been rotated before.
+    #[error(
+        "the key `{id}` has already been replaced by `{successor}`; rotate that one, or end this one with \
+         `forebay keys expire {id}`"
+    )]
+    Rotated {
+        /// The old key.
+        id: String,
+        /// The key that was made in its place.
+        successor: String,
+    },
+    /// No key has this id.
     #[error("there is no key `{0}`; `forebay keys list` shows them")]
     Unknown(String),
 }

@@ -40,6 +40,9 @@ pub struct StoredKey {
     /// What signs requests in its stead, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessKey>,
+    /// The id of the key that `forebay keys rotate` made in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
 }
 
 /// An access key of AWS's kind. Its secret is kept outside the keys file: a digest can't verify a
@@ -107,6 +110,7 @@ pub fn mint(new: NewKey, now: SystemTime) -> (String, StoredKey) {
         created: now,
         expires: new.lifetime.and_then(|lifetime| now.checked_add(lifetime)),
         access: None,
+        successor: None,
     };
     (key, stored)
 }

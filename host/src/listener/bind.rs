@@ -22,7 +22,7 @@ pub enum BindError {
     },
     /// Ports below 1024 may need a privilege.
     #[error(
-        "{address} may not be used by this user ({setting}); choose a port from 1024 up with {flag}"
+        "this user can't listen on {address} ({setting}); choose a port from 1024 up with {flag}"
     )]
     NotAllowed {
         /// The address.
@@ -33,7 +33,7 @@ pub enum BindError {
         flag: &'static str,
     },
     /// Anything else, such as an address that this machine does not have.
-    #[error("{address} can't be listened on ({setting}): {why}")]
+    #[error("can't listen on {address} ({setting}): {why}")]
     Other {
         /// The address.
         address: SocketAddr,

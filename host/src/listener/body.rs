@@ -152,7 +152,7 @@ pub(super) async fn read(
         let earned = limits.time + came.time();
         if earned <= due {
             let message = format!(
-                "the request's body did not come within {} (timeouts.request), nor at {SLOWEST} bytes a second",
+                "the request body did not arrive within {} (timeouts.request) and was slower than {SLOWEST} bytes per second",
                 humantime::format_duration(limits.time)
             );
             return Err(GatewayError::new(ErrorKind::RequestTimeout, message));
@@ -290,7 +290,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, GatewayError> {
             Some(Err(error)) => {
                 return Err(GatewayError::new(
                     ErrorKind::InvalidRequest,
-                    format!("the request's body broke off: {error}"),
+                    format!("the request body ended early: {error}"),
                 ));
             }
         }

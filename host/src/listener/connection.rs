@@ -32,7 +32,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
     content-length: 138\r\n\r\n\
-    {\"error\":{\"message\":\"the request's head did not come in time (timeouts.request)\",\
+    {\"error\":{\"message\":\"the request head did not arrive in time (timeouts.request)\",\
     \"type\":\"invalid_request_error\",\"code\":\"request_timeout\"}}";
 
 enum Protocol {

@@ -183,7 +183,7 @@ pub(super) async fn fetch(url: String, rules: MediaConfig) -> Result<Fetched, St
     let mut body = response.into_body();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| "its host broke off".to_owned())?;
+        let frame = frame.map_err(|_| "its host closed the connection early".to_owned())?;
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(data);
         }

@@ -22,9 +22,24 @@ pub enum LogError {
     Twice(#[from] TryInitError),
 }
 
+/// The levels by their names.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
 /// Whether a level or filter can be used.
 pub(crate) fn check_level(level: &str) -> Result<(), LogError> {
-    filter(level).map(|_| ())
+    configured(level).map(|_| ())
+}
+
+/// A filter reads a single word that is no level as the name of a module, and then logs nothing else.
+fn configured(level: &str) -> Result<EnvFilter, LogError> {
+    let word = level.bytes().all(|b| b.is_ascii_alphanumeric());
+    if word && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+        return Err(LogError::Filter {
+            level: level.to_owned(),
+            why: "there is no such level".to_owned(),
+        });
+    }
+    filter(level)
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
@@ -38,7 +53,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 pub fn start_logging(config: &LogConfig) -> Result<(), LogError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(wanted) if !wanted.is_empty() => filter(&wanted)?,
-        _ => filter(&config.level)?,
+        _ => configured(&config.level)?,
     };
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {

@@ -93,6 +93,18 @@ fn keys_are_made_used_rotated_and_ended() {
         Some(60)
     );
 
+    // A second successor would live only as long as the overlap.
+    let again = forebay(&folder, &["keys", "rotate", id]);
+    let said = String::from_utf8_lossy(&again.stderr);
+    let new = second.split('-').nth(1).unwrap();
+    assert!(
+        !again.status.success() && said.contains(&format!("already been replaced by `{new}`")),
+        "{said}"
+    );
+    // An expired key stays expired, and the command says so.
+    let expired = out(&forebay(&folder, &["keys", "expire", id, "--in", "1h"]));
+    assert_eq!(expired, format!("the key {id} has expired"));
+
     let listed = out(&forebay(&folder, &["keys", "list"]));
     assert!(
         listed.contains(id) && listed.contains("expired") && !listed.contains(&second),
@@ -152,6 +164,23 @@ fn keys_made_at_the_same_time_are_all_kept() {
             .len(),
         8
     );
+}
+
+#[test]
+fn a_key_that_could_never_be_used_is_not_made() {
+    let folder = Folder::new();
+    for (flags, said) in [
+        (["--requests-per-minute", "0"], "1.."),
+        (["--tokens-per-minute", "0"], "1.."),
+        (["--expires-in", "0s"], "--expires-in is 0"),
+        (["--model", ""], "--model is empty"),
+    ] {
+        let args = [&["keys", "create", "--tenant", "a"][..], &flags].concat();
+        let refused = forebay(&folder, &args);
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && error.contains(said), "{error}");
+    }
+    assert!(!folder.path().join("keys.toml").exists());
 }
 
 #[test]

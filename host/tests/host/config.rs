@@ -123,6 +123,96 @@ fn all_mistakes_of_meaning_are_told_at_once() {
 }
 
 #[test]
+fn a_mistake_shows_what_to_write() {
+    for (text, said, hint) in [
+        (
+            "[upstreams]\nname = \"u\"\n",
+            "`upstreams` is a list of tables",
+            "write [[upstreams]]",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nurls = \"http://h:1\"\n",
+            "`urls` must be a list",
+            "write urls = [\"http://h:1\"]",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nurls = [\"h:1\"]\n",
+            "a URL begins with http://",
+            "",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nprovider = \"OpenAI\"\n",
+            "\"OpenAI\" is not a known provider\n",
+            "did you mean \"openai\"?",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nprice = { input = 0.15, output = 0.6 }\n",
+            "`input` must be a whole number",
+            "$0.15 is 150000",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\nspeaks = [\"chatt\"]\n",
+            "\"chatt\" is not a known format\n",
+            "did you mean \"chat\"?",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\npasses = [\"reranks\"]\n",
+            "\"reranks\" is not a pass-through endpoint\n",
+            "did you mean \"rerank\"?",
+        ),
+        (
+            "[[upstreams]]\nname = \"u\\n\"\nurls = [\"http://h:1\"]\n",
+            "control character",
+            "",
+        ),
+        (
+            "[server]\nlisten = 8080\n",
+            "an address and a port",
+            "IP:PORT",
+        ),
+        (
+            "[server]\nlisten = 127.0.0.1:8080\n",
+            "not valid",
+            "put text in quotes",
+        ),
+        (
+            "[server]\nlisten = \"x\n",
+            "the text is not closed",
+            "quotation mark",
+        ),
+        (
+            "server:\n  listen: 1\n",
+            "a key has no value",
+            "write NAME = VALUE",
+        ),
+        (
+            "[server]\n[server]\n",
+            "`server` is set twice",
+            "remove one",
+        ),
+        (
+            "[log]\nlevel = \"verbose\"\n",
+            "no such level",
+            "error, warn, info",
+        ),
+        (
+            "[auth.oidc]\nissuer = \"https://i\"\naudience = [\"a\"]\ntenant = \"t\"\nalgorithms = [\"HS256\"]\n",
+            "symmetric",
+            "RS256",
+        ),
+        (
+            "[[raw]]\nmethod = \"GET\"\npath = \"/x\"\nupstream = \"v\"\n[[upstreams]]\nname = \"u\"\nurls = [\"http://h:1\"]\n",
+            "there is no upstream \"v\"",
+            "use one of u",
+        ),
+    ] {
+        let error = mistake(text);
+        assert!(error.contains(said), "{text}\n{said}\n{error}");
+        assert!(error.contains(hint), "{text}\n{hint}\n{error}");
+    }
+}
+
+#[test]
 fn a_missing_field_says_which() {
     let error = mistake("[[upstreams]]\nurls = [\"http://127.0.0.1:1\"]\n");
     assert!(

@@ -140,7 +140,7 @@ async fn a_body_that_comes_too_slowly_is_408() {
     let answer = raw(host.running.address, head).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(
-        answer.contains("body did not come within 100ms (timeouts.request)"),
+        answer.contains("body did not arrive within 100ms (timeouts.request)"),
         "{answer}"
     );
 }

@@ -9,6 +9,7 @@
 mod admin;
 mod commands;
 mod config;
+mod failures;
 mod life;
 mod limits;
 mod oidc;

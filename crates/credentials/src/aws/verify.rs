@@ -33,7 +33,7 @@ pub enum SignatureProblem {
     Presigned,
     /// It was made with temporary credentials.
     #[error(
-        "session tokens (x-amz-security-token) are not accepted; sign with an access key of this gateway's"
+        "session tokens (x-amz-security-token) are not accepted; sign with an access key of this gateway"
     )]
     SessionToken,
     /// It does not cover the body.

@@ -159,7 +159,7 @@ impl Profile {
 
 /// Why a request can't be brought into another format at all. Names fields, never content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{param}' can't be brought into the form that this upstream takes: {why}")]
+#[error("'{param}' can't be converted to the format of this upstream: {why}")]
 pub struct Inexpressible {
     /// The field as the client knows it.
     pub param: String,

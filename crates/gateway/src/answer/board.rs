@@ -131,7 +131,7 @@ fn unstable<P: Platform>(
     let Unstable { cause, news } = stability.look(tenant, request, platform.now())?;
     if news {
         platform.observe(Observation::Warning(format!(
-            "tenant \"{}\": prompts share a prefix except for a part that changes each time ({}), so no prefix cache can be used; move that part behind the text that stays the same",
+            "tenant \"{}\": prompts share a prefix except for a part that changes each time ({}), so prefix caches can't be used; move that part after the text that stays the same",
             decision.caller.tenant,
             cause.as_str()
         )));

@@ -90,7 +90,7 @@ impl Exit {
             Content::Whole(body) => Content::Whole(door.answer(&body, &told).ok_or_else(|| {
                 GatewayError::new(
                     ErrorKind::UpstreamInvalid,
-                    "the answer can't be given in the form that this endpoint has",
+                    "the answer can't be converted to the format of this endpoint",
                 )
             })?),
             Content::Events(mut events) => {

@@ -50,7 +50,7 @@ pub(crate) async fn explain<P: Platform>(
         .of_tenant(tenant)
         .ok_or_else(|| match tenant {
             Some(tenant) => bad(format!("no API key belongs to the tenant \"{tenant}\"")),
-            None => bad("name a tenant (--tenant): each tenant has prefixes of its own".to_owned()),
+            None => bad("name a tenant (--tenant): each tenant has its own prefixes".to_owned()),
         })?;
     let caller = Caller {
         tenant: identity.key.tenant.clone(),

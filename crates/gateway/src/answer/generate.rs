@@ -266,7 +266,7 @@ async fn generate<P: Platform>(
     if decision.directives.only_if_cached {
         return Err(GatewayError::new(
             ErrorKind::NotCached,
-            "nothing stored answers this request (only-if-cached)",
+            "no stored answer matches this request (only-if-cached)",
         ));
     }
     let boarded = board(gateway, &mut decision, &body, asked, ticket)?;
@@ -476,7 +476,7 @@ impl<P: Platform> Out<'_, P> {
 fn unreadable() -> GatewayError {
     GatewayError::new(
         ErrorKind::UpstreamInvalid,
-        "the answer can't be given in the form that this request asks for",
+        "the answer can't be converted to the format that this request asks for",
     )
 }
 

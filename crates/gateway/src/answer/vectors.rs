@@ -291,7 +291,7 @@ impl<P: Platform> Out<'_, P> {
 fn not_cached() -> GatewayError {
     GatewayError::new(
         ErrorKind::NotCached,
-        "nothing stored answers this request (only-if-cached)",
+        "no stored answer matches this request (only-if-cached)",
     )
 }
 

@@ -402,7 +402,7 @@ impl UpstreamConfig {
         }
         for wire in &self.speaks {
             if forebay_dialect::Wire::parse(wire).is_none() {
-                problems.push(("speaks", format!("\"{wire}\" is not a known format")));
+                problems.push(("speaks", format!("\"{wire}\" is not a known format; use one of chat, completions, responses, messages, embeddings, gemini, converse, cohere, oci")));
             }
         }
         if let Some(problem) = self.tokenizer.as_ref().and_then(|t| t.problem()) {
@@ -414,7 +414,7 @@ impl UpstreamConfig {
         for name in self.passes.iter().flatten() {
             if !crate::through::NAMES.contains(&name.as_str()) {
                 let why = format!(
-                    "\"{name}\" is not a pass-through endpoint; there are {}",
+                    "\"{name}\" is not a pass-through endpoint; use one of {}",
                     crate::through::NAMES.join(", ")
                 );
                 problems.push(("passes", why));

@@ -73,7 +73,7 @@ pub(crate) const MAX_MASKS: usize = 16_384;
 pub(crate) enum MaskError {
     /// The client's prompt has too many.
     #[error(
-        "the prompt holds more than {MAX_MASKS} different values that have to be masked; send it in parts"
+        "the prompt contains more than {MAX_MASKS} different values that have to be masked; split it"
     )]
     TooMany,
     /// The policy's edits make no sense.

@@ -287,7 +287,7 @@ impl<P: Platform> Receiver<'_, P> {
         let wire = self.errand.wire;
         if !passing.begun {
             if passing.held.is_empty() {
-                let error = invalid(&answer.upstream.name, "a stream without a single event");
+                let error = invalid(&answer.upstream.name, "a stream without any event");
                 return Err(Broken::Early(error));
             }
             if passing.folds.is_some() {

@@ -486,7 +486,7 @@ pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> Gateway
 /// variable is at fault is no client's business.
 fn not_in_order(kind: ErrorKind, upstream: &str, detail: &str) -> GatewayError {
     let message = format!(
-        "the gateway can't use upstream \"{upstream}\" as it is configured; its operator finds the reason in the log"
+        "the gateway can't use upstream \"{upstream}\" as it is configured; the reason is in the gateway's log"
     );
     GatewayError::new(kind, message).with_detail(format!("upstream \"{upstream}\": {detail}"))
 }

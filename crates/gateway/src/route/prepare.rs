@@ -162,7 +162,7 @@ impl<P: Platform> Attempts<P> {
                     continue;
                 }
                 Some(Err(why)) => why,
-                None => "it did not come in time (media.timeout)".to_owned(),
+                None => "it did not arrive in time (media.timeout)".to_owned(),
             };
             return Err(GatewayError::new(
                 ErrorKind::NotExpressible,

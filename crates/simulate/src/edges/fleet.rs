@@ -32,10 +32,10 @@ pub struct EdgeOptions {
     /// The exponent of their popularity.
     #[serde(skip)]
     pub skew: f64,
-    /// How much faster than recorded requests arrive.
+    /// How much faster requests arrive than recorded.
     #[serde(skip)]
     pub speed: f64,
-    /// The seed of all chance.
+    /// The seed of the random numbers.
     #[serde(skip)]
     pub seed: u64,
 }

@@ -33,7 +33,7 @@ pub struct EdgesArgs {
     /// A trace: JSON lines of Mooncake, or a request log of Forebay.
     #[arg(long, value_name = "FILE")]
     pub trace: PathBuf,
-    /// Edge locations. A request comes to one of them by chance.
+    /// The number of edge locations. Each request comes to a random one.
     #[arg(
         long,
         value_name = "N",
@@ -41,7 +41,7 @@ pub struct EdgesArgs {
         value_delimiter = ','
     )]
     pub locations: Vec<usize>,
-    /// Seconds that an answer may be used.
+    /// How long an answer can be used, in seconds.
     #[arg(long, value_name = "S", default_value = "3600", value_delimiter = ',')]
     pub ttl: Vec<f64>,
     /// Seconds until another location sees what one has stored; `never` where each has a store of
@@ -60,20 +60,20 @@ pub struct EdgesArgs {
     /// Share of requests, 0 to 1, that ask one of `--prompts` popular prompts instead of their own.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub repeats: f64,
-    /// Popular prompts.
+    /// The number of popular prompts.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub prompts: usize,
     /// How unequal popular prompts are: the n-th is asked in proportion to n to the power of minus
     /// this.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub skew: f64,
-    /// How much faster than recorded requests arrive.
+    /// How much faster requests arrive than recorded.
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub speed: f64,
     /// The engines' profile, which says how long an answer takes: a name or a TOML file.
     #[arg(long, value_name = "PROFILE", default_value = "h100x2-qwen3-32b")]
     pub profile: String,
-    /// The seed of all chance.
+    /// The seed of the random numbers.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// The same as `--output json`.

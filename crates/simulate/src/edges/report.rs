@@ -19,11 +19,11 @@ pub struct EdgeReport {
     pub profile: String,
     /// Share of requests that ask a popular prompt.
     pub repeats: f64,
-    /// Popular prompts.
+    /// The number of popular prompts.
     pub prompts: usize,
     /// The exponent of their popularity.
     pub skew: f64,
-    /// The seed of all chance.
+    /// The seed of the random numbers.
     pub seed: u64,
     /// The combinations.
     pub runs: Vec<EdgeOutcome>,

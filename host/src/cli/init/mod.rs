@@ -32,7 +32,7 @@ pub(super) struct InitArgs {
     /// Import LiteLLM's config.yaml, and list what can't be imported.
     #[arg(long, value_name = "FILE")]
     from_litellm: Option<PathBuf>,
-    /// Where to write.
+    /// The file to write.
     #[arg(long, value_name = "FILE", default_value = "forebay.toml")]
     out: PathBuf,
     /// Replace the file if it exists.
@@ -76,6 +76,8 @@ struct Upstream {
     key: Option<String>,
     models: Vec<(String, String)>,
     region: Option<String>,
+    /// The form of the provider's API.
+    api: Option<String>,
     api_version: Option<String>,
     project: Option<String>,
     /// Of tokens of the prompt and of the answer, in millionths of a dollar per million.
@@ -109,7 +111,14 @@ impl InitArgs {
             );
         }
         if self.engine_key.is_some() && self.vllm.is_empty() && self.engine.is_empty() {
-            bail!("--engine-key names the key of --vllm or --engine, and neither is given");
+            bail!("--engine-key needs --vllm or --engine");
+        }
+        for (flag, urls) in [("--vllm", &self.vllm), ("--engine", &self.engine)] {
+            for url in urls {
+                if let Err(why) = config::check_url(&without_v1(url)) {
+                    bail!("{flag}: {why}");
+                }
+            }
         }
         let plan = match &self.from_litellm {
             Some(file) => {
@@ -145,7 +154,7 @@ impl InitArgs {
             lines.extend(
                 tenants
                     .iter()
-                    .map(|name| format!("make a key: forebay keys create --tenant {name}")),
+                    .map(|name| format!("create a key: forebay keys create --tenant {name}")),
             );
             lines.push(format!(
                 "next: forebay doctor --config {file} && forebay serve --config {file}"

@@ -7,12 +7,6 @@ use super::{Plan, Upstream};
 const HEAD: &str = "# Forebay's configuration. `forebay check` finds mistakes, `forebay doctor` tries every upstream,
 # `forebay check --schema` prints all settings. A change takes effect when the file is saved.
 
-[server]
-listen = \"127.0.0.1:8080\"   # any address but loopback needs [keys]
-
-[admin]
-listen = \"127.0.0.1:8081\"   # probes, metrics, cache
-
 ";
 
 /// The shipped rules, so that a written file screens what the program screens without one.
@@ -35,6 +29,12 @@ entities = [\"EMAIL\", \"CREDIT_CARD\", \"IBAN\"]
 /// The whole file.
 pub(super) fn toml(plan: &Plan) -> String {
     let mut out = HEAD.to_owned();
+    let (clients, admin) = ports(plan);
+    let _ = write!(
+        out,
+        "[server]\nlisten = \"127.0.0.1:{clients}\"   # an address beyond loopback needs [keys]\n\n\
+         [admin]\nlisten = \"127.0.0.1:{admin}\"   # probes, metrics, cache\n\n"
+    );
     keys(plan, &mut out);
     let seconds = |of: Option<u64>| of.map(|of| format!("\"{of}s\""));
     let number = |of: Option<u64>| of.map(|of| of.to_string());
@@ -64,7 +64,7 @@ pub(super) fn toml(plan: &Plan) -> String {
         out.push('\n');
     }
     if plan.upstreams.is_empty() {
-        out += "# Without upstreams the embedded engine answers, which simulates. Put yours here:\n\
+        out += "# Without upstreams the embedded engine answers; it only simulates a model. Add yours here:\n\
                 # [[upstreams]]\n# name = \"own-vllm\"\n# provider = \"vllm\"\n# urls = [\"http://10.0.0.7:8000\"]\n";
     } else {
         out += "# In order of preference.\n";
@@ -72,7 +72,7 @@ pub(super) fn toml(plan: &Plan) -> String {
     for one in &plan.upstreams {
         upstream(one, &mut out);
         if plan.drops {
-            out += "losses = \"drop\"            # fields that it can't take are left out, as with drop_params\n";
+            out += "losses = \"drop\"            # unsupported fields are left out, as with drop_params\n";
         }
     }
     out += RULES;
@@ -85,13 +85,31 @@ pub(super) fn toml(plan: &Plan) -> String {
     out
 }
 
+/// The ports for clients and for the admin API: the usual ones, or others where an upstream on this machine
+/// has them. llama.cpp's server, for one, listens on 8080.
+fn ports(plan: &Plan) -> (u16, u16) {
+    let local = |url: &str| {
+        let uri: http::Uri = url.parse().ok()?;
+        let host = uri.host()?.trim_matches(['[', ']']).to_owned();
+        let ip: Option<std::net::IpAddr> = host.parse().ok();
+        let here =
+            host == "localhost" || ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
+        here.then(|| uri.port_u16())?
+    };
+    let urls = plan.upstreams.iter().flat_map(|it| &it.urls);
+    let taken: Vec<u16> = urls.filter_map(|url| local(url.as_str())).collect();
+    let free = |port: &u16| !taken.contains(port) && !taken.contains(&(port + 1));
+    let clients = (8080..9080).step_by(10).find(free).unwrap_or(8080);
+    (clients, clients + 1)
+}
+
 fn keys(plan: &Plan, out: &mut String) {
     if plan.keys {
         *out += "[keys]\nfile = \"keys.toml\"         # forebay keys create --tenant NAME\n\n";
     }
     let (requests, tokens) = plan.rate;
     if requests.is_some() || tokens.is_some() {
-        *out += "[rate]                     # of keys that name no limits themselves\n";
+        *out += "[rate]                     # for keys without their own limits\n";
         for (name, value) in [
             ("requests_per_minute", requests),
             ("tokens_per_minute", tokens),
@@ -133,7 +151,7 @@ fn upstream(upstream: &Upstream, out: &mut String) {
             .collect();
         let _ = writeln!(
             out,
-            "models = {{ {} }}   # the name clients use = the name it knows",
+            "models = {{ {} }}   # name for clients = name at the upstream",
             models.join(", ")
         );
     }
@@ -147,6 +165,7 @@ fn upstream(upstream: &Upstream, out: &mut String) {
         let _ = writeln!(out, "context_tokens = {tokens}");
     }
     let options = [
+        ("api", &upstream.api),
         ("api_version", &upstream.api_version),
         ("project", &upstream.project),
     ];

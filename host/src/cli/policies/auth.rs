@@ -76,7 +76,7 @@ impl Challenge {
                 return Ok(Self::Basic);
             }
         }
-        bail!("it refuses us and does not say what it wants to see")
+        bail!("it refused the request without a challenge (WWW-Authenticate)")
     }
 }
 
@@ -123,12 +123,13 @@ fn encoded(value: &str) -> String {
 /// The header for the token that a token service gave.
 pub(super) fn bearer(answer: &[u8]) -> anyhow::Result<HeaderValue> {
     let answer: serde_json::Value =
-        serde_json::from_slice(answer).context("its token service gave no JSON")?;
+        serde_json::from_slice(answer).context("its token service did not return JSON")?;
     let token = answer["token"]
         .as_str()
         .or_else(|| answer["access_token"].as_str());
-    let token = token.context("its token service gave no token")?;
-    HeaderValue::try_from(format!("Bearer {token}")).context("its token service gave no token")
+    let token = token.context("its token service did not return a token")?;
+    HeaderValue::try_from(format!("Bearer {token}"))
+        .context("the token of its token service can't be used")
 }
 
 #[cfg(test)]

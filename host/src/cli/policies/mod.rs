@@ -45,11 +45,11 @@ enum What {
         /// Which policy it is.
         #[arg(long, value_enum)]
         policy: Policy,
-        /// Its version: higher than that of every component it replaces.
+        /// The version: higher than those of all components that it replaces.
         #[arg(long, value_name = "N")]
         version: u64,
     },
-    /// Check a component's signature and say what was signed.
+    /// Check a component's signature and print what was signed.
     Verify {
         /// The component, with its signature in FILE.dsse.
         file: PathBuf,
@@ -76,7 +76,7 @@ enum What {
     Pull {
         /// The source: registry.example.com/team/guardrails@sha256:…
         reference: Reference,
-        /// The component's file; its signature goes beside it, with .dsse after the name.
+        /// The file for the component. Its signature is written beside it, as FILE.dsse.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         #[command(flatten)]
@@ -91,7 +91,7 @@ const COMPONENT_MAGIC: &[u8] = b"\0asm\x0d\0\x01\0";
 /// or `FOREBAY_REGISTRY_AUTH=USER:PASSWORD`.
 #[derive(Debug, clap::Args)]
 struct Connection {
-    /// Use HTTP without TLS. Loopback addresses are always reached so.
+    /// Use HTTP without TLS. Loopback addresses always use it.
     #[arg(long)]
     plain_http: bool,
 }
@@ -161,7 +161,7 @@ fn keygen(name: &Path, output: OutputArgs) -> anyhow::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&private)
-        .with_context(|| format!("{} can't be made", private.display()))?;
+        .with_context(|| format!("{} can't be created", private.display()))?;
     file.write_all(pem.as_bytes())
         .with_context(|| format!("{} can't be written", private.display()))?;
     write(&public, key.public().to_pem().as_bytes())?;

@@ -23,7 +23,7 @@ pub(super) fn screen(gateway: &str, rates: &Rates) -> String {
             "{:>10.1} requests/s   {:>8.1} failed/s   {:>8} in flight   {:>10} in all",
             rates.requests_per_second, rates.failed_per_second, rates.in_flight, rates.requests
         ),
-        format!("{hit_rate:>10} answered from the cache or a shared answer"),
+        format!("{hit_rate:>10} hit rate (cache and shared answers)"),
         format!(
             "{:>10.0} tokens/s in {:>8.0} tokens/s out",
             rates.input_tokens_per_second, rates.output_tokens_per_second

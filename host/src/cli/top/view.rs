@@ -4,23 +4,40 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Cell, Paragraph, RenderDirection, Row, Sparkline, Table};
+use ratatui::widgets::{Block, Cell, Paragraph, RenderDirection, Row, Sparkline, Table, Wrap};
 
 use super::live::Screen;
 use super::sample::{Rates, Upstream};
 use super::text;
 
+/// Columns from which figures stand beside each other and the table shows all its columns.
+const WIDE: u16 = 66;
+
 /// Draws the whole screen.
 pub(super) fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
+    let area = frame.area();
+    let wide = area.width >= WIDE;
+    let figures = if wide { 5 } else { 11 };
+    let failure = if screen.failure.is_some() { 2 } else { 0 };
+    // Without room for everything, the graph goes first.
+    let rest = 1 + failure + figures + 5 + 1;
+    let graph = if area.height < rest + 5 { 0 } else { 5 };
     let rows = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(5),
-        Constraint::Length(5),
+        Constraint::Length(failure),
+        Constraint::Length(figures),
+        Constraint::Length(graph),
         Constraint::Min(3),
         Constraint::Length(1),
     ]);
-    let [title, figures, graph, upstreams, foot] = rows.areas(frame.area());
-    frame.render_widget(heading(screen), title);
+    let [title, problem, figures, graph, upstreams, foot] = rows.areas(area);
+    let name = Span::from("forebay top ").bold();
+    let heading = Line::from(vec![name, Span::from(screen.gateway.as_str())]);
+    frame.render_widget(Paragraph::new(heading), title);
+    if let Some(why) = &screen.failure {
+        let why = Paragraph::new(why.as_str().red()).wrap(Wrap { trim: true });
+        frame.render_widget(why, problem);
+    }
     match &screen.rates {
         Some(rates) => {
             numbers(frame, figures, rates);
@@ -29,22 +46,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
         None => frame.render_widget(Paragraph::new("waiting for the first interval"), figures),
     }
     let known = screen.rates.as_ref().map(|rates| &rates.upstreams[..]);
-    let table = table(known.unwrap_or_default());
+    let table = table(known.unwrap_or_default(), wide);
     frame.render_stateful_widget(table, upstreams, &mut screen.selected);
     let keys = "q quit   up and down select an upstream";
     frame.render_widget(Paragraph::new(keys.dim()), foot);
 }
 
-fn heading(screen: &Screen) -> Paragraph<'_> {
-    let name = Span::from("forebay top ").bold();
-    let mut line = Line::from(vec![name, Span::from(screen.gateway.as_str())]);
-    if let Some(why) = &screen.failure {
-        line.push_span(Span::from(format!("  {why}")).red());
-    }
-    Paragraph::new(line)
-}
-
-/// Three blocks of figures beside each other.
+/// Three blocks of figures beside each other, or one where there is no room for three.
 fn numbers(frame: &mut Frame<'_>, area: Rect, rates: &Rates) {
     let hit_rate = text::percent(rates.hit_rate);
     let blocks = [
@@ -73,6 +81,13 @@ fn numbers(frame: &mut Frame<'_>, area: Rect, rates: &Rates) {
             ],
         ),
     ];
+    if area.width < WIDE {
+        let lines = blocks.into_iter().flat_map(|(_, lines)| lines);
+        let lines = lines.map(Line::from).collect::<Vec<_>>();
+        let block = Block::bordered().title("Requests, cache, tokens, spend");
+        frame.render_widget(Paragraph::new(lines).block(block), area);
+        return;
+    }
     let columns = Layout::horizontal([Constraint::Fill(1); 3]).areas::<3>(area);
     for ((title, lines), column) in blocks.into_iter().zip(columns) {
         let lines = lines.into_iter().map(Line::from).collect::<Vec<_>>();
@@ -91,18 +106,8 @@ fn history(frame: &mut Frame<'_>, area: Rect, screen: &Screen) {
     frame.render_widget(graph, area);
 }
 
-fn table(upstreams: &[Upstream]) -> Table<'static> {
-    let rows = upstreams.iter().map(|upstream| {
-        let health = text::health(upstream);
-        let colour = match health {
-            "up" => Color::Green,
-            "down" => Color::Red,
-            _ => Color::Yellow,
-        };
-        let mut cells: Vec<Cell<'_>> = text::row(upstream).into_iter().map(Cell::from).collect();
-        cells[1] = Cell::from(health).style(Style::new().fg(colour));
-        Row::new(cells)
-    });
+/// The upstreams. On a narrow terminal: name, health and requests in flight.
+fn table(upstreams: &[Upstream], wide: bool) -> Table<'static> {
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(9),
@@ -111,8 +116,26 @@ fn table(upstreams: &[Upstream]) -> Table<'static> {
         Constraint::Length(8),
         Constraint::Length(8),
     ];
-    Table::new(rows, widths)
-        .header(Row::new(text::HEADINGS).style(Style::new().add_modifier(Modifier::BOLD)))
+    let shown = move |column: &usize| wide || [0, 1, 3].contains(column);
+    let columns = move || (0..widths.len()).filter(shown);
+    let rows = upstreams.iter().map(move |upstream| {
+        let health = text::health(upstream);
+        let colour = match health {
+            "up" => Color::Green,
+            "down" => Color::Red,
+            _ => Color::Yellow,
+        };
+        let mut cells: Vec<Cell<'_>> = text::row(upstream).into_iter().map(Cell::from).collect();
+        cells[1] = Cell::from(health).style(Style::new().fg(colour));
+        Row::new(
+            columns()
+                .map(|column| std::mem::take(&mut cells[column]))
+                .collect::<Vec<_>>(),
+        )
+    });
+    let headings = Row::new(columns().map(|column| text::HEADINGS[column]));
+    Table::new(rows, columns().map(|column| widths[column]))
+        .header(headings.style(Style::new().add_modifier(Modifier::BOLD)))
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
         .block(Block::bordered().title("Upstreams"))
 }
@@ -202,6 +225,35 @@ mod tests {
             lines(&mut screen, 80, 24)
                 .join("\n")
                 .contains("upstream-40")
+        );
+    }
+
+    #[test]
+    fn a_terminal_of_forty_columns_shows_every_figure_and_every_name_whole() {
+        let mut screen = screen();
+        screen.take(Ok(rates()));
+        let narrow = lines(&mut screen, 40, 24).join("\n");
+        for text in [
+            "12.3 requests/s",
+            "43.2 % hit rate",
+            "250 tokens/s out",
+            "3.25 $ saved",
+            "eu-1",
+            "us-1",
+            "partly up",
+            "IN FLIGHT",
+            "q quit",
+        ] {
+            assert!(narrow.contains(text), "{text}\n{narrow}");
+        }
+        screen.take(Err(
+            "no gateway answers at 127.0.0.1:8081 (--admin names another address)".to_owned(),
+        ));
+        let failed = lines(&mut screen, 40, 24).join("\n");
+        assert!(failed.contains("--admin"), "{failed}");
+        assert!(
+            failed.contains("us-1") && failed.contains("$ saved"),
+            "{failed}"
         );
     }
 

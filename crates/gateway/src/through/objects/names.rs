@@ -249,7 +249,10 @@ fn mark_metadata(members: &mut Map<String, Value>, secret: &[u8; 32]) -> Result<
     };
     // 16: what OpenAI takes; one is the gateway's.
     if meta.len() > 15 {
-        return Err(bad("metadata may have 15 members", Some("metadata")));
+        return Err(bad(
+            "metadata can have at most 15 members",
+            Some("metadata"),
+        ));
     }
     meta.insert(OWNER.to_owned(), mark(secret).into());
     Ok(())

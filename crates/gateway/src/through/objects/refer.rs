@@ -76,7 +76,7 @@ pub(crate) fn resolve<'b>(
                     _ => own,
                 };
                 if at.as_ref().is_some_and(|at| *at != upstream) {
-                    let error = "what one request refers to is at different upstreams";
+                    let error = "the request refers to objects at different upstreams";
                     return Err(GatewayError::new(ErrorKind::InvalidRequest, error));
                 }
                 texts.push((place, own));

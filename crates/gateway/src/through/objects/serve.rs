@@ -289,7 +289,7 @@ impl<P: Platform> Keeper<'_, P> {
         ticket.summary.guard_hits.clone_from(&judged.hits);
         let masked = (!judged.masks.is_empty()).then(|| Reason {
             code: "unmaskable".to_owned(),
-            detail: "a rule masks a value in what an upstream is to keep".to_owned(),
+            detail: "a rule masks a value in an object that an upstream would store".to_owned(),
         });
         match denied.or(masked) {
             Some(Reason { code, detail }) => {

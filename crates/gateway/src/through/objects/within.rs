@@ -160,7 +160,7 @@ impl<P: Platform> Keeper<'_, P> {
         let (body, only) = refer(gateway, self.parts(), body).await?;
         let only = match (place.as_ref().map(|(_, upstream)| upstream), only) {
             (Some(at), Some(only)) if *at != only => {
-                let why = "what the request refers to is at another upstream";
+                let why = "the request refers to an object at another upstream";
                 return Err(bad(why, None));
             }
             (Some(at), _) => Some(at.clone()),

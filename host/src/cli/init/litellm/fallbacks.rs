@@ -10,9 +10,16 @@ pub(super) fn import(file: &Value, plan: &mut Plan) {
     let names = served(plan);
     let mut own = Vec::new();
     for section in ["router_settings", "litellm_settings"] {
-        let lists = file[section]["fallbacks"].as_array();
-        for fallback in lists.into_iter().flatten() {
-            for (from, targets) in fallback.as_object().into_iter().flatten() {
+        let place = format!("{section}.fallbacks");
+        for fallback in items(&file[section]["fallbacks"]) {
+            let Some(fallback) = fallback.as_object() else {
+                plan.left_out.push(format!(
+                    "{place}: {} does not name the model that it is for",
+                    one(fallback)
+                ));
+                continue;
+            };
+            for (from, targets) in fallback {
                 // A fallback of an alias is one of the model that it stands for.
                 let from = alias_of(file, from).unwrap_or(from);
                 let from: Vec<&str> = match from {
@@ -21,7 +28,7 @@ pub(super) fn import(file: &Value, plan: &mut Plan) {
                 };
                 for from in from {
                     own.push(from.to_owned());
-                    fall_back(&format!("{section}.fallbacks"), from, targets, plan);
+                    fall_back(&place, from, targets, plan);
                 }
             }
         }
@@ -32,6 +39,22 @@ pub(super) fn import(file: &Value, plan: &mut Plan) {
             fall_back(&format!("{section}.default_fallbacks"), from, targets, plan);
         }
     }
+}
+
+/// The items of a list, or the one value that stands in its place.
+fn items(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+/// A value in a message: its text, or that it is none.
+fn one(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| "an item".to_owned(), str::to_owned)
 }
 
 /// Other names for models. They come last, so that an alias has the model's fallbacks too.
@@ -73,8 +96,7 @@ fn served(plan: &Plan) -> Vec<String> {
 }
 
 fn fall_back(place: &str, from: &str, targets: &Value, plan: &mut Plan) {
-    let targets = targets.as_array().into_iter().flatten();
-    for to in targets {
+    for to in items(targets) {
         let Some(to) = to.as_str() else {
             plan.left_out.push(format!(
                 "{place}: from {from} to a model with parameters of its own"

@@ -1,7 +1,11 @@
 //! What takes the place of a LiteLLM setting that can't be imported.
 
 /// The last word of a setting's path, and what an operator does instead.
-const INSTEAD: [(&str, &str); 44] = [
+const INSTEAD: [(&str, &str); 45] = [
+    (
+        "cache",
+        "the cache is on for deterministic requests; see docs/cache.md",
+    ),
     ("rpm", KEY_LIMITS),
     ("tpm", KEY_LIMITS),
     ("weight", ORDER),
@@ -67,7 +71,7 @@ const INSTEAD: [(&str, &str); 44] = [
 ];
 
 const KEY_LIMITS: &str = "limits belong to keys and tenants; see docs/authentication.md";
-const ORDER: &str =
+pub(super) const ORDER: &str =
     "upstreams are tried in this file's order; see strategy = \"score\" in docs/operations.md";
 const RETRIES: &str = "[retries] holds for all upstreams";
 const TIMEOUTS: &str = "set timeouts or model_timeouts at the upstream; see docs/operations.md";

@@ -15,6 +15,9 @@ pub(super) fn import(file: &Value, plan: &mut Plan) {
         }
     }
     for section in SECTIONS {
+        if !file[section].is_object() && !file[section].is_null() {
+            left_out(section, &file[section], plan);
+        }
         for (name, value) in file[section].as_object().into_iter().flatten() {
             if !setting(name, value, plan) {
                 left_out(&format!("{section}.{name}"), value, plan);
@@ -53,7 +56,8 @@ fn setting(name: &str, value: &Value, plan: &mut Plan) -> bool {
             return value.as_object().is_some_and(|it| it.iter().all(imported));
         }
         // The cache is on unless a client or a rule says otherwise.
-        ("cache" | "set_verbose", _) => {}
+        ("cache", _) => return value == &Value::Bool(true),
+        ("set_verbose", _) => {}
         _ => return false,
     }
     true

@@ -257,6 +257,157 @@ fn files_like_those_that_people_have_become_good_configurations() {
     }
 }
 
+/// The plan, and the file that is written of it, which has to be a good configuration.
+fn imported(text: &str) -> (Plan, String) {
+    let plan = plan(text).unwrap_or_else(|e| panic!("{e:#}\n{text}"));
+    let written = super::super::write::toml(&plan);
+    let source = crate::config::Source {
+        path: Some("forebay.toml".into()),
+        text: written.clone(),
+        base: ".".into(),
+    };
+    crate::config::load(&source, &crate::config::Overrides::default())
+        .unwrap_or_else(|e| panic!("{e}\n{text}\n{written}"));
+    (plan, written)
+}
+
+#[test]
+fn any_model_at_any_address_becomes_a_good_configuration_and_nothing_is_lost_silently() {
+    let models = [
+        "gpt-4o",
+        "claude-opus",
+        "openai/m",
+        "openai/*",
+        "azure/m",
+        "azure_ai/m",
+        "azure_ai/claude-m",
+        "anthropic/m",
+        "bedrock/m",
+        "bedrock/us-west-2/m",
+        "bedrock/agent/A/B",
+        "vertex_ai/m",
+        "gemini/m",
+        "hosted_vllm/m",
+        "vllm/m",
+        "ollama/m",
+        "groq/m",
+        "oci/m",
+        "sagemaker_chat/m",
+        "replicate/m",
+        "litellm_proxy/m",
+    ];
+    let addresses = [
+        "",
+        "http://localhost:8080",
+        "http://0.0.0.0:8091/v1",
+        "https://x.openai.azure.com/openai/deployments/m/chat/completions?api-version=2025-01-01-preview",
+        "https://x.example.com/v1/?key=1",
+        "os.environ/BASE",
+        "<your-endpoint>",
+        "https://me:hush@x.example.com",
+        "localhost:8000",
+    ];
+    let members = [
+        ("api_version", "2024-02-01"),
+        ("api_version", "preview"),
+        ("api_version", "os.environ/VERSION"),
+        ("vertex_project", "os.environ/PROJECT_ID"),
+        ("vertex_ai_project", "my-project"),
+        ("vertex_ai_location", "europe-west1"),
+        ("aws_region_name", "os.environ/REGION"),
+        ("input_cost_per_token", "0.000001"),
+        ("custom_llm_provider", "azure"),
+        ("api_key", "a-literal-key-of-some-length"),
+        ("rpm", "100"),
+    ];
+    for model in models {
+        for address in addresses {
+            for (member, value) in members {
+                let (_, written) = imported(&format!(
+                    "model_list: [{{ model_name: name, litellm_params: {{ model: \"{model}\", \
+                     api_base: \"{address}\", {member}: \"{value}\" }} }}]"
+                ));
+                let case = format!("{model} {address} {member} {value}\n{written}");
+                let host = [
+                    "x.example.com",
+                    "x.openai",
+                    "localhost:8080",
+                    "0.0.0.0:8091",
+                    "env:BASE",
+                ];
+                let reached = host.iter().any(|host| written.contains(host));
+                let said = ["api_base", "model_list[0]:"]
+                    .iter()
+                    .any(|it| written.contains(it));
+                assert!(address.is_empty() || reached || said, "{case}");
+                let kept = written.contains(value) || written.contains(member);
+                // One that is not imported at all is listed as a whole.
+                assert!(kept || said || member == "custom_llm_provider", "{case}");
+                assert!(
+                    !written.contains("hush") && !written.contains("a-literal-key"),
+                    "{case}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_fallbacks_credentials_and_repeats_are_imported_or_listed() {
+    let (plan, written) = imported(
+        r#"
+credential_list:
+  - { credential_name: aws, credential_values: { aws_access_key_id: os.environ/A, aws_region_name: eu-west-1 } }
+  - { credential_name: unused, credential_values: { api_key: os.environ/U } }
+model_list:
+  - { model_name: a, litellm_params: { model: openai/a, api_key: sk-first-literal-key } }
+  - { model_name: b, litellm_params: { model: openai/b, api_key: sk-first-literal-key } }
+  - { model_name: a, litellm_params: { model: openai/a, api_key: sk-first-literal-key } }
+  - { model_name: a, litellm_params: { model: azure/a, api_base: "https://x.openai.azure.com", api_version: 2024-10-21 } }
+  - { model_name: c, litellm_params: { model: bedrock/c, litellm_credential_name: aws } }
+  - { model_name: d, litellm_params: { model: gemini/d, litellm_credential_name: nowhere } }
+litellm_settings: { cache: false, fallbacks: [a, { b: c }] }
+general_settings: [1]
+"#,
+    );
+    let names: Vec<&str> = plan.upstreams.iter().map(|it| it.name.as_str()).collect();
+    // The same literal is one variable, so both models share an upstream; b falls back to c.
+    assert_eq!(names, ["openai", "azure", "bedrock", "gemini"]);
+    assert_eq!(plan.upstreams[0].key.as_deref(), Some("A_API_KEY"));
+    assert_eq!(plan.upstreams[0].models.len(), 2);
+    assert_eq!(plan.upstreams[1].api.as_deref(), Some("deployments"));
+    assert_eq!(plan.upstreams[2].region.as_deref(), Some("eu-west-1"));
+    assert_eq!(
+        plan.upstreams[2].models[1],
+        ("b".to_owned(), "c".to_owned())
+    );
+    for said in [
+        "model_list[2]: it is the same as model_list[0]",
+        "sending requests for a to openai, azure in turns",
+        "credential_list[0].credential_values.aws_access_key_id",
+        "credential_list[1]: no model names it",
+        "there is no credential \"nowhere\"",
+        "litellm_settings.fallbacks: a does not name the model that it is for",
+        "litellm_settings.cache: false",
+        "general_settings: (1 item)",
+    ] {
+        assert!(
+            plan.left_out.iter().any(|it| it.contains(said)),
+            "{said}\n{written}"
+        );
+    }
+    assert!(!written.contains("sk-first"), "{written}");
+}
+
+#[test]
+fn an_engine_on_the_usual_port_moves_the_gateway_to_another() {
+    let (_, written) = imported(
+        r#"model_list: [{ model_name: a, litellm_params: { model: openai/a, api_base: "http://localhost:8080/v1" } }]"#,
+    );
+    assert!(written.contains("listen = \"127.0.0.1:8090\""), "{written}");
+    assert!(written.contains("listen = \"127.0.0.1:8091\""), "{written}");
+}
+
 #[test]
 fn addresses_aliases_and_options_are_imported() {
     let of = |name: &str| {
