@@ -145,13 +145,13 @@ impl<'a> Places<'a> {
                 Part::ToolCall(call) => {
                     for (what, word) in [("id", &call.id), ("name", &call.name)] {
                         let path = format!("{path}.{what}");
-                        self.push(PlaceKind::Identifier, role, path, word, None);
+                        self.push(PlaceKind::Identifier, role, path, word.as_ref(), None);
                     }
                     let path = format!("{path}.arguments");
                     if is_json(&call.arguments) {
                         self.json(role, path, &call.arguments, at);
                     } else {
-                        self.push(PlaceKind::Text, role, path, &call.arguments, at);
+                        self.push(PlaceKind::Text, role, path, call.arguments.as_ref(), at);
                     }
                 }
                 Part::Opaque(opaque) if opaque.kind == TOKEN_IDS => {
