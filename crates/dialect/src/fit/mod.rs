@@ -18,6 +18,7 @@ mod form;
 mod free_text;
 mod gemini;
 mod hosted;
+mod lengths;
 mod names;
 mod namespaces;
 mod openai;
@@ -56,6 +57,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     hosted::leave_out(request, aim, &mut fitted);
     hosted::forget(request, aim, &mut fitted);
     calls::fit(request, aim, &mut fitted);
+    lengths::fit(request, aim, &mut fitted);
     unanswered::fit(request, aim, &mut fitted);
     drawn::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{done_reason, end, head, speak};
 use crate::door::said::{Call, Piece, Said, Tokens, pieces};
-use crate::door::told::{DoorStream, Told};
+use crate::door::told::{DoorStream, LEFT_OUT, Told};
 
 /// Writes a stream.
 pub(crate) struct Lines {
@@ -15,6 +15,7 @@ pub(crate) struct Lines {
     calls: BTreeMap<u64, Call>,
     finish: String,
     tokens: Option<Tokens>,
+    left_out: bool,
 }
 
 impl Lines {
@@ -25,6 +26,7 @@ impl Lines {
             calls: BTreeMap::new(),
             finish: String::new(),
             tokens: None,
+            left_out: false,
         }
     }
 
@@ -74,7 +76,14 @@ impl DoorStream for Lines {
         let mut object = head(&mut last, &self.told);
         speak(&Said::default(), self.generates, &mut object);
         end(done_reason(&self.finish), self.tokens, &mut object);
+        if self.left_out {
+            object.text(LEFT_OUT.0, LEFT_OUT.1);
+        }
         object.close();
         out.push(last.into());
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out = true;
     }
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions};
 use forebay_dialect::{
-    BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
-    media_urls, resign, translate_request,
+    BodyChange, CacheMark, Request, TranslateError, Wire, clamp_output, json_string, kept,
+    mark_prefixes, media_urls, resign, translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::attempt::Attempts;
 use super::prompt_cache::{can_mark, takes_key};
 use super::{Envelope, Replica, Route, Upstream};
+use crate::answer::kept::unknown_conversation;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::booked;
 use crate::platform::Platform;
@@ -313,7 +314,7 @@ impl<P: Platform> Attempts<P> {
                 .collect(),
         };
         let written = translate_request(request, route.wire, &options)
-            .map_err(|error| not_translated(upstream, &error))?;
+            .map_err(|error| unknown(request, upstream, &error))?;
         let mut lost = written.lost;
         if betas.is_some() && route.wire != Wire::Messages {
             lost.push(Lost {
@@ -499,6 +500,20 @@ fn cannot_take(upstream: &Upstream, wire: Wire) -> GatewayError {
             wire.as_str()
         ),
     )
+}
+
+/// An upstream that keeps no state has no conversation of that id.
+fn unknown(request: &Request, upstream: &Upstream, error: &TranslateError) -> GatewayError {
+    let named = match error {
+        TranslateError::Inexpressible(error) if error.param == "conversation" => {
+            kept::read(&request.body).ok().flatten()
+        }
+        _ => None,
+    };
+    match named.and_then(|asked| asked.conversation) {
+        Some(id) => unknown_conversation(&id),
+        None => not_translated(upstream, error),
+    }
 }
 
 fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{block_of, finish_reason, write_call, write_usage};
 use crate::door::said::{Call, Piece, Tokens, pieces};
-use crate::door::told::{DoorStream, Told};
+use crate::door::told::{DoorStream, LEFT_OUT, Told};
 use crate::json::write;
 use crate::json::write::Object;
 
@@ -24,6 +24,7 @@ pub(crate) struct Events {
     calls: u64,
     finish: String,
     tokens: Option<Tokens>,
+    left_out: bool,
 }
 
 impl Events {
@@ -38,6 +39,7 @@ impl Events {
             calls: 0,
             finish: String::new(),
             tokens: None,
+            left_out: false,
         }
     }
 
@@ -147,14 +149,21 @@ impl DoorStream for Events {
         self.start(out);
         self.close(out);
         let reason = finish_reason(&self.finish, self.calls > 0);
-        let (id, tokens) = (&self.told.id, self.tokens);
+        let (id, tokens, left_out) = (&self.told.id, self.tokens, self.left_out);
         out.push(event("message-end", None, |event| {
             event.text("id", id);
             event.object("delta", |delta| {
                 delta.text("finish_reason", reason);
                 write_usage(tokens, delta);
             });
+            if left_out {
+                event.text(LEFT_OUT.0, LEFT_OUT.1);
+            }
         }));
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out = true;
     }
 }
 

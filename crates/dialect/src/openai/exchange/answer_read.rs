@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::calls::Fragment;
-use super::media::{DRAWN, drawn};
+use super::media::{DRAWN, drawn, sound};
 use super::members::{named, some, text};
 use super::reasoning;
 use crate::exchange::{
@@ -82,6 +82,8 @@ fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
     if let Some(text) = text(message, "refusal") {
         parts.push(Part::new(Content::Refusal(text)));
     }
+    let sound = some(message, "audio").and_then(sound);
+    parts.extend(sound.map(|media| Part::new(Content::Audio(media))));
     let images = some(message, DRAWN).into_iter().flat_map(drawn);
     parts.extend(images.map(|media| Part::new(Content::Image(media))));
     calls(message, &mut parts)?;
