@@ -1,6 +1,8 @@
 //! Brings requests, answers and streams from one wire format into another: which reader and
 //! which writer meet. Formats meet only in the types of [`crate::exchange`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::call_ids::CallIds;
@@ -11,8 +13,11 @@ use crate::contract::failure::{ConvertError, TranslateError};
 use crate::contract::stream::{ReadStream, WriteStream};
 use crate::contract::ways::Ways;
 use crate::exchange::fetched::{put_in, urls};
-use crate::exchange::{ChatRequest, Inexpressible, Profile, StreamEvent, WriteOptions, Written};
+use crate::exchange::{
+    ChatRequest, Inexpressible, PartKind, Profile, StreamEvent, WriteOptions, Written,
+};
 use crate::fields::name_of;
+use crate::fit::back::Seen;
 use crate::fit::{self, Aim, Undo};
 use crate::formats::{format, ran_by_provider};
 use crate::json::{Document, Value, write};
@@ -174,6 +179,11 @@ pub fn translate_answer(
     let mut answer = (format(from).crossing.read_answer)(document.root())?;
     CallIds::new(&context.id).answer(&mut answer);
     context.back.answer(&mut answer, &context.seen);
+    let shown = format(to).ways.shows;
+    let parts = answer.choices.iter().flat_map(|choice| &choice.parts);
+    for kind in parts.filter_map(|part| part.content.medium()) {
+        context.seen.medium(kind, shown);
+    }
     Ok((format(to).crossing.write_answer)(&answer, context))
 }
 
@@ -186,6 +196,9 @@ pub struct StreamTranslation {
     ids: CallIds,
     undo: Undo,
     undone: Vec<StreamEvent>,
+    seen: Arc<Seen>,
+    /// Media that the client's format shows.
+    shown: &'static [&'static str],
     ended: bool,
 }
 
@@ -208,6 +221,8 @@ impl StreamTranslation {
             ids: CallIds::new(&context.id),
             undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
+            seen: context.seen.clone(),
+            shown: format(to).ways.shows,
             ended: false,
         }
     }
@@ -264,6 +279,13 @@ impl StreamTranslation {
         }
         for event in self.undone.drain(..) {
             self.ended |= event == StreamEvent::End;
+            if let StreamEvent::PartStart {
+                kind: PartKind::Media(media),
+                ..
+            } = &event
+            {
+                self.seen.medium(media.kind(), self.shown);
+            }
             self.writer.write(&event, out);
         }
     }

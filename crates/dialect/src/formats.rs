@@ -3,8 +3,11 @@
 
 use bytes::Bytes;
 
+use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::Format;
+use crate::contract::mend::MendStream;
+use crate::json::{Document, splice};
 use crate::payload::{Payload, PayloadError, StreamItem, is_done_marker};
 use crate::request::{Request, RequestError};
 use crate::wire::{Target, Terminal, Wire};
@@ -47,9 +50,53 @@ impl Request {
     pub fn parse(target: impl Into<Target>, body: Bytes) -> Result<Self, RequestError> {
         let target = target.into();
         let format = format(target.wire);
-        Self::read_by(target, body, |target, root| {
-            format.read_prompt(target, root)
-        })
+        let read = |body: Bytes| {
+            Self::read_by(target.clone(), body, |target, root| {
+                format.read_prompt(target, root)
+            })
+        };
+        let Some(mend) = format.mend_request else {
+            return read(body);
+        };
+        match read(body.clone()) {
+            Err(error @ RequestError::WrongType { .. }) => {
+                let document = Document::parse(&body)?;
+                let mends = mend(document.root());
+                match mends.is_empty() {
+                    true => Err(error),
+                    false => read(splice(&body, mends)),
+                }
+            }
+            read => read,
+        }
+    }
+}
+
+/// A whole answer that passes in its own format, as the format's clients can read it.
+pub fn mend_answer(wire: Wire, body: Bytes, context: &AnswerContext) -> Bytes {
+    let mend = format(wire).mend_answer;
+    mend.and_then(|mend| mend(&body, context)).unwrap_or(body)
+}
+
+/// A stream that passes in its own format, as the format's clients can read it.
+pub struct Mender(Option<Box<dyn MendStream>>);
+
+impl Mender {
+    /// A mender of one stream.
+    pub fn new(wire: Wire, context: &AnswerContext) -> Self {
+        Self(format(wire).mend_stream.map(|mender| mender(context)))
+    }
+
+    /// An event's data.
+    pub fn event(&mut self, data: Bytes) -> Bytes {
+        let mended = self.0.as_mut().and_then(|mender| mender.event(&data));
+        mended.unwrap_or(data)
+    }
+}
+
+impl std::fmt::Debug for Mender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Mender").finish_non_exhaustive()
     }
 }
 

@@ -202,7 +202,7 @@ fn a_bad_request_is_told_which_field_is_wrong() {
         content(r#"[{"type":"text","text":1}]"#),
         "messages[0].content[0].text"
     );
-    let call = r#"[{"type":"tool_use","id":"t","name":"f","input":"{}"}]"#;
+    let call = r#"[{"type":"tool_use","id":"t","name":"f","input":"text"}]"#;
     assert_eq!(content(call), "messages[0].content[0].input");
     let result = r#"[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text"}]}]"#;
     assert_eq!(content(result), "messages[0].content[0].content[0].text");

@@ -266,7 +266,7 @@ fn a_refusal_names_the_field_and_never_the_prompt() {
             "invalid_type",
         ),
         (
-            r#"{"model":"m","messages":[{"role":"a","tool_calls":[{"function":{"name":"f","arguments":{}}}]}]}"#,
+            r#"{"model":"m","messages":[{"role":"a","tool_calls":[{"function":{"name":"f","arguments":7}}]}]}"#,
             "messages[0].tool_calls[0].function.arguments",
             "invalid_type",
         ),

@@ -397,7 +397,7 @@ def all_cases():
 
 
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses",
-         "ollama": "/api/chat", "cohere": "/v2/chat",
+         "ollama": "/api/chat", "cohere": "/v2/chat", "embeddings": "/v1/embeddings",
          "gemini": "/v1beta/models/MODEL:generateContent", "converse": "/model/MODEL/converse",
          "gemini-stream": "/v1beta/models/MODEL:streamGenerateContent?alt=sse", "converse-stream": "/model/MODEL/converse-stream"}
 UPSTREAMS = {

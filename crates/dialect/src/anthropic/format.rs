@@ -3,7 +3,7 @@
 use super::cache::Marks;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
-use super::{answer, error, fold, names, payload, prompt, read, unfold, write};
+use super::{answer, error, fold, mend, names, payload, prompt, read, unfold, write};
 use crate::contract::format::{Crossing, Format};
 use crate::contract::place::in_messages;
 use crate::contract::signs::Signs;
@@ -70,6 +70,7 @@ const WAYS: Ways = Ways {
 /// Anthropic's messages.
 pub(crate) static MESSAGES: Format = Format {
     ways: &WAYS,
+    mend_request: Some(mend::request),
     read_prompt: Some(prompt::read),
     read_request: Some(|_, root| Ok(read::read_request(root)?)),
     is_own_tool: names::is_own_tool,

@@ -13,6 +13,7 @@ mod error;
 mod fold;
 mod grammar;
 mod media;
+mod mend;
 mod names;
 mod read;
 mod read_options;

@@ -8,6 +8,7 @@ use crate::contract::cache::CacheMarks;
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
+use crate::contract::mend::{MendAnswer, MendRequest, MendStream};
 use crate::contract::refusal::ErrorParts;
 use crate::contract::stream::{ReadStream, WriteStream};
 use crate::contract::ways::Ways;
@@ -53,6 +54,12 @@ pub(crate) struct Format {
     pub(crate) read_prompt: Option<ReadPrompt>,
     /// A client's request as it goes to an upstream of another format.
     pub(crate) read_request: Option<ReadRequest>,
+    /// What is mended in a request that can't be read.
+    pub(crate) mend_request: Option<MendRequest>,
+    /// What is mended in an answer that passes in the format.
+    pub(crate) mend_answer: Option<MendAnswer>,
+    /// What is mended in a stream that passes in the format.
+    pub(crate) mend_stream: Option<fn(&AnswerContext) -> Box<dyn MendStream>>,
     /// Whether the provider runs a tool of that kind itself.
     pub(crate) is_own_tool: fn(&str) -> bool,
     /// What a payload says to those who meter and guard it. The answers of formats that no
@@ -86,6 +93,9 @@ impl Format {
             ways: &Ways::PLAIN,
             read_prompt: None,
             read_request: None,
+            mend_request: None,
+            mend_answer: None,
+            mend_stream: None,
             is_own_tool: |_| false,
             read_payload: |_, _| Ok(()),
             synthesise: |_, _| Vec::new(),

@@ -6,6 +6,7 @@ pub(crate) mod context;
 pub(crate) mod embedding;
 pub(crate) mod failure;
 pub(crate) mod format;
+pub(crate) mod mend;
 pub(crate) mod place;
 pub(crate) mod refusal;
 pub(crate) mod signs;

@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::payload::PayloadError;
 
 /// Reads a stream of one format. `root` is an event's data, `event` its name where it has one.
-pub(crate) trait ReadStream: Send {
+pub(crate) trait ReadStream: Send + Sync {
     fn read(
         &mut self,
         event: Option<&str>,
@@ -25,6 +25,6 @@ pub(crate) trait ReadStream: Send {
 }
 
 /// Writes a stream of one format: each step becomes no, one or several events' data.
-pub(crate) trait WriteStream: Send {
+pub(crate) trait WriteStream: Send + Sync {
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<Bytes>);
 }

@@ -80,6 +80,8 @@ pub(crate) struct Ways {
     pub(crate) output_limits: &'static [Member],
     /// It demands an output limit.
     pub(crate) needs_limit: bool,
+    /// OpenAI and Azure take no lower output limit.
+    pub(crate) least_limit: u64,
     /// What of a request an answer repeats or depends on, and what it is where the request has none.
     pub(crate) echoed: &'static [(&'static str, &'static str)],
     /// Its clients see what a model thinks unless they say otherwise.
@@ -92,6 +94,8 @@ pub(crate) struct Ways {
     pub(crate) signs: Option<&'static Signs>,
     /// Its assistants draw: images of theirs go back as such.
     pub(crate) draws: bool,
+    /// Media that its answers can hold.
+    pub(crate) shows: &'static [&'static str],
     /// It takes media as bytes only.
     pub(crate) bytes_only: bool,
     /// It thinks as the model likes, unless told how much.
@@ -105,6 +109,8 @@ pub(crate) struct Ways {
     pub(crate) ran: &'static [&'static str],
     /// The choice may name a tool.
     pub(crate) names_tool: bool,
+    /// Ids of calls are no longer than that there.
+    pub(crate) call_ids: (Where, usize),
     /// Calls of a history need tools, declared.
     pub(crate) calls_need_tools: bool,
     /// The arguments of a history's calls are read.
@@ -133,6 +139,8 @@ pub(crate) struct Ways {
     /// Results are marked where the tool failed.
     pub(crate) marks_failure: bool,
     pub(crate) forms: Forms,
+    /// The first system message stands apart from the conversation.
+    pub(crate) instructed: bool,
     /// A form has a description beside its schema's.
     pub(crate) describes_forms: bool,
 }
@@ -146,12 +154,14 @@ impl Ways {
         spells: false,
         output_limits: &[],
         needs_limit: false,
+        least_limit: 0,
         echoed: &[],
         shows_thinking: false,
         hides_thinking: false,
         reasons_first: false,
         signs: None,
         draws: false,
+        shows: &["image"],
         bytes_only: false,
         adapts: false,
         makers: Makers::Any,
@@ -159,6 +169,7 @@ impl Ways {
         custom_tools: Where::Nowhere,
         ran: &[],
         names_tool: true,
+        call_ids: (Where::Nowhere, 0),
         calls_need_tools: false,
         reads_arguments: Where::Everywhere,
         open_calls: false,
@@ -174,6 +185,7 @@ impl Ways {
         result_media: ResultMedia::Nothing,
         marks_failure: false,
         forms: Forms::Known,
+        instructed: false,
         describes_forms: true,
     };
 }

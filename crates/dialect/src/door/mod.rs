@@ -8,8 +8,14 @@ pub(crate) mod said;
 pub(crate) mod told;
 
 use bytes::Bytes;
+use memchr::memmem;
 
+use crate::contract::context::AnswerContext;
 use crate::contract::refusal::ErrorParts;
+use crate::cross::{StreamTranslation, translate_answer};
+use crate::exchange::Lost;
+use crate::json::Document;
+use crate::payload::is_done_marker;
 use crate::request::RequestError;
 use crate::wire::Wire;
 use crate::{cohere, gemini, ollama};
@@ -60,6 +66,14 @@ impl Door {
         }
     }
 
+    /// Whether it is about conversations; else it is about vectors.
+    fn converses(self) -> bool {
+        matches!(
+            self,
+            Door::OllamaChat | Door::OllamaGenerate | Door::CohereChat
+        )
+    }
+
     /// Whether events are lines of JSON; else they are server-sent events, named by their type.
     pub fn streams_lines(self) -> bool {
         matches!(self, Door::OllamaChat | Door::OllamaGenerate)
@@ -100,6 +114,12 @@ impl Door {
 
     /// A whole answer in the format's own form. None where it is none.
     pub fn answer(self, body: &Bytes, told: &Told) -> Option<Bytes> {
+        // Servers write answers of OpenAI's form in many ways: those who go out have one.
+        let read = self
+            .converses()
+            .then(|| translate_answer(Wire::Chat, Wire::Chat, body, &context(told)).ok());
+        let body = read.flatten().unwrap_or_else(|| body.clone());
+        let body = &body;
         match self {
             Door::OllamaChat => ollama::answer(body, told, false),
             Door::OllamaGenerate => ollama::answer(body, told, true),
@@ -112,14 +132,37 @@ impl Door {
         }
     }
 
+    /// A medium of an answer of OpenAI's form, or of an event of its stream, that the format has no
+    /// place for.
+    pub fn unshown(self, body: &Bytes) -> Option<Lost> {
+        if !self.converses() || memmem::find(body, b"\"images\"").is_none() {
+            return None;
+        }
+        let document = Document::parse(body).ok()?;
+        let mut choices = document.root().each("choices");
+        let draws = choices.any(|choice| {
+            let said = choice.get("message").or_else(|| choice.get("delta"));
+            said.is_some_and(|said| said.each("images").next().is_some())
+        });
+        draws.then(|| {
+            Lost::new(
+                told::LEFT_OUT.1,
+                "answers of the client's format have no images",
+            )
+        })
+    }
+
     /// What writes a stream of it. Vectors have none.
     pub fn stream(self, told: Told) -> Option<Box<dyn DoorStream>> {
-        Some(match self {
+        let read = StreamTranslation::new(Wire::Chat, Wire::Chat, &context(&told));
+        let door: Box<dyn DoorStream> = match self {
             Door::OllamaChat => Box::new(ollama::Lines::new(told, false)),
             Door::OllamaGenerate => Box::new(ollama::Lines::new(told, true)),
             Door::CohereChat => Box::new(cohere::client::Events::new(told)),
             _ => return None,
-        })
+        };
+        let format = self;
+        Some(Box::new(Read { format, read, door }))
     }
 
     /// The body of a refusal, and the last event of a stream that fails.
@@ -137,5 +180,50 @@ impl Door {
             Door::CohereChat => cohere::client::error_event(error),
             _ => self.error(error),
         }
+    }
+}
+
+fn context(told: &Told) -> AnswerContext {
+    AnswerContext {
+        id: told.id.clone(),
+        model: told.model.clone(),
+        created: told.now,
+        ..AnswerContext::default()
+    }
+}
+
+/// A stream of OpenAI's form, whichever way its server writes it, on its way to a door.
+struct Read {
+    format: Door,
+    read: StreamTranslation,
+    door: Box<dyn DoorStream>,
+}
+
+impl Read {
+    fn tell(&mut self, events: &[Bytes], out: &mut Vec<Bytes>) {
+        for event in events.iter().filter(|event| !is_done_marker(event)) {
+            if self.format.unshown(event).is_some() {
+                self.door.leave_out();
+            }
+            self.door.event(event, out);
+        }
+    }
+}
+
+impl DoorStream for Read {
+    fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>) {
+        let mut told = Vec::new();
+        // What is no event of that form is one of the door's own to judge.
+        if self.read.push(None, data, &mut told).is_err() {
+            told.push(data.clone());
+        }
+        self.tell(&told, out);
+    }
+
+    fn end(&mut self, out: &mut Vec<Bytes>) {
+        let mut told = Vec::new();
+        self.read.end_of_body(&mut told);
+        self.tell(&told, out);
+        self.door.end(out);
     }
 }

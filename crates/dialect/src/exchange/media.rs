@@ -73,6 +73,16 @@ impl<'a> Media<'a> {
         }
     }
 
+    /// What it is by its type: `image`, `audio`, `video`, or else `file`.
+    pub(crate) fn kind(&self) -> &'static str {
+        let kind = self.media_type.split('/').next().unwrap_or_default();
+        let known = ["image", "audio", "video"];
+        known
+            .into_iter()
+            .find(|known| *known == kind)
+            .unwrap_or("file")
+    }
+
     /// Whether it says that it is an image.
     pub(crate) fn is_image(&self) -> bool {
         self.media_type.starts_with("image/")

@@ -14,6 +14,8 @@ pub(crate) struct Aim<'o> {
     pub(super) ways: &'static Ways,
     /// Whether a part of a kind tells what a tool did which some provider ran.
     pub(super) ran: fn(&str) -> bool,
+    /// The client's format is another one.
+    pub(super) crosses: bool,
     pub(super) profile: Profile,
     pub(super) model: &'o str,
     pub(super) default_max_tokens: u64,
@@ -47,6 +49,7 @@ impl<'o> Aim<'o> {
             format,
             ways,
             ran,
+            crosses: client.wire != format.wire,
             profile: options.profile,
             model,
             default_max_tokens: match options.default_max_tokens {

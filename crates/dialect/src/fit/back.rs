@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use super::free_text::text_of;
 use super::renamed::{Names, with_names};
+use crate::exchange::Lost;
 use crate::exchange::answer::{ChatAnswer, Choice, Finish};
 use crate::exchange::part::{Content, Part};
 use crate::json::Document;
@@ -141,6 +142,8 @@ impl Back {
                 calls = true;
                 if let Some(arguments) = self.arguments(&call.name, &call.arguments) {
                     call.arguments = Cow::Owned(arguments);
+                } else if !call.custom && call.arguments.trim().is_empty() {
+                    call.arguments = Cow::Borrowed("{}");
                 }
                 if let Some(origin) = self.calls.get(call.name.as_ref()) {
                     call.name = Cow::Owned(origin.name.clone());
@@ -294,12 +297,28 @@ pub(super) fn finish(said: Finish, calls: bool, seen: &Seen) -> Finish {
 #[derive(Debug, Default)]
 pub struct Seen {
     finish: OnceLock<String>,
+    /// The first medium that the client's format has no place for.
+    unshown: OnceLock<&'static str>,
 }
 
 impl Seen {
     /// The first word for why an answer ended that no format's table has.
     pub fn unknown(&self) -> Option<&str> {
         self.finish.get().map(String::as_str)
+    }
+
+    /// The first kind of medium in the answer that the client's format has no place for.
+    pub fn unshown(&self) -> Option<Lost> {
+        let param = format!("answer.{}", self.unshown.get()?);
+        let why = "answers of the client's format hold no such medium";
+        Some(Lost::new(param, why))
+    }
+
+    /// Notes a medium of the answer, where those that are shown don't have it.
+    pub(crate) fn medium(&self, kind: &'static str, shown: &[&str]) {
+        if !shown.contains(&kind) {
+            self.unshown.get_or_init(|| kind);
+        }
     }
 
     fn unknown_finish(&self, word: &str) {
@@ -313,7 +332,7 @@ impl Seen {
 
 impl PartialEq for Seen {
     fn eq(&self, other: &Self) -> bool {
-        self.unknown() == other.unknown()
+        self.unknown() == other.unknown() && self.unshown == other.unshown
     }
 }
 

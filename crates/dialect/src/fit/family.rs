@@ -5,7 +5,7 @@
 //! on reasoning models.
 
 use crate::contract::ways::Makers;
-use crate::exchange::Profile;
+use crate::exchange::{Effort, Profile};
 
 /// Which family a target's model is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,8 @@ pub(super) struct Gemini {
     pub(super) third: bool,
     /// It can be told how much to think.
     pub(super) thinks: bool,
+    /// Levels of thinking that it lacks.
+    pub(super) lacks: &'static [Effort],
     /// It can't be told not to think; the least budget that it takes.
     pub(super) least_budget: u64,
     pub(super) most_budget: u64,
@@ -315,6 +317,12 @@ fn gemini_of(model: &str) -> Gemini {
     Gemini {
         third: generation.is_none_or(|(major, _)| major >= 3),
         thinks: !is("gemma") && generation.is_none_or(|version| version >= (2, 5)),
+        // Google's page on thinking: Pro has no minimal, and the first of the third no medium either.
+        lacks: match (pro, generation) {
+            (true, Some((3, 0))) => &[Effort::Minimal, Effort::Medium],
+            (true, Some((3.., _))) => &[Effort::Minimal],
+            _ => &[],
+        },
         least_budget: match (pro, lite) {
             (true, _) => 128,
             (_, true) => 512,

@@ -10,7 +10,7 @@ use super::back::WRAPPED;
 use super::closed::is_closed;
 use super::family::{Family, Forces};
 use crate::contract::ways::Forms;
-use crate::exchange::{ChatRequest, OutputFormat, Tool, ToolChoice};
+use crate::exchange::{ChatRequest, Message, OutputFormat, Part, Role, Tool, ToolChoice};
 use crate::json::{Document, Kind, write};
 
 /// The tool's name, unless the client has one of that name.
@@ -23,6 +23,9 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
     };
     if !needs_tool(output, request, aim) {
         note(request, aim);
+        if aim.profile.is_openai() && request.output == Some(OutputFormat::JsonObject) {
+            say_json(request, aim, fitted);
+        }
         return;
     }
     // The client demands a call of its own: then nothing is said whose form would matter.
@@ -101,6 +104,29 @@ fn needs_tool(output: &OutputFormat<'_>, request: &ChatRequest<'_>, aim: &Aim<'_
             Forms::Known => false,
         },
     }
+}
+
+/// OpenAI refuses to answer with some object unless the conversation has the word JSON in it. Other
+/// vendors' clients need not say it.
+fn say_json(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let apart = aim.ways.instructed;
+    let says = |part: &Part<'_>| {
+        let said = part.said().unwrap_or_default();
+        said.as_bytes()
+            .windows(4)
+            .any(|word| word.eq_ignore_ascii_case(b"json"))
+    };
+    let counts = |message: &&Message<'_>| !(apart && message.role == Role::System);
+    let mut messages = request.messages.iter().filter(counts);
+    if messages.any(|message| message.parts.iter().any(says)) {
+        return;
+    }
+    let is_operator = |m: &&Message<'_>| matches!(m.role, Role::System | Role::Developer);
+    let leading = request.messages.iter().take_while(is_operator).count();
+    let role = if apart { Role::Developer } else { Role::System };
+    let asked = Message::new(role, vec![Part::text("Answer in JSON.")]);
+    request.messages.insert(leading, asked);
+    fitted.messages.insert(leading, usize::MAX);
 }
 
 /// What a target's own form has no room for and the schema has: its description.

@@ -19,6 +19,16 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, model: Gemini, fitted: &mut Fit
         return;
     }
     let off = reasoning.effort == Some(Effort::None) || reasoning.budget == Some(0);
+    let lacking = |effort: &Effort| model.lacks.contains(effort);
+    if let Some(asked) = reasoning.effort.filter(lacking) {
+        reasoning.effort = Some(match asked {
+            Effort::Minimal => Effort::Low,
+            _ => Effort::High,
+        });
+        let why = "this model does not have this thinking level; the nearest one was sent";
+        fitted.lose("reasoning_effort", why);
+        return;
+    }
     if off && model.third {
         // The third generation has levels, and none of them is off.
         reasoning.budget = None;

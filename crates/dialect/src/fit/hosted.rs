@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use super::aim::{Aim, Fitted};
-use crate::exchange::{ChatRequest, Content, Grade, Lost, Message, Part, Profile, ToolChoice};
+use crate::exchange::{
+    ChatRequest, Content, Grade, Lost, Message, Part, Profile, Role, ToolChoice,
+};
 
 /// Whether the target knows a tool of that kind.
 fn knows(aim: &Aim<'_>, kind: &str) -> bool {
@@ -27,26 +29,55 @@ pub(crate) fn is_hosted(kind: &str, profile: Profile) -> bool {
 /// is in the text that follows them.
 const RAN: &str = "another provider ran this tool; its results are in the text that follows";
 
-/// Leaves out of a history what another provider has run.
-pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    let foreign = |part: &Part<'_>| match &part.content {
-        Content::Opaque { kind, .. } => !aim.ways.ran.contains(&kind.as_ref()) && (aim.ran)(kind),
-        _ => false,
+/// What an agent or a newer API notes among what the assistant said.
+const NOTED: &str = "only the API that made this item knows it";
+/// What was said before, which the model would not know of.
+const SEALED: &str = "only the provider that made this summary of the conversation can read it";
+/// Kinds of such summaries.
+const SUMMARIES: [&str; 3] = ["compaction", "compaction_summary", "context_compaction"];
+
+/// Why a part is left out of the history, where it is.
+fn why(part: &Part<'_>, message: &Message<'_>, aim: &Aim<'_>) -> Option<(&'static str, Grade)> {
+    let Content::Opaque { kind, json } = &part.content else {
+        return None;
     };
-    let has = |message: &Message<'_>| message.parts.iter().any(foreign);
+    let kind = kind.as_ref();
+    match () {
+        () if aim.ways.ran.contains(&kind) => None,
+        () if (aim.ran)(kind) => Some((RAN, Grade::Tolerable)),
+        () if !aim.crosses || message.role != Role::Assistant => None,
+        () if SUMMARIES.contains(&kind) => {
+            let sealed = json.contains("\"encrypted_content\"");
+            sealed.then_some((SEALED, Grade::Refused))
+        }
+        () => Some((NOTED, Grade::Tolerable)),
+    }
+}
+
+/// Leaves out of a history what another provider has run or noted.
+pub(super) fn forget(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let foreign = |message: &Message<'_>, part: &Part<'_>| why(part, message, aim);
+    let has = |message: &Message<'_>| {
+        let mut parts = message.parts.iter();
+        parts.any(|part| foreign(message, part).is_some())
+    };
     if !request.messages.iter().any(has) {
         return;
     }
     let messages = std::mem::take(&mut request.messages);
     let numbers = std::mem::take(&mut fitted.messages);
     for (mut message, number) in messages.into_iter().zip(numbers) {
-        for (at, _) in message.parts.iter().enumerate().filter(|(_, p)| foreign(p)) {
-            let mut lost = Lost::new(format!("messages[{number}].content[{at}]"), RAN);
-            lost.grade = Grade::Tolerable;
+        let spoke = !message.parts.is_empty();
+        let parts = std::mem::take(&mut message.parts);
+        for (at, part) in parts.into_iter().enumerate() {
+            let Some((why, grade)) = foreign(&message, &part) else {
+                message.parts.push(part);
+                continue;
+            };
+            let mut lost = Lost::new(format!("messages[{number}].content[{at}]"), why);
+            lost.grade = grade;
             fitted.lost.push(lost);
         }
-        let spoke = !message.parts.is_empty();
-        message.parts.retain(|part| !foreign(part));
         if !spoke || !message.parts.is_empty() {
             request.messages.push(message);
             fitted.messages.push(number);

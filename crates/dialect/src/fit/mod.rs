@@ -20,6 +20,7 @@ mod free_text;
 mod gemini;
 mod hosted;
 mod keys;
+mod lengths;
 mod markers;
 mod media;
 mod names;
@@ -67,6 +68,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     hosted::forget(request, aim, &mut fitted);
     calls::fit(request, aim, &mut fitted);
     paired::fit(request, aim, &mut fitted);
+    lengths::fit(request, aim, &mut fitted);
     unanswered::fit(request, aim, &mut fitted);
     drawn::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);

@@ -36,8 +36,6 @@ impl ToolNames {
     /// A name that fits, told apart from others by a hash. `attempt` is above 0 where the one
     /// before is taken.
     pub(super) fn fitted(&self, name: &str, attempt: u32) -> String {
-        // A hash of 13 digits in base 32 is 64 bits.
-        const HASHED: usize = 14;
         let mut out = String::with_capacity(self.most);
         if self.letter_first && !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             out.push('_');
@@ -53,13 +51,29 @@ impl ToolNames {
             });
         }
         out.push('_');
-        let mut hash = fnv(name, attempt);
-        const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        for _ in 0..13 {
-            out.push(char::from(DIGITS[(hash % 32) as usize]));
-            hash /= 32;
-        }
+        hash(name, attempt, &mut out);
         out
+    }
+}
+
+/// A text that is longer than `most` characters, cut and told apart from others by a hash.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let kept: String = text.chars().take(most.saturating_sub(HASHED)).collect();
+    let mut out = kept;
+    out.push('_');
+    hash(text, 0, &mut out);
+    out
+}
+
+/// A hash of 13 digits in base 32 is 64 bits, and an underscore stands ahead of it.
+const HASHED: usize = 14;
+
+fn hash(text: &str, attempt: u32, out: &mut String) {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut hash = fnv(text, attempt);
+    for _ in 1..HASHED {
+        out.push(char::from(DIGITS[(hash % 32) as usize]));
+        hash /= 32;
     }
 }
 

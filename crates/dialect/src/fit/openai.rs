@@ -47,6 +47,9 @@ fn reasoning(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) 
 }
 
 fn sampling(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {
+    if model.reasons && !std::mem::take(&mut request.sampling.stop).is_empty() {
+        fitted.lose("stop", "OpenAI's reasoning models take no stop sequences");
+    }
     let off = request
         .reasoning
         .as_ref()

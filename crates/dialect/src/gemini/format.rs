@@ -53,6 +53,7 @@ const WAYS: Ways = Ways {
     ],
     hides_thinking: true,
     draws: true,
+    shows: &["image", "audio", "video", "file"],
     makers: Makers::Google,
     tool_names: Some(ToolNames {
         most: 64,

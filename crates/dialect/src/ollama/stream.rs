@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{done_reason, end, event, speak};
 use crate::door::said::{Call, Piece, Said, Tokens, pieces};
-use crate::door::told::{DoorStream, Told};
+use crate::door::told::{DoorStream, LEFT_OUT, Told};
 use crate::json::write;
 
 /// Writes a stream.
@@ -16,6 +16,7 @@ pub(crate) struct Lines {
     calls: BTreeMap<u64, Call>,
     finish: String,
     tokens: Option<Tokens>,
+    left_out: bool,
 }
 
 impl Lines {
@@ -26,6 +27,7 @@ impl Lines {
             calls: BTreeMap::new(),
             finish: String::new(),
             tokens: None,
+            left_out: false,
         }
     }
 
@@ -72,6 +74,13 @@ impl DoorStream for Lines {
         out.push(event(&self.told, |out| {
             speak(&Said::default(), self.generates, out);
             end(done_reason(&self.finish), self.tokens, out);
+            if self.left_out {
+                write::text(out, LEFT_OUT.0, LEFT_OUT.1);
+            }
         }));
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out = true;
     }
 }

@@ -65,8 +65,16 @@ pub(crate) fn translate_answer(
         EmbeddingForm::Titan | EmbeddingForm::BedrockCohere => answer::bedrock_form(body)?,
         form => form,
     };
+    translate_embeddings_answer(form, body, context, asks_base64(context))
+}
+
+fn asks_base64(context: &AnswerContext) -> bool {
     let echo = Document::parse(context.echo.as_bytes()).ok();
     let format = echo.as_ref().and_then(|e| e.root().get("encoding_format"));
-    let base64 = format.is_some_and(|format| format.is_str("base64"));
-    translate_embeddings_answer(form, body, context, base64)
+    format.is_some_and(|format| format.is_str("base64"))
+}
+
+/// Vectors in the encoding that was asked for, where the server has only the other one.
+pub(crate) fn mend_answer(body: &Bytes, context: &AnswerContext) -> Option<Bytes> {
+    answer::recoded(body, asks_base64(context))
 }

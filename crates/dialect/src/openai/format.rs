@@ -1,6 +1,6 @@
 //! OpenAI's chat completions, completions and embeddings: their rows in the table of formats.
 
-use super::{convert, embeddings, error, exchange, payload, prompt, rewrite};
+use super::{convert, embeddings, error, exchange, mend, payload, prompt, rewrite};
 use crate::canonical::Operation;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::format::{Crossing, Format};
@@ -52,6 +52,7 @@ const CHAT_WAYS: Ways = Ways {
         letter_first: false,
     }),
     custom_tools: Where::AtOpenAi,
+    call_ids: (Where::AtOpenAi, 40),
     reads_arguments: Where::Elsewhere,
     open_calls: true,
     templates: true,
@@ -66,6 +67,9 @@ pub(crate) static CHAT: Format = Format {
     ways: &CHAT_WAYS,
     read_prompt: Some(|_, root| prompt::read(Operation::Chat, root)),
     read_request: Some(|_, root| Ok(exchange::read_request(root)?)),
+    mend_request: Some(mend::request),
+    mend_answer: Some(mend::answer),
+    mend_stream: Some(|context| Box::new(mend::Mender::new(context))),
     read_payload: payload::read,
     synthesise: |payload, texts| vec![rewrite::synthesise(payload, texts)],
     fold: Some(|events| convert::fold(Operation::Chat, events).map(Some)),
@@ -99,6 +103,7 @@ const EMBEDDINGS_WAYS: Ways = Ways {
 pub(crate) static EMBEDDINGS: Format = Format {
     ways: &EMBEDDINGS_WAYS,
     read_prompt: Some(|_, root| embeddings::read(root)),
+    mend_answer: Some(embeddings::mend_answer),
     read_payload: embeddings::read_payload,
     embeds: |_| Some(EmbeddingForm::OpenAi),
     ..Format::of(Wire::Embeddings, ANSWERS_ONLY)

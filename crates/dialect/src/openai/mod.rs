@@ -10,6 +10,7 @@ pub(crate) mod exchange;
 mod fold;
 pub(crate) mod format;
 mod grammar;
+pub(crate) mod mend;
 mod message;
 pub(crate) mod payload;
 pub(crate) mod prompt;

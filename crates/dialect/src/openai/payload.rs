@@ -66,8 +66,14 @@ pub(crate) fn error_of(root: Value<'_>) -> Option<UpstreamErrorBody> {
         }
     };
     let text = |name| error.get(name).and_then(plain);
+    // Mistral wraps what its validation says.
+    let wrapped = error.get("message").filter(|m| m.kind() == Kind::Object);
+    let message = match wrapped {
+        Some(message) => message_only(message.get("detail").unwrap_or(message)).message,
+        None => text("message").unwrap_or_default(),
+    };
     Some(UpstreamErrorBody {
-        message: text("message").unwrap_or_default(),
+        message,
         kind: text("type"),
         param: text("param"),
         code: text("code"),

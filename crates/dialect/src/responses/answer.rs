@@ -126,7 +126,8 @@ pub(super) fn drawn<'d>(item: Value<'d>) -> Option<Content<'d>> {
 fn read_part<'d>(part: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs: &mut String) {
     let text = |name: &str| part.text(name).unwrap_or_default();
     match text("type").as_ref() {
-        "output_text" => {
+        // SGLang's router and its kin leave the prefix out.
+        "output_text" | "text" => {
             if let Some(items) = part.get("logprobs") {
                 append_items(logprobs, items);
             }

@@ -3,7 +3,7 @@
 use super::echo::ECHOED;
 use super::stream_read::StreamReader;
 use super::stream_write::StreamWriter;
-use super::{answer, error, fold, payload, place, prompt, read, write};
+use super::{answer, error, fold, mend, payload, place, prompt, read, write};
 use crate::contract::format::{Crossing, Format};
 use crate::contract::signs::Signs;
 use crate::contract::ways::{Makers, ResultMedia, ToolNames, Ways, Where};
@@ -35,6 +35,9 @@ const WAYS: Ways = Ways {
         letter_first: false,
     }),
     custom_tools: Where::Everywhere,
+    call_ids: (Where::Everywhere, 64),
+    least_limit: 16,
+    instructed: true,
     ran: &[
         "code_interpreter_call",
         "file_search_call",
@@ -43,6 +46,7 @@ const WAYS: Ways = Ways {
         "mcp_approval_response",
         "mcp_call",
         "mcp_list_tools",
+        "tool_search_call",
         "web_search_call",
     ],
     reads_arguments: Where::Elsewhere,
@@ -55,6 +59,7 @@ pub(crate) static RESPONSES: Format = Format {
     ways: &WAYS,
     read_prompt: Some(|_, root| prompt::read(root)),
     read_request: Some(|_, root| read::read_request(root)),
+    mend_request: Some(mend::request),
     read_payload: payload::read,
     synthesise: payload::synthesise,
     fold: Some(fold::fold),

@@ -222,6 +222,7 @@ static PART: Object = Object::of(&[("type", Rule::Any)])
         "type",
         &[
             ("output_text", &TEXT_PART),
+            ("text", &TEXT_PART),
             ("refusal", &REFUSAL_PART),
             ("reasoning_text", &REASONING_PART),
             ("summary_text", &REASONING_PART),

@@ -2,7 +2,7 @@
 //! message: here a call is an item of its own, elsewhere a part of what the assistant said.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::answer;
 use super::content;
@@ -33,14 +33,19 @@ pub(super) fn read<'d>(
         return Err(invalid("input", "must have at least one item").into());
     }
     let mut names = HashMap::new();
+    let mut brought = Vec::new();
     for (position, item) in input.items().enumerate() {
         let item = Item { position, item };
         if item.brings_tools() {
-            request.tools.extend(item.tools()?);
+            brought.extend(item.tools()?);
         } else {
             item.read(messages, &mut names)?;
         }
     }
+    // A search finds what was declared or found before, too.
+    let mut known: HashSet<Cow<'d, str>> = request.tools.iter().map(|t| t.name.clone()).collect();
+    brought.retain(|tool: &Tool<'d>| known.insert(tool.name.clone()));
+    request.tools.extend(brought);
     Ok(())
 }
 
@@ -75,10 +80,11 @@ impl<'d> Item<'d> {
         string(value, path)
     }
 
-    /// Whether it declares tools: Codex tells some models of them there.
+    /// Whether it declares tools: Codex tells some models of them there, and some are found by a
+    /// search.
     fn brings_tools(&self) -> bool {
-        let kind = self.item.get("type");
-        kind.is_some_and(|kind| kind.is_str("additional_tools"))
+        let brings = |kind: &str| self.item.says("type", kind);
+        brings("additional_tools") || brings("tool_search_output")
     }
 
     /// The tools that it declares.

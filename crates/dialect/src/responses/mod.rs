@@ -13,6 +13,7 @@ pub(crate) mod format;
 mod grammar;
 mod items;
 pub mod kept;
+mod mend;
 mod object;
 mod parts_out;
 pub(crate) mod payload;

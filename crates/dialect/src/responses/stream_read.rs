@@ -148,7 +148,8 @@ impl StreamReader {
             return;
         };
         let is = |kind: &str| part.says("type", kind);
-        let (kind, member) = match (is("output_text"), is("refusal")) {
+        let is_text = is("output_text") || is("text");
+        let (kind, member) = match (is_text, is("refusal")) {
             (true, _) => (PartKind::Text, "text"),
             (_, true) => (PartKind::Refusal, "refusal"),
             // Reasoning began with its item.

@@ -260,6 +260,36 @@ pub(crate) fn streams() -> Vec<(&'static str, Vec<Json>, &'static str, bool)> {
             true,
         ),
         (
+            "an object for arguments",
+            vec![
+                piece(
+                    json!({"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}),
+                ),
+                end("tool_calls"),
+            ],
+            "",
+            true,
+        ),
+        (
+            "no arguments",
+            vec![
+                piece(
+                    json!({"index": 0, "id": "c", "type": "function", "function": {"name": "f"}}),
+                ),
+                end("tool_calls"),
+            ],
+            "",
+            true,
+        ),
+        (
+            "a message in a chunk",
+            vec![
+                json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}]}),
+            ],
+            "hello",
+            false,
+        ),
+        (
             "text after a call",
             vec![
                 piece(

@@ -7,6 +7,7 @@ mod answers;
 mod claude;
 mod doors;
 mod drawn;
+mod mended;
 mod requests;
 mod rules;
 mod signed;
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 use forebay_dialect::exchange::{Grade, Profile, WriteOptions};
 use forebay_dialect::{Request, Wire, translate_request};
 use requests::{PNG, Situation, situations};
-use rules::{of_anthropics, of_chats, of_converses, of_geminis};
+use rules::{of_anthropics, of_chats, of_converses, of_geminis, of_responses};
 use serde_json::Value as Json;
 use vendors::vendors;
 
@@ -139,6 +140,7 @@ fn faults_of(situation: &Situation, request: &Request, to: (Wire, Profile, &str)
         Wire::Converse => faults.extend(of_converses(&body)),
         Wire::Gemini => faults.extend(of_geminis(&body)),
         Wire::Chat => faults.extend(of_chats(&body, to.1)),
+        Wire::Responses => faults.extend(of_responses(&body)),
         _ => {}
     }
     faults

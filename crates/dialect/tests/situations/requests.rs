@@ -56,6 +56,9 @@ fn of_settings() -> Vec<Situation> {
         ("logprobs", json!(false)),
         ("max_tokens", json!(128_000)),
         ("max_completion_tokens", json!(128_000)),
+        ("max_completion_tokens", json!(1)),
+        ("user", json!("u".repeat(120))),
+        ("safety_identifier", json!("u".repeat(120))),
         ("max_completion_tokens", json!(null)),
         ("reasoning_effort", json!("low")),
         ("reasoning_effort", json!("minimal")),
@@ -172,6 +175,30 @@ fn of_tools() -> Vec<Situation> {
             &["one", "two"],
         ));
     }
+    let id = format!("call_{}", "x".repeat(120));
+    let long = json!([{"role": "user", "content": "hello there"}, {"role": "assistant", "content": null, "tool_calls": [call(&id, "f", "{}")]},
+        {"role": "tool", "tool_call_id": id, "content": "one"}]);
+    all.push(chat(
+        "a long id",
+        json!({"messages": long, "tools": many()}),
+        &["one"],
+    ));
+    let object = json!([{"role": "user", "content": "hello there"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"a": "an argument"}}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": {"deep": "the result"}}]);
+    all.push(chat(
+        "arguments as an object",
+        json!({"messages": object, "tools": many()}),
+        &["an argument", "the result"],
+    ));
+    let signed = json!([{"role": "user", "content": "hello there"}, {"role": "assistant", "content": null, "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"google": {"thought_signature": "c2ln"}}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "one"}]);
+    all.push(chat(
+        "Google's signature of a call",
+        json!({"messages": signed, "tools": many()}),
+        &["one"],
+    ));
     let twice = json!([{"role": "user", "content": "hello there"},
         {"role": "assistant", "tool_calls": [call("functions.f:0", "f", "{}")]}, {"role": "tool", "tool_call_id": "functions.f:0", "content": "one"},
         {"role": "assistant", "tool_calls": [call("functions.f:0", "f", "{}")]}, {"role": "tool", "tool_call_id": "functions.f:0", "content": "two"}]);

@@ -200,8 +200,65 @@ pub(crate) fn of_chats(body: &Json, profile: Profile) -> Vec<String> {
     if body["max_tokens"].is_number() && body["max_completion_tokens"].is_number() {
         faults.push("two limits".to_owned());
     }
-    if matches!(profile, Profile::OpenAi) && list(body, "stop").count() > 4 {
-        faults.push("stops".to_owned());
+    if profile == Profile::OpenAi {
+        let ids = calls.iter().map(String::as_str);
+        faults.extend(of_openais(body, &body["messages"], ids, 40));
+        let reasons = body["model"] == "gpt-5.1";
+        let stops = list(body, "stop").count();
+        if stops > if reasons { 0 } else { 4 } {
+            faults.push("stops".to_owned());
+        }
+    }
+    faults
+}
+
+/// OpenAI's lengths, and the word that an answer of some object needs in the conversation.
+fn of_openais<'j>(
+    body: &Json,
+    conversation: &Json,
+    ids: impl Iterator<Item = &'j str>,
+    longest: usize,
+) -> Vec<String> {
+    let mut faults: Vec<String> = ids
+        .filter(|id| id.len() > longest)
+        .map(|id| format!("id {id}"))
+        .collect();
+    for name in ["user", "safety_identifier"] {
+        if body[name].as_str().is_some_and(|user| user.len() > 64) {
+            faults.push(format!("{name} {}", body[name]));
+        }
+    }
+    let formats = [
+        &body["response_format"]["type"],
+        &body["text"]["format"]["type"],
+    ];
+    let says = conversation.to_string().to_lowercase().contains("json");
+    if formats.contains(&&Json::from("json_object")) && !says {
+        faults.push("an object is asked for without the word".to_owned());
+    }
+    faults
+}
+
+/// OpenAI's API reference for responses.
+pub(crate) fn of_responses(body: &Json) -> Vec<String> {
+    let ids = list(body, "input").filter_map(|item| item["call_id"].as_str());
+    let mut faults = of_openais(body, &body["input"], ids, 64);
+    if body["max_output_tokens"]
+        .as_u64()
+        .is_some_and(|most| most < 16)
+    {
+        faults.push(format!("limit {}", body["max_output_tokens"]));
+    }
+    for tool in list(body, "tools").filter(|tool| tool["type"] == "function") {
+        if !tool["strict"].is_boolean() {
+            faults.push(format!("strict {tool}"));
+        }
+    }
+    for item in list(body, "input").filter(|item| item["role"] == "assistant") {
+        let mut kinds = list(item, "content").map(|part| part["type"].as_str().unwrap());
+        if kinds.any(|kind| !matches!(kind, "output_text" | "refusal")) {
+            faults.push(format!("item {item}"));
+        }
     }
     faults
 }

@@ -271,6 +271,28 @@ fn of_responses() -> Vec<Situation> {
             &["it is so"],
         ),
         responses(
+            "what an agent notes",
+            after(
+                json!([answer, {"type": "ghost_snapshot", "ghost_commit": {"id": "x"}}, {"type": "compaction_trigger"}, {"type": "an_item_of_next_year", "x": 1}]),
+            ),
+            &["it is so", "and on"],
+        ),
+        responses(
+            "tools that were searched",
+            after(
+                json!([{"type": "tool_search_call", "id": "ts_1", "call_id": "s1", "status": "completed", "execution": "client", "arguments": {"query": "q"}},
+            {"type": "tool_search_output", "call_id": "s1", "status": "completed", "tools": [{"type": "function", "name": "found", "parameters": {"type": "object", "properties": {}}}]}, answer]),
+            ),
+            &["it is so", "\"found\""],
+        ),
+        responses(
+            "an output that is an object",
+            after(
+                json!([{"type": "function_call", "call_id": "c1", "name": "f", "arguments": {"a": "an argument"}}, {"type": "function_call_output", "call_id": "c1", "output": {"deep": "the result"}}]),
+            ),
+            &["an argument", "the result"],
+        ),
+        responses(
             "a shell of the client's",
             after(
                 json!([{"type": "local_shell_call", "id": "lsh_1", "call_id": "c1", "status": "completed", "action": {"type": "exec", "command": ["ls"], "env": {}}},
@@ -347,6 +369,11 @@ fn of_gemini() -> Vec<Situation> {
             {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": "x"}}}]}, {"role": "function", "parts": [{"functionResponse": response}]}]})
     };
     vec![
+        gemini(
+            "some object",
+            json!({"generationConfig": {"responseMimeType": "application/json"}}),
+            &["hello there"],
+        ),
         gemini(
             "LangChain's settings",
             json!({"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}], "generationConfig": {"candidateCount": 1, "temperature": 0.7, "topK": 40, "maxOutputTokens": 100, "stopSequences": []},

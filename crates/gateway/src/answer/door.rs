@@ -84,8 +84,23 @@ pub(crate) async fn enter<P: Platform>(
 impl Exit {
     /// The answer in the client's form.
     pub(crate) fn leave<P: Platform>(self, ready: Ready<P>) -> Result<Ready<P>, GatewayError> {
-        let Ready { headers, content } = ready;
+        let Ready {
+            mut headers,
+            content,
+        } = ready;
         let Self { door, told } = self;
+        if let Content::Whole(body) = &content
+            && let Some(lost) = door.unshown(body)
+        {
+            let before = headers
+                .get(headers::LOST)
+                .and_then(|names| names.to_str().ok());
+            let names = before.map_or_else(
+                || lost.param.clone(),
+                |names| format!("{names}, {}", lost.param),
+            );
+            headers::put(&mut headers, headers::LOST, &names);
+        }
         let content = match content {
             Content::Whole(body) => Content::Whole(door.answer(&body, &told).ok_or_else(|| {
                 GatewayError::new(

@@ -25,7 +25,7 @@ use crate::answer::flight::{Flight, Head};
 use crate::answer::lead::Errand;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
-use crate::observe::Observation;
+use crate::observe::{LostField, Observation};
 use crate::platform::{Platform, TransportError, TransportFailure};
 use crate::policy::{Hit, Policies};
 use crate::route::{Answer, Envelope, timed_out, transport_error};
@@ -108,6 +108,12 @@ impl<'a, P: Platform> Receiver<'a, P> {
             }
             None => self.receive_whole(answer, guard, head, &context).await,
         };
+        if let Some(lost) = context.seen.unshown() {
+            let fields = Arc::new([LostField::new(&lost)]);
+            let upstream = upstream.clone();
+            let lost = Observation::Lost { upstream, fields };
+            self.gateway.platform().observe(lost);
+        }
         if let Some(word) = context.seen.unknown() {
             let platform = self.gateway.platform();
             platform.observe(Observation::UnknownFinish {

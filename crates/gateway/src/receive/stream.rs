@@ -1,10 +1,13 @@
 //! An answer that comes as a stream of events.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use forebay_dialect::exchange::Seen;
 use forebay_dialect::{
-    AnswerContext, Payload, PayloadError, StreamItem, StreamTranslation, Terminal, Wire, fold,
+    AnswerContext, Mender, Payload, PayloadError, StreamItem, StreamTranslation, Terminal, Wire,
+    fold,
 };
 
 use super::empty::is_empty;
@@ -33,8 +36,11 @@ struct Passing<P: Platform> {
     meter: Meter,
     /// None where the upstream speaks as the client does.
     translation: Option<StreamTranslation>,
+    /// Mends what passes where the upstream speaks as the client does.
+    mender: Mender,
     /// What clients are told once the first content has come.
     head: Head,
+    seen: Arc<Seen>,
     sent: Instant,
     /// What came before the first content.
     held: Vec<Payload>,
@@ -76,7 +82,9 @@ impl<P: Platform> Receiver<'_, P> {
             guard,
             meter: Meter::default(),
             translation: translated.then(|| StreamTranslation::new(answer.wire, wire, context)),
+            mender: Mender::new(wire, context),
             head,
+            seen: context.seen.clone(),
             sent: answer.sent,
             held: Vec::new(),
             held_bytes: 0,
@@ -124,7 +132,8 @@ impl<P: Platform> Receiver<'_, P> {
             Broken::at(begun, invalid(&name, &what))
         };
         let Some(translation) = &mut passing.translation else {
-            let item = StreamItem::parse(self.errand.wire, event.data).map_err(unreadable)?;
+            let data = passing.mender.event(event.data);
+            let item = StreamItem::parse(self.errand.wire, data).map_err(unreadable)?;
             let StreamItem::Payload(payload) = item else {
                 return Ok(Step::End);
             };
@@ -188,6 +197,9 @@ impl<P: Platform> Receiver<'_, P> {
         let now = self.gateway.platform().now();
         passing.begun = true;
         passing.head.waited = now.saturating_duration_since(passing.sent);
+        if let Some(lost) = passing.seen.unshown() {
+            passing.head.lose(&lost);
+        }
         self.flight.set_head(passing.head.clone());
         for payload in std::mem::take(&mut passing.held) {
             self.pass_on(payload, passing).await?;

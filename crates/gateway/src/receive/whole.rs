@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::json::mend_surrogates;
-use forebay_dialect::{AnswerContext, Payload, PayloadError, translate_answer};
+use forebay_dialect::{AnswerContext, Payload, PayloadError, mend_answer, translate_answer};
 
 use super::empty::is_empty;
 use super::guard::{denied, policy_failed, slots_of};
@@ -23,7 +23,7 @@ impl<P: Platform> Receiver<'_, P> {
         &mut self,
         answer: &mut Answer,
         guard: Option<GuardOf<P>>,
-        head: Head,
+        mut head: Head,
         context: &AnswerContext,
     ) -> Result<(), Broken> {
         let (body, share) = self.gather(answer).await?;
@@ -34,7 +34,7 @@ impl<P: Platform> Receiver<'_, P> {
             Broken::Early(invalid(&name, &what))
         };
         let body = if answer.wire == wire && !context.back.undoes() {
-            body
+            mend_answer(wire, body, context)
         } else {
             // An error in the place of an answer is none of the answers that can be translated.
             if let Ok(told) = Payload::parse(answer.wire, body.clone())
@@ -44,6 +44,9 @@ impl<P: Platform> Receiver<'_, P> {
             }
             translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
         };
+        if let Some(lost) = context.seen.unshown() {
+            head.lose(&lost);
+        }
         self.deliver(answer, (body, share), guard, head).await
     }
 

@@ -9,8 +9,8 @@ use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::clouds;
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions, Written};
 use forebay_dialect::{
-    BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
-    media_urls, resign, translate_request,
+    BodyChange, CacheMark, Request, TranslateError, Wire, clamp_output, json_string, kept,
+    mark_prefixes, media_urls, resign, translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -19,6 +19,7 @@ use super::attempt::Attempts;
 use super::betas::{joined, json_list, not_sold};
 use super::prompt_cache::{can_mark, takes_key};
 use super::{Envelope, Replica, Route, Upstream};
+use crate::answer::kept::unknown_conversation;
 use crate::decide::LARGE;
 use crate::enter::form::BETA;
 use crate::error::{ErrorKind, GatewayError};
@@ -331,7 +332,7 @@ impl<P: Platform> Attempts<P> {
                 .collect(),
         };
         let written = self.translated(route.wire, options).await;
-        let written = written.map_err(|error| not_translated(upstream, &error))?;
+        let written = written.map_err(|error| unknown(request, upstream, &error))?;
         let mut lost = written.lost;
         lost.append(&mut refused);
         if betas.is_some() && route.wire != Wire::Messages {
@@ -514,6 +515,20 @@ fn cannot_take(upstream: &Upstream, wire: Wire) -> GatewayError {
             wire.as_str()
         ),
     )
+}
+
+/// An upstream that keeps no state has no conversation of that id.
+fn unknown(request: &Request, upstream: &Upstream, error: &TranslateError) -> GatewayError {
+    let named = match error {
+        TranslateError::Inexpressible(error) if error.param == "conversation" => {
+            kept::read(&request.body).ok().flatten()
+        }
+        _ => None,
+    };
+    match named.and_then(|asked| asked.conversation) {
+        Some(id) => unknown_conversation(&id),
+        None => not_translated(upstream, error),
+    }
 }
 
 fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {

@@ -36,8 +36,9 @@ pub(super) fn read(upstream: &str, wire: Wire, status: StatusCode, body: Bytes) 
     if let Some(told) = told {
         let too_long = matches!(code, 400 | 413 | 422 | 500) && is_too_long(&told);
         if too_long {
-            // Some engines fail with a 500 where the prompt is at fault.
-            error.status = Some(if code == 500 { 400 } else { code });
+            // Some engines fail with a 500, or a 422, where the prompt is at fault. Clients shorten the
+            // conversation after a 400 alone.
+            error.status = Some(if matches!(code, 422 | 500) { 400 } else { code });
         }
         error.error_type = told.kind.map(Into::into);
         error.param = told.param.map(Into::into);
@@ -138,6 +139,14 @@ mod tests {
             let body = format!("{{\"error\":{{\"message\":\"{message}\"}}}}");
             let error = read("u", Wire::Chat, StatusCode::BAD_REQUEST, body.into());
             assert_eq!(error.code.as_deref(), Some(CONTEXT_EXCEEDED), "{message}");
+            let body = format!("{{\"error\":{{\"message\":\"{message}\"}}}}");
+            let error = read(
+                "u",
+                Wire::Chat,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                body.into(),
+            );
+            assert_eq!(error.status, Some(400), "{message}");
         }
     }
 

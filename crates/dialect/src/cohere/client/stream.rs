@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{finish_reason, write_block, write_call, write_usage};
 use crate::door::said::{Call, Piece, Tokens, pieces};
-use crate::door::told::{DoorStream, Told};
+use crate::door::told::{DoorStream, LEFT_OUT, Told};
 use crate::json::write;
 
 /// Writes a stream.
@@ -23,6 +23,7 @@ pub(crate) struct Events {
     calls: u64,
     finish: String,
     tokens: Option<Tokens>,
+    left_out: bool,
 }
 
 impl Events {
@@ -37,6 +38,7 @@ impl Events {
             calls: 0,
             finish: String::new(),
             tokens: None,
+            left_out: false,
         }
     }
 
@@ -148,14 +150,21 @@ impl DoorStream for Events {
         self.start(out);
         self.close(out);
         let reason = finish_reason(&self.finish, self.calls > 0);
-        let (id, tokens) = (&self.told.id, self.tokens);
+        let (id, tokens, left_out) = (&self.told.id, self.tokens, self.left_out);
         out.push(event("message-end", None, |out| {
             write::text(out, "id", id);
             write::object(out, "delta", |out| {
                 write::text(out, "finish_reason", reason);
                 write_usage(tokens, out);
             });
+            if left_out {
+                write::text(out, LEFT_OUT.0, LEFT_OUT.1);
+            }
         }));
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out = true;
     }
 }
 

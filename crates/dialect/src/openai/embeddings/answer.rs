@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use memchr::memmem;
 
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
@@ -138,19 +139,55 @@ pub(super) fn bedrock_form(body: &Bytes) -> Result<EmbeddingForm, PayloadError> 
     })
 }
 
-/// OpenAI's own form: numbers become base64 where the server knows no base64.
+/// OpenAI's own form, where the first vector is not in the encoding that was asked for. None where
+/// it is, or where they can't be read.
+pub(super) fn recoded(body: &Bytes, base64: bool) -> Option<Bytes> {
+    const NAME: &[u8] = b"\"embedding\"";
+    // The word is a value, too (`object`).
+    let first = memmem::find_iter(body, NAME).find_map(|at| {
+        let rest = body.get(at + NAME.len()..)?.trim_ascii_start();
+        rest.strip_prefix(b":")?.trim_ascii_start().first().copied()
+    })?;
+    let other = if base64 { b'[' } else { b'"' };
+    if first != other {
+        return None;
+    }
+    let document = Document::parse(body).ok()?;
+    in_place(body, document.root(), base64).ok()
+}
+
+/// OpenAI's own form: numbers become base64 where the server knows no base64, and the other way round.
 fn in_place(body: &Bytes, root: Value<'_>, base64: bool) -> Result<Bytes, PayloadError> {
     let mut splices = Vec::new();
     let data = root.each("data");
     for embedding in data.filter_map(|item| item.get("embedding")) {
-        if base64 && embedding.kind() == Kind::Array {
-            splices.push(Splice::new(
-                embedding.span(),
-                json_string(&encoded(embedding)?),
-            ));
-        }
+        let with = match (base64, embedding.kind()) {
+            (true, Kind::Array) => json_string(&encoded(embedding)?),
+            (false, Kind::String) => decoded(embedding)?,
+            _ => continue,
+        };
+        splices.push(Splice::new(embedding.span(), with));
     }
     Ok(splice(body, splices))
+}
+
+/// The numbers of a vector in base64, as a list.
+fn decoded(vector: Value<'_>) -> Result<String, PayloadError> {
+    let wrong = || wrong_type("embedding", "32-bit floats in base64", vector);
+    let text = vector.as_str().ok_or_else(wrong)?;
+    let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| wrong())?;
+    let (floats, rest) = bytes.as_chunks::<4>();
+    let floats = floats.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    if !rest.is_empty() || floats.clone().any(|float| !float.is_finite()) {
+        return Err(wrong());
+    }
+    let mut out = String::with_capacity(bytes.len() * 3);
+    write::brackets(&mut out, |out| {
+        for float in floats {
+            write::value(out, &float.to_string());
+        }
+    });
+    Ok(out)
 }
 
 fn encoded(vector: Value<'_>) -> Result<String, PayloadError> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::calls::Fragment;
-use super::media::{DRAWN, drawn};
+use super::media::{DRAWN, drawn, sound};
 use super::reasoning;
 use crate::exchange::{
     ChatAnswer, Choice, Citation, Content, Finish, Part, PartKind, ToolCall, logprobs_of,
@@ -79,6 +79,8 @@ fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
     if let Some(text) = text(message, "refusal") {
         parts.push(Part::new(Content::Refusal(text)));
     }
+    let sound = message.some("audio").and_then(sound);
+    parts.extend(sound.map(|media| Part::new(Content::Audio(media))));
     let images = message.some(DRAWN).into_iter().flat_map(drawn);
     parts.extend(images.map(|media| Part::new(Content::Image(media))));
     calls(message, &mut parts)?;

@@ -9,6 +9,7 @@ use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, ToolCall};
 use crate::json::write;
+use crate::signed::{Handed, read};
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
     let mut out = head(
@@ -101,12 +102,31 @@ fn message(choice: &Choice<'_>, out: &mut String) {
     });
     annotations(choice, out);
     write::some_list(out, "tool_calls", |out| {
+        let mut signed = None;
         for content in parts() {
-            if let Content::ToolCall(call) = content {
-                write_call(&call.id, call, out);
+            match content {
+                Content::Reasoning(thought) => signed = thought.signature.as_deref(),
+                Content::ToolCall(call) => write::braces(out, |out| {
+                    call_head(&call.id, &call.name, call.custom, &call.arguments, out);
+                    signature(signed.take(), out);
+                }),
+                _ => signed = None,
             }
         }
     });
+}
+
+/// The signature of a call of Google's models, where Google's own endpoint of this format tells it
+/// and clients hand it back.
+pub(super) fn signature(signature: Option<&str>, out: &mut String) {
+    let google = |held: &&str| matches!(read(held), Handed::Of { maker, .. } if maker == "google");
+    if let Some(signature) = signature.filter(google) {
+        write::object(out, "extra_content", |out| {
+            write::object(out, "google", |out| {
+                write::text(out, "thought_signature", signature);
+            });
+        });
+    }
 }
 
 /// A call under an id.

@@ -91,3 +91,24 @@ pub(super) fn write_drawn(media: &Media<'_>, index: u64, out: &mut String) {
         });
     });
 }
+
+/// A sound that the model has made, or a piece of one. Its type is told by its first bytes; pieces
+/// of a stream have none of a file's, and are 16-bit samples.
+pub(super) fn sound<'d>(audio: Value<'d>) -> Option<Media<'d>> {
+    const BEGINNINGS: [(&str, &str); 4] = [
+        ("UklGR", "audio/wav"),
+        ("SUQz", "audio/mpeg"),
+        ("T2dn", "audio/ogg"),
+        ("ZkxhQ", "audio/flac"),
+    ];
+    let data = audio.text("data").filter(|data| !data.is_empty())?;
+    let known = BEGINNINGS
+        .iter()
+        .find(|(begins, _)| data.starts_with(begins));
+    Some(Media {
+        source: Source::Base64(data),
+        media_type: Cow::Borrowed(known.map_or("audio/pcm", |(_, media_type)| media_type)),
+        name: None,
+        detail: None,
+    })
+}

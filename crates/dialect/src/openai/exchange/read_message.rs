@@ -6,10 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use super::media::{DRAWN, drawn};
 use super::read_part::{marker, part};
 use super::reasoning;
-use crate::exchange::{Content, Media, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::exchange::{Content, Media, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
 use crate::fields::{array, field, invalid, list_into, named, need, need_text, said, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
+use crate::signed::{MARK, marked};
 
 /// The messages, and what calls they have made so far.
 #[derive(Default)]
@@ -133,7 +134,13 @@ impl<'d> Messages<'d> {
         message: &mut Message<'d>,
     ) -> Result<(), RequestError> {
         array(value, path)?;
+        let signed = |part: &Part<'_>| matches!(&part.content, Content::Reasoning(thought) if thought.signature.is_some());
+        let told = message.parts.iter().any(signed);
         for (position, call) in value.items().enumerate() {
+            if let Some(signature) = signature(call).filter(|_| !told) {
+                let thought = Thought::signed(Cow::Borrowed(""), Some(signature));
+                message.parts.push(Part::new(thought));
+            }
             let id = match said(call, "id").filter(|id| !id.is_empty()) {
                 Some(id) => id,
                 None => {
@@ -189,6 +196,24 @@ impl<'d> Messages<'d> {
         }))];
         Ok(())
     }
+}
+
+/// The signature of a call: as Google's own endpoint of this format has it, and as LiteLLM does.
+fn signature<'d>(call: Value<'d>) -> Option<Cow<'d, str>> {
+    let google = || call.get("extra_content")?.get("google");
+    let litellm = |of: Value<'d>| of.get("provider_specific_fields");
+    let holders = [
+        google(),
+        litellm(call),
+        call.get("function").and_then(litellm),
+    ];
+    let held = |holder: Value<'d>| said(holder, "thought_signature");
+    let signature = holders.into_iter().flatten().find_map(held);
+    let signature = signature.filter(|signature| !signature.is_empty())?;
+    Some(match signature.starts_with(MARK) {
+        true => signature,
+        false => Cow::Owned(marked("google", None, &signature)),
+    })
 }
 
 /// Leaves out of an assistant's content what stands elsewhere too: LangChain hands back other
@@ -289,7 +314,7 @@ fn tool_call<'d>(
     part.extra = rest;
     for (name, value) in named(value) {
         match name.as_ref() {
-            "id" | "type" | "index" => {}
+            "id" | "type" | "index" | "extra_content" => {}
             "cache_control" => part.cache = Some(marker(value)),
             name if name == kind => {}
             name => part.extra.push(field(name, value)),

@@ -2,7 +2,7 @@
 
 use super::answer_read::{chunk, citation, created, finish, has, index_of, logprobs};
 use super::calls::{Calls, Fragment};
-use super::media::{DRAWN, drawn};
+use super::media::{DRAWN, drawn, sound};
 use super::reasoning;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent, Thought};
@@ -119,7 +119,8 @@ impl StreamReader {
         if let Some(refusal) = said(delta, "refusal") {
             self.say(index, PartKind::Refusal, &refusal, out);
         }
-        for media in delta.some(DRAWN).into_iter().flat_map(drawn) {
+        let sound = delta.some("audio").and_then(sound);
+        for media in delta.some(DRAWN).into_iter().flat_map(drawn).chain(sound) {
             let kind = PartKind::Media(Box::new(media.into_owned()));
             self.tracker.whole(index, kind, None, out);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::answer_write::{annotation, call_head, called, head, usage, write_finish};
+use super::answer_write::{annotation, call_head, called, head, signature, usage, write_finish};
 use super::media::{DRAWN, write_drawn};
 use super::reasoning::write_block;
 use crate::canonical::Usage;
@@ -32,6 +32,8 @@ struct Choice {
     drawn: u64,
     /// Characters of text so far.
     said: u64,
+    /// The signature that came right before.
+    signed: Option<String>,
     /// Parts that have begun and not ended, by number.
     open: BTreeMap<u32, Open>,
 }
@@ -161,9 +163,14 @@ impl StreamWriter {
             PartKind::Media(_) => return,
         };
         choice.open.insert(part, open);
+        let signed = choice.signed.take();
         if let (PartKind::ToolCall { id, name, custom }, Open::Call(call, _)) = (kind, open) {
-            out.push(self.said(index, 128 + id.len() + name.len(), |delta| {
-                one_call(call, delta, |out| call_head(id, name, *custom, "", out));
+            let room = 128 + id.len() + name.len() + signed.as_ref().map_or(0, String::len);
+            out.push(self.said(index, room, |delta| {
+                one_call(call, delta, |out| {
+                    call_head(id, name, *custom, "", out);
+                    signature(signed.as_deref(), out);
+                });
             }));
         }
     }
@@ -190,6 +197,9 @@ impl StreamWriter {
         };
         if let (Delta::Text(said), Open::Text(_)) = (delta, open) {
             choice.said += said.chars().count() as u64;
+        }
+        if let (Delta::Signature(signature), Open::Reasoning) = (delta, open) {
+            choice.signed = Some(signature.clone());
         }
         let said = choice.said;
         let room = 64 + length(delta);

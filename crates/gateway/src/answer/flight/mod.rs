@@ -19,6 +19,8 @@ use forebay_dialect::canonical::Usage;
 use http::{HeaderName, HeaderValue};
 
 use crate::error::{ErrorKind, GatewayError};
+use forebay_dialect::exchange::Lost;
+
 use crate::observe::LostField;
 use crate::platform::MemoryShare;
 use crate::recording::Recording;
@@ -58,6 +60,20 @@ pub(crate) struct Head {
     pub request_id: Option<Arc<str>>,
     /// What the upstream told of its own rate limits, under its own names.
     pub rate_limits: Arc<[(HeaderName, HeaderValue)]>,
+}
+
+impl Head {
+    /// Something of the answer is left out, too.
+    pub(crate) fn lose(&mut self, lost: &Lost) {
+        let mut names = self.lost.to_string();
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(&lost.param);
+        self.lost = names.into();
+        let fields = self.lost_fields.iter().cloned();
+        self.lost_fields = fields.chain([LostField::new(lost)]).collect();
+    }
 }
 
 /// What is known of an answer that ended well.

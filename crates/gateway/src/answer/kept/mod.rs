@@ -130,12 +130,15 @@ fn refuse<P: Platform>(gateway: &Gateway<P>, asked: &Asked) -> Result<(), Gatewa
     }
     match &asked.conversation {
         // Tenants share the upstream's account, so its conversations belong to none of them.
-        Some(id) if !gateway.is_open() => {
-            let message = format!("Conversation with id '{}' not found.", shown(id));
-            Err(GatewayError::new(ErrorKind::NotFound, message).with_param(Some("conversation")))
-        }
+        Some(id) if !gateway.is_open() => Err(unknown_conversation(id)),
         _ => Ok(()),
     }
+}
+
+/// A conversation object that is not there, in OpenAI's words.
+pub(crate) fn unknown_conversation(id: &str) -> GatewayError {
+    let message = format!("Conversation with id '{}' not found.", shown(id));
+    GatewayError::new(ErrorKind::NotFound, message).with_param(Some("conversation"))
 }
 
 /// The conversation that a response ended.
