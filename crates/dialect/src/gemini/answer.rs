@@ -169,10 +169,8 @@ fn write_parts(parts: &[Part<'_>], out: &mut String) -> bool {
     let mut malformed = false;
     for part in parts {
         match &part.content {
-            Content::Text { text, .. } | Content::Refusal(text) => {
-                if !text.is_empty() {
-                    text_part(out, text, false, pending.take());
-                }
+            Content::Text { text, .. } | Content::Refusal(text) if !text.is_empty() => {
+                text_part(out, text, false, pending.take());
             }
             Content::Reasoning(of) => {
                 if let Some(unused) = pending.take() {

@@ -143,15 +143,15 @@ impl<'a> Places<'a> {
             match part {
                 Part::Text(_) => {}
                 Part::ToolCall(call) => {
-                    for (what, word) in [("id", &call.id), ("name", &call.name)] {
+                    for (what, word) in [("id", &*call.id), ("name", &*call.name)] {
                         let path = format!("{path}.{what}");
-                        self.push(PlaceKind::Identifier, role, path, word.as_ref(), None);
+                        self.push(PlaceKind::Identifier, role, path, word, None);
                     }
                     let path = format!("{path}.arguments");
                     if is_json(&call.arguments) {
                         self.json(role, path, &call.arguments, at);
                     } else {
-                        self.push(PlaceKind::Text, role, path, call.arguments.as_ref(), at);
+                        self.push(PlaceKind::Text, role, path, &*call.arguments, at);
                     }
                 }
                 Part::Opaque(opaque) if opaque.kind == TOKEN_IDS => {
