@@ -123,7 +123,7 @@ impl Upstream {
             .iter()
             .any(|endpoint| match endpoint.standing(model, now) {
                 Standing::Good | Standing::Trial => true,
-                Standing::Shy(_) | Standing::Ejected(_) => last_resort,
+                Standing::Shy(_) | Standing::Ejected(_) | Standing::Ill => last_resort,
                 Standing::Resting(_) | Standing::Down => false,
             })
     }
@@ -137,7 +137,7 @@ impl Upstream {
                 Standing::Resting(until) => {
                     first = Some(first.map_or(until, |known| known.min(until)));
                 }
-                Standing::Down => {}
+                Standing::Ill | Standing::Down => {}
                 _ => return None,
             }
         }
@@ -176,7 +176,7 @@ impl Upstream {
 
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
     /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
-    /// else one that is ejected.
+    /// else one that is ejected, and else one whose health page says that it is not well.
     pub(crate) fn pick(&self, need: &Need<'_>, last_resort: bool) -> Option<Picked> {
         let Need { prefix, now, .. } = *need;
         let plain = |endpoint: &Arc<Replica>| Picked {
@@ -185,6 +185,7 @@ impl Upstream {
         };
         let mut good = Vec::with_capacity(self.endpoints.len());
         let mut rest: Option<(Instant, &Arc<Replica>)> = None;
+        let mut ill = None;
         for endpoint in &self.endpoints {
             if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
                 continue;
@@ -197,11 +198,12 @@ impl Upstream {
                 {
                     rest = Some((until, endpoint));
                 }
+                Standing::Ill if last_resort => ill = ill.or(Some(endpoint)),
                 _ => {}
             }
         }
         match good[..] {
-            [] => rest.map(|(_, endpoint)| plain(endpoint)),
+            [] => rest.map(|(_, endpoint)| endpoint).or(ill).map(plain),
             [one] => Some(plain(one)),
             _ => {
                 let workers = &self.measured.workers;
