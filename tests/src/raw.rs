@@ -71,6 +71,11 @@ impl Raw {
         let _ = self.socket.write_all(bytes.as_ref()).await;
     }
 
+    /// Closes its own half: nothing more is sent, what comes is still read.
+    pub async fn finish_sending(&mut self) {
+        let _ = self.socket.shutdown().await;
+    }
+
     /// Sends a chat request whole.
     pub async fn post(&mut self, body: &str) {
         let head = format!(

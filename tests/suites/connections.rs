@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_tests::prompts::{chat, whole, with};
+use forebay_tests::prompts::{chat, chunk, done, finish, streamed, whole, with};
 use forebay_tests::{Engine, Forebay, Gate, Raw, Scripted, eventually};
 use serde_json::json;
 
@@ -331,6 +331,65 @@ async fn past_the_limit_of_connections_the_next_is_turned_away() {
         (raw.reply().await.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_gets_its_answer_and_one_that_leaves_ends_the_work() {
+    let gate = Gate::default();
+    let upstream = gated(&gate).await;
+    let forebay = Forebay::start(upstream.behind("")).await;
+    let mut raw = forebay.raw().await;
+    raw.post(&chat("half closed").to_string()).await;
+    raw.finish_sending().await;
+    // Something is sent to see whether the client is there; all clients have to skip it.
+    raw.read_until("HTTP/1.1 100 ").await;
+    upstream.called(1).await;
+    gate.open(1);
+    raw.read_until("HTTP/1.1 200 ").await;
+    raw.read_until("at last").await;
+    raw.closed().await;
+
+    // Who has left can't be told from who has closed its half, but by what comes back.
+    let leaving = Scripted::start(|call| call.until_gone()).await;
+    let forebay = Forebay::start(leaving.behind("")).await;
+    for n in 0..3 {
+        let mut raw = forebay.raw().await;
+        raw.post(&chat(&format!("leaving {n}")).to_string()).await;
+        leaving.called(n + 1).await;
+        drop(raw);
+        leaving.cancelled(n + 1).await;
+    }
+    eventually("the end of all requests", || async {
+        (forebay.metrics().await.sum("forebay_requests_in_flight") == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_for_a_client_that_has_closed_its_half() {
+    let gate = Gate::default();
+    let steps = gate.clone();
+    let upstream = Scripted::start(move |mut call| {
+        let gate = steps.clone();
+        async move {
+            call.begin_stream().await;
+            call.send(chunk("one")).await;
+            gate.pass().await;
+            call.send(chunk("two")).await;
+            gate.pass().await;
+            call.send(finish("stop") + &done()).await;
+        }
+    })
+    .await;
+    let forebay = Forebay::start(upstream.behind("")).await;
+    let mut raw = forebay.raw().await;
+    raw.post(&streamed("half closed").to_string()).await;
+    raw.read_until("one").await;
+    raw.finish_sending().await;
+    gate.open(1);
+    raw.read_until("two").await;
+    gate.open(1);
+    raw.read_until("[DONE]").await;
 }
 
 /// An upstream that answers when the gate lets it.

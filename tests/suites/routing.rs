@@ -1,7 +1,7 @@
 //! Which upstream gets a request: constraints, fallback before the first byte, ejection and health, credentials.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use forebay_tests::prompts::{chat, chunk, streamed, whole, with};
 use forebay_tests::upstream::{response, stream_of};
@@ -154,18 +154,23 @@ async fn a_failing_replica_is_ejected_and_health_checks_take_replicas_out_and_ba
         1.0
     );
 
-    // Active checks: out while the check fails, back when it is well.
-    let well = Arc::new(AtomicBool::new(true));
-    let health = Arc::clone(&well);
+    // Active checks: out while the page does not answer, back when it is well; and a page that says
+    // that the only replica is ill is no reason to refuse what it can serve.
+    const WELL: u8 = 0;
+    const ILL: u8 = 1;
+    const SILENT: u8 = 2;
+    let state = Arc::new(AtomicU8::new(WELL));
+    let health = Arc::clone(&state);
     let checked = Scripted::start(move |mut call| {
-        let well = health.load(SeqCst);
+        let state = health.load(SeqCst);
         async move {
-            match (call.request.head.starts_with("get /health"), well) {
-                (true, false) => {
+            match (call.request.head.starts_with("get /health"), state) {
+                (true, WELL) => call.answer("200 OK", "text/plain", "").await,
+                (true, ILL) => {
                     call.answer("500 Internal Server Error", "text/plain", "ill")
                         .await
                 }
-                (true, true) => call.answer("200 OK", "text/plain", "").await,
+                (true, _) => call.reset(),
                 _ => {
                     call.answer("200 OK", "application/json", &whole("served"))
                         .await
@@ -181,12 +186,22 @@ async fn a_failing_replica_is_ejected_and_health_checks_take_replicas_out_and_ba
     );
     let forebay = Forebay::start(config).await;
     assert_eq!(forebay.client.chat(&chat("well")).await.status, 200);
-    well.store(false, SeqCst);
+    state.store(ILL, SeqCst);
     eventually("that it is taken out", || async {
         (forebay.metrics().await.sum("forebay_endpoints_healthy") == 0.0).then_some(())
     })
     .await;
-    let reply = forebay.client.chat(&chat("ill")).await;
+    assert_eq!(forebay.client.chat(&chat("ill")).await.status, 200);
+    state.store(SILENT, SeqCst);
+    let mut asked = 0;
+    eventually("that it is asked no more", || {
+        asked += 1;
+        let request = chat(&format!("silent {asked}"));
+        let forebay = &forebay;
+        async move { (forebay.client.chat(&request).await.status == 503).then_some(()) }
+    })
+    .await;
+    let reply = forebay.client.chat(&chat("silent")).await;
     let message = reply.is_error(503, "no_upstream");
     assert!(message.contains("health"), "{message}");
     assert_eq!(reply.header("retry-after"), "1");
@@ -194,7 +209,7 @@ async fn a_failing_replica_is_ejected_and_health_checks_take_replicas_out_and_ba
         .get("/readyz")
         .await;
     assert_eq!(ready.status, 503, "nor is it ready: {}", ready.text());
-    well.store(true, SeqCst);
+    state.store(WELL, SeqCst);
     eventually("that it is back", || async {
         (forebay.client.chat(&chat("well again")).await.status == 200).then_some(())
     })

@@ -84,6 +84,9 @@ pub struct Timeouts {
     pub total: Span,
     /// Establishing a connection to an upstream. Default 3s.
     pub connect: Span,
+    /// How long a connection to an upstream is used. Whatever finds it older is its last request, and
+    /// the next one gets a new connection, for which the upstream's name is resolved anew. Default 1m.
+    pub connection_age: Span,
     /// How long a client may leave its stream unread before it is cut. Default 30s.
     pub slow_client: Span,
 }
@@ -96,6 +99,9 @@ impl Default for Timeouts {
             idle: seconds(180),
             total: seconds(600),
             connect: seconds(3),
+            // A minute: what names in a cluster or at a cloud usually live, and a handshake a minute
+            // costs nothing beside an answer.
+            connection_age: seconds(60),
             slow_client: seconds(30),
         }
     }

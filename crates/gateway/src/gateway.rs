@@ -105,7 +105,7 @@ impl<P: Platform> Gateway<P> {
             let old = carry.and_then(|c| c.upstreams.iter().find(|u| *u.name == *name));
             upstreams.push(Arc::new(Upstream::new(
                 upstream.clone(),
-                config.timeouts.connect.0,
+                &config.timeouts,
                 old.map(|old| &**old),
                 &shared.ledger,
                 first_eight(&platform.random()),

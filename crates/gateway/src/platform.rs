@@ -213,8 +213,8 @@ impl MemoryShare for Endless {
     }
 }
 
-/// In a request's extensions: it failed before, perhaps over a connection that had been kept too
-/// long, and goes over a new one now.
+/// In a request's extensions: it goes over a connection of its own. It failed before, perhaps over
+/// one that had been kept too long, or it is to find out whether connections can be made.
 #[derive(Debug, Clone, Copy)]
 pub struct FreshConnection;
 
@@ -223,6 +223,8 @@ pub struct FreshConnection;
 pub struct UpstreamTransport {
     /// How long establishing a connection may take.
     pub connect_timeout: Duration,
+    /// How long a connection is used: a request that finds it older is its last.
+    pub connection_age: Duration,
     /// Speak HTTP/2 without TLS from the first byte.
     pub h2c: bool,
     /// A file of certificates to trust instead of the system's, in PEM.
@@ -313,6 +315,9 @@ pub enum TransportFailure {
     Connect,
     /// The connection broke before the response's head.
     Reset,
+    /// Nothing was answered, and the upstream need not be at fault: a kept connection had closed, or
+    /// took no more requests. It may be sent again at once as a [`FreshConnection`].
+    Stale,
     /// The connection broke within the response's body.
     Body,
     /// What came is no HTTP.

@@ -67,6 +67,74 @@ async fn repeats_stay_within_their_budget_while_everything_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kept_connection_that_has_closed_costs_neither_time_nor_budget_nor_trust() {
+    let mut builder = several(&["one"]);
+    builder.config.retries.attempts = 1;
+    builder.config.retries.eject_after = 1;
+    let mut rig = builder.build();
+    for i in 0..50 {
+        let answer = rig.send(chat(&format!("q{i}"), i % 2 == 0));
+        let began = tokio::time::Instant::now();
+        rig.exchange().await.fail(TransportFailure::Stale);
+        let again = rig.exchange().await;
+        assert!(began.elapsed().is_zero());
+        let fresh = again.request.extensions();
+        assert!(
+            fresh
+                .get::<forebay_gateway::platform::FreshConnection>()
+                .is_some()
+        );
+        match i % 2 == 0 {
+            true => {
+                let feed = again.stream();
+                feed.text("well");
+                feed.finish();
+            }
+            false => again.whole(200, completion("well")),
+        }
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        rest(answer.into_body()).await;
+    }
+    assert!(rig.gateway.upstreams()[0].endpoints[0].healthy);
+    // A connection of its own has no such excuse.
+    let answer = rig.send(chat("last", false));
+    rig.exchange().await.fail(TransportFailure::Stale);
+    rig.exchange().await.fail(TransportFailure::Stale);
+    assert_eq!(answer.await.unwrap().status(), 502);
+    assert!(!rig.gateway.upstreams()[0].endpoints[0].healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_within_a_stream_is_one_like_any_other() {
+    // The request is at fault: nobody else is asked, and nobody is to blame.
+    let mut builder = several(&["one", "two"]);
+    builder.config.retries.eject_after = 1;
+    let mut rig = builder.build();
+    for i in 0..3 {
+        let answer = rig.send(chat(&format!("q{i}"), true));
+        let feed = rig.exchange().await.stream();
+        feed.data(r#"{"error":{"message":"no images","type":"BadRequestError","code":400}}"#);
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 400);
+        assert!(rig.is_idle().await);
+    }
+    assert!(rig.gateway.upstreams()[0].endpoints[0].healthy);
+    // The upstream has too much to do: the next one is asked, and this one is not to blame.
+    let answer = rig.send(chat("busy", true));
+    let feed = rig.exchange().await.stream();
+    feed.data(r#"{"error":{"message":"slow down","type":"rate_limit_error","code":429}}"#);
+    let next = rig.exchange().await;
+    assert_eq!(next.host(), "two");
+    let feed = next.stream();
+    feed.text("well");
+    feed.finish();
+    let body = answer.await.unwrap().into_body();
+    assert_eq!(content(&rest(body).await), "well");
+    assert!(rig.gateway.upstreams()[0].endpoints[0].healthy);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_request_is_repeated_no_more_often_than_attempts_allow() {
     let refusals: [(u16, &'static [(&'static str, &'static str)]); 4] = [
         (429, &[("retry-after", "1")]),

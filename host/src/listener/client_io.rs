@@ -1,18 +1,21 @@
 //! A client's connection with the limits that HTTP libraries leave out: a head must come in time,
-//! an idle connection ends, a client that does not read is cut, and HTTP/1 has one reading.
+//! an idle connection ends, a client that does not read is cut, HTTP/1 has one reading, and a client
+//! that has closed its half gets its answer.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use futures_util::task::AtomicWaker;
+use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::leaving::{Doubt, PROBE, Peer};
 use super::lines::{Lines, Taken};
 
 /// What a connection waits for. Shared by the socket and the service; only ever touched by the
@@ -22,6 +25,8 @@ pub(super) struct Phase {
     stage: AtomicU8,
     /// The length of the body that belongs to the last head.
     body: AtomicU64,
+    /// The client of the last head skips interim responses.
+    skips_interim: AtomicBool,
     /// Requests that have begun, and that have ended: HTTP/2 has many at once.
     begun: AtomicU64,
     ended: AtomicU64,
@@ -81,6 +86,7 @@ impl Default for Phase {
         Self {
             stage: AtomicU8::new(IDLE),
             body: AtomicU64::new(NONE),
+            skips_interim: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             next: AtomicWaker::new(),
@@ -90,9 +96,11 @@ impl Default for Phase {
 }
 
 impl Phase {
-    /// A whole head has come, and a body of this length follows; none: of chunks. The request is
-    /// under way until the guard is dropped.
-    pub(super) fn busy(self: &Arc<Self>, body: Option<u64>) -> Busy {
+    /// A whole head of this version has come, and a body of this length follows; none: of chunks. The
+    /// request is under way until the guard is dropped.
+    pub(super) fn busy(self: &Arc<Self>, version: Version, body: Option<u64>) -> Busy {
+        let skips_interim = version == Version::HTTP_11;
+        self.skips_interim.store(skips_interim, Relaxed);
         self.body.store(body.unwrap_or(CHUNKS), Relaxed);
         self.stage.store(BUSY, Relaxed);
         self.begun.fetch_add(1, Relaxed);
@@ -164,6 +172,10 @@ pub(super) struct ClientIo<T> {
     deadline: Option<(u8, Instant)>,
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
+    /// The last request of whose answer something was written, by its number.
+    answered: u64,
+    /// The client sends nothing more.
+    doubt: Option<Doubt>,
 }
 
 impl<T> ClientIo<T> {
@@ -180,6 +192,8 @@ impl<T> ClientIo<T> {
             deadline: None,
             reading: None,
             writing: None,
+            answered: 0,
+            doubt: None,
         }
     }
 
@@ -244,6 +258,15 @@ impl<T> ClientIo<T> {
         Poll::Pending
     }
 
+    /// Something was written.
+    fn wrote(&mut self) {
+        self.writing = None;
+        self.answered = self.phase.begun.load(Relaxed);
+        if let Some(doubt) = &mut self.doubt {
+            doubt.sent();
+        }
+    }
+
     fn stuck(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let limit = self.patience.write;
         let timer = self
@@ -257,7 +280,38 @@ impl<T> ClientIo<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
+impl<T: AsyncWrite + Peer + Unpin> ClientIo<T> {
+    /// The client sends nothing more. `Ready` ends the connection: always but where the client has sent its
+    /// request and may be waiting for the answer.
+    fn ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let lines = self.lines.as_ref();
+        let waits = lines.is_some_and(|lines| lines.between(&self.phase)) && self.phase.is_busy();
+        if !waits {
+            return Poll::Ready(());
+        }
+        let request = self.phase.begun.load(Relaxed);
+        if !self.doubt.as_ref().is_some_and(|it| it.is_about(request)) {
+            let mut doubt = Doubt::new(request);
+            // Between two parts of an answer nothing fits.
+            if self.answered != request && self.phase.skips_interim.load(Relaxed) {
+                match Pin::new(&mut self.socket).poll_write(cx, PROBE) {
+                    Poll::Ready(Ok(n)) if n == PROBE.len() => doubt.sent(),
+                    _ => return Poll::Ready(()),
+                }
+                if Pin::new(&mut self.socket).poll_flush(cx).is_pending() {
+                    return Poll::Ready(());
+                }
+            }
+            self.doubt = Some(doubt);
+        }
+        match &mut self.doubt {
+            Some(doubt) => doubt.poll_left(&self.socket, cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Peer + Unpin> AsyncRead for ClientIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -273,7 +327,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientIo<T> {
             match Pin::new(&mut this.socket).poll_read(cx, buf) {
                 Poll::Pending => return this.waited(cx),
                 Poll::Ready(Ok(())) if buf.filled().len() > start => {}
-                Poll::Ready(ended) => return Poll::Ready(ended),
+                Poll::Ready(Ok(())) => return this.ended(cx).map(Ok),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
         }
         let came = buf.filled().len() - start;
@@ -313,7 +368,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
         match Pin::new(&mut self.socket).poll_write(cx, buf) {
             Poll::Pending => self.stuck(cx).map(Err),
             ready => {
-                self.writing = None;
+                self.wrote();
                 ready
             }
         }
@@ -327,7 +382,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
         match Pin::new(&mut self.socket).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.stuck(cx).map(Err),
             ready => {
-                self.writing = None;
+                self.wrote();
                 ready
             }
         }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Answer;
 use super::client_io::{ClientIo, Patience, Phase, Takeover};
 use super::guest::Guest;
+use super::leaving::Peer;
 use super::service::requests;
 use super::tls::TlsKeys;
 use crate::operate::{Front, Generation};
@@ -120,7 +121,7 @@ struct Ends<'a> {
 }
 
 #[allow(clippy::too_many_arguments, reason = "two callers, one line each")]
-async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Peer + Unpin + Send + 'static>(
     protocol: Protocol,
     stream: T,
     before: Bytes,
@@ -145,7 +146,7 @@ async fn speak<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     }
 }
 
-async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Peer + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<
         Request<Incoming>,
@@ -209,7 +210,7 @@ async fn http1<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'st
     }
 }
 
-async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn http2<P: NativePolicies, T: AsyncRead + AsyncWrite + Peer + Unpin + Send + 'static>(
     io: TokioIo<ClientIo<T>>,
     requests: impl Service<
         Request<Incoming>,

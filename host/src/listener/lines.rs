@@ -277,7 +277,7 @@ mod tests {
             }
             if matches!(lines.0, At::Headed) && !phase.is_busy() {
                 heads += 1;
-                busy = Some(phase.busy(*bodies.next().unwrap()));
+                busy = Some(phase.busy(http::Version::HTTP_11, *bodies.next().unwrap()));
             }
         }
         Ok(heads)

@@ -7,6 +7,7 @@ mod body;
 mod client_io;
 mod connection;
 mod guest;
+mod leaving;
 mod lines;
 mod peers;
 mod service;

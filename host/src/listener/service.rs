@@ -36,7 +36,7 @@ pub(super) fn requests<P: NativePolicies>(
 > + Send
 + 'static {
     service_fn(move |request: Request<Incoming>| {
-        let busy = phase.busy(request.body().size_hint().exact());
+        let busy = phase.busy(request.version(), request.body().size_hint().exact());
         let (front, guest, phase) = (front.clone(), guest.clone(), phase.clone());
         // Boxed: a connection keeps a place for this future as long as it lives, also while an
         // answer streams and while nobody asks for anything.

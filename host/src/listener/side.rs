@@ -64,7 +64,7 @@ async fn serve(stream: TcpStream, router: Router, config: Arc<Config>) {
     let io = ClientIo::new(stream, Bytes::new(), patience, phase.clone());
     let limit = config.timeouts.request.0;
     let service = service_fn(move |request: Request<Incoming>| {
-        let busy = phase.busy(request.body().size_hint().exact());
+        let busy = phase.busy(request.version(), request.body().size_hint().exact());
         let mut router = router.clone();
         async move {
             let response = match whole(request, limit).await {

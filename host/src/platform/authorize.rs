@@ -101,6 +101,7 @@ impl Fetch for TokenEndpoints {
         Box::pin(async move {
             let transport = UpstreamTransport {
                 connect_timeout: Duration::from_secs(3),
+                connection_age: Duration::from_secs(60),
                 h2c: false,
                 ca_file: None,
                 client_tls: None,

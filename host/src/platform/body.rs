@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, BufReader};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::failure;
+use super::line::Place;
 
 /// The most codings of one body: nobody sends more than one, and each costs a buffer.
 const MAX_CODINGS: usize = 2;
@@ -32,19 +33,24 @@ const PIECE: usize = 16 << 10;
 type Reader = Pin<Box<dyn AsyncRead + Send>>;
 
 /// The response with a body in which no coding that is known is left. One that is not known stays,
-/// and its header says so.
+/// and its header says so. The place is the body's.
 pub(super) fn upstream_response(
     response: http::Response<Incoming>,
+    place: Option<Place>,
 ) -> http::Response<UpstreamBody> {
     let (mut head, body) = response.into_parts();
+    let pieces = Pieces {
+        body,
+        _place: place,
+    };
     let codings = codings(&head.headers).filter(|codings| !codings.is_empty());
     let body = match codings {
-        None => UpstreamBody::new(Box::pin(Pieces(body))),
+        None => UpstreamBody::new(Box::pin(pieces)),
         Some(codings) => {
             head.headers.remove(CONTENT_ENCODING);
             // It tells the size of what was sent.
             head.headers.remove(CONTENT_LENGTH);
-            UpstreamBody::new(decoded(Pieces(body), &codings))
+            UpstreamBody::new(decoded(pieces, &codings))
         }
     };
     http::Response::from_parts(head, body)
@@ -118,14 +124,17 @@ fn broken(error: io::Error) -> TransportError {
 }
 
 /// The data of a body; trailers are dropped, since no dialect of ours has any.
-struct Pieces(Incoming);
+struct Pieces {
+    body: Incoming,
+    _place: Option<Place>,
+}
 
 impl Stream for Pieces {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(failure::of_body(&error)))),
                 Some(Ok(frame)) => {

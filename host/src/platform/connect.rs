@@ -1,4 +1,5 @@
-//! Connecting to an upstream within a limit that covers name, TCP and TLS together.
+//! Connecting to an upstream within a limit that covers name, TCP and TLS together. The name is resolved
+//! for each connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use http::Uri;
 use tower_service::Service;
+
+use super::line::{Line, Wire};
 
 /// No connection was established in time.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Within<C> {
     pub(super) connector: C,
     pub(super) limit: Duration,
+    /// How long a connection is used.
+    pub(super) age: Duration,
 }
 
 impl<C> Service<Uri> for Within<C>
@@ -28,19 +33,22 @@ where
     C::Future: Send + 'static,
     C::Error: Into<BoxError>,
 {
-    type Response = C::Response;
+    type Response = Wire<C::Response>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.connector.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, limit) = (self.connector.call(uri), self.limit);
+        let (connecting, limit, age) = (self.connector.call(uri), self.limit, self.age);
         Box::pin(async move {
             match tokio::time::timeout(limit, connecting).await {
-                Ok(connected) => connected.map_err(Into::into),
+                Ok(connected) => Ok(Wire {
+                    io: connected.map_err(Into::into)?,
+                    line: Line::new(age),
+                }),
                 Err(_) => Err(ConnectTimeout(limit).into()),
             }
         })

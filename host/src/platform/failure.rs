@@ -25,6 +25,25 @@ pub(super) fn of_request(error: &hyper_util::client::legacy::Error) -> Transport
     }
 }
 
+/// A request failed before its response's head over a connection that may be at fault, and not the
+/// upstream: a kept one, which the upstream had closed, or one that did not take the request.
+pub(super) fn stale(mut error: TransportError) -> TransportError {
+    if error.failure == TransportFailure::Reset {
+        error.failure = TransportFailure::Stale;
+    }
+    error
+}
+
+/// Whether an upstream says that it has not looked at a request: it refuses the stream, or goes away.
+pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|cause| {
+        cause.downcast_ref::<h2::Error>().is_some_and(|e| {
+            let refused = e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM);
+            e.is_remote() && (refused || e.is_go_away())
+        })
+    })
+}
+
 /// A response's body broke.
 pub(super) fn of_body(error: &hyper::Error) -> TransportError {
     TransportError {

@@ -7,6 +7,7 @@ mod body;
 pub(crate) mod clock;
 mod connect;
 mod failure;
+mod line;
 mod media;
 mod share;
 pub(crate) mod socket;
@@ -141,16 +142,20 @@ impl<P: NativePolicies> Platform for Native<P> {
                 (None, false) => Use::Shared,
             },
         );
-        let held = self.held.clone();
+        let (held, h2c) = (self.held.clone(), upstream.h2c);
         async move {
+            let client = client?;
             if let Some(wish) = wish {
-                return socket::open(&client?, request, wish, held).await;
+                return socket::open(&client, request, wish, held).await;
             }
-            let response = client?
-                .request(request.map(Into::into))
-                .await
-                .map_err(|e| failure::of_request(&e))?;
-            Ok(body::upstream_response(response))
+            let request = request.map(Into::into);
+            if fresh {
+                let response = client.request(request).await;
+                let response = response.map_err(|e| failure::of_request(&e))?;
+                return Ok(body::upstream_response(response, None));
+            }
+            let (response, place) = transport::send(&client, request, h2c).await?;
+            Ok(body::upstream_response(response, place))
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn open(
     let response = client.request(request.map(Into::into)).await;
     let mut response = response.map_err(|error| failure::of_request(&error))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(body::upstream_response(response));
+        return Ok(body::upstream_response(response, None));
     }
     let answer = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if answer.is_none_or(|answer| answer.as_bytes() != accept(key.as_bytes()).as_bytes()) {

@@ -1,18 +1,26 @@
 //! Pools of connections to upstreams, one for each way of connecting.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use forebay_gateway::platform::{TransportError, TransportFailure, UpstreamTransport};
+use http::Response;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::connect::Within;
+use super::failure;
+use super::line::Place;
 
 /// One pool.
 pub(super) type Pool = Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>>;
@@ -74,6 +82,49 @@ impl Transport {
     }
 }
 
+/// Sends a request over a connection that is kept. The place is the request's until its body has come.
+///
+/// # Errors
+///
+/// [`TransportFailure::Stale`] where a kept connection turns out to be closed or full; else why there is no
+/// answer.
+pub(super) async fn send(
+    pool: &Pool,
+    mut request: http::Request<Full<Bytes>>,
+    h2c: bool,
+) -> Result<(Response<Incoming>, Option<Place>), TransportError> {
+    let captured = capture_connection(&mut request);
+    let mut answering = pool.request(request);
+    let mut place = None;
+    let answered = poll_fn(|cx| {
+        let polled = Pin::new(&mut answering).poll(cx);
+        if place.is_none()
+            && let Some(connected) = &*captured.connection_metadata()
+        {
+            place = Place::take(connected, h2c);
+        }
+        match polled {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending if place.as_ref().is_some_and(|place| place.crowded) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    match answered {
+        Some(Ok(response)) => Ok((response, place)),
+        Some(Err(error)) => {
+            let why = failure::of_request(&error);
+            let kept = place.is_some_and(|place| place.kept);
+            let stale = kept || failure::is_unprocessed(&error);
+            Err(if stale { failure::stale(why) } else { why })
+        }
+        None => Err(TransportError {
+            failure: TransportFailure::Stale,
+            detail: "before the response's head: its connection was full".to_owned(),
+        }),
+    }
+}
+
 impl Transport {
     /// The answer to one `GET`, of at most so many bytes.
     pub(crate) async fn get(
@@ -90,7 +141,7 @@ impl Transport {
         let response = client
             .request(request)
             .await
-            .map_err(|e| super::failure::of_request(&e).to_string())?;
+            .map_err(|e| failure::of_request(&e).to_string())?;
         let (head, body) = response.into_parts();
         let body = http_body_util::Limited::new(body, max)
             .collect()
@@ -131,6 +182,7 @@ fn make(upstream: &UpstreamTransport, what_for: Use) -> Result<Pool, TransportEr
         .build(Within {
             connector,
             limit: upstream.connect_timeout,
+            age: upstream.connection_age,
         }))
 }
 

@@ -1,16 +1,26 @@
 //! The transport to upstreams: what it says when they fail, and how fast it lets go of them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_gateway::platform::{Platform as _, TransportFailure, UpstreamTransport};
+use forebay_gateway::platform::{
+    FreshConnection, Platform as _, TransportFailure, UpstreamTransport,
+};
 use forebay_host::platform::Native;
 use forebay_host::telemetry::Observers;
 use futures_util::StreamExt as _;
 use http::Request;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::support::chat;
 use crate::support::open_policies::Open;
@@ -21,8 +31,13 @@ fn platform() -> Native<Open> {
 }
 
 fn transport(h2c: bool) -> UpstreamTransport {
+    aged(h2c, Duration::from_secs(60))
+}
+
+fn aged(h2c: bool, connection_age: Duration) -> UpstreamTransport {
     UpstreamTransport {
         connect_timeout: Duration::from_millis(500),
+        connection_age,
         h2c,
         ca_file: None,
         client_tls: None,
@@ -185,4 +200,192 @@ async fn redirects_are_not_followed() {
         .await
         .unwrap();
     assert_eq!(response.status(), 302);
+}
+
+/// A server of HTTP/1.1 and HTTP/2 that counts its connections. Each answer waits for a permit, which it keeps.
+async fn counting(permits: Arc<Semaphore>) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (made, asked) = (connections.clone(), Arc::clone(&requests));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            made.fetch_add(1, SeqCst);
+            let (permits, asked) = (permits.clone(), Arc::clone(&asked));
+            let service = service_fn(move |_: Request<Incoming>| {
+                let (permits, asked) = (permits.clone(), Arc::clone(&asked));
+                async move {
+                    asked.fetch_add(1, SeqCst);
+                    permits.acquire().await.unwrap().forget();
+                    Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from_static(b"{}"))))
+                }
+            });
+            tokio::spawn(async move {
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http2().max_concurrent_streams(100);
+                let _ = builder
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    (url, connections, requests)
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_until_it_is_old() {
+    for h2c in [false, true] {
+        // A connection of no age is old at once, and has one request.
+        for (age, expected) in [(Duration::from_secs(60), 1), (Duration::ZERO, 4)] {
+            let (url, connections, _) = counting(Arc::new(Semaphore::new(100))).await;
+            let platform = platform();
+            for _ in 0..4 {
+                let request = request(&url, "{}".to_owned());
+                let response = platform.send(request, &aged(h2c, age)).await.unwrap();
+                let mut body = response.into_body();
+                while body.next().await.is_some() {}
+            }
+            assert_eq!(connections.load(SeqCst), expected, "h2c {h2c}, {age:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_request_waits_for_another_ones_end_on_a_full_connection() {
+    let permits = Arc::new(Semaphore::new(1));
+    let (url, connections, asked) = counting(permits.clone()).await;
+    let platform = Arc::new(platform());
+    let send = || {
+        let (platform, url) = (platform.clone(), url.clone());
+        async move {
+            let sent = request(&url, "{}".to_owned());
+            let answered = platform.send(sent, &transport(true)).await;
+            if answered
+                .as_ref()
+                .is_err_and(|e| e.failure == TransportFailure::Stale)
+            {
+                let mut again = request(&url, "{}".to_owned());
+                again.extensions_mut().insert(FreshConnection);
+                return platform.send(again, &transport(true)).await;
+            }
+            answered
+        }
+    };
+    // A connection is there, so that all of them see it.
+    send().await.unwrap();
+    let sending: Vec<_> = (0..250).map(|_| tokio::spawn(send())).collect();
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while asked.load(SeqCst) < 251 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{} of 251 were asked", asked.load(SeqCst)));
+    assert!(connections.load(SeqCst) >= 3, "{connections:?}");
+    permits.add_permits(250);
+    for sent in sending {
+        assert_eq!(sent.await.unwrap().unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_closes_when_used_is_told_from_an_upstream_that_fails() {
+    // One answer a connection, although it says that there may be more.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut scratch = [0; 4096];
+            let _ = stream.read(&mut scratch).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await;
+            // The next request is read and not answered.
+            let _ = stream.read(&mut scratch).await;
+        }
+    });
+    let platform = platform();
+    let way = transport(false);
+    let send = || platform.send(request(&url, "{}".to_owned()), &way);
+    let mut body = send().await.unwrap().into_body();
+    assert!(body.next().await.is_none());
+    let error = send().await.unwrap_err();
+    assert_eq!(error.failure, TransportFailure::Stale, "{error}");
+}
+
+/// What a server of HTTP/2 does with its requests, by connection and number there.
+enum Does {
+    Answer,
+    Refuse,
+    /// Says that it goes away before it ends its answer.
+    Leave,
+}
+
+async fn http2(does: impl Fn(usize, usize) -> Does + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let does = Arc::new(does);
+    tokio::spawn(async move {
+        let mut number = 0;
+        while let Ok((stream, _)) = listener.accept().await {
+            let (does, connection_number) = (does.clone(), number);
+            number += 1;
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let mut at = 0;
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let what = does(connection_number, at);
+                    at += 1;
+                    match what {
+                        Does::Refuse => respond.send_reset(h2::Reason::REFUSED_STREAM),
+                        Does::Answer => {
+                            respond
+                                .send_response(http::Response::new(()), true)
+                                .unwrap();
+                        }
+                        Does::Leave => {
+                            let response = http::Response::new(());
+                            let mut body = respond.send_response(response, false).unwrap();
+                            body.send_data(Bytes::from_static(b"one"), false).unwrap();
+                            connection.graceful_shutdown();
+                            tokio::spawn(async move {
+                                tokio::time::sleep(Duration::from_millis(50)).await;
+                                body.send_data(Bytes::from_static(b"two"), true).unwrap();
+                            });
+                        }
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_request_that_http2_refuses_unread_may_be_sent_again() {
+    let url = http2(|_, at| if at == 0 { Does::Refuse } else { Does::Answer }).await;
+    let platform = platform();
+    let way = transport(true);
+    let send = || platform.send(request(&url, "{}".to_owned()), &way);
+    let error = send().await.unwrap_err();
+    assert_eq!(error.failure, TransportFailure::Stale, "{error}");
+    assert_eq!(send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_stream_ends_whole_though_its_server_goes_away_and_the_next_goes_elsewhere() {
+    let url = http2(|connection, _| match connection {
+        0 => Does::Leave,
+        _ => Does::Answer,
+    })
+    .await;
+    let platform = platform();
+    let way = transport(true);
+    let send = || platform.send(request(&url, "{}".to_owned()), &way);
+    let mut body = send().await.unwrap().into_body();
+    assert_eq!(body.next().await.unwrap().unwrap(), "one");
+    let other = send().await;
+    assert_eq!(other.unwrap().status(), 200, "a new connection");
+    assert_eq!(body.next().await.unwrap().unwrap(), "two");
+    assert!(body.next().await.is_none());
 }

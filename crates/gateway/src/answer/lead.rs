@@ -111,9 +111,14 @@ impl<P: Platform> Leader<P> {
                         .upstream
                         .warmed(&errand.plan.chain, errand.tenant_hash);
                 }
-                Err(Broken::Early(error)) => attempts.broke_early(&answer, error),
+                Err(Broken::Early(error)) => {
+                    if let Err(error) = attempts.broke_early(&answer, error) {
+                        return flight.finish(End::Failed(receiver.judge_error(error).await));
+                    }
+                }
                 Err(Broken::Empty(error, empty)) => {
-                    attempts.broke_early(&answer, error);
+                    // An upstream that says nothing does not say that the request is at fault.
+                    let _: Result<(), _> = attempts.broke_early(&answer, error);
                     spare = Some(*empty);
                 }
                 Err(Broken::Late(error)) => {

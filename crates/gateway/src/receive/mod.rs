@@ -157,8 +157,8 @@ impl<'a, P: Platform> Receiver<'a, P> {
             if !guarded {
                 return answer.body.next().await;
             }
-            let (piece, down) = (pin!(answer.body.next()), pin!(endpoint.goes_down()));
-            match select(piece, down).await {
+            let given_up = answer.others.replace(&endpoint, || platform.now());
+            match select(pin!(answer.body.next()), pin!(given_up)).await {
                 Either::Left((piece, _)) => piece,
                 Either::Right(_) => Some(Err(TransportError {
                     failure: TransportFailure::Body,

@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::json::mend_surrogates;
-use forebay_dialect::{AnswerContext, Payload, PayloadError, mend_answer, translate_answer};
+use forebay_dialect::{AnswerContext, Payload, PayloadError, Wire, mend_answer, translate_answer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::empty::is_empty;
 use super::guard::{denied, policy_failed, slots_of};
@@ -68,6 +70,10 @@ impl<P: Platform> Receiver<'_, P> {
         let now = self.gateway.platform().now();
         let mut meter = Meter::default();
         if let Some(error) = meter.read(&payload, &name, now) {
+            return Err(Broken::Early(error));
+        }
+        if wire == Wire::Embeddings && lacks_vectors(&self.sent.body, &payload.raw) {
+            let error = invalid(&name, "another number of vectors than texts");
             return Err(Broken::Early(error));
         }
         head.waited = now.saturating_duration_since(answer.sent);
@@ -171,5 +177,67 @@ impl<P: Platform> Receiver<'_, P> {
             }
         }
         Ok(payload.rewrite(&slots, guard.drops_unreadable()))
+    }
+}
+
+/// Whether an answer does not have one vector for each text that was asked about. What can't be read
+/// so says nothing.
+fn lacks_vectors(request: &[u8], answer: &[u8]) -> bool {
+    /// A text, or its token ids, or several of either.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "only which it is counts")]
+    enum Input {
+        Tokens(Vec<u64>),
+        Several(Vec<IgnoredAny>),
+        One(String),
+    }
+    #[derive(Deserialize)]
+    struct Asked {
+        input: Input,
+    }
+    #[derive(Deserialize)]
+    struct Answered {
+        data: Vec<IgnoredAny>,
+    }
+    let texts = match serde_json::from_slice::<Asked>(request) {
+        Ok(Asked {
+            input: Input::Several(texts),
+        }) => texts.len(),
+        Ok(_) => 1,
+        Err(_) => return false,
+    };
+    serde_json::from_slice::<Answered>(answer).is_ok_and(|it| {
+        // That there are none at all is told apart: the answer is empty.
+        !it.data.is_empty() && it.data.len() != texts
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_a_vector_for_each_text() {
+        let lacks = |input: &str, vectors: usize| {
+            let asked = format!(r#"{{"model":"m","input":{input}}}"#);
+            let vector = r#"{"embedding":[0.5]}"#;
+            let answer = format!(r#"{{"data":[{}]}}"#, vec![vector; vectors].join(","));
+            lacks_vectors(asked.as_bytes(), answer.as_bytes())
+        };
+        for (input, texts) in [
+            (r#""a""#, 1),
+            (r#"["a"]"#, 1),
+            (r#"["a","b"]"#, 2),
+            ("[1,2,3]", 1),
+            ("[[1,2],[3]]", 2),
+        ] {
+            assert!(!lacks(input, texts), "{input}");
+            assert!(lacks(input, texts + 1), "{input}");
+            assert_eq!(lacks(input, texts - 1), texts > 1, "{input}");
+        }
+        // An error, or a request in some other form.
+        assert!(!lacks_vectors(br#"{"input":"a"}"#, br#"{"error":{}}"#));
+        assert!(!lacks_vectors(b"{}", br#"{"data":[]}"#));
     }
 }

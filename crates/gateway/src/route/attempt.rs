@@ -12,9 +12,11 @@ use forebay_dialect::exchange::Fetched;
 use http::HeaderMap;
 
 use super::endpoint::{Blame, Evidence};
-use super::exchange::{Failed, timed_out};
+use super::exchange::Failed;
+use super::others::Others;
 use super::prompt_cache::{Marks, Places};
 use super::rank::resting;
+use super::unanswered::timed_out;
 use super::upstream::Need;
 use super::verdict::Verdict;
 use super::{Answer, Prefix, Ranked, Replica, RetryBudget, Upstream};
@@ -104,8 +106,8 @@ pub(super) struct State {
     repeats: u32,
     tried: Vec<Arc<Replica>>,
     /// Those that failed in passing and may be asked again, and when.
-    again: VecDeque<(Chosen, Instant)>,
-    last: Option<GatewayError>,
+    pub(super) again: VecDeque<(Chosen, Instant)>,
+    pub(super) last: Option<GatewayError>,
     /// What was decided about markers, by upstream: a prompt counts once.
     pub(super) marks: Vec<(Arc<str>, Marks)>,
     /// Media fetched for upstreams that take bytes only.
@@ -127,8 +129,8 @@ pub(super) struct Chosen {
 #[derive(Clone, Copy)]
 pub(super) struct Tried<'a> {
     pub(super) upstream: &'a Upstream,
-    endpoint: &'a Replica,
-    sent: Instant,
+    pub(super) endpoint: &'a Replica,
+    pub(super) sent: Instant,
 }
 
 impl<'a> Tried<'a> {
@@ -241,37 +243,6 @@ impl<P: Platform> Attempts<P> {
         Ok(())
     }
 
-    /// An answer broke before its first content: the next one may be tried.
-    pub(crate) fn broke_early(&mut self, answer: &Answer, error: GatewayError) {
-        self.broke(answer, &error, true);
-        let ready = self.sender.platform.now();
-        let again = Chosen {
-            upstream: answer.upstream.clone(),
-            endpoint: answer.lease.endpoint.clone(),
-            uncached_tokens: answer.upstream.prompt_tokens(&self.outgoing.prefix),
-            again: true,
-        };
-        self.state.again.push_back((again, ready));
-        self.state.last = Some(error);
-    }
-
-    /// An answer broke. `retried`: the next one is tried.
-    pub(crate) fn broke(&self, answer: &Answer, error: &GatewayError, retried: bool) {
-        if error.kind != ErrorKind::DeadlineExceeded {
-            let blame = match error.kind {
-                ErrorKind::UpstreamError | ErrorKind::UpstreamInvalid => Blame::Answer,
-                _ => Blame::Transport,
-            };
-            self.count_failure(&answer.upstream, &answer.lease.endpoint, blame);
-        }
-        let tried = Tried {
-            upstream: &answer.upstream,
-            endpoint: &answer.lease.endpoint,
-            sent: answer.sent,
-        };
-        self.observe(tried, None, Some(error.kind), retried);
-    }
-
     /// Who is asked next: in the ranked order who was not asked yet, and then, after a pause and
     /// within the budget, who failed in passing.
     async fn choose(&mut self) -> Option<Chosen> {
@@ -332,6 +303,22 @@ impl<P: Platform> Attempts<P> {
             self.state.at += 1;
         }
         None
+    }
+
+    /// Who may be asked instead of the replica that was: for a stream nobody, since its silence
+    /// is limited.
+    pub(super) fn others(&self) -> Others {
+        let state = &self.state;
+        let more = state.made + 1 < self.sender.config.retries.attempts;
+        if self.outgoing.request.stream || !more {
+            return Others::default();
+        }
+        let untried =
+            |replica: &&Arc<Replica>| !state.tried.iter().any(|tried| Arc::ptr_eq(tried, replica));
+        let rest = self.ranked.order.iter().skip(state.at);
+        let replicas = rest.flat_map(|upstream| &upstream.endpoints);
+        let replicas = replicas.filter(untried).cloned().collect();
+        Others::new(&self.outgoing.request.prompt.model, replicas)
     }
 
     /// Why there is no answer, and when there may be one.

@@ -5,7 +5,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,26 @@ pub(super) struct Told {
     pub(super) cache_usage: f64,
 }
 
+/// What a replica's health page says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Health {
+    /// It is well, or has no such page.
+    Well,
+    /// It is not well, but answers.
+    Ill,
+    /// Nothing: it can't be reached, or does not answer.
+    Silent,
+}
+
+impl Health {
+    fn of(number: u8) -> Self {
+        let all = [Self::Well, Self::Ill, Self::Silent];
+        let one = all.into_iter().find(|health| *health as u8 == number);
+        one.unwrap_or(Self::Well)
+    }
+}
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -55,8 +75,8 @@ pub(crate) struct Replica {
     active_tokens: AtomicU64,
     /// What its own metrics said last, and when.
     told: Mutex<Option<(Told, Instant)>>,
-    /// Set by the active checks.
-    up: AtomicBool,
+    /// What the active checks say, a [`Health`].
+    health: AtomicU8,
     record: Record,
     silence: Silence,
     /// Wakes those who wait for a whole answer of it when it goes out of use.
@@ -82,7 +102,7 @@ impl Replica {
             prefill: PrefillRate::default(),
             active_tokens: AtomicU64::new(0),
             told: Mutex::default(),
-            up: AtomicBool::new(true),
+            health: AtomicU8::new(Health::Well as u8),
             silence: Silence::default(),
             down: Notify::new(),
         }
@@ -157,8 +177,10 @@ impl Replica {
 
     /// Whether it may be asked for a model now.
     pub(crate) fn standing(&self, model: &str, now: Instant) -> Standing {
-        if !self.up.load(Relaxed) {
-            return Standing::Down;
+        match self.health() {
+            Health::Well => {}
+            Health::Ill => return Standing::Ill,
+            Health::Silent => return Standing::Down,
         }
         match self.record.standing(model, now) {
             // It may speak again at any moment.
@@ -169,20 +191,25 @@ impl Replica {
 
     /// Whether requests go there, whatever the model.
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
-        self.up.load(Relaxed) && !self.record.is_ejected(now)
+        self.health() == Health::Well && !self.record.is_ejected(now)
     }
 
-    /// What the active check found. Returns whether that changed something.
-    pub(crate) fn set_up(&self, up: bool) -> bool {
-        let changed = self.up.swap(up, Relaxed) != up;
-        if changed && !up {
+    /// What the active check found. Returns whether it goes in or out of use by that.
+    pub(crate) fn found(&self, health: Health) -> bool {
+        let before = Health::of(self.health.swap(health as u8, Relaxed));
+        if before == Health::Well && health != Health::Well {
             self.down.notify_waiters();
         }
-        changed
+        (before == Health::Well) != (health == Health::Well)
+    }
+
+    fn health(&self) -> Health {
+        Health::of(self.health.load(Relaxed))
     }
 
     /// An answer came whole. Returns whether that brought it back.
     pub(crate) fn succeeded(&self, now: Instant) -> bool {
+        self.silence.spoke(now);
         self.record.succeeded(now)
     }
 
@@ -214,6 +241,16 @@ impl Replica {
     /// A piece of a stream came from it.
     pub(crate) fn heard(&self, now: Instant) {
         self.silence.heard(now);
+    }
+
+    /// Whether anything of an answer has come from it since then.
+    pub(crate) fn spoke_since(&self, then: Instant) -> bool {
+        self.silence.spoke_since(then)
+    }
+
+    /// Whether it failed so often that requests would fail there, whatever its health page says.
+    pub(crate) fn is_ejected(&self, now: Instant) -> bool {
+        self.record.is_ejected(now)
     }
 
     /// Resolves when it goes out of use: its health check fails, or it is ejected.

@@ -13,16 +13,16 @@ use http::{Extensions, Response, StatusCode};
 
 use super::attempt::{Chosen, Tried};
 use super::endpoint::{Blame, Lease};
+use super::others::Others;
 use super::prepare::Prepared;
 use super::prompt_cache::is_about_marks;
+use super::unanswered::{gone, not_in_order, timed_out, transport_error};
 use super::verdict::Verdict;
 use super::{Attempts, Envelope, Replica, Upstream, refusal, wait};
 use crate::authorize::Rejection;
 use crate::error::{ErrorKind, GatewayError};
 use crate::observe::Observation;
-use crate::platform::{
-    FreshConnection, Platform, Socket, TransportError, TransportFailure, UpstreamBody,
-};
+use crate::platform::{FreshConnection, Platform, Socket, TransportFailure, UpstreamBody};
 use crate::time::timeout;
 
 /// The field that keeps tenants apart in an engine's prefix cache.
@@ -55,6 +55,8 @@ pub(crate) struct Answer {
     /// Its client wants one body: what comes as a stream is put together first.
     pub(crate) folds: bool,
     pub(super) lease: Lease,
+    /// Who may be asked instead, where nothing goes out before all of it has come.
+    pub(crate) others: Others,
 }
 
 impl Answer {
@@ -115,8 +117,8 @@ impl<P: Platform> Attempts<P> {
     /// a field that the client did not send.
     pub(super) async fn ask(
         &mut self,
-        chosen: Chosen,
-        prepared: Prepared,
+        mut chosen: Chosen,
+        mut prepared: Prepared,
         limit: Duration,
     ) -> Result<Answer, Failed> {
         let platform = self.sender.platform.clone();
@@ -131,7 +133,6 @@ impl<P: Platform> Attempts<P> {
         chosen
             .upstream
             .sent(&chosen.endpoint, &self.outgoing.prefix, sent);
-        let mut prepared = prepared;
         let mut renewed = false;
         loop {
             let spent = platform.now().saturating_duration_since(sent);
@@ -143,7 +144,11 @@ impl<P: Platform> Attempts<P> {
             };
             let request = self.authorized(&chosen, request, limit, sent).await?;
             let proof = request.extensions().clone();
-            let response = self.send(&chosen, request, limit, sent).await?;
+            let Some(response) = self.send(&chosen, request, limit, sent).await? else {
+                chosen.again = true;
+                prepared = self.prepare_anew(&chosen, limit).await?;
+                continue;
+            };
             let opened = response.status() == StatusCode::SWITCHING_PROTOCOLS
                 && self
                     .outgoing
@@ -158,6 +163,7 @@ impl<P: Platform> Attempts<P> {
                 }
                 self.observe(tried, Some(head.status.as_u16()), None, false);
                 return Ok(Answer {
+                    others: self.others(),
                     folds: self.outgoing.folds(&chosen.upstream),
                     upstream: chosen.upstream,
                     head,
@@ -180,10 +186,7 @@ impl<P: Platform> Attempts<P> {
                     if matches!(again, Refused::Unmarked) {
                         self.unmark(&chosen.upstream.name);
                     }
-                    prepared = self
-                        .prepare(&chosen.upstream, &chosen.endpoint, limit)
-                        .await
-                        .map_err(Failed::broken)?;
+                    prepared = self.prepare_anew(&chosen, limit).await?;
                 }
                 Refused::Failed(failed) => return Err(failed),
                 Refused::Renewed => {
@@ -198,6 +201,12 @@ impl<P: Platform> Attempts<P> {
                 }
             }
         }
+    }
+
+    /// The request once more, for the replica that was asked.
+    async fn prepare_anew(&mut self, chosen: &Chosen, limit: Duration) -> Result<Prepared, Failed> {
+        let preparing = self.prepare(&chosen.upstream, &chosen.endpoint, limit);
+        preparing.await.map_err(Failed::broken)
     }
 
     /// The request with what proves who sends it.
@@ -232,15 +241,15 @@ impl<P: Platform> Attempts<P> {
         }
     }
 
-    /// The response's head. A replica that goes out of use while it works on what is not streamed
-    /// is given up: it would be silent until the deadline.
+    /// The response's head; none where a kept connection turned out to be closed. A replica that goes out of
+    /// use while it works on what is not streamed is given up: it would be silent until the deadline.
     async fn send(
         &self,
         chosen: &Chosen,
         request: http::Request<Bytes>,
         limit: Duration,
         sent: Instant,
-    ) -> Result<Response<UpstreamBody>, Failed> {
+    ) -> Result<Option<Response<UpstreamBody>>, Failed> {
         let Chosen {
             upstream, endpoint, ..
         } = chosen;
@@ -250,15 +259,19 @@ impl<P: Platform> Attempts<P> {
         let answered = if self.outgoing.request.stream {
             sending.await
         } else {
-            let (sending, down) = (pin!(sending), pin!(endpoint.goes_down()));
-            match select(sending, down).await {
+            let others = self.others();
+            let given_up = others.replace(endpoint, || platform.now());
+            match select(pin!(sending), pin!(given_up)).await {
                 Either::Left((answered, _)) => answered,
                 Either::Right(_) => Some(Err(gone(endpoint))),
             }
         };
         let now = platform.now();
         let error = match answered {
-            Some(Ok(response)) => return Ok(response),
+            Some(Ok(response)) => return Ok(Some(response)),
+            Some(Err(error)) if error.failure == TransportFailure::Stale && !chosen.again => {
+                return Ok(None);
+            }
             Some(Err(error)) => transport_error(&upstream.name, &error),
             None => {
                 let own = self.outgoing.deadline.own && self.outgoing.deadline.left(now).is_zero();
@@ -436,16 +449,6 @@ fn coding(headers: &http::HeaderMap) -> Option<&str> {
     (!coding.is_empty() && !coding.eq_ignore_ascii_case("identity")).then_some(coding)
 }
 
-fn gone(endpoint: &Replica) -> TransportError {
-    TransportError {
-        failure: TransportFailure::Reset,
-        detail: format!(
-            "{} went down while it was generating the answer",
-            endpoint.base
-        ),
-    }
-}
-
 async fn collect(mut body: UpstreamBody) -> Bytes {
     let mut out = BytesMut::new();
     while let Some(Ok(chunk)) = body.next().await {
@@ -455,57 +458,4 @@ async fn collect(mut body: UpstreamBody) -> Bytes {
         }
     }
     out.freeze()
-}
-
-/// A failed exchange as a client reads it.
-pub(crate) fn transport_error(upstream: &str, error: &TransportError) -> GatewayError {
-    let (kind, what) = match error.failure {
-        TransportFailure::Connect => (ErrorKind::UpstreamUnreachable, "could not be reached"),
-        TransportFailure::Reset => (
-            ErrorKind::UpstreamReset,
-            "closed the connection before answering",
-        ),
-        TransportFailure::Body => (
-            ErrorKind::UpstreamReset,
-            "closed the connection in the middle of its answer",
-        ),
-        TransportFailure::Protocol => {
-            (ErrorKind::UpstreamInvalid, "did not answer with valid HTTP")
-        }
-        TransportFailure::Setup => {
-            return not_in_order(ErrorKind::UpstreamUnreachable, upstream, &error.detail);
-        }
-    };
-    GatewayError::new(
-        kind,
-        format!("upstream \"{upstream}\" {what}: {}", error.detail),
-    )
-}
-
-/// An upstream that can't be asked because of the gateway's own configuration. Which file or
-/// variable is at fault is no client's business.
-fn not_in_order(kind: ErrorKind, upstream: &str, detail: &str) -> GatewayError {
-    let message = format!(
-        "the gateway can't use upstream \"{upstream}\" as it is configured; the reason is in the gateway's log"
-    );
-    GatewayError::new(kind, message).with_detail(format!("upstream \"{upstream}\": {detail}"))
-}
-
-/// An upstream that took too long: for `timeouts`, or (`own`) for the client's own deadline.
-pub(crate) fn timed_out(upstream: &str, limit: Duration, own: bool) -> GatewayError {
-    if own {
-        return GatewayError::new(
-            ErrorKind::DeadlineExceeded,
-            format!(
-                "upstream \"{upstream}\" had not answered when the request's own deadline passed (x-forebay-deadline-ms)"
-            ),
-        );
-    }
-    GatewayError::new(
-        ErrorKind::UpstreamTimeout,
-        format!(
-            "upstream \"{upstream}\" sent nothing for {:.1} s (timeouts)",
-            limit.as_secs_f64()
-        ),
-    )
 }

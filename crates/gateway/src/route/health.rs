@@ -8,6 +8,7 @@ use forebay_prefix::Lora;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 
+use super::endpoint::Health;
 use super::report::{EngineReport, MAX_PAGE};
 use super::{Replica, Upstream};
 use crate::gateway::Gateway;
@@ -18,6 +19,9 @@ use crate::time::timeout;
 /// Failed checks in a row that take a replica out: one may be a lost packet.
 const FAILURES: u32 = 2;
 
+/// The least time that a page gets, however often it is asked for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Health checks from one look at the list of models to the next: adapters come and go rarely.
 const BETWEEN_LISTS: u32 = 6;
 
@@ -27,7 +31,7 @@ pub(crate) fn run_health_checks<P: Platform>(gateway: &Arc<Gateway<P>>) {
         if upstream.config.health_path().is_none() {
             // A reload may have taken the page away: what it said last holds no longer.
             for endpoint in &upstream.endpoints {
-                endpoint.set_up(true);
+                endpoint.found(Health::Well);
             }
             continue;
         }
@@ -55,10 +59,12 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
         };
         let platform = live.platform().clone();
         drop(live);
-        let ok = check(&*platform, &upstream, &endpoint, interval).await;
+        let limit = interval.max(PATIENCE);
+        let found = check(&*platform, &upstream, &endpoint, limit).await;
+        let ok = found == Health::Well;
         failures = if ok { 0 } else { failures + 1 };
         let healthy = failures < FAILURES;
-        if endpoint.set_up(healthy) {
+        if endpoint.found(if healthy { Health::Well } else { found }) {
             platform.observe(Observation::Health {
                 upstream: upstream.name.clone(),
                 endpoint: endpoint.base.clone(),
@@ -84,23 +90,28 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>, 
 }
 
 /// Whether a replica is well, as far as its health page tells. A page that is not there (404, 405,
-/// 501), or that asks for other credentials (401, 403), tells nothing: many servers have none.
+/// 501), or that asks for other credentials (401, 403), tells nothing: many servers have none. Nor
+/// does one that is slow, while answers come from the replica: it has much to do.
 async fn check<P: Platform>(
     platform: &P,
     upstream: &Upstream,
     endpoint: &Replica,
     limit: Duration,
-) -> bool {
+) -> Health {
     let path = upstream.config.health_path().unwrap_or_default();
     let Some(request) = upstream.get(endpoint, path) else {
-        return false;
+        return Health::Silent;
     };
+    let asked = platform.now();
     let answer = timeout(platform, limit, platform.send(request, &upstream.transport)).await;
-    let Some(Ok(response)) = answer else {
-        return false;
-    };
-    response.status().is_success()
-        || matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 501)
+    match answer {
+        Some(Ok(response)) => match response.status().as_u16() {
+            200..=299 | 401 | 403 | 404 | 405 | 501 => Health::Well,
+            _ => Health::Ill,
+        },
+        None if endpoint.spoke_since(asked) => Health::Well,
+        Some(Err(_)) | None => Health::Silent,
+    }
 }
 
 /// The LoRA adapters that a replica lists among its models: those with a parent.

@@ -21,6 +21,8 @@ struct State {
     heard: Option<Instant>,
     /// How long it may be silent.
     patience: Duration,
+    /// When anything of an answer came last.
+    spoke: Option<Instant>,
 }
 
 impl Silence {
@@ -42,7 +44,19 @@ impl Silence {
 
     /// Something came.
     pub(super) fn heard(&self, now: Instant) {
-        self.lock().heard = Some(now);
+        let mut state = self.lock();
+        state.heard = Some(now);
+        state.spoke = Some(now);
+    }
+
+    /// A whole answer came. That says nothing about streams.
+    pub(super) fn spoke(&self, now: Instant) {
+        self.lock().spoke = Some(now);
+    }
+
+    /// Whether anything has come since then.
+    pub(super) fn spoke_since(&self, then: Instant) -> bool {
+        self.lock().spoke.is_some_and(|at| at >= then)
     }
 
     /// Since when it has been silent for too long.

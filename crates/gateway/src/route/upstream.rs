@@ -29,7 +29,7 @@ use super::workers::Workers;
 use crate::authorize::Authorizer;
 use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
 use crate::enter::identity::keyed;
-use crate::platform::UpstreamTransport;
+use crate::platform::{FreshConnection, UpstreamTransport};
 use crate::policy::{Block, Price};
 use crate::state::Ledger;
 
@@ -149,7 +149,7 @@ impl Upstream {
     /// names of blocks are made.
     pub(crate) fn new(
         configured: ConfiguredUpstream,
-        connect_timeout: Duration,
+        timeouts: &Timeouts,
         carry: Option<&Upstream>,
         ledger: &Ledger,
         scope: u64,
@@ -191,7 +191,8 @@ impl Upstream {
         config.headers.clear();
         let endpoints = replicas(&config, carry, ledger)?;
         let transport = UpstreamTransport {
-            connect_timeout,
+            connect_timeout: timeouts.connect.0,
+            connection_age: timeouts.connection_age.0,
             h2c: config.h2c,
             ca_file: config.ca_file.clone(),
             client_tls: config.tls.clone(),
@@ -402,7 +403,8 @@ impl Upstream {
         self.endpoints.iter().map(|e| e.in_flight()).sum()
     }
 
-    /// A request for a page of a replica, with the upstream's own credentials.
+    /// A request for a page of a replica, with the upstream's own credentials. It goes over a connection
+    /// of its own: a kept one that has closed meanwhile would say nothing about the replica.
     pub(crate) fn get(
         &self,
         endpoint: &Replica,
@@ -412,6 +414,7 @@ impl Upstream {
             .body(bytes::Bytes::new())
             .ok()?;
         request.headers_mut().extend(self.headers.clone());
+        request.extensions_mut().insert(FreshConnection);
         Some(request)
     }
 

@@ -55,6 +55,7 @@ async fn discovered(transport: &Arc<Transport>, config: &OidcConfig) -> Result<S
 async fn get(transport: &Arc<Transport>, config: &OidcConfig, url: &str) -> Result<Bytes, String> {
     let way = UpstreamTransport {
         connect_timeout: Duration::from_secs(3),
+        connection_age: Duration::from_secs(60),
         h2c: false,
         ca_file: config
             .ca_file

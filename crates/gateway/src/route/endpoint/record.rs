@@ -54,7 +54,9 @@ pub(crate) enum Standing {
     Resting(Instant),
     /// It failed too often; until then it is only asked where nobody else is left.
     Ejected(Instant),
-    /// Its health check fails.
+    /// Its health page says that it is not well; it is only asked where nobody else is left.
+    Ill,
+    /// Its health page does not answer.
     Down,
 }
 

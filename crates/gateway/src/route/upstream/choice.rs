@@ -124,7 +124,7 @@ impl Upstream {
             .iter()
             .any(|endpoint| match endpoint.standing(model, now) {
                 Standing::Good | Standing::Trial => true,
-                Standing::Shy(_) | Standing::Ejected(_) => last_resort,
+                Standing::Shy(_) | Standing::Ejected(_) | Standing::Ill => last_resort,
                 Standing::Resting(_) | Standing::Down => false,
             })
     }
@@ -138,7 +138,7 @@ impl Upstream {
                 Standing::Resting(until) => {
                     first = Some(first.map_or(until, |known| known.min(until)));
                 }
-                Standing::Down => {}
+                Standing::Ill | Standing::Down => {}
                 _ => return None,
             }
         }
@@ -183,7 +183,7 @@ impl Upstream {
 
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
     /// that it comes back into use, else the one where the prompt is expected to cost least. `last_resort`:
-    /// else one that is ejected.
+    /// else one that is ejected, and else one whose health page says that it is not well.
     pub(crate) fn pick(&self, need: &Need<'_>, last_resort: bool) -> Option<Picked> {
         let Need { prefix, now, .. } = *need;
         let plain = |endpoint: &Arc<Replica>| Picked {
@@ -192,6 +192,7 @@ impl Upstream {
         };
         let mut may = vec![false; self.endpoints.len()];
         let mut rest: Option<(Instant, &Arc<Replica>)> = None;
+        let mut ill = None;
         for (endpoint, may) in self.endpoints.iter().zip(&mut may) {
             if need.tried.iter().any(|t| Arc::ptr_eq(t, endpoint)) {
                 continue;
@@ -204,12 +205,13 @@ impl Upstream {
                 {
                     rest = Some((until, endpoint));
                 }
+                Standing::Ill if last_resort => ill = ill.or(Some(endpoint)),
                 _ => {}
             }
         }
         let places = || (0..).zip(&may).filter(|(_, may)| **may);
         let (Some((first, _)), others) = (places().next(), places().count()) else {
-            return rest.map(|(_, endpoint)| plain(endpoint));
+            return rest.map(|(_, endpoint)| endpoint).or(ill).map(plain);
         };
         if others == 1 {
             return Some(plain(&self.endpoints[first]));

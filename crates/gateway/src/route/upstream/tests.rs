@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Retries;
 use crate::route::Prefix;
-use crate::route::endpoint::{Blame, Evidence, Lease};
+use crate::route::endpoint::{Blame, Evidence, Health, Lease};
 use crate::state::Ledger;
 
 fn upstream(urls: &[&str]) -> Upstream {
@@ -15,7 +15,7 @@ fn configured(config: serde_json::Value) -> Upstream {
     let configured = ConfiguredUpstream::plain(config, Some("sk-secret".into()));
     Upstream::new(
         configured,
-        Duration::from_secs(1),
+        &Timeouts::default(),
         None,
         &Ledger::default(),
         7,
@@ -54,7 +54,7 @@ fn the_selectors_choice_is_taken_unless_it_may_not_be_asked() {
     assert_eq!(&*pick(&advised(&[])).base, "http://a");
     let tried = [upstream.endpoints[0].clone()];
     assert_eq!(&*pick(&advised(&tried)).base, "http://b");
-    upstream.endpoints[0].set_up(false);
+    upstream.endpoints[0].found(Health::Silent);
     assert_eq!(&*pick(&advised(&[])).base, "http://b");
 }
 
@@ -76,9 +76,9 @@ fn a_configured_rule_decides_in_place_of_the_selector_and_keeps_its_turns() {
         [pick(), pick(), pick(), pick()],
         [urls[0], urls[1], urls[2], urls[0]]
     );
-    upstream.endpoints[1].set_up(false);
+    upstream.endpoints[1].found(Health::Silent);
     assert_eq!([pick(), pick(), pick()], [urls[2], urls[0], urls[2]]);
-    upstream.endpoints[1].set_up(true);
+    upstream.endpoints[1].found(Health::Well);
     assert_eq!([pick(), pick()], [urls[0], urls[1]]);
 }
 
@@ -125,6 +125,13 @@ fn a_url_that_is_none_is_named() {
     let config: UpstreamConfig =
         serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
     let configured = ConfiguredUpstream::plain(config, None);
-    let error = Upstream::new(configured, Duration::ZERO, None, &Ledger::default(), 7).unwrap_err();
+    let error = Upstream::new(
+        configured,
+        &Timeouts::default(),
+        None,
+        &Ledger::default(),
+        7,
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("ftp://x"));
 }
