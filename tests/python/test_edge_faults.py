@@ -3,7 +3,9 @@
 What a local platform can't be made to do is not here: Viceroy's and wasmtime's stores live in their own memory."""
 
 import contextlib
+import json
 import re
+import select
 import shutil
 import socket
 import threading
@@ -196,6 +198,22 @@ def test_a_body_over_a_limit_is_told_and_costs_nothing_but_its_request(platform,
             # A connection that ends under what is still being sent may take the answer with it.
             assert not told or "limits.body" in told, told[:500]
             assert ask(edge).status_code == 200
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_small_body_that_comes_late_is_served(platform, engine, release, tmp_path):
+    words, mark = on(platform, engine, release, tmp_path)
+    body = json.dumps({"model": "forebay-sim", "messages": TEXT}).encode()
+    with Edge(words, mark) as edge:
+        host, port = edge.url.removeprefix("http://").split(":")
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(head.encode() + body[:9])
+            # Longer than a Worker waits for it before it begins.
+            assert not select.select([connection], [], [], 1.5)[0]
+            connection.sendall(body[9:])
+            told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        assert told.startswith(b"HTTP/1.1 200 "), told[:500]
 
 
 # What a KV namespace does instead of keeping values. The last gives, one after another, half of what

@@ -11,6 +11,7 @@
 mod bindings;
 pub mod body;
 pub mod edge;
+pub mod entropy;
 pub mod log;
 mod memo;
 pub mod policies;
@@ -35,5 +36,6 @@ mod worker;
 mod fastly;
 
 pub use edge::{Edge, Ready, unusable};
+pub use entropy::Entropy;
 pub use log::Log;
 pub use memo::Memo;

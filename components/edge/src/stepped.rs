@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_gateway::memo::Remembered;
@@ -23,6 +23,7 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, Full};
 
 use crate::edge::{Edge, EdgeError, Ready, announced, unusable};
+use crate::entropy::Entropy;
 use crate::log::{self, Log};
 use crate::memo::Memo;
 use crate::policies::Imported;
@@ -32,6 +33,7 @@ use crate::turns::{self, Body, Effect, Happening, REQUEST, Turns, Wires};
 pub(crate) struct Stepped {
     log: Log,
     memo: Memo,
+    entropy: Entropy,
 }
 
 impl Platform for Stepped {
@@ -55,9 +57,16 @@ impl Platform for Stepped {
         reason = "without random numbers nothing may be served"
     )]
     fn random(&self) -> [u8; 16] {
-        let mut out = [0; 16];
-        getrandom::fill(&mut out).expect("the host gives random numbers");
-        out
+        self.entropy
+            .take(|bytes| getrandom::fill(bytes).expect("the host gives random numbers"))
+    }
+
+    fn now(&self) -> Instant {
+        turns::current().now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        turns::current().wall()
     }
 
     fn send(
@@ -85,6 +94,11 @@ impl Platform for Stepped {
         if let Some(line) = self.log.line(&observation) {
             eprintln!("{line}");
         }
+    }
+
+    /// Fastly's instances serve one request each: nothing is asked twice there.
+    fn has_memo(&self) -> bool {
+        cfg!(feature = "worker")
     }
 
     fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
@@ -151,6 +165,10 @@ impl KeyValue for Kv {
     async fn sleep(&self, duration: Duration) {
         turns::current().sleep(duration).await;
     }
+
+    fn wall(&self) -> SystemTime {
+        turns::current().wall()
+    }
 }
 
 thread_local! {
@@ -172,6 +190,7 @@ fn ready(variable: impl Fn(&str) -> Option<String>) -> Result<Rc<Ready<Stepped>>
     let platform = Stepped {
         log: Log::new(edge.settings().access_log),
         memo: Memo::default(),
+        entropy: Entropy::default(),
     };
     let gateway = edge.gateway(platform, Some(Kv), &variables)?;
     let ready = Rc::new(Ready::new(gateway, &edge));
@@ -196,7 +215,11 @@ async fn answer(
     request: http::Request<()>,
     variable: impl Fn(&str) -> Option<String>,
 ) {
-    let arrival = Arrival::now(None);
+    let arrival = Arrival {
+        peer: None,
+        started: wires.now(),
+        started_at: wires.wall(),
+    };
     let ready = match ready(variable) {
         Ok(ready) => ready,
         Err(error) => {

@@ -1,17 +1,17 @@
 //! Workers in JavaScript: the host calls `step`, performs what comes back, and calls again.
 
-use std::cell::RefCell;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_gateway::platform::{TransportError, TransportFailure};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::stepped;
-use crate::turns::{self, Turns};
+use crate::turns::{self, Clocks, REQUEST, Turns};
 use generated::exports::forebay::shell::exchange::{
-    Effect, Failure, Fields, Guest, GuestExchange, Happening, Head, Outgoing, Passed, Stage, Turn,
-    Writing,
+    self, Effect, Failure, Fields, Guest, GuestExchange, Happening, Head, Outgoing, Passed, Stage,
+    Turn, Writing,
 };
 use generated::forebay::shell::variables;
 
@@ -37,30 +37,60 @@ struct Component;
 
 impl Guest for Component {
     type Exchange = Exchange;
+
+    fn begin(
+        now: f64,
+        method: String,
+        target: String,
+        headers: Fields,
+        body: Option<Vec<u8>>,
+    ) -> (Turn, Option<exchange::Exchange>) {
+        let request = http::Request::builder().method(&*method).uri(&*target);
+        // JavaScript's own parser has accepted both; what `http` does not know is no route here.
+        let mut request = request.body(()).unwrap_or_else(|_| http::Request::new(()));
+        *request.headers_mut() = raise_fields(&headers);
+        let mut turns = stepped::begin(request, variables::get);
+        let whole = body.map(|body| turns::Happening::Piece(REQUEST, Ok(Some(body.into()))));
+        let turn = lower_turn(turns.step_at(clocks(now), whole));
+        let left = (!turn.done).then(|| exchange::Exchange::new(Exchange(RefCell::new(turns))));
+        (turn, left)
+    }
 }
 
 struct Exchange(RefCell<Turns>);
 
 impl GuestExchange for Exchange {
-    fn new(method: String, target: String, headers: Fields) -> Self {
-        let request = http::Request::builder().method(&*method).uri(&*target);
-        // JavaScript's own parser has accepted both; what `http` does not know is no route here.
-        let mut request = request.body(()).unwrap_or_else(|_| http::Request::new(()));
-        *request.headers_mut() = raise_fields(headers);
-        Self(RefCell::new(stepped::begin(request, variables::get)))
+    fn step(&self, now: f64, happened: Vec<Happening>) -> Turn {
+        let happened = happened.into_iter().map(raise_happening);
+        lower_turn(self.0.borrow_mut().step_at(clocks(now), happened))
     }
+}
 
-    fn step(&self, happened: Vec<Happening>) -> Turn {
-        let turn = self
-            .0
-            .borrow_mut()
-            .step(happened.into_iter().map(raise_happening));
-        Turn {
-            effects: turn.effects.into_iter().map(lower_effect).collect(),
-            // Clocks stand still within a turn and timers are rounded down: never too early.
-            wake: turn.wake.map(|wake| milliseconds(wake).saturating_add(1)),
-            done: turn.done,
-        }
+thread_local! {
+    /// The host's clock when it was first told, and this instance's own at that time.
+    static FIRST: Cell<Option<(f64, Clocks)>> = const { Cell::new(None) };
+}
+
+/// The clocks that the host tells, in milliseconds since 1970. Asking for them costs it more.
+fn clocks(now: f64) -> Clocks {
+    let (then, (instant, wall)) = FIRST
+        .get()
+        .unwrap_or_else(|| (now, (Instant::now(), SystemTime::now())));
+    FIRST.set(Some((then, (instant, wall))));
+    let passed = (now - then).max(0.0) / 1000.0;
+    let passed = Duration::try_from_secs_f64(passed).unwrap_or_default();
+    (
+        instant.checked_add(passed).unwrap_or(instant),
+        wall.checked_add(passed).unwrap_or(wall),
+    )
+}
+
+fn lower_turn(turn: turns::Turn) -> Turn {
+    Turn {
+        effects: turn.effects.into_iter().map(lower_effect).collect(),
+        // Clocks stand still within a turn and timers are rounded down: never too early.
+        wake: turn.wake.map(|wake| milliseconds(wake).saturating_add(1)),
+        done: turn.done,
     }
 }
 
@@ -71,7 +101,7 @@ fn raise_happening(happening: Happening) -> turns::Happening {
             let mut response = http::Response::new(());
             *response.status_mut() =
                 http::StatusCode::from_u16(head.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
-            *response.headers_mut() = raise_fields(head.headers);
+            *response.headers_mut() = raise_fields(&head.headers);
             H::Fetched(id, Ok(response))
         }
         Happening::Fetched((id, Err(failure))) => H::Fetched(id, Err(raise_failure(failure))),
@@ -140,29 +170,33 @@ fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Each byte is the character of that number, as JavaScript's `Headers` have it.
+/// Each byte of a value is the character of that number, as JavaScript's `Headers` have it.
 fn lower_fields(headers: &HeaderMap) -> Fields {
-    let text = |value: &HeaderValue| value.as_bytes().iter().map(|b| char::from(*b)).collect();
-    headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value)))
-        .collect()
+    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 2;
+    let mut lines = String::with_capacity(headers.iter().map(size).sum());
+    for (name, value) in headers {
+        lines.push_str(name.as_str());
+        lines.push(':');
+        match value.to_str() {
+            Ok(value) => lines.push_str(value),
+            Err(_) => lines.extend(value.as_bytes().iter().map(|b| char::from(*b))),
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
-fn raise_fields(fields: Fields) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
+fn raise_fields(lines: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    for (name, value) in lines.split('\n').filter_map(|line| line.split_once(':')) {
         let value = match value.is_ascii() {
-            true => value.into_bytes(),
-            false => value
-                .chars()
-                .map(|c| u8::try_from(c).unwrap_or(b'?'))
-                .collect(),
+            true => HeaderValue::from_str(value),
+            false => {
+                let bytes = value.chars().map(|c| u8::try_from(c).unwrap_or(b'?'));
+                HeaderValue::from_bytes(&bytes.collect::<Vec<_>>())
+            }
         };
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_bytes(&value),
-        ) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
             headers.append(name, value);
         }
     }

@@ -169,6 +169,11 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// Takes note of what happened: metrics, logs, traces. Must not block.
     fn observe(&self, observation: Observation);
 
+    /// Whether it has a memo of decisions. Where it has none, requests get no name in it.
+    fn has_memo(&self) -> bool {
+        true
+    }
+
     /// A remembered decision, where the platform has a memo.
     fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
         let _ = id;

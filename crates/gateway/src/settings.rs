@@ -161,11 +161,20 @@ impl Settings {
             schema: u32,
         }
         let unreadable = |e: serde_json::Error| SettingsError::Unreadable(e.to_string());
-        let Version { schema } = serde_json::from_str(json).map_err(unreadable)?;
-        if schema != SCHEMA {
-            return Err(SettingsError::Schema { found: schema });
+        // Read once where it is this version's: an edge may do so for every request.
+        let read = serde_json::from_str::<Self>(json);
+        let found = match &read {
+            Ok(settings) => settings.schema,
+            Err(_) => {
+                serde_json::from_str::<Version>(json)
+                    .map_err(unreadable)?
+                    .schema
+            }
+        };
+        if found != SCHEMA {
+            return Err(SettingsError::Schema { found });
         }
-        serde_json::from_str(json).map_err(unreadable)
+        read.map_err(unreadable)
     }
 
     /// The variables that [`Self::resolve`] needs, each once.

@@ -11,15 +11,16 @@ const shim = join(dirname(fileURLToPath(import.meta.resolve("@bytecodealliance/p
 
 /**
  * Transpiles a component into a folder: NAME.js, its core modules, modules.js that imports them, and
- * wasi.js with what it imports. Gives the names of all.
+ * wasi.js with what it imports. `options` are more of jco's. Gives the names of all.
  */
-export async function modulesOf(component, name, out) {
+export async function modulesOf(component, name, out, options = {}) {
   await mkdir(out, { recursive: true });
   const { files } = await transpile(component, {
     name,
     instantiation: "sync",
     noNodejsCompat: true,
     noTypescript: true,
+    ...options,
     outDir: "",
   });
   const scripts = [];
@@ -63,7 +64,10 @@ export async function modulesOf(component, name, out) {
 
 /** Makes modules of a release's edge, the Worker first; gives their names. */
 export async function build(release, out) {
-  const { scripts, modules } = await modulesOf(join(release, "edge-worker.wasm"), "edge", out);
+  const component = join(release, "edge-worker.wasm");
+  // workerd has WebAssembly with several memories. Without it each word that goes from one component to
+  // another is a call of JavaScript.
+  const { scripts, modules } = await modulesOf(component, "edge", out, { multiMemory: true });
   for (const file of ["stores.js", "worker.js"]) {
     await copyFile(join(here, file), join(out, file));
     scripts.unshift(file);

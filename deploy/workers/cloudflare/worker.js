@@ -8,8 +8,11 @@ import modules from "./modules.js";
 import { Stores } from "./stores.js";
 import { wasi } from "./wasi.js";
 
-/** A client's body up to this size is read at once, which costs less than a stream of it. */
+/** A body up to this size is read at once, which costs less than a stream of it. */
 const SMALL = 64 * 1024;
+
+/** How many milliseconds a client's small body may take until its exchange begins without it. */
+const PATIENCE = 1000;
 
 let bindings = {};
 
@@ -34,30 +37,108 @@ function component() {
 const ok = (val) => ({ tag: "ok", val });
 const err = (val) => ({ tag: "err", val });
 
-/** A response of this head. */
-function respond(head, body) {
-  const headers = new Headers();
-  for (const [name, value] of head.headers) headers.append(name, value);
-  const bare = head.status === 204 || head.status === 304;
-  return new Response(bare ? null : body, { status: head.status, headers });
+/** Header fields of lines, as an array of names and values. */
+function fields(lines) {
+  const all = [];
+  let from = 0;
+  for (let end; (end = lines.indexOf("\n", from)) >= 0; from = end + 1) {
+    const colon = lines.indexOf(":", from);
+    all.push([lines.slice(from, colon), lines.slice(colon + 1, end)]);
+  }
+  return all;
+}
+
+/** Header fields as lines. */
+function lines(headers) {
+  let text = "";
+  for (const [name, value] of headers) text += `${name}:${value}\n`;
+  return text;
+}
+
+/** A response of this status with these header fields. */
+function respond(status, headers, body) {
+  const bare = status === 204 || status === 304;
+  return new Response(bare ? null : body, { status, headers });
+}
+
+/** A piece of a body, or its end. */
+const piece = (id, bytes) => ({ tag: "piece", val: [id, ok(bytes)] });
+
+/** A body that is read when it is asked for. */
+class Source {
+  constructor(message) {
+    this.message = message;
+    const { headers } = message;
+    const size = headers.get("content-length");
+    // What is decoded on its way may be any size.
+    this.small = size !== null && size <= SMALL && !headers.has("content-encoding");
+  }
+
+  /** All of a small one. */
+  whole() {
+    return (this.reading ??= this.message.arrayBuffer().then((bytes) => new Uint8Array(bytes)));
+  }
+
+  /** The next piece of a large one. */
+  next() {
+    return (this.reader ??= this.message.body.getReader()).read();
+  }
+
+  cancel() {
+    this.reader?.cancel().catch(() => {});
+  }
 }
 
 class Exchange {
-  constructor(request, env) {
+  constructor(request, env, context) {
     this.edge = component();
-    this.stores = new Stores(env.FOREBAY, variable, () => caches.default);
-    this.bodies = new Map([[0, request.body]]);
-    this.small = Number(request.headers.get("content-length") ?? Infinity) <= SMALL ? request : undefined;
-    this.readers = new Map();
+    this.request = request;
+    this.env = env;
+    this.context = context;
+    this.bodies = new Map();
     this.aborts = new Map();
     this.happened = [];
     this.running = false;
     this.over = false;
-    this.response = new Promise((resolve) => (this.answer = resolve));
-    this.finished = new Promise((resolve) => (this.finish = resolve));
-    this.request = request;
-    request.signal?.addEventListener("abort", () => this.happen({ tag: "gone" }));
   }
+
+  /** Begins; gives the answer, or what will be it. */
+  async begin() {
+    const { body, signal } = this.request;
+    if (body) {
+      const source = new Source(this.request);
+      this.bodies.set(0, source);
+      if (source.small) await this.inTime(source.whole());
+    }
+    this.turn();
+    if (this.over) return this.answered;
+    // It takes longer than its first turn.
+    this.context.waitUntil(new Promise((resolve) => (this.finish = resolve)));
+    if (signal?.aborted) this.happen({ tag: "gone" });
+    else signal?.addEventListener("abort", () => this.happen({ tag: "gone" }));
+    return this.answered ?? new Promise((resolve) => (this.answer = resolve));
+  }
+
+  /** Waits for the client's small body, unless it is late or broken: then it is read when it is asked for. */
+  inTime(reading) {
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, PATIENCE);
+      const done = (bytes) => {
+        clearTimeout(late);
+        this.begun = bytes;
+        resolve();
+      };
+      reading.then(done, () => done());
+    });
+  }
+
+  /** The answer within the first turn; later it goes to whoever waits for it. */
+  answer(response) {
+    this.answered ??= response;
+  }
+
+  /** Nothing is left to do. */
+  finish() {}
 
   /** Takes note of what happened and takes a turn. */
   happen(happening) {
@@ -89,8 +170,7 @@ class Exchange {
   step() {
     if (this.edge.trapped) throw new Error("the instance trapped in another request");
     try {
-      this.inner ??= this.begin();
-      return this.inner.step(this.happened.splice(0));
+      return this.inner ? this.inner.step(Date.now(), this.happened.splice(0)) : this.first();
     } catch (error) {
       // Its memory can't be trusted any longer.
       this.edge.trapped = true;
@@ -99,16 +179,22 @@ class Exchange {
     }
   }
 
-  begin() {
+  first() {
     const { method, url, headers } = this.request;
-    const { pathname, search } = new URL(url);
-    return new this.edge.exports.exchange.Exchange(method, pathname + search, [...headers]);
+    const path = url.indexOf("/", url.indexOf("//") + 2);
+    const target = path < 0 ? "/" : url.slice(path);
+    const body = this.begun;
+    if (body) this.bodies.delete(0);
+    const { begin } = this.edge.exports.exchange;
+    const [turn, inner] = begin(Date.now(), method, target, lines(headers), body);
+    this.inner = inner;
+    return turn;
   }
 
   finishUp() {
     this.over = true;
     clearTimeout(this.timer);
-    this.inner[Symbol.dispose ?? Symbol.for("dispose")]?.();
+    this.inner?.[Symbol.dispose ?? Symbol.for("dispose")]?.();
     this.finish();
   }
 
@@ -129,33 +215,31 @@ class Exchange {
     const whole = effects.findIndex(({ tag }) => tag === "end");
     const head = effects.findIndex(({ tag }) => tag === "head");
     if (head >= 0 && whole > head) {
-      const pieces = effects.slice(head, whole).filter(({ tag }) => tag === "chunk");
-      const body = pieces.length === 1 ? pieces[0].val : new Blob(pieces.map(({ val }) => val));
-      this.answer(respond(effects[head].val, pieces.length === 0 ? null : body));
-      effects.splice(head, whole - head + 1);
+      const { status, headers } = effects[head].val;
+      const pieces = effects.filter(({ tag }) => tag === "chunk").map(({ val }) => val);
+      const body = pieces.length > 1 ? new Blob(pieces) : (pieces[0] ?? null);
+      this.answer(respond(status, fields(headers), body));
+      effects = effects.filter(({ tag }) => tag !== "head" && tag !== "chunk" && tag !== "end");
     }
     for (const { tag, val } of effects) this[tag](val);
   }
 
-  async fetch({ id, method, url, headers, body, connect }) {
+  async fetch({ id, method, url, headers, body }) {
     const abort = new AbortController();
     this.aborts.set(id, abort);
-    const fields = new Headers();
-    for (const [name, value] of headers) {
-      if (name !== "content-length" && name !== "host") fields.append(name, value);
-    }
+    const framed = ([name]) => name === "content-length" || name === "host";
     try {
       const response = await fetch(url, {
         method,
-        headers: fields,
+        headers: fields(headers).filter((field) => !framed(field)),
         body: method === "GET" || method === "HEAD" ? undefined : body,
         redirect: "manual",
         signal: abort.signal,
       });
-      this.bodies.set(id, response.body);
+      if (response.body) this.bodies.set(id, new Source(response));
       this.happen({
         tag: "fetched",
-        val: [id, ok({ status: response.status, headers: [...response.headers] })],
+        val: [id, ok({ status: response.status, headers: lines(response.headers) })],
       });
     } catch (error) {
       // Which stage failed is not told; the words are all there is.
@@ -166,39 +250,26 @@ class Exchange {
   }
 
   async read(id) {
-    if (id === 0 && this.small) return this.readSmall();
-    let reader = this.readers.get(id);
-    if (!reader) {
-      const body = this.bodies.get(id);
-      if (!body) return this.later({ tag: "piece", val: [id, ok(undefined)] });
-      reader = body.getReader();
-      this.readers.set(id, reader);
-    }
+    const source = this.bodies.get(id);
+    if (!source) return this.later(piece(id));
     try {
-      const { value, done } = await reader.read();
-      this.happen({ tag: "piece", val: [id, ok(done ? undefined : value)] });
+      if (source.small) {
+        const bytes = await source.whole();
+        this.bodies.delete(id);
+        this.happened.push(piece(id, bytes));
+        return this.happen(piece(id));
+      }
+      const { value, done } = await source.next();
+      this.happen(piece(id, done ? undefined : value));
     } catch (error) {
       this.happen({ tag: "piece", val: [id, err(String(error?.message ?? error))] });
     }
   }
 
-  async readSmall() {
-    const request = this.small;
-    this.small = undefined;
-    this.bodies.delete(0);
-    try {
-      const bytes = new Uint8Array(await request.arrayBuffer());
-      this.happen({ tag: "piece", val: [0, ok(bytes)] });
-    } catch (error) {
-      this.happen({ tag: "piece", val: [0, err(String(error?.message ?? error))] });
-    }
-  }
-
   cancel(id) {
     this.aborts.get(id)?.abort();
-    this.readers.get(id)?.cancel().catch(() => {});
+    this.bodies.get(id)?.cancel();
     this.aborts.delete(id);
-    this.readers.delete(id);
     this.bodies.delete(id);
   }
 
@@ -219,8 +290,11 @@ class Exchange {
     }
   }
 
-  head(head) {
-    const fields = head.headers.filter(([name]) => name !== "content-length");
+  get stores() {
+    return (this.kept ??= new Stores(this.env.FOREBAY, variable, () => caches.default));
+  }
+
+  head({ status, headers }) {
     const body = new ReadableStream(
       {
         start: (controller) => (this.stream = controller),
@@ -234,7 +308,8 @@ class Exchange {
       },
       { highWaterMark: 1 },
     );
-    this.answer(respond({ status: head.status, headers: fields }, body));
+    const framed = ([name]) => name === "content-length";
+    this.answer(respond(status, fields(headers).filter((field) => !framed(field)), body));
   }
 
   chunk(piece) {
@@ -262,8 +337,8 @@ class Exchange {
     }
   }
 
-  pass({ id, head }) {
-    this.answer(respond(head, this.bodies.get(id)));
+  pass({ id, head: { status, headers } }) {
+    this.answer(respond(status, fields(headers), this.bodies.get(id)?.message.body ?? null));
   }
 
   /** For the turn that is running. */
@@ -274,11 +349,8 @@ class Exchange {
 }
 
 export default {
-  async fetch(request, env, context) {
+  fetch(request, env, context) {
     bindings = env;
-    const exchange = new Exchange(request, env);
-    exchange.turn();
-    context.waitUntil(exchange.finished);
-    return exchange.response;
+    return new Exchange(request, env, context).begin();
   },
 };

@@ -196,6 +196,10 @@ impl<P: NativePolicies> Platform for Native<P> {
         }
     }
 
+    fn has_memo(&self) -> bool {
+        self.memo.is_some()
+    }
+
     fn recall(&self, id: &[u8; 32]) -> Option<Arc<Remembered>> {
         self.memo.as_ref()?.get(id)
     }

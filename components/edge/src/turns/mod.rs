@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use forebay_gateway::platform::TransportError;
@@ -28,6 +28,10 @@ pub type Id = u32;
 
 /// The client's own body.
 pub const REQUEST: Id = 0;
+
+/// The most pieces of a body that are kept before they are asked for: the whole of a small one, and
+/// its end.
+const MAX_EARLY: usize = 2;
 
 /// What the platform is to do.
 #[derive(Debug)]
@@ -82,6 +86,9 @@ pub struct Turn {
     pub done: bool,
 }
 
+/// The monotonic clock and the wall clock.
+pub type Clocks = (Instant, SystemTime);
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The side of an exchange that its futures hold.
@@ -89,9 +96,12 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub struct Wires {
     effects: RefCell<Vec<Effect>>,
     waits: RefCell<HashMap<Id, Wait>>,
+    /// Pieces of bodies that came before they were asked for, in order.
+    early: RefCell<Vec<(Id, Happening)>>,
     alarms: RefCell<HashMap<Id, (Instant, Waker)>>,
     spawned: RefCell<Vec<Task>>,
     last: Cell<Id>,
+    clocks: Cell<Option<Clocks>>,
     taken: Cell<bool>,
     gone: Cell<bool>,
     client: RefCell<Option<Waker>>,
@@ -107,6 +117,18 @@ impl Wires {
     fn next_id(&self) -> Id {
         self.last.set(self.last.get() + 1);
         self.last.get()
+    }
+
+    /// The monotonic clock: the turn's, where it was told.
+    pub fn now(&self) -> Instant {
+        self.clocks.get().map_or_else(Instant::now, |told| told.0)
+    }
+
+    /// The wall clock: the turn's, where it was told.
+    pub fn wall(&self) -> SystemTime {
+        self.clocks
+            .get()
+            .map_or_else(SystemTime::now, |told| told.1)
     }
 
     /// A task beside the main one.
@@ -126,8 +148,18 @@ impl Wires {
     }
 
     fn wait_for(self: &Rc<Self>, id: Id, effect: Effect) -> Answer {
-        self.waits.borrow_mut().insert(id, Wait::default());
-        self.emit(effect);
+        let mut early = self.early.borrow_mut();
+        let first = early.iter().position(|(of, _)| *of == id);
+        let happened = first.map(|first| early.remove(first).1);
+        drop(early);
+        if happened.is_none() {
+            self.emit(effect);
+        }
+        let wait = Wait {
+            happened,
+            waker: None,
+        };
+        self.waits.borrow_mut().insert(id, wait);
         Answer {
             id,
             wires: self.clone(),
@@ -149,14 +181,14 @@ impl Wires {
     pub fn sleep(self: &Rc<Self>, duration: Duration) -> Sleep {
         Sleep {
             id: self.next_id(),
-            due: Instant::now() + duration,
+            due: self.now() + duration,
             wires: self.clone(),
         }
     }
 
     /// Wakes the sleepers whose time has come; when the next one's comes, where none was woken.
     fn ring(&self) -> Result<(), Option<Duration>> {
-        let now = Instant::now();
+        let now = self.now();
         let due: Vec<Waker> = {
             let mut alarms = self.alarms.borrow_mut();
             let due = alarms.extract_if(|_, (at, _)| *at <= now);
@@ -200,6 +232,14 @@ impl Wires {
         .await
     }
 
+    /// Keeps a piece that nobody has asked for yet: a host may tell a body and its end at once.
+    fn keep_early(&self, id: Id, piece: Happening) {
+        let mut early = self.early.borrow_mut();
+        if early.iter().filter(|(of, _)| *of == id).count() < MAX_EARLY {
+            early.push((id, piece));
+        }
+    }
+
     fn happen(&self, happening: Happening) {
         let id = match &happening {
             Happening::Fetched(id, _)
@@ -217,12 +257,16 @@ impl Wires {
                 return;
             }
         };
-        // What nobody waits for any longer is dropped.
-        if let Some(wait) = self.waits.borrow_mut().get_mut(&id) {
-            wait.happened = Some(happening);
-            if let Some(waker) = wait.waker.take() {
-                waker.wake();
+        match self.waits.borrow_mut().get_mut(&id) {
+            Some(wait) if wait.happened.is_none() => {
+                wait.happened = Some(happening);
+                if let Some(waker) = wait.waker.take() {
+                    waker.wake();
+                }
             }
+            _ if matches!(happening, Happening::Piece(..)) => self.keep_early(id, happening),
+            // What nobody waits for any longer is dropped.
+            _ => {}
         }
     }
 }
@@ -271,6 +315,16 @@ impl Turns {
             tasks: FuturesUnordered::new(),
             woken: Arc::new(Woken(AtomicBool::new(false))),
         }
+    }
+
+    /// As [`Self::step`], on a host whose clocks stand still within a turn: it tells them.
+    pub fn step_at(
+        &mut self,
+        clocks: Clocks,
+        happened: impl IntoIterator<Item = Happening>,
+    ) -> Turn {
+        self.wires.clocks.set(Some(clocks));
+        self.step(happened)
     }
 
     /// Takes what happened and goes on as far as it can.

@@ -83,3 +83,57 @@ fn the_next_alarm_is_told_and_dropped_timers_leave_none() {
     let wake = turns.step([]).wake.expect("it sleeps");
     assert!(wake > Duration::from_secs(90), "{wake:?}");
 }
+
+#[test]
+fn what_is_told_of_a_body_before_it_is_asked_for_is_kept_in_order() {
+    let mut turns = Turns::new(|wires| async move {
+        let mut body = wires.body(7);
+        let mut whole = wires.body(REQUEST);
+        let first = whole.next().await;
+        assert_eq!(first, Some(Ok("all of it".into())));
+        drop(wires.sleep(Duration::ZERO));
+        let pieces: Vec<_> = body.by_ref().collect().await;
+        assert_eq!(pieces, [Ok(Bytes::from("a"))]);
+        assert_eq!(whole.next().await, None);
+    });
+    let piece = |id, text: &'static str| Happening::Piece(id, Ok(Some(text.into())));
+    let begun = turns.step([piece(REQUEST, "all of it")]);
+    assert_eq!(names(&begun), ["read 7"], "what is there is not asked for");
+    let turn = turns.step([piece(7, "a"), Happening::Piece(7, Ok(None))]);
+    assert_eq!(names(&turn), ["read 0"], "its end came with it");
+    assert!(turns.step([Happening::Piece(REQUEST, Ok(None))]).done);
+}
+
+#[test]
+fn no_more_of_a_body_is_kept_unasked_than_a_whole_and_its_end() {
+    let mut turns = Turns::new(|wires| async move {
+        wires.ask(|id| Effect::Get(id, "key".to_owned())).await;
+        let read = wires.body(REQUEST).take(2).collect::<Vec<_>>().await;
+        assert_eq!(read, [Ok(Bytes::from("1")), Ok(Bytes::from("2"))]);
+        wires.body(REQUEST).next().await;
+    });
+    let piece = |text: &'static str| Happening::Piece(REQUEST, Ok(Some(text.into())));
+    turns.step([piece("1"), piece("2"), piece("3")]);
+    let turn = turns.step([Happening::Got(1, Ok(None))]);
+    assert_eq!(names(&turn), ["read 0"]);
+}
+
+#[test]
+fn a_turns_clocks_are_those_it_was_told() {
+    let told = (
+        Instant::now() + Duration::from_secs(50),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+    );
+    let mut turns = Turns::new(move |wires| async move {
+        assert_eq!((wires.now(), wires.wall()), told);
+        wires.sleep(Duration::from_secs(100)).await;
+        wires.emit(Effect::End);
+    });
+    assert_eq!(turns.step_at(told, []).wake, Some(Duration::from_secs(100)));
+    let later = |seconds| (told.0 + Duration::from_secs(seconds), told.1);
+    assert_eq!(
+        turns.step_at(later(99), []).wake,
+        Some(Duration::from_secs(1))
+    );
+    assert_eq!(names(&turns.step_at(later(100), [])), ["end"]);
+}

@@ -69,7 +69,7 @@ pub struct Sleep {
 impl Future for Sleep {
     type Output = ();
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.due {
+        if self.wires.now() >= self.due {
             return Poll::Ready(());
         }
         let alarm = (self.due, cx.waker().clone());

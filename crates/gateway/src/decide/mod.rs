@@ -121,7 +121,8 @@ struct Asked<'a> {
 
 /// What a request is: remembered, or read now.
 struct Read {
-    id: [u8; 32],
+    /// Its name in the memo; none where the platform has no memo.
+    id: Option<[u8; 32]>,
     facts: Arc<Remembered>,
     /// None where it is remembered.
     request: Option<Request>,
@@ -158,8 +159,11 @@ async fn read<P: Platform>(
     let Asked { target, body, .. } = asked;
     let digest = gateway.policies().digest();
     let (own, directives) = (&asked.own_headers, &asked.directives);
-    let id = memo_id(caller, target, own, directives, digest, body);
-    if let Some(facts) = gateway.platform().recall(&id) {
+    let platform = gateway.platform();
+    let id = platform
+        .has_memo()
+        .then(|| memo_id(caller, target, own, directives, digest, body));
+    if let Some(facts) = id.as_ref().and_then(|id| platform.recall(id)) {
         return Ok(Read {
             id,
             facts,
@@ -231,7 +235,7 @@ async fn judged<P: Platform>(
     gateway: &Arc<Gateway<P>>,
     decision: Decision<P>,
     asked: Asked<'_>,
-    id: [u8; 32],
+    id: Option<[u8; 32]>,
     ticket: &mut Ticket<P>,
 ) -> Result<Decision<P>, GatewayError> {
     let platform = gateway.platform();
@@ -244,7 +248,7 @@ async fn judged<P: Platform>(
     };
     ticket.summary.policy_time = platform.now().saturating_duration_since(began);
     judged?;
-    if decision.masks.is_empty() {
+    if let (true, Some(id)) = (decision.masks.is_empty(), id) {
         platform.remember(id, decision.facts.clone());
     }
     Ok(decision)

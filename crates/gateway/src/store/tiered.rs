@@ -47,6 +47,11 @@ pub trait KeyValue: MaybeSend + MaybeSync + 'static {
 
     /// Resolves after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + MaybeSend;
+
+    /// The wall clock, where the platform has one of its own.
+    fn wall(&self) -> SystemTime {
+        system_wall()
+    }
 }
 
 /// The bounds of a [`Tiered`] store.
@@ -99,9 +104,17 @@ impl<K: KeyValue> Tiered<K> {
         }
     }
 
+    fn expired(&self, entry: &Entry) -> bool {
+        let now = self.store.as_ref().map_or_else(system_wall, K::wall);
+        entry.age(now) > entry.keep_for()
+    }
+
     /// The key-value store, unless it failed a moment ago.
     fn usable(&self) -> Option<&K> {
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        if paused.is_none() {
+            return self.store.as_ref();
+        }
         let now = system_wall();
         // A clock that was set back must not pause the store for longer than meant.
         let waits = |until: SystemTime| {
@@ -188,15 +201,11 @@ fn name(key: &CacheKey) -> String {
     format!("fb1-{}", key.to_hex())
 }
 
-fn expired(entry: &Entry) -> bool {
-    entry.age(system_wall()) > entry.keep_for()
-}
-
 impl<K: KeyValue> Store for Tiered<K> {
     async fn get(&self, key: &CacheKey) -> Result<Option<(Arc<Entry>, &'static str)>, StoreError> {
         let found = self.recent().entries.get(key).cloned();
         if let Some(entry) = found {
-            if !expired(&entry) {
+            if !self.expired(&entry) {
                 return Ok(Some((entry, "memory")));
             }
             self.recent().forget(key);
@@ -211,7 +220,7 @@ impl<K: KeyValue> Store for Tiered<K> {
         let Some(entry) = bytes.and_then(|bytes| codec::decode(key, &bytes).ok()) else {
             return Ok(None);
         };
-        if expired(&entry) {
+        if self.expired(&entry) {
             return Ok(None);
         }
         let entry = Arc::new(entry);
@@ -466,7 +475,7 @@ mod tests {
             !name.ends_with("-index")
                 && (0..500).any(|n| {
                     let key = numbered(n, "one", old).key;
-                    codec::decode(&key, value).is_ok_and(|entry| expired(&entry))
+                    codec::decode(&key, value).is_ok_and(|entry| store.expired(&entry))
                 })
         });
         assert_eq!(expired.count(), 0);

@@ -30,19 +30,43 @@ const OTHERS: [(&str, Thing); 7] = [
 /// Nothing is listed: every string is read.
 pub(super) const ALL: Table = &[("", Member::Tree)];
 
+/// What a body that names what an upstream keeps has somewhere: the ends of members' names, and the
+/// beginnings of the names that tenants are given.
+const SIGNS: [&str; 10] = [
+    "file_id",
+    "ing_file",
+    "ion_file",
+    "vector_store",
+    "cachedContent",
+    "cached_content",
+    Thing::File.before(),
+    Thing::Batch.before(),
+    Thing::VectorStore.before(),
+    Thing::Container.before(),
+];
+
+/// The bytes that signs are looked for by: each has one of them, and text has few.
+const RARE: [u8; 3] = [b'_', b'-', b'C'];
+
 /// Whether a body may name files. It may say so falsely.
 pub(crate) fn references(body: &[u8]) -> bool {
     let has = |text: &str| memchr::memmem::find(body, text.as_bytes()).is_some();
-    // ASCII is escaped by nobody but who has something to hide.
-    has("file_id")
-        || has("ing_file")
-        || has("ion_file")
-        || has("vector_store")
+    let [a, b, c] = RARE;
+    // Every request is asked this, so it is one pass for all signs.
+    memchr::memchr3_iter(a, b, c, body).any(|at| is_sign(body, at))
         || has("\"container\"")
-        || has("cachedContent")
-        || has("cached_content")
-        || Thing::ALL.iter().any(|thing| has(thing.before()))
+        // ASCII is escaped by nobody but who has something to hide.
         || has("\\u00")
+}
+
+/// Whether the rare byte at this place belongs to a sign.
+fn is_sign(body: &[u8], at: usize) -> bool {
+    SIGNS.iter().any(|sign| {
+        let rare = sign.bytes().position(|byte| RARE.contains(&byte));
+        let from = rare.and_then(|rare| at.checked_sub(rare));
+        from.and_then(|from| body.get(from..))
+            .is_some_and(|rest| rest.starts_with(sign.as_bytes()))
+    })
 }
 
 /// A body with the upstream's own names of the files that it refers to, and the upstream.
@@ -196,5 +220,23 @@ mod tests {
         assert!(resolve(&body("file-1"), &[4; 32], true).is_ok());
         let ids = Bytes::from_static(br#"{"tools":[{"file_ids":["file-1"]}]}"#);
         assert!(resolve(&ids, &secret, false).is_err());
+    }
+
+    #[test]
+    fn every_sign_is_found_wherever_it_stands() {
+        let before = Thing::ALL.iter().map(|thing| thing.before());
+        let others = ["\"container\"", "\\u00", "file_ids", "input_file_id"];
+        let own = NAMING.into_iter().chain(others).chain(SIGNS).chain(before);
+        for sign in own {
+            for around in ["", "_", "C-_", "file", "cachedConten", "\"contain"] {
+                let body = format!("{around}{sign}{around}");
+                assert!(references(body.as_bytes()), "{body}");
+                // A letter less is no sign, unless what is left has another.
+                let cut = &sign[..sign.len() - 1];
+                let left = SIGNS.iter().any(|other| cut.contains(other));
+                assert_eq!(references(cut.as_bytes()), left, "{cut}");
+            }
+        }
+        assert!(!references(b"the_quick-brown Cat file-name file_name vs_f"));
     }
 }
