@@ -38,10 +38,10 @@ def mine(tmp_path):
     return write
 
 
-def test_the_built_in_catalogue_is_good():
+def test_the_built_in_catalogue_is_valid():
     ran = forebay("catalogue", "check")
     assert ran.returncode == 0, ran.stderr
-    assert "good" in ran.stdout
+    assert "valid" in ran.stdout
 
 
 def test_a_good_file_over_it_is_good(mine):

@@ -241,7 +241,10 @@ pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str>
         .iter()
         .map(|name| {
             let lower = (unknown.to_lowercase(), name.to_lowercase());
-            (strsim::jaro_winkler(&lower.0, &lower.1), name.as_str())
+            let likeness = strsim::jaro_winkler(&lower.0, &lower.1);
+            // Of names that differ only in case, the one in the same case.
+            let case = strsim::jaro_winkler(unknown, name);
+            (likeness + case / 1e6, name.as_str())
         })
         // 0.8: a slip or two within a word, not another word.
         .filter(|(likeness, _)| *likeness > 0.8)

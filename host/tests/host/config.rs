@@ -356,7 +356,7 @@ const MISTAKES: [(&str, usize, &[&str]); 22] = [
     (
         "[limits]\nbody = \"900 GiB\"\n",
         2,
-        &["900 GiB, limits.body", "256 MiB, limits.memory"],
+        &["limits.body (900 GiB)", "limits.memory (256 MiB)"],
     ),
     (
         "[catalogue]\nfiles = [\"prices.toml\"]\n",

@@ -78,6 +78,8 @@ struct Upstream {
     region: Option<String>,
     /// The form of the provider's API.
     api: Option<String>,
+    /// OCI's compartment.
+    compartment: Option<String>,
     api_version: Option<String>,
     project: Option<String>,
     /// Of tokens of the prompt and of the answer, in millionths of a dollar per million.

@@ -168,6 +168,7 @@ fn upstream(upstream: &Upstream, out: &mut String) {
         ("api", &upstream.api),
         ("api_version", &upstream.api_version),
         ("project", &upstream.project),
+        ("compartment", &upstream.compartment),
     ];
     let options: Vec<String> = options
         .iter()

@@ -156,7 +156,6 @@ mod tests {
             "<your-endpoint>",
             "https://u:p@x.example.com",
             "10.0.0.7:8000",
-            "",
         ] {
             assert!(of("openai/m", base).is_err(), "{base}");
         }

@@ -9,9 +9,10 @@ use super::providers::{
 use super::{Members, add, address};
 
 /// The parameters of a model that are imported.
-pub(super) const TAKEN: [&str; 15] = [
+pub(super) const TAKEN: [&str; 16] = [
     "model",
     "custom_llm_provider",
+    "oci_compartment_id",
     "api_base",
     "base_url",
     "api_key",
@@ -122,7 +123,10 @@ fn upstream(
             ": {model} is an agent or a document service, not a model"
         ));
     }
-    let base = given.text("api_base").or_else(|| given.text("base_url"));
+    let base = given
+        .text("api_base")
+        .or_else(|| given.text("base_url"))
+        .filter(|base| !base.is_empty());
     let provider = provider(&asked, model, base)?;
     let address = address::address(provider, &asked, base)
         .map_err(|why| format!(".litellm_params.api_base: {why}"))?;
@@ -169,6 +173,7 @@ fn upstream(
         api,
         api_version,
         project: project(position, provider, given, members, plan),
+        compartment: compartment(position, provider, given, plan),
         price: price(position, entry, members),
         context_tokens: context(position, entry, members),
     })
@@ -229,6 +234,25 @@ fn project(
             ));
         }
         Some("PROJECT".to_owned())
+    })
+}
+
+/// OCI's compartment, without which no request can be sent.
+fn compartment(
+    position: usize,
+    provider: Option<&str>,
+    given: &Parameters<'_>,
+    plan: &mut Plan,
+) -> Option<String> {
+    if provider != Some("oci") {
+        return None;
+    }
+    let named = given.literal(&["oci_compartment_id"], position, plan);
+    named.or_else(|| {
+        plan.left_out.push(format!(
+            "model_list[{position}]: no compartment is named; replace COMPARTMENT in options"
+        ));
+        Some("COMPARTMENT".to_owned())
     })
 }
 

@@ -130,6 +130,9 @@ pub(super) fn split(model: &str) -> Name<'_> {
         let Some((word, rest)) = id.split_once('/') else {
             break;
         };
+        if listed(&SERVICES, word) {
+            break;
+        }
         if provider == "bedrock" && is_region(word) {
             region = Some(word);
         } else if !listed(&WAYS, word) && !(provider == "bedrock" && rest.starts_with("arn:")) {
