@@ -1,13 +1,15 @@
 """A function agent of LlamaIndex, run to its end by tests/python/agent_tasks in an environment of its own: it pins an
-older OpenAI client than the tests use. Arguments: URL, model, the task, what the agent is told of itself."""
+older OpenAI client than the tests use. Arguments: the page's code, which makes `chat`, the task, and what the agent is told
+of itself."""
 
 import asyncio
 import sys
 
 from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.llms.openai_like import OpenAILike
 
-url, model, task, system = sys.argv[1:]
+code, task, system = sys.argv[1:]
+made = {}
+exec(code, made)  # noqa: S102
 
 
 def temperature(room: str) -> str:
@@ -18,10 +20,7 @@ def temperature(room: str) -> str:
 
 
 async def run():
-    llm = OpenAILike(
-        model=model, api_base=f"{url}/v1", api_key="unused", is_chat_model=True, is_function_calling_model=True, max_retries=0
-    )
-    agent = FunctionAgent(tools=[temperature], llm=llm, system_prompt=system)
+    agent = FunctionAgent(tools=[temperature], llm=made["chat"], system_prompt=system)
     print(await agent.run(task))
 
 
