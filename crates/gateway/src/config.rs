@@ -84,8 +84,8 @@ pub struct Timeouts {
     pub total: Span,
     /// Establishing a connection to an upstream. Default 3s.
     pub connect: Span,
-    /// How long a connection to an upstream is used. Whatever finds it older is its last request, and
-    /// the next one gets a new connection, for which the upstream's name is resolved anew. Default 1m.
+    /// How long a connection to an upstream is used. The first request that finds it older is its last,
+    /// and the next one gets a new connection, for which the upstream's name is resolved anew. Default 1m.
     pub connection_age: Span,
     /// How long a client may leave its stream unread before it is cut. Default 30s.
     pub slow_client: Span,
