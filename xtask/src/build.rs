@@ -11,7 +11,7 @@ pub(crate) fn run(places: &Places) -> Result<()> {
     if !places.gateway().is_file() {
         shell::say(
             "the first build compiles about 500 crates, most of them for wasmtime, which runs the policies: \
-             5 to 8 minutes on two cores, 2 GB in the target folder. Later builds take seconds.",
+             8 to 12 minutes on two cores, 3 GB in the target folder. Later builds take seconds.",
         );
     }
     shell::say("building the three policies for wasm32-wasip2");

@@ -28,7 +28,8 @@ fn error_type(status: u16) -> &'static str {
     let listed = TYPES.iter().find(|(of, _)| *of == status);
     match listed {
         Some((_, kind)) => kind,
-        None if (400..500).contains(&status) => "invalid_request_error",
+        // AWS's status for a model that failed.
+        None if (400..500).contains(&status) && status != 424 => "invalid_request_error",
         None => "api_error",
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
+    schemas::once(request, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
     schemas::strict(request, aim, &mut fitted);
     media::fit(request);

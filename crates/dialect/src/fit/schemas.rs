@@ -2,7 +2,7 @@
 //! between several there; servers of tools (MCP) write both.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -15,6 +15,33 @@ use crate::exchange::ChatRequest;
 const CHOICES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 /// The longest condition that a description repeats.
 const LONGEST: usize = 2048;
+/// Definitions of one name that are compared.
+const MOST_OF_A_NAME: usize = 4;
+
+/// A tool that is declared twice, in the same words, is declared once: Anthropic and Google refuse
+/// two of one name, which frameworks that gather tools from several servers send.
+pub(super) fn once(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+    let mut first: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
+    let mut again = Vec::new();
+    for (at, tool) in request.tools.iter().enumerate() {
+        let same = first.entry(tool.name.clone()).or_default();
+        // One name has a few definitions at most; beyond that the rest stays as it is.
+        match same.iter().any(|of| request.tools[*of] == *tool) {
+            true => again.push(at),
+            false if same.len() < MOST_OF_A_NAME => same.push(at),
+            false => {}
+        }
+    }
+    if again.is_empty() {
+        return;
+    }
+    let mut keep = vec![true; request.tools.len()];
+    again.into_iter().for_each(|at| keep[at] = false);
+    let mut kept = keep.iter().copied();
+    request.tools.retain(|_| kept.next().unwrap_or(true));
+    let mut kept = keep.iter().copied();
+    fitted.tools.retain(|_| kept.next().unwrap_or(true));
+}
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     if !matches!(aim.family, Family::Claude(_) | Family::OpenAi(_)) {
@@ -69,10 +96,20 @@ struct Flat {
     condition: Option<String>,
 }
 
+/// Whether any value has several types: `"type": ["object", "null"]`.
+fn lists_types(schema: &str) -> bool {
+    let mut behind = schema.split("\"type\"").skip(1);
+    behind.any(|behind| {
+        let value = behind.trim_start().strip_prefix(':');
+        value.is_some_and(|value| value.trim_start().starts_with('['))
+    })
+}
+
 /// None where it is as it should be, or no schema of an object.
 fn flat(schema: &str) -> Option<Flat> {
     let spells = |word: &&str| schema.contains(*word);
-    let is_plain = schema.contains("\"type\"") && !CHOICES.iter().any(spells);
+    let is_plain =
+        schema.contains("\"type\"") && !CHOICES.iter().any(spells) && !lists_types(schema);
     if is_plain && !schema.contains("\"not\"") {
         return None;
     }
@@ -215,5 +252,9 @@ mod tests {
         let untyped = flat("{\"properties\":{}}").unwrap();
         assert_eq!(untyped.schema, "{\"properties\":{},\"type\":\"object\"}");
         assert!(untyped.condition.is_none());
+        let several = flat(r#"{"type" : ["object", "null"], "properties": {}}"#).unwrap();
+        let read: Json = serde_json::from_str(&several.schema).unwrap();
+        assert_eq!(read, json!({"type": "object", "properties": {}}));
+        assert!(several.condition.is_none());
     }
 }

@@ -10,7 +10,7 @@ use crate::json::{Kind, Value};
 use crate::payload::UpstreamErrorBody;
 
 /// Google's status of an HTTP status (google/rpc/code.proto).
-const STATUSES: [(u16, &str); 15] = [
+const STATUSES: [(u16, &str); 16] = [
     (400, "INVALID_ARGUMENT"),
     (401, "UNAUTHENTICATED"),
     (403, "PERMISSION_DENIED"),
@@ -18,6 +18,8 @@ const STATUSES: [(u16, &str); 15] = [
     (408, "DEADLINE_EXCEEDED"),
     (409, "ABORTED"),
     (412, "FAILED_PRECONDITION"),
+    // AWS's status for a model that failed.
+    (424, "INTERNAL"),
     (429, "RESOURCE_EXHAUSTED"),
     (499, "CANCELLED"),
     (500, "INTERNAL"),

@@ -54,7 +54,8 @@ pub fn kind_of_status(status: u16) -> &'static str {
         401 => "authentication_error",
         403 => "permission_error",
         429 => "rate_limit_error",
-        500.. => "server_error",
+        // 424: AWS's status for a model that failed.
+        424 | 500.. => "server_error",
         _ => "invalid_request_error",
     }
 }

@@ -407,3 +407,27 @@ fn what_a_stream_counted_at_its_start_is_not_undone_by_zeros_at_its_end() {
         "{told}"
     );
 }
+
+#[test]
+fn a_tool_that_is_declared_twice_goes_up_once() {
+    let tool = |about: &str| {
+        json!({"type": "function", "function": {"name": "w", "description": about,
+            "parameters": {"type": "object", "properties": {}}}})
+    };
+    let tools = |list: &[&str]| {
+        let list: Vec<_> = list.iter().map(|about| tool(about)).collect();
+        let body =
+            json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": list});
+        [ANTHROPIC, CONVERSE, OPENAI].map(|to| {
+            let body = sent(Wire::Chat, &body, to);
+            let tools = body
+                .pointer("/toolConfig/tools")
+                .or_else(|| body.get("tools"));
+            tools.unwrap().as_array().unwrap().len()
+        })
+    };
+    // The last is the client's own format, but goes the same way here.
+    assert_eq!(tools(&["a", "a", "a"]), [1, 1, 1]);
+    // Which of two different ones is meant is for the provider to say.
+    assert_eq!(tools(&["a", "b", "a"]), [2, 2, 2]);
+}

@@ -1,13 +1,13 @@
 //! An upstream's streamed body, cut into events, whatever frames them.
 
 use bytes::Bytes;
-use forebay_dialect::Wire;
 use forebay_dialect::error::{ErrorParts, error_event, read_error};
 use forebay_dialect::event_stream::{
     EventStreamDecoder, Frame, chunk_bytes, payload_part, union_json,
 };
 use forebay_dialect::json::mend_surrogates;
 use forebay_dialect::sse::Decoder;
+use forebay_dialect::{UpstreamErrorBody, Wire};
 
 use crate::route::Envelope;
 
@@ -140,11 +140,7 @@ impl Events {
         Event::plain(error_event(
             self.wire,
             &ErrorParts {
-                status: if code.starts_with("throttling") {
-                    429
-                } else {
-                    500
-                },
+                status: told.as_ref().map_or(500, UpstreamErrorBody::status),
                 message: told.as_ref().map_or(code, |told| &told.message),
                 kind: "",
                 param: None,

@@ -26,9 +26,10 @@ impl Verdict {
             503 | 529 if told => Self::Busy,
             401..=403 => Self::Account,
             404 => Self::Missing,
+            // AWS answers 424 where the model itself failed.
             // A redirect is not followed: who sends one is not where the configuration says. Nobody
             // asked for another protocol (101), and beyond 599 a status means nothing.
-            100..=199 | 300..=399 | 408 | 425 | 500.. => Self::Broken,
+            100..=199 | 300..=399 | 408 | 424 | 425 | 500.. => Self::Broken,
             _ => Self::Request,
         }
     }
@@ -51,6 +52,7 @@ mod tests {
             (404, Verdict::Missing),
             (413, Verdict::Request),
             (422, Verdict::Request),
+            (424, Verdict::Broken),
             (429, Verdict::Busy),
             (500, Verdict::Broken),
             (503, Verdict::Broken),
