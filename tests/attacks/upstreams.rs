@@ -138,7 +138,7 @@ async fn what_is_no_http_is_the_upstreams_error() {
         "HTTP/1.1 200\u{0} OK\r\n\r\n".to_owned(),
         "HTTP/9.9 200 OK\r\n\r\n".to_owned(),
         "SSH-2.0-x\r\n".to_owned(),
-        format!("HTTP/1.1 200 OK\r\nx-a: b\r\n c\r\ncontent-length: 2\r\n\r\n[]"),
+        "HTTP/1.1 200 OK\r\nx-a: b\r\n c\r\ncontent-length: 2\r\n\r\n[]".to_owned(),
     ] {
         let upstream = Scripted::saying(says.clone()).await;
         let forebay = Forebay::start(upstream.behind("[retries]\nattempts = 1\n")).await;

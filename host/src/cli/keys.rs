@@ -150,26 +150,7 @@ impl KeysArgs {
                     );
                 }
             }
-            What::Expire { id, after } => {
-                let at = KeyFile::change(&file, |keys| {
-                    let key = keys.find(&id)?;
-                    end(&mut key.expires, now, after);
-                    Ok(key.expires.unwrap_or(now))
-                })?;
-                // It may have been about to end sooner than asked for, or have ended.
-                let left = at.duration_since(now).unwrap_or_default();
-                let seconds = left.as_secs();
-                output.print(
-                    &json!({ "id": id, "ends_in_seconds": seconds }),
-                    || match seconds {
-                        0 => format!("the key {id} has expired"),
-                        _ => format!(
-                            "the key {id} expires in {}",
-                            humantime::format_duration(Duration::from_secs(seconds))
-                        ),
-                    },
-                );
-            }
+            What::Expire { id, after } => expire(&file, &id, after, output)?,
         }
         Ok(())
     }
@@ -187,6 +168,35 @@ impl KeysArgs {
             .base
             .join(config.keys.file.unwrap_or_else(|| DEFAULT_FILE.into())))
     }
+}
+
+/// Ends a key, at once or `after` a while.
+fn expire(
+    file: &Path,
+    id: &str,
+    after: Option<Duration>,
+    output: OutputArgs,
+) -> anyhow::Result<()> {
+    let now = clock::wall();
+    let at = KeyFile::change(file, |keys| {
+        let key = keys.find(id)?;
+        end(&mut key.expires, now, after);
+        Ok(key.expires.unwrap_or(now))
+    })?;
+    // It may have been about to end sooner than asked for, or have ended.
+    let left = at.duration_since(now).unwrap_or_default();
+    let seconds = left.as_secs();
+    output.print(
+        &json!({ "id": id, "ends_in_seconds": seconds }),
+        || match seconds {
+            0 => format!("the key {id} has expired"),
+            _ => format!(
+                "the key {id} expires in {}",
+                humantime::format_duration(Duration::from_secs(seconds))
+            ),
+        },
+    );
+    Ok(())
 }
 
 /// Makes a key like this one, which goes on for `overlap`: the new key's identifier and secret.

@@ -8,7 +8,7 @@ use crate::contract::cache::CacheMarks;
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
-use crate::contract::mend::{MendAnswer, MendRequest, MendStream};
+use crate::contract::mend::{MendAnswer, MendRequest, StreamMender};
 use crate::contract::refusal::ErrorParts;
 use crate::contract::stream::{ReadStream, WriteStream};
 use crate::contract::ways::Ways;
@@ -59,7 +59,7 @@ pub(crate) struct Format {
     /// What is mended in an answer that passes in the format.
     pub(crate) mend_answer: Option<MendAnswer>,
     /// What is mended in a stream that passes in the format.
-    pub(crate) mend_stream: Option<fn(&AnswerContext) -> Box<dyn MendStream>>,
+    pub(crate) mend_stream: Option<StreamMender>,
     /// Whether the provider runs a tool of that kind itself.
     pub(crate) is_own_tool: fn(&str) -> bool,
     /// What a payload says to those who meter and guard it. The answers of formats that no

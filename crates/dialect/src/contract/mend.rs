@@ -12,6 +12,9 @@ pub(crate) type MendRequest = fn(Value<'_>) -> Vec<Splice<'static>>;
 /// A whole answer, mended. None where nothing is wrong with it.
 pub(crate) type MendAnswer = fn(&Bytes, &AnswerContext) -> Option<Bytes>;
 
+/// Makes what mends a stream.
+pub(crate) type StreamMender = fn(&AnswerContext) -> Box<dyn MendStream>;
+
 /// Mends a stream.
 pub(crate) trait MendStream: Send + Sync {
     /// An event's data, mended. None where nothing is wrong with it.

@@ -168,7 +168,8 @@ mod tests {
         let tools = (Place::Tools, false);
         let (system, hour) = ((Place::System, false), (Place::System, true));
         let said = (Place::Said, false);
-        let cases: [(&[(Place, bool)], &[bool]); 5] = [
+        type Case<'a> = (&'a [(Place, bool)], &'a [bool]);
+        let cases: [Case<'_>; 5] = [
             (&[tools, system, said, said], &[true, true, true, true]),
             (
                 &[tools, system, system, said, said, said],

@@ -152,7 +152,8 @@ mod tests {
         let user = |text: &str| json!({"role": "user", "content": text});
         let said = |text: &str| json!({"role": "assistant", "content": text});
         let system = json!({"role": "system", "content": "be careful"});
-        let cases: [(&str, Vec<Json>, &[&[&str]]); 6] = [
+        type Case<'a> = (&'a str, Vec<Json>, &'a [&'a [&'a str]]);
+        let cases: [Case<'_>; 6] = [
             (
                 "the user speaks in between",
                 vec![

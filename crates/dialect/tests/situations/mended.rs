@@ -42,7 +42,7 @@ fn added_up(chunks: &[Json]) -> (Vec<[String; 3]>, Json) {
             .into_iter()
             .flatten()
         {
-            let at = call["index"].as_u64().expect("a number") as usize;
+            let at = call["index"].as_u64().unwrap() as usize;
             calls.resize_with(calls.len().max(at + 1), Default::default);
             let texts = [
                 &call["id"],

@@ -113,6 +113,17 @@ enum Refused {
 }
 
 impl<P: Platform> Attempts<P> {
+    /// The request's place at the replica: in flight there until dropped.
+    fn leased(&self, chosen: &Chosen, limit: Duration, sent: Instant) -> Lease {
+        let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
+        lease.waits_for(chosen.uncached_tokens);
+        lease.carries(chosen.upstream.prompt_tokens(&self.outgoing.prefix));
+        if self.outgoing.streams(&chosen.upstream) {
+            lease.awaits(limit, sent);
+        }
+        lease
+    }
+
     /// Asks one replica: once more where its credentials turn out to be stale, or where it refuses
     /// a field that the client did not send.
     pub(super) async fn ask(
@@ -123,13 +134,7 @@ impl<P: Platform> Attempts<P> {
     ) -> Result<Answer, Failed> {
         let platform = self.sender.platform.clone();
         let sent = platform.now();
-        let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
-        lease.waits_for(chosen.uncached_tokens);
-        let prompt = chosen.upstream.prompt_tokens(&self.outgoing.prefix);
-        lease.carries(prompt);
-        if self.outgoing.streams(&chosen.upstream) {
-            lease.awaits(limit, sent);
-        }
+        let lease = self.leased(&chosen, limit, sent);
         chosen
             .upstream
             .sent(&chosen.endpoint, &self.outgoing.prefix, sent);

@@ -286,27 +286,14 @@ impl<P: Platform> Attempts<P> {
             added.push("stream_options".to_owned());
         }
         if route.wire == request.wire() && !self.differs(route) {
-            let mut remove = route.remove.to_vec();
-            if upstream.salts() {
-                // How far the salt reaches is not the client's to say.
-                remove.push(SHARED_PREFIX);
-            }
-            let lacking = self.lacking(route.profile, betas.as_deref());
-            remove.extend(&lacking);
-            let renamed = (model != &*request.prompt.model).then_some(model);
-            let body = request.upstream_body(&BodyChange {
-                model: renamed,
+            let change = BodyChange {
+                model: (model != &*request.prompt.model).then_some(model),
                 stream: (streams != request.stream).then_some(streams),
                 include_usage,
                 set: &set,
-                remove: &remove,
-            });
-            let (mut body, mut lost) = resigned(self.within(body, upstream, route), route, model);
-            if let Some((fitted, left_out)) = clouds::for_cloud(&body, route.profile, model) {
-                body = fitted;
-                lost.extend(left_out);
-            }
-            lost.extend(lacking.into_iter().map(not_sold));
+                remove: &[],
+            };
+            let (body, mut lost) = self.passed(upstream, route, change, betas.as_deref());
             lost.append(&mut refused);
             losing(upstream, &lost)?;
             return Ok(Body {
@@ -349,6 +336,36 @@ impl<P: Platform> Attempts<P> {
             back: written.back,
             added,
         })
+    }
+
+    /// The client's own bytes with what changes in them, and what is left out of them.
+    fn passed(
+        &self,
+        upstream: &Upstream,
+        route: &Route,
+        change: BodyChange<'_>,
+        betas: Option<&str>,
+    ) -> (Bytes, Vec<Lost>) {
+        let request = &self.outgoing.request;
+        let mut remove = route.remove.to_vec();
+        if upstream.salts() {
+            // How far the salt reaches is not the client's to say.
+            remove.push(SHARED_PREFIX);
+        }
+        let lacking = self.lacking(route.profile, betas);
+        remove.extend(&lacking);
+        let model = change.model.unwrap_or(&request.prompt.model);
+        let body = request.upstream_body(&BodyChange {
+            remove: &remove,
+            ..change
+        });
+        let (mut body, mut lost) = resigned(self.within(body, upstream, route), route, model);
+        if let Some((fitted, left_out)) = clouds::for_cloud(&body, route.profile, model) {
+            body = fitted;
+            lost.extend(left_out);
+        }
+        lost.extend(lacking.into_iter().map(not_sold));
+        (body, lost)
     }
 
     /// The request in another format. A large one is translated where it keeps nobody waiting.

@@ -135,7 +135,7 @@ pub(super) fn split(model: &str) -> Name<'_> {
         }
         if provider == "bedrock" && is_region(word) {
             region = Some(word);
-        } else if !listed(&WAYS, word) && !(provider == "bedrock" && rest.starts_with("arn:")) {
+        } else if !(listed(&WAYS, word) || provider == "bedrock" && rest.starts_with("arn:")) {
             break;
         }
         id = rest;
