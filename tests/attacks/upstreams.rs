@@ -199,7 +199,7 @@ async fn what_never_ends_is_ended() {
             }
         })
         .await;
-        let config = "[retries]\nattempts = 1\n[streams]\nmax_response = \"4 MiB\"\nmax_event = \"1 MiB\"\n[timeouts]\ntotal = \"6s\"\nfirst_byte = \"3s\"\nidle = \"3s\"\n";
+        let config = "[retries]\nattempts = 1\n[streams]\nmax_response = 4194304\nmax_event = 1048576\n[timeouts]\ntotal = \"6s\"\nfirst_byte = \"3s\"\nidle = \"3s\"\n";
         let forebay = Forebay::start(upstream.behind(config)).await;
         let request = if name.contains("event") || name == "a comment" {
             streamed(name)

@@ -162,7 +162,7 @@ mod tests {
                 "Z2VoZWltZXMgV29ydA",
             ),
             (
-                "Z2Vo\r\nZWltZXMg\nV29ydA==\n",
+                "Z2Vo\r\nZWltZXMg\nV29ydA== ",
                 "geheimes Wort",
                 "Z2Vo\r\nZWltZXMg\nV29ydA==",
             ),

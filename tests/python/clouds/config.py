@@ -14,6 +14,8 @@ from .credentials.sigv4 import Keys
 
 # Chat completions have no words for what a model thought.
 NO_THOUGHT = frozenset({"thought"})
+# Its model reasons, and such models of OpenAI's take no stop sequences.
+OPENAI = NO_THOUGHT | {"stop"}
 # Cohere's first format on Oracle takes no images, and of a tool's parameters only type and description.
 OCI_COHERE = frozenset({"thought", "image", "tools", "schema"})
 # Mistral tells usage in the last chunk, asked or not.
@@ -114,7 +116,7 @@ class Landscape:
         auth = {"kind": "openai", "key": self.secret("OPENAI_KEY", openai.KEY)}
         auth |= {"organization": openai.ORGANIZATION, "project": openai.PROJECT}
         cloud = openai.OpenAI()
-        yield Upstream("at-openai", "openai", cloud, cloud.models[0], auth, lacks=NO_THOUGHT)
+        yield Upstream("at-openai", "openai", cloud, cloud.models[0], auth, lacks=OPENAI)
         # The fake is of chat alone.
         speaks = ["chat", "completions", "embeddings"]
         engine = vllm.Vllm()

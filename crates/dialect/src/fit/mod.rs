@@ -103,7 +103,8 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
 fn user(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let most = match aim.family {
         Family::Claude(_) => 256,
-        _ if aim.profile.is_openai() => 64,
+        // Shortened there: see `lengths`.
+        _ if aim.profile.is_openai() => return,
         // OpenRouter's.
         _ => 128,
     };

@@ -118,7 +118,7 @@ fn results_of_parallel_calls_join_one_message_and_what_the_user_adds() {
     assert_eq!(body["messages"], expected);
     let dangling = refused(|request| request.messages.push(result("a")));
     assert!(
-        dangling.starts_with("'messages[1]' can't be brought"),
+        dangling.starts_with("'messages[1]' can't be converted"),
         "{dangling}"
     );
     assert!(dangling.ends_with("a result of a call that no message before it makes"));
