@@ -1,5 +1,5 @@
 //! The names of characters in HTML, of those that texts are made of: letters, digits, ASCII, and what does
-//! not show. From HTML's own table (https://html.spec.whatwg.org/entities.json).
+//! not show. From HTML's own table (<https://html.spec.whatwg.org/entities.json>).
 
 /// The character that a text names with `&` before it, and how many bytes that takes with the `&`. The `;`
 /// may be missing behind some names.
