@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 mod affinity;
 mod kv_events;
 mod masks;
+mod offer;
 mod provider;
 mod public_prompt;
 mod realtime;
@@ -19,6 +20,7 @@ mod upstream;
 pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use masks::{MasksConfig, Placeholders};
+pub use offer::{Capabilities, OfferFacts, PriceConfig};
 pub use provider::{Provider, ProviderOptions, UnknownProvider};
 pub use public_prompt::PublicPrompt;
 pub use realtime::RealtimeConfig;
@@ -27,8 +29,8 @@ pub use services::{SERVICES, Service};
 pub use through::{Judging, RawConfig, ThroughConfig};
 pub use tokenizer::TokenizerConfig;
 pub use upstream::{
-    AuthTable, Capabilities, ClientTls, ConfiguredUpstream, Losses, OfferFacts, PriceConfig,
-    Progress, PromptCaching, UpstreamConfig, UpstreamTimeouts,
+    AuthTable, ClientTls, ConfiguredUpstream, Losses, Progress, PromptCaching, UpstreamConfig,
+    UpstreamTimeouts,
 };
 
 /// A duration, written `250ms`, `30s`, `5m` or `1h`.

@@ -28,6 +28,7 @@ mod silence;
 mod speed;
 mod token_index;
 mod unanswered;
+mod unfit;
 mod upstream;
 mod verdict;
 mod wait;

@@ -9,8 +9,8 @@ use forebay_dialect::canonical::{Field, Part};
 use forebay_dialect::clouds;
 use forebay_dialect::exchange::{Back, Grade, Lost, Profile, WriteOptions, Written};
 use forebay_dialect::{
-    BodyChange, CacheMark, Request, TranslateError, Wire, clamp_output, json_string, kept,
-    mark_prefixes, media_urls, resign, translate_request,
+    BodyChange, CacheMark, TranslateError, Wire, clamp_output, json_string, mark_prefixes,
+    media_urls, resign, translate_request,
 };
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::attempt::Attempts;
 use super::betas::{joined, json_list, not_sold};
 use super::prompt_cache::{can_mark, takes_key};
+use super::unfit::{cannot_take, losing, not_translated, unknown};
 use super::{Envelope, Replica, Route, Upstream};
-use crate::answer::kept::unknown_conversation;
 use crate::decide::LARGE;
 use crate::enter::form::BETA;
 use crate::error::{ErrorKind, GatewayError};
@@ -521,70 +521,4 @@ fn count_path(client: Wire, route: &Route) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn cannot_take(upstream: &Upstream, wire: Wire) -> GatewayError {
-    GatewayError::new(
-        ErrorKind::NotExpressible,
-        format!(
-            "upstream \"{}\" takes no requests of the form \"{}\" (upstreams.provider)",
-            upstream.name,
-            wire.as_str()
-        ),
-    )
-}
-
-/// An upstream that keeps no state has no conversation of that id.
-fn unknown(request: &Request, upstream: &Upstream, error: &TranslateError) -> GatewayError {
-    let named = match error {
-        TranslateError::Inexpressible(error) if error.param == "conversation" => {
-            kept::read(&request.body).ok().flatten()
-        }
-        _ => None,
-    };
-    match named.and_then(|asked| asked.conversation) {
-        Some(id) => unknown_conversation(&id),
-        None => not_translated(upstream, error),
-    }
-}
-
-fn not_translated(upstream: &Upstream, error: &TranslateError) -> GatewayError {
-    match error {
-        TranslateError::Request(error) => crate::decide::invalid_request(error),
-        TranslateError::Inexpressible(error) => GatewayError::new(
-            ErrorKind::NotExpressible,
-            format!("upstream \"{}\": {error}", upstream.name),
-        )
-        .with_param(Some(&error.param)),
-    }
-}
-
-/// Whether the upstream may be asked without what it can't be told.
-fn losing(upstream: &Upstream, lost: &[Lost]) -> Result<(), GatewayError> {
-    let refuses = |lost: &&Lost| upstream.config.losses_of(&lost.param).refuses(lost.grade);
-    let Some(first) = lost.iter().find(refuses) else {
-        return Ok(());
-    };
-    let names = lost.iter().filter(refuses).map(|lost| &*lost.param);
-    Err(lossy(upstream, names, first))
-}
-
-/// Names every field that would be lost, and why the first would.
-fn lossy<'l>(
-    upstream: &Upstream,
-    names: impl Iterator<Item = &'l str>,
-    first: &Lost,
-) -> GatewayError {
-    // 8: enough to see what kind of request it is.
-    let names: Vec<&str> = names.take(8).collect();
-    GatewayError::new(
-        ErrorKind::NotExpressible,
-        format!(
-            "upstream \"{}\" can't take {}: {} (upstreams.losses = \"drop\" leaves such fields out)",
-            upstream.name,
-            names.join(", "),
-            first.why
-        ),
-    )
-    .with_param(Some(&first.param))
 }

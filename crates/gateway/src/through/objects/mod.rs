@@ -9,10 +9,12 @@ mod made;
 mod names;
 mod refer;
 mod serve;
+mod verb;
 mod within;
 
 pub(super) use batch::Lines;
 pub(crate) use id::Thing;
 pub(crate) use made::{makes_containers, own_containers};
 pub(crate) use refer::{references, resolve};
-pub(crate) use serve::{Request, Verb, adds_file, check_head, serve_object};
+pub(crate) use serve::{Request, adds_file, check_head, serve_object};
+pub(crate) use verb::Verb;

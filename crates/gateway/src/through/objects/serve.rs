@@ -11,6 +11,7 @@ use super::batch::Lines;
 use super::id::{Thing, open};
 use super::list::{self, MAX_PAGES, Page, Query};
 use super::names::{Names, bad, batch_body};
+use super::verb::Verb;
 use super::within::Inner;
 use crate::answer::models::unknown_model;
 use crate::decide::{LARGE, maker};
@@ -27,66 +28,6 @@ use crate::through::judge::{Judged, guards_output, judge};
 use crate::through::serve::{Asking, check, is_off, read};
 use crate::through::table::{self, Passage};
 use crate::through::{At, Sent};
-
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    /// Make one.
-    Create,
-    /// Tell all.
-    List,
-    /// Tell one.
-    Get,
-    /// What is in one.
-    Content,
-    /// Change one.
-    Update,
-    /// Change one, as Google asks for it.
-    Patch,
-    /// Take one away.
-    Delete,
-    /// Stop one.
-    Cancel,
-}
-
-impl Verb {
-    /// How it is asked.
-    pub(crate) fn method(self) -> Method {
-        match self {
-            Verb::Create | Verb::Update | Verb::Cancel => Method::POST,
-            Verb::Patch => Method::PATCH,
-            Verb::List | Verb::Get | Verb::Content => Method::GET,
-            Verb::Delete => Method::DELETE,
-        }
-    }
-
-    fn behind(self) -> &'static str {
-        match self {
-            Verb::Content => "/content",
-            Verb::Cancel => "/cancel",
-            _ => "",
-        }
-    }
-}
-
-impl Thing {
-    /// The endpoint that makes one.
-    pub(crate) fn passage(self) -> &'static Passage {
-        match self {
-            Thing::File => &table::FILES,
-            Thing::Batch => &table::BATCHES,
-            Thing::VectorStore => &table::VECTOR_STORES,
-            Thing::Container => &table::CONTAINERS,
-            Thing::CachedContent => &table::CACHED_CONTENTS,
-        }
-    }
-
-    /// Whether an endpoint makes something that is kept.
-    pub(crate) fn keeps(passage: &Passage) -> bool {
-        let mut things = Self::ALL.into_iter();
-        things.any(|thing| thing.passage().name == passage.name)
-    }
-}
 
 /// The error for a name that the tenant was not given.
 pub(super) fn unknown(thing: Thing, name: &str) -> GatewayError {

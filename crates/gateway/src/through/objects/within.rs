@@ -6,7 +6,8 @@ use http::Method;
 
 use super::id::{Thing, open};
 use super::names::{bad, changed_body, made_body};
-use super::serve::{Keeper, Verb, adds_file};
+use super::serve::{Keeper, adds_file};
+use super::verb::Verb;
 use crate::answer::before::refer;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};

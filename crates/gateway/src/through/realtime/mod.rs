@@ -9,6 +9,7 @@ mod heard;
 mod said;
 mod talk;
 mod tally;
+mod told;
 mod watch;
 
 use std::sync::Arc;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use forebay_dialect::canonical::Usage;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
@@ -14,6 +13,7 @@ use super::events::error_event;
 use super::heard::Hearing;
 use super::said::{Reader, Refused};
 use super::tally::Tally;
+use super::told::{Counts, Told};
 use super::{Realtime, Rules};
 use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
@@ -476,52 +476,4 @@ impl<P: Platform> Talk<P> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panic left behind are counters: still usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What counts in an upstream's event.
-#[derive(serde::Deserialize)]
-struct Told {
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    delta: String,
-    #[serde(default)]
-    response: Option<Responded>,
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-#[derive(serde::Deserialize)]
-struct Responded {
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-#[derive(serde::Deserialize)]
-struct Counts {
-    #[serde(default)]
-    input_tokens: Option<u64>,
-    #[serde(default)]
-    output_tokens: Option<u64>,
-    #[serde(default)]
-    input_token_details: Option<Details>,
-}
-
-#[derive(serde::Deserialize)]
-struct Details {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-}
-
-impl Counts {
-    /// None where time was counted, not tokens.
-    fn usage(self) -> Option<Usage> {
-        let details = self.input_token_details;
-        Some(Usage {
-            input: self.input_tokens?,
-            output: self.output_tokens.unwrap_or(0),
-            cached_input: details.and_then(|it| it.cached_tokens).unwrap_or(0),
-            ..Usage::default()
-        })
-    }
 }
