@@ -94,48 +94,53 @@ fn passed_on(body: &[u8], now: SystemTime) -> Option<f64> {
 
 /// The reset of every limit that has nothing left: OpenAI's `1m2.5s`, Anthropic's RFC 3339, and
 /// the seconds or epoch of others.
+///
+/// Vendors name their limits as they like (`x-ratelimit-reset-tokens-minute`,
+/// `anthropic-ratelimit-input-tokens-reset`); what is left of a limit has the same name with
+/// `remaining`, or its `status` says whether it is used up.
 fn reset(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
-    let names = [
-        (
-            "x-ratelimit-remaining-requests",
-            "x-ratelimit-reset-requests",
-        ),
-        ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-        (
-            "anthropic-ratelimit-requests-remaining",
-            "anthropic-ratelimit-requests-reset",
-        ),
-        (
-            "anthropic-ratelimit-tokens-remaining",
-            "anthropic-ratelimit-tokens-reset",
-        ),
-        (
-            "anthropic-ratelimit-input-tokens-remaining",
-            "anthropic-ratelimit-input-tokens-reset",
-        ),
-        (
-            "anthropic-ratelimit-output-tokens-remaining",
-            "anthropic-ratelimit-output-tokens-reset",
-        ),
-        ("x-ratelimit-remaining", "x-ratelimit-reset"),
-        ("ratelimit-remaining", "ratelimit-reset"),
-    ];
-    let unified = "anthropic-ratelimit-unified";
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    names
-        .iter()
-        .filter(|(left, _)| {
+    let named = headers.keys().filter_map(|name| {
+        let name = name.as_str();
+        if !(name.contains("ratelimit") || name.contains("rate-limit")) {
+            return None;
+        }
+        let (before, after) = name.split_once("reset")?;
+        let of = |what: &str| text(&format!("{before}{what}{after}"));
+        let used_up = match (of("remaining"), of("status")) {
+            (Some(left), _) => number(left).is_none_or(|left| left < 1.0),
+            (None, Some(status)) => status == "rejected",
             // A limit that says nothing of what is left may be the one that is used up.
-            text(left).is_none_or(|left| number(left).is_none_or(|left| left < 1.0))
-        })
-        .filter_map(|(_, reset)| reset_time(text(reset)?, now))
-        .chain(
-            // Anthropic's subscriptions have one limit, whose status says whether it is used up.
-            text(&format!("{unified}-status"))
-                .filter(|status| *status == "rejected")
-                .and_then(|_| reset_time(text(&format!("{unified}-reset"))?, now)),
-        )
-        .reduce(f64::max)
+            (None, None) => true,
+        };
+        used_up.then(|| reset_time(text(name)?, now)).flatten()
+    });
+    named.chain(draft(headers, now)).reduce(f64::max)
+}
+
+/// The waits of the IETF's draft header, such as Hugging Face's: `RateLimit: "api";r=0;t=51`, and as
+/// its earlier versions had it: `limit=10, remaining=0, reset=51`.
+fn draft(headers: &HeaderMap, now: SystemTime) -> impl Iterator<Item = f64> {
+    let lines = headers.get_all("ratelimit").iter();
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    let limits = lines.flat_map(|line| {
+        let apart = line.contains(';').then_some(',');
+        // Of an earlier version, a line is one limit.
+        line.split(move |c| Some(c) == apart)
+    });
+    limits.filter_map(move |limit| {
+        let parameter = |names: [&str; 2]| {
+            let mut pairs = limit.split([';', ',']).filter_map(|p| p.split_once('='));
+            pairs.find_map(|(name, value)| {
+                let wanted = names.contains(&name.trim());
+                wanted.then(|| value.trim())
+            })
+        };
+        let left = parameter(["r", "remaining"]).and_then(number);
+        let used_up = left.is_none_or(|left| left < 1.0);
+        let wait = parameter(["t", "reset"]).filter(|_| used_up)?;
+        reset_time(wait, now)
+    })
 }
 
 /// A wait in seconds, or a time as seconds since 1970 or finer, or in RFC 3339, or a duration.
@@ -331,6 +336,60 @@ mod tests {
             {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#;
         assert_eq!(told(&[], body), Some(34.5));
         assert_eq!(told(&[], &format!("[{body}]")), Some(34.5));
+    }
+
+    #[test]
+    fn every_vendors_names_of_limits_are_known() {
+        for (headers, seconds) in [
+            // Cerebras
+            (
+                &[
+                    ("x-ratelimit-remaining-requests-day", "14000"),
+                    ("x-ratelimit-reset-requests-day", "33011.38"),
+                    ("x-ratelimit-remaining-tokens-minute", "0"),
+                    ("x-ratelimit-reset-tokens-minute", "11.5"),
+                ][..],
+                Some(11.5),
+            ),
+            // Mistral
+            (
+                &[
+                    ("x-ratelimitbysize-remaining-minute", "0"),
+                    ("x-ratelimitbysize-reset-minute", "17"),
+                ],
+                Some(17.0),
+            ),
+            // Anthropic: of two windows one is used up
+            (
+                &[
+                    ("anthropic-ratelimit-unified-5h-status", "rejected"),
+                    (
+                        "anthropic-ratelimit-unified-5h-reset",
+                        "1994-11-06T08:50:07Z",
+                    ),
+                    ("anthropic-ratelimit-unified-7d-status", "allowed"),
+                    (
+                        "anthropic-ratelimit-unified-7d-reset",
+                        "1994-11-09T08:50:07Z",
+                    ),
+                ],
+                Some(30.0),
+            ),
+            (&[("x-rate-limit-reset", "9")], Some(9.0)),
+            // Hugging Face, and the draft's earlier versions
+            (&[("ratelimit", "\"api\";r=0;t=51")], Some(51.0)),
+            (&[("ratelimit", "\"a\";r=0;t=5, \"b\";r=8;t=99")], Some(5.0)),
+            (&[("ratelimit", "\"a\";r=3;t=5")], None),
+            (
+                &[("ratelimit", "limit=10, remaining=0, reset=40")],
+                Some(40.0),
+            ),
+            (&[("ratelimit", "limit=10, remaining=7, reset=40")], None),
+            (&[("ratelimit", ";;=,=;r=")], None),
+            (&[("x-request-reset", "9")], None),
+        ] {
+            assert_eq!(told(headers, ""), seconds, "{headers:?}");
+        }
     }
 
     #[test]
