@@ -45,10 +45,7 @@ where
         let (connecting, limit, age) = (self.connector.call(uri), self.limit, self.age);
         Box::pin(async move {
             match tokio::time::timeout(limit, connecting).await {
-                Ok(connected) => Ok(Wire {
-                    io: connected.map_err(Into::into)?,
-                    line: Line::new(age),
-                }),
+                Ok(connected) => Ok(Wire::new(connected.map_err(Into::into)?, Line::new(age))),
                 Err(_) => Err(ConnectTimeout(limit).into()),
             }
         })

@@ -9,6 +9,7 @@ mod connect;
 mod failure;
 mod line;
 mod media;
+mod preface;
 mod share;
 pub(crate) mod socket;
 mod tokenizers;

@@ -96,6 +96,7 @@ pub(super) async fn send(
     let captured = capture_connection(&mut request);
     let mut answering = pool.request(request);
     let mut place = None;
+    let mut crowded = None;
     let answered = poll_fn(|cx| {
         let polled = Pin::new(&mut answering).poll(cx);
         if place.is_none()
@@ -103,11 +104,11 @@ pub(super) async fn send(
         {
             place = Place::take(connected, h2c);
         }
-        match polled {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            Poll::Pending if place.as_ref().is_some_and(|place| place.crowded) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
+        let (Poll::Pending, Some(taken)) = (&polled, &place) else {
+            return polled.map(Some);
+        };
+        let crowded = crowded.get_or_insert_with(|| taken.crowded());
+        crowded.as_mut().poll(cx).map(|()| None)
     })
     .await;
     match answered {

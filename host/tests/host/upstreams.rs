@@ -202,8 +202,12 @@ async fn redirects_are_not_followed() {
     assert_eq!(response.status(), 302);
 }
 
-/// A server of HTTP/1.1 and HTTP/2 that counts its connections. Each answer waits for a permit, which it keeps.
-async fn counting(permits: Arc<Semaphore>) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+/// A server of HTTP/1.1 and HTTP/2 that counts its connections, each of so many requests at once. Each answer
+/// waits for a permit, which it keeps.
+async fn counting(
+    permits: Arc<Semaphore>,
+    at_once: u32,
+) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -222,7 +226,7 @@ async fn counting(permits: Arc<Semaphore>) -> (String, Arc<AtomicUsize>, Arc<Ato
             });
             tokio::spawn(async move {
                 let mut builder = auto::Builder::new(TokioExecutor::new());
-                builder.http2().max_concurrent_streams(100);
+                builder.http2().max_concurrent_streams(at_once);
                 let _ = builder
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
@@ -234,10 +238,10 @@ async fn counting(permits: Arc<Semaphore>) -> (String, Arc<AtomicUsize>, Arc<Ato
 
 #[tokio::test]
 async fn a_connection_is_kept_until_it_is_old() {
-    for h2c in [false, true] {
+    for (h2c, at_once) in [(false, 100), (true, 100), (true, 1)] {
         // A connection of no age is old at once, and has one request.
         for (age, expected) in [(Duration::from_secs(60), 1), (Duration::ZERO, 4)] {
-            let (url, connections, _) = counting(Arc::new(Semaphore::new(100))).await;
+            let (url, connections, _) = counting(Arc::new(Semaphore::new(100)), at_once).await;
             let platform = platform();
             for _ in 0..4 {
                 let request = request(&url, "{}".to_owned());
@@ -245,15 +249,24 @@ async fn a_connection_is_kept_until_it_is_old() {
                 let mut body = response.into_body();
                 while body.next().await.is_some() {}
             }
-            assert_eq!(connections.load(SeqCst), expected, "h2c {h2c}, {age:?}");
+            let made = connections.load(SeqCst);
+            assert_eq!(made, expected, "h2c {h2c}, {at_once} at once, {age:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn no_request_waits_for_another_ones_end_on_a_full_connection() {
+    for at_once in [1, 2, 7, 100] {
+        full_connections(at_once).await;
+    }
+}
+
+/// Many requests at once, to a server that answers none before it has them all.
+async fn full_connections(at_once: u32) {
+    const REQUESTS: usize = 150;
     let permits = Arc::new(Semaphore::new(1));
-    let (url, connections, asked) = counting(permits.clone()).await;
+    let (url, connections, asked) = counting(permits.clone(), at_once).await;
     let platform = Arc::new(platform());
     let send = || {
         let (platform, url) = (platform.clone(), url.clone());
@@ -273,16 +286,21 @@ async fn no_request_waits_for_another_ones_end_on_a_full_connection() {
     };
     // A connection is there, so that all of them see it.
     send().await.unwrap();
-    let sending: Vec<_> = (0..250).map(|_| tokio::spawn(send())).collect();
+    let sending: Vec<_> = (0..REQUESTS).map(|_| tokio::spawn(send())).collect();
     tokio::time::timeout(Duration::from_secs(20), async {
-        while asked.load(SeqCst) < 251 {
+        while asked.load(SeqCst) < REQUESTS + 1 {
             tokio::task::yield_now().await;
         }
     })
     .await
-    .unwrap_or_else(|_| panic!("{} of 251 were asked", asked.load(SeqCst)));
-    assert!(connections.load(SeqCst) >= 3, "{connections:?}");
-    permits.add_permits(250);
+    .unwrap_or_else(|_| {
+        let asked = asked.load(SeqCst);
+        panic!("{at_once} at once: {asked} of {} were asked", REQUESTS + 1)
+    });
+    let enough = REQUESTS / at_once as usize;
+    let made = connections.load(SeqCst);
+    assert!(made >= enough, "{at_once} at once: {made} connections");
+    permits.add_permits(REQUESTS);
     for sent in sending {
         assert_eq!(sent.await.unwrap().unwrap().status(), 200);
     }
@@ -311,6 +329,29 @@ async fn a_kept_connection_that_closes_when_used_is_told_from_an_upstream_that_f
     assert!(body.next().await.is_none());
     let error = send().await.unwrap_err();
     assert_eq!(error.failure, TransportFailure::Stale, "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_though_its_server_has_not_read_all_of_the_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut scratch = [0; 4096];
+            let _ = stream.read(&mut scratch).await;
+            let refusal = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 5\r\n\r\nlarge";
+            let _ = stream.write_all(refusal).await;
+            // Closed with bytes unread: what is still on its way is answered with a reset.
+        }
+    });
+    let platform = platform();
+    for _ in 0..32 {
+        let large = request(&url, "x".repeat(8 << 20));
+        let response = platform.send(large, &transport(false)).await.unwrap();
+        assert_eq!(response.status(), 413);
+        let mut body = response.into_body();
+        assert_eq!(body.next().await.unwrap().unwrap(), "large");
+    }
 }
 
 /// What a server of HTTP/2 does with its requests, by connection and number there.
