@@ -2,7 +2,7 @@
 //! an answer to keep.
 
 use forebay_dialect::Payload;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::meter::Meter;
 use crate::policy::Ending;
@@ -55,14 +55,28 @@ pub(super) fn is_empty<'a>(meter: &Meter, mut payloads: impl Iterator<Item = &'a
     })
 }
 
+/// Whether a whole answer that is empty does not even have a place for content: an error page, or another API's
+/// own words.
+pub(super) fn is_foreign(payload: &Payload) -> bool {
+    serde_json::from_slice::<Value>(&payload.raw).is_ok_and(|value| match &value {
+        Value::Object(members) => carriers(members).next().is_none(),
+        _ => true,
+    })
+}
+
+fn carriers(members: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    let carriers = members.iter().filter(|(name, value)| {
+        // A message in words is what an error has.
+        CARRIERS.contains(&name.as_str()) && !(*name == "message" && value.is_string())
+    });
+    carriers.map(|(_, value)| value)
+}
+
 fn carries(value: &Value) -> bool {
-    let Value::Object(members) = value else {
-        return true;
-    };
-    let mut carriers = members
-        .iter()
-        .filter(|(name, _)| CARRIERS.contains(&name.as_str()));
-    carriers.any(|(_, value)| speaks(value, DEEPEST))
+    match value {
+        Value::Object(members) => carriers(members).any(|value| speaks(value, DEEPEST)),
+        _ => true,
+    }
 }
 
 fn speaks(value: &Value, depth: usize) -> bool {
@@ -116,6 +130,35 @@ mod tests {
             (Wire::Embeddings, r#"{"object":"list","data":[]}"#),
         ] {
             assert!(empty(wire, body), "{body}");
+            let payload = Payload::parse(wire, body.to_owned().into()).unwrap();
+            assert!(!is_foreign(&payload), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_place_for_content_is_foreign_in_every_format() {
+        for body in [
+            r#"{"message":"Internal server error"}"#,
+            r#"{"code":"1113","msg":"balance","success":false}"#,
+            r#"{"detail":"Not authenticated"}"#,
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+            "{}",
+        ] {
+            for wire in [
+                Wire::Chat,
+                Wire::Completions,
+                Wire::Responses,
+                Wire::Messages,
+                Wire::Embeddings,
+                Wire::Gemini,
+                Wire::Converse,
+            ] {
+                let Ok(payload) = Payload::parse(wire, body.to_owned().into()) else {
+                    continue;
+                };
+                let name = wire.as_str();
+                assert!(empty(wire, body) && is_foreign(&payload), "{name}: {body}");
+            }
         }
     }
 

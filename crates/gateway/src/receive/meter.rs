@@ -64,6 +64,13 @@ impl Meter {
             let bytes: usize = payload.texts().iter().map(|t| t.text.len()).sum();
             self.text_bytes = self.text_bytes.saturating_add(bytes as u64);
         }
+        // OpenRouter and others name a failure where a reason to stop stands.
+        let failed =
+            |finish: &FinishKind| matches!(finish, FinishKind::Other(why) if why == "error");
+        if payload.finished().iter().any(|(_, finish)| failed(finish)) {
+            let what = format!("upstream \"{upstream}\" ended its answer with an error");
+            return Some(GatewayError::new(ErrorKind::UpstreamError, what));
+        }
         for (_, finish) in payload.finished() {
             let ending = match finish {
                 FinishKind::Length => Ending::Length,

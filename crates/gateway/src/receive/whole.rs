@@ -6,7 +6,7 @@ use forebay_dialect::{AnswerContext, Payload, PayloadError, Wire, mend_answer, t
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::empty::is_empty;
+use super::empty::{is_empty, is_foreign};
 use super::guard::{denied, policy_failed, slots_of};
 use super::meter::Meter;
 use super::{Broken, GuardOf, Receiver, Spare, invalid};
@@ -78,6 +78,10 @@ impl<P: Platform> Receiver<'_, P> {
         }
         head.waited = now.saturating_duration_since(answer.sent);
         let empty = is_empty(&meter, std::iter::once(&payload));
+        if empty && is_foreign(&payload) {
+            let error = invalid(&name, "a response that is no answer");
+            return Err(Broken::Early(error));
+        }
         // Its memory stays booked until its last reader is done.
         let body = share.seal(match guard {
             None => payload.raw.clone(),
