@@ -349,6 +349,28 @@ async fn a_client_that_closes_its_half_gets_its_answer_and_one_that_leaves_ends_
     raw.read_until("at last").await;
     raw.closed().await;
 
+    // HTTP/1.0 knows nothing that may be skipped: the answer's first bytes are sent early.
+    let body = chat("half closed in 1.0").to_string();
+    let length = body.len();
+    let mut raw = forebay.raw().await;
+    raw.send(format!(
+        "POST /v1/chat/completions HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    ))
+    .await;
+    raw.finish_sending().await;
+    raw.read_until("HTTP/1.").await;
+    upstream.called(2).await;
+    gate.open(1);
+    let reply = raw.reply().await;
+    assert_eq!(reply.status, 200, "{}", reply.head);
+    assert!(
+        reply.head.starts_with("HTTP/1.0 200 OK\r\n"),
+        "{}",
+        reply.head
+    );
+    assert!(reply.body.contains("at last"), "{}", reply.body);
+    raw.closed().await;
+
     // Who has left can't be told from who has closed its half, but by what comes back.
     let leaving = Scripted::start(|call| call.until_gone()).await;
     let forebay = Forebay::start(leaving.behind("")).await;

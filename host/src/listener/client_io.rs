@@ -15,7 +15,7 @@ use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::leaving::{Doubt, PROBE, Peer};
+use super::leaving::{BEGINNING, Doubt, PROBE, Peer};
 use super::lines::{Lines, Taken};
 
 /// What a connection waits for. Shared by the socket and the service; only ever touched by the
@@ -176,6 +176,8 @@ pub(super) struct ClientIo<T> {
     answered: u64,
     /// The client sends nothing more.
     doubt: Option<Doubt>,
+    /// The bytes of the next answer that have been sent before it was there.
+    ahead: usize,
 }
 
 impl<T> ClientIo<T> {
@@ -194,6 +196,7 @@ impl<T> ClientIo<T> {
             writing: None,
             answered: 0,
             doubt: None,
+            ahead: 0,
         }
     }
 
@@ -293,11 +296,14 @@ impl<T: AsyncWrite + Peer + Unpin> ClientIo<T> {
         if !self.doubt.as_ref().is_some_and(|it| it.is_about(request)) {
             let mut doubt = Doubt::new(request);
             // Between two parts of an answer nothing fits.
-            if self.answered != request && self.phase.skips_interim.load(Relaxed) {
-                match Pin::new(&mut self.socket).poll_write(cx, PROBE) {
-                    Poll::Ready(Ok(n)) if n == PROBE.len() => doubt.sent(),
+            if self.answered != request {
+                let skips = self.phase.skips_interim.load(Relaxed);
+                let probe = if skips { PROBE } else { BEGINNING };
+                match Pin::new(&mut self.socket).poll_write(cx, probe) {
+                    Poll::Ready(Ok(n)) if n == probe.len() => doubt.sent(),
                     _ => return Poll::Ready(()),
                 }
+                self.ahead = if skips { 0 } else { BEGINNING.len() };
                 if Pin::new(&mut self.socket).poll_flush(cx).is_pending() {
                     return Poll::Ready(());
                 }
@@ -365,11 +371,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.socket).poll_write(cx, buf) {
+        let ahead = self.ahead.min(buf.len());
+        if ahead > 0 && ahead == buf.len() {
+            self.ahead -= ahead;
+            return Poll::Ready(Ok(ahead));
+        }
+        match Pin::new(&mut self.socket).poll_write(cx, &buf[ahead..]) {
             Poll::Pending => self.stuck(cx).map(Err),
-            ready => {
+            Poll::Ready(written) => {
                 self.wrote();
-                ready
+                self.ahead -= ahead;
+                Poll::Ready(written.map(|n| n + ahead))
             }
         }
     }
@@ -379,6 +391,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientIo<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.ahead > 0 {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |buf| buf));
+        }
         match Pin::new(&mut self.socket).poll_write_vectored(cx, bufs) {
             Poll::Pending => self.stuck(cx).map(Err),
             ready => {

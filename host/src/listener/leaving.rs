@@ -3,7 +3,7 @@
 //!
 //! TCP tells both alike, but what is sent to one that has left comes back as a reset. So something is
 //! sent: an interim response, which every client of HTTP/1.1 has to skip (RFC 9110, section 15.2), or
-//! what the answer has to say anyway.
+//! what the answer has to say anyway. An answer to HTTP/1.0 begins with the same bytes whatever it says.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 /// What is sent to see whether somebody is there.
 pub(super) const PROBE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// The same for a client of HTTP/1.0, which knows no interim responses: what every answer begins with.
+pub(super) const BEGINNING: &[u8] = b"HTTP/1.";
 
 /// How long a reset may take to come back: a way around the world and back.
 const RETURN: Duration = Duration::from_millis(500);

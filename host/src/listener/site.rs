@@ -20,7 +20,8 @@ pub(super) fn check(
     if !open {
         return Ok(());
     }
-    if !is_loopback(host)
+    if let Some(host) = host
+        && !is_loopback(host)
         && !is_single_label(host)
         && !server.hosts.iter().any(|known| names(known, host))
     {
@@ -103,8 +104,8 @@ pub(super) fn cors(out: &mut HeaderMap, origin: &HeaderValue) {
 }
 
 /// The host of a request: exactly one, well formed, and the same wherever it is said
-/// (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
-fn host_of(head: &request::Parts) -> Result<&str, GatewayError> {
+/// (RFC 9112, section 3.2; RFC 9113, section 8.3.1). None in HTTP/1.0, which knows no `Host` and no browser speaks.
+fn host_of(head: &request::Parts) -> Result<Option<&str>, GatewayError> {
     let bad = |why: &str| GatewayError::new(ErrorKind::InvalidRequest, why);
     let field = match head.headers.get_all(header::HOST).iter().count() {
         0 => None,
@@ -122,10 +123,11 @@ fn host_of(head: &request::Parts) -> Result<&str, GatewayError> {
         }
         (Some(field), _) => field,
         (None, Some(authority)) if head.version == http::Version::HTTP_2 => authority,
+        (None, None) if head.version == http::Version::HTTP_10 => return Ok(None),
         (None, _) => return Err(bad("the request has no Host header")),
     };
     if is_authority(host) {
-        Ok(host)
+        Ok(Some(host))
     } else {
         Err(bad("the Host header is malformed"))
     }
@@ -349,6 +351,8 @@ mod tests {
             assert_eq!(judge(get(host), &server), bad, "{host:?}");
         }
         assert_eq!(judge(http::Request::get("/"), &server), bad);
+        let old = http::Request::get("/").version(http::Version::HTTP_10);
+        assert_eq!(judge(old, &server), Ok(()), "HTTP/1.0 knows no Host");
         let two = get("localhost").header("host", "localhost");
         assert_eq!(judge(two, &server), bad);
         let differs = http::Request::get("http://evil.example/").header("host", "localhost");
