@@ -185,12 +185,14 @@ impl Bucket {
         self.level = (self.level + amount).min(self.limit);
     }
 
-    /// Brings it to a limit that a reload may have changed; what was spent stays spent.
+    /// Brings it to a limit that a reload may have changed; what was spent stays spent. A lower limit makes no
+    /// debt: a full minute's wait would become several.
     pub fn adopt(&mut self, limit: u32, now: Moment) {
         self.refill(now);
         let limit = f64::from(limit);
         if self.limit != limit {
-            self.level += limit - self.limit;
+            let level = self.level + limit - self.limit;
+            self.level = level.max(self.level.min(0.0));
             self.limit = limit;
         }
     }
