@@ -202,6 +202,12 @@ async fn metrics_are_prometheus_and_have_the_names_dashboards_know() {
             "gen_ai_client_token_usage_count{gen_ai_token_type=\"output\"}",
             2.0,
         ),
+        // A stored answer is none of an upstream's.
+        ("gen_ai_client_operation_duration_count", 2.0),
+        (
+            "gen_ai_server_request_duration_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"sim\",gen_ai_request_model=\"forebay-sim\",error_type=\"\"}",
+            2.0,
+        ),
         ("forebay_store_entries", 2.0),
         ("forebay_requests_in_flight", 0.0),
     ];

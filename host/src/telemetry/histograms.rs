@@ -9,6 +9,13 @@ const SECONDS: [f64; 17] = [
     81.92, 600.0,
 ];
 
+/// Of the GenAI conventions for durations.
+const DURATION: [f64; 16] = [
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+    // Beyond the conventions: long answers, up to the default of `timeouts.total`.
+    300.0, 600.0,
+];
+
 /// Of the GenAI conventions for the time to the first token.
 const FIRST_TOKEN: [f64; 18] = [
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
@@ -48,6 +55,10 @@ pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 pub(super) fn seconds() -> Histogram {
     Histogram::new(SECONDS)
+}
+
+pub(super) fn duration() -> Histogram {
+    Histogram::new(DURATION)
 }
 
 pub(super) fn first_token() -> Histogram {

@@ -11,7 +11,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::histograms::{Histograms, OWN_SECONDS, first_token, per_token, seconds, tokens};
+use super::histograms::{
+    Histograms, OWN_SECONDS, duration, first_token, per_token, seconds, tokens,
+};
 use super::labels;
 use super::labels::{Answerer, Known, Lost};
 use super::prompt_cache::PromptCache;
@@ -23,6 +25,15 @@ struct GenAi {
     gen_ai_operation_name: &'static str,
     gen_ai_provider_name: Arc<str>,
     gen_ai_request_model: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    gen_ai_operation_name: &'static str,
+    gen_ai_provider_name: Arc<str>,
+    gen_ai_request_model: Arc<str>,
+    /// Empty where it ended well.
+    error_type: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +109,8 @@ pub struct Metrics {
     pub reloads_failed: Counter,
     estimated: Counter,
     token_usage: Histograms<Tokens>,
+    client_duration: Histograms<Ended>,
+    server_duration: Histograms<Ended>,
     first_token: Histograms<GenAi>,
     per_token: Histograms<GenAi>,
 }
@@ -138,6 +151,8 @@ impl Metrics {
             reloads: Counter::default(),
             reloads_failed: Counter::default(),
             token_usage: Family::new_with_constructor(tokens as fn() -> Histogram),
+            client_duration: Family::new_with_constructor(duration as fn() -> Histogram),
+            server_duration: Family::new_with_constructor(duration as fn() -> Histogram),
             first_token: Family::new_with_constructor(first_token as fn() -> Histogram),
             per_token: Family::new_with_constructor(per_token as fn() -> Histogram),
             estimated: Counter::default(),
@@ -159,6 +174,16 @@ impl Metrics {
             "gen_ai_client_token_usage",
             "Tokens per request, as counted by the upstream or estimated",
             self.token_usage.clone(),
+        );
+        r.register(
+            "gen_ai_client_operation_duration",
+            "Seconds from asking the upstreams to the last byte out",
+            self.client_duration.clone(),
+        );
+        r.register(
+            "gen_ai_server_request_duration",
+            "Seconds from a request's head to the last byte out, of requests that an upstream was asked for",
+            self.server_duration.clone(),
         );
         r.register(
             "gen_ai_server_time_to_first_token",
@@ -408,10 +433,25 @@ impl Metrics {
     }
 
     fn generated(&self, summary: &Summary, operation: &'static str) {
-        let Some(upstream) = &summary.upstream else {
+        // Where none answered, the last that was asked.
+        let asked = summary.way.attempts.last().map(|last| &last.upstream);
+        let Some(upstream) = summary.upstream.as_ref().or(asked) else {
             return;
         };
         let model = self.known.model(&summary.model, summary.model_listed);
+        let ended = Ended {
+            gen_ai_operation_name: operation,
+            gen_ai_provider_name: upstream.clone(),
+            gen_ai_request_model: model.clone(),
+            error_type: summary.error.map_or("", |kind| kind.code()),
+        };
+        let outside = summary.duration.saturating_sub(summary.overhead);
+        self.client_duration
+            .get_or_create(&ended)
+            .observe(outside.as_secs_f64());
+        self.server_duration
+            .get_or_create(&ended)
+            .observe(summary.duration.as_secs_f64());
         let usage = summary.usage.unwrap_or_default();
         for (count, kind) in [(usage.input, "input"), (usage.output, "output")] {
             if summary.usage.is_some() {
