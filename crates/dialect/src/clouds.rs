@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::exchange::{Grade, Lost, Profile};
-use crate::fit::{BILLING, is_hosted, takes_effort};
+use crate::fit::{BILLING, is_hosted, takes_effort, unbilled};
 use crate::json::{Document, Kind, Span, Splice, Value, splice};
 
 /// Members of the body that neither AWS nor Google knows.
@@ -138,8 +138,7 @@ impl Cloud {
             text.is_some_and(|text| text.starts_with(BILLING) && !text.contains('\n'))
         };
         if let Some(text) = system.as_str().filter(|text| text.starts_with(BILLING)) {
-            let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-            let rest = crate::json::json_string(rest);
+            let rest = crate::json::json_string(unbilled(&text));
             self.splices.push(Splice::new(system.span(), rest));
             return;
         }

@@ -42,6 +42,7 @@ pub(crate) use hosted::is_hosted;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use signed::maker_of;
 pub(crate) use turns::BILLING;
+pub use turns::unbilled;
 pub(crate) use undo::Undo;
 
 use crate::exchange::{ChatRequest, ToolChoice};
