@@ -135,22 +135,44 @@ fn beside(
         &subjects,
         options.windows,
         |s| format!("{} under {}", s.name, runtime.name()),
-        |s, mark| wrk::window(&starter.rig.configs, &s.url, load, &mark.replace(' ', "-")),
+        |s, mark| {
+            let server = s.server.as_ref().context("it has no server")?;
+            let before = server.cpu_time()?;
+            let mark = mark.replace(' ', "-");
+            let window = wrk::window(&starter.rig.configs, &s.url, load, &mark)?;
+            let taken = server.cpu_time()?.saturating_sub(before);
+            Ok((window.per_second, taken.as_secs_f64() / window.requests))
+        },
     );
     let prompts = if distinct { "distinct" } else { "identical" };
-    let mut rates = Vec::new();
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for (subject, windows) in subjects.iter().zip(measured) {
-        let rate = median(windows?.iter().map(|w| w.per_second)).context("no windows")?;
+        let windows = windows?;
+        let rate = median(windows.iter().map(|w| w.0)).context("no windows")?;
+        let cost = median(windows.iter().map(|w| w.1)).context("no windows")?;
         report.row(
             format!(
                 "{} under {}, {prompts} prompts",
                 subject.name,
                 runtime.name()
             ),
-            format!("{rate:>9.0} requests/s"),
+            format!(
+                "{rate:>9.0} requests/s, {:>6.0} µs of CPU time each",
+                cost * 1e6
+            ),
         );
         rates.push(rate);
+        costs.push(cost);
     }
+    report.row(
+        format!(
+            "{} against {} under {} by CPU time, {prompts} prompts",
+            edge.subject.name,
+            plain.subject.name,
+            runtime.name()
+        ),
+        format!("{:>9.3}", costs[0] / costs[1]),
+    );
     Ok(rates[1] / rates[0])
 }
 
