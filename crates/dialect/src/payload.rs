@@ -274,3 +274,26 @@ pub(crate) fn wrong_type(
         found: found.kind().name(),
     }
 }
+
+/// Texts that were held back, by stretch and channel.
+pub(crate) type Texts = (u32, Vec<(Channel, String)>);
+
+/// Texts by stretch and channel, each joined, in the order of their first appearance.
+pub(crate) fn by_stretch<'t>(
+    texts: impl Iterator<Item = &'t (u32, Channel, String)>,
+) -> Vec<Texts> {
+    let mut stretches: Vec<Texts> = Vec::new();
+    for (stretch, channel, text) in texts {
+        let known = stretches.iter().position(|(known, _)| known == stretch);
+        let at = known.unwrap_or_else(|| {
+            stretches.push((*stretch, Vec::new()));
+            stretches.len() - 1
+        });
+        let channels = &mut stretches[at].1;
+        match channels.iter_mut().find(|(earlier, _)| earlier == channel) {
+            Some((_, earlier)) => earlier.push_str(text),
+            None => channels.push((*channel, text.clone())),
+        }
+    }
+    stretches
+}

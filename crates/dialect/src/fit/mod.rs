@@ -4,7 +4,7 @@
 //! word for, and what the families of models refuse.
 //!
 //! [`fit`] changes the typed request and says what the client should know of; [`Back`] is what has
-//! to be undone in the answer, whole ([`Back::answer`]) or streamed ([`Undo`]).
+//! to be undone in the answer, and [`Undo`] undoes it, step by step.
 
 mod aim;
 pub(crate) mod back;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::names::{count, get};
-use crate::canonical::{FinishKind, Usage};
+use crate::canonical::Usage;
 use crate::exchange::Finish;
 use crate::json::write;
 use crate::json::{Kind, Value};
@@ -45,11 +45,6 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
         _ if REFUSALS.contains(&reason) => Finish::Refused,
         other => Finish::Other(other.to_owned()),
     }
-}
-
-/// The same for policies.
-pub(super) fn finish_kind(reason: &str, has_calls: bool) -> FinishKind {
-    finish(reason, has_calls).plain()
 }
 
 /// Google's word for it. Its clients know no other words.
