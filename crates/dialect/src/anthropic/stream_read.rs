@@ -149,7 +149,7 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         let index = index(root)?;
         let given = object(root, "delta")?;
-        if index >= self.next {
+        if index == self.next {
             self.begin_unsaid(index, given, out);
         }
         if !self.blocks.tells(index) {
@@ -177,7 +177,7 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Some servers leave out where a text begins.
+    /// Some servers leave out where a text begins: then it is the next block.
     fn begin_unsaid(&mut self, index: u32, delta: Value<'_>, out: &mut Vec<StreamEvent>) {
         let kind = match delta.text("type").as_deref() {
             Some("text_delta") => PartKind::Text,
