@@ -102,8 +102,6 @@ fn silent() -> Vec<(&'static str, Wire, Vec<Json>, usize)> {
     let g = json!({"index": 1, "id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}});
     let with = |delta: Json| vec![call(bare.clone()), chunk(delta, json!("tool_calls"))];
     let ends = |call_of: Json| vec![call(call_of), end("tool_calls")];
-    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "a", "name": "f", "input": {}}});
-    let item = |of: &str| json!({"type": of, "output_index": 0, "item": {"type": "function_call", "id": "fc", "call_id": "a", "name": "f", "arguments": ""}});
     vec![
         ("no member", Wire::Chat, ends(bare.clone()), 1),
         ("an empty text", Wire::Chat, ends(f(json!(""))), 1),
@@ -163,6 +161,14 @@ fn silent() -> Vec<(&'static str, Wire, Vec<Json>, usize)> {
             ],
             1,
         ),
+    ]
+}
+
+/// The same in other formats.
+fn silent_elsewhere() -> Vec<(&'static str, Wire, Vec<Json>, usize)> {
+    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "a", "name": "f", "input": {}}});
+    let item = |of: &str| json!({"type": of, "output_index": 0, "item": {"type": "function_call", "id": "fc", "call_id": "a", "name": "f", "arguments": ""}});
+    vec![
         (
             "a block",
             Wire::Messages,
@@ -191,7 +197,7 @@ fn silent() -> Vec<(&'static str, Wire, Vec<Json>, usize)> {
 
 #[test]
 fn calls_without_arguments_have_none_for_every_client() {
-    for (name, from, events, calls) in silent() {
+    for (name, from, events, calls) in silent().into_iter().chain(silent_elsewhere()) {
         for client in wires::clients() {
             // A mender changes OpenAI's chat only, which alone has arguments as text in pieces.
             if from == client && from != Wire::Chat {
