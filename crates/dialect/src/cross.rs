@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call_ids::CallIds;
-use crate::canonical::Operation;
+use crate::canonical::{Operation, Usage};
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
@@ -26,6 +26,7 @@ use crate::naming::client_name;
 use crate::openai;
 use crate::payload::{PayloadError, is_done_marker, wrong_type};
 use crate::request::{Request, RequestError};
+use crate::silent_calls::SilentCalls;
 use crate::wire::{Terminal, Wire};
 
 /// The most losses that are named in the client's own words: each is sought among all messages.
@@ -205,6 +206,8 @@ pub fn translate_answer(
 /// What becomes of an answer's steps on their way into another format.
 struct Steps {
     ids: CallIds,
+    /// What is counted so far.
+    usage: Usage,
     undo: Undo,
     undone: Vec<StreamEvent>,
     seen: Arc<Seen>,
@@ -216,6 +219,7 @@ impl Steps {
     fn new(to: Wire, context: &AnswerContext) -> Self {
         Self {
             ids: CallIds::new(&context.id),
+            usage: Usage::default(),
             undo: Undo::new(context.back.clone(), context.seen.clone()),
             undone: Vec::new(),
             seen: context.seen.clone(),
@@ -226,6 +230,16 @@ impl Steps {
     /// Takes a step, and gives those that it becomes.
     fn step(&mut self, mut step: StreamEvent, mut told: impl FnMut(StreamEvent)) {
         self.ids.step(&mut step);
+        // A later count that tells less takes nothing back.
+        if let StreamEvent::Usage(counted)
+        | StreamEvent::Start {
+            usage: Some(counted),
+            ..
+        } = &mut step
+        {
+            *counted = self.usage.followed_by(*counted);
+            self.usage = *counted;
+        }
         self.undo.step(step, &mut self.undone);
         for step in self.undone.drain(..) {
             if let StreamEvent::PartStart {
@@ -246,6 +260,7 @@ pub struct StreamTranslation {
     reader: Box<dyn ReadStream>,
     writer: Box<dyn WriteStream>,
     events: Vec<StreamEvent>,
+    silent: SilentCalls,
     steps: Steps,
     ended: bool,
 }
@@ -266,6 +281,7 @@ impl StreamTranslation {
             reader: (format(from).crossing.reader)(),
             writer: (format(to).crossing.writer)(context),
             events: Vec::new(),
+            silent: SilentCalls::default(),
             steps: Steps::new(to, context),
             ended: false,
         }
@@ -317,6 +333,7 @@ impl StreamTranslation {
     }
 
     fn drain(&mut self, out: &mut Vec<Bytes>) {
+        self.silent.complete(&mut self.events);
         for event in self.events.drain(..) {
             self.steps.step(event, |event| {
                 self.ended |= event == StreamEvent::End;

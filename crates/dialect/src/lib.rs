@@ -71,6 +71,7 @@ mod rewrite;
 mod rfc3339;
 pub mod shelf;
 mod signed;
+mod silent_calls;
 mod spelled;
 pub mod sse;
 mod swap;

@@ -37,7 +37,7 @@ mod unanswered;
 mod undo;
 
 pub(crate) use aim::{Aim, Fitted};
-pub(crate) use family::{takes_effort, takes_system_messages};
+pub(crate) use family::{reads_json_schema, takes_effort, takes_system_messages};
 pub(crate) use hosted::is_hosted;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use signed::maker_of;
@@ -75,14 +75,17 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
-    schemas::once(request, &mut fitted);
+    schemas::once(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
     schemas::strict(request, aim, &mut fitted);
     media::fit(request);
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
-        Family::OpenAi(model) => openai::fit(request, model, &mut fitted),
+        Family::OpenAi(model) => {
+            openai::fit(request, model, &mut fitted);
+            openai::beside_tools(request, aim, &mut fitted);
+        }
         Family::Bedrock(model) => bedrock::fit(request, model, &mut fitted),
         _ => {}
     }

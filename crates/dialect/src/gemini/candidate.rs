@@ -96,6 +96,10 @@ pub(super) fn usage_of(usage: Value<'_>) -> Option<Usage> {
         reasoning,
     };
     // Vertex AI's first events tell the kind of traffic and count nothing yet.
+    let counted = match get(usage, "candidatesTokenCount") {
+        Some(_) => counted,
+        None => counted.with_total(count(usage, "totalTokenCount")),
+    };
     (counted != Usage::default()).then_some(counted)
 }
 

@@ -81,6 +81,10 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
     let kind = text("type");
     match kind.as_ref() {
         "message" => {
+            // As in a request, some servers give the text alone.
+            if let Some(said) = item.text("content") {
+                parts.push(Part::text(said));
+            }
             for part in item.each("content") {
                 read_part(part, parts, logprobs);
             }
@@ -98,7 +102,11 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
             parts.push(Part::new(Content::ToolCall(ToolCall {
                 id,
                 name: join_namespace(Some(&text("namespace")), text("name")),
-                arguments: text(if custom { "input" } else { "arguments" }),
+                arguments: match item.get("arguments") {
+                    // Some servers give an object.
+                    Some(given) if given.kind() == Kind::Object => given.raw().into(),
+                    _ => text(if custom { "input" } else { "arguments" }),
+                },
                 custom,
             })));
         }
