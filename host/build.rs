@@ -20,6 +20,9 @@ const TARGET: &str = "wasm32-wasip2";
 /// Touched by `cargo xtask components`, which leaves equal files alone.
 const STAMP: &str = ".built";
 
+/// Locked by `cargo xtask build` while it builds the policies beside the gateway.
+const LOCK: &str = ".building";
+
 /// What cargo and clippy set for this build and must not reach the one within.
 const NOT_INHERITED: [&str; 9] = [
     "CARGO_BUILD_RUSTFLAGS",
@@ -83,9 +86,18 @@ fn given() -> Option<PathBuf> {
 
 /// `components` in the target folder that this build's files are in.
 fn left_by_xtask(out: &Path) -> Option<PathBuf> {
-    out.ancestors()
-        .map(|folder| folder.join("components"))
+    let folders = out.ancestors().map(|folder| folder.join("components"));
+    folders
+        .inspect(|folder| wait(folder))
         .find(|folder| complete(folder))
+}
+
+/// Waits while the policies in `folder` are being built.
+fn wait(folder: &Path) {
+    // Without the file, or on a system without locks, nothing is being built.
+    if let Ok(lock) = fs::File::open(folder.join(LOCK)) {
+        lock.lock_shared().ok();
+    }
 }
 
 fn complete(folder: &Path) -> bool {

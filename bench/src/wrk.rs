@@ -21,6 +21,8 @@ pub(crate) struct Load {
 /// What a window gave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
+    /// Completed requests.
+    pub(crate) requests: f64,
     /// Completed requests a second.
     pub(crate) per_second: f64,
     /// The median latency, in microseconds.
@@ -75,6 +77,7 @@ fn read(result: &str) -> Result<Window> {
         bail!("no request completed");
     }
     Ok(Window {
+        requests,
         per_second: requests / (micros / 1e6),
         p50_us: figure("p50_us")?,
     })

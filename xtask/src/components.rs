@@ -67,6 +67,27 @@ pub(crate) fn run_verb(places: &Places, args: &Args) -> Result<()> {
 /// know that they are of the present sources.
 const STAMP: &str = ".built";
 
+/// Locked while policies are built beside the gateway. The host's build script waits for it.
+const LOCK: &str = ".building";
+
+/// Whether policies of an earlier build are there.
+pub(crate) fn present(places: &Places) -> bool {
+    places.components().join(STAMP).is_file()
+}
+
+/// Makes the gateway's build wait for the policies, until the file is dropped.
+pub(crate) fn lock(places: &Places) -> Result<fs::File> {
+    let folder = places.components();
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("could not create {}", folder.display()))?;
+    let path = folder.join(LOCK);
+    let lock =
+        fs::File::create(&path).with_context(|| format!("could not write {}", path.display()))?;
+    lock.lock()
+        .with_context(|| format!("could not lock {}", path.display()))?;
+    Ok(lock)
+}
+
 /// The policies and the edges.
 pub(crate) fn all(places: &Places) -> Result<()> {
     policies(places)?;

@@ -238,6 +238,8 @@ fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<(
     let mut pytest = Command::new(python);
     pytest
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
+        // Most of them wait for answers, so more run at once than there are cores. A file's tests share a gateway.
+        .args(["-n", "4", "--dist", "loadfile"])
         .arg(places.root.join("tests/python"));
     pytest
         .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -14,10 +14,16 @@ use crate::peers::{Starter, Subject};
 use crate::report::Report;
 use crate::scenarios::{throughput, ttft};
 use crate::windows::{in_turns, median};
-use crate::wrk::{self, Load};
+use crate::wrk::{self, Load, Window};
 
 /// As in the scenario of the native gateway's hits.
 const CONNECTIONS: u32 = 16;
+
+/// Requests after which V8 has compiled the code of a request well: it counts what each function does.
+const WARM_UP: f64 = 20_000.0;
+
+/// The most windows that warm a Worker up.
+const WARM_UP_WINDOWS: u32 = 30;
 
 /// The dictionary that a baked edge is weighed with.
 const TERMS: usize = 5000;
@@ -130,28 +136,89 @@ fn beside(
         distinct,
         seconds: options.seconds,
     };
+    let prompts = if distinct { "distinct" } else { "identical" };
+    let configs = &starter.rig.configs;
     let subjects = [&plain.subject, &edge.subject];
+    for subject in subjects {
+        let cold = warm_up(runtime, configs, subject, load)?;
+        if let Some(cost) = cold {
+            report.row(
+                format!(
+                    "{} under {}, {prompts} prompts, first {} s",
+                    subject.name,
+                    runtime.name(),
+                    load.seconds
+                ),
+                format!("{:>9.0} µs of CPU time each", cost * 1e6),
+            );
+        }
+    }
     let measured = in_turns(
         &subjects,
         options.windows,
         |s| format!("{} under {}", s.name, runtime.name()),
-        |s, mark| wrk::window(&starter.rig.configs, &s.url, load, &mark.replace(' ', "-")),
+        |s, mark| {
+            let (window, cost) = costed(configs, s, load, &mark.replace(' ', "-"))?;
+            Ok((window.per_second, cost))
+        },
     );
-    let prompts = if distinct { "distinct" } else { "identical" };
-    let mut rates = Vec::new();
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for (subject, windows) in subjects.iter().zip(measured) {
-        let rate = median(windows?.iter().map(|w| w.per_second)).context("no windows")?;
+        let windows = windows?;
+        let rate = median(windows.iter().map(|w| w.0)).context("no windows")?;
+        let cost = median(windows.iter().map(|w| w.1)).context("no windows")?;
         report.row(
             format!(
                 "{} under {}, {prompts} prompts",
                 subject.name,
                 runtime.name()
             ),
-            format!("{rate:>9.0} requests/s"),
+            format!(
+                "{rate:>9.0} requests/s, {:>6.0} µs of CPU time each",
+                cost * 1e6
+            ),
         );
         rates.push(rate);
+        costs.push(cost);
     }
+    report.row(
+        format!(
+            "{} against {} under {} by CPU time, {prompts} prompts",
+            edge.subject.name,
+            plain.subject.name,
+            runtime.name()
+        ),
+        format!("{:>9.3}", costs[0] / costs[1]),
+    );
     Ok(rates[1] / rates[0])
+}
+
+/// A window, and the processor time of each of its requests in seconds.
+fn costed(configs: &Path, subject: &Subject, load: Load, mark: &str) -> Result<(Window, f64)> {
+    let server = subject.server.as_ref().context("it has no server")?;
+    let before = server.cpu_time()?;
+    let window = wrk::window(configs, &subject.url, load, mark)?;
+    let taken = server.cpu_time()?.saturating_sub(before);
+    Ok((window, taken.as_secs_f64() / window.requests))
+}
+
+/// Sends what V8 needs to see until it compiles a Worker's code well; gives what a request cost at
+/// first. Other runtimes compile everything before they start.
+fn warm_up(runtime: Runtime, configs: &Path, subject: &Subject, load: Load) -> Result<Option<f64>> {
+    if runtime != Runtime::Workerd {
+        return Ok(None);
+    }
+    let (mut sent, mut first) = (0.0, None);
+    for round in 0..WARM_UP_WINDOWS {
+        let mark = format!("{}-warm-{}-{round}", std::process::id(), subject.name);
+        let (window, cost) = costed(configs, subject, load, &mark)?;
+        first.get_or_insert(cost);
+        sent += window.requests;
+        if sent >= WARM_UP {
+            break;
+        }
+    }
+    Ok(first)
 }
 
 fn first_events(

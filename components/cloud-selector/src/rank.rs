@@ -37,6 +37,7 @@ pub fn rank(config: &Config, demand: &Demand, candidates: &[Candidate]) -> Ranki
                     &config.workers,
                     demand.input_tokens,
                     demand.output_tokens,
+                    c.sharing,
                     &c.workers,
                 ),
             };

@@ -18,6 +18,7 @@ pub(crate) fn choose(
     config: &Workers,
     input_tokens: u64,
     output_tokens: u64,
+    sharing: u32,
     workers: &[wit::Worker],
 ) -> Option<u32> {
     if workers.len() < 2 {
@@ -30,6 +31,7 @@ pub(crate) fn choose(
             0 => USUAL_ANSWER,
             limit => limit.min(USUAL_ANSWER),
         },
+        sharing,
         block_size: BLOCK,
         ..Request::default()
     };
@@ -88,7 +90,7 @@ mod tests {
             rule: rule.to_owned(),
             ..Workers::default()
         };
-        choose(&config, 20_000, 0, &workers)
+        choose(&config, 20_000, 0, 0, &workers)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{
     Anchor, Breakpoint, PartIndex, Prompt,
 };
 use crate::bindings::forebay::types::prompts::{Message, Part};
+use crate::chain::read_text;
 use crate::config::Config;
 
 /// The user's last turns that are told. A conversation grows by one between two requests, an
@@ -103,7 +104,11 @@ impl Text {
         self.add(message.role.as_bytes());
         for part in &message.parts {
             match part {
-                Part::Text(text) => self.add(text.as_bytes()),
+                Part::Text(text) => {
+                    if let Some(text) = read_text(message, text) {
+                        self.add(text.as_bytes());
+                    }
+                }
                 Part::ToolCall(call) => {
                     self.add(call.name.as_bytes());
                     self.add(call.arguments.as_bytes());
@@ -199,6 +204,19 @@ mod tests {
         let c = places(&[], &[("system", "ab"), ("user", "c")]);
         let d = places(&[], &[("system", "a"), ("user", "bc")]);
         assert_ne!(c[1].1, d[1].1);
+    }
+
+    #[test]
+    fn a_billing_line_changes_no_place() {
+        let system = |line: &str| {
+            places(
+                &[],
+                &[("system", &format!("{line}be brief")), ("user", "u")],
+            )
+        };
+        let line = |cch: &str| format!("x-anthropic-billing-header: cc_version=2.1; cch={cch};\n");
+        assert_eq!(system(&line("a1")), system(&line("b2")));
+        assert_eq!(system(&line("a1")), system(""));
     }
 
     #[test]

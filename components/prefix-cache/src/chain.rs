@@ -7,11 +7,25 @@
 use xxhash_rust::xxh64::{Xxh64, xxh64};
 
 use crate::bindings::exports::forebay::prefix_cache::prefix_cache::{Block, Prompt};
-use crate::bindings::forebay::types::prompts::Part;
+use crate::bindings::forebay::types::prompts::{Message, Part};
 use crate::config::Config;
 
 /// Ends a role and a part in the rendered text; text that contains it only weakens the hint.
 const MARK: &[u8] = b"\n";
+
+/// Begins the line with which Claude Code describes itself at the start of a system prompt. It
+/// differs with each request, and neither an engine nor a provider's cache sees it.
+const BILLING: &str = "x-anthropic-billing-header:";
+
+/// A text of a message as the upstream will read it; none where nothing is left of it.
+pub(crate) fn read_text<'p>(message: &Message, text: &'p str) -> Option<&'p str> {
+    let operator = matches!(message.role.as_str(), "system" | "developer");
+    if !operator || !text.starts_with(BILLING) {
+        return Some(text);
+    }
+    let (_, rest) = text.split_once('\n')?;
+    (!rest.is_empty()).then_some(rest)
+}
 
 /// The chain of a prompt: tools first, as chat templates put them, then roles and texts in order.
 pub(crate) fn chain(config: &Config, prompt: &Prompt) -> Vec<Block> {
@@ -23,7 +37,11 @@ pub(crate) fn chain(config: &Config, prompt: &Prompt) -> Vec<Block> {
         blocks.text(message.role.as_bytes());
         for part in &message.parts {
             match part {
-                Part::Text(text) => blocks.text(text.as_bytes()),
+                Part::Text(text) => {
+                    if let Some(text) = read_text(message, text) {
+                        blocks.text(text.as_bytes());
+                    }
+                }
                 Part::ToolCall(call) => {
                     blocks.text(call.name.as_bytes());
                     blocks.text(call.arguments.as_bytes());
@@ -97,7 +115,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::forebay::types::prompts::{Message, Sampling};
+    use crate::bindings::forebay::types::prompts::Sampling;
 
     fn prompt(texts: &[&str]) -> Prompt {
         Prompt {
@@ -146,6 +164,31 @@ mod tests {
         let (a, b) = (of(&[&text]), of(&[&changed]));
         assert_eq!(a[0], b[0]);
         assert!(a[1..].iter().zip(&b[1..]).all(|(a, b)| a.hash != b.hash));
+    }
+
+    #[test]
+    fn a_billing_line_of_the_operators_is_not_part_of_a_prefix() {
+        let rules = "r".repeat(3_000);
+        let system = |parts: &[&str]| {
+            let mut prompt = prompt(&["hello"]);
+            let text = |text: &&str| Part::Text((*text).to_owned());
+            let message = Message {
+                role: "system".to_owned(),
+                parts: parts.iter().map(text).collect(),
+                extra: Vec::new(),
+            };
+            prompt.messages.insert(0, message);
+            chain(&Config::default(), &prompt)
+        };
+        let plain = system(&[&rules]);
+        for cch in ["a1", "b2"] {
+            let line = format!("{BILLING} cc_version=2.1; cch={cch};");
+            assert_eq!(system(&[&line, &rules]), plain);
+            assert_eq!(system(&[&format!("{line}\n{rules}")]), plain);
+        }
+        // What a user writes is part of the prompt, whatever it looks like.
+        let users = |cch: &str| of(&[&format!("{BILLING} cch={cch};\n{rules}")]);
+        assert_ne!(users("a1")[0].hash, users("b2")[0].hash);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::exchange::{ChatAnswer, Content, PartKind, StreamEvent};
+use crate::exchange::{PartKind, StreamEvent};
 
 /// What ids begin with that readers of answers make up where a server gives none; the call's place
 /// in the answer follows.
@@ -39,18 +39,7 @@ impl CallIds {
         (own != id).then_some(own)
     }
 
-    /// For a whole answer.
-    pub(crate) fn answer(&mut self, answer: &mut ChatAnswer<'_>) {
-        for part in answer.choices.iter_mut().flat_map(|c| &mut c.parts) {
-            if let Content::ToolCall(call) = &mut part.content
-                && let Some(own) = self.instead_of(&call.id)
-            {
-                call.id = own.into();
-            }
-        }
-    }
-
-    /// For a step of a stream.
+    /// Gives a call that begins its id for the client.
     pub(crate) fn step(&mut self, event: &mut StreamEvent) {
         if let StreamEvent::PartStart {
             kind: PartKind::ToolCall { id, .. },

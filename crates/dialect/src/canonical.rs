@@ -136,6 +136,29 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// With the tokens that the upstream's total has and neither side tells. xAI and Google leave
+    /// reasoning out of the output, and it is paid for. Where more is cached than the input has, the
+    /// input leaves out what is cached.
+    #[must_use]
+    pub(crate) fn with_total(self, total: u64) -> Usage {
+        let told = self.input.saturating_add(self.output);
+        let hidden = total.saturating_sub(told);
+        if hidden == 0 || self.input == 0 {
+            return self;
+        }
+        if self.cached_input.saturating_add(self.cache_write) > self.input {
+            return Usage {
+                input: self.input.saturating_add(hidden),
+                ..self
+            };
+        }
+        Usage {
+            output: self.output.saturating_add(hidden),
+            reasoning: self.reasoning.max(hidden),
+            ..self
+        }
+    }
+
     /// What is known after a later count: it replaces what it tells, and leaves what it is silent on.
     #[must_use]
     pub fn followed_by(self, later: Usage) -> Usage {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::exchange::{Grade, Lost, Profile};
-use crate::fit::{BILLING, is_hosted, takes_effort};
+use crate::fit::{BILLING, is_hosted, takes_effort, unbilled};
 use crate::json::{Document, Kind, Span, Splice, Value, splice};
 
 /// Members of the body that neither AWS nor Google knows.
@@ -90,7 +90,10 @@ pub fn for_cloud(body: &Bytes, profile: Profile, model: &str) -> Option<(Bytes, 
         BILLING,
     ];
     let has = |sign: &str| memchr::memmem::find(body, sign.as_bytes()).is_some();
-    if !profile.is_in_cloud() || !SIGNS.iter().any(|sign| has(sign)) {
+    // An engine keeps prefixes too, and the line would make each prompt another one.
+    let is_engine = profile == Profile::Engine;
+    let knows = profile.is_in_cloud() && SIGNS.iter().any(|sign| has(sign));
+    if !knows && !(is_engine && has(BILLING)) {
         return None;
     }
     let document = Document::parse(body).ok()?;
@@ -101,6 +104,10 @@ pub fn for_cloud(body: &Bytes, profile: Profile, model: &str) -> Option<(Bytes, 
         lost: Vec::new(),
     };
     cloud.system(root.get("system"));
+    if is_engine {
+        let Cloud { splices, lost, .. } = cloud;
+        return (!splices.is_empty()).then(|| (splice(body, splices), lost));
+    }
     cloud.tools(root);
     for message in root.each("messages") {
         for block in message.each("content") {
@@ -138,8 +145,7 @@ impl Cloud {
             text.is_some_and(|text| text.starts_with(BILLING) && !text.contains('\n'))
         };
         if let Some(text) = system.as_str().filter(|text| text.starts_with(BILLING)) {
-            let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-            let rest = crate::json::json_string(rest);
+            let rest = crate::json::json_string(unbilled(&text));
             self.splices.push(Splice::new(system.span(), rest));
             return;
         }
@@ -149,6 +155,9 @@ impl Cloud {
                 .map(|block| (block.span(), !is_billing(&block)))
         };
         self.splices.extend(cut(blocks()));
+        if self.profile == Profile::Engine {
+            return;
+        }
         for block in system.items().filter(|block| !is_billing(block)) {
             self.marker(block);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call_ids::CallIds;
-use crate::canonical::Operation;
+use crate::canonical::{Operation, Usage};
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
 use crate::contract::failure::{ConvertError, TranslateError};
@@ -14,7 +14,8 @@ use crate::contract::stream::{ReadStream, WriteStream};
 use crate::contract::ways::Ways;
 use crate::exchange::fetched::{put_in, urls};
 use crate::exchange::{
-    ChatRequest, Inexpressible, PartKind, Profile, StreamEvent, WriteOptions, Written,
+    ChatRequest, Collector, Content, Inexpressible, PartKind, Profile, StreamEvent, WriteOptions,
+    Written, replay,
 };
 use crate::fields::name_of;
 use crate::fit::back::Seen;
@@ -25,6 +26,7 @@ use crate::naming::client_name;
 use crate::openai;
 use crate::payload::{PayloadError, is_done_marker, wrong_type};
 use crate::request::{Request, RequestError};
+use crate::silent_calls::SilentCalls;
 use crate::wire::{Terminal, Wire};
 
 /// The most losses that are named in the client's own words: each is sought among all messages.
@@ -177,14 +179,79 @@ pub fn translate_answer(
     }
     let document = Document::parse(body)?;
     let mut answer = (format(from).crossing.read_answer)(document.root())?;
-    CallIds::new(&context.id).answer(&mut answer);
-    context.back.answer(&mut answer, &context.seen);
-    let shown = format(to).ways.shows;
-    let parts = answer.choices.iter().flat_map(|choice| &choice.parts);
-    for kind in parts.filter_map(|part| part.content.medium()) {
-        context.seen.medium(kind, shown);
+    let parts = answer
+        .choices
+        .iter_mut()
+        .flat_map(|choice| &mut choice.parts);
+    for part in parts {
+        // Clients parse what they get, and nothing is no JSON.
+        if let Content::ToolCall(call) = &mut part.content
+            && !call.custom
+            && call.arguments.trim().is_empty()
+        {
+            call.arguments = "{}".into();
+        }
     }
-    Ok((format(to).crossing.write_answer)(&answer, context))
+    let mut crossing = Steps::new(to, context);
+    let mut crossed = Collector::default();
+    for step in replay(&answer) {
+        crossing.step(step, |step| crossed.push(&step));
+    }
+    Ok((format(to).crossing.write_answer)(
+        &crossed.finish(),
+        context,
+    ))
+}
+
+/// What becomes of an answer's steps on their way into another format.
+struct Steps {
+    ids: CallIds,
+    /// What is counted so far.
+    usage: Usage,
+    undo: Undo,
+    undone: Vec<StreamEvent>,
+    seen: Arc<Seen>,
+    /// Media that the client's format shows.
+    shown: &'static [&'static str],
+}
+
+impl Steps {
+    fn new(to: Wire, context: &AnswerContext) -> Self {
+        Self {
+            ids: CallIds::new(&context.id),
+            usage: Usage::default(),
+            undo: Undo::new(context.back.clone(), context.seen.clone()),
+            undone: Vec::new(),
+            seen: context.seen.clone(),
+            shown: format(to).ways.shows,
+        }
+    }
+
+    /// Takes a step, and gives those that it becomes.
+    fn step(&mut self, mut step: StreamEvent, mut told: impl FnMut(StreamEvent)) {
+        self.ids.step(&mut step);
+        // A later count that tells less takes nothing back.
+        if let StreamEvent::Usage(counted)
+        | StreamEvent::Start {
+            usage: Some(counted),
+            ..
+        } = &mut step
+        {
+            *counted = self.usage.followed_by(*counted);
+            self.usage = *counted;
+        }
+        self.undo.step(step, &mut self.undone);
+        for step in self.undone.drain(..) {
+            if let StreamEvent::PartStart {
+                kind: PartKind::Media(media),
+                ..
+            } = &step
+            {
+                self.seen.medium(media.kind(), self.shown);
+            }
+            told(step);
+        }
+    }
 }
 
 /// A stream of one format on its way into another, event by event.
@@ -193,12 +260,8 @@ pub struct StreamTranslation {
     reader: Box<dyn ReadStream>,
     writer: Box<dyn WriteStream>,
     events: Vec<StreamEvent>,
-    ids: CallIds,
-    undo: Undo,
-    undone: Vec<StreamEvent>,
-    seen: Arc<Seen>,
-    /// Media that the client's format shows.
-    shown: &'static [&'static str],
+    silent: SilentCalls,
+    steps: Steps,
     ended: bool,
 }
 
@@ -218,11 +281,8 @@ impl StreamTranslation {
             reader: (format(from).crossing.reader)(),
             writer: (format(to).crossing.writer)(context),
             events: Vec::new(),
-            ids: CallIds::new(&context.id),
-            undo: Undo::new(context.back.clone(), context.seen.clone()),
-            undone: Vec::new(),
-            seen: context.seen.clone(),
-            shown: format(to).ways.shows,
+            silent: SilentCalls::default(),
+            steps: Steps::new(to, context),
             ended: false,
         }
     }
@@ -273,20 +333,12 @@ impl StreamTranslation {
     }
 
     fn drain(&mut self, out: &mut Vec<Bytes>) {
-        for mut event in self.events.drain(..) {
-            self.ids.step(&mut event);
-            self.undo.step(event, &mut self.undone);
-        }
-        for event in self.undone.drain(..) {
-            self.ended |= event == StreamEvent::End;
-            if let StreamEvent::PartStart {
-                kind: PartKind::Media(media),
-                ..
-            } = &event
-            {
-                self.seen.medium(media.kind(), self.shown);
-            }
-            self.writer.write(&event, out);
+        self.silent.complete(&mut self.events);
+        for event in self.events.drain(..) {
+            self.steps.step(event, |event| {
+                self.ended |= event == StreamEvent::End;
+                self.writer.write(&event, out);
+            });
         }
     }
 }

@@ -99,6 +99,9 @@ pub(crate) fn decoded_len(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -108,8 +111,17 @@ mod tests {
         assert_eq!(decoded_len("QQ=="), Some(1));
         assert_eq!(decoded_len(""), Some(0));
         assert!(!is_base64(""));
-        for bad in ["QUJ", "Q===", "QU-D", "QU D", "QU=D", "===="] {
+        let padded_inside = "Zg==".repeat(2000);
+        let bad = [
+            "QUJ", "Q===", "QU-D", "QU D", "QU=D", "====", "=", "Zg", "é",
+        ];
+        for bad in bad.into_iter().chain([padded_inside.as_str()]) {
             assert_eq!(decoded_len(bad), None, "{bad}");
+        }
+        for length in [1, 2, 3, 3071, 3072, 3073, 6144, 100_000] {
+            let text = STANDARD.encode(vec![7; length]);
+            assert_eq!(decoded_len(&text), Some(length));
+            assert_eq!(decoded_len(&text[..text.len() - 1]), None);
         }
     }
 

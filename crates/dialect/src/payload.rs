@@ -232,13 +232,18 @@ pub(crate) fn object<'d>(value: Value<'d>, field: &str) -> Result<Value<'d>, Pay
     }
 }
 
+/// A whole number; some servers write it in quotes.
+fn number<T: TryFrom<i128>>(value: Value<'_>) -> Option<T> {
+    let quoted = || value.as_str()?.parse::<i128>().ok();
+    T::try_from(value.as_integer().or_else(quoted)?).ok()
+}
+
 /// A count of an answer's usage; 0 where it is not told.
 pub(crate) fn count(of: Value<'_>, name: &str) -> Result<u64, PayloadError> {
     let Some(count) = of.some(name) else {
         return Ok(0);
     };
-    let told = count.whole();
-    told.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count))
+    number(count).ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count))
 }
 
 /// A string of an answer.
@@ -259,8 +264,7 @@ pub(crate) fn text_of<'d>(
 
 /// The number of a choice, a call or a block.
 pub(crate) fn index(value: Value<'_>, field: &str) -> Result<u32, PayloadError> {
-    let index = value.whole();
-    index.ok_or_else(|| wrong_type(field, "an index", value))
+    number(value).ok_or_else(|| wrong_type(field, "an index", value))
 }
 
 pub(crate) fn wrong_type(
@@ -273,4 +277,27 @@ pub(crate) fn wrong_type(
         expected,
         found: found.kind().name(),
     }
+}
+
+/// Texts that were held back, by stretch and channel.
+pub(crate) type Texts = (u32, Vec<(Channel, String)>);
+
+/// Texts by stretch and channel, each joined, in the order of their first appearance.
+pub(crate) fn by_stretch<'t>(
+    texts: impl Iterator<Item = &'t (u32, Channel, String)>,
+) -> Vec<Texts> {
+    let mut stretches: Vec<Texts> = Vec::new();
+    for (stretch, channel, text) in texts {
+        let known = stretches.iter().position(|(known, _)| known == stretch);
+        let at = known.unwrap_or_else(|| {
+            stretches.push((*stretch, Vec::new()));
+            stretches.len() - 1
+        });
+        let channels = &mut stretches[at].1;
+        match channels.iter_mut().find(|(earlier, _)| earlier == channel) {
+            Some((_, earlier)) => earlier.push_str(text),
+            None => channels.push((*channel, text.clone())),
+        }
+    }
+    stretches
 }

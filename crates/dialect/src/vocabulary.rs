@@ -66,7 +66,7 @@ const WORDS: &[&str] = &[
     "model_context_window_exceeded", "output_text", "page_location", "pause_turn", "ping", "priority", "queued",
     "reasoning", "reasoning_text", "redacted_thinking", "refusal", "response", "response.cancelled",
     "response.completed", "response.content_part.added", "response.content_part.done", "response.created",
-    "response.custom_tool_call_input.delta", "response.custom_tool_call_input.done", "response.failed",
+    "response.custom_tool_call_input.delta", "response.custom_tool_call_input.done", "response.done", "response.failed",
     "response.function_call_arguments.delta", "response.function_call_arguments.done", "response.in_progress",
     "response.incomplete", "response.output_item.added", "response.output_item.done",
     "response.output_text.annotation.added", "response.output_text.delta", "response.output_text.done",

@@ -251,3 +251,157 @@ async fn a_client_is_told_what_keeps_its_prompts_from_beginning_alike() {
     let warnings = seen.iter().filter(|o| matches!(o, Observation::Warning(_)));
     assert_eq!(warnings.count(), 1, "it is logged once");
 }
+
+/// What Claude Code sends: a line about itself, tools without markers, markers behind
+/// the system prompt and behind the last two of the user's turns.
+fn claude_code(turns: usize) -> (&'static str, Value) {
+    let mark = json!({"type": "ephemeral"});
+    let text = |text: String, marked: bool| match marked {
+        true => json!({"type": "text", "text": text, "cache_control": mark}),
+        false => json!({"type": "text", "text": text}),
+    };
+    let tool = |name: &str| json!({"name": name, "description": name, "input_schema": {"type": "object", "properties": {}}});
+    let mut messages = vec![json!({"role": "user", "content": [
+        text("<system-reminder>brief</system-reminder>".into(), false), text("fix it".into(), turns < 2)]})];
+    for turn in 1..=turns {
+        let id = format!("toolu_{turn}");
+        messages.push(json!({"role": "assistant", "content": [
+            text(format!("step {turn}"), false), {"type": "tool_use", "id": id, "name": "Bash", "input": {"n": turn}}]}));
+        let mut result =
+            json!({"type": "tool_result", "tool_use_id": id, "content": format!("said {turn}")});
+        if turn + 2 > turns {
+            result["cache_control"] = mark.clone();
+        }
+        messages.push(json!({"role": "user", "content": [result]}));
+    }
+    let body = json!({"model": "m", "max_tokens": 32_000, "tools": [tool("Bash"), tool("Read")],
+        "metadata": {"user_id": "user_1_account__session_2"},
+        "system": [text("x-anthropic-billing-header: cc_version=2.1; cch=00000;".into(), false),
+            text("You are Claude Code.".into(), true), text("Rules.".into(), true)],
+        "messages": messages});
+    ("/v1/messages", body)
+}
+
+/// What Codex sends: no markers, a key of its own for each session.
+fn codex(turns: usize) -> (&'static str, Value) {
+    let said = |role: &str, kind: &str, text: &str| json!({"type": "message", "role": role, "content": [{"type": kind, "text": text}]});
+    let mut input = vec![
+        said("developer", "input_text", "permissions"),
+        said("user", "input_text", "fix it"),
+    ];
+    for turn in 1..=turns {
+        let id = format!("call_{turn}");
+        input.push(
+            json!({"type": "function_call", "call_id": id, "name": "shell", "arguments": "{}"}),
+        );
+        input.push(json!({"type": "function_call_output", "call_id": id, "output": format!("said {turn}")}));
+    }
+    let body = json!({"model": "m", "instructions": "You are Codex.", "input": input, "store": false,
+        "tools": [{"type": "function", "name": "shell", "parameters": {"type": "object", "properties": {}}, "strict": false}],
+        "prompt_cache_key": "019-session"});
+    ("/v1/responses", body)
+}
+
+/// Words of the blocks behind which a marker stands, in the body's order.
+fn marked(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                if item.get("cachePoint").is_some() {
+                    out.push(words(&items[at - 1]));
+                }
+                marked(item, out);
+            }
+        }
+        Value::Object(members) => {
+            if members.contains_key("cache_control") {
+                out.push(words(value));
+            }
+            members.values().for_each(|member| marked(member, out));
+        }
+        _ => {}
+    }
+}
+
+/// What a block says, in either format.
+fn words(block: &Value) -> String {
+    let places = [
+        "/text",
+        "/content",
+        "/toolResult/content/0/text",
+        "/name",
+        "/toolSpec/name",
+    ];
+    let text = places
+        .iter()
+        .find_map(|place| block.pointer(place)?.as_str());
+    text.unwrap_or_else(|| panic!("{block}")).to_owned()
+}
+
+fn marks_of(body: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    // A provider reads tools and system prompt first.
+    for part in ["tools", "toolConfig", "system", "messages"] {
+        marked(&body[part], &mut out);
+    }
+    out
+}
+
+#[tokio::test]
+async fn agents_markers_stay_where_they_are_and_ours_stand_behind_them() {
+    let upstreams = [
+        ("anthropic", anthropic()),
+        ("bedrock", bedrock("anthropic.claude-x")),
+    ];
+    for (target, upstream) in upstreams {
+        for agent in [claude_code, codex] {
+            let mut rig = rig(upstream.clone());
+            let mut all = 0;
+            for turns in 0..7 {
+                let (path, body) = agent(turns);
+                let request = Request::post(path)
+                    .header("content-type", "application/json")
+                    .extension(Bytes::from(body.to_string()));
+                let answer = if target == "bedrock" {
+                    converse()
+                } else {
+                    claude(usage())
+                };
+                let sent = sent(&mut rig, request, answer).await;
+                let (own, marks) = (marks_of(&body), marks_of(&sent));
+                assert_eq!(own, marks[..own.len()], "{target} {path} {turns}: {sent}");
+                assert!(marks.len() <= 4, "{target} {path} {turns}: {marks:?}");
+                all += marks.len() - own.len();
+            }
+            // Codex marks nothing: its conversation grows, and each request reads what the last wrote.
+            let ours = agent(0).0 == "/v1/responses";
+            assert_eq!(all > 0, ours, "{target} {}: {all}", agent(0).0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn agents_get_one_key_for_a_session_at_openai_and_no_markers() {
+    for (agent, own) in [
+        (claude_code as fn(usize) -> (&'static str, Value), None),
+        (codex, Some("019-session")),
+    ] {
+        let mut rig = rig(json!({"name": "one", "urls": ["http://one"], "provider": "openai"}));
+        let mut keys = Vec::new();
+        for turns in 0..4 {
+            let (path, body) = agent(turns);
+            let request = Request::post(path)
+                .header("content-type", "application/json")
+                .extension(Bytes::from(body.to_string()));
+            let asked = rig.send(request);
+            let exchange = rig.exchange().await;
+            let sent = exchange.json();
+            exchange.whole(400, r#"{"error":{"message":"no"}}"#);
+            asked.await.unwrap();
+            assert_eq!(count(&sent, "cache_control"), 0, "{sent}");
+            keys.push(sent["prompt_cache_key"].as_str().unwrap().to_owned());
+        }
+        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+        assert!(own.is_none_or(|own| keys[0] == own), "{keys:?}");
+    }
+}

@@ -84,6 +84,7 @@ macro_rules! cloud_selector {
                 in_flight: candidate.in_flight,
                 capacity: candidate.capacity,
                 warm_tokens: candidate.warm_tokens,
+                sharing: candidate.sharing,
                 order: candidate.order,
                 workers,
             }

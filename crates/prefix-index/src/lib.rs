@@ -23,6 +23,7 @@
 
 mod event;
 mod hasher;
+mod in_flight;
 mod index;
 mod lru;
 mod naming;
@@ -32,6 +33,7 @@ mod table;
 mod window;
 
 pub use event::{Batch, Event, EventError, MAX_BATCH_BYTES, Stored};
+pub use in_flight::InFlight;
 pub use index::{DEFAULT_CAPACITY, Index, MAX_WORKERS, PREDICTION_LIFE, TooManyWorkers, WorkerId};
 pub use naming::{Naming, PromptKeys};
 pub use sequence::{Arrival, Sequence};

@@ -21,6 +21,7 @@ fn rules(criterion: &mut Criterion) {
         tokens: 12_000,
         key: 1 << 62,
         output_tokens: 0,
+        sharing: 0,
         block_size: 16,
         random: 5,
     };

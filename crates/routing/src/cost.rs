@@ -14,14 +14,16 @@ const STEP_TOKENS: f64 = 8_192.0;
 ///
 /// - `queue` is the time for the uncached tokens in flight,
 /// - `uncached` are the prompt's tokens that the worker would compute,
-/// - `copy` is `(lambda - 1) / holders * copied / tokens * min(tokens / rate, wait)`. `copied` are
+/// - `copy` is `(lambda - 1) / users * copied / tokens * min(tokens / rate, wait)`. `copied` are
 ///   those of the uncached tokens that another worker holds already: computing them again is work
-///   that others wait for, and evicts something that will have to be computed again. `holders` is how
-///   many hold them, on average over these tokens: what several caches keep is used at each of them,
-///   and the next copy will be too. `wait` is the mean `queue` where such a copy would be computed:
-///   each worker counts by what it lacks of the longest prefix that one of them holds. Where nobody
-///   waits there, a copy delays nobody. The holders' own queues don't count: they are what a copy
-///   relieves,
+///   that others wait for, and evicts something that will have to be computed again. `users` is how
+///   many requests the copy is for: its part of those in flight that begin alike, divided among the
+///   holders and the new one, and at least as many as there are holders, since what several caches
+///   keep is used at each of them. Holders are counted on average over the copied tokens. `wait` is the mean `queue` where such a
+///   copy would be computed: each worker counts by what it lacks of the longest prefix that one of
+///   them holds. Where nobody
+///   waits there, a copy delays nobody. The holders' own queues don't
+///   count: they are what a copy relieves,
 /// - `decode` is the time for the answer and for the running answers' steps during the prefill: it
 ///   is longer where more answers run.
 ///
@@ -162,6 +164,8 @@ impl ExpectedCost {
         let tokens = request.tokens.max(1) as f64;
         let delay = (tokens / rate).min(fleet.wait);
         let holders = fleet.holders(worker.held_tokens);
+        // With the copy there is one holder more, and each gets an equal part.
+        let users = holders.max(f64::from(request.sharing) / (holders + 1.0));
         // One step at least: the first token comes at its end.
         let answer = (self.answer * request.output_tokens as f64).max(1.0);
         let steps = answer + (queued + uncached) / STEP_TOKENS;
@@ -172,7 +176,7 @@ impl ExpectedCost {
         Parts {
             queue: queued / rate,
             prefill: uncached / rate,
-            copy: (self.lambda - 1.0) / holders * copied / tokens * delay,
+            copy: (self.lambda - 1.0) / users * copied / tokens * delay,
             decode,
         }
     }
@@ -208,6 +212,7 @@ mod tests {
         tokens: 20_000,
         key: 0,
         output_tokens: 0,
+        sharing: 0,
         block_size: 16,
         random: 0,
     };
@@ -265,6 +270,24 @@ mod tests {
             workers[..holders].fill(worker(16_000, 17_000));
             assert!(rule.pick(&REQUEST, &workers).unwrap() >= holders);
         }
+    }
+
+    #[test]
+    fn a_copy_that_many_requests_wait_for_costs_each_of_them_a_share() {
+        let cost = |sharing, holders: usize| {
+            let mut workers = vec![worker(0, 5_000); 8];
+            workers[..holders].fill(worker(16_000, 5_000));
+            let request = Request { sharing, ..REQUEST };
+            let rule = ExpectedCost::default();
+            rule.parts(&request, &workers[7], &Fleet::of(&workers)).copy
+        };
+        let near = |one: f64, other: f64| (one - other).abs() < 1e-9;
+        assert!(near(cost(0, 1), cost(1, 1)));
+        assert!(near(cost(12, 1), cost(0, 1) / 6.0));
+        // Each further holder gets a smaller part, until the holders alone make the copy cheaper.
+        assert!(near(cost(12, 2), cost(0, 1) / 4.0));
+        assert!(near(cost(12, 4), cost(0, 4)));
+        assert!(cost(u32::MAX, 1) >= 0.0);
     }
 
     #[test]

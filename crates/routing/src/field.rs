@@ -148,6 +148,7 @@ mod tests {
         tokens: 1_000,
         key: 0,
         output_tokens: 0,
+        sharing: 0,
         block_size: 10,
         random: 0,
     };

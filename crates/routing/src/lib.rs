@@ -85,6 +85,8 @@ pub struct Request {
     pub key: u64,
     /// Tokens that the answer will probably have; 0 is unknown.
     pub output_tokens: u64,
+    /// Requests in flight that begin with as much of the prompt as one of the workers holds.
+    pub sharing: u32,
     /// Tokens in a block.
     pub block_size: u64,
     /// A random number, for ties.

@@ -102,6 +102,7 @@ mod tests {
                     tokens: random() % 20_000,
                     key: random() << 20,
                     output_tokens: 0,
+                    sharing: (random() % 100) as u32,
                     block_size: 16,
                     random: random(),
                 };

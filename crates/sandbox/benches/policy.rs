@@ -123,6 +123,7 @@ fn candidates() -> Vec<Candidate> {
             in_flight: order,
             capacity: 256,
             warm_tokens: 0,
+            sharing: 0,
             order,
             workers: vec![],
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forebay_engine_model::Rates;
-use forebay_prefix_index::{Batch, Index, Naming, TooManyWorkers, WorkerId};
+use forebay_prefix_index::{Batch, InFlight, Index, Naming, TooManyWorkers, WorkerId};
 use forebay_routing::{Request, Rule, Worker, queue_seconds};
 
 use crate::chance::Chance;
@@ -38,6 +38,8 @@ pub(crate) struct Routed {
 
 pub(crate) struct Gateway {
     index: Index,
+    /// Its own requests in flight.
+    in_flight: InFlight,
     ids: Vec<WorkerId>,
     rule: Box<dyn Rule>,
     loads: Vec<Load>,
@@ -85,6 +87,7 @@ impl Gateway {
         }
         Ok(Self {
             index,
+            in_flight: InFlight::default(),
             ids,
             rule,
             loads: vec![Load::default(); setup.workers],
@@ -134,6 +137,7 @@ impl Gateway {
                 has_affinity: false,
             }
         }));
+        let longest = self.held.iter().copied().max().unwrap_or(0);
         let first_blocks = arrival.chain.get(..2).unwrap_or(&arrival.chain);
         let request = Request {
             tokens: arrival.input as u64,
@@ -141,6 +145,7 @@ impl Gateway {
                 .iter()
                 .fold(0, |key, block| Chance::new(key ^ block).next()),
             output_tokens: self.mean_output as u64,
+            sharing: self.in_flight.sharing(&arrival.chain, longest as usize),
             block_size: self.block_size as u64,
             random: self.chance.next(),
         };
@@ -152,10 +157,11 @@ impl Gateway {
         load.active_tokens += arrival.input as u64;
         load.sent_tokens += uncached;
         self.mean_uncached += RECENT * (uncached as f64 - self.mean_uncached);
+        self.in_flight.sent(&arrival.chain);
         let waits = self.views.iter().map(queue_seconds);
-        let longest = waits.max_by(f64::total_cmp).unwrap_or(0.0);
+        let wait = waits.max_by(f64::total_cmp).unwrap_or(0.0);
         self.index
-            .set_wait(Duration::try_from_secs_f64(longest).unwrap_or_default());
+            .set_wait(Duration::try_from_secs_f64(wait).unwrap_or_default());
         self.index.predict(self.ids[worker], &arrival.chain, clock);
         Some(Routed {
             worker,
@@ -193,6 +199,7 @@ impl Gateway {
     }
 
     pub(crate) fn finished(&mut self, routed: &Routed, arrival: &Arrival) {
+        self.in_flight.ended(&arrival.chain);
         let load = &mut self.loads[routed.worker];
         load.in_flight -= 1;
         load.active_tokens -= arrival.input as u64;

@@ -30,6 +30,7 @@ fn engine() -> Candidate {
         in_flight: 4,
         capacity: 8,
         warm_tokens: 0,
+        sharing: 0,
         order: 0,
         workers: Vec::new(),
     }
@@ -54,6 +55,7 @@ fn cloud() -> Candidate {
         in_flight: 0,
         capacity: 0,
         warm_tokens: 0,
+        sharing: 0,
         order: 1,
         workers: Vec::new(),
     }

@@ -188,7 +188,7 @@ static CITATION: Object = Object::of(&[
 const QUOTED: Rule = Rule::Text(Said::Content, Piece::Whole);
 
 fn finish(reason: &str, _has_calls: bool) -> Option<FinishKind> {
-    Some(names::finish_kind(reason))
+    Some(names::finish(reason, None).plain())
 }
 
 /// The format demands counts also of who has not counted.

@@ -1,7 +1,6 @@
 //! Anthropic's words: why an answer ended, which blocks and citations are its own, which
 //! models think in which way.
 
-use crate::canonical::FinishKind;
 use crate::exchange::Finish;
 
 /// Blocks that only Anthropic knows; they cross only back to Anthropic.
@@ -53,11 +52,6 @@ pub(super) fn finish(reason: &str, sequence: Option<String>) -> Finish {
         "refusal" => Finish::Refused,
         other => Finish::Other(other.to_owned()),
     }
-}
-
-/// What policies see of a `stop_reason`.
-pub(super) fn finish_kind(reason: &str) -> FinishKind {
-    finish(reason, None).plain()
 }
 
 /// The `stop_reason` of a typed reason.

@@ -24,18 +24,12 @@ static TOP: Top = Top {
         ("stream", Member::Stream),
         (
             "output_config",
-            Member::Note(|read, value| {
-                read.needs.json_schema |= value.some("format").is_some();
-                Ok(())
-            }),
+            Member::Needs(|needs, value| needs.json_schema |= value.some("format").is_some()),
         ),
         // Its older name.
         (
             "output_format",
-            Member::Note(|read, _| {
-                read.needs.json_schema = true;
-                Ok(())
-            }),
+            Member::Needs(|needs, _| needs.json_schema = true),
         ),
     ]],
     drawn: &DRAWN,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::blocks;
-use crate::exchange::{CacheMarker, Content, Media, Message, Part, Source, Thought};
+use crate::exchange::{CacheMarker, Content, Media, Message, Part, Role, Source, Thought};
 use crate::exchange::{ToolCall, ToolResult};
 use crate::fields::{boolean, list, need, need_text, object, rest, string, text_of};
 use crate::json::{Kind, Value};
@@ -132,17 +132,10 @@ fn result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, Reques
     })
 }
 
-pub(super) fn is_result(part: &Part<'_>) -> bool {
-    matches!(part.content, Content::ToolResult(_))
-}
-
 /// Gives each result the name of the tool whose call it answers.
 pub(super) fn name_results(messages: &mut [Message<'_>]) {
     let mut names: HashMap<String, String> = HashMap::new();
-    let any = messages
-        .iter()
-        .any(|message| message.parts.iter().any(is_result));
-    if !any {
+    if messages.iter().all(|message| message.role != Role::Tool) {
         return;
     }
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {

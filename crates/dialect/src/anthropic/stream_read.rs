@@ -14,6 +14,8 @@ pub(crate) struct StreamReader {
     /// By their `index`.
     blocks: Blocks<u32>,
     started: bool,
+    /// Above the numbers of all blocks that have begun.
+    next: u32,
 }
 
 impl ReadStream for StreamReader {
@@ -132,6 +134,7 @@ impl StreamReader {
             }
             _ => None,
         };
+        self.next = self.next.max(index.saturating_add(1));
         self.blocks.begin(index, kind, input, out);
         for delta in deltas.into_iter().filter(says_something) {
             self.blocks.say(index, delta, out);
@@ -146,6 +149,9 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         let index = index(root)?;
         let given = object(root, "delta")?;
+        if index == self.next {
+            self.begin_unsaid(index, given, out);
+        }
         if !self.blocks.tells(index) {
             return Ok(());
         }
@@ -169,6 +175,17 @@ impl StreamReader {
             self.blocks.say(index, delta, out);
         }
         Ok(())
+    }
+
+    /// Some servers leave out where a text begins: then it is the next block.
+    fn begin_unsaid(&mut self, index: u32, delta: Value<'_>, out: &mut Vec<StreamEvent>) {
+        let kind = match delta.text("type").as_deref() {
+            Some("text_delta") => PartKind::Text,
+            Some("thinking_delta") => PartKind::Reasoning,
+            _ => return,
+        };
+        self.next = index.saturating_add(1);
+        self.blocks.begin(index, Some(kind), None, out);
     }
 
     fn message_delta(

@@ -23,6 +23,7 @@ struct Open {
 }
 
 /// Writes a stream. There is one choice; what is told of others is left out.
+#[derive(Default)]
 pub(crate) struct StreamWriter {
     context: AnswerContext,
     started: bool,
@@ -38,12 +39,7 @@ impl StreamWriter {
     pub(crate) fn new(context: &AnswerContext) -> Self {
         Self {
             context: context.clone(),
-            started: false,
-            open: BTreeMap::new(),
-            next: 0,
-            refused: false,
-            finish: None,
-            usage: None,
+            ..Self::default()
         }
     }
 }
@@ -113,6 +109,9 @@ impl StreamWriter {
             }
             return;
         }
+        if let PartKind::Opaque { .. } = kind {
+            return;
+        }
         self.refused |= *kind == PartKind::Refusal;
         let open = Open {
             kind: kind.clone(),
@@ -151,7 +150,7 @@ impl StreamWriter {
                     write::object(out, "input", |_| {});
                 }
                 // It is told as soon as it begins.
-                PartKind::Media(_) => {}
+                PartKind::Media(_) | PartKind::Opaque { .. } => {}
             });
         }));
         next

@@ -88,7 +88,7 @@ pub(crate) static CONVERSE: Format = Format {
             read_answer: answer::read_answer,
             write_answer: answer::write_answer,
             reader: || Box::<StreamReader>::default(),
-            writer: |context| Box::new(StreamWriter::new(context)),
+            writer: |_| Box::<StreamWriter>::default(),
             error_body: error::error_body,
             read_error: error::read_error,
         },

@@ -139,7 +139,7 @@ static CITED_TEXTS: List = List::of(&CITED_TEXT).loose();
 static CITED_TEXT: Object = Object::of(&[("text", CONTENT)]).loose();
 
 fn finish(reason: &str, _has_calls: bool) -> Option<FinishKind> {
-    Some(names::finish_kind(reason))
+    Some(names::finish_of(reason, None).plain())
 }
 
 /// AWS pads its events with the beginning of one fixed text, so that their lengths tell nothing.

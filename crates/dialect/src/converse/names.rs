@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::FinishKind;
 use crate::exchange::Finish;
 
 /// A kind of medium and what Converse allows of it.
@@ -164,10 +163,6 @@ pub(super) fn finish_of(reason: &str, stop: Option<String>) -> Finish {
         "guardrail_intervened" | "content_filtered" => Finish::Refused,
         other => Finish::Other(other.to_owned()),
     }
-}
-
-pub(super) fn finish_kind(reason: &str) -> FinishKind {
-    finish_of(reason, None).plain()
 }
 
 /// Converse's word for why an answer ended.

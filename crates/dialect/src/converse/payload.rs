@@ -12,7 +12,7 @@ use crate::canonical::Channel;
 use crate::fields::name_of;
 use crate::grammar::payload::read as read_by;
 use crate::json::Value;
-use crate::payload::{Payload, PayloadError, wrong_type};
+use crate::payload::{Payload, PayloadError, by_stretch, wrong_type};
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     payload.error = error::read_error(root);
@@ -30,23 +30,17 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
 
 /// Deltas of the blocks that the texts belong to. Converse has no refusals: theirs is text.
 pub(crate) fn synthesise(_payload: &Payload, texts: &[(u32, Channel, String)]) -> Vec<Bytes> {
-    let mut joined: Vec<(u32, Channel, String)> = Vec::new();
-    for (block, channel, text) in texts.iter().filter(|(_, channel, _)| !channel.is_label()) {
-        let known = joined
-            .iter_mut()
-            .find(|(of, on, _)| (*of, *on) == (*block, *channel));
-        match known {
-            Some((.., before)) => before.push_str(text),
-            None => joined.push((*block, *channel, text.clone())),
-        }
+    let told = texts.iter().filter(|(_, channel, _)| !channel.is_label());
+    let mut out = Vec::new();
+    for (block, texts) in by_stretch(told) {
+        out.extend(texts.iter().map(|(channel, said)| {
+            let path = match channel {
+                Channel::Reasoning => THOUGHT,
+                Channel::ToolArguments(_) => INPUT,
+                _ => TEXT,
+            };
+            text_delta(block, path, said)
+        }));
     }
-    let delta = |(block, channel, said): &(u32, Channel, String)| {
-        let path = match channel {
-            Channel::Reasoning => THOUGHT,
-            Channel::ToolArguments(_) => INPUT,
-            _ => TEXT,
-        };
-        text_delta(*block, path, said)
-    };
-    joined.iter().map(delta).collect()
+    out
 }

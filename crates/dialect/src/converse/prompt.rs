@@ -28,10 +28,7 @@ static TOP: Top = Top {
         ),
         (
             "outputConfig",
-            Member::Note(|read, value| {
-                read.needs.json_schema |= value.some("textFormat").is_some();
-                Ok(())
-            }),
+            Member::Needs(|needs, value| needs.json_schema |= value.some("textFormat").is_some()),
         ),
     ]],
     drawn: &DRAWN,

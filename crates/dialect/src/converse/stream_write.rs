@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use super::{answer, cite, error, usage};
 use crate::canonical::Usage;
-use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
 use crate::exchange::{Delta, Media, PartKind, StreamEvent};
 use crate::json::write;
 
 /// Writes a stream.
+#[derive(Default)]
 pub(crate) struct StreamWriter {
     started: bool,
     /// Parts that have an open block: its number and kind.
@@ -32,15 +32,6 @@ enum Kind {
 const UNSAID: u32 = u32::MAX;
 
 impl StreamWriter {
-    pub(crate) fn new(_context: &AnswerContext) -> Self {
-        Self {
-            started: false,
-            open: HashMap::new(),
-            next: 0,
-            usage: None,
-        }
-    }
-
     fn start(&mut self, out: &mut Vec<Bytes>) {
         if !std::mem::replace(&mut self.started, true) {
             out.push(Bytes::from_static(
@@ -55,6 +46,7 @@ impl StreamWriter {
             PartKind::Text | PartKind::Refusal => _ = self.open.insert(part, (UNSAID, Kind::Text)),
             PartKind::Reasoning => _ = self.open.insert(part, (UNSAID, Kind::Reasoning)),
             PartKind::Media(media) => self.drawn(media, out),
+            PartKind::Opaque { .. } => {}
             PartKind::ToolCall { id, name, .. } => {
                 let block = self.next;
                 self.next += 1;

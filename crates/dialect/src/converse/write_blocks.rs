@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::names::{Medium, is_claude};
 use super::write_checks::{Path, TOOL_NAME, call_id, is_object, is_own, is_tool_name, refuse};
 use super::{cite, write_media};
+use crate::data_url::is_base64;
 use crate::exchange::{
     CacheMarker, Citation, Content, Inexpressible, Losses, Media, Part, Thought, ToolCall,
 };
@@ -132,7 +133,7 @@ impl<'r> Blocks<'r> {
 
     fn reasoning(&self, said: &Thought<'_>, out: &mut String, losses: &mut Losses, path: Path<'_>) {
         if let Some(redacted) = &said.redacted {
-            if write_media::decoded_len(redacted).is_some() {
+            if is_base64(redacted) {
                 redacted_block(redacted, out);
             } else {
                 losses.push(

@@ -14,7 +14,7 @@ use crate::contract::context::AnswerContext;
 use crate::contract::refusal::ErrorParts;
 use crate::cross::{StreamTranslation, translate_answer};
 use crate::exchange::Lost;
-use crate::json::Document;
+use crate::json::{Document, Kind, Value};
 use crate::payload::is_done_marker;
 use crate::request::RequestError;
 use crate::wire::Wire;
@@ -135,20 +135,39 @@ impl Door {
     /// A medium of an answer of OpenAI's form, or of an event of its stream, that the format has no
     /// place for.
     pub fn unshown(self, body: &Bytes) -> Option<Lost> {
-        if !self.converses() || memmem::find(body, b"\"images\"").is_none() {
+        let medium = self.medium(body)?;
+        let why = "answers of the client's format have no such media";
+        Some(Lost::new(medium, why))
+    }
+
+    /// The medium of such an answer, by the name of its loss.
+    fn medium(self, body: &Bytes) -> Option<&'static str> {
+        /// Members of a message that hold media.
+        const MEDIA: [(&str, &str); 3] = [
+            ("images", "answer.image"),
+            ("audio", "answer.audio"),
+            ("videos", "answer.video"),
+        ];
+        let spells = |(member, _): &&(&str, &str)| {
+            memmem::find(body, format!("\"{member}\"").as_bytes()).is_some()
+        };
+        if !self.converses() || !MEDIA.iter().any(|medium| spells(&medium)) {
             return None;
         }
         let document = Document::parse(body).ok()?;
-        let mut choices = document.root().each("choices");
-        let draws = choices.any(|choice| {
-            let said = choice.get("message").or_else(|| choice.get("delta"));
-            said.is_some_and(|said| said.each("images").next().is_some())
-        });
-        draws.then(|| {
-            Lost::new(
-                told::LEFT_OUT.1,
-                "answers of the client's format have no images",
-            )
+        let holds = |value: Value<'_>| match value.kind() {
+            Kind::Array => value.items().next().is_some(),
+            // The text of a sound is told.
+            Kind::Object => value.get("data").is_some_and(|data| !data.is_null()),
+            _ => false,
+        };
+        let choices = document.root().each("choices");
+        let mut said = choices.filter_map(|choice| choice.get("message").or(choice.get("delta")));
+        said.find_map(|said| {
+            let found = MEDIA
+                .iter()
+                .find(|(member, _)| said.get(member).is_some_and(holds));
+            found.map(|(_, name)| *name)
         })
     }
 
@@ -202,9 +221,6 @@ struct Read {
 impl Read {
     fn tell(&mut self, events: &[Bytes], out: &mut Vec<Bytes>) {
         for event in events.iter().filter(|event| !is_done_marker(event)) {
-            if self.format.unshown(event).is_some() {
-                self.door.leave_out();
-            }
             self.door.event(event, out);
         }
     }
@@ -212,6 +228,9 @@ impl Read {
 
 impl DoorStream for Read {
     fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>) {
+        if let Some(medium) = self.format.medium(data) {
+            self.door.leave_out(medium);
+        }
         let mut told = Vec::new();
         // What is no event of that form is one of the door's own to judge.
         if self.read.push(None, data, &mut told).is_err() {

@@ -24,15 +24,15 @@ pub struct Told {
     pub texts: Vec<String>,
 }
 
-/// What the last event of a stream says of images, which have no place in it.
-pub(crate) const LEFT_OUT: (&str, &str) = ("x_forebay_lost", "answer.image");
+/// What the last event of a stream says of media, which have no place in it.
+pub(crate) const LEFT_OUT: &str = "x_forebay_lost";
 
 /// A stream on its way out: each event of OpenAI's becomes no, one or several of the format's.
 pub trait DoorStream: Send + Sync {
     /// An event.
     fn event(&mut self, data: &Bytes, out: &mut Vec<Bytes>);
     /// The answer has a medium that the format has no place for: its last event says so.
-    fn leave_out(&mut self) {}
+    fn leave_out(&mut self, _medium: &'static str) {}
     /// The stream has ended well.
     fn end(&mut self, out: &mut Vec<Bytes>);
 }

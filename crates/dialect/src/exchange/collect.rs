@@ -116,6 +116,10 @@ fn begun(kind: &PartKind) -> Content<'static> {
             custom: *custom,
         }),
         PartKind::Media(media) => media.as_ref().clone().into_content(),
+        PartKind::Opaque { kind, json } => Content::Opaque {
+            kind: Cow::Owned(kind.clone()),
+            json: Cow::Owned(json.clone()),
+        },
     }
 }
 
@@ -137,30 +141,20 @@ pub fn replay(answer: &ChatAnswer<'_>) -> Vec<StreamEvent> {
 
 fn replay_choice(index: u32, choice: &Choice<'_>, out: &mut Vec<StreamEvent>) {
     let mut logprobs = choice.logprobs.as_deref().and_then(logprob_items);
-    let mut number = 0;
-    for part in &choice.parts {
-        let Some((kind, deltas)) = pieces(&part.content) else {
-            continue;
-        };
-        let is_text = kind == PartKind::Text;
-        out.push(StreamEvent::PartStart {
-            choice: index,
-            part: number,
-            kind,
-        });
-        let with = logprobs.take_if(|_| is_text).map(Delta::Logprobs);
-        for delta in deltas.into_iter().chain(with) {
-            out.push(StreamEvent::PartDelta {
-                choice: index,
-                part: number,
-                delta,
-            });
-        }
-        out.push(StreamEvent::PartEnd {
-            choice: index,
-            part: number,
-        });
-        number += 1;
+    let parts: Vec<_> = choice
+        .parts
+        .iter()
+        .filter_map(|p| pieces(&p.content))
+        .collect();
+    // They are of the first text, or else of whatever was said last.
+    let text = parts.iter().position(|(kind, _)| *kind == PartKind::Text);
+    let drawn = text.or(parts.len().checked_sub(1));
+    for ((at, number), (kind, deltas)) in (0..).zip(0..).zip(parts) {
+        out.push(StreamEvent::begin(index, number, kind));
+        let with = logprobs.take_if(|_| drawn == Some(at)).map(Delta::Logprobs);
+        let deltas = deltas.into_iter().chain(with);
+        out.extend(deltas.map(|delta| StreamEvent::delta(index, number, delta)));
+        out.push(StreamEvent::end(index, number));
     }
     out.push(StreamEvent::Finish {
         choice: index,
@@ -211,6 +205,13 @@ fn pieces(content: &Content<'_>) -> Option<(PartKind, Vec<Delta>)> {
                 custom: call.custom,
             },
             text(&call.arguments),
+        ),
+        Content::Opaque { kind, json } => (
+            PartKind::Opaque {
+                kind: kind.clone().into_owned(),
+                json: json.clone().into_owned(),
+            },
+            Vec::new(),
         ),
         content => {
             let media = content.media()?.clone().into_owned();

@@ -26,6 +26,13 @@ pub enum PartKind {
     /// An image, or another medium, that the model has made. It comes whole, so that no piece of
     /// it follows.
     Media(Box<Media<'static>>),
+    /// Something that only its own dialect knows; it comes whole, too.
+    Opaque {
+        /// The type as its dialect names it.
+        kind: String,
+        /// The whole part as JSON.
+        json: String,
+    },
 }
 
 /// A piece of a part.

@@ -199,19 +199,6 @@ pub struct Part<'a> {
     pub extra: Vec<Field>,
 }
 
-impl Content<'_> {
-    /// What kind of medium it is, where it is one (see [`Media::kind`]).
-    pub(crate) fn medium(&self) -> Option<&'static str> {
-        match self {
-            Content::Image(_) => Some("image"),
-            Content::Audio(_) => Some("audio"),
-            Content::Video(_) => Some("video"),
-            Content::File(_) => Some("file"),
-            _ => None,
-        }
-    }
-}
-
 impl<'a> Part<'a> {
     /// The call that it is.
     pub(crate) fn call(&self) -> Option<&ToolCall<'a>> {

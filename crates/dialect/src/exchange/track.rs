@@ -41,7 +41,7 @@ impl PartTracker {
             PartKind::Text => Slot::Text,
             PartKind::Reasoning => Slot::Reasoning,
             PartKind::Refusal => Slot::Refusal,
-            PartKind::ToolCall { .. } | PartKind::Media(_) => return,
+            PartKind::ToolCall { .. } | PartKind::Media(_) | PartKind::Opaque { .. } => return,
         };
         let state = self.choice(choice);
         let part = match state.number(slot) {

@@ -5,11 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::free_text::text_of;
 use super::renamed::{Names, with_names};
 use crate::exchange::Lost;
-use crate::exchange::answer::{ChatAnswer, Choice, Finish};
-use crate::exchange::part::{Content, Part};
+use crate::exchange::answer::Finish;
 use crate::json::Document;
 use crate::signed::marked;
 
@@ -118,86 +116,6 @@ impl Back {
 
     pub(super) fn has_output(&self) -> bool {
         self.output.is_some()
-    }
-
-    /// Undoes it in a whole answer.
-    pub(crate) fn answer(&self, answer: &mut ChatAnswer<'_>, seen: &Seen) {
-        for choice in &mut answer.choices {
-            self.output_of(choice);
-            let mut calls = false;
-            let mut spoke = false;
-            for (at, part) in choice.parts.iter_mut().enumerate() {
-                spoke |= !matches!(part.content, Content::Reasoning(_));
-                if let Content::Reasoning(thought) = &mut part.content {
-                    let held = [&mut thought.signature, &mut thought.redacted];
-                    for held in held.into_iter().flatten() {
-                        if let Some(marked) = self.signed(held, spoke.then_some(at)) {
-                            *held = Cow::Owned(marked);
-                        }
-                    }
-                }
-                let Content::ToolCall(call) = &mut part.content else {
-                    continue;
-                };
-                calls = true;
-                if let Some(arguments) = self.arguments(&call.name, &call.arguments) {
-                    call.arguments = Cow::Owned(arguments);
-                } else if !call.custom && call.arguments.trim().is_empty() {
-                    call.arguments = Cow::Borrowed("{}");
-                }
-                if let Some(origin) = self.calls.get(call.name.as_ref()) {
-                    call.name = Cow::Owned(origin.name.clone());
-                    if origin.custom && !call.custom {
-                        call.custom = true;
-                        call.arguments = Cow::Owned(text_of(&call.arguments));
-                    }
-                }
-            }
-            match choice.finish.take() {
-                Some(said) => choice.finish = Some(finish(said, calls, seen)),
-                None if calls => choice.finish = Some(Finish::ToolCalls),
-                // A whole answer has ended, whether or not its server says why.
-                None => choice.finish = Some(Finish::Stop),
-            }
-        }
-    }
-
-    /// The arguments of the tool that stands for the answer become its text. What else was said
-    /// would make it no JSON.
-    fn output_of(&self, choice: &mut Choice<'_>) {
-        let Some(output) = &self.output else {
-            return;
-        };
-        let is_output = |part: &Part<'_>| matches!(&part.content, Content::ToolCall(call) if call.name == output.tool);
-        if !choice.parts.iter().any(is_output) {
-            return;
-        }
-        let mut told = false;
-        let mut calls = false;
-        choice.parts.retain_mut(|part| match &mut part.content {
-            Content::Text { .. } => false,
-            Content::ToolCall(call) if call.name == output.tool => {
-                let text = self.arguments(&call.name, &call.arguments);
-                let text = text.unwrap_or_else(|| call.arguments.clone().into_owned());
-                let text = match output.wrapped {
-                    true => unwrapped(&text),
-                    false => text,
-                };
-                part.content = Content::Text {
-                    text: Cow::Owned(text),
-                    citations: Vec::new(),
-                };
-                !std::mem::replace(&mut told, true)
-            }
-            Content::ToolCall(_) => {
-                calls = true;
-                true
-            }
-            _ => true,
-        });
-        if !calls && choice.finish == Some(Finish::ToolCalls) {
-            choice.finish = Some(Finish::Stop);
-        }
     }
 }
 

@@ -337,6 +337,11 @@ fn gemini_of(model: &str) -> Gemini {
     }
 }
 
+/// Whether a model of Google's reads JSON schemas. Those before 2.5 read Google's own form only.
+pub(crate) fn reads_json_schema(model: &str) -> bool {
+    generation(model).is_none_or(|version| version >= (2, 5))
+}
+
 fn generation(model: &str) -> Option<(u32, u32)> {
     let (_, version) = model.rsplit_once("gemini-")?;
     let mut numbers = version.split('-').next()?.split('.');

@@ -4,7 +4,7 @@
 //! word for, and what the families of models refuse.
 //!
 //! [`fit`] changes the typed request and says what the client should know of; [`Back`] is what has
-//! to be undone in the answer, whole ([`Back::answer`]) or streamed ([`Undo`]).
+//! to be undone in the answer, and [`Undo`] undoes it, step by step.
 
 mod aim;
 pub(crate) mod back;
@@ -37,11 +37,12 @@ mod unanswered;
 mod undo;
 
 pub(crate) use aim::{Aim, Fitted};
-pub(crate) use family::{takes_effort, takes_system_messages};
+pub(crate) use family::{reads_json_schema, takes_effort, takes_system_messages};
 pub(crate) use hosted::is_hosted;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};
 pub(crate) use signed::maker_of;
 pub(crate) use turns::BILLING;
+pub use turns::unbilled;
 pub(crate) use undo::Undo;
 
 use crate::exchange::{ChatRequest, ToolChoice};
@@ -74,14 +75,17 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
     form::fit(request, aim, &mut fitted);
-    schemas::once(request, &mut fitted);
+    schemas::once(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);
     schemas::strict(request, aim, &mut fitted);
     media::fit(request);
     match aim.family {
         Family::Claude(claude) => claude::fit(request, aim, claude, &mut fitted),
         Family::Gemini(gemini) => gemini::fit(request, gemini, &mut fitted),
-        Family::OpenAi(model) => openai::fit(request, model, &mut fitted),
+        Family::OpenAi(model) => {
+            openai::fit(request, model, &mut fitted);
+            openai::beside_tools(request, aim, &mut fitted);
+        }
         Family::Bedrock(model) => bedrock::fit(request, model, &mut fitted),
         _ => {}
     }

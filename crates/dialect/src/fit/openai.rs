@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::aim::Fitted;
+use super::aim::{Aim, Fitted};
 use super::claude::limit;
 use super::family::OpenAi;
 use crate::exchange::{ChatRequest, Effort};
 use crate::json::{Document, Kind, write};
+use crate::wire::Wire;
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {
     limit(&mut request.sampling.max_tokens, model.max_output, fitted);
@@ -44,6 +45,26 @@ fn reasoning(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) 
     asked.budget = None;
     let why = "this model does not have this effort level; the nearest one was sent";
     fitted.lose("reasoning_effort", why);
+}
+
+/// Since GPT-5.6, chat completions with functions take no effort but `none`.
+pub(super) fn beside_tools(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let named = aim.model.strip_prefix("gpt-").unwrap_or_default();
+    let version = named.split('-').next().unwrap_or_default();
+    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+    let version = (major.parse::<u32>(), minor.parse::<u32>());
+    let refuses = matches!(version, (Ok(major), Ok(minor)) if (major, minor) >= (5, 6));
+    if !refuses || aim.format.wire != Wire::Chat || request.tools.is_empty() {
+        return;
+    }
+    if let Some(asked) = &mut request.reasoning
+        && asked.effort.is_some_and(|effort| effort != Effort::None)
+    {
+        asked.effort = Some(Effort::None);
+        asked.budget = None;
+        let why = "this model reasons beside tools in OpenAI's responses only";
+        fitted.lose("reasoning_effort", why);
+    }
 }
 
 fn sampling(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {

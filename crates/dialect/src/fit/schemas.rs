@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json};
 use super::closed::is_closed;
 use super::family::Family;
 use super::{Aim, Fitted};
-use crate::exchange::ChatRequest;
+use crate::contract::ways::Makers;
+use crate::exchange::{ChatRequest, Grade, Lost, Profile};
 
 /// Words that choose between schemas, or join them.
 const CHOICES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
@@ -20,16 +21,34 @@ const MOST_OF_A_NAME: usize = 4;
 
 /// A tool that is declared twice, in the same words, is declared once: Anthropic and Google refuse
 /// two of one name, which frameworks that gather tools from several servers send.
-pub(super) fn once(request: &mut ChatRequest<'_>, fitted: &mut Fitted) {
+///
+/// Where two of one name differ, nobody can say which of them the model would call: targets that
+/// refuse them do so here.
+pub(super) fn once(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
     let mut first: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
     let mut again = Vec::new();
+    let refuses = matches!(
+        aim.ways.makers,
+        Makers::Anthropic | Makers::Google | Makers::Bedrock
+    ) && aim.profile != Profile::Engine;
     for (at, tool) in request.tools.iter().enumerate() {
         let same = first.entry(tool.name.clone()).or_default();
         // One name has a few definitions at most; beyond that the rest stays as it is.
         match same.iter().any(|of| request.tools[*of] == *tool) {
             true => again.push(at),
-            false if same.len() < MOST_OF_A_NAME => same.push(at),
-            false => {}
+            false => {
+                if refuses && same.len() == 1 && tool.builtin.is_none() {
+                    let was = fitted.tools.get(at).copied().unwrap_or(at);
+                    fitted.lost.push(Lost {
+                        param: format!("tools[{was}]"),
+                        why: "another tool has the same name, and this target takes only one",
+                        grade: Grade::Refused,
+                    });
+                }
+                if same.len() < MOST_OF_A_NAME {
+                    same.push(at);
+                }
+            }
         }
     }
     if again.is_empty() {

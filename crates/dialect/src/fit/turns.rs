@@ -51,6 +51,15 @@ pub(super) fn is_operator(message: &Message<'_>) -> bool {
 /// model, and AWS refuses it.
 pub(crate) const BILLING: &str = "x-anthropic-billing-header:";
 
+/// A system prompt's text without the line with which Claude Code tells of itself.
+#[must_use]
+pub fn unbilled(text: &str) -> &str {
+    match text.starts_with(BILLING) {
+        true => text.split_once('\n').map_or("", |(_, rest)| rest),
+        false => text,
+    }
+}
+
 /// Leaves out the line with which Claude Code tells of itself. It differs with each request, so that
 /// no cache would know the prompt again; only Anthropic's own API reads it.
 pub(super) fn without_billing(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
@@ -62,8 +71,7 @@ pub(super) fn without_billing(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitt
             if let Content::Text { text, .. } = &mut part.content
                 && text.starts_with(BILLING)
             {
-                let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
-                *text = Cow::Owned(rest.to_owned());
+                *text = Cow::Owned(unbilled(text).to_owned());
             }
         }
         let says = |part: &Part<'_>| part.said().is_none_or(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! Undoes in a stream, step by step, what [`Back`] undoes in a whole answer.
+//! Undoes an answer step by step, as [`Back`] says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

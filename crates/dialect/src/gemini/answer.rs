@@ -5,122 +5,35 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::base64;
-use super::candidate::{
-    finish, finish_reason, index, is_blocked, reason, usage, write_head, write_usage,
-};
-use super::contents::sign;
+use super::candidate::{finish_reason, usage, write_head, write_usage};
 use super::emit::{
     SIGNATURE, call_arguments, call_part, content, file_data, inline_data, text_part,
 };
-use super::logprobs::{logprobs, write_logprobs};
-use super::names::{each, get, text};
-use super::sources::{citations, in_bytes, in_characters, write_citations};
-use super::view::{View, arguments, made_up_id};
+use super::logprobs::write_logprobs;
+use super::sources::{in_bytes, in_characters, write_citations};
+use super::stream_read::StreamReader;
 use crate::contract::context::AnswerContext;
-use crate::exchange::{
-    ChatAnswer, Choice, Citation, Content, Finish, Media, Part, Source, ToolCall, logprobs_of,
-};
+use crate::contract::stream::ReadStream;
+use crate::exchange::{ChatAnswer, Choice, Citation, Content, Media, Part, Source, ToolCall};
 use crate::json::write;
 use crate::json::{Document, Kind, Value};
-use crate::payload::{PayloadError, wrong_type};
-use crate::rfc3339;
+use crate::payload::PayloadError;
 
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    let id = text(root, "responseId");
-    let mut choices = Vec::new();
-    for candidate in get(root, "candidates").into_iter().flat_map(each) {
-        if candidate.kind() != Kind::Object {
-            return Err(wrong_type("candidates", "an array of objects", candidate));
-        }
-        choices.push((index(candidate), choice(&id, candidate)));
-    }
-    if choices.is_empty() && is_blocked(root) {
-        let refused = Choice {
-            finish: Some(Finish::Refused),
-            ..Choice::default()
-        };
-        choices.push((0, refused));
-    }
-    choices.sort_by_key(|(index, _)| *index);
-    Ok(ChatAnswer {
-        id,
-        model: text(root, "modelVersion"),
-        created: rfc3339::seconds(&text(root, "createTime")),
-        choices: choices.into_iter().map(|(_, choice)| choice).collect(),
-        usage: usage(root),
-    })
-}
-
-fn choice<'d>(answer: &str, candidate: Value<'d>) -> Choice<'d> {
-    let mut parts: Vec<Part<'d>> = Vec::new();
-    let mut calls = 0;
-    let content = get(candidate, "content");
-    for part in content
-        .and_then(|content| get(content, "parts"))
-        .into_iter()
-        .flat_map(each)
-    {
-        let mut view = View::of(part);
-        let mut signature = view.signature.take();
-        if !view.thought {
-            sign(&mut parts, signature.take());
-        }
-        if let Some(said) = view.text.and_then(Value::as_str) {
-            say(&mut parts, said, view.thought);
-            sign(&mut parts, signature);
-        } else if let Some(call) = view.call {
-            let id = text(call, "id");
-            let id = match id.is_empty() {
-                true => Cow::Owned(made_up_id(answer, index(candidate), calls)),
-                false => id,
-            };
-            calls += 1;
-            let call = ToolCall::function(id, text(call, "name"), arguments(call));
-            parts.push(Part::new(Content::ToolCall(call)));
-        } else if let Some(media) = view.media().filter(|_| !view.thought) {
-            parts.push(Part::new(media));
-        } else if let Some((kind, _)) = view.other {
-            let json = Cow::Borrowed(part.raw());
-            parts.push(Part::new(Content::Opaque { kind, json }));
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'static>, PayloadError> {
+    let mut answer = StreamReader::of_whole().whole(root)?;
+    answer.usage = usage(root);
+    let parts = answer
+        .choices
+        .iter_mut()
+        .flat_map(|choice| &mut choice.parts);
+    for part in parts {
+        if let Content::Text { text, citations } = &mut part.content {
+            for citation in citations {
+                citation.range = citation.range.and_then(|range| in_characters(text, range));
+            }
         }
     }
-    cite(&mut parts, citations(candidate));
-    Choice {
-        parts,
-        finish: reason(candidate).map(|reason| finish(&reason, calls > 0)),
-        logprobs: logprobs(candidate).map(|items| Cow::Owned(logprobs_of(&items))),
-    }
-}
-
-/// Text goes on where text was, as in a stream: Google cuts where it likes.
-fn say<'d>(parts: &mut Vec<Part<'d>>, said: Cow<'d, str>, thought: bool) {
-    if said.is_empty() {
-        return;
-    }
-    match parts.last_mut().map(|part| &mut part.content) {
-        Some(Content::Text { text, .. }) if !thought => text.to_mut().push_str(&said),
-        Some(Content::Reasoning(of)) if thought && of.signature.is_none() => {
-            of.text.to_mut().push_str(&said);
-        }
-        _ if thought => parts.push(Part::thought(said)),
-        _ => parts.push(Part::text(said)),
-    }
-}
-
-/// Citations go to the last text.
-fn cite<'d>(parts: &mut [Part<'d>], found: Vec<Citation<'d>>) {
-    let texts = parts.iter_mut().rev().map(|part| &mut part.content);
-    let last = texts.into_iter().find_map(|content| match content {
-        Content::Text { text, citations } => Some((text, citations)),
-        _ => None,
-    });
-    let Some((text, citations)) = last else {
-        return;
-    };
-    for mut citation in found {
-        citation.range = citation.range.and_then(|range| in_characters(text, range));
-        citations.push(citation);
-    }
+    Ok(answer)
 }
 
 pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {

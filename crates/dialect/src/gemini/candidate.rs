@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::names::{count, get};
-use crate::canonical::{FinishKind, Usage};
+use crate::canonical::Usage;
 use crate::exchange::Finish;
 use crate::json::write;
 use crate::json::{Kind, Value};
@@ -45,11 +45,6 @@ pub(super) fn finish(reason: &str, has_calls: bool) -> Finish {
         _ if REFUSALS.contains(&reason) => Finish::Refused,
         other => Finish::Other(other.to_owned()),
     }
-}
-
-/// The same for policies.
-pub(super) fn finish_kind(reason: &str, has_calls: bool) -> FinishKind {
-    finish(reason, has_calls).plain()
 }
 
 /// Google's word for it. Its clients know no other words.
@@ -101,6 +96,10 @@ pub(super) fn usage_of(usage: Value<'_>) -> Option<Usage> {
         reasoning,
     };
     // Vertex AI's first events tell the kind of traffic and count nothing yet.
+    let counted = match get(usage, "candidatesTokenCount") {
+        Some(_) => counted,
+        None => counted.with_total(count(usage, "totalTokenCount")),
+    };
     (counted != Usage::default()).then_some(counted)
 }
 

@@ -1,6 +1,6 @@
 //! What the members of Google's answers are; each event of a stream is one.
 
-use super::candidate::{finish_kind, usage_of};
+use super::candidate::{self, usage_of};
 use super::names::{integer, number};
 use crate::canonical::FinishKind;
 use crate::grammar::drawn::{Drawn, Sample};
@@ -96,5 +96,5 @@ static CODE_RESULT: Object = Object::of(&[
 
 fn finish(reason: &str, has_calls: bool) -> Option<FinishKind> {
     let goes_on = matches!(reason, "" | "FINISH_REASON_UNSPECIFIED");
-    (!goes_on).then(|| finish_kind(reason, has_calls))
+    (!goes_on).then(|| candidate::finish(reason, has_calls).plain())
 }

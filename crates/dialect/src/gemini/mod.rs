@@ -17,6 +17,7 @@ mod grammar;
 mod logprobs;
 mod message;
 mod names;
+mod older;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 mod read;

@@ -27,6 +27,8 @@ pub(crate) struct StreamReader {
     /// Counted, and not told yet: the last count is the whole, so it is told once.
     usage: Option<Usage>,
     failed: bool,
+    /// Its only event is a whole answer.
+    whole: bool,
 }
 
 impl ReadStream for StreamReader {
@@ -82,6 +84,14 @@ impl ReadStream for StreamReader {
 }
 
 impl StreamReader {
+    /// A reader of a whole answer.
+    pub(super) fn of_whole() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
     /// The parts of this event, and the sources of its text: those come with or after the
     /// text, but what follows it may have ended it already.
     fn content(&mut self, choice: u32, candidate: Value<'_>, out: &mut Vec<StreamEvent>) {
@@ -120,7 +130,7 @@ impl StreamReader {
         for citation in sources {
             // Google counts bytes of the whole text, which is not kept here.
             let citation = Delta::Citation(Citation {
-                range: None,
+                range: citation.range.filter(|_| self.whole),
                 ..citation.into_owned()
             });
             self.tracker.piece(choice, PartKind::Text, citation, out);
@@ -162,9 +172,14 @@ impl StreamReader {
         {
             let kind = PartKind::Media(Box::new(media.clone().into_owned()));
             self.tracker.whole(choice, kind, None, out);
+        } else if let Some((kind, _)) = view.other {
+            let kind = PartKind::Opaque {
+                kind: kind.into_owned(),
+                json: part.raw().to_owned(),
+            };
+            self.tracker.whole(choice, kind, None, out);
         }
-        // Code that was executed has no place in a stream of the others, and images in thoughts are
-        // drafts.
+        // Images in thoughts are drafts.
     }
 
     /// A signature ends the thoughts that it proves (see [`super::contents::sign`]).

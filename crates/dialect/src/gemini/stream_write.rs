@@ -20,6 +20,7 @@ use crate::json::write;
 use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream.
+#[derive(Default)]
 pub(crate) struct StreamWriter {
     context: AnswerContext,
     id: String,
@@ -54,12 +55,7 @@ impl StreamWriter {
     pub(crate) fn new(context: &AnswerContext) -> Self {
         Self {
             context: context.clone(),
-            id: String::new(),
-            model: String::new(),
-            created: None,
-            usage: None,
-            parts: BTreeMap::new(),
-            candidates: BTreeMap::new(),
+            ..Self::default()
         }
     }
 }
@@ -91,6 +87,11 @@ impl WriteStream for StreamWriter {
                     });
                 }));
             }
+            StreamEvent::PartStart {
+                choice,
+                kind: PartKind::Opaque { json, .. },
+                ..
+            } => out.push(self.content(*choice, |out| write::value(out, json))),
             StreamEvent::PartStart { choice, part, kind } => {
                 let open = Open {
                     kind: kind.clone(),
@@ -153,7 +154,7 @@ impl StreamWriter {
                 return;
             }
             PartKind::Reasoning => true,
-            PartKind::Text | PartKind::Refusal | PartKind::Media(_) => false,
+            _ => false,
         };
         if more.is_empty() {
             return;

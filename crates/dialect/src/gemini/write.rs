@@ -25,7 +25,7 @@ pub(crate) fn write_request(
     }
     let (out, lost) = (&mut body.out, &mut body.lost);
     if is_free("tools") {
-        tools(request, out, lost);
+        tools(request, &options.model, out, lost);
     }
     if is_free("toolConfig") {
         tool_config(request, out, lost);

@@ -1,6 +1,8 @@
 //! Writes `generationConfig`.
 
+use super::older;
 use crate::exchange::{ChatRequest, Effort, Losses, OutputFormat, Reasoning, Sampling};
+use crate::fit::reads_json_schema;
 use crate::json::write;
 
 /// The most stop sequences that Google takes.
@@ -10,7 +12,7 @@ pub(super) fn write(request: &ChatRequest<'_>, model: &str, out: &mut String, lo
     write::some_object(out, "generationConfig", |out| {
         sampling(&request.sampling, out, lost);
         if let Some(output) = &request.output {
-            form(output, out, lost);
+            form(output, model, out, lost);
         }
         if let Some(reasoning) = &request.reasoning {
             thinking(reasoning, model, out, lost);
@@ -51,7 +53,7 @@ fn sampling(sampling: &Sampling<'_>, out: &mut String, lost: &mut Losses) {
     }
 }
 
-fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
+fn form(output: &OutputFormat<'_>, model: &str, out: &mut String, lost: &mut Losses) {
     match output {
         OutputFormat::Text => write::text(out, "responseMimeType", "text/plain"),
         OutputFormat::JsonObject => write::text(out, "responseMimeType", "application/json"),
@@ -63,7 +65,14 @@ fn form(output: &OutputFormat<'_>, out: &mut String, lost: &mut Losses) {
             strict: _,
         } => {
             write::text(out, "responseMimeType", "application/json");
-            write::raw(out, "responseJsonSchema", schema);
+            match reads_json_schema(model) {
+                true => write::raw(out, "responseJsonSchema", schema),
+                false => {
+                    if let Some(schema) = older::schema(schema) {
+                        write::raw(out, "responseSchema", &schema);
+                    }
+                }
+            }
             if name != "response" {
                 let why = "Gemini's schemas of answers have no name";
                 lost.push("response_format.json_schema.name", why);

@@ -1,6 +1,8 @@
 //! Writes tools, and which of them must be called.
 
+use super::older;
 use crate::exchange::{ChatRequest, Losses, Tool, ToolChoice};
+use crate::fit::reads_json_schema;
 use crate::json::write;
 
 /// Tools that Google runs (`Tool` in its API).
@@ -26,7 +28,7 @@ pub(crate) fn is_own_tool(kind: &str) -> bool {
 const DECLARED: [&str; 3] = ["behavior", "response", "responseJsonSchema"];
 
 /// Writes `tools`.
-pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Losses) {
+pub(super) fn tools(request: &ChatRequest<'_>, model: &str, out: &mut String, lost: &mut Losses) {
     if request.tools.is_empty() {
         return;
     }
@@ -56,7 +58,7 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
                 None => write::braces(out, |out| {
                     write::list(out, "functionDeclarations", |out| {
                         for (position, tool) in run {
-                            function(*position, tool, out, lost);
+                            function(*position, tool, model, out, lost);
                         }
                     });
                 }),
@@ -65,12 +67,19 @@ pub(super) fn tools(request: &ChatRequest<'_>, out: &mut String, lost: &mut Loss
     });
 }
 
-fn function(position: usize, tool: &Tool<'_>, out: &mut String, lost: &mut Losses) {
+fn function(position: usize, tool: &Tool<'_>, model: &str, out: &mut String, lost: &mut Losses) {
     write::braces(out, |out| {
         write::text(out, "name", &tool.name);
         write::text_if(out, "description", tool.description.as_deref());
         if let Some(parameters) = &tool.parameters {
-            write::raw(out, "parametersJsonSchema", parameters);
+            match reads_json_schema(model) {
+                true => write::raw(out, "parametersJsonSchema", parameters),
+                false => {
+                    if let Some(schema) = older::schema(parameters) {
+                        write::raw(out, "parameters", &schema);
+                    }
+                }
+            }
         }
         let known = |name: &str| DECLARED.contains(&name);
         let path = || format!("tools[{position}]");

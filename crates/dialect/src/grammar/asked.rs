@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::{Effort, OutputFormat};
-use crate::fields::{boolean, invalid, named, need, need_text, object, said, string};
+use crate::exchange::{Effort, Message, OutputFormat, Part, Role};
+use crate::fields::{
+    array, boolean, invalid, missing, named, need, need_text, object, rest, said, string,
+};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -55,4 +57,55 @@ pub(crate) fn labels<'d>(value: Value<'d>, path: &str) -> Result<Vec<Label<'d>>,
         Ok((name, text))
     };
     named(object(value, path)?).map(label).collect()
+}
+
+/// What reads the content of a message.
+type ReadContent<'d> = fn(Value<'d>, &dyn Fn() -> String) -> Result<Vec<Part<'d>>, RequestError>;
+
+/// Messages of formats in which a user's message holds results of tools: in what crosses those have
+/// one of their own, ahead of what else the user says. `misplaced` refuses them in others' messages.
+pub(crate) fn turns<'d>(
+    value: Value<'d>,
+    content: ReadContent<'d>,
+    misplaced: Option<&'static str>,
+    messages: &mut Vec<Message<'d>>,
+) -> Result<(), RequestError> {
+    for (position, said) in array(value, "messages")?.items().enumerate() {
+        let path = |rest: &str| format!("messages[{position}]{rest}");
+        object(said, || path(""))?;
+        let need = |name: &str| {
+            let found = said.get(name);
+            found.ok_or_else(|| missing(|| path(&format!(".{name}"))))
+        };
+        let role = match string(need("role")?, || path(".role"))?.as_ref() {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            "system" => Role::System,
+            _ => {
+                let reason = "must be 'user', 'assistant' or 'system'";
+                return Err(invalid(&path(".role"), reason));
+            }
+        };
+        let mut parts = content(need("content")?, &|| path(".content"))?;
+        if parts.iter().any(|part| part.result().is_some()) {
+            if role == Role::User {
+                let (results, others) = parts.into_iter().partition(|p| p.result().is_some());
+                messages.push(Message::new(Role::Tool, results));
+                parts = others;
+            } else if let Some(reason) = misplaced {
+                return Err(invalid(&path(".content"), reason));
+            }
+            if parts.is_empty()
+                && let Some(results) = messages.last_mut()
+            {
+                results.extra = rest(said, &["role", "content"]);
+                continue;
+            }
+        }
+        messages.push(Message {
+            extra: rest(said, &["role", "content"]),
+            ..Message::new(role, parts)
+        });
+    }
+    Ok(())
 }

@@ -26,6 +26,8 @@ pub(crate) enum Member {
     Tools,
     /// Something of it is noted, and it is shown.
     Note(Reader),
+    /// The same of what the upstream needs.
+    Needs(fn(&mut Needs, Value<'_>)),
     /// What is shown of it is the reader's affair.
     Own(Reader),
     /// The same, null too.
@@ -101,6 +103,7 @@ impl<'d> Reading<'d> {
             _ if value.is_null() => {}
             Some(Member::Own(read)) => return read(self, value),
             Some(Member::Note(read)) => read(self, value)?,
+            Some(Member::Needs(note)) => note(&mut self.needs, value),
             Some(Member::Stream) => self.stream = boolean(value, name)?,
             Some(Member::Tools) => {
                 self.tools = tools(value, name)?;

@@ -2,40 +2,41 @@
 
 use std::borrow::Cow;
 
-use crate::call_ids::MADE_UP;
+use super::stream::StreamReader;
 use crate::canonical::Usage;
 use crate::cohere;
-use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolCall, logprobs_of};
+use crate::contract::stream::ReadStream;
+use crate::exchange::{ChatAnswer, Choice, Citation, Finish};
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
 use crate::payload::{self, PayloadError, UpstreamErrorBody, wrong_type};
 use crate::rfc3339;
 
-pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
+pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'static>, PayloadError> {
     let response = root
         .get("chatResponse")
         .filter(|response| response.kind() == Kind::Object)
         .ok_or_else(|| wrong_type("chatResponse", "an object", root))?;
-    let choices = match response.get("choices") {
-        Some(choices) => choices.items().map(choice).collect::<Result<_, _>>()?,
-        None => vec![choice(response)?],
-    };
-    let created = response.text("timeCreated");
-    let own_usage = response.get("usage").and_then(usage);
-    let first = || {
-        response
-            .get("choices")?
-            .items()
-            .find_map(|c| usage(c.get("usage")?))
-    };
-    Ok(ChatAnswer {
-        id: string(response, "id"),
-        model: string(root, "modelId"),
-        created: created.and_then(|created| rfc3339::seconds(&created)),
-        choices,
-        usage: own_usage.or_else(first),
-    })
+    let mut answer = StreamReader::default().whole(response)?;
+    answer.model = string(root, "modelId").into_owned().into();
+    answer.created = rfc3339::seconds(&string(response, "timeCreated"));
+    let mut choices = response.each("choices");
+    let first = || choices.find_map(|c| usage(c.get("usage")?));
+    answer.usage = answer.usage.or_else(first);
+    if response.get("choices").is_none() {
+        // Cohere's forms are one choice, which has ended even by an error.
+        if answer.choices.is_empty() {
+            answer.choices.push(Choice::default());
+        }
+        let reason = response.text("finishReason");
+        let choice = &mut answer.choices[0];
+        choice.finish = choice
+            .finish
+            .take()
+            .or(reason.map(|reason| finish(&reason, false)));
+    }
+    Ok(answer)
 }
 
 /// Refusals are `{"code": "...", "message": "..."}`.
@@ -53,66 +54,6 @@ pub(crate) fn read_error(root: Value<'_>) -> Option<UpstreamErrorBody> {
             None => code.raw().to_owned(),
         }),
     })
-}
-
-/// A choice of the common form, or an answer of Cohere's, which is one.
-fn choice(choice: Value<'_>) -> Result<Choice<'_>, PayloadError> {
-    let mut parts = Vec::new();
-    let message = choice.some("message");
-    let said = message.unwrap_or(choice);
-    if let Some(text) = text_of(said, "reasoningContent")? {
-        parts.push(Part::thought(text));
-    }
-    if let Some(text) = text_of(choice, "text")? {
-        parts.push(Part::text(text));
-    }
-    for block in said.each("content") {
-        if let Some(text) = text_of(block, "thinking")? {
-            parts.push(Part::thought(text));
-        } else if let Some(text) = text_of(block, "text")? {
-            parts.push(Part::text(text));
-        }
-    }
-    if let Some(refusal) = text_of(said, "refusal")? {
-        parts.push(Part::new(Content::Refusal(refusal)));
-    }
-    if let Some(plan) = text_of(said, "toolPlan")? {
-        parts.push(Part::thought(plan));
-    }
-    cite(said, &mut parts);
-    let mut calls = 0;
-    for call in said.each("toolCalls") {
-        let read = call_of(call)?;
-        let made_up = || Cow::Owned(format!("{MADE_UP}{calls}"));
-        parts.push(Part::new(Content::ToolCall(ToolCall::function(
-            read.id.unwrap_or_else(made_up),
-            read.name.unwrap_or_default(),
-            read.arguments.unwrap_or_default(),
-        ))));
-        calls += 1;
-    }
-    let reason = choice.text("finishReason");
-    let logprobs = choice
-        .get("logprobs")
-        .or_else(|| choice.get("logProbabilities"));
-    Ok(Choice {
-        parts,
-        finish: reason.map(|reason| finish(&reason, calls > 0)),
-        logprobs: logprobs
-            .and_then(logprob_items)
-            .map(|items| Cow::Owned(logprobs_of(&items))),
-    })
-}
-
-/// Puts the citations of a message to its first text.
-fn cite<'d>(message: Value<'d>, parts: &mut [Part<'d>]) {
-    let text = parts.iter_mut().find_map(|part| match &mut part.content {
-        Content::Text { citations, .. } => Some(citations),
-        _ => None,
-    });
-    if let Some(citations) = text {
-        citations.extend(citations_of(message));
-    }
 }
 
 /// `citations` of Cohere's forms and `annotations` of the common one.

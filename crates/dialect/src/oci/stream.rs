@@ -125,7 +125,8 @@ impl StreamReader {
         // Cohere's forms tell everything once more when they end.
         let format = piece.text("apiFormat");
         let cohere = piece.get("text").is_some() || format.is_some_and(|f| f.starts_with("COHERE"));
-        let again = cohere && reason.is_some();
+        let begun = choice.text.bytes > 0 || choice.thought || choice.calls > 0;
+        let again = cohere && reason.is_some() && begun;
         let tracker = &mut self.tracker;
         if let Some(text) = text_of(said, "reasoningContent")? {
             let delta = Delta::Text(text.into_owned());

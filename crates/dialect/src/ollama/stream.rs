@@ -16,7 +16,7 @@ pub(crate) struct Lines {
     calls: BTreeMap<u64, Call>,
     finish: String,
     tokens: Option<Tokens>,
-    left_out: bool,
+    left_out: Option<&'static str>,
 }
 
 impl Lines {
@@ -27,7 +27,7 @@ impl Lines {
             calls: BTreeMap::new(),
             finish: String::new(),
             tokens: None,
-            left_out: false,
+            left_out: None,
         }
     }
 
@@ -74,13 +74,11 @@ impl DoorStream for Lines {
         out.push(event(&self.told, |out| {
             speak(&Said::default(), self.generates, out);
             end(done_reason(&self.finish), self.tokens, out);
-            if self.left_out {
-                write::text(out, LEFT_OUT.0, LEFT_OUT.1);
-            }
+            write::text_if(out, LEFT_OUT, self.left_out);
         }));
     }
 
-    fn leave_out(&mut self) {
-        self.left_out = true;
+    fn leave_out(&mut self, medium: &'static str) {
+        self.left_out = Some(medium);
     }
 }

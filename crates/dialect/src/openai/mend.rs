@@ -10,7 +10,7 @@ use memchr::memmem;
 use crate::contract::context::AnswerContext;
 use crate::contract::mend::MendStream;
 use crate::fields::name_of;
-use crate::json::{Document, Kind, Splice, Value, json_string, splice, write};
+use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice, write};
 
 /// Arguments that are an object, in the calls of a history, and results that are one.
 pub(super) fn request(root: Value<'_>) -> Vec<Splice<'static>> {
@@ -40,6 +40,8 @@ struct Told {
     id: String,
     head: bool,
     name: bool,
+    /// Something of what it is given, or it is no function.
+    given: bool,
 }
 
 /// The calls of a choice.
@@ -86,6 +88,9 @@ impl Mender {
             mends.extend(whole(call, format!("call_{}_{place}", self.id)));
         }
         let finish = choice.get("finish_reason");
+        if finish.is_some_and(|why| !why.is_null() && !why.is_str("") && !why.is_str("length")) {
+            mends.extend(state.without_arguments(choice));
+        }
         if let Some(finish) = finish.filter(|finish| finish.is_str("stop")) {
             mends.push(Splice::new(finish.span(), json_string("tool_calls")));
         }
@@ -132,6 +137,11 @@ impl Choice {
         let named = name.is_some_and(|name| !name.is_empty());
         let index = self.of(said, &id, named);
         let told = self.calls.entry(index).or_default();
+        let arguments = function.and_then(|function| function.get("arguments"));
+        let is_blank = |said: Value<'_>| {
+            said.is_null() || said.as_str().is_some_and(|text| text.trim().is_empty())
+        };
+        told.given |= function.is_none() || !arguments.is_none_or(is_blank);
         let tells_id = !id.is_empty();
         if told.id.is_empty() {
             told.id = id.into_owned();
@@ -155,6 +165,53 @@ impl Choice {
             head.write(call, &["index"], out);
         });
         Some(Splice::new(call.span(), out))
+    }
+
+    /// Gives calls that end without arguments the arguments `{}`, which is what clients parse.
+    fn without_arguments(&mut self, choice: Value<'_>) -> Option<Splice<'static>> {
+        let mut silent = Vec::new();
+        for (index, told) in &mut self.calls {
+            if told.name && !std::mem::replace(&mut told.given, true) {
+                silent.push(*index);
+            }
+        }
+        if silent.is_empty() {
+            return None;
+        }
+        silent.sort_unstable();
+        let mut pieces = String::new();
+        for index in silent {
+            write::braces(&mut pieces, |out| {
+                write::number(out, "index", u64::from(index));
+                write::object(out, "function", |out| write::text(out, "arguments", "{}"));
+            });
+        }
+        // Just inside of the bracket, which is one byte.
+        let inside = |at: u32| Span { start: at, end: at };
+        let delta = choice.get("delta");
+        let listed = delta.and_then(|delta| delta.get("tool_calls"));
+        let has = |value: Value<'_>| match value.kind() {
+            Kind::Array => value.items().next().is_some(),
+            _ => value.members().next().is_some(),
+        };
+        Some(match (delta, listed) {
+            (_, Some(list)) if list.kind() == Kind::Array && has(list) => {
+                Splice::new(inside(list.span().end - 1), format!(",{pieces}"))
+            }
+            (_, Some(list)) => Splice::new(list.span(), format!("[{pieces}]")),
+            (Some(delta), None) if delta.kind() == Kind::Object => {
+                let comma = if has(delta) { "," } else { "" };
+                let member = format!("\"tool_calls\":[{pieces}]{comma}");
+                Splice::new(inside(delta.span().start + 1), member)
+            }
+            (Some(delta), None) => {
+                Splice::new(delta.span(), format!("{{\"tool_calls\":[{pieces}]}}"))
+            }
+            (None, None) => {
+                let member = format!("\"delta\":{{\"tool_calls\":[{pieces}]}},");
+                Splice::new(inside(choice.span().start + 1), member)
+            }
+        })
     }
 
     /// The number of the call that a piece belongs to.

@@ -22,6 +22,11 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
 }
 
 pub(crate) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
+    // Some servers of this format count in the names of newer ones.
+    if usage.get("prompt_tokens").is_none() && usage.get("input_tokens").is_some() {
+        let input = ["input_tokens", "input_tokens_details"];
+        return usage_by(usage, input, ["output_tokens", "output_tokens_details"]);
+    }
     let input = ["prompt_tokens", "prompt_tokens_details"];
     usage_by(
         usage,
@@ -38,13 +43,14 @@ pub(crate) fn usage_by(
 ) -> Result<Usage, PayloadError> {
     object(usage, "usage")?;
     let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
-    Ok(Usage {
+    let counted = Usage {
         input: count(usage, input)?,
         output: count(usage, output)?,
         cached_input: detail(of_input, "cached_tokens")?,
         cache_write: detail(of_input, "cache_write_tokens")?,
         reasoning: detail(of_output, "reasoning_tokens")?,
-    })
+    };
+    Ok(counted.with_total(count(usage, "total_tokens")?))
 }
 
 /// `{"error": {...}}`, `{"error": "..."}`, vLLM's older `{"object": "error", ...}`, FastAPI's

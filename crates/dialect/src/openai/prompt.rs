@@ -54,51 +54,33 @@ const BOTH: &[(&str, Member)] = &[
     ("prompt_logprobs", PROBABILITIES),
     (
         "functions",
-        Member::Note(|read, value| {
-            read.needs.tools |= value.items().next().is_some();
-            Ok(())
-        }),
+        Member::Needs(|needs, value| needs.tools |= value.items().next().is_some()),
     ),
     (
         "response_format",
-        Member::Note(|read, value| {
-            read.needs.json_schema |= value.says("type", "json_schema");
-            Ok(())
-        }),
+        Member::Needs(|needs, value| needs.json_schema |= value.says("type", "json_schema")),
     ),
     // vLLM's names for the same, old and new.
     ("guided_json", SCHEMA),
     ("structured_outputs", SCHEMA),
     (
         "modalities",
-        Member::Note(|read, value| {
-            read.needs.audio |= value.items().any(|modality| modality.is_str("audio"));
-            Ok(())
+        Member::Needs(|needs, value| {
+            needs.audio |= value.items().any(|modality| modality.is_str("audio"))
         }),
     ),
     (
         "return_token_ids",
-        Member::Note(|read, value| {
-            read.needs.token_ids |= value.as_bool() == Some(true);
-            Ok(())
-        }),
+        Member::Needs(|needs, value| needs.token_ids |= value.as_bool() == Some(true)),
     ),
     (
         "prompt_embeds",
-        Member::Note(|read, _| {
-            read.needs.token_ids = true;
-            Ok(())
-        }),
+        Member::Needs(|needs, _| needs.token_ids = true),
     ),
 ];
-const PROBABILITIES: Member = Member::Note(|read, value| {
-    read.needs.logprobs |= value.as_bool() != Some(false);
-    Ok(())
-});
-const SCHEMA: Member = Member::Note(|read, _| {
-    read.needs.json_schema = true;
-    Ok(())
-});
+const PROBABILITIES: Member =
+    Member::Needs(|needs, value| needs.logprobs |= value.as_bool() != Some(false));
+const SCHEMA: Member = Member::Needs(|needs, _| needs.json_schema = true);
 
 pub(crate) fn read(operation: Operation, root: Value<'_>) -> Result<Read, RequestError> {
     let (top, conversation) = match operation {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::canonical::Channel;
 use crate::json::write;
-use crate::payload::Payload;
+use crate::payload::{Payload, by_stretch};
 use crate::wire::Wire;
 
 /// A chunk of the same stream that carries these texts and nothing else.
@@ -22,7 +22,7 @@ pub(crate) fn synthesise(payload: &Payload, texts: &[(u32, Channel, String)]) ->
         write::raw(out, "created", created);
         write::text(out, "model", payload.model().unwrap_or_default());
         write::list(out, "choices", |out| {
-            for (choice, texts) in by_choice(texts) {
+            for (choice, texts) in by_stretch(texts.iter()) {
                 write::braces(out, |out| {
                     write::number(out, "index", choice.into());
                     if whole {
@@ -60,24 +60,4 @@ fn write_delta(payload: &Payload, texts: &[(Channel, String)], out: &mut String)
             }
         }
     });
-}
-
-/// Texts by choice and channel, in the order of their first appearance.
-fn by_choice(texts: &[(u32, Channel, String)]) -> Vec<(u32, Vec<(Channel, String)>)> {
-    let mut choices: Vec<(u32, Vec<(Channel, String)>)> = Vec::new();
-    for (choice, channel, text) in texts {
-        let at = choices
-            .iter()
-            .position(|(index, _)| index == choice)
-            .unwrap_or_else(|| {
-                choices.push((*choice, Vec::new()));
-                choices.len() - 1
-            });
-        let channels = &mut choices[at].1;
-        match channels.iter_mut().find(|(earlier, _)| earlier == channel) {
-            Some((_, earlier)) => earlier.push_str(text),
-            None => channels.push((*channel, text.clone())),
-        }
-    }
-    choices
 }

@@ -1,18 +1,13 @@
-//! Whole answers, read and written.
+//! Reads whole answers.
 
-use bytes::Bytes;
-
-use super::object::{self, Head, State};
-use super::parts_out::{self, Called};
 use super::{content, items};
 use crate::canonical::Usage;
-use crate::contract::context::AnswerContext;
 use crate::data_url::is_base64;
 use crate::exchange::{
     ChatAnswer, Choice, Content, Finish, Media, Part, Source, ToolCall, logprobs_of,
 };
 use crate::fit::join_namespace;
-use crate::json::{Document, Kind, Value, write};
+use crate::json::{Kind, Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -86,6 +81,10 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
     let kind = text("type");
     match kind.as_ref() {
         "message" => {
+            // As in a request, some servers give the text alone.
+            if let Some(said) = item.text("content") {
+                parts.push(Part::text(said));
+            }
             for part in item.each("content") {
                 read_part(part, parts, logprobs);
             }
@@ -103,7 +102,11 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
             parts.push(Part::new(Content::ToolCall(ToolCall {
                 id,
                 name: join_namespace(Some(&text("namespace")), text("name")),
-                arguments: text(if custom { "input" } else { "arguments" }),
+                arguments: match item.get("arguments") {
+                    // Some servers give an object.
+                    Some(given) if given.kind() == Kind::Object => given.raw().into(),
+                    _ => text(if custom { "input" } else { "arguments" }),
+                },
                 custom,
             })));
         }
@@ -153,121 +156,4 @@ pub(super) fn append_items(out: &mut String, items: Value<'_>) {
     for item in items.items() {
         write::value(out, item.raw());
     }
-}
-
-pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
-    let head = Head::new(&answer.id, &answer.model, answer.created, context);
-    let mut output = String::with_capacity(1024);
-    let choice = answer.choices.first();
-    let mut logprobs = choice
-        .and_then(|choice| choice.logprobs.as_deref())
-        .map(logprob_items);
-    let parts = choice.map_or(&[][..], |choice| &choice.parts);
-    let mut index = 0;
-    let mut at = 0;
-    while at < parts.len() {
-        let before = output.len();
-        let run = write_item(&mut output, &head, index, &parts[at..], &mut logprobs);
-        index += usize::from(output.len() > before);
-        at += run;
-    }
-    let mut out = String::with_capacity(1024 + output.len());
-    let finish = choice.and_then(|choice| choice.finish.as_ref());
-    object::write(
-        &mut out,
-        &head,
-        State::Ended(finish),
-        &output,
-        answer.usage.as_ref(),
-    );
-    out.into()
-}
-
-/// Writes the item that begins these parts, and gives how many of them are in it.
-fn write_item(
-    out: &mut String,
-    head: &Head,
-    index: usize,
-    parts: &[Part<'_>],
-    logprobs: &mut Option<String>,
-) -> usize {
-    let mut escaped = String::new();
-    match parts.first().map(|part| &part.content) {
-        Some(Content::Reasoning(of)) => {
-            parts_out::escape(&of.text, &mut escaped);
-            let sealed = parts_out::sealed(
-                of.signature.as_deref().unwrap_or_default(),
-                of.redacted.as_deref().unwrap_or_default(),
-            );
-            parts_out::reasoning(out, &head.item_id("rs", index), &escaped, &sealed);
-            1
-        }
-        Some(Content::ToolCall(call)) => {
-            let said = match call.arguments.is_empty() && !call.custom {
-                true => "{}",
-                false => &call.arguments,
-            };
-            parts_out::escape(said, &mut escaped);
-            let called = Called {
-                call_id: call.id.clone().into_owned(),
-                name: call.name.clone().into_owned(),
-                custom: call.custom,
-            };
-            let prefix = if call.custom { "ctc" } else { "fc" };
-            let id = head.item_id(prefix, index);
-            parts_out::call(out, &id, "completed", &called, &escaped);
-            1
-        }
-        Some(Content::Text { .. } | Content::Refusal(_)) => {
-            let run = parts
-                .iter()
-                .take_while(|part| {
-                    matches!(part.content, Content::Text { .. } | Content::Refusal(_))
-                })
-                .count();
-            let mut content = String::new();
-            for part in parts.iter().take(run) {
-                write_part(&mut content, &part.content, logprobs);
-            }
-            parts_out::message(out, &head.item_id("msg", index), "completed", &content);
-            run
-        }
-        Some(Content::Image(media)) => {
-            let id = head.item_id("ig", index);
-            parts_out::image(out, &id, "completed", Some(media));
-            1
-        }
-        _ => 1,
-    }
-}
-
-fn write_part(out: &mut String, content: &Content<'_>, logprobs: &mut Option<String>) {
-    let mut escaped = String::new();
-    match content {
-        Content::Text { text, citations } => {
-            parts_out::escape(text, &mut escaped);
-            let mut annotations = String::new();
-            for citation in citations {
-                parts_out::annotation(&mut annotations, citation);
-            }
-            let logprobs = logprobs.take().unwrap_or_default();
-            parts_out::output_text(out, &escaped, &annotations, &logprobs);
-        }
-        Content::Refusal(text) => {
-            parts_out::escape(text, &mut escaped);
-            parts_out::plain(out, "refusal", "refusal", &escaped);
-        }
-        _ => {}
-    }
-}
-
-/// The inside of `content` in chat completions' log probabilities.
-fn logprob_items(json: &str) -> String {
-    let mut out = String::new();
-    if let Ok(document) = Document::parse(json.as_bytes())
-        && let Some(items) = document.root().get("content")
-    {
-        append_items(&mut out, items);
-    }
-    out
 }

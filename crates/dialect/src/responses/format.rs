@@ -2,7 +2,7 @@
 
 use super::echo::ECHOED;
 use super::stream_read::StreamReader;
-use super::stream_write::StreamWriter;
+use super::stream_write::{StreamWriter, write_answer};
 use super::{answer, error, fold, mend, payload, place, prompt, read, write};
 use crate::contract::format::{Crossing, Format};
 use crate::contract::signs::Signs;
@@ -69,7 +69,7 @@ pub(crate) static RESPONSES: Format = Format {
         Crossing {
             write_request: write::write_request,
             read_answer: answer::read_answer,
-            write_answer: answer::write_answer,
+            write_answer,
             reader: || Box::<StreamReader>::default(),
             writer: |context| Box::new(StreamWriter::new(context)),
             error_body: openai::error::body_of,

@@ -58,6 +58,8 @@ pub(super) static EVENT: Object = Object::of(&[])
             ("response.in_progress", &BEGINS),
             ("response.queued", &BEGINS),
             ("response.completed", &ENDS),
+            // In the place of it at some of OpenAI's own servers.
+            ("response.done", &ENDS),
             ("response.incomplete", &ENDS),
             ("response.failed", &ENDS),
             ("response.cancelled", &ENDS),

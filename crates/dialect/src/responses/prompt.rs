@@ -30,26 +30,21 @@ static TOP: Top = Top {
         ("stream", Member::Stream),
         (
             "include",
-            Member::Note(|read, value| {
+            Member::Needs(|needs, value| {
                 const PROBABILITIES: &str = "message.output_text.logprobs";
-                read.needs.logprobs |= value.items().any(|wanted| wanted.is_str(PROBABILITIES));
-                Ok(())
+                needs.logprobs |= value.items().any(|wanted| wanted.is_str(PROBABILITIES));
             }),
         ),
         (
             "text",
-            Member::Note(|read, value| {
+            Member::Needs(|needs, value| {
                 let format = value.get("format");
-                read.needs.json_schema |= format.is_some_and(|f| f.says("type", "json_schema"));
-                Ok(())
+                needs.json_schema |= format.is_some_and(|f| f.says("type", "json_schema"));
             }),
         ),
         (
             "structured_outputs",
-            Member::Note(|read, _| {
-                read.needs.json_schema = true;
-                Ok(())
-            }),
+            Member::Needs(|needs, _| needs.json_schema = true),
         ),
     ]],
     drawn: &DRAWN,

@@ -64,6 +64,7 @@ impl ReadStream for StreamReader {
                 }
             }
             "response.completed"
+            | "response.done"
             | "response.incomplete"
             | "response.failed"
             | "response.cancelled" => self.finish(&kind, root, out)?,
@@ -346,7 +347,7 @@ impl StreamReader {
     ) -> Result<(), PayloadError> {
         let response = root.get("response").unwrap_or(root);
         self.start(Some(response), out);
-        if kind == "response.failed" {
+        if kind == "response.failed" || response.says("status", "failed") {
             let error = read_error(root).unwrap_or_else(|| UpstreamErrorBody {
                 message: "the upstream's answer failed, and it does not say why".to_owned(),
                 code: Some("server_error".to_owned()),

@@ -11,12 +11,13 @@ use super::stream_part::{Kind, Message, Open, joined, write_part};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::contract::stream::WriteStream;
-use crate::exchange::{Delta, Finish, Media, PartKind, Source, StreamEvent};
+use crate::exchange::{ChatAnswer, Delta, Finish, Media, PartKind, Source, StreamEvent, replay};
 use crate::fit::split_namespace;
 use crate::json::write::{self, name, number, text};
 use crate::payload::UpstreamErrorBody;
 
 /// Writes a stream. Only the first choice is told: the format has no others.
+#[derive(Default)]
 pub(crate) struct StreamWriter {
     context: AnswerContext,
     head: Option<Head>,
@@ -32,26 +33,43 @@ pub(crate) struct StreamWriter {
     finish: Option<Finish>,
     usage: Option<Usage>,
     ended: bool,
+    /// Only the response at the end is wanted, not its events.
+    silent: bool,
+}
+
+/// A whole answer: the response that a stream of it ends with.
+pub(crate) fn write_answer(answer: &ChatAnswer<'_>, context: &AnswerContext) -> Bytes {
+    let mut writer = StreamWriter::new(context);
+    writer.silent = true;
+    let mut events = Vec::new();
+    for step in replay(answer)
+        .iter()
+        .filter(|step| **step != StreamEvent::End)
+    {
+        writer.write(step, &mut events);
+    }
+    let output = writer.output(&mut events);
+    let mut out = String::with_capacity(1024 + output.len());
+    if let Some(head) = &writer.head {
+        let state = State::Ended(writer.finish.as_ref());
+        object::write(&mut out, head, state, &output, writer.usage.as_ref());
+    }
+    out.into()
 }
 
 impl StreamWriter {
     pub(crate) fn new(context: &AnswerContext) -> Self {
         Self {
             context: context.clone(),
-            head: None,
-            sequence: 0,
-            items: 0,
-            message: None,
-            open: BTreeMap::new(),
-            done: Vec::new(),
-            finish: None,
-            usage: None,
-            ended: false,
+            ..Self::default()
         }
     }
 
     /// An event.
     fn event(&mut self, kind: &str, room: usize, members: impl FnOnce(&mut String)) -> Bytes {
+        if self.silent {
+            return Bytes::new();
+        }
         let mut out = String::with_capacity(room);
         write::typed(&mut out, kind, |out| {
             number(out, "sequence_number", self.sequence);
@@ -129,6 +147,7 @@ impl StreamWriter {
     fn part_start(&mut self, part: u32, kind: &PartKind, out: &mut Vec<Bytes>) {
         let (kind, prefix) = match kind {
             PartKind::Media(media) => return self.drawn(media, out),
+            PartKind::Opaque { .. } => return,
             PartKind::Text => (Kind::Text, "msg"),
             PartKind::Refusal => (Kind::Refusal, "msg"),
             PartKind::Reasoning => (Kind::Reasoning, "rs"),
@@ -367,10 +386,15 @@ impl StreamWriter {
         self.close_message(out);
     }
 
-    fn end(&mut self, out: &mut Vec<Bytes>) {
+    /// All items, in order; those that go on end here.
+    fn output(&mut self, out: &mut Vec<Bytes>) -> String {
         self.close_all(out);
         self.done.sort_by_key(|(index, _)| *index);
-        let output = joined(&self.done);
+        joined(&self.done)
+    }
+
+    fn end(&mut self, out: &mut Vec<Bytes>) {
+        let output = self.output(out);
         let finish = self.finish.take();
         let state = State::Ended(finish.as_ref());
         let kind = match state.status() {

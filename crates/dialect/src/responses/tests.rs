@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::answer::{read_answer, write_answer};
+use super::answer::read_answer;
 use super::read::read_request;
 use super::stream_read::StreamReader;
-use super::stream_write::StreamWriter;
+use super::stream_write::{StreamWriter, write_answer};
 use super::write::write_request;
 use crate::canonical::{Field, Usage};
 use crate::contract::context::AnswerContext;

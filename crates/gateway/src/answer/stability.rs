@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use forebay_dialect::Request;
 use forebay_dialect::canonical::Part;
+use forebay_dialect::{Request, unbilled};
 use lru::LruCache;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -137,7 +137,7 @@ impl Beginning {
         let system = |role: &str| matches!(role, "system" | "developer");
         for message in prompt.messages.iter().take_while(|m| system(&m.role)) {
             texts.extend(message.parts.iter().filter_map(|part| match part {
-                Part::Text(text) => Some(text.as_str()),
+                Part::Text(text) => Some(unbilled(text)),
                 _ => None,
             }));
         }
@@ -274,6 +274,16 @@ mod tests {
         let (stability, now) = (Stability::default(), Instant::now());
         let look = |system: &&str| stability.look(1, &asked(system), now);
         systems.iter().map(|s| look(s).map(|u| u.cause)).collect()
+    }
+
+    #[test]
+    fn a_billing_line_hides_no_change_and_is_none() {
+        let line = |cch: &str| format!("x-anthropic-billing-header: cc_version=2.1; cch={cch};\n");
+        let [one, two] = ["a1b2c", "d3e4f"].map(|cch| format!("{}Be brief.", line(cch)));
+        assert_eq!(causes(&[&one, &two]), [None, None]);
+        let [one, two] = [("a1b2c", 34), ("d3e4f", 39)]
+            .map(|(cch, second)| format!("{}It is 2026-11-26T18:43:{second}Z.", line(cch)));
+        assert_eq!(causes(&[&one, &two]), [None, Some(Cause::Timestamp)]);
     }
 
     #[test]

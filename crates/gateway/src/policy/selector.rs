@@ -125,6 +125,8 @@ pub struct Candidate {
     pub capacity: u32,
     /// Tokens of this prompt probably in its prefix cache.
     pub warm_tokens: u64,
+    /// Requests in flight that begin with as much of this prompt as one of its workers holds.
+    pub sharing: u32,
     /// The place in the configured order.
     pub order: u32,
     /// The engines behind it, where they are known one by one.

@@ -134,10 +134,9 @@ impl<P: Platform> Attempts<P> {
     ) -> Result<Answer, Failed> {
         let platform = self.sender.platform.clone();
         let sent = platform.now();
-        let lease = self.leased(&chosen, limit, sent);
-        chosen
-            .upstream
-            .sent(&chosen.endpoint, &self.outgoing.prefix, sent);
+        let mut lease = self.leased(&chosen, limit, sent);
+        let upstream = &chosen.upstream;
+        lease.underway = upstream.sent(&chosen.endpoint, &self.outgoing.prefix, sent);
         let mut renewed = false;
         loop {
             let spent = platform.now().saturating_duration_since(sent);

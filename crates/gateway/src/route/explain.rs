@@ -1,7 +1,7 @@
 //! One upstream's part of an explanation: how a prompt is cut there, who holds it, the cost on each
 //! replica by Forebay's own rule, and the replica that the upstream's rule would choose.
 
-use forebay_routing::{ExpectedCost, Fleet, Worker};
+use forebay_routing::{ExpectedCost, Fleet, Request, Worker};
 use serde::Serialize;
 
 use super::{Upstream, View};
@@ -68,7 +68,11 @@ impl Upstream {
         let chain = view.prefix.chain(&self.name);
         let replicas = self.seen(view);
         let workers: Vec<Worker> = replicas.iter().map(|(_, seen)| seen.worker).collect();
-        let request = self.request(view);
+        let held = workers.iter().map(|worker| worker.held_tokens).max();
+        let request = Request {
+            sharing: self.sharing(view, held.unwrap_or(0)),
+            ..self.request(view)
+        };
         let rule = self.config.routing.unwrap_or_default();
         let chosen = match rule.is_foreseeable() {
             true => rule.make().pick(&request, &workers),

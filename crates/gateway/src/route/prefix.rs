@@ -133,6 +133,11 @@ impl Prefix {
             .unwrap_or(0)
     }
 
+    /// Blocks of text in so many leading tokens.
+    pub(super) fn blocks_in(&self, tokens: u64) -> usize {
+        self.ends.partition_point(|end| *end <= tokens)
+    }
+
     #[cfg(test)]
     pub(super) fn with_chain(mut self, upstream: &str, chain: TokenChain) -> Self {
         self.chains.push((upstream.into(), chain));

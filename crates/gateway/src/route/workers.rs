@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use forebay_prefix_index::{Index, Naming, State, WorkerId};
+use forebay_prefix_index::{InFlight, Index, Naming, State, WorkerId};
 use forebay_routing::{Request, Rule, Worker, id_of};
 use lru::LruCache;
 
@@ -34,6 +34,35 @@ const SHARE_OF_A_STEP: f64 = 0.01;
 #[derive(Debug)]
 pub(super) struct Workers {
     known: Mutex<Known>,
+    in_flight: Arc<Mutex<InFlight>>,
+}
+
+/// Counts a request among those in flight for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Underway {
+    in_flight: Arc<Mutex<InFlight>>,
+    /// Names of its blocks of text.
+    keys: Vec<u64>,
+}
+
+impl Underway {
+    fn new(in_flight: &Arc<Mutex<InFlight>>, keys: &[u64]) -> Self {
+        counted(in_flight).sent(keys);
+        Self {
+            in_flight: in_flight.clone(),
+            keys: keys.to_vec(),
+        }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        counted(&self.in_flight).ended(&self.keys);
+    }
+}
+
+fn counted(in_flight: &Mutex<InFlight>) -> MutexGuard<'_, InFlight> {
+    in_flight.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]
@@ -75,6 +104,7 @@ impl Default for Workers {
                 homes: LruCache::unbounded(),
                 rule: None,
             }),
+            in_flight: Arc::default(),
         }
     }
 }
@@ -133,6 +163,7 @@ impl Scene<'_> {
         let chain = self.prefix.chain(self.upstream);
         Request {
             tokens: self.prefix.tokens(chain),
+            sharing: 0,
             // What is hashed to a replica: the session, or else the prompt's beginning. A prompt
             // without either goes anywhere.
             key: self.key().unwrap_or(random),
@@ -231,9 +262,19 @@ impl Workers {
             ..seen.worker
         });
         let workers: Vec<Worker> = workers.collect();
-        let request = scene.request(random);
+        let held = seen.iter().map(|seen| seen.worker.held_tokens).max();
+        let request = Request {
+            sharing: self.sharing(scene.prefix, held.unwrap_or(0)),
+            ..scene.request(random)
+        };
         let place = self.lock().rule(rule).pick(&request, &workers)?;
         Some((place, request.uncached(&workers[place])))
+    }
+
+    /// Requests in flight that begin with so many tokens of a prompt.
+    pub(super) fn sharing(&self, prefix: &Prefix, tokens: u64) -> u32 {
+        let blocks = prefix.blocks_in(tokens);
+        counted(&self.in_flight).sharing(&prefix.keys, blocks)
     }
 
     /// A replica's cache has room for so many tokens.
@@ -246,8 +287,8 @@ impl Workers {
         }
     }
 
-    /// A prompt goes to a replica: it will hold it.
-    pub(super) fn sent(&self, replica: &Replica, scene: &Scene<'_>) {
+    /// A prompt goes to a replica: it will hold it. Gives what counts it as in flight.
+    pub(super) fn sent(&self, replica: &Replica, scene: &Scene<'_>) -> Underway {
         if let (Some(index), Some(chain)) = (scene.tokens, scene.prefix.chain(scene.upstream)) {
             index.sent(&replica.base, chain, scene.wait, scene.now);
         }
@@ -262,6 +303,8 @@ impl Workers {
                 known.homes.pop_lru();
             }
         }
+        drop(known);
+        Underway::new(&self.in_flight, &scene.prefix.keys)
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -308,7 +351,7 @@ mod tests {
     }
 
     fn sent(workers: &Workers, replica: &Replica, prefix: &Prefix) {
-        workers.sent(replica, &scene(prefix, None, Instant::now()));
+        drop(workers.sent(replica, &scene(prefix, None, Instant::now())));
     }
 
     #[test]
@@ -330,6 +373,24 @@ mod tests {
         assert_ne!(pick(&workers, &replicas, &prefix, 0), 1);
         lease.begun();
         assert_eq!(pick(&workers, &replicas, &prefix, 0), 1);
+    }
+
+    #[test]
+    fn requests_count_as_sharing_a_prefix_while_they_are_in_flight() {
+        let replica = Arc::new(Replica::new("http://a"));
+        let (workers, prompt) = (Workers::default(), prefix(4, 1));
+        let send = |prefix: &Prefix| workers.sent(&replica, &scene(prefix, None, Instant::now()));
+        let sharing = || [0, 999, 1_000, 2_500, 9_000].map(|held| workers.sharing(&prompt, held));
+        let mut lease = Lease::new(&replica, 1, Instant::now());
+        lease.underway = Some(send(&prefix(2, 1)));
+        let long = send(&prefix(9, 1));
+        let _other_tenants = send(&prefix(4, 2));
+        // Two blocks of four are the first one's prompt.
+        assert_eq!(sharing(), [0, 0, 2, 2, 1]);
+        lease.end();
+        assert_eq!(sharing(), [0, 0, 1, 1, 1]);
+        drop(long);
+        assert_eq!(sharing(), [0; 5]);
     }
 
     #[test]
@@ -403,7 +464,7 @@ mod tests {
             [0, 1].map(|place| seen[place].worker.held_tokens)
         };
         let prompt = tokens(4_000, &index, "s");
-        workers.sent(&replicas[1], &scene(&prompt, Some(&index), now));
+        drop(workers.sent(&replicas[1], &scene(&prompt, Some(&index), now)));
         // The last token is computed always, so a prompt of whole blocks computes its last block.
         assert_eq!(seen(&prompt, now), [0, 3_996]);
         assert_eq!(seen(&tokens(4_002, &index, "s"), now), [0, 4_000]);
@@ -421,7 +482,7 @@ mod tests {
             let scene = scene(&prompt, Some(&index), now + Duration::from_secs(after));
             workers.seen(&[&replicas[0]], &scene)[0]
         };
-        workers.sent(&replicas[0], &scene(&prompt, Some(&index), now));
+        drop(workers.sent(&replicas[0], &scene(&prompt, Some(&index), now)));
         assert_eq!(seen(1).worker.held_tokens, 4_000);
         assert_eq!(seen(1).index, IndexState::Exact);
         assert_eq!(seen(11).worker.held_tokens, 0);

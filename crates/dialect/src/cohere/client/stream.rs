@@ -23,7 +23,7 @@ pub(crate) struct Events {
     calls: u64,
     finish: String,
     tokens: Option<Tokens>,
-    left_out: bool,
+    left_out: Option<&'static str>,
 }
 
 impl Events {
@@ -38,7 +38,7 @@ impl Events {
             calls: 0,
             finish: String::new(),
             tokens: None,
-            left_out: false,
+            left_out: None,
         }
     }
 
@@ -157,14 +157,12 @@ impl DoorStream for Events {
                 write::text(out, "finish_reason", reason);
                 write_usage(tokens, out);
             });
-            if left_out {
-                write::text(out, LEFT_OUT.0, LEFT_OUT.1);
-            }
+            write::text_if(out, LEFT_OUT, left_out);
         }));
     }
 
-    fn leave_out(&mut self) {
-        self.left_out = true;
+    fn leave_out(&mut self, medium: &'static str) {
+        self.left_out = Some(medium);
     }
 }
 

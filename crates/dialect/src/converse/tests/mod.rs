@@ -36,7 +36,7 @@ fn options(model: &str) -> WriteOptions {
 }
 
 fn stream(answer: &ChatAnswer<'_>) -> Vec<Bytes> {
-    let mut writer = StreamWriter::new(&AnswerContext::default());
+    let mut writer = StreamWriter::default();
     let mut out = Vec::new();
     for event in replay(answer) {
         writer.write(&event, &mut out);

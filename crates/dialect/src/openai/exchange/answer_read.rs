@@ -52,7 +52,8 @@ pub(super) fn index_of(choice: Value<'_>, position: usize) -> Result<u32, Payloa
 }
 
 fn read_choice<'d>(choice: Value<'d>) -> Result<Choice<'d>, PayloadError> {
-    let message = choice.some("message").unwrap_or(choice);
+    let message = choice.some("message").or_else(|| choice.some("delta"));
+    let message = message.unwrap_or(choice);
     if message.kind() != Kind::Object {
         return Err(wrong_type("choices[].message", "an object", message));
     }
@@ -125,7 +126,8 @@ fn calls<'d>(message: Value<'d>, parts: &mut Vec<Part<'d>>) -> Result<(), Payloa
     if let Some(list) = list.filter(|list| list.kind() != Kind::Array) {
         return Err(wrong_type("choices[].message.tool_calls", "an array", list));
     }
-    let listed = list.into_iter().flat_map(Value::items).map(Fragment::read);
+    let listed = list.into_iter().flat_map(Value::items);
+    let listed = listed.filter(|call| !call.is_null()).map(Fragment::read);
     let older = message.some("function_call");
     let older = older.map(|called| Fragment::called(called, "arguments"));
     for (position, call) in listed.chain(older).enumerate() {

@@ -52,6 +52,24 @@ fn content<'d>(
     };
     Ok(match kind.as_ref() {
         "text" => (Content::text(need_text(value, "text", path)?), &["text"]),
+        // OpenAI's other format, which some agents send in this one.
+        "input_text" | "output_text" => (Content::text(need_text(value, "text", path)?), &["text"]),
+        "input_image" if value.text("image_url").is_some() => {
+            let mut image = url("image_url")?;
+            image.detail = said(value, "detail");
+            (Content::Image(image), &["image_url", "detail"])
+        }
+        // Anthropic's.
+        "image"
+            if value
+                .get("source")
+                .is_some_and(|of| source_url(of).is_some()) =>
+        {
+            let source = need(value, "source", path)?;
+            let read = source_url(source).and_then(|url| read_url(url.into()));
+            let (source, media_type) = read.ok_or_else(|| invalid(&at("source"), BAD_DATA_URL))?;
+            (Content::Image(Media::new(source, media_type)), &["source"])
+        }
         "refusal" => (
             Content::Refusal(need_text(value, "refusal", path)?),
             &["refusal"],
@@ -93,6 +111,15 @@ fn content<'d>(
 
 fn media(source: Source<'_>) -> Media<'_> {
     Media::new(source, "")
+}
+
+/// The URL of a source in Anthropic's form.
+fn source_url(source: Value<'_>) -> Option<String> {
+    if let Some(url) = source.text("url") {
+        return Some(url.into_owned());
+    }
+    let (kind, data) = (source.text("media_type")?, source.text("data")?);
+    Some(format!("data:{kind};base64,{data}"))
 }
 
 /// `{"url", "detail"}`, or the URL itself.

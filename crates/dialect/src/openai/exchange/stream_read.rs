@@ -140,7 +140,8 @@ impl StreamReader {
         if let Some(list) = list.filter(|list| list.kind() != Kind::Array) {
             return Err(wrong_type("choices[].delta.tool_calls", "an array", list));
         }
-        let listed = list.into_iter().flat_map(Value::items).map(Fragment::read);
+        let listed = list.into_iter().flat_map(Value::items);
+        let listed = listed.filter(|call| !call.is_null()).map(Fragment::read);
         let older = delta.some("function_call");
         let older = older.map(|called| Fragment::called(called, "arguments"));
         for fragment in listed.chain(older) {

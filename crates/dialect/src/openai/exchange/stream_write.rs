@@ -160,7 +160,7 @@ impl StreamWriter {
                 choice.calls += 1;
                 Open::Call(choice.calls - 1, *custom)
             }
-            PartKind::Media(_) => return,
+            PartKind::Media(_) | PartKind::Opaque { .. } => return,
         };
         choice.open.insert(part, open);
         let signed = choice.signed.take();

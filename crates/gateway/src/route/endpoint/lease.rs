@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::Replica;
+use crate::route::workers::Underway;
 
 /// Counts a request in flight at a replica for as long as it lives.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Lease {
     awaits: bool,
     /// Tokens that were queued before it.
     ahead: u64,
+    /// Counts it among the requests that share its beginning.
+    pub(in crate::route) underway: Option<Underway>,
     /// It counts no longer.
     ended: bool,
 }
@@ -38,6 +41,7 @@ impl Lease {
             prompt_tokens: 0,
             awaits: false,
             ahead: 0,
+            underway: None,
             ended: false,
         }
     }
@@ -50,6 +54,7 @@ impl Lease {
             self.endpoint.in_flight.fetch_sub(1, Relaxed);
             let tokens = std::mem::take(&mut self.prompt_tokens);
             self.endpoint.active_tokens.fetch_sub(tokens, Relaxed);
+            self.underway = None;
         }
     }
 

@@ -8,7 +8,7 @@ use forebay_routing::queue_seconds;
 
 use super::super::endpoint::{Replica, Standing};
 use super::super::prefix::Prefix;
-use super::super::workers::{Scene, Seen};
+use super::super::workers::{Scene, Seen, Underway};
 use super::{IDLE, USUAL_TOKENS_PER_SECOND, USUAL_TTFT_MS, Upstream};
 use crate::config::Capabilities;
 use crate::policy::{Block, Candidate, Worker};
@@ -113,6 +113,7 @@ impl Upstream {
                 Some(held) => held,
                 None => self.measured.warmth.tokens(view.chain, view.tenant),
             },
+            sharing: self.sharing(view, held.unwrap_or(0)),
             order,
             workers,
         }
@@ -155,6 +156,11 @@ impl Upstream {
             seen.worker.healthy = matches!(standing, Standing::Good | Standing::Trial);
         }
         endpoints.into_iter().zip(seen).collect()
+    }
+
+    /// Requests in flight that begin with so many tokens of a prompt.
+    pub(in crate::route) fn sharing(&self, view: View<'_>, tokens: u64) -> u32 {
+        self.measured.workers.sharing(view.prefix, tokens)
     }
 
     /// Its replicas as the selector sees them.
@@ -241,14 +247,19 @@ impl Upstream {
         workers.pick(&replicas, may, &scene, (rule, need.random))
     }
 
-    /// A prompt goes to one of its replicas.
-    pub(in crate::route) fn sent(&self, endpoint: &Replica, prefix: &Prefix, now: Instant) {
+    /// A prompt goes to one of its replicas. Gives what counts it as in flight.
+    pub(in crate::route) fn sent(
+        &self,
+        endpoint: &Replica,
+        prefix: &Prefix,
+        now: Instant,
+    ) -> Option<Underway> {
         // One replica is no choice: nothing is to be remembered.
-        if self.endpoints.len() > 1 {
-            self.measured
-                .workers
-                .sent(endpoint, &self.scene(prefix, now));
+        if self.endpoints.len() < 2 {
+            return None;
         }
+        let workers = &self.measured.workers;
+        Some(workers.sent(endpoint, &self.scene(prefix, now)))
     }
 
     /// What the choice of a replica for a prompt goes by.
