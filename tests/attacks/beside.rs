@@ -2,7 +2,7 @@
 //! between its fields.
 
 use forebay_tests::upstream::response;
-use forebay_tests::{Forebay, Scripted};
+use forebay_tests::{Forebay, Key, Scripted};
 use serde_json::json;
 
 use crate::evasions::stage;
@@ -161,4 +161,38 @@ async fn all_of_a_form_but_its_files_is_judged() {
     }
     is_clean(&upstream);
     forebay.has_not_logged(&[WORD, ADDRESS]);
+}
+
+/// Readers of forms differ in what a part is called whose head names it twice: the key's list of models
+/// holds for all of them.
+#[tokio::test]
+async fn a_part_of_a_form_has_one_name() {
+    let answer = response("200 OK", "application/json", "{\"text\":\"hi\"}");
+    let upstream = Scripted::saying(answer).await;
+    let key = Key::of("acme").with("models = [\"m\"]");
+    let forebay = Forebay::start(upstream.behind("").keys(&[&key])).await;
+    let client = forebay.client_of(&key);
+    let client = client.with_header("content-type", "multipart/form-data; boundary=edge");
+    let part = |named: &str, text: &str| {
+        format!("--edge\r\nContent-Disposition: form-data; {named}\r\n\r\n{text}\r\n")
+    };
+    let form = |named: &str| {
+        let file = part("name=\"file\"; filename=\"a.wav\"", "RIFF");
+        file + &part("name=\"model\"", "m") + &part(named, "other") + "--edge--\r\n"
+    };
+    let path = "/v1/audio/transcriptions";
+    for named in [
+        "name=\"x\"; name=\"model\"",
+        "name=\"x\"; NAME=model",
+        "name=\"x\"; name*=UTF-8''model",
+        "name*0=\"mo\"; name*1=\"del\"; name=\"x\"",
+        "name=\"mod\\el\"",
+        "name=\"x\"\r\nContent-Disposition: form-data; name=\"model\"",
+    ] {
+        let reply = client.post_bytes(path, form(named)).await;
+        assert_eq!(reply.status, 400, "{named}: {}", reply.text());
+    }
+    assert_eq!(upstream.calls(), 0);
+    let reply = client.post_bytes(path, form("name=\"language\"")).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
 }

@@ -1,8 +1,10 @@
 //! Class: work that grows faster than the request. A large request may take long; one twice as large
 //! may take twice as long, and nobody else may notice.
 
+use std::time::{Duration, Instant};
+
 use forebay_tests::prompts::{chat, whole};
-use forebay_tests::{Config, Forebay, Scripted};
+use forebay_tests::{Config, Forebay, Gate, Scripted};
 use serde_json::{Value, json};
 
 const MASKS: &str = "[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]";
@@ -271,4 +273,50 @@ async fn what_refers_to_one_thing_again_and_again_costs_no_more_each_time() {
         // Ticks are 10 ms, so a few of them mean nothing.
         assert!(spent[1] <= 16 * spent[0].max(5), "{name}: {spent:?} ticks");
     }
+}
+
+/// An answer that takes long to read and judge, and small requests on the same only thread meanwhile.
+#[tokio::test]
+async fn large_answers_do_not_hold_up_others() {
+    let sent = Gate::default();
+    let gate = sent.clone();
+    let upstream = Scripted::start(move |mut call| {
+        let gate = gate.clone();
+        async move {
+            let is_large = String::from_utf8_lossy(&call.request.body).contains("a large one");
+            let text = match is_large {
+                true => "some words, more words. ".repeat(300_000),
+                false => "small".to_owned(),
+            };
+            let answer = whole(&text);
+            call.answer("200 OK", "application/json", &answer).await;
+            if is_large {
+                gate.open(1);
+            }
+        }
+    })
+    .await;
+    let rule = "[[policies.guardrails.config.rules]]\nname = \"w\"\nkind = \"dictionary\"\nterms = [\"geheimnis\"]\naction = \"mask\"\napply = [\"output\"]\n[server]\nworkers = 1\n";
+    let forebay = Forebay::start(upstream.behind(rule)).await;
+    let client = forebay.client.clone();
+    let large = tokio::spawn(async move {
+        let reply = client.chat(&chat("a large one")).await;
+        (reply, Instant::now())
+    });
+    sent.pass().await;
+    let began = Instant::now();
+    let mut longest = Duration::ZERO;
+    for n in 0.. {
+        if large.is_finished() {
+            break;
+        }
+        let asked = Instant::now();
+        let reply = forebay.client.chat(&chat(&format!("number {n}"))).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        longest = longest.max(asked.elapsed());
+    }
+    let (reply, ended) = large.await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let took = ended - began;
+    assert!(longest < took / 2, "{longest:?} of {took:?}");
 }

@@ -90,6 +90,41 @@ async fn a_revoked_key_is_gone_although_the_rest_is_invalid() {
     assert_eq!(forebay.client.chat(&chat("x")).await.status, 401);
 }
 
+/// Whatever writes the keys file in place may stop in the middle, between two keys too.
+#[tokio::test]
+async fn a_keys_file_that_is_cut_off_revokes_nothing() {
+    let engine = Engine::instant().await;
+    let (a, b) = (Key::named("a1", "acme"), Key::named("b1", "acme"));
+    let head =
+        "# This file ends with the line \"# End of the keys.\": without it, it is not whole.\n";
+    let whole = format!("{head}{}{}# End of the keys.\n", a.line(), b.line());
+    let keys = |config: Config, content: &str| {
+        let file = config.file("keys.toml", content);
+        file.table("[keys]\nfile = \"keys.toml\"")
+    };
+    let (good, broken) = (engine.behind(""), engine.behind("[limits]\nbodys = 1\n"));
+    let forebay = Forebay::start(keys(good.clone(), &whole)).await;
+    let second = whole.rfind("[[keys]]").unwrap();
+    for config in [&good, &broken] {
+        for end in [head.len() / 2, head.len(), second, whole.len() - 2] {
+            forebay.rewrite(&keys(config.clone(), &whole[..end]));
+            rejected(&forebay).await;
+            for key in [&a, &b] {
+                let reply = forebay.client_of(key).chat(&chat("x")).await;
+                assert_eq!(reply.status, 200, "{end}: {}", reply.text());
+            }
+        }
+    }
+    // With its end it counts, although one key is gone.
+    let fewer = format!("{}# End of the keys.\n", &whole[..second]);
+    forebay.rewrite(&keys(broken, &fewer));
+    eventually("the end of a key", || async {
+        (forebay.client_of(&b).chat(&chat("x")).await.status == 401).then_some(())
+    })
+    .await;
+    assert_eq!(forebay.client_of(&a).chat(&chat("x")).await.status, 200);
+}
+
 /// Kubernetes replaces a mounted Secret by swapping the link `..data`, and lets the pod's group read it.
 #[tokio::test]
 async fn a_mounted_secret_is_followed() {

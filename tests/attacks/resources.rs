@@ -363,3 +363,24 @@ async fn streams_are_booked_and_go_on_where_there_is_no_room_to_keep_them() {
     })
     .await;
 }
+
+/// Each of very many small values takes more memory while it is read than it has bytes.
+#[tokio::test]
+async fn the_index_of_a_large_body_is_booked() {
+    let engine = Engine::instant().await;
+    let limits = "[limits]\nmemory = \"8 MiB\"\nmemory_per_address = \"8 MiB\"\n";
+    let forebay = Forebay::start(engine.behind(limits)).await;
+    let zeros = vec![0; 900_000];
+    let text = "x".repeat(1_800_000);
+    for (padding, status) in [(json!(zeros), 503), (json!(text), 200)] {
+        let body = with(chat("hello"), json!({"padding": padding}));
+        let before = forebay.resident_kib();
+        let reply = forebay.client.chat(&body).await;
+        let said = reply.text();
+        assert_eq!(reply.status, status, "{said}");
+        assert!(status == 200 || said.contains("limits.memory"), "{said}");
+        let grown = forebay.resident_kib().saturating_sub(before);
+        assert!(grown < 32 << 10, "{grown} KiB more");
+    }
+    assert_eq!(forebay.metrics().await.sum(HELD), 0.0);
+}

@@ -231,6 +231,31 @@ def test_an_event_cannot_name_a_model_that_the_key_may_not_use(upstream, keys, t
             assert events[-1]["error"]["event_id"] == "mine"
 
 
+def test_an_event_cannot_name_a_file_that_its_tenant_was_not_given(upstream, keys):
+    with behind(upstream, keys=keys[0]) as gateway, dial(gateway, keys[1]) as connection:
+        content = [{"type": "input_image", "file_id": "file-of-another"}]
+        event = {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}
+        say(connection, event)
+        events, _ = heard(connection, "error")
+        assert events[-1]["error"]["code"] == "file_not_found"
+
+
+def test_a_word_cut_over_pieces_and_items_is_that_word(upstream):
+    rule = RULE.format(name="no", kind="dictionary", action="deny", side="input", more=NO_TIGERS)
+    with behind(upstream, rule) as gateway, dial(gateway) as connection:
+        pieces = item("a ti")
+        pieces["item"]["content"].append({"type": "input_text", "text": "ger"})
+        for event in (pieces, item("a ti"), item("ger")):
+            say(connection, event)
+        events, _ = heard(connection, "error")
+        assert events[-1]["error"]["code"] == "rule-denied"
+        events, _ = heard(connection, "error")
+        assert events[-1]["error"]["code"] == "rule-denied"
+        # What was refused is not part of the conversation.
+        say(connection, item("s are fine"), ASK)
+        assert heard(connection)[1]
+
+
 def test_pages_of_other_sites_open_nothing(open_gateway):
     assert refusal(open_gateway, origin="https://evil.example") == (403, "origin_not_allowed")
     with dial(open_gateway) as connection:

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use forebay_tests::client::Reply;
+use forebay_tests::prompts::with;
 use forebay_tests::{Client, Config, Forebay, Key, Scripted};
 use http::Method;
 use serde_json::{Value, json};
@@ -230,6 +231,17 @@ async fn a_request_may_name_only_files_of_its_tenant_and_goes_where_they_are() {
             .await
             .is_error(404, "file_not_found");
     }
+    let shell = json!({"type": "shell", "environment": {"type": "container_reference", "container_id": "cntr_1"}});
+    let asks = json!({"model": "m", "input": "hello", "tools": [shell]});
+    let reply = mine.post("/v1/responses", &asks).await;
+    reply.is_error(404, "container_not_found");
+    let call =
+        json!({"type": "tool_use", "id": "1", "name": "read", "input": {"file_id": "of a drive"}});
+    let turns = json!([{"role": "user", "content": "hello"}, {"role": "assistant", "content": [call]}, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "a"}]}]);
+    let tool = json!({"name": "read", "input_schema": {"type": "object"}});
+    let asks = json!({"model": "m", "max_tokens": 9, "messages": turns, "tools": [tool]});
+    let reply = mine.post("/v1/messages", &asks).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
     let escaped = asking("file-0")
         .to_string()
         .replace("file_id", "f\\u0069le_id");
@@ -253,7 +265,7 @@ async fn a_request_may_name_only_files_of_its_tenant_and_goes_where_they_are() {
 #[tokio::test]
 async fn each_line_of_a_batch_is_judged_like_a_request() {
     let (upstream, _) = keeper().await;
-    let rules = "[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"deny\"\napply = [\"input\"]\n\n[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]\n";
+    let rules = "[[policies.guardrails.config.rules]]\nname = \"no\"\nkind = \"dictionary\"\nterms = [\"forbidden\"]\naction = \"deny\"\napply = [\"input\"]\n\n[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]\n\n[[policies.guardrails.config.rules]]\nname = \"chats\"\nkind = \"dictionary\"\nterms = [\"private\"]\naction = \"deny\"\nroutes = [\"/v1/chat/completions\"]\n\n[limits]\nparts = 20\n";
     let bound = Key::of("acme").with("models = [\"m\"]");
     let config = Config::new(rules)
         .keys(&[&bound])
@@ -261,6 +273,12 @@ async fn each_line_of_a_batch_is_judged_like_a_request() {
     let forebay = Forebay::start(config).await;
     let client = forebay.client_of(&bound);
     let good = line("hello");
+    let many = json!(vec![json!({"type": "text", "text": "a"}); 21]).to_string();
+    let responses = |more: &Value| {
+        let body = with(json!({"model": "m", "input": "hello"}), more.clone());
+        json!({"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": body})
+            .to_string()
+    };
     for (purpose, content, status, code) in [
         (
             "batch",
@@ -302,6 +320,32 @@ async fn each_line_of_a_batch_is_judged_like_a_request() {
             400,
             "invalid_batch",
         ),
+        (
+            "batch",
+            responses(&json!({"previous_response_id": "resp_1"})),
+            400,
+            "invalid_batch",
+        ),
+        (
+            "batch",
+            responses(&json!({"conversation": {"id": "conv_1"}})),
+            400,
+            "invalid_batch",
+        ),
+        (
+            "batch",
+            responses(&json!({"input": [{"type": "item_reference", "id": "msg_1"}]})),
+            400,
+            "invalid_batch",
+        ),
+        (
+            "batch",
+            good.replace("\"hello\"", &many),
+            400,
+            "invalid_batch",
+        ),
+        // A rule for chats alone.
+        ("batch", line("so private"), 400, "rule-denied"),
         // What is not a batch can't be read.
         ("user_data", "text".to_owned(), 400, "unreadable"),
     ] {
@@ -596,6 +640,14 @@ async fn a_providers_own_api_is_reached_where_it_is_listed_exactly() {
     own.post(path, &json!({"training_file": "file-of-another"}))
         .await
         .is_error(404, "file_not_found");
+    let twice = r#"{"training_file":"file-1","training_file":"file-of-another"}"#;
+    let wide: Vec<u8> = twice.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xef\xbb\xbf", twice.as_bytes()].concat();
+    for hidden in [twice.as_bytes().to_vec(), wide, marked] {
+        own.post_bytes(path, hidden)
+            .await
+            .is_error(400, "invalid_json");
+    }
     for near in [
         "/v1/fine_tuning/jobs/",
         "/v1//fine_tuning/jobs",

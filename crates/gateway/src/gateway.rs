@@ -171,6 +171,12 @@ impl<P: Platform> Gateway<P> {
         }
     }
 
+    /// Whether a request that [`Self::check_head`] let in comes by an API key, or needs none. One that
+    /// is signed has shown nothing yet.
+    pub fn comes_by_key(&self, head: &http::request::Parts) -> bool {
+        self.keys.comes_by_key(head, self.platform.wall())
+    }
+
     /// Whether a request's body is a form with files, which may be larger than others.
     pub fn takes_form(&self, head: &http::request::Parts) -> bool {
         match crate::enter::ingress::read(head).map(|asked| asked.endpoint) {

@@ -1,11 +1,14 @@
 //! Memory that bodies take: the gateway's own copies count as those that came do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_dialect::json::index_bytes;
 
+use crate::decide::LARGE;
 use crate::error::{ErrorKind, GatewayError};
-use crate::platform::Platform;
+use crate::platform::{BoxFuture, MaybeSend, Platform};
 
 /// Smaller copies are not worth a booking each: there are no more of them than requests in flight.
 const SMALL: usize = 16 << 10;
@@ -14,6 +17,28 @@ const SMALL: usize = 16 << 10;
 pub(crate) fn no_memory() -> GatewayError {
     let message = "the memory for request bodies is used up (limits.memory); try again shortly";
     GatewayError::new(ErrorKind::Overloaded, message).with_retry_after(Duration::from_secs(1))
+}
+
+/// Reads a body of JSON: a large one where it keeps nobody waiting, with the memory booked that the
+/// reading takes. A body of many small values takes many times its own size.
+pub(crate) fn read_json<P: Platform, T: MaybeSend + 'static>(
+    platform: &Arc<P>,
+    body: &Bytes,
+    read: impl FnOnce(Bytes) -> Result<T, GatewayError> + MaybeSend + 'static,
+) -> BoxFuture<'static, Result<T, GatewayError>> {
+    let body = body.clone();
+    if body.len() < LARGE {
+        return Box::pin(std::future::ready(read(body)));
+    }
+    let mut share = platform.share();
+    let work = async move {
+        match share.grow(index_bytes(&body)) {
+            true => read(body),
+            false => Err(no_memory()),
+        }
+    };
+    let platform = platform.clone();
+    Box::pin(async move { platform.aside(work).await })
 }
 
 /// A body that was made here, booked until its last copy is dropped. What shares the memory of

@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::stored::StoredKey;
 
 const HEAD: &str = "# API keys of Forebay: digests, never the keys. Written by `forebay keys`.\n\n";
+/// The last line of a file of ours. TOML that is cut between two keys is good TOML, so a file that
+/// begins with [`WHOLE`] and does not end with this line has lost keys that nobody revoked.
+const END: &str = "# End of the keys.";
+/// The line that announces [`END`]. Files that people write have it where they want to be checked.
+const WHOLE: &str =
+    "# This file ends with the line \"# End of the keys.\": without it, it is not whole.";
 
 /// Why the keys can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,12 @@ pub enum KeysError {
         path: PathBuf,
         /// What the parser said.
         why: String,
+    },
+    /// It lacks its last line.
+    #[error("the keys file {} is cut off: it says that it ends with the line \"{END}\", and does not", path.display())]
+    Cut {
+        /// The file.
+        path: PathBuf,
     },
     /// Others than its owner can read it.
     #[error("the keys file {} can be read by others (mode {mode:o}); run `chmod 600` on it", path.display())]
@@ -108,6 +120,11 @@ impl KeyFile {
                 });
             }
         }
+        if is_cut(&text) {
+            return Err(KeysError::Cut {
+                path: path.to_owned(),
+            });
+        }
         toml::from_str(&text).map_err(|e| KeysError::Damaged {
             path: path.to_owned(),
             why: e.message().to_owned(),
@@ -142,8 +159,7 @@ impl KeyFile {
             &format!(".{}.new", hex::encode(rand::random::<[u8; 8]>())),
         );
         let written = private(&fresh, true).and_then(|mut out| {
-            out.write_all(HEAD.as_bytes())?;
-            out.write_all(text.as_bytes())?;
+            out.write_all(written(&text).as_bytes())?;
             out.sync_all()?;
             std::fs::rename(&fresh, path)
         });
@@ -164,6 +180,20 @@ impl KeyFile {
     }
 }
 
+/// A file of ours with these keys.
+fn written(keys: &str) -> String {
+    format!("{WHOLE}\n{HEAD}{keys}\n{END}\n")
+}
+
+/// Whether a file announces its last line and does not have it. It is cut, too, where it ends within
+/// the announcement, which is the first line of our own files.
+fn is_cut(text: &str) -> bool {
+    let text = text.trim();
+    let announced = text.lines().any(|line| line.trim() == WHOLE);
+    let within = !text.is_empty() && WHOLE.starts_with(text);
+    within || (announced && text.lines().next_back().map(str::trim) != Some(END))
+}
+
 /// Whether this process runs in a group.
 #[cfg(unix)]
 fn is_own_group(group: u32) -> bool {
@@ -178,8 +208,8 @@ pub struct Surviving {
 }
 
 impl Surviving {
-    /// Reads a file. None where nothing can be said: it is not there, or empty, as it is while it is
-    /// being written.
+    /// Reads a file. None where nothing can be said: it is not there, or empty or cut off, as it is
+    /// while it is being written.
     pub fn read(path: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(path).ok()?;
         Self::of_text(&text)
@@ -187,7 +217,7 @@ impl Surviving {
 
     /// What a file with this text says.
     pub fn of_text(text: &str) -> Option<Self> {
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || is_cut(text) {
             return None;
         }
         let blocks = text.split("[[keys]]").skip(1).map(|block| {
@@ -291,8 +321,31 @@ mod tests {
         assert_eq!(damaged.of(&b.to_record()), Some(b.to_record()), "it stays");
 
         assert!(Surviving::of_text(" \n").is_none(), "it is being written");
+        assert!(Surviving::of_text(&written(&text)).is_some());
         let none = Surviving::of_text(HEAD).unwrap();
         assert_eq!(none.of(&b.to_record()), None, "the last was revoked");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_revokes_nothing() {
+        let file = KeyFile {
+            records: vec![key("a"), key("b"), key("c")],
+        };
+        let text = written(&toml::to_string(&file).unwrap());
+        let last = text.rfind(END).unwrap() + END.len();
+        for end in 0..text.len() {
+            let cut = &text[..end];
+            assert_eq!(Surviving::of_text(cut).is_none(), end < last, "{cut}");
+            assert_eq!(is_cut(cut), (1..last).contains(&end), "{cut}");
+        }
+        // What people write says nothing of its end.
+        let own = &text[text.find("[[keys]]").unwrap()..];
+        for end in own.match_indices("[[keys]]").map(|(at, _)| at) {
+            assert!(!is_cut(&own[..end]));
+        }
+        for more in ["\n\n", "\r\n", "  \n"] {
+            assert!(!is_cut(&format!("# mine\n{text}{more}")));
+        }
     }
 
     #[cfg(unix)]

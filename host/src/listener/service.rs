@@ -115,7 +115,7 @@ impl<P: NativePolicies> Connection<'_, P> {
             return (Gateway::refuse(gateway.visit(arrival), &head, error), None);
         }
         // Who signs is known once the body has come: until then the connection is a stranger's.
-        let known = forebay_gateway::headers::api_keys(&head).next().is_some() || gateway.is_open();
+        let known = gateway.comes_by_key(&head);
         if known {
             guest.is_known();
         }

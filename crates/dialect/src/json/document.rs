@@ -318,11 +318,22 @@ impl<'d> Iterator for Items<'d> {
     }
 }
 
+/// The most bytes that the index of a text takes: a short text may be many values.
+pub fn index_bytes(json: &[u8]) -> usize {
+    most_nodes(json).saturating_mul(size_of::<Node>())
+}
+
+/// The most values and names that a text has: but for the first each stands behind one of these
+/// bytes, which strings have too.
+fn most_nodes(json: &[u8]) -> usize {
+    let before = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{');
+    1 + json.iter().filter(before).count()
+}
+
 /// Indexes a text whose grammar is known to be good.
 fn index(text: &str) -> Result<Vec<Node>, JsonError> {
     let bytes = text.as_bytes();
-    // Chat bodies have a value every forty bytes or so.
-    let mut nodes: Vec<Node> = Vec::with_capacity(8 + bytes.len() / 32);
+    let mut nodes: Vec<Node> = Vec::with_capacity(most_nodes(bytes));
     let mut open = [0_usize; MAX_DEPTH];
     let mut depth = 0;
     let mut at = 0;
@@ -389,4 +400,29 @@ fn number_end(bytes: &[u8], start: usize) -> usize {
         .position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
         .unwrap_or(rest.len());
     start + length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_takes_no_more_than_was_foretold() {
+        for text in [
+            "1",
+            "[]",
+            "{}",
+            "[0,0,0,0]",
+            "[[[[]]]]",
+            r#"{"a":1,"b":{"c":[null,true,"x"]},"d":{}}"#,
+            r#"[",:[{", "a,b"]"#,
+        ] {
+            let nodes = index(text).unwrap();
+            assert!(nodes.len() <= most_nodes(text.as_bytes()), "{text}");
+            assert_eq!(nodes.capacity(), most_nodes(text.as_bytes()), "{text}");
+        }
+        let numbers = format!("[{}0]", "0,".repeat(1000));
+        let told = index_bytes(numbers.as_bytes());
+        assert_eq!(told, 1002 * size_of::<Node>());
+    }
 }

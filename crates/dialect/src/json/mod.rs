@@ -10,6 +10,7 @@ pub(crate) mod write;
 
 pub use canonical::canonical_json;
 pub use check::{JsonError, MAX_DEPTH, mend_surrogates};
+pub use document::index_bytes;
 pub use text::json_string;
 
 pub(crate) use canonical::{Shape, StringPlace, write_canonical, write_canonical_with_places};

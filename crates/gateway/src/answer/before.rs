@@ -8,6 +8,7 @@ use crate::decide::LARGE;
 use crate::enter::form::{BETA, Composed, Form};
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
+use crate::memory::read_json;
 use crate::platform::Platform;
 use crate::through::objects;
 
@@ -54,14 +55,10 @@ pub(crate) async fn refer<P: Platform>(
     }
     let platform = gateway.platform();
     let identity = gateway.keys().identify_head(head, platform.wall())?;
-    let (large, open) = (body.len() >= LARGE, gateway.is_open());
-    let work = async move {
+    let open = gateway.is_open();
+    let read = move |body: Bytes| {
         let (body, only) = objects::resolve(&body, &identity.secret, open)?;
         Ok((body.into_owned(), only))
     };
-    if large {
-        platform.aside(work).await
-    } else {
-        work.await
-    }
+    read_json(platform, &body, read).await
 }

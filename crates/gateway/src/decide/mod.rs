@@ -27,9 +27,8 @@ use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Identity;
 use crate::memo::{Remembered, memo_id};
-use crate::memory::booked;
-
-use crate::platform::Platform;
+use crate::memory::{booked, read_json};
+use crate::platform::{BoxFuture, MaybeSend, Platform};
 use crate::policy::{
     Action, CachePlan, Caller, Directives, Policies, PolicyError, PolicySession, Question, Reason,
     Scope,
@@ -157,12 +156,11 @@ async fn read<P: Platform>(
     asked: &Asked<'_>,
 ) -> Result<Read, GatewayError> {
     let Asked { target, body, .. } = asked;
-    let digest = gateway.policies().digest();
-    let (own, directives) = (&asked.own_headers, &asked.directives);
     let platform = gateway.platform();
-    let id = platform
-        .has_memo()
-        .then(|| memo_id(caller, target, own, directives, digest, body));
+    let id = match platform.has_memo() {
+        true => Some(memo_name(gateway, caller, asked).await),
+        false => None,
+    };
     if let Some(facts) = id.as_ref().and_then(|id| platform.recall(id)) {
         return Ok(Read {
             id,
@@ -176,6 +174,24 @@ async fn read<P: Platform>(
         facts: Arc::new(facts_of(&request)),
         request: Some(request),
     })
+}
+
+/// The name in the memo. All of the body is hashed, which takes as long as its length says.
+async fn memo_name<P: Platform>(
+    gateway: &Gateway<P>,
+    caller: &Caller,
+    asked: &Asked<'_>,
+) -> [u8; 32] {
+    let digest = *gateway.policies().digest();
+    let directives = asked.directives;
+    if asked.body.len() < LARGE {
+        let own = &asked.own_headers;
+        return memo_id(caller, asked.target, own, &directives, &digest, asked.body);
+    }
+    let (caller, target) = (caller.clone(), asked.target.clone());
+    let (own, body) = (asked.own_headers.clone(), asked.body.clone());
+    let work = async move { memo_id(&caller, &target, &own, &directives, &digest, &body) };
+    aside(gateway, asked.body.len(), work).await
 }
 
 /// Whether they may ask for this model.
@@ -277,21 +293,28 @@ fn allowed<P: Platform>(
 /// anybody else may be made to wait.
 pub(crate) const LARGE: usize = 128 << 10;
 
+/// Does the work on a body of this size: where it keeps nobody waiting, if it is large.
+pub(crate) fn aside<P: Platform, T: MaybeSend + 'static>(
+    gateway: &Gateway<P>,
+    size: usize,
+    work: impl Future<Output = T> + MaybeSend + 'static,
+) -> BoxFuture<'static, T> {
+    if size < LARGE {
+        return Box::pin(work);
+    }
+    let platform = gateway.platform().clone();
+    Box::pin(async move { platform.aside(work).await })
+}
+
 /// Reads a body.
 async fn parse<P: Platform>(
     gateway: &Gateway<P>,
     target: &Target,
     body: &Bytes,
 ) -> Result<Request, GatewayError> {
-    let (target, body) = (target.clone(), body.clone());
-    let large = body.len() >= LARGE;
-    let work = async move { Request::parse(target, body) };
-    let read = if large {
-        gateway.platform().aside(work).await
-    } else {
-        work.await
-    };
-    let request = read.map_err(|error| invalid_request(&error))?;
+    let target = target.clone();
+    let read = |body| Request::parse(target, body).map_err(|error| invalid_request(&error));
+    let request = read_json(gateway.platform(), body, read).await?;
     match gateway.config().bounds.exceeded(request.extent()) {
         None => Ok(request),
         Some((what, has, limit, setting)) => Err(GatewayError::new(

@@ -48,6 +48,20 @@ pub(crate) struct Places<'a> {
     parts: Vec<Option<(u32, u32)>>,
 }
 
+/// Whether a text is a piece of what a message says.
+pub(crate) fn is_piece(said: &Said) -> bool {
+    said.member == Member::Text && !said.is_name && is_content(&said.path)
+}
+
+/// Whether that is the path of one: `messages[0].content`, `item.content[1].text`.
+fn is_content(path: &str) -> bool {
+    let (before, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let list = before.rsplit_once('[').map_or(before, |(list, _)| list);
+    let within = list == "content" || list.ends_with(".content");
+    let whole = last == "content" && before.ends_with(']');
+    whole || within && matches!(last, "text" | "transcript")
+}
+
 impl<'a> Places<'a> {
     /// All places of a prompt.
     pub(crate) fn of(prompt: &'a Prompt) -> Self {
@@ -82,7 +96,17 @@ impl<'a> Places<'a> {
             list: Vec::with_capacity(said.len()),
             parts: Vec::with_capacity(said.len()),
         };
-        for (at, said) in said.iter().enumerate() {
+        // Pieces of content are read as one: they stand together, whatever words stand between them.
+        let pieces = said.iter().enumerate().filter(|(_, said)| is_piece(said));
+        let others = said.iter().enumerate().filter(|(_, said)| !is_piece(said));
+        for (at, said) in pieces {
+            let part = index(at).map(|at| (0, at));
+            places.push(PlaceKind::Text, "user", said.path.clone(), &said.text, part);
+        }
+        if let Some((_, joined)) = places.list.split_last_mut() {
+            joined.iter_mut().for_each(|place| place.joins_next = true);
+        }
+        for (at, said) in others {
             let (kind, role) = match said.member {
                 Member::Text | Member::Tree => (PlaceKind::Text, "user"),
                 Member::Word => (PlaceKind::Vocabulary, ""),
@@ -92,6 +116,26 @@ impl<'a> Places<'a> {
             places.push(kind, role, said.path.clone(), &said.text, part);
         }
         places
+    }
+
+    /// A text that was said before, on which the first piece of content goes on.
+    pub(crate) fn goes_on_from(&mut self, before: &'a str) {
+        let goes_on = self
+            .list
+            .first()
+            .is_some_and(|place| is_content(&place.path));
+        if before.is_empty() || !goes_on {
+            return;
+        }
+        let place = Place {
+            kind: PlaceKind::Text,
+            role: "user",
+            path: "(before)".to_owned(),
+            text: before.into(),
+            joins_next: true,
+        };
+        self.list.insert(0, place);
+        self.parts.insert(0, None);
     }
 
     /// A word that goes upstream beside the body, such as the name of a model in a path.

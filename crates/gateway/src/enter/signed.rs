@@ -75,6 +75,12 @@ impl KeyRing {
         self.identify_any(api_keys(head), now).map(drop)
     }
 
+    /// Whether a request that [`Self::check_head`] let in comes by a key. One that comes by a
+    /// signature is a stranger's until the signature is verified, whatever else it carries.
+    pub(crate) fn comes_by_key(&self, head: &Parts, now: SystemTime) -> bool {
+        !self.needs_signature(head, now)
+    }
+
     /// Verifies the signature of a whole request, where it comes in by one.
     pub(crate) async fn prove<P: Platform>(
         &self,
@@ -99,5 +105,64 @@ impl KeyRing {
         self.identify_signer(&access_key, now)?;
         head.extensions.insert(Proven(access_key));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes every signature for that of `a`.
+    #[derive(Debug)]
+    struct Trusting;
+
+    impl Signatures for Trusting {
+        fn is_signed(&self, head: &Parts) -> bool {
+            head.headers.contains_key("x-signed")
+        }
+
+        fn signer(
+            &self,
+            _: &Parts,
+            _: Option<&str>,
+            _: SystemTime,
+        ) -> Result<Arc<str>, GatewayError> {
+            Ok("a".into())
+        }
+    }
+
+    #[test]
+    fn who_signs_is_unknown_until_the_signature_is_verified() {
+        let key = "fb-1-secret";
+        let record = crate::identity::KeyRecord {
+            id: "1".into(),
+            digest: Sha256::digest(key.as_bytes()).into(),
+            tenant: "acme".into(),
+            models: Vec::new(),
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            expires: None,
+            access_key: Some("a".into()),
+        };
+        let ring = KeyRing::new(vec![record], &[], b"master").with_signatures(Arc::new(Trusting));
+        let now = SystemTime::UNIX_EPOCH;
+        for (sent, signed, known) in [
+            (Some(key), false, true),
+            (Some(key), true, true),
+            (Some("fb-1-guessed"), true, false),
+            (Some("junk"), true, false),
+            (None, true, false),
+        ] {
+            let mut request = http::Request::post("/model/m/converse");
+            if let Some(key) = sent {
+                request = request.header("x-api-key", key);
+            }
+            if signed {
+                request = request.header("x-signed", "1");
+            }
+            let head = request.body(()).unwrap().into_parts().0;
+            assert!(ring.check_head(&head, now).is_ok(), "{sent:?} {signed}");
+            assert_eq!(ring.comes_by_key(&head, now), known, "{sent:?} {signed}");
+        }
     }
 }

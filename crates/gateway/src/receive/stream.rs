@@ -16,6 +16,7 @@ use super::guard::{denied, policy_failed};
 use super::meter::Meter;
 use super::{Broken, GuardOf, Receiver, Spare, invalid};
 use crate::answer::flight::Head;
+use crate::decide::aside;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::no_memory;
 use crate::platform::{MemoryShare, Platform};
@@ -350,7 +351,10 @@ impl<P: Platform> Receiver<'_, P> {
     ) -> Result<(), Broken> {
         self.measured(answer, &passing.meter);
         let events: Vec<Bytes> = passing.held.into_iter().map(|held| held.raw).collect();
-        let body = fold(self.errand.wire, &events, context).map_err(|e| {
+        let (wire, context) = (self.errand.wire, context.clone());
+        let size = events.iter().map(Bytes::len).sum();
+        let folding = async move { fold(wire, &events, &context) };
+        let body = aside(self.gateway, size, folding).await.map_err(|e| {
             let what = format!("a stream that can't be assembled into a complete answer: {e}");
             Broken::Early(invalid(&answer.upstream.name, &what))
         })?;

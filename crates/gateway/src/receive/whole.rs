@@ -1,5 +1,8 @@
 //! An answer that comes as one body.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::json::mend_surrogates;
 use forebay_dialect::{AnswerContext, Payload, PayloadError, Wire, mend_answer, translate_answer};
@@ -7,14 +10,15 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::empty::{is_empty, is_foreign};
-use super::guard::{denied, policy_failed, slots_of};
+use super::guard::{Guarded, denied, policy_failed, slots_of};
 use super::meter::Meter;
 use super::{Broken, GuardOf, Receiver, Spare, invalid};
 use crate::answer::flight::Head;
+use crate::decide::aside;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::no_memory;
 use crate::platform::{MemoryShare, Platform};
-use crate::policy::Ending;
+use crate::policy::{Ending, Hit, OutputGuard};
 use crate::recording::Form;
 use crate::route::Answer;
 
@@ -29,23 +33,15 @@ impl<P: Platform> Receiver<'_, P> {
         context: &AnswerContext,
     ) -> Result<(), Broken> {
         let (body, share) = self.gather(answer).await?;
-        let wire = self.errand.wire;
-        let name = answer.upstream.name.clone();
-        let unreadable = |e: PayloadError| {
-            let what = format!("a response that is not valid in its format: {e}");
-            Broken::Early(invalid(&name, &what))
+        let own = Translation {
+            from: answer.wire,
+            to: self.errand.wire,
+            upstream: answer.upstream.name.clone(),
+            sent: answer.sent,
+            context: context.clone(),
         };
-        let body = if answer.wire == wire && !context.back.undoes() {
-            mend_answer(wire, body, context)
-        } else {
-            // An error in the place of an answer is none of the answers that can be translated.
-            if let Ok(told) = Payload::parse(answer.wire, body.clone())
-                && let Some(error) = Meter::default().read(&told, &name, answer.sent)
-            {
-                return Err(Broken::Early(error));
-            }
-            translate_answer(answer.wire, wire, &body, context).map_err(unreadable)?
-        };
+        let work = aside(self.gateway, body.len(), async move { own.of(body) });
+        let body = work.await.map_err(Broken::Early)?;
         if let Some(lost) = context.seen.unshown() {
             head.lose(&lost);
         }
@@ -62,33 +58,26 @@ impl<P: Platform> Receiver<'_, P> {
     ) -> Result<(), Broken> {
         let wire = self.errand.wire;
         let name = answer.upstream.name.clone();
-        let unreadable = |e: PayloadError| {
-            let what = format!("a response that is not valid in its format: {e}");
-            Broken::Early(invalid(&name, &what))
-        };
-        let payload = Payload::parse(wire, body).map_err(unreadable)?;
         let now = self.gateway.platform().now();
-        let mut meter = Meter::default();
-        if let Some(error) = meter.read(&payload, &name, now) {
-            return Err(Broken::Early(error));
-        }
-        if wire == Wire::Embeddings && lacks_vectors(&self.sent.body, &payload.raw) {
-            let error = invalid(&name, "another number of vectors than texts");
-            return Err(Broken::Early(error));
-        }
+        let (asked, upstream) = (self.sent.body.clone(), name.clone());
+        let size = body.len();
+        let reading = async move { Reading::of(wire, body, &asked, &upstream, now) };
+        let reading = aside(self.gateway, size, reading).await;
+        let Reading {
+            payload,
+            meter,
+            empty,
+        } = reading.map_err(Broken::Early)?;
         head.waited = now.saturating_duration_since(answer.sent);
-        let empty = is_empty(&meter, std::iter::once(&payload));
-        if empty && is_foreign(&payload) {
-            let error = invalid(&name, "a response that is no answer");
-            return Err(Broken::Early(error));
-        }
         // Its memory stays booked until its last reader is done.
         let body = share.seal(match guard {
             None => payload.raw.clone(),
-            Some(guard) => self
-                .guard_whole(payload, guard)
-                .await
-                .map_err(Broken::Late)?,
+            Some(guard) => {
+                let judging = guard_whole(wire, payload, guard);
+                let (judged, hits) = aside(self.gateway, size, judging).await;
+                self.report_hits(hits);
+                judged.map_err(Broken::Late)?
+            }
         });
         if empty {
             let spare = Spare::new(self, head, Form::Whole(body), &meter);
@@ -139,49 +128,123 @@ impl<P: Platform> Receiver<'_, P> {
         });
         Ok((mend_surrogates(own), share))
     }
+}
 
-    /// A whole answer is pushed at once and finished: all that may go out is then released.
-    async fn guard_whole(
-        &self,
-        payload: Payload,
-        mut guard: GuardOf<P>,
-    ) -> Result<Bytes, GatewayError> {
-        let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
-        let rest = match &passed.denied {
-            None => Some(guard.finish().await.map_err(|e| policy_failed(&e))?),
-            Some(_) => None,
-        };
-        self.report_hits(std::mem::take(&mut guard.hits));
-        if let Some(reason) = passed
-            .denied
-            .or(rest.as_ref().and_then(|r| r.denied.clone()))
-        {
-            return Err(denied(&reason));
+/// An answer that has to be put into its client's format.
+struct Translation {
+    from: Wire,
+    to: Wire,
+    upstream: Arc<str>,
+    sent: Instant,
+    context: AnswerContext,
+}
+
+impl Translation {
+    fn of(&self, body: Bytes) -> Result<Bytes, GatewayError> {
+        if self.from == self.to && !self.context.back.undoes() {
+            return Ok(mend_answer(self.to, body, &self.context));
         }
-        let Some(payload) = guard.last() else {
-            let error = "a payload passed the output guard and is gone";
-            return Err(GatewayError::new(ErrorKind::Internal, error));
-        };
-        // Released within the pass, released at the end: both belong into the slots of the one body.
-        let last_of = slots_of(payload);
-        let mut slots = vec![Some(String::new()); payload.texts().len()];
-        for body in passed
-            .payloads
-            .into_iter()
-            .chain(rest.into_iter().flat_map(|r| r.payloads))
+        // An error in the place of an answer is none of the answers that can be translated.
+        if let Ok(told) = Payload::parse(self.from, body.clone())
+            && let Some(error) = Meter::default().read(&told, &self.upstream, self.sent)
         {
-            let Ok(part) = Payload::parse(self.errand.wire, body) else {
-                continue;
-            };
-            for text in part.texts() {
-                let at = last_of.get(&(text.choice, text.channel));
-                if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(*at)) {
-                    slot.push_str(&text.text);
-                }
+            return Err(error);
+        }
+        translate_answer(self.from, self.to, &body, &self.context)
+            .map_err(|error| unreadable(&self.upstream, &error))
+    }
+}
+
+/// An answer in its client's format, and what it says of itself.
+struct Reading {
+    payload: Payload,
+    meter: Meter,
+    empty: bool,
+}
+
+impl Reading {
+    fn of(
+        wire: Wire,
+        body: Bytes,
+        asked: &[u8],
+        upstream: &str,
+        now: Instant,
+    ) -> Result<Self, GatewayError> {
+        let payload = Payload::parse(wire, body).map_err(|error| unreadable(upstream, &error))?;
+        let mut meter = Meter::default();
+        if let Some(error) = meter.read(&payload, upstream, now) {
+            return Err(error);
+        }
+        if wire == Wire::Embeddings && lacks_vectors(asked, &payload.raw) {
+            return Err(invalid(upstream, "another number of vectors than texts"));
+        }
+        let empty = is_empty(&meter, std::iter::once(&payload));
+        if empty && is_foreign(&payload) {
+            return Err(invalid(upstream, "a response that is no answer"));
+        }
+        Ok(Self {
+            payload,
+            meter,
+            empty,
+        })
+    }
+}
+
+fn unreadable(upstream: &str, error: &PayloadError) -> GatewayError {
+    let what = format!("a response that is not valid in its format: {error}");
+    invalid(upstream, &what)
+}
+
+/// A whole answer is pushed at once and finished: all that may go out is then released. With it come
+/// the rules that matched.
+async fn guard_whole<G: OutputGuard>(
+    wire: Wire,
+    payload: Payload,
+    mut guard: Guarded<G>,
+) -> (Result<Bytes, GatewayError>, Vec<Hit>) {
+    let judged = judge_whole(wire, payload, &mut guard).await;
+    (judged, std::mem::take(&mut guard.hits))
+}
+
+async fn judge_whole<G: OutputGuard>(
+    wire: Wire,
+    payload: Payload,
+    guard: &mut Guarded<G>,
+) -> Result<Bytes, GatewayError> {
+    let passed = guard.pass(payload).await.map_err(|e| policy_failed(&e))?;
+    let rest = match &passed.denied {
+        None => Some(guard.finish().await.map_err(|e| policy_failed(&e))?),
+        Some(_) => None,
+    };
+    if let Some(reason) = passed
+        .denied
+        .or(rest.as_ref().and_then(|r| r.denied.clone()))
+    {
+        return Err(denied(&reason));
+    }
+    let Some(payload) = guard.last() else {
+        let error = "a payload passed the output guard and is gone";
+        return Err(GatewayError::new(ErrorKind::Internal, error));
+    };
+    // Released within the pass, released at the end: both belong into the slots of the one body.
+    let last_of = slots_of(payload);
+    let mut slots = vec![Some(String::new()); payload.texts().len()];
+    for body in passed
+        .payloads
+        .into_iter()
+        .chain(rest.into_iter().flat_map(|r| r.payloads))
+    {
+        let Ok(part) = Payload::parse(wire, body) else {
+            continue;
+        };
+        for text in part.texts() {
+            let at = last_of.get(&(text.choice, text.channel));
+            if let Some(Some(slot)) = at.and_then(|at| slots.get_mut(*at)) {
+                slot.push_str(&text.text);
             }
         }
-        Ok(payload.rewrite(&slots, guard.drops_unreadable()))
     }
+    Ok(payload.rewrite(&slots, guard.drops_unreadable()))
 }
 
 /// Whether an answer does not have one vector for each text that was asked about. What can't be read

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use forebay_dialect::canonical::Usage;
-use forebay_dialect::passing::Passing;
+use forebay_dialect::passing::{Passing, Table};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 use http::HeaderValue;
@@ -17,14 +17,16 @@ use http::header::CONTENT_TYPE;
 use super::Passage;
 use super::judge::{Judged, guarded, release};
 use super::table::Answer as Kind;
+use crate::decide::aside;
+use crate::decide::masks::MaskTable;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
 use crate::memory::no_memory;
 use crate::observe::Observation;
 use crate::platform::{Platform, TransportError, TransportFailure, UpstreamBody};
-use crate::policy::{Caller, Policies};
-use crate::receive::guard::policy_failed;
+use crate::policy::{Caller, Hit, OutputGuard, Policies};
+use crate::receive::guard::{Guarded, policy_failed};
 use crate::reply::Content;
 use crate::route::{Answer, timed_out, transport_error};
 use crate::time::{Deadline, Timer, timeout};
@@ -136,19 +138,10 @@ pub(super) async fn judged<P: Platform>(
     if !ruled.sees() {
         return Ok(body);
     }
-    let table = match ruled.passage.answer {
+    let table: Table = match ruled.passage.answer {
         Kind::Text(table) => table,
         Kind::Media => &[],
     };
-    let answer = Passing::read_answer(body, table).map_err(|error| {
-        GatewayError::new(
-            ErrorKind::UpstreamInvalid,
-            format!(
-                "the answer of \"{}\" is not JSON: {error}",
-                ruled.passage.name
-            ),
-        )
-    })?;
     let guard = match ruled.judged.guard_output {
         true => {
             let guard = ruled.gateway.policies().guard(ruled.caller).await;
@@ -157,14 +150,38 @@ pub(super) async fn judged<P: Platform>(
         }
         false => None,
     };
-    let mut hits = Vec::new();
-    let released = release(guard, &ruled.judged.masks, &answer, &mut hits).await;
+    let (size, name) = (body.len(), ruled.passage.name);
+    let masks = ruled.judged.masks.clone();
+    let work = aside(ruled.gateway, size, async move {
+        released(body, (table, name), guard, &masks).await
+    });
+    let (body, hits) = work.await;
     if !hits.is_empty() {
         let caller = ruled.caller.clone();
         let platform = ruled.gateway.platform();
         platform.observe(Observation::GuardHits { caller, hits });
     }
-    Ok(answer.with(&released?, None))
+    body
+}
+
+/// What may go out of an answer, and the rules that matched.
+async fn released<G: OutputGuard>(
+    body: Bytes,
+    (table, name): (Table, &'static str),
+    guard: Option<Guarded<G>>,
+    masks: &MaskTable,
+) -> (Result<Bytes, GatewayError>, Vec<Hit>) {
+    let answer = match Passing::read_answer(body, table) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let error = format!("the answer of \"{name}\" is not JSON: {error}");
+            let error = GatewayError::new(ErrorKind::UpstreamInvalid, error);
+            return (Err(error), Vec::new());
+        }
+    };
+    let mut hits = Vec::new();
+    let released = release(guard, masks, &answer, &mut hits).await;
+    (released.map(|released| answer.with(&released, None)), hits)
 }
 
 /// The lines of an answer that are JSON each, judged; whatever else it is can't be.

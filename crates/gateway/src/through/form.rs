@@ -294,6 +294,11 @@ fn each(
         if parts > MAX_PARTS {
             return Err(invalid(format!("it has more than {MAX_PARTS} parts")));
         }
+        if !rest::has_one_name(field.headers()) {
+            return Err(invalid(
+                "the head of a part does not name it once and plainly".to_owned(),
+            ));
+        }
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.file_name().map(str::to_owned);
         let long = file.as_ref().is_some_and(|file| file.len() > MAX_NAME);

@@ -6,14 +6,17 @@ use bytes::Bytes;
 use http::{Method, header, request};
 
 use super::judge::judge;
+use super::objects::is_hidden;
 use super::serve::{Asking, check};
 use super::{At, Sent, answer, table};
 use crate::answer::before::refer;
 use crate::config::{Judging, RawConfig};
 use crate::decide::maker;
+use crate::enter::headers::require_json;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::read_json;
 use crate::platform::Platform;
 use crate::policy::{Caller, Policies};
 use crate::receive::guard::policy_failed;
@@ -56,6 +59,9 @@ pub(crate) async fn serve_raw<P: Platform>(
         path: format!("{}{}", raw.path, query.unwrap_or_default()),
     };
     let media = head.headers.get(header::CONTENT_TYPE).cloned();
+    if !gateway.is_open() && require_json(&head.headers).is_ok() {
+        readable(gateway, body.clone()).await?;
+    }
     let (body, keeps) = refer(gateway, head, body).await?;
     if keeps.is_some_and(|keeps| keeps != raw.upstream) {
         let error = format!(
@@ -109,6 +115,19 @@ pub(crate) async fn serve_raw<P: Platform>(
         headers: asking.describe(ticket),
         content,
     })
+}
+
+/// Refuses JSON in which an upstream might read the name of another tenant's file where nobody here does.
+async fn readable<P: Platform>(gateway: &Gateway<P>, body: Bytes) -> Result<(), GatewayError> {
+    let hidden = read_json(gateway.platform(), &body, |body| Ok(is_hidden(&body))).await?;
+    match hidden {
+        true => Err(GatewayError::new(
+            ErrorKind::InvalidRequest,
+            "the body may name a file, and is no JSON in UTF-8 in which every name occurs once",
+        )
+        .with_code("invalid_json")),
+        false => Ok(()),
+    }
 }
 
 fn not_found() -> GatewayError {

@@ -22,6 +22,7 @@ use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::read_json;
 use crate::observe::Observation;
 use crate::platform::{BoxFuture, Platform};
 use crate::policy::{Caller, Demand, Hit, Policies, Reason};
@@ -87,7 +88,7 @@ pub(crate) async fn serve<P: Platform>(
     asking.ask(sent, session, judged, ticket).await
 }
 
-/// Reads a request. A large one is read where it keeps nobody waiting.
+/// Reads a request.
 pub(super) fn read<P: Platform>(
     gateway: &Gateway<P>,
     passage: &'static Passage,
@@ -96,14 +97,15 @@ pub(super) fn read<P: Platform>(
     body: Bytes,
 ) -> BoxFuture<'static, Result<Sent, GatewayError>> {
     let bounds = gateway.config().bounds;
-    if body.len() < LARGE {
-        let sent = Sent::read(passage, in_path, head, body, &bounds);
-        return Box::pin(std::future::ready(sent));
+    let (head, platform) = (head.clone(), gateway.platform().clone());
+    let large = body.len() >= LARGE;
+    let read = move |body| Sent::read(passage, in_path, &head, body, &bounds);
+    match passage.takes_form() {
+        // No tree is made of a form.
+        true if large => Box::pin(async move { platform.aside(async move { read(body) }).await }),
+        true => Box::pin(std::future::ready(read(body))),
+        false => read_json(&platform, &body, read),
     }
-    let head = head.clone();
-    let work = async move { Sent::read(passage, in_path, &head, body, &bounds) };
-    let platform = gateway.platform().clone();
-    Box::pin(async move { platform.aside(work).await })
 }
 
 /// Whether the key may use the model, and anybody has it.

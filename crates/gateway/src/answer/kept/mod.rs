@@ -16,11 +16,12 @@ use http::request;
 pub(crate) use fetch::{Wanted, fetch};
 pub(crate) use keep::{Keeper, Keeping};
 
-use crate::decide::{LARGE, invalid_request};
+use crate::decide::{aside, invalid_request};
 use crate::enter::identity::{Identity, keyed};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::read_json;
 use crate::platform::Platform;
 use crate::recording::Form;
 use crate::store::{CacheKey, Store};
@@ -67,10 +68,10 @@ async fn prepare_for<P: Platform>(
     body: Bytes,
 ) -> Result<Prepared<P>, GatewayError> {
     let identity = identify(gateway, head)?;
-    let read = body.clone();
-    let asked = aside(gateway, body.len(), async move { kept::read(&read) }).await;
+    let read = |body: Bytes| kept::read(&body).map_err(|error| invalid_request(&error));
+    let asked = read_json(gateway.platform(), &body, read).await?;
     let unchanged = |body| Prepared { body, keeper: None };
-    let Some(asked) = asked.map_err(|error| invalid_request(&error))? else {
+    let Some(asked) = asked else {
         return Ok(unchanged(body));
     };
     refuse(gateway, &asked)?;
@@ -106,18 +107,6 @@ async fn prepare_for<P: Platform>(
         body,
         keeper: Some(keeper),
     })
-}
-
-/// Work on a large body is done where it keeps nobody waiting.
-async fn aside<P: Platform, T: crate::platform::MaybeSend + 'static>(
-    gateway: &Gateway<P>,
-    size: usize,
-    work: impl Future<Output = T> + crate::platform::MaybeSend + 'static,
-) -> T {
-    match size >= LARGE {
-        true => gateway.platform().aside(work).await,
-        false => work.await,
-    }
 }
 
 /// What the gateway has no place for.

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use forebay_dialect::{BodyChange, Request, Wire};
+use forebay_dialect::{BodyChange, Request, Wire, kept};
 
+use crate::config::RequestBounds;
 use crate::decide::places::{Places, outline};
 use crate::enter::identity::Identity;
 use crate::error::{ErrorKind, GatewayError};
@@ -16,7 +17,7 @@ use crate::receive::guard::policy_failed;
 /// The most lines: as many as OpenAI takes.
 const MAX_LINES: usize = 50_000;
 
-/// The endpoints that a line may name.
+/// The endpoints that a line may name. Each is its route, too.
 const URLS: &[(&str, Wire)] = &[
     ("/v1/chat/completions", Wire::Chat),
     ("/v1/completions", Wire::Completions),
@@ -33,6 +34,7 @@ pub(crate) struct Lines {
 struct Asked {
     line: usize,
     id: String,
+    route: &'static str,
     /// Where the request stands in the file.
     place: Range<usize>,
     request: Request,
@@ -50,7 +52,11 @@ struct Line<'l> {
 
 impl Lines {
     /// Reads the lines, each a request that this key may send.
-    pub(super) fn read(file: &Bytes, identity: &Identity) -> Result<Self, GatewayError> {
+    pub(super) fn read(
+        file: &Bytes,
+        identity: &Identity,
+        bounds: &RequestBounds,
+    ) -> Result<Self, GatewayError> {
         let mut requests = Vec::new();
         for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
             let line = line.trim_ascii();
@@ -61,7 +67,12 @@ impl Lines {
                 let why = format!("it has more than {MAX_LINES} lines");
                 return Err(invalid(number, &why));
             }
-            requests.push(request(number, line, file, identity)?);
+            let asked = request(number, line, file, identity)?;
+            if let Some((what, has, limit, setting)) = bounds.exceeded(asked.request.extent()) {
+                let why = format!("it has {has} {what}, over the limit of {limit} ({setting})");
+                return Err(invalid(number, &why));
+            }
+            requests.push(asked);
         }
         Ok(Self {
             file: file.clone(),
@@ -121,7 +132,11 @@ impl Lines {
         caller: &Caller,
     ) -> Result<Option<Reason>, GatewayError> {
         for Asked {
-            line, id, request, ..
+            line,
+            id,
+            route,
+            request,
+            ..
         } in &self.requests
         {
             let mut places = Places::of(&request.prompt).list;
@@ -132,28 +147,41 @@ impl Lines {
                 text: id.into(),
                 joins_next: false,
             });
-            let verdict = session
-                .check_prompt(caller, &outline(&request.prompt), &places, &[])
-                .await
-                .map_err(|error| policy_failed(&error))?;
-            let reason = match verdict.action {
-                Action::Allow => continue,
-                Action::Edit(edits) if edits.is_empty() => continue,
-                Action::Deny(reason) => reason,
-                Action::Ask(question) => crate::decide::no_opinion(&question),
-                Action::Edit(_) => Reason {
-                    code: "unmaskable".to_owned(),
-                    detail:
-                        "a rule masks a value in it, and masked values can't be restored in the answers of a batch"
-                            .to_owned(),
-                },
+            // Rules for uploads apply, and those for the endpoint that will answer the line.
+            let asked = Caller {
+                route: *route,
+                ..caller.clone()
             };
-            return Ok(Some(Reason {
-                code: reason.code,
-                detail: format!("line {line}: {}", reason.detail),
-            }));
+            for caller in [caller, &asked] {
+                let verdict = session
+                    .check_prompt(caller, &outline(&request.prompt), &places, &[])
+                    .await
+                    .map_err(|error| policy_failed(&error))?;
+                if let Some(reason) = refusal(verdict.action) {
+                    return Ok(Some(Reason {
+                        code: reason.code,
+                        detail: format!("line {line}: {}", reason.detail),
+                    }));
+                }
+            }
         }
         Ok(None)
+    }
+}
+
+/// Why a verdict refuses a line, if it does.
+fn refusal(action: Action) -> Option<Reason> {
+    match action {
+        Action::Allow => None,
+        Action::Edit(edits) if edits.is_empty() => None,
+        Action::Deny(reason) => Some(reason),
+        Action::Ask(question) => Some(crate::decide::no_opinion(&question)),
+        Action::Edit(_) => Some(Reason {
+            code: "unmaskable".to_owned(),
+            detail:
+                "a rule masks a value in it, and masked values can't be restored in the answers of a batch"
+                    .to_owned(),
+        }),
     }
 }
 
@@ -166,7 +194,7 @@ fn request(
     let read: Line<'_> = serde_json::from_slice(line)
         .map_err(|error| invalid(number, &format!("it is not a batch request ({error})")))?;
     let wire = URLS.iter().find(|(url, _)| *url == read.url);
-    let Some((_, wire)) = wire.filter(|_| read.method == "POST" && !read.custom_id.is_empty())
+    let Some((route, wire)) = wire.filter(|_| read.method == "POST" && !read.custom_id.is_empty())
     else {
         let urls: Vec<&str> = URLS.iter().map(|(url, _)| *url).collect();
         let why = format!(
@@ -186,6 +214,12 @@ fn request(
             "the requests of a batch can't refer to files",
         ));
     }
+    if *wire == Wire::Responses && refers_back(number, &body)? {
+        return Err(invalid(
+            number,
+            "the requests of a batch can't refer to responses, items or conversations",
+        ));
+    }
     let request =
         Request::parse(*wire, body).map_err(|error| invalid(number, &error.to_string()))?;
     if !identity.may_use(&request.prompt.model) {
@@ -198,9 +232,18 @@ fn request(
     Ok(Asked {
         line: number,
         id: read.custom_id,
+        route: *route,
         place,
         request,
     })
+}
+
+/// Whether a request goes on from what its upstream has kept: no tenant's own, since all share its account.
+fn refers_back(number: usize, body: &Bytes) -> Result<bool, GatewayError> {
+    let asked = kept::read(body).map_err(|error| invalid(number, &error.to_string()))?;
+    Ok(asked.is_some_and(|asked| {
+        asked.previous.is_some() || asked.conversation.is_some() || !asked.references.is_empty()
+    }))
 }
 
 fn invalid(number: usize, why: &str) -> GatewayError {

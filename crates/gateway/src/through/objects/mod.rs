@@ -15,6 +15,6 @@ mod within;
 pub(super) use batch::Lines;
 pub(crate) use id::Thing;
 pub(crate) use made::{makes_containers, own_containers};
-pub(crate) use refer::{references, resolve};
+pub(crate) use refer::{is_hidden, references, resolve};
 pub(crate) use serve::{Request, adds_file, check_head, serve_object};
 pub(crate) use verb::Verb;

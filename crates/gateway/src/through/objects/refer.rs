@@ -18,25 +18,40 @@ const NAMING: [&str; 5] = [
 ];
 /// The members that name another thing: the last part of a path where that is unmistakable, else the
 /// whole path. `[]` is any element.
-const OTHERS: [(&str, Thing); 7] = [
+const OTHERS: [(&str, Thing); 8] = [
     ("vector_store_id", Thing::VectorStore),
     ("vector_store_ids", Thing::VectorStore),
+    ("container_id", Thing::Container),
     ("container.id", Thing::Container),
     ("container", Thing::Container),
     ("tools[].container", Thing::Container),
     ("tools[].container.id", Thing::Container),
     ("cached_content", Thing::CachedContent),
 ];
+/// Those of them that name a thing wherever they stand.
+const ANYWHERE: [&str; 3] = ["vector_store_id", "vector_store_ids", "container_id"];
+/// What stands before members that are a tool's or the client's own, in any format: what they name
+/// is no matter of the upstream's. Names in camel case are not told.
+const FREE: [&str; 7] = [
+    ".content[].input.",
+    ".content[].(unnamed).input.",
+    ".content[].(unnamed).content[].json.",
+    ".parts[].(unnamed).args.",
+    ".parts[].(unnamed).response.",
+    ".parts[].function_call.args.",
+    ".parts[].function_response.response.",
+];
 /// Nothing is listed: every string is read.
 pub(super) const ALL: Table = &[("", Member::Tree)];
 
 /// What a body that names what an upstream keeps has somewhere: the ends of members' names, and the
 /// beginnings of the names that tenants are given.
-const SIGNS: [&str; 10] = [
+const SIGNS: [&str; 11] = [
     "file_id",
     "ing_file",
     "ion_file",
     "vector_store",
+    "container_id",
     "cachedContent",
     "cached_content",
     Thing::File.before(),
@@ -121,6 +136,13 @@ pub(crate) fn resolve<'b>(
     Ok((Cow::Owned(read.with(&texts, None)), at))
 }
 
+/// Whether a body that is said to be JSON may name what an upstream keeps in a way that is not read
+/// here: a member twice, another encoding. Other readers take more for JSON than this one.
+pub(crate) fn is_hidden(body: &Bytes) -> bool {
+    let encoded = body.starts_with(b"\xef\xbb\xbf") || memchr::memchr(0, body).is_some();
+    (encoded || references(body)) && Passing::read_answer(body.clone(), ALL).is_err()
+}
+
 /// Whether a path ends in this member, or in an element of it.
 fn names(path: &str, member: &str) -> bool {
     let path = match path.rsplit_once('[') {
@@ -132,13 +154,16 @@ fn names(path: &str, member: &str) -> bool {
 
 /// What a member of this path names.
 fn named(path: &str) -> Option<Thing> {
+    let plain = plain(path);
+    if plain.starts_with("metadata.") || FREE.iter().any(|before| plain.contains(before)) {
+        return None;
+    }
     if NAMING.iter().any(|name| names(path, name)) {
         return Some(Thing::File);
     }
-    let plain = plain(path);
-    let fits = |(name, thing): &(&str, Thing)| match thing {
-        Thing::VectorStore => names(path, name),
-        _ => plain == *name,
+    let fits = |(name, _): &(&str, Thing)| match ANYWHERE.contains(name) {
+        true => names(path, name),
+        false => plain == *name,
     };
     OTHERS.iter().find(|row| fits(row)).map(|(_, thing)| *thing)
 }
@@ -220,6 +245,60 @@ mod tests {
         assert!(resolve(&body("file-1"), &[4; 32], true).is_ok());
         let ids = Bytes::from_static(br#"{"tools":[{"file_ids":["file-1"]}]}"#);
         assert!(resolve(&ids, &secret, false).is_err());
+    }
+
+    #[test]
+    fn what_is_named_by_whom() {
+        for (path, thing) in [
+            ("messages[0].content[1].source.file_id", Some(Thing::File)),
+            ("input[0].content[1].file_id", Some(Thing::File)),
+            ("input[0].output.file_id", Some(Thing::File)),
+            ("prompt.variables.content.input.file_id", Some(Thing::File)),
+            ("tools[0].environment.container_id", Some(Thing::Container)),
+            ("input[3].container_id", Some(Thing::Container)),
+            ("tools[0].container.id", Some(Thing::Container)),
+            ("messages[0].container.id", None),
+            ("messages[0].content[1].input.file_id", None),
+            ("messages[0].content[1].(unnamed).input.a.file_ids[2]", None),
+            (
+                "messages[0].content[1].(unnamed).content[0].json.file_id",
+                None,
+            ),
+            ("contents[0].parts[1].(unnamed).args.container_id", None),
+            (
+                "contents[0].parts[1].function_response.response.file_id",
+                None,
+            ),
+            ("metadata.file_id", None),
+        ] {
+            assert_eq!(named(path), thing, "{path}");
+        }
+        let input = |block: &str| {
+            let block = format!(r#"{{{block}:{{"input":{{"file_id":"1"}}}}}}"#);
+            let body = format!(r#"{{"messages":[{{"content":[{block}]}}]}}"#);
+            resolve(&Bytes::from(body), &[3; 32], false).map(|_| ())
+        };
+        assert!(input("\"toolUse\"").is_ok());
+        assert!(input("\"source\"").is_err());
+    }
+
+    #[test]
+    fn what_others_may_read_is_not_taken_for_other_than_json() {
+        let wide: Vec<u8> = "{\"a\":1}"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for (body, hidden) in [
+            (&br#"{"file_id":"a","file_id":"b"}"#[..], true),
+            (&b"\xef\xbb\xbf{\"a\":1}"[..], true),
+            (&wide[..], true),
+            (&br#"{"file_id":"a"}"#[..], false),
+            (&br#"{"a":1,"a":2}"#[..], false),
+            (&b"as it is"[..], false),
+        ] {
+            let shown = String::from_utf8_lossy(body).into_owned();
+            assert_eq!(is_hidden(&Bytes::copy_from_slice(body)), hidden, "{shown}");
+        }
     }
 
     #[test]

@@ -461,7 +461,7 @@ async fn judged_upload<P: Platform>(
         let content = batch.then(|| file.content()).transpose()?;
         (Names::marked(&identity.secret, &file.name), content)
     };
-    let lines = content.map(|content| Lines::read(&content, identity));
+    let lines = content.map(|content| Lines::read(&content, identity, &gateway.config().bounds));
     let lines = lines.transpose()?;
     let mut tokens = 0;
     if let Some(lines) = &lines {

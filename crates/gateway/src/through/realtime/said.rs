@@ -7,14 +7,16 @@ use forebay_dialect::passing::{Member, Passing};
 
 use super::super::REALTIME;
 use super::super::judge::judge_parts;
+use super::super::objects::resolve;
 use super::Rules;
 use super::events::{EVENTS, MODELS, TYPES};
 use crate::config::RequestBounds;
-use crate::decide::places::Places;
+use crate::decide::places::{Places, is_piece};
 use crate::decide::{LARGE, invalid_request, no_opinion};
 use crate::enter::identity::Identity;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::read_json;
 use crate::observe::Observation;
 use crate::platform::Platform;
 use crate::policy::{Action, Caller, Policies, Reason};
@@ -27,6 +29,28 @@ pub(super) struct Said {
     pub(super) event: Bytes,
     /// It asks for a response.
     pub(super) asks: bool,
+}
+
+/// An event with the upstream's own names of the files that it refers to: a tenant names its own alone,
+/// and those that are where its connection is.
+fn referred(
+    event: Bytes,
+    secret: &[u8; 32],
+    open: bool,
+    upstream: &str,
+) -> Result<Bytes, GatewayError> {
+    let (event, keeps) = {
+        let (event, keeps) = resolve(&event, secret, open)?;
+        (event.into_owned(), keeps)
+    };
+    match keeps {
+        Some(keeps) if keeps != upstream => Err(GatewayError::new(
+            ErrorKind::NotFound,
+            format!("the event names a file that \"{upstream}\" does not keep"),
+        )
+        .with_code("file_not_found")),
+        _ => Ok(event),
+    }
 }
 
 /// An event that may not.
@@ -45,19 +69,24 @@ pub(super) struct Reader<'a, P: Platform> {
     pub(super) upstream: &'a Upstream,
     /// The model that the connection is for.
     pub(super) model: Option<&'a str>,
+    /// The end of what the last item said: the model reads the next one behind it.
+    pub(super) before: String,
 }
+
+/// How much of the last item is kept: longer words are no words.
+const BEFORE: usize = 256;
 
 impl<P: Platform> Reader<'_, P> {
     /// Reads an event.
-    pub(super) async fn read(&self, event: Bytes) -> Result<Said, Refused> {
+    pub(super) async fn read(&mut self, event: Bytes) -> Result<Said, Refused> {
         let bounds = self.gateway.config().bounds;
-        let read = match event.len() < LARGE {
-            true => parse(event, &bounds),
-            false => {
-                let work = async move { parse(event, &bounds) };
-                self.gateway.platform().aside(work).await
-            }
+        let (secret, open) = (self.identity.secret.clone(), self.gateway.is_open());
+        let keeper = self.upstream.name.clone();
+        let work = move |event: Bytes| {
+            let event = referred(event, &secret, open, &keeper)?;
+            parse(event, &bounds)
         };
+        let read = read_json(self.gateway.platform(), &event, work).await;
         let passing = read.map_err(|error| Refused { error, id: None })?;
         let value = |path: &str| {
             let mut said = passing.said().iter();
@@ -77,6 +106,7 @@ impl<P: Platform> Reader<'_, P> {
         let names = self.models(&passing).map_err(refused)?;
         if !self.rules.off {
             self.judge(&passing).await.map_err(refused)?;
+            self.remember(&passing);
         }
         Ok(Said {
             event: passing.with(&names, None),
@@ -120,6 +150,20 @@ impl<P: Platform> Reader<'_, P> {
         Ok(names)
     }
 
+    /// Keeps the end of what an item says, from the beginning of a word on where there is one.
+    fn remember(&mut self, passing: &Passing) {
+        for said in passing.said().iter().filter(|said| is_piece(said)) {
+            self.before.push_str(&said.text);
+        }
+        let from = self.before.len().saturating_sub(BEFORE);
+        if from > 0 {
+            let from = self.before.ceil_char_boundary(from);
+            let rest = self.before.get(from..).unwrap_or_default();
+            let word = rest.find(char::is_whitespace).unwrap_or(0);
+            self.before.drain(..from + word);
+        }
+    }
+
     async fn judge(&self, passing: &Passing) -> Result<(), GatewayError> {
         let known = |said: &&forebay_dialect::passing::Said| {
             said.path != "type" || !TYPES.contains(&said.text.as_str())
@@ -138,10 +182,12 @@ impl<P: Platform> Reader<'_, P> {
         let (own, caller) = (self.gateway.clone(), self.caller.clone());
         let model = self.model.unwrap_or_default().to_owned();
         let has_sound = telling.iter().any(|said| said.member == Member::Media);
+        let before = self.before.clone();
         let work = async move {
             let session = own.policies().session(&caller, bytes).await;
             let mut session = session.map_err(|error| policy_failed(&error))?;
-            let places = Places::passing(&telling);
+            let mut places = Places::passing(&telling);
+            places.goes_on_from(&before);
             let asked = (&REALTIME, model.as_str());
             let verdict = judge_parts(&mut session, &caller, asked, &places.list).await?;
             if !verdict.hits.is_empty() {

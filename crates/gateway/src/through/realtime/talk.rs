@@ -216,13 +216,14 @@ impl<P: Platform> Talk<P> {
         upstream: &mut dyn SocketWriter,
         notes: &mpsc::Sender<Note>,
     ) -> End {
-        let reader = Reader {
+        let mut reader = Reader {
             gateway: &self.gateway,
             identity: &self.identity,
             caller: &self.caller,
             rules: &self.rules,
             upstream: &self.upstream,
             model: self.model.as_deref(),
+            before: String::new(),
         };
         while let Some(message) = client.next().await {
             let event = match message {
