@@ -358,6 +358,16 @@ impl<P: Platform> Gateway<P> {
         &self.shared
     }
 
+    /// The names by which upstreams know a model that clients call `model`, where they are others: each once, in
+    /// order.
+    pub(crate) fn other_names<'a>(&'a self, model: &'a str) -> Vec<&'a str> {
+        let names = self.upstreams.iter().filter_map(|u| u.model_name(model));
+        let mut others: Vec<&str> = names.filter(|name| *name != model).collect();
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+
     pub(crate) fn all_upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }

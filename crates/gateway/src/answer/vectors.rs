@@ -92,6 +92,12 @@ impl Batch {
                 shape.update(part);
             }
         }
+        // Vectors of different models can't be compared.
+        for name in gateway.other_names(&decision.facts.model) {
+            shape.update(b"model");
+            shape.update((name.len() as u64).to_be_bytes());
+            shape.update(name);
+        }
         let shape: [u8; 32] = shape.finalize().into();
         let policy = gateway.policies().digest();
         let name = |input: &Value| {

@@ -97,6 +97,17 @@ pub(super) fn of(named: &Named<'_>) -> CacheKey {
     ))
 }
 
+/// The same where upstreams know the model by other names: an answer of the model that a name meant before a
+/// reload is not one of the model that it means now.
+pub(super) fn mapped(key: CacheKey, secret: &[u8; 32], names: &[&str]) -> CacheKey {
+    if names.is_empty() {
+        return key;
+    }
+    let mut parts: Vec<&[u8]> = vec![b"forebay mapped key", &key.0];
+    parts.extend(names.iter().map(|name| name.as_bytes()));
+    CacheKey(keyed(secret, &parts))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -197,6 +208,17 @@ mod tests {
                 assert_ne!(key, another, "{what} and {other} have one name");
             }
         }
+    }
+
+    #[test]
+    fn the_models_that_a_name_means_are_in_it() {
+        let key = asked().key();
+        let secret = [1; 32];
+        let named = |names: &[&str]| mapped(key, &secret, names);
+        assert_eq!(named(&[]), key);
+        assert_ne!(named(&["old"]), key);
+        assert_ne!(named(&["old"]), named(&["new"]));
+        assert_ne!(named(&["ab", "c"]), named(&["a", "bc"]));
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(crate) async fn decide<P: Platform>(
         Some(_) => judged(gateway, decision, asked, read.id, ticket).await?,
         None => decision,
     };
-    allowed(decision, ticket)
+    allowed(gateway, decision, ticket)
 }
 
 /// What a request asks, besides who asks it.
@@ -272,6 +272,7 @@ async fn judged<P: Platform>(
 
 /// The decision, unless it is a denial.
 fn allowed<P: Platform>(
+    gateway: &Gateway<P>,
     mut decision: Decision<P>,
     ticket: &mut Ticket<P>,
 ) -> Result<Decision<P>, GatewayError> {
@@ -284,7 +285,8 @@ fn allowed<P: Platform>(
     }
     if let (Some(plan), Some(key)) = (&decision.facts.plan, decision.facts.cache_key) {
         decision.plan = plan.clone();
-        decision.key = key;
+        let names = gateway.other_names(&decision.facts.model);
+        decision.key = key::mapped(key, &decision.identity.secret, &names);
     }
     Ok(decision)
 }

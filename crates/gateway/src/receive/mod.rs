@@ -53,6 +53,15 @@ impl Broken {
             Broken::Early(error)
         }
     }
+
+    /// The same with another error.
+    fn with(self, change: impl FnOnce(GatewayError) -> GatewayError) -> Self {
+        match self {
+            Broken::Early(error) => Broken::Early(change(error)),
+            Broken::Empty(error, spare) => Broken::Empty(change(error), spare),
+            Broken::Late(error) => Broken::Late(change(error)),
+        }
+    }
 }
 
 type GuardOf<P> = Guarded<<<P as Platform>::Policies as Policies>::Guard>;
@@ -121,7 +130,7 @@ impl<'a, P: Platform> Receiver<'a, P> {
                 word: word.to_owned(),
             });
         }
-        received
+        received.map_err(|broken| broken.with(|error| answer.proof.hide(error)))
     }
 
     /// What an answer in another format says where the upstream says nothing.

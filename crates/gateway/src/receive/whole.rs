@@ -180,7 +180,10 @@ impl Reading {
         }
         let empty = is_empty(&meter, std::iter::once(&payload));
         if empty && is_foreign(&payload) {
-            return Err(invalid(upstream, "a response that is no answer"));
+            return Err(invalid(
+                upstream,
+                "a 200 response that does not contain an answer",
+            ));
         }
         Ok(Self {
             payload,

@@ -16,6 +16,7 @@ use super::endpoint::{Blame, Lease};
 use super::others::Others;
 use super::prepare::Prepared;
 use super::prompt_cache::is_about_marks;
+use super::proof::Proof;
 use super::unanswered::{gone, not_in_order, timed_out, transport_error};
 use super::verdict::Verdict;
 use super::{Attempts, Envelope, Replica, Upstream, refusal, wait};
@@ -57,6 +58,8 @@ pub(crate) struct Answer {
     pub(super) lease: Lease,
     /// Who may be asked instead, where nothing goes out before all of it has come.
     pub(crate) others: Others,
+    /// The credentials that it was asked with.
+    pub(crate) proof: Proof,
 }
 
 impl Answer {
@@ -147,7 +150,8 @@ impl<P: Platform> Attempts<P> {
                 Some(_) => prepared.request.clone(),
             };
             let request = self.authorized(&chosen, request, limit, sent).await?;
-            let proof = request.extensions().clone();
+            let proof = Proof::of(request.headers());
+            let used = request.extensions().clone();
             let Some(response) = self.send(&chosen, request, limit, sent).await? else {
                 chosen.again = true;
                 prepared = self.prepare_anew(&chosen, limit).await?;
@@ -167,6 +171,7 @@ impl<P: Platform> Attempts<P> {
                 }
                 self.observe(tried, Some(head.status.as_u16()), None, false);
                 return Ok(Answer {
+                    proof,
                     others: self.others(),
                     folds: self.outgoing.folds(&chosen.upstream),
                     upstream: chosen.upstream,
@@ -182,7 +187,7 @@ impl<P: Platform> Attempts<P> {
                 });
             }
             match self
-                .refused(&chosen, &prepared, response, &proof, sent)
+                .refused(&chosen, &prepared, response, (&used, &proof), sent)
                 .await
             {
                 Refused::Renewed if !renewed => renewed = true,
@@ -303,7 +308,7 @@ impl<P: Platform> Attempts<P> {
         chosen: &Chosen,
         prepared: &Prepared,
         response: Response<UpstreamBody>,
-        proof: &Extensions,
+        (used, proof): (&Extensions, &Proof),
         sent: Instant,
     ) -> Refused {
         let upstream = &chosen.upstream;
@@ -312,6 +317,7 @@ impl<P: Platform> Attempts<P> {
         let text = timeout(&**platform, REFUSAL_TIME, collect(body))
             .await
             .unwrap_or_default();
+        let text = proof.cut(text);
         let code = head.status.as_u16();
         // An error may quote the client's own words: then it says nothing of what was added.
         let own = || plain(&self.outgoing.request.body);
@@ -349,7 +355,7 @@ impl<P: Platform> Attempts<P> {
             why = Verdict::Account;
         }
         if let (400 | 401 | 403, Some(authorizer)) = (code, &upstream.authorizer) {
-            match authorizer.rejected(proof, code, &head.headers, &text) {
+            match authorizer.rejected(used, code, &head.headers, &text) {
                 Rejection::Refresh => return Refused::Renewed,
                 Rejection::Unrelated => {}
                 Rejection::Final(because) => {

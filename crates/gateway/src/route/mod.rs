@@ -19,6 +19,7 @@ mod prefix;
 mod prepare;
 mod progress;
 mod prompt_cache;
+mod proof;
 mod provider;
 mod public;
 mod rank;
