@@ -43,7 +43,7 @@ pub enum KeysError {
         why: String,
     },
     /// It lacks its last line.
-    #[error("the keys file {} is cut off: it says that it ends with the line \"{END}\", and does not", path.display())]
+    #[error("the keys file {} is cut off: its last line, \"{END}\", is missing", path.display())]
     Cut {
         /// The file.
         path: PathBuf,
