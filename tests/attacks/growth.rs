@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use forebay_tests::prompts::{chat, whole};
-use forebay_tests::{Config, Forebay, Gate, Scripted};
+use forebay_tests::{Config, Forebay, Gate, Scripted, within};
 use serde_json::{Value, json};
 
 const MASKS: &str = "[[policies.guardrails.config.rules]]\nname = \"pii\"\nkind = \"pii\"\naction = \"mask\"\napply = [\"input\"]";
@@ -275,7 +275,7 @@ async fn what_refers_to_one_thing_again_and_again_costs_no_more_each_time() {
     }
 }
 
-/// An answer that takes long to read and judge, and small requests on the same only thread meanwhile.
+/// An answer that takes long to read and translate, and small requests on the same only thread meanwhile.
 #[tokio::test]
 async fn large_answers_do_not_hold_up_others() {
     let sent = Gate::default();
@@ -288,22 +288,31 @@ async fn large_answers_do_not_hold_up_others() {
                 true => "some words, more words. ".repeat(300_000),
                 false => "small".to_owned(),
             };
-            let answer = whole(&text);
-            call.answer("200 OK", "application/json", &answer).await;
+            let answer = json!({
+                "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
+                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
+                "usage": {"input_tokens": 1, "output_tokens": 1},
+            });
+            call.answer("200 OK", "application/json", &answer.to_string())
+                .await;
             if is_large {
                 gate.open(1);
             }
         }
     })
     .await;
-    let rule = "[[policies.guardrails.config.rules]]\nname = \"w\"\nkind = \"dictionary\"\nterms = [\"geheimnis\"]\naction = \"mask\"\napply = [\"output\"]\n[server]\nworkers = 1\n";
-    let forebay = Forebay::start(upstream.behind(rule)).await;
+    let config = Config::new("[server]\nworkers = 1\n").upstream(
+        "one",
+        &upstream.url(),
+        "provider = \"anthropic\"\nkey = \"env:K\"\nmodels = { forebay-sim = \"m\" }",
+    );
+    let forebay = Forebay::start(config.env("K", "k")).await;
     let client = forebay.client.clone();
     let large = tokio::spawn(async move {
         let reply = client.chat(&chat("a large one")).await;
         (reply, Instant::now())
     });
-    sent.pass().await;
+    within("the large answer", sent.pass()).await;
     let began = Instant::now();
     let mut longest = Duration::ZERO;
     for n in 0.. {
