@@ -93,7 +93,7 @@ pub fn for_cloud(body: &Bytes, profile: Profile, model: &str) -> Option<(Bytes, 
     // An engine keeps prefixes too, and the line would make each prompt another one.
     let is_engine = profile == Profile::Engine;
     let knows = profile.is_in_cloud() && SIGNS.iter().any(|sign| has(sign));
-    if !knows && !(is_engine && has(BILLING)) {
+    if !(knows || is_engine && has(BILLING)) {
         return None;
     }
     let document = Document::parse(body).ok()?;
