@@ -48,12 +48,12 @@ impl Preface {
             return Found::More;
         };
         // The last of several is the one that counts.
-        let limits = payload.chunks_exact(SETTING).filter_map(|setting| {
+        let mut limits = payload.chunks_exact(SETTING).filter_map(|setting| {
             let id = u16::from_be_bytes([setting[0], setting[1]]);
             let value = u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]);
             (id == MAX_CONCURRENT_STREAMS).then_some(value)
         });
-        limits.last().map_or(Found::Nothing, Found::Limit)
+        limits.next_back().map_or(Found::Nothing, Found::Limit)
     }
 }
 

@@ -149,7 +149,7 @@ impl Lines {
             });
             // Rules for uploads apply, and those for the endpoint that will answer the line.
             let asked = Caller {
-                route: *route,
+                route,
                 ..caller.clone()
             };
             for caller in [caller, &asked] {
@@ -232,7 +232,7 @@ fn request(
     Ok(Asked {
         line: number,
         id: read.custom_id,
-        route: *route,
+        route,
         place,
         request,
     })
