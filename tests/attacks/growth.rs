@@ -163,8 +163,8 @@ async fn what_begins_everywhere_and_ends_nowhere_is_told_to_its_client() {
 #[tokio::test]
 async fn no_text_costs_much_more_for_each_byte_than_others_do() {
     const BYTES: usize = 600_000;
-    /// Nanoseconds that judging a byte may cost.
-    const MOST: u64 = 100;
+    /// Nanoseconds that judging a byte may cost, on a slow machine. Faults of this class cost thousands.
+    const MOST: u64 = 300;
     let upstream = echo().await;
     let rules = format!(
         "{MASKS}\n[[policies.guardrails.config.rules]]\nname = \"keys\"\nkind = \"secrets\"\naction = \"mask\"\napply = [\"input\"]\n[[policies.guardrails.config.rules]]\nname = \"word\"\nkind = \"dictionary\"\nterms = [\"pomegranate\"]\naction = \"deny\"\napply = [\"input\"]"
