@@ -98,6 +98,8 @@ pub(crate) struct Ways {
     pub(crate) shows: &'static [&'static str],
     /// It takes media as bytes only.
     pub(crate) bytes_only: bool,
+    /// Its models reason in requests with tools. Since GPT-5.6, OpenAI's do so only in the Responses API.
+    pub(crate) reasons_with_tools: bool,
     /// It thinks as the model likes, unless told how much.
     pub(crate) adapts: bool,
     pub(crate) makers: Makers,
@@ -163,6 +165,7 @@ impl Ways {
         draws: false,
         shows: &["image"],
         bytes_only: false,
+        reasons_with_tools: true,
         adapts: false,
         makers: Makers::Any,
         tool_names: None,

@@ -136,7 +136,7 @@ impl Door {
     /// place for.
     pub fn unshown(self, body: &Bytes) -> Option<Lost> {
         let medium = self.medium(body)?;
-        let why = "answers of the client's format have no such media";
+        let why = "the client's format can't carry such media in answers";
         Some(Lost::new(medium, why))
     }
 

@@ -7,7 +7,6 @@ use super::claude::limit;
 use super::family::OpenAi;
 use crate::exchange::{ChatRequest, Effort};
 use crate::json::{Document, Kind, write};
-use crate::wire::Wire;
 
 pub(super) fn fit(request: &mut ChatRequest<'_>, model: OpenAi, fitted: &mut Fitted) {
     limit(&mut request.sampling.max_tokens, model.max_output, fitted);
@@ -54,7 +53,7 @@ pub(super) fn beside_tools(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted:
     let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
     let version = (major.parse::<u32>(), minor.parse::<u32>());
     let refuses = matches!(version, (Ok(major), Ok(minor)) if (major, minor) >= (5, 6));
-    if !refuses || aim.format.wire != Wire::Chat || request.tools.is_empty() {
+    if !refuses || aim.ways.reasons_with_tools || request.tools.is_empty() {
         return;
     }
     if let Some(asked) = &mut request.reasoning
@@ -62,7 +61,7 @@ pub(super) fn beside_tools(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted:
     {
         asked.effort = Some(Effort::None);
         asked.budget = None;
-        let why = "this model reasons beside tools in OpenAI's responses only";
+        let why = "with tools, this model reasons only in the Responses API";
         fitted.lose("reasoning_effort", why);
     }
 }

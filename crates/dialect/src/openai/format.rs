@@ -41,6 +41,7 @@ static SIGNS: Signs = Signs {
 };
 
 const CHAT_WAYS: Ways = Ways {
+    reasons_with_tools: false,
     signs: Some(&SIGNS),
     spells: true,
     reasons_first: true,

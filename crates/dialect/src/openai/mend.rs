@@ -188,6 +188,9 @@ impl Choice {
         }
         // Just inside of the bracket, which is one byte.
         let inside = |at: u32| Span { start: at, end: at };
+        let calls = |out: &mut String| {
+            write::list(out, "tool_calls", |out| write::value(out, &pieces));
+        };
         let delta = choice.get("delta");
         let listed = delta.and_then(|delta| delta.get("tool_calls"));
         let has = |value: Value<'_>| match value.kind() {
@@ -200,15 +203,14 @@ impl Choice {
             }
             (_, Some(list)) => Splice::new(list.span(), format!("[{pieces}]")),
             (Some(delta), None) if delta.kind() == Kind::Object => {
-                let comma = if has(delta) { "," } else { "" };
-                let member = format!("\"tool_calls\":[{pieces}]{comma}");
-                Splice::new(inside(delta.span().start + 1), member)
+                Splice::new(delta.span(), write::with_member(delta, calls))
             }
-            (Some(delta), None) => {
-                Splice::new(delta.span(), format!("{{\"tool_calls\":[{pieces}]}}"))
-            }
+            (Some(delta), None) => Splice::new(delta.span(), write::document(calls)),
             (None, None) => {
-                let member = format!("\"delta\":{{\"tool_calls\":[{pieces}]}},");
+                let mut member = String::new();
+                write::object(&mut member, "delta", calls);
+                // The finish reason stands behind it.
+                write::behind(&mut member);
                 Splice::new(inside(choice.span().start + 1), member)
             }
         })

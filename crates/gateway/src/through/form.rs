@@ -296,7 +296,7 @@ fn each(
         }
         if !rest::has_one_name(field.headers()) {
             return Err(invalid(
-                "the head of a part does not name it once and plainly".to_owned(),
+                "a part of the form must have exactly one plain name".to_owned(),
             ));
         }
         let name = field.name().unwrap_or_default().to_owned();
