@@ -113,6 +113,43 @@ impl Stage {
     }
 }
 
+/// The guard is given a long answer in parts. It finds what stands across two of them, and what stands at the end.
+#[tokio::test]
+async fn a_long_answer_is_guarded_to_its_end() {
+    let mut stage = Stage::new().await;
+    let long = |end: &str| {
+        let words = "so many words, and more ".repeat(40);
+        (0..6_000).fold(String::new(), |mut text, n: u32| {
+            text += &words[..words.len() - (n % 11) as usize];
+            text += &format!(" {ADDRESS} ");
+            text
+        }) + end
+    };
+    let answers: [(&str, &dyn Fn(&str) -> String); 2] = [
+        ("chat", &|text: &str| forebay_tests::prompts::whole(text)),
+        ("messages", &|text: &str| {
+            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
+                "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
+                "usage": {"input_tokens": 1, "output_tokens": 1}})
+            .to_string()
+        }),
+    ];
+    for (format, answer) in answers {
+        let text = long("The end.");
+        assert!(text.len() > 5 << 20);
+        let (status, read) = stage.reads(format, json_answer(&answer(&text))).await;
+        assert_eq!(status, 200, "{format}: {}", &read[..read.len().min(500)]);
+        assert!(!read.contains(ADDRESS), "{format}");
+        assert!(
+            read.contains("The end.") && read.len() > 5 << 20,
+            "{format}"
+        );
+        let (status, read) = stage.reads(format, json_answer(&answer(&long(WORD)))).await;
+        assert!(!read.contains(WORD), "{format}");
+        assert!((400..500).contains(&status), "{format}: {status}");
+    }
+}
+
 fn json_answer(body: &str) -> Vec<u8> {
     response("200 OK", "application/json", body).into()
 }

@@ -176,7 +176,10 @@ impl Reading {
             return Err(error);
         }
         if wire == Wire::Embeddings && lacks_vectors(asked, &payload.raw) {
-            return Err(invalid(upstream, "a number of vectors that differs from the number of inputs"));
+            return Err(invalid(
+                upstream,
+                "a number of vectors that differs from the number of inputs",
+            ));
         }
         let empty = is_empty(&meter, std::iter::once(&payload));
         if empty && is_foreign(&payload) {
