@@ -8,6 +8,9 @@ from forebay import Gateway
 
 MODEL = "forebay-sim"
 
+# What it asserts is told in full, as in a test's own file.
+pytest.register_assert_rewrite("edge_faults")
+
 
 def pytest_addoption(parser):
     parser.addoption("--engine", metavar="URL", help="the real engine that the engine part puts the gateway before")

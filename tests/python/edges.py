@@ -46,6 +46,21 @@ def release(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory):
+    """A release whose guardrail does what the model's name says: `trap`, `loop`, `grow`."""
+    out = tmp_path_factory.mktemp("misbehaving")
+    guard = ROOT / "tests/guests/misbehaving-guardrail.wasm"
+    config = out / "forebay.toml"
+    own = (ROOT / "deploy/edge/forebay.toml").read_text()
+    config.write_text(f'{own}\n[policies.guardrails]\ncomponent = "{guard}"\n')
+    command = [BINARY, "bake", "--config", config, "--out", out / "release", "--open"]
+    for edge in ("wasi", "worker", "fastly"):
+        command += ["--compose", COMPONENTS / f"edge-{edge}.wasm"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out / "release"
+
+
 def command(holding):
     """The README's one command that holds this text, as words."""
     text = (ROOT / "README.md").read_text()
