@@ -125,16 +125,14 @@ async fn a_long_answer_is_guarded_to_its_end() {
             text
         }) + end
     };
-    let answers: [(&str, &dyn Fn(&str) -> String); 2] = [
-        ("chat", &|text: &str| forebay_tests::prompts::whole(text)),
-        ("messages", &|text: &str| {
-            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
+    for format in ["chat", "messages"] {
+        let answer = |text: &str| match format {
+            "chat" => forebay_tests::prompts::whole(text),
+            _ => json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
                 "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
                 "usage": {"input_tokens": 1, "output_tokens": 1}})
-            .to_string()
-        }),
-    ];
-    for (format, answer) in answers {
+            .to_string(),
+        };
         let text = long("The end.");
         assert!(text.len() > 5 << 20);
         let (status, read) = stage.reads(format, json_answer(&answer(&text))).await;
