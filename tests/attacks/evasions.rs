@@ -55,6 +55,16 @@ async fn a_word_cut_in_two_is_still_that_word() {
         ),
         (
             "/v1/chat/completions",
+            json!({"model": "chat", "messages": [
+            {"role": "user", "content": first}, {"role": "assistant", "content": ""}, {"role": "user", "content": rest}]}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "messages", "max_tokens": 9, "messages": [
+            {"role": "user", "content": first}, {"role": "assistant", "content": []}, {"role": "user", "content": rest}]}),
+        ),
+        (
+            "/v1/chat/completions",
             json!({"model": "chat", "messages": [{"role": "assistant", "content": "", "tool_calls": [
             {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
             {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": first}, {"type": "text", "text": rest}]}]}),
@@ -101,6 +111,54 @@ async fn a_word_cut_in_two_is_still_that_word() {
         assert_eq!(upstream.calls(), 0, "{path} let pass {body}");
         assert_eq!(reply.status, 400, "{path} {body}: {}", reply.text());
     }
+}
+
+/// A name in another case is a known member to some readers and an unknown one to others.
+#[tokio::test]
+async fn a_member_in_another_case_is_refused_by_its_path() {
+    let (forebay, upstream) = stage("").await;
+    for (path, body, odd) in [
+        (
+            "/v1/chat/completions",
+            json!({"model": "chat", "messages": [{"role": "user", "content": "a", "Content": "b"}]}),
+            "messages[0].Content",
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "chat", "Model": "b", "messages": [{"role": "user", "content": "a"}]}),
+            "Model",
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "chat", "messages": [{"role": "user", "content": "a"}], "me\u{17f}\u{17f}ages": []}),
+            "me\u{17f}\u{17f}ages",
+        ),
+        (
+            "/v1/responses",
+            json!({"model": "responses", "input": [{"role": "user", "content": [{"type": "input_text", "Text": "b"}]}]}),
+            "input[0].content[0].Text",
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "messages", "max_tokens": 9, "System": "b", "messages": [{"role": "user", "content": "a"}]}),
+            "System",
+        ),
+        (
+            "/v1beta/models/gemini:generateContent",
+            json!({"contents": [{"parts": [{"text": "a", "TEXT": "b"}]}]}),
+            "contents[0].parts[0].TEXT",
+        ),
+        (
+            "/model/converse/converse",
+            json!({"messages": [{"role": "user", "content": [{"Text": "a"}]}]}),
+            "messages[0].content[0].Text",
+        ),
+    ] {
+        let reply = forebay.client.post(path, &body).await;
+        assert_eq!(reply.status, 400, "{path} {body}: {}", reply.text());
+        assert!(reply.text().contains(odd), "{odd}: {}", reply.text());
+    }
+    assert_eq!(upstream.calls(), 0);
 }
 
 /// What no rule can read is refused in every format, unless the operator lets it pass.

@@ -158,13 +158,13 @@ async fn what_begins_everywhere_and_ends_nowhere_is_told_to_its_client() {
 }
 
 /// Text of rare characters, each of which has another form, and JSON of very many small strings and numbers,
-/// cost a bounded time for each byte: counted in the process's own time, beside a gateway whose
-/// rule looks at no text.
+/// cost little more for each byte than plain words do: counted in the process's own time, beside a gateway
+/// whose rule looks at no text.
 #[tokio::test]
 async fn no_text_costs_much_more_for_each_byte_than_others_do() {
     const BYTES: usize = 600_000;
-    /// Nanoseconds that judging a byte may cost, on a slow machine. Faults of this class cost thousands.
-    const MOST: u64 = 300;
+    /// How many times as much as plain words. Faults of this class cost hundreds of times as much.
+    const MOST: u64 = 20;
     let upstream = echo().await;
     let rules = format!(
         "{MASKS}\n[[policies.guardrails.config.rules]]\nname = \"keys\"\nkind = \"secrets\"\naction = \"mask\"\napply = [\"input\"]\n[[policies.guardrails.config.rules]]\nname = \"word\"\nkind = \"dictionary\"\nterms = [\"pomegranate\"]\naction = \"deny\"\napply = [\"input\"]"
@@ -192,7 +192,12 @@ async fn no_text_costs_much_more_for_each_byte_than_others_do() {
         }
         least
     };
+    let mut plain = 0;
     for (name, body) in [
+        (
+            "words",
+            denied(&"some words, ".repeat(BYTES / 12)).to_string(),
+        ),
         ("fractions", denied(&"½".repeat(BYTES / 2)).to_string()),
         ("wide letters", denied(&"ａ".repeat(BYTES / 3)).to_string()),
         ("numbers", within(&format!("[{}1]", "1,".repeat(BYTES / 2)))),
@@ -211,10 +216,15 @@ async fn no_text_costs_much_more_for_each_byte_than_others_do() {
     ] {
         let read = spent(&blind, body.clone()).await;
         let more = spent(&forebay, body).await.saturating_sub(read);
-        // A tick is 10 ms.
-        let nanoseconds = more * 10_000_000 / BYTES as u64;
-        println!("{name}: {nanoseconds} ns a byte");
-        assert!(nanoseconds <= MOST, "{name}: {nanoseconds} ns a byte");
+        if name == "words" {
+            // A tick is 10 ms, and one of them may be missed.
+            plain = more + 1;
+        }
+        println!("{name}: {more} ticks, {plain} for words");
+        assert!(
+            more <= MOST * plain,
+            "{name}: {more} ticks, {plain} for words"
+        );
     }
 }
 

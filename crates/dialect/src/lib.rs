@@ -36,6 +36,7 @@ mod anthropic;
 mod body;
 mod call_ids;
 pub mod canonical;
+mod cased;
 pub mod clouds;
 mod cohere;
 mod contract;

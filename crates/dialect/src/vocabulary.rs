@@ -163,6 +163,11 @@ const ASKED: &[&str] = &[
     "video", "video_url", "web_search_options",
 ];
 
+/// The names of members of all formats' requests.
+pub(crate) fn request_names() -> impl Iterator<Item = &'static &'static str> {
+    NAMES.iter().chain(ASKED)
+}
+
 /// Whether it is the name of a member of some format's requests.
 pub fn is_request_name(name: &str) -> bool {
     is_grammar_name(name) || ASKED.binary_search(&name).is_ok()

@@ -62,10 +62,11 @@ pub struct SandboxOptions {
     /// The most linear memory one guest may have, in bytes. Default 64 MiB: a configured
     /// guardrail with 5,000 terms takes 10. A sandbox of three guests may hold three times this.
     pub memory_bytes: usize,
-    /// The guest time every request has. Default 50 ms, counted in ticks of 1 ms while it runs.
+    /// The guest time every request has, counted in ticks of 1 ms while it runs. Default 200 ms: a decision takes
+    /// less than one, and what must end is a guest that never would.
     pub deadline: Duration,
-    /// The guest time that each KiB of prompt or output adds. Default 100 µs: the shipped rules read ordinary text
-    /// in a seventh of it.
+    /// The guest time that each KiB of prompt or output adds. Default 200 µs: the shipped rules read ordinary text
+    /// in a tenth of it, also on slow machines.
     pub deadline_per_kib: Duration,
     /// The guest time `configure` has at load. Default 30 s: it may build large automata.
     pub configure_deadline: Duration,
@@ -101,8 +102,8 @@ impl Default for SandboxOptions {
             guards: 5_000,
             wait: Duration::from_secs(1),
             memory_bytes: 64 << 20,
-            deadline: Duration::from_millis(50),
-            deadline_per_kib: Duration::from_micros(100),
+            deadline: Duration::from_millis(200),
+            deadline_per_kib: Duration::from_micros(200),
             configure_deadline: Duration::from_secs(30),
             result_bytes: 4 << 20,
             keep_resident_bytes: 256 << 10,

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::canonical::Channel;
+use crate::cased;
 use crate::contract::cache::CacheMarks;
 use crate::contract::context::AnswerContext;
 use crate::contract::embedding::EmbeddingForm;
@@ -117,7 +118,9 @@ impl Format {
     ) -> Result<Read, RequestError> {
         let wire = self.wire.as_str();
         let read = self.read_prompt;
-        read.ok_or(RequestError::NotForClients { wire })?(target, root)
+        let read = read.ok_or(RequestError::NotForClients { wire })?;
+        cased::check(root)?;
+        read(target, root)
     }
 
     /// A client's request as it goes to an upstream of another format.

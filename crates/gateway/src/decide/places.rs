@@ -62,6 +62,20 @@ fn is_content(path: &str) -> bool {
     whole || within && matches!(last, "text" | "transcript")
 }
 
+/// How many of the messages have one role. What says nothing stands between none: some targets refuse it, so it
+/// is left out, and its neighbours are then read as one.
+fn turn(messages: &[Message]) -> usize {
+    let is_empty = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());
+    let mut speaking = (0..)
+        .zip(messages)
+        .filter(|(_, m)| !m.parts.iter().all(is_empty));
+    let Some((_, first)) = speaking.next() else {
+        return messages.len();
+    };
+    let next = speaking.find(|(_, message)| message.role != first.role);
+    next.map_or(messages.len(), |(at, _)| at)
+}
+
 impl<'a> Places<'a> {
     /// All places of a prompt.
     pub(crate) fn of(prompt: &'a Prompt) -> Self {
@@ -69,13 +83,15 @@ impl<'a> Places<'a> {
             list: Vec::new(),
             parts: Vec::new(),
         };
-        let mut first = 0;
-        for turn in prompt.messages.chunk_by(|a, b| a.role == b.role) {
+        let (mut first, mut rest) = (0, prompt.messages.as_slice());
+        while !rest.is_empty() {
+            let (turn, others) = rest.split_at(turn(rest));
             places.texts(first, turn);
             for (m, message) in (first..).zip(turn) {
                 places.message(m, message);
             }
             first += turn.len();
+            rest = others;
         }
         for (t, tool) in prompt.tools.iter().enumerate() {
             let path = format!("tools[{t}]");
