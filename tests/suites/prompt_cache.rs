@@ -41,3 +41,76 @@ async fn a_system_prompt_that_comes_again_is_marked_and_its_savings_are_counted(
     let saved = "forebay_prompt_cache_saved_usd_total{upstream=\"claude\"}";
     forebay.metric_reaches(saved, 8.0).await;
 }
+
+/// Every provider tells of what it read from its cache in words of its own.
+#[tokio::test]
+async fn savings_are_counted_from_the_usage_of_every_provider() {
+    let upstream = Scripted::start(|mut call| async move {
+        let head = call.request.head.clone();
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let chat = |usage: Value| {
+            json!({
+                "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
+            })
+        };
+        let answer = if path.contains("generateContent") {
+            json!({
+                "candidates": [{"content": {"role": "model", "parts": [{"text": "hello"}]}, "finishReason": "STOP"}],
+                "usageMetadata": {"promptTokenCount": 1_000_010, "cachedContentTokenCount": 1_000_000, "candidatesTokenCount": 5},
+            })
+        } else if path.contains("/converse") {
+            json!({
+                "output": {"message": {"role": "assistant", "content": [{"text": "hello"}]}}, "stopReason": "end_turn",
+                "usage": {"inputTokens": 10, "cacheReadInputTokens": 1_000_000, "outputTokens": 5, "totalTokens": 1_000_015},
+            })
+        } else if path.contains("/responses") {
+            json!({
+                "id": "r", "object": "response", "status": "completed", "model": "m",
+                "output": [{"type": "message", "id": "i", "status": "completed", "role": "assistant",
+                    "content": [{"type": "output_text", "text": "hello", "annotations": []}]}],
+                "usage": {"input_tokens": 1_000_010, "input_tokens_details": {"cached_tokens": 1_000_000}, "output_tokens": 5},
+            })
+        } else if path.contains("/hits/") {
+            chat(
+                json!({"prompt_tokens": 1_000_010, "prompt_cache_hit_tokens": 1_000_000, "prompt_cache_miss_tokens": 10, "completion_tokens": 5}),
+            )
+        } else {
+            chat(
+                json!({"prompt_tokens": 1_000_010, "prompt_tokens_details": {"cached_tokens": 1_000_000}, "completion_tokens": 5}),
+            )
+        };
+        call.answer("200 OK", "application/json", &answer.to_string())
+            .await;
+    })
+    .await;
+    let mut config = Config::new("");
+    let providers = [
+        ("openai", "openai", ""),
+        ("azure", "azure", ""),
+        ("mistral", "mistral", ""),
+        ("engine", "vllm", ""),
+        ("hits", "compatible", "/hits/v1"),
+        ("gemini", "gemini", ""),
+        ("converse", "bedrock", ""),
+    ];
+    for (name, provider, path) in providers {
+        let more = format!(
+            "provider = \"{provider}\"\nregion = \"us-east-1\"\nkey = \"env:K\"\nmodels = {{ {name} = \"m\" }}\nprice = {{ input = 3_000_000, cached_input = 300_000, output = 15_000_000 }}"
+        );
+        config = config.upstream(name, &(upstream.url() + path), &more);
+    }
+    let forebay = Forebay::start(config.env("K", "k")).await;
+    for (name, ..) in providers {
+        let saved = format!("forebay_prompt_cache_saved_usd_total{{upstream=\"{name}\"}}");
+        let body = json!({"model": name, "messages": [{"role": "user", "content": "hi"}]});
+        let reply = forebay.client.chat(&body).await;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+        forebay.metric_reaches(&saved, 2.6).await;
+    }
+    let body = json!({"model": "openai", "input": "hi"});
+    let reply = forebay.client.post("/v1/responses", &body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let saved = "forebay_prompt_cache_saved_usd_total{upstream=\"openai\"}";
+    forebay.metric_reaches(saved, 5.3).await;
+}

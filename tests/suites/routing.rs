@@ -109,6 +109,12 @@ async fn another_upstream_is_tried_before_the_first_byte_and_never_after() {
         "{}",
         reply.text()
     );
+    let metrics = forebay.metrics().await;
+    assert_eq!(
+        metrics.sum("forebay_upstream_retries_total"),
+        1.0,
+        "none follows the last"
+    );
 }
 
 #[tokio::test]

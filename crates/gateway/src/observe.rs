@@ -359,6 +359,8 @@ pub struct Attempt {
     pub failure: Option<ErrorKind>,
     /// To the response's head.
     pub head: Duration,
-    /// Whether another try followed.
+    /// Whether it came after another try of the same request, told for the first time.
+    pub again: bool,
+    /// Whether another try follows where one is left.
     pub retried: bool,
 }

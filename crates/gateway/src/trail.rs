@@ -83,8 +83,12 @@ impl Trail {
     }
 
     /// An upstream was tried.
-    pub(crate) fn tried(&self, attempt: &Attempt) {
+    pub(crate) fn tried(&self, attempt: &mut Attempt) {
         let mut notes = self.lock();
+        let earlier = &notes.way.attempts;
+        // One that broke after its head is told twice.
+        let is_new = earlier.iter().all(|other| other.start != attempt.start);
+        attempt.again = is_new && !earlier.is_empty();
         if notes.way.attempts.len() < MAX_UPSTREAMS {
             notes.way.attempts.push(attempt.clone());
         }

@@ -268,7 +268,7 @@ impl Metrics {
         );
         r.register(
             "forebay_upstream_retries",
-            "Tries that were followed by another",
+            "Tries of upstreams that came after the first of a request",
             self.retries.clone(),
         );
         r.register(
@@ -349,7 +349,7 @@ impl Metrics {
                         outcome,
                     })
                     .inc();
-                self.retries.inc_by(u64::from(attempt.retried));
+                self.retries.inc_by(u64::from(attempt.again));
             }
             Observation::FlightEnded { cancelled, .. } => {
                 self.flights.inc();

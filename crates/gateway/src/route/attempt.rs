@@ -450,12 +450,13 @@ impl<P: Platform> Attempts<P> {
             status: None,
             failure: None,
             head: platform.now().saturating_duration_since(tried.sent),
+            again: false,
             retried: false,
         }
     }
 
-    fn tell(&self, attempt: Attempt) {
-        self.outgoing.trail.tried(&attempt);
+    fn tell(&self, mut attempt: Attempt) {
+        self.outgoing.trail.tried(&mut attempt);
         self.sender.platform.observe(Observation::Attempt(attempt));
     }
 }
