@@ -23,6 +23,7 @@
 
 pub mod admin;
 pub mod cli;
+mod coding;
 pub mod config;
 pub mod keys;
 pub mod listener;

@@ -1,6 +1,7 @@
 //! Reads a request's body whole, within its limits, and without a copy where it came in one piece.
 
 use std::future::poll_fn;
+use std::io::Cursor;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -11,9 +12,11 @@ use bytes::{Bytes, BytesMut};
 use forebay_gateway::error::{ErrorKind, GatewayError};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
 use super::peers::Holding;
+use crate::coding::{self, Coding};
 use crate::config::Size;
 
 /// The limits of a body.
@@ -260,6 +263,46 @@ async fn collect(
         whole.extend_from_slice(&piece);
     }
     Ok(booked(whole.freeze(), share))
+}
+
+/// What is in a body that its client has coded. The limits hold for that too.
+pub(super) async fn decoded(
+    coded: Bytes,
+    codings: &[Coding],
+    limits: BodyLimits,
+    held: &Arc<Held>,
+    of_address: Holding,
+) -> Result<Bytes, GatewayError> {
+    let mut share = Share {
+        held: held.clone(),
+        bytes: 0,
+        of_address,
+    };
+    let mut reader = coding::reader(Box::pin(Cursor::new(coded)), codings);
+    let mut whole = BytesMut::new();
+    loop {
+        whole.reserve(coding::PIECE);
+        let read = reader.read_buf(&mut whole).await.map_err(|error| {
+            let message = format!("the request body is not what content-encoding says: {error}");
+            GatewayError::new(ErrorKind::InvalidRequest, message)
+        })?;
+        if read == 0 {
+            return Ok(Bytes::from_owner(Booked {
+                body: whole.freeze(),
+                _share: share,
+            }));
+        }
+        if whole.len() as u64 > limits.size.0 {
+            let message = format!(
+                "the decoded request body is over the limit of {} ({})",
+                limits.size, limits.setting
+            );
+            return Err(GatewayError::new(ErrorKind::BodyTooLarge, message));
+        }
+        share.grow(read, limits)?;
+        // All of it is here, so that nothing else gives others their turn.
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The room that a body of several pieces gets at first.

@@ -18,6 +18,7 @@ use super::client_io::Phase;
 use super::guest::Guest;
 use super::peers::{self, Holding, Kind};
 use super::{site, upgrade};
+use crate::coding;
 use crate::config::{Limits, Size};
 use crate::operate::{Front, Generation};
 use crate::platform::clock;
@@ -154,9 +155,21 @@ impl<P: NativePolicies> Connection<'_, P> {
             together: limits.memory,
             address: share(Kind::Bytes),
         };
-        let bytes = front.peers().none(guest.address, Kind::Bytes);
+        let bytes = || front.peers().none(guest.address, Kind::Bytes);
         front.held().limit(limits.together.bytes());
-        let response = match body::read(body, expects, limits, front.held(), bytes).await {
+        let mut read = body::read(body, expects, limits, front.held(), bytes()).await;
+        let mut head = head;
+        let codings = coding::of(&head.headers).unwrap_or_default();
+        if let Ok(coded) = &mut read
+            && !coded.is_empty()
+            && !codings.is_empty()
+        {
+            let coded = std::mem::take(coded);
+            read = body::decoded(coded, &codings, limits, front.held(), bytes()).await;
+            head.headers.remove(header::CONTENT_ENCODING);
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+        let response = match read {
             Ok(body) => Gateway::handle(permit, Request::from_parts(head, body)).await,
             Err(error) => Gateway::refuse(permit, &head, error),
         };

@@ -8,29 +8,17 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
 use bytes::Bytes;
 use forebay_gateway::platform::{TransportError, TransportFailure, UpstreamBody};
 use futures_util::{Stream, StreamExt as _};
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, BufReader};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::failure;
 use super::line::Place;
-
-/// The most codings of one body: nobody sends more than one, and each costs a buffer.
-const MAX_CODINGS: usize = 2;
-/// Windows of zstd up to 8 MiB, the most that RFC 9659 allows for this coding.
-const ZSTD_WINDOW_LOG: u32 = 23;
-/// What is decoded at a time.
-const PIECE: usize = 16 << 10;
-
-type Reader = Pin<Box<dyn AsyncRead + Send>>;
+use crate::coding::{self, Coding, PIECE};
 
 /// The response with a body in which no coding that is known is left. One that is not known stays,
 /// and its header says so. The place is the body's.
@@ -43,7 +31,7 @@ pub(super) fn upstream_response(
         body,
         _place: place,
     };
-    let codings = codings(&head.headers).filter(|codings| !codings.is_empty());
+    let codings = coding::of(&head.headers).filter(|codings| !codings.is_empty());
     let body = match codings {
         None => UpstreamBody::new(Box::pin(pieces)),
         Some(codings) => {
@@ -56,59 +44,13 @@ pub(super) fn upstream_response(
     http::Response::from_parts(head, body)
 }
 
-/// A coding that can be undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
-}
-
-/// The codings of a body, in the order in which they were applied; none where one is not known.
-fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
-    let mut codings = Vec::new();
-    for value in headers.get_all(CONTENT_ENCODING) {
-        for name in value.to_str().ok()?.split(',') {
-            codings.push(match name.trim().to_ascii_lowercase().as_str() {
-                "" | "identity" => continue,
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "deflate" => Coding::Deflate,
-                "br" => Coding::Brotli,
-                "zstd" => Coding::Zstd,
-                _ => return None,
-            });
-            if codings.len() > MAX_CODINGS {
-                return None;
-            }
-        }
-    }
-    Some(codings)
-}
-
 /// What is in a coded body. A body that breaks, or is not of its coding, ends with an error.
 fn decoded(
     pieces: impl Stream<Item = Result<Bytes, TransportError>> + Send + 'static,
     codings: &[Coding],
 ) -> Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>> {
     let pieces = pieces.map(|piece| piece.map_err(io::Error::other));
-    let mut reader: Reader = Box::pin(StreamReader::new(pieces));
-    for coding in codings.iter().rev() {
-        let coded = BufReader::with_capacity(PIECE, reader);
-        reader = match coding {
-            Coding::Gzip => {
-                let mut decoder = GzipDecoder::new(coded);
-                decoder.multiple_members(true);
-                Box::pin(decoder)
-            }
-            Coding::Deflate => Box::pin(ZlibDecoder::new(coded)),
-            Coding::Brotli => Box::pin(BrotliDecoder::new(coded)),
-            Coding::Zstd => {
-                let bound = [DParameter::window_log_max(ZSTD_WINDOW_LOG)];
-                Box::pin(ZstdDecoder::with_params(coded, &bound))
-            }
-        };
-    }
+    let reader = coding::reader(Box::pin(StreamReader::new(pieces)), codings);
     let out = ReaderStream::with_capacity(reader, PIECE);
     Box::pin(out.map(|piece| piece.map_err(broken)))
 }
@@ -277,24 +219,5 @@ mod tests {
                 read += piece.len();
             }
         }
-    }
-
-    #[test]
-    fn codings_are_a_list_and_an_unknown_one_stays() {
-        let of = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(CONTENT_ENCODING, HeaderValue::from_static(value));
-            }
-            codings(&headers)
-        };
-        assert_eq!(of(&[]), Some(vec![]));
-        assert_eq!(of(&["identity"]), Some(vec![]));
-        assert_eq!(of(&["GZIP"]), Some(vec![Coding::Gzip]));
-        let two = Some(vec![Coding::Zstd, Coding::Brotli]);
-        assert_eq!(of(&["zstd, br"]), two);
-        assert_eq!(of(&["zstd", "br"]), two);
-        assert_eq!(of(&["gzip, gzip, gzip"]), None);
-        assert_eq!(of(&["compress"]), None);
     }
 }

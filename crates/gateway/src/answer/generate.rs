@@ -58,6 +58,11 @@ pub(crate) async fn handle<P: Platform>(
     {
         return error_reply(ticket, error);
     }
+    if !body.is_empty()
+        && let Err(error) = headers::require_plain(&head.headers)
+    {
+        return error_reply(ticket, error);
+    }
     let ready = match ingress::read(&head) {
         Ok(asked) => serve(&gateway, asked, &mut head, body, &mut ticket).await,
         Err(error) => match raw::find(&gateway.config().raw, &head) {

@@ -226,6 +226,25 @@ pub(crate) fn flag(headers: &HeaderMap, name: &HeaderName) -> bool {
         .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"true") || v.as_bytes() == b"1")
 }
 
+/// Refuses a body in a coding: what a platform can undo, it has undone before.
+pub(crate) fn require_plain(headers: &HeaderMap) -> Result<(), GatewayError> {
+    let is_plain = |value: &HeaderValue| {
+        let name = value.as_bytes().trim_ascii();
+        name.is_empty() || name.eq_ignore_ascii_case(b"identity")
+    };
+    if headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(is_plain)
+    {
+        return Ok(());
+    }
+    Err(GatewayError::new(
+        ErrorKind::UnsupportedMedia,
+        "this content-encoding is not supported here: send the body without one",
+    ))
+}
+
 /// Refuses a body that claims to be anything but JSON. No claim counts as one.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), GatewayError> {
     let mut claims = headers.get_all(header::CONTENT_TYPE).iter();
