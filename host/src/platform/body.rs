@@ -93,7 +93,6 @@ impl Stream for Pieces {
 mod tests {
     use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
     use futures_util::stream;
-    use http::HeaderValue;
     use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
     use super::*;
