@@ -62,7 +62,16 @@ impl Places {
 
 /// The cargo that runs this program, so that one toolchain is used throughout.
 pub(crate) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` told this program about its own package. Build scripts that look at it (ring's) would run
+    // again, with all that depends on them, whenever cargo is called by this program after it was called by hand.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    cargo
 }
 
 fn cache_folder() -> Result<PathBuf> {
