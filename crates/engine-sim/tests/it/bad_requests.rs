@@ -1,10 +1,9 @@
 //! Requests that cannot be served get vLLM's error shape and the right status.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
-use common::{chat, get, instant, post, post_chat, send};
 use serde_json::{Value, json};
+
+use crate::common::{chat, get, instant, post, post_chat, send};
 
 async fn refused(body: Vec<u8>) -> (u16, Value) {
     let sim = instant().await;

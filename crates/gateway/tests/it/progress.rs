@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +9,8 @@ use forebay_dialect::event_stream::encode_event;
 use forebay_gateway::config::Span;
 use http::Request;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn upstream(name: &str, provider: &str) -> Value {
     json!({"name": name, "urls": [format!("http://{name}")], "provider": provider, "progress": "stream"})

@@ -1,13 +1,12 @@
 //! What goes upstream, what comes back, what is kept.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use forebay_gateway::config::TenantConfig;
 use forebay_gateway::platform::TransportFailure;
 use forebay_gateway::recording::Form;
 use std::sync::atomic::Ordering::SeqCst;
-use support::*;
+
+use crate::support::*;
 
 async fn stored(rig: &Rig) {
     tokio::time::timeout(

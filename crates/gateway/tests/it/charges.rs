@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use forebay_gateway::identity::KeyRecord;
-use support::*;
+
+use crate::support::*;
 
 fn limited(requests: Option<u32>, tokens: Option<u32>) -> (Rig, String) {
     let (record, secret) = key("a", "acme");

@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use std::time::Duration;
 
 use forebay_gateway::config::Span;
 use forebay_gateway::platform::TransportFailure;
-use support::*;
+
+use crate::support::*;
 
 fn several(names: &[&str]) -> RigBuilder {
     RigBuilder {

@@ -2,12 +2,11 @@
 //! sequence of chunks, statuses, error bodies.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
-use common::shape::Shape;
-use common::{Answer, events, get, post, recorded, recorded_replica, recorded_request};
 use forebay_engine_sim::{SIMULATED_HEADER, SimHandle, spawn};
 use serde_json::{Value, json};
+
+use crate::common::shape::Shape;
+use crate::common::{Answer, events, get, post, recorded, recorded_replica, recorded_request};
 
 async fn replica() -> SimHandle {
     spawn(recorded_replica()).await.expect("a replica")

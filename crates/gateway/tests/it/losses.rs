@@ -1,11 +1,10 @@
 //! What an upstream is not told, and what it may not be asked without.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use forebay_dialect::exchange::Grade;
 use forebay_gateway::observe::Observation;
-use support::*;
+
+use crate::support::*;
 
 fn warnings(rig: &Rig) -> Vec<String> {
     let seen = rig.platform.seen.lock().unwrap();

@@ -1,15 +1,14 @@
 //! Responses that are kept: who may go on from them, what upstreams and the store see of them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_gateway::recording::Form;
 use http::Request;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn ask(body: Value) -> http::request::Builder {
     Request::post("/v1/responses")

@@ -1,14 +1,13 @@
 //! What providers are told about prefixes that come again, and what it saved.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use forebay_gateway::observe::{CacheSaving, Observation};
 use http::Request;
 use http::request::Builder;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn rig(upstream: Value) -> Rig {
     RigBuilder {

@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use std::time::Duration;
 
 use serde_json::json;
-use support::*;
+
+use crate::support::*;
 
 fn several(names: &[&str]) -> Rig {
     RigBuilder {

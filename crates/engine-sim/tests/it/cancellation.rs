@@ -1,12 +1,11 @@
 //! A client that leaves frees its slot at once, whatever it was waiting for.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
-use common::{chat, eventually, get, open, post_chat};
 use forebay_engine_sim::{SimConfig, SimHandle, spawn};
 use http_body_util::BodyExt;
 use serde_json::json;
+
+use crate::common::{chat, eventually, get, open, post_chat};
 
 /// A replica on which nothing ends by itself while a test runs.
 async fn slow(config: SimConfig) -> SimHandle {

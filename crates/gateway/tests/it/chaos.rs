@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -12,9 +10,10 @@ use std::time::Duration;
 
 use forebay_gateway::platform::TransportFailure;
 use forebay_gateway::state::{MemoryStates, States};
-use support::states::StoredStates;
-use support::*;
 use tokio::time::Instant;
+
+use crate::support::states::StoredStates;
+use crate::support::*;
 
 const UPSTREAMS: usize = 6;
 const MINUTES: u64 = 10;

@@ -1,16 +1,15 @@
 //! KV events against those that a real vLLM 0.32.0 published.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::shape::Shape;
-use common::{post, recorded, recorded_replica, recorded_request};
 use forebay_engine_sim::{SimConfig, SimHandle, spawn};
 use forebay_prefix::ChainSpec;
 use serde_json::{Value, json};
 use zeromq::{Socket, SocketRecv, SubSocket};
+
+use crate::common::shape::Shape;
+use crate::common::{post, recorded, recorded_replica, recorded_request};
 
 /// A batch as received: topic, sequence, and the batch itself.
 struct Batch {

@@ -1,14 +1,13 @@
 //! Prompts whose tokens are known: checked against the engine, counted, and sent as ids.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use forebay_gateway::observe::{Observation, TokenCheck};
 use http::Request;
 use http::request::Builder;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 /// A tokenizer that all agree on: the bytes of everything that is said.
 fn bytes_of(body: &str) -> Vec<u32> {

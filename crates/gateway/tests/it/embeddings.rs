@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-mod support;
-
 use bytes::Bytes;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn embeddings(input: Value) -> http::request::Builder {
     let body = json!({"model": "e", "input": input, "encoding_format": "float"});

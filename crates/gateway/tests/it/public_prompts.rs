@@ -1,13 +1,12 @@
 //! System prompts that an operator has declared public: how far an engine's salt leaves them out.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use support::*;
+
+use crate::support::*;
 
 const RULES: &str = "Answer in one sentence.";
 

@@ -1,10 +1,9 @@
 //! What the simulated model says, and how it can be made to say it.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
-use common::{instant, post, post_chat};
 use serde_json::{Value, json};
+
+use crate::common::{instant, post, post_chat};
 
 fn weather() -> Value {
     json!([

@@ -1,10 +1,9 @@
 //! Flights: one computation, several clients.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use forebay_gateway::observe::Observation;
-use support::*;
+
+use crate::support::*;
 
 #[tokio::test]
 async fn identical_misses_make_one_upstream_call() {

@@ -1,12 +1,11 @@
 //! Clients of other formats at their own paths: streams, errors, and what is judged.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
-
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn ask(path: &str, body: &Value) -> http::request::Builder {
     Request::post(path)

@@ -1,15 +1,14 @@
 //! Faults on demand, each as a client sees it.
 #![allow(clippy::expect_used, reason = "a test may")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Answer, chat, eventually, get, instant, open, post_chat, send};
 use forebay_engine_sim::{FAULT_HEADER, Fault, SIMULATED_HEADER, SimConfig, SimHandle, spawn};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{Answer, chat, eventually, get, instant, open, post_chat, send};
 
 async fn faulty(sim: &SimHandle, fault: &str, more: Value) -> Result<Answer, hyper::Error> {
     let body = chat("hello", more).to_string();
