@@ -90,13 +90,17 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
         ("azure", "azure", ""),
         ("mistral", "mistral", ""),
         ("engine", "vllm", ""),
-        ("hits", "compatible", "/hits/v1"),
+        ("hits", "compatible", "/hits"),
         ("gemini", "gemini", ""),
         ("converse", "bedrock", ""),
     ];
     for (name, provider, path) in providers {
+        let region = match provider {
+            "bedrock" => "region = \"us-east-1\"\n",
+            _ => "",
+        };
         let more = format!(
-            "provider = \"{provider}\"\nregion = \"us-east-1\"\nkey = \"env:K\"\nmodels = {{ {name} = \"m\" }}\nprice = {{ input = 3_000_000, cached_input = 300_000, output = 15_000_000 }}"
+            "provider = \"{provider}\"\n{region}key = \"env:K\"\nmodels = {{ {name} = \"m\" }}\nprice = {{ input = 3_000_000, cached_input = 300_000, output = 15_000_000 }}"
         );
         config = config.upstream(name, &(upstream.url() + path), &more);
     }
