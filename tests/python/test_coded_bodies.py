@@ -43,7 +43,7 @@ def test_the_limit_holds_for_what_comes_out(gateway, http, model, coding):
     assert "limits.body" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("content", [b'{"plain": true}', gzip.compress(b'{"cut": "short"}' * 99)[:40]])
+@pytest.mark.parametrize("content", [b'{"plain": true}', gzip.compress(b'{"cut": "short"}' * 99)[:40]], ids=["plain", "cut"])
 def test_what_is_not_of_its_coding_is_the_clients_error(gateway, http, content):
     answer = sent(http, gateway, "/v1/messages", content, "gzip")
     assert answer.status_code == 400, answer.text
