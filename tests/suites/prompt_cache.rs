@@ -46,6 +46,7 @@ async fn a_system_prompt_that_comes_again_is_marked_and_its_savings_are_counted(
 #[tokio::test]
 async fn savings_are_counted_from_the_usage_of_every_provider() {
     let upstream = Scripted::start(|mut call| async move {
+        // In lower case, as heads are given.
         let head = call.request.head.clone();
         let path = head.split(' ').nth(1).unwrap_or_default();
         let chat = |usage: Value| {
@@ -54,7 +55,7 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
             })
         };
-        let answer = if path.contains("generateContent") {
+        let answer = if path.contains("generatecontent") {
             json!({
                 "candidates": [{"content": {"role": "model", "parts": [{"text": "hello"}]}, "finishReason": "STOP"}],
                 "usageMetadata": {"promptTokenCount": 1_000_010, "cachedContentTokenCount": 1_000_000, "candidatesTokenCount": 5},
@@ -71,6 +72,14 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
                     "content": [{"type": "output_text", "text": "hello", "annotations": []}]}],
                 "usage": {"input_tokens": 1_000_010, "input_tokens_details": {"cached_tokens": 1_000_000}, "output_tokens": 5},
             })
+        } else if path.starts_with("/hits/") {
+            chat(
+                json!({"prompt_tokens": 1_000_010, "prompt_cache_hit_tokens": 1_000_000, "prompt_cache_miss_tokens": 10, "completion_tokens": 5}),
+            )
+        } else if path.starts_with("/beside/") {
+            chat(
+                json!({"prompt_tokens": 1_000_010, "cached_tokens": 1_000_000, "completion_tokens": 5}),
+            )
         } else {
             chat(
                 json!({"prompt_tokens": 1_000_010, "prompt_tokens_details": {"cached_tokens": 1_000_000}, "completion_tokens": 5}),
@@ -88,8 +97,15 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
         ("engine", "vllm"),
         ("gemini", "gemini"),
         ("converse", "bedrock"),
+        // As DeepSeek and Moonshot AI tell it.
+        ("hits", "openai"),
+        ("beside", "openai"),
     ];
     for (name, provider) in providers {
+        let url = match name {
+            "hits" | "beside" => format!("{}/{name}/v1", upstream.url()),
+            _ => upstream.url(),
+        };
         let region = match provider {
             "bedrock" => "region = \"us-east-1\"\n",
             _ => "",
@@ -97,7 +113,7 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
         let more = format!(
             "provider = \"{provider}\"\n{region}key = \"env:K\"\nmodels = {{ {name} = \"m\" }}\nprice = {{ input = 3_000_000, cached_input = 300_000, output = 15_000_000 }}"
         );
-        config = config.upstream(name, &upstream.url(), &more);
+        config = config.upstream(name, &url, &more);
     }
     let forebay = Forebay::start(config.env("K", "k")).await;
     for (name, ..) in providers {

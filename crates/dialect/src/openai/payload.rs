@@ -43,10 +43,17 @@ pub(crate) fn usage_by(
 ) -> Result<Usage, PayloadError> {
     object(usage, "usage")?;
     let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
+    // DeepSeek and Moonshot AI count what their caches held beside the rest.
+    let mut cached_input = detail(of_input, "cached_tokens")?;
+    for name in ["prompt_cache_hit_tokens", "cached_tokens"] {
+        if cached_input == 0 {
+            cached_input = count(usage, name)?;
+        }
+    }
     let counted = Usage {
         input: count(usage, input)?,
         output: count(usage, output)?,
-        cached_input: detail(of_input, "cached_tokens")?,
+        cached_input,
         cache_write: detail(of_input, "cache_write_tokens")?,
         reasoning: detail(of_output, "reasoning_tokens")?,
     };
