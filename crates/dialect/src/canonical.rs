@@ -99,6 +99,32 @@ pub struct Prompt {
     pub extra: Vec<Field>,
 }
 
+impl Prompt {
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let field = |field: &Field| size_of::<Field>() + field.name.len() + field.value.len();
+        let fields = |fields: &[Field]| fields.iter().map(field).sum::<usize>();
+        let part = |part: &Part| {
+            let text = match part {
+                Part::Text(text) => text.len(),
+                Part::ToolCall(call) => call.id.len() + call.name.len() + call.arguments.len(),
+                Part::Opaque(part) => part.kind.len() + part.json.len(),
+            };
+            size_of::<Part>() + text
+        };
+        let message = |message: &Message| {
+            let parts = message.parts.iter().map(part).sum::<usize>();
+            size_of::<Message>() + message.role.len() + parts + fields(&message.extra)
+        };
+        let messages = self.messages.iter().map(message).sum::<usize>();
+        let tools = self
+            .tools
+            .iter()
+            .map(|tool| size_of::<String>() + tool.len());
+        messages + tools.sum::<usize>() + fields(&self.extra)
+    }
+}
+
 /// What an upstream must be able to do to serve a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {

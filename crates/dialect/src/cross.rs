@@ -178,7 +178,11 @@ pub fn translate_answer(
         return openai::embeddings::translate_answer(EmbeddingForm::of(from, ""), body, context);
     }
     let document = Document::parse(body)?;
-    let mut answer = (format(from).crossing.read_answer)(document.root())?;
+    let (crossing, root) = (&format(from).crossing, document.root());
+    if !crossing.answers.iter().any(|name| root.get(name).is_some()) {
+        return Err(PayloadError::NoAnswer);
+    }
+    let mut answer = (crossing.read_answer)(root)?;
     let parts = answer
         .choices
         .iter_mut()

@@ -17,6 +17,9 @@ pub enum PayloadError {
     /// No acceptable JSON.
     #[error("the upstream sent a response that is not valid JSON: {0}")]
     Json(#[from] JsonError),
+    /// No member that an answer of the format has.
+    #[error("the upstream sent a response without an answer")]
+    NoAnswer,
     /// A field has the wrong type.
     #[error("the upstream sent '{field}' as {found}, not as {expected}")]
     WrongType {
@@ -244,6 +247,14 @@ pub(crate) fn count(of: Value<'_>, name: &str) -> Result<u64, PayloadError> {
         return Ok(0);
     };
     number(count).ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", count))
+}
+
+/// What an answer consists of, which is an object.
+pub(crate) fn object_of<'d>(
+    value: Option<Value<'d>>,
+    field: &str,
+) -> Result<Value<'d>, PayloadError> {
+    object(value.ok_or(PayloadError::NoAnswer)?, field)
 }
 
 /// A string of an answer.

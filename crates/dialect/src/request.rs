@@ -203,6 +203,12 @@ impl Request {
         self.needs
     }
 
+    /// Bytes of memory that it takes beside its body.
+    pub fn bytes_beside_body(&self) -> usize {
+        let places = self.places.iter().map(|of| size_of_val(&**of));
+        self.prompt.bytes() + places.sum::<usize>() + size_of_val(&*self.members)
+    }
+
     /// An estimate of the prompt's tokens, to be reserved until the upstream has counted: its
     /// bytes divided by three and rounded up, or the number of ids where it is token ids.
     pub fn estimated_input_tokens(&self) -> u64 {

@@ -11,7 +11,7 @@ mod wires;
 use bytes::Bytes;
 use forebay_dialect::exchange::{Profile, WriteOptions};
 use forebay_dialect::{
-    AnswerContext, Request, StreamTranslation, Target, Wire, fold, translate_answer,
+    AnswerContext, PayloadError, Request, StreamTranslation, Target, Wire, fold, translate_answer,
     translate_request,
 };
 use proptest::collection::vec;
@@ -352,6 +352,36 @@ proptest! {
                     let _ = translation.push(None, &Bytes::from(event.clone()), &mut out);
                 }
                 translation.end_of_body(&mut out);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_no_member_of_an_answer_is_none() {
+    let upstreams = [
+        Wire::Chat,
+        Wire::Responses,
+        Wire::Messages,
+        Wire::Gemini,
+        Wire::Converse,
+        Wire::Cohere,
+        Wire::Oci,
+    ];
+    for from in upstreams {
+        for to in [Wire::Chat, Wire::Messages]
+            .into_iter()
+            .filter(|to| *to != from)
+        {
+            for body in [
+                "{}",
+                r#"{"hello":"world"}"#,
+                r#"{"id":"x","model":"m","type":"message","object":"response"}"#,
+                "[1]",
+                "7",
+            ] {
+                let answer = translate_answer(from, to, &Bytes::from(body), &context());
+                assert_eq!(answer, Err(PayloadError::NoAnswer), "{from:?}: {body}");
             }
         }
     }

@@ -83,6 +83,7 @@ pub(crate) static MESSAGES: Format = Format {
         Wire::Messages,
         Crossing {
             write_request: write::write_request,
+            answers: &["content"],
             read_answer: answer::read_answer,
             write_answer: answer::write_answer,
             reader: || Box::<StreamReader>::default(),

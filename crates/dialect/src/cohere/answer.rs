@@ -8,13 +8,10 @@ use crate::exchange::{ChatAnswer, Choice, Citation, Content, Finish, Part, ToolC
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
-use crate::payload::{PayloadError, UpstreamErrorBody, text_of, wrong_type};
+use crate::payload::{PayloadError, UpstreamErrorBody, object_of, text_of};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
-    let message = root
-        .get("message")
-        .filter(|message| message.kind() == Kind::Object)
-        .ok_or_else(|| wrong_type("message", "an object", root))?;
+    let message = object_of(root.get("message"), "message")?;
     let mut parts = Vec::new();
     let mut indices = Vec::new();
     for (index, block) in (0_u64..).zip(message.each("content")) {

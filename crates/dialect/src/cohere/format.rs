@@ -29,6 +29,7 @@ pub(crate) static COHERE: Format = Format {
         Wire::Cohere,
         Crossing {
             write_request: write::write_request,
+            answers: &["message"],
             read_answer: answer::read_answer,
             reader: || Box::<StreamReader>::default(),
             read_error: answer::read_error,

@@ -33,6 +33,8 @@ type Unfold = fn(&Bytes) -> Result<Vec<Bytes>, ConvertError>;
 #[derive(Clone, Copy)]
 pub(crate) struct Crossing {
     pub(crate) write_request: fn(&ChatRequest<'_>, &WriteOptions) -> Result<Written, Inexpressible>,
+    /// Members of a whole answer: what has none of them is no answer of the format.
+    pub(crate) answers: &'static [&'static str],
     pub(crate) read_answer: fn(Value<'_>) -> Result<ChatAnswer<'_>, PayloadError>,
     pub(crate) write_answer: fn(&ChatAnswer<'_>, &AnswerContext) -> Bytes,
     pub(crate) reader: fn() -> Box<dyn ReadStream>,

@@ -12,15 +12,13 @@ use super::{names, usage};
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Media, Part, Source};
 use crate::json::write;
-use crate::json::{Kind, Value, json_string};
-use crate::payload::{PayloadError, text_of, wrong_type};
+use crate::json::{Value, json_string};
+use crate::payload::{PayloadError, object_of, text_of, wrong_type};
 use crate::request::RequestError;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let message = root.get("output").and_then(|output| output.get("message"));
-    let Some(message) = message.filter(|message| message.kind() == Kind::Object) else {
-        return Err(wrong_type("output.message", "an object", root));
-    };
+    let message = object_of(message, "output.message")?;
     let content = message.some("content");
     let parts = match content {
         None => Vec::new(),

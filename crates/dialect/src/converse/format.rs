@@ -85,6 +85,7 @@ pub(crate) static CONVERSE: Format = Format {
         Wire::Converse,
         Crossing {
             write_request: write::write_request,
+            answers: &["output"],
             read_answer: answer::read_answer,
             write_answer: answer::write_answer,
             reader: || Box::<StreamReader>::default(),

@@ -88,6 +88,13 @@ pub(crate) static GEMINI: Format = Format {
         Wire::Gemini,
         Crossing {
             write_request: write::write_request,
+            answers: &[
+                "candidates",
+                "promptFeedback",
+                "prompt_feedback",
+                "usageMetadata",
+                "usage_metadata",
+            ],
             read_answer: answer::read_answer,
             write_answer: answer::write_answer,
             reader: || Box::<StreamReader>::default(),

@@ -10,14 +10,11 @@ use crate::exchange::{ChatAnswer, Choice, Citation, Finish};
 use crate::json::write;
 use crate::json::{Kind, Value};
 use crate::openai;
-use crate::payload::{self, PayloadError, UpstreamErrorBody, wrong_type};
+use crate::payload::{self, PayloadError, UpstreamErrorBody, object_of};
 use crate::rfc3339;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'static>, PayloadError> {
-    let response = root
-        .get("chatResponse")
-        .filter(|response| response.kind() == Kind::Object)
-        .ok_or_else(|| wrong_type("chatResponse", "an object", root))?;
+    let response = object_of(root.get("chatResponse"), "chatResponse")?;
     let mut answer = StreamReader::default().whole(response)?;
     answer.model = string(root, "modelId").into_owned().into();
     answer.created = rfc3339::seconds(&string(response, "timeCreated"));

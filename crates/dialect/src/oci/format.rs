@@ -23,6 +23,7 @@ pub(crate) static OCI: Format = Format {
         Wire::Oci,
         Crossing {
             write_request: write::write_request,
+            answers: &["chatResponse"],
             read_answer: answer::read_answer,
             reader: || Box::<StreamReader>::default(),
             read_error: answer::read_error,

@@ -13,6 +13,7 @@ use crate::wire::Wire;
 /// How chats cross; errors are alike in all three.
 pub(crate) const CROSSING: Crossing = Crossing {
     write_request: exchange::write_request,
+    answers: &["choices"],
     read_answer: exchange::read_answer,
     write_answer: exchange::write_answer,
     reader: || Box::<exchange::StreamReader>::default(),

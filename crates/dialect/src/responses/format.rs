@@ -68,6 +68,7 @@ pub(crate) static RESPONSES: Format = Format {
         Wire::Responses,
         Crossing {
             write_request: write::write_request,
+            answers: &["output"],
             read_answer: answer::read_answer,
             write_answer,
             reader: || Box::<StreamReader>::default(),
