@@ -168,7 +168,8 @@ fn lets_one_win(states: &dyn States) -> Result<(), String> {
 fn keeps_every_value(states: &dyn States) -> Result<(), String> {
     let now = Moment(1_700_000_000_000_000_000);
     let mut rests = Rests::default();
-    rests.add("m", now.after(Duration::from_secs(30)), true, now);
+    let until = now.after(Duration::from_secs(30));
+    rests.add("m", (until, until), true, now);
     let bucket = Bucket {
         limit: 60.0,
         level: -12.5,

@@ -251,6 +251,9 @@ pub struct Rest {
     pub model: String,
     /// Its end.
     pub until: Moment,
+    /// From then on it may be asked all the same, where nobody else can answer: what an upstream says of
+    /// hours may have changed meanwhile.
+    pub again: Moment,
     /// The upstream itself named the time.
     pub told: bool,
 }
@@ -273,13 +276,14 @@ impl Rests {
         rests.max_by_key(|rest| (rest.told, rest.until))
     }
 
-    /// A model rests until then. A later word does not shorten an earlier one: requests that were out
+    /// A model rests until the first of these, and may be asked again from the second on. A later word does not shorten an earlier one: requests that were out
     /// together are refused one after another, and not each refusal says for how long.
-    pub fn add(&mut self, model: &str, until: Moment, told: bool, now: Moment) {
+    pub fn add(&mut self, model: &str, (until, again): (Moment, Moment), told: bool, now: Moment) {
         self.rests.retain(|rest| rest.until > now);
         let known = |rest: &&mut Rest| rest.model == model && rest.told == told;
         if let Some(known) = self.rests.iter_mut().find(known) {
             known.until = known.until.max(until);
+            known.again = known.again.max(again);
             return;
         }
         if self.rests.len() >= MAX_RESTS
@@ -290,6 +294,7 @@ impl Rests {
         self.rests.push(Rest {
             model: model.to_owned(),
             until,
+            again,
             told,
         });
     }

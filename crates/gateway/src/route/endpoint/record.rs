@@ -12,6 +12,9 @@ const MAX_REFUSALS: usize = 64;
 /// Two keys that both used a replica within this time share it: then one of them alone can't eject it.
 const SHARED_WITHIN: Duration = Duration::from_secs(300);
 
+/// The longest that a replica is left alone on its own word. A daily limit is asked about now and then.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+
 /// Who saw a failure, with which request. Hashes: they are compared, never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
@@ -94,9 +97,9 @@ impl Record {
     pub(super) fn standing(&self, model: &str, now: Instant) -> Standing {
         let rest = self.rests.look(now, |rests, at| {
             let rest = rests?.of(model, at)?;
-            Some((rest.until, rest.told))
+            Some((rest.until, rest.told && rest.again > at))
         });
-        let rest = rest.map(|(until, told)| (self.rests.instant(until), told));
+        let rest = rest.map(|(until, left_alone)| (self.rests.instant(until), left_alone));
         if let Some((until, true)) = rest {
             return Standing::Resting(until);
         }
@@ -202,10 +205,11 @@ impl Record {
         if self.ejection.look(now, |ejection, _| ejection.is_some()) {
             self.end_trial(now);
         }
-        let until = self.rests.moment(until);
+        let again = now + until.saturating_duration_since(now).min(LONGEST_REST);
+        let rest = (self.rests.moment(until), self.rests.moment(again));
         self.rests.change(now, |rests, at| {
             let rests = rests.get_or_insert_default();
-            rests.add(model, until, told, at);
+            rests.add(model, rest, told, at);
         });
     }
 

@@ -97,6 +97,22 @@ fn a_model_rests_and_the_others_go_on() {
 }
 
 #[test]
+fn a_long_rest_is_told_in_full_and_tried_now_and_then() {
+    let (endpoint, now) = (Replica::new("http://a"), Instant::now());
+    let after = |seconds| now + Duration::from_secs(seconds);
+    endpoint.rest("m", after(7200), true, now);
+    let resting = Standing::Resting(after(7200));
+    assert_eq!(endpoint.standing("m", after(599)), resting);
+    assert_eq!(
+        endpoint.standing("m", after(600)),
+        Standing::Shy(after(7200))
+    );
+    endpoint.rest("m", after(7200), true, after(601));
+    assert_eq!(endpoint.standing("m", after(1200)), resting);
+    assert_eq!(endpoint.standing("m", after(7200)), Standing::Good);
+}
+
+#[test]
 fn a_later_word_shortens_no_rest() {
     let (endpoint, now) = (Replica::new("http://a"), Instant::now());
     let after = |seconds| now + Duration::from_secs(seconds);
