@@ -59,6 +59,24 @@ async fn a_word_cut_in_two_is_still_that_word() {
             {"role": "user", "content": first}, {"role": "assistant", "content": ""}, {"role": "user", "content": rest}]}),
         ),
         (
+            "/v1/chat/completions",
+            json!({"model": "chat", "messages": [
+            {"role": "system", "content": first}, {"role": "user", "content": rest}]}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "chat", "messages": [
+            {"role": "user", "content": first}, {"role": "developer", "content": rest}]}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "messages", "max_tokens": 9, "system": first, "messages": [{"role": "user", "content": rest}]}),
+        ),
+        (
+            "/v1beta/models/gemini:generateContent",
+            json!({"systemInstruction": {"parts": [{"text": first}]}, "contents": [{"parts": [{"text": rest}]}]}),
+        ),
+        (
             "/v1/messages",
             json!({"model": "messages", "max_tokens": 9, "messages": [
             {"role": "user", "content": first}, {"role": "assistant", "content": []}, {"role": "user", "content": rest}]}),

@@ -263,7 +263,7 @@ async fn a_slow_joiner_is_cut_and_the_flight_is_not() {
     })
     .await;
     let forebay = Forebay::start(
-        upstream.behind("[streams]\nclient_buffer = 262144\n[timeouts]\nslow_client = \"300ms\"\n"),
+        upstream.behind("[streams]\nclient_buffer = 262144\n[timeouts]\nslow_client = \"2s\"\n"),
     )
     .await;
     let mut lazy = forebay.raw().await;

@@ -42,7 +42,9 @@ fn answer(
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let name = body.split("filename=\"").nth(1).unwrap();
             let name = name.split('"').next().unwrap();
-            json!({"id": format!("file-{number}"), "object": "file", "filename": name})
+            let purpose = body.split("name=\"purpose\"\r\n\r\n").nth(1).unwrap();
+            let purpose = purpose.split("\r\n").next().unwrap();
+            json!({"id": format!("file-{number}"), "object": "file", "filename": name, "purpose": purpose})
         }
         ("post", "/v1/batches") => {
             let mut body = request.json();
@@ -398,6 +400,26 @@ async fn the_lines_of_a_batch_name_models_as_single_requests_do() {
     let upstreams_own = upload(&client, "batch", &of("gpt-5")).await;
     upstreams_own.is_error(403, "model_not_allowed");
     assert_eq!((upstream.calls(), elsewhere.calls()), (calls, 0));
+}
+
+/// The lines of other files were not read as requests.
+#[tokio::test]
+async fn a_batch_reads_only_a_file_that_was_judged_as_one() {
+    let (upstream, kept) = keeper().await;
+    let (forebay, mine, _) = two_tenants(&upstream).await;
+    for (purpose, status) in [("user_data", 400), ("Batch", 400), ("batch", 200)] {
+        let file = id(&upload(&mine, purpose, &line("hello")).await);
+        let reply = mine.post("/v1/batches", &begin(&file)).await;
+        assert_eq!(reply.status, status, "{purpose}: {}", reply.text());
+        if status == 400 {
+            let message = reply.is_error(400, "invalid_request");
+            assert!(message.contains("purpose"), "{message}");
+        }
+    }
+    let things = kept.lock().unwrap();
+    let begun = things.iter().filter(|thing| thing["object"] == "batch");
+    assert_eq!(begun.count(), 1);
+    drop(forebay);
 }
 
 #[tokio::test]

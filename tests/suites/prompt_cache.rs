@@ -103,7 +103,7 @@ async fn savings_are_counted_from_the_usage_of_every_provider() {
     ];
     for (name, provider) in providers {
         let url = match name {
-            "hits" | "beside" => format!("{}/{name}/v1", upstream.url()),
+            "hits" | "beside" => format!("{}/{name}", upstream.url()),
             _ => upstream.url(),
         };
         let region = match provider {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_dialect::Request;
 use forebay_dialect::json::index_bytes;
 
 use crate::decide::LARGE;
@@ -23,6 +24,7 @@ pub(crate) fn no_memory() -> GatewayError {
 /// reading takes. A body of many small values takes many times its own size.
 pub(crate) fn read_json<P: Platform, T: MaybeSend + 'static>(
     platform: &Arc<P>,
+    tenant: &Arc<str>,
     body: &Bytes,
     read: impl FnOnce(Bytes) -> Result<T, GatewayError> + MaybeSend + 'static,
 ) -> BoxFuture<'static, Result<T, GatewayError>> {
@@ -37,8 +39,32 @@ pub(crate) fn read_json<P: Platform, T: MaybeSend + 'static>(
             false => Err(no_memory()),
         }
     };
-    let platform = platform.clone();
-    Box::pin(async move { platform.aside(work).await })
+    let (platform, tenant) = (platform.clone(), tenant.clone());
+    Box::pin(async move { platform.aside(&tenant, work).await })
+}
+
+/// Books what a request takes beside its body, until that is dropped.
+pub(crate) fn hold<P: Platform>(platform: &P, request: &mut Request) -> Result<(), GatewayError> {
+    let (bytes, body) = (request.bytes_beside_body(), request.body.clone());
+    request.body = also_booked(platform, bytes, body)?;
+    Ok(())
+}
+
+/// Books so many bytes more, until nobody has a copy of this body that is left.
+pub(crate) fn also_booked<P: Platform>(
+    platform: &P,
+    bytes: usize,
+    body: Bytes,
+) -> Result<Bytes, GatewayError> {
+    if bytes < SMALL {
+        return Ok(body);
+    }
+    let mut share = platform.share();
+    if share.grow(bytes) {
+        Ok(share.seal(body))
+    } else {
+        Err(no_memory())
+    }
 }
 
 /// A body that was made here, booked until its last copy is dropped. What shares the memory of
@@ -51,10 +77,5 @@ pub(crate) fn booked<P: Platform>(
     if body.len() < SMALL || original.as_ptr_range().contains(&body.as_ptr()) {
         return Ok(body);
     }
-    let mut share = platform.share();
-    if share.grow(body.len()) {
-        Ok(share.seal(body))
-    } else {
-        Err(no_memory())
-    }
+    also_booked(platform, body.len(), body)
 }

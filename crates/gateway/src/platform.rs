@@ -134,23 +134,28 @@ pub trait Platform: MaybeSend + MaybeSync + Sized + 'static {
     /// The tokens of a prompt, as the engines of an upstream will read it; `model` is the name
     /// that the upstream knows. None where they are not known exactly: then the prompt is compared
     /// in blocks of text. It is asked once for each upstream whose engines' caches are followed,
-    /// before one is ranked. Never for token ids: those are the prompt.
+    /// before one is ranked. Never for token ids: those are the prompt. `tenant` is whose prompt it is,
+    /// as in [`Platform::aside`].
     fn prompt_tokens(
         &self,
+        tenant: &Arc<str>,
         upstream: &Arc<str>,
         model: &str,
         request: &Arc<Request>,
     ) -> impl Future<Output = Option<Arc<[u32]>>> + MaybeSend + 'static {
-        let _ = (upstream, model, request);
+        let _ = (tenant, upstream, model, request);
         std::future::ready(None)
     }
 
     /// Does work that keeps a core busy for long, apart from what must answer soon. Where a platform
-    /// has threads, some of them are kept for it; how many of these works run at once is bounded.
+    /// has threads, some of them are kept for it; how many of these works run at once is bounded, and
+    /// tenants that wait take turns.
     fn aside<T: MaybeSend + 'static>(
         &self,
+        tenant: &Arc<str>,
         work: impl Future<Output = T> + MaybeSend + 'static,
     ) -> impl Future<Output = T> + MaybeSend + 'static {
+        let _ = tenant;
         work
     }
 

@@ -170,20 +170,22 @@ impl<P: NativePolicies> Platform for Native<P> {
 
     fn prompt_tokens(
         &self,
+        tenant: &Arc<str>,
         upstream: &Arc<str>,
         _model: &str,
         request: &Arc<Request>,
     ) -> impl Future<Output = Option<Arc<[u32]>>> + Send + 'static {
         self.tokenizers
             .load()
-            .tokens(upstream, request, &self.aside)
+            .tokens(tenant, upstream, request, &self.aside)
     }
 
     fn aside<T: Send + 'static>(
         &self,
+        tenant: &Arc<str>,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
-        self.aside.run(work)
+        self.aside.run(tenant, work)
     }
 
     fn share(&self) -> Box<dyn MemoryShare> {

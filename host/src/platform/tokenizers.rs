@@ -54,18 +54,20 @@ impl Tokenizers {
     /// tokenised on the threads for long work.
     pub(super) fn tokens(
         &self,
+        tenant: &Arc<str>,
         upstream: &str,
         request: &Arc<Request>,
         aside: &Aside,
     ) -> impl Future<Output = Option<Arc<[u32]>>> + Send + use<> {
         let model = self.0.get(upstream).cloned();
-        let (request, aside) = (request.clone(), aside.clone());
+        let (tenant, request, aside) = (tenant.clone(), request.clone(), aside.clone());
         async move {
             let model = model?;
             if request.body.len() <= SMALL {
                 return tokens(&model, &request);
             }
-            aside.run(async move { tokens(&model, &request) }).await
+            let work = async move { tokens(&model, &request) };
+            aside.run(&tenant, work).await
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::decide::LARGE;
 use crate::enter::form::{BETA, Composed, Form};
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
-use crate::memory::read_json;
+use crate::memory::{booked, read_json};
 use crate::platform::Platform;
 use crate::through::objects;
 
@@ -24,14 +24,15 @@ pub(super) async fn compose<P: Platform>(
         return Ok(body);
     }
     let platform = gateway.platform();
-    gateway.keys().identify_head(head, platform.wall())?;
+    let identity = gateway.keys().identify_head(head, platform.wall())?;
     let (large, form) = (body.len() >= LARGE, form.clone());
+    let original = body.clone();
     let work = async move { form.compose(body) };
     let Composed {
         body,
         headers: composed,
     } = if large {
-        platform.aside(work).await
+        platform.aside(&identity.key.tenant, work).await
     } else {
         work.await
     };
@@ -41,7 +42,7 @@ pub(super) async fn compose<P: Platform>(
             head.headers.append(name, value.clone());
         }
     }
-    Ok(body)
+    booked(&**platform, &original, body)
 }
 
 /// The request with the files that it refers to as their upstream knows them, and that upstream.
@@ -55,10 +56,11 @@ pub(crate) async fn refer<P: Platform>(
     }
     let platform = gateway.platform();
     let identity = gateway.keys().identify_head(head, platform.wall())?;
-    let open = gateway.is_open();
+    let (tenant, open) = (identity.key.tenant.clone(), gateway.is_open());
     let read = move |body: Bytes| {
         let (body, only) = objects::resolve(&body, &identity.secret, open)?;
         Ok((body.into_owned(), only))
     };
-    read_json(platform, &body, read).await
+    let (referred, only) = read_json(platform, &tenant, &body, read).await?;
+    Ok((booked(&**platform, &body, referred)?, only))
 }

@@ -221,6 +221,7 @@ pub(crate) fn errand<P: Platform>(
     let outgoing = Outgoing {
         request,
         places,
+        tenant: decision.caller.tenant.clone(),
         cache_salt: cache_salt(secret),
         hints: decision.plan.hints.clone(),
         headers: passed_on(secret, decision.target.wire, head, ticket),

@@ -50,7 +50,13 @@ pub(crate) async fn count<P: Platform>(
         });
     }
     let upstreams = gateway.all_upstreams();
-    let exact = counted(gateway.platform(), upstreams, &request).await;
+    let exact = counted(
+        gateway.platform(),
+        &decision.caller.tenant,
+        upstreams,
+        &request,
+    )
+    .await;
     let tokens = exact.unwrap_or(decision.facts.input_tokens);
     let body = match target.wire {
         Wire::Messages => forebay_dialect::count_tokens_body(tokens),

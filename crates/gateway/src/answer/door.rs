@@ -14,6 +14,7 @@ use crate::enter::headers;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::booked;
 use crate::platform::Platform;
 use crate::reply::frame::EventFrame;
 use crate::reply::{Content, Ready};
@@ -57,13 +58,17 @@ pub(crate) async fn enter<P: Platform>(
         texts: Vec::new(),
     };
     let large = body.len() >= LARGE;
+    let original = body.clone();
     let work = async move { (door.enter(&body, &mut told), told) };
     let (entered, told) = match large {
-        true => platform.aside(work).await,
+        true => platform.aside(&identity.key.tenant, work).await,
         false => work.await,
     };
     match entered {
-        Ok(Entered::Request(body)) => Ok(Through::Request(body, Exit { door, told })),
+        Ok(Entered::Request(body)) => {
+            let body = booked(&**platform, &original, body)?;
+            Ok(Through::Request(body, Exit { door, told }))
+        }
         Ok(Entered::Answer(body)) => {
             ticket.charge.begin(gateway.account(&identity))?;
             let mut out = HeaderMap::new();

@@ -79,7 +79,14 @@ pub(crate) async fn explain<P: Platform>(
     let platform = gateway.platform();
     let upstreams = gateway.all_upstreams();
     let salt = cache_salt(&identity.secret);
-    resolve(platform, upstreams, &request, &salt, &mut prefix).await;
+    resolve(
+        platform,
+        upstreams,
+        &request,
+        (&identity.key.tenant, &salt),
+        &mut prefix,
+    )
+    .await;
     let model = &request.prompt.model;
     let view = View {
         model,

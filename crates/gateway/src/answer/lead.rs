@@ -165,7 +165,7 @@ async fn ranked<P: Platform>(
         platform,
         gateway.all_upstreams(),
         &outgoing.request,
-        &outgoing.cache_salt,
+        (&outgoing.tenant, &outgoing.cache_salt),
         &mut outgoing.prefix,
     )
     .await;

@@ -10,7 +10,7 @@ use crate::policy::Price;
 #[serde(deny_unknown_fields, default)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "a table of flags is what it is"
+    reason = "one flag for each capability"
 )]
 pub struct Capabilities {
     /// Streamed answers.

@@ -27,7 +27,7 @@ use crate::gateway::Gateway;
 use crate::headers;
 use crate::identity::Identity;
 use crate::memo::{Remembered, memo_id};
-use crate::memory::{booked, read_json};
+use crate::memory::{booked, hold, read_json};
 use crate::platform::{BoxFuture, MaybeSend, Platform};
 use crate::policy::{
     Action, CachePlan, Caller, Directives, Policies, PolicyError, PolicySession, Question, Reason,
@@ -83,7 +83,7 @@ pub(crate) async fn decide<P: Platform>(
     };
     let mut read = read(gateway, &caller, &asked).await?;
     admit(gateway, &identity, target, &read.facts, ticket)?;
-    count(gateway, &mut read, ticket).await;
+    count(gateway, &caller.tenant, &mut read, ticket).await;
     reserve(gateway, &caller, target.wire, &read.facts, ticket)?;
     let decision = Decision {
         plan: Arc::new(no_plan()),
@@ -168,7 +168,7 @@ async fn read<P: Platform>(
             request: None,
         });
     }
-    let request = parse(gateway, target, body).await?;
+    let request = parse(gateway, &caller.tenant, target, body).await?;
     Ok(Read {
         id,
         facts: Arc::new(facts_of(&request)),
@@ -188,10 +188,11 @@ async fn memo_name<P: Platform>(
         let own = &asked.own_headers;
         return memo_id(caller, asked.target, own, &directives, &digest, asked.body);
     }
-    let (caller, target) = (caller.clone(), asked.target.clone());
+    let (tenant, caller) = (caller.tenant.clone(), caller.clone());
+    let target = asked.target.clone();
     let (own, body) = (asked.own_headers.clone(), asked.body.clone());
     let work = async move { memo_id(&caller, &target, &own, &directives, &digest, &body) };
-    aside(gateway, asked.body.len(), work).await
+    aside(gateway, &tenant, asked.body.len(), work).await
 }
 
 /// Whether they may ask for this model.
@@ -219,18 +220,25 @@ fn admit<P: Platform>(
 
 /// Counts the prompt's tokens as an engine that may get it does, where a limit goes by them and a
 /// tokenizer is known. Else the estimate stays.
-async fn count<P: Platform>(gateway: &Gateway<P>, read: &mut Read, ticket: &Ticket<P>) {
+async fn count<P: Platform>(
+    gateway: &Gateway<P>,
+    tenant: &Arc<str>,
+    read: &mut Read,
+    ticket: &Ticket<P>,
+) {
     let upstreams = gateway.all_upstreams();
     let known = || upstreams.iter().any(|upstream| upstream.knows_tokens());
-    let Some(request) = &read.request else { return };
     if !ticket.charge.limits_tokens() || !known() {
         return;
     }
-    let request = Arc::new(request.clone());
-    let counted = counted(gateway.platform(), upstreams, &request).await;
+    let Some(request) = read.request.take().map(Arc::new) else {
+        return;
+    };
+    let counted = counted(gateway.platform(), tenant, upstreams, &request).await;
     if let Some(tokens) = counted {
         Arc::make_mut(&mut read.facts).input_tokens = tokens;
     }
+    read.request = Some(Arc::unwrap_or_clone(request));
 }
 
 /// What it may cost: set aside until it is known what it did.
@@ -256,11 +264,12 @@ async fn judged<P: Platform>(
 ) -> Result<Decision<P>, GatewayError> {
     let platform = gateway.platform();
     let (began, bytes) = (platform.now(), asked.body.len());
+    let tenant = decision.caller.tenant.clone();
     let work = judge(gateway.clone(), decision, asked.own_headers, bytes);
     let (decision, judged) = if bytes < LARGE {
         work.await
     } else {
-        platform.aside(work).await
+        platform.aside(&tenant, work).await
     };
     ticket.summary.policy_time = platform.now().saturating_duration_since(began);
     judged?;
@@ -298,27 +307,32 @@ pub(crate) const LARGE: usize = 128 << 10;
 /// Does the work on a body of this size: where it keeps nobody waiting, if it is large.
 pub(crate) fn aside<P: Platform, T: MaybeSend + 'static>(
     gateway: &Gateway<P>,
+    tenant: &Arc<str>,
     size: usize,
     work: impl Future<Output = T> + MaybeSend + 'static,
 ) -> BoxFuture<'static, T> {
     if size < LARGE {
         return Box::pin(work);
     }
-    let platform = gateway.platform().clone();
-    Box::pin(async move { platform.aside(work).await })
+    let (platform, tenant) = (gateway.platform().clone(), tenant.clone());
+    Box::pin(async move { platform.aside(&tenant, work).await })
 }
 
 /// Reads a body.
 async fn parse<P: Platform>(
     gateway: &Gateway<P>,
+    tenant: &Arc<str>,
     target: &Target,
     body: &Bytes,
 ) -> Result<Request, GatewayError> {
     let target = target.clone();
     let read = |body| Request::parse(target, body).map_err(|error| invalid_request(&error));
-    let request = read_json(gateway.platform(), body, read).await?;
+    let mut request = read_json(gateway.platform(), tenant, body, read).await?;
     match gateway.config().bounds.exceeded(request.extent()) {
-        None => Ok(request),
+        None => {
+            hold(&**gateway.platform(), &mut request)?;
+            Ok(request)
+        }
         Some((what, has, limit, setting)) => Err(GatewayError::new(
             ErrorKind::InvalidRequest,
             format!("the request has {has} {what}, over the limit of {limit} ({setting})"),
@@ -380,6 +394,7 @@ async fn ask_guests<P: Platform>(
                 let put = put_in(request, &edits, &swaps)?;
                 let masked = std::mem::take(&mut request.body);
                 request.body = booked(&**gateway.platform(), &original, masked)?;
+                hold(&**gateway.platform(), request)?;
                 put.map(|()| masks)
             }
             Err(reason) => Err(reason),

@@ -62,18 +62,25 @@ fn is_content(path: &str) -> bool {
     whole || within && matches!(last, "text" | "transcript")
 }
 
-/// How many of the messages have one role. What says nothing stands between none: some targets refuse it, so it
-/// is left out, and its neighbours are then read as one.
+/// How many of the messages are read as one: those of one role, and instructions with what stands beside them,
+/// which some targets write into one message. What says nothing stands between none: some targets refuse it, so
+/// it is left out.
 fn turn(messages: &[Message]) -> usize {
     let is_empty = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());
+    let instructs = |message: &Message| matches!(&*message.role, "system" | "developer");
     let mut speaking = (0..)
         .zip(messages)
         .filter(|(_, m)| !m.parts.iter().all(is_empty));
-    let Some((_, first)) = speaking.next() else {
+    let Some((_, mut last)) = speaking.next() else {
         return messages.len();
     };
-    let next = speaking.find(|(_, message)| message.role != first.role);
-    next.map_or(messages.len(), |(at, _)| at)
+    for (at, message) in speaking {
+        if message.role != last.role && !instructs(message) && !instructs(last) {
+            return at;
+        }
+        last = message;
+    }
+    messages.len()
 }
 
 impl<'a> Places<'a> {
@@ -166,7 +173,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The texts of messages of one role, one behind the other: the model reads them as one, whatever
+    /// The texts of messages of one turn, one behind the other: the model reads them as one, whatever
     /// stands between them, such as a picture or a name.
     fn texts(&mut self, first: usize, turn: &'a [Message]) {
         let before = self.list.len();

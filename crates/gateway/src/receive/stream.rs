@@ -354,10 +354,12 @@ impl<P: Platform> Receiver<'_, P> {
         let (wire, context) = (self.errand.wire, context.clone());
         let size = events.iter().map(Bytes::len).sum();
         let folding = async move { fold(wire, &events, &context) };
-        let body = aside(self.gateway, size, folding).await.map_err(|e| {
-            let what = format!("a stream that can't be assembled into a complete answer: {e}");
-            Broken::Early(invalid(&answer.upstream.name, &what))
-        })?;
+        let body = aside(self.gateway, &self.errand.caller.tenant, size, folding)
+            .await
+            .map_err(|e| {
+                let what = format!("a stream that can't be assembled into a complete answer: {e}");
+                Broken::Early(invalid(&answer.upstream.name, &what))
+            })?;
         let mut share = self.gateway.platform().share();
         if !share.grow(body.len()) {
             return Err(Broken::Late(no_memory()));

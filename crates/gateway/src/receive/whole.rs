@@ -32,6 +32,7 @@ impl<P: Platform> Receiver<'_, P> {
         mut head: Head,
         context: &AnswerContext,
     ) -> Result<(), Broken> {
+        let tenant = &self.errand.caller.tenant;
         let (body, share) = self.gather(answer).await?;
         let own = Translation {
             from: answer.wire,
@@ -40,7 +41,12 @@ impl<P: Platform> Receiver<'_, P> {
             sent: answer.sent,
             context: context.clone(),
         };
-        let work = aside(self.gateway, body.len(), async move { own.of(body) });
+        let work = aside(
+            self.gateway,
+            tenant,
+            body.len(),
+            async move { own.of(body) },
+        );
         let body = work.await.map_err(Broken::Early)?;
         if let Some(lost) = context.seen.unshown() {
             head.lose(&lost);
@@ -56,13 +62,13 @@ impl<P: Platform> Receiver<'_, P> {
         guard: Option<GuardOf<P>>,
         mut head: Head,
     ) -> Result<(), Broken> {
-        let wire = self.errand.wire;
+        let (wire, tenant) = (self.errand.wire, &self.errand.caller.tenant);
         let name = answer.upstream.name.clone();
         let now = self.gateway.platform().now();
         let (asked, upstream) = (self.sent.body.clone(), name.clone());
         let size = body.len();
         let reading = async move { Reading::of(wire, body, &asked, &upstream, now) };
-        let reading = aside(self.gateway, size, reading).await;
+        let reading = aside(self.gateway, tenant, size, reading).await;
         let Reading {
             payload,
             meter,
@@ -74,7 +80,7 @@ impl<P: Platform> Receiver<'_, P> {
             None => payload.raw.clone(),
             Some(guard) => {
                 let judging = guard_whole(wire, payload, guard);
-                let (judged, hits) = aside(self.gateway, size, judging).await;
+                let (judged, hits) = aside(self.gateway, tenant, size, judging).await;
                 self.report_hits(hits);
                 judged.map_err(Broken::Late)?
             }
@@ -130,6 +136,8 @@ impl<P: Platform> Receiver<'_, P> {
     }
 }
 
+const NO_ANSWER: &str = "a 200 response that does not contain an answer";
+
 /// An answer that has to be put into its client's format.
 struct Translation {
     from: Wire,
@@ -183,10 +191,7 @@ impl Reading {
         }
         let empty = is_empty(&meter, std::iter::once(&payload));
         if empty && is_foreign(&payload) {
-            return Err(invalid(
-                upstream,
-                "a 200 response that does not contain an answer",
-            ));
+            return Err(invalid(upstream, NO_ANSWER));
         }
         Ok(Self {
             payload,
@@ -197,6 +202,9 @@ impl Reading {
 }
 
 fn unreadable(upstream: &str, error: &PayloadError) -> GatewayError {
+    if matches!(error, PayloadError::NoAnswer) {
+        return invalid(upstream, NO_ANSWER);
+    }
     let what = format!("a response that is not valid in its format: {error}");
     invalid(upstream, &what)
 }

@@ -110,12 +110,13 @@ async fn watch<P: Platform>(gateway: Weak<Gateway<P>>, upstream: Arc<Upstream>) 
         };
         let platform = live.platform().clone();
         drop(live);
+        let nobody = Arc::from("");
         let mut asked = false;
         for body in probes(&upstream) {
             let Ok(request) = Request::parse(Wire::Chat, body) else {
                 continue;
             };
-            asked |= compare(&*platform, &upstream, Arc::new(request), true).await;
+            asked |= compare(&*platform, &nobody, &upstream, Arc::new(request), true).await;
         }
         if asked {
             return;
@@ -150,13 +151,14 @@ fn probes(upstream: &Upstream) -> Vec<Bytes> {
 /// consequences. Returns whether the engine gave an answer.
 pub(super) async fn compare<P: Platform>(
     platform: &P,
+    tenant: &Arc<str>,
     upstream: &Arc<Upstream>,
     request: Arc<Request>,
     probe: bool,
 ) -> bool {
     let asked = &*request.prompt.model;
     let model = upstream.model_name(asked).unwrap_or(asked).to_owned();
-    let own = platform.prompt_tokens(&upstream.name, &model, &request);
+    let own = platform.prompt_tokens(tenant, &upstream.name, &model, &request);
     let Some(own) = own.await else {
         return false;
     };

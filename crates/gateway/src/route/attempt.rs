@@ -38,8 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SHY: Duration = Duration::from_secs(1);
 /// How long a replica is passed over for a model that it does not have.
 const MISSING: Duration = Duration::from_secs(10);
-/// The longest that a replica is left alone on its own word. A daily limit is asked about now and then.
-const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// What every exchange with an upstream needs.
 pub(crate) struct Sender<P: Platform> {
@@ -62,6 +60,8 @@ impl<P: Platform> Clone for Sender<P> {
 pub(crate) struct Outgoing {
     /// The request, masks in place.
     pub(crate) request: Arc<Request>,
+    /// Whose it is.
+    pub(crate) tenant: Arc<str>,
     /// The tenant's salt for engines that take one.
     pub(crate) cache_salt: String,
     /// Fields for the provider's own prompt cache.
@@ -356,7 +356,7 @@ impl<P: Platform> Attempts<P> {
             Verdict::Missing => endpoint.rest(&model, now + MISSING, false, now),
             Verdict::Busy => match error.retry_after {
                 Some(wait) if wait.is_zero() => {}
-                Some(wait) => endpoint.rest(&model, now + wait.min(LONGEST_REST), true, now),
+                Some(wait) => endpoint.rest(&model, now + wait, true, now),
                 None => endpoint.rest(&model, now + SHY, false, now),
             },
             Verdict::Account => {

@@ -215,8 +215,8 @@ impl<P: Platform> Attempts<P> {
         }
         let (sent, model) = (sent.clone(), model.map(str::to_owned));
         let work = async move { sent.body(model.as_deref(), &names) };
-        let platform = self.sender.platform.clone();
-        Box::pin(async move { platform.aside(work).await })
+        let (platform, tenant) = (self.sender.platform.clone(), self.outgoing.tenant.clone());
+        Box::pin(async move { platform.aside(&tenant, work).await })
     }
 
     fn passing_headers(

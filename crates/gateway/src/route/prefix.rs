@@ -151,7 +151,7 @@ pub(crate) async fn resolve<P: Platform>(
     platform: &Arc<P>,
     upstreams: &[Arc<Upstream>],
     request: &Arc<Request>,
-    cache_salt: &str,
+    (tenant, cache_salt): (&Arc<str>, &str),
     prefix: &mut Prefix,
 ) {
     let given: Option<Arc<[u32]>> = token_ids(&request.prompt).map(Into::into);
@@ -165,11 +165,13 @@ pub(crate) async fn resolve<P: Platform>(
         }
         let tokens = match &given {
             Some(tokens) => Some(tokens.clone()),
-            None => prompt_tokens(platform, upstream, request).await,
+            None => prompt_tokens(platform, tenant, upstream, request).await,
         };
         let Some(tokens) = tokens else { continue };
         let name = upstream.name.clone();
-        let public = upstream.public_tokens(platform, request, &tokens).await;
+        let public = upstream
+            .public_tokens(platform, tenant, request, &tokens)
+            .await;
         if public > 0 {
             prefix.public.push((name.clone(), public));
         }
@@ -185,7 +187,7 @@ pub(crate) async fn resolve<P: Platform>(
         // Hashing keeps a core busy: some ten milliseconds for a million tokens.
         let index = index.clone();
         let work = async move { index.chain(&tokens, &keys) };
-        let chain = platform.aside(work).await;
+        let chain = platform.aside(tenant, work).await;
         prefix.chains.push((upstream.name.clone(), chain));
     }
 }
@@ -193,6 +195,7 @@ pub(crate) async fn resolve<P: Platform>(
 /// The tokens of a prompt at one upstream. Of a sample of them the engine is asked too.
 async fn prompt_tokens<P: Platform>(
     platform: &Arc<P>,
+    tenant: &Arc<str>,
     upstream: &Arc<Upstream>,
     request: &Arc<Request>,
 ) -> Option<Arc<[u32]>> {
@@ -202,22 +205,27 @@ async fn prompt_tokens<P: Platform>(
     let request = upstream.tokenised_form(request)?;
     let model = &request.prompt.model;
     let model = upstream.model_name(model).unwrap_or(model);
-    let tokens = platform.prompt_tokens(&upstream.name, model, &request);
+    let tokens = platform.prompt_tokens(tenant, &upstream.name, model, &request);
     let tokens = tokens.await?;
-    sample(platform, upstream, request);
+    sample(platform, tenant, upstream, request);
     Some(tokens)
 }
 
 /// Compares a prompt with the engine, one in so many, beside its own way.
-fn sample<P: Platform>(platform: &Arc<P>, upstream: &Arc<Upstream>, request: Arc<Request>) {
+fn sample<P: Platform>(
+    platform: &Arc<P>,
+    tenant: &Arc<str>,
+    upstream: &Arc<Upstream>,
+    request: Arc<Request>,
+) {
     let share = upstream.config.tokenizer.as_ref();
     let share = share.map_or(0.0, |tokenizer| tokenizer.verify);
     let [first, second, ..] = platform.random();
     let drawn = f64::from(u16::from_be_bytes([first, second]));
     if share > 0.0 && drawn < share * 65_536.0 && upstream.agreement.begin() {
-        let (asking, upstream) = (platform.clone(), upstream.clone());
+        let (asking, tenant, upstream) = (platform.clone(), tenant.clone(), upstream.clone());
         platform.spawn(async move {
-            compare(&*asking, &upstream, request, false).await;
+            compare(&*asking, &tenant, &upstream, request, false).await;
             upstream.agreement.end();
         });
     }
@@ -226,6 +234,7 @@ fn sample<P: Platform>(platform: &Arc<P>, upstream: &Arc<Upstream>, request: Arc
 /// How many tokens a prompt has at the first upstream that takes it and of which that is known.
 pub(crate) async fn counted<P: Platform>(
     platform: &Arc<P>,
+    tenant: &Arc<str>,
     upstreams: &[Arc<Upstream>],
     request: &Arc<Request>,
 ) -> Option<u64> {
@@ -233,7 +242,7 @@ pub(crate) async fn counted<P: Platform>(
         let known = upstream.config.tokenizer.is_some() && upstream.knows_tokens();
         if known
             && upstream.takes(request.wire(), &request.prompt.model)
-            && let Some(tokens) = prompt_tokens(platform, upstream, request).await
+            && let Some(tokens) = prompt_tokens(platform, tenant, upstream, request).await
         {
             return Some(tokens.len() as u64);
         }

@@ -381,8 +381,8 @@ impl<P: Platform> Attempts<P> {
             )));
         }
         let work = async move { translate_request(&request, to, &options) };
-        let platform = self.sender.platform.clone();
-        Box::pin(async move { platform.aside(work).await })
+        let (platform, tenant) = (self.sender.platform.clone(), self.outgoing.tenant.clone());
+        Box::pin(async move { platform.aside(&tenant, work).await })
     }
 
     /// Whether the body has to be written anew although its format is the upstream's.

@@ -54,6 +54,7 @@ impl Upstream {
     pub(super) async fn public_tokens<P: Platform>(
         &self,
         platform: &Arc<P>,
+        tenant: &Arc<str>,
         request: &Request,
         tokens: &[u32],
     ) -> u64 {
@@ -73,7 +74,7 @@ impl Upstream {
                 _ => continue,
             };
             if declared.is_about(asked)
-                && let Some(own) = self.rendered(platform, model, role, text).await
+                && let Some(own) = self.rendered(platform, tenant, model, (role, text)).await
             {
                 let same = own.iter().zip(tokens).take_while(|(a, b)| a == b);
                 most = most.max(same.count());
@@ -86,9 +87,9 @@ impl Upstream {
     async fn rendered<P: Platform>(
         &self,
         platform: &Arc<P>,
+        tenant: &Arc<str>,
         model: &str,
-        role: &str,
-        text: &str,
+        (role, text): (&str, &str),
     ) -> Option<Arc<[u32]>> {
         let body = json!({"model": model, "messages": [
             {"role": role, "content": text}, {"role": "user", "content": USER}]});
@@ -101,7 +102,7 @@ impl Upstream {
             return Some(known);
         }
         let request = Request::parse(Wire::Chat, body).ok()?;
-        let tokens = platform.prompt_tokens(&self.name, model, &Arc::new(request));
+        let tokens = platform.prompt_tokens(tenant, &self.name, model, &Arc::new(request));
         let tokens = tokens.await?;
         self.public.put(name, tokens.clone());
         Some(tokens)

@@ -152,7 +152,7 @@ pub(super) async fn judged<P: Platform>(
     };
     let (size, name) = (body.len(), ruled.passage.name);
     let masks = ruled.judged.masks.clone();
-    let work = aside(ruled.gateway, size, async move {
+    let work = aside(ruled.gateway, &ruled.caller.tenant, size, async move {
         released(body, (table, name), guard, &masks).await
     });
     let (body, hits) = work.await;

@@ -60,7 +60,7 @@ pub(crate) async fn serve_raw<P: Platform>(
     };
     let media = head.headers.get(header::CONTENT_TYPE).cloned();
     if !gateway.is_open() && require_json(&head.headers).is_ok() {
-        readable(gateway, body.clone()).await?;
+        readable(gateway, &identity.key.tenant, body.clone()).await?;
     }
     let (body, keeps) = refer(gateway, head, body).await?;
     if keeps.is_some_and(|keeps| keeps != raw.upstream) {
@@ -118,8 +118,15 @@ pub(crate) async fn serve_raw<P: Platform>(
 }
 
 /// Refuses JSON in which an upstream might read the name of another tenant's file where nobody here does.
-async fn readable<P: Platform>(gateway: &Gateway<P>, body: Bytes) -> Result<(), GatewayError> {
-    let hidden = read_json(gateway.platform(), &body, |body| Ok(is_hidden(&body))).await?;
+async fn readable<P: Platform>(
+    gateway: &Gateway<P>,
+    tenant: &Arc<str>,
+    body: Bytes,
+) -> Result<(), GatewayError> {
+    let hidden = read_json(gateway.platform(), tenant, &body, |body| {
+        Ok(is_hidden(&body))
+    })
+    .await?;
     match hidden {
         true => Err(GatewayError::new(
             ErrorKind::InvalidRequest,

@@ -33,6 +33,8 @@ pub(crate) struct Sent {
     /// The requests in its file, where that is a batch.
     pub(super) batch: Option<Lines>,
     content: Content,
+    /// Nothing; the memory that all this takes beside the body is booked until it is dropped.
+    pub(super) booking: Bytes,
     /// What stands in the places of some texts.
     pub(super) texts: Vec<(usize, String)>,
 }
@@ -98,6 +100,7 @@ impl Sent {
             models: Vec::new(),
             batch: None,
             content,
+            booking: Bytes::new(),
             texts: Vec::new(),
         })
     }
@@ -114,6 +117,7 @@ impl Sent {
             models: Vec::new(),
             batch: None,
             content: Content::Nothing,
+            booking: Bytes::new(),
             texts: Vec::new(),
         }
     }
@@ -233,6 +237,13 @@ impl Sent {
     /// Bytes of its body.
     pub(crate) fn size(&self) -> usize {
         self.original().len()
+    }
+
+    /// Bytes of memory that it takes beside its body.
+    pub(super) fn bytes_beside_body(&self) -> usize {
+        let said = self.said().iter();
+        said.map(|said| size_of::<Said>() + said.path.len() + said.text.len())
+            .sum()
     }
 
     /// Whether a stream is asked for.

@@ -22,7 +22,7 @@ use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, ErrorSource, GatewayError};
 use crate::gateway::Gateway;
-use crate::memory::read_json;
+use crate::memory::{also_booked, read_json};
 use crate::observe::Observation;
 use crate::platform::{BoxFuture, Platform};
 use crate::policy::{Caller, Demand, Hit, Policies, Reason};
@@ -60,7 +60,15 @@ pub(crate) async fn serve<P: Platform>(
     ticket.summary.passage = Some(passage.name);
     ticket.charge.begin(gateway.account(&identity))?;
     let (body, only) = refer(gateway, head, body).await?;
-    let mut sent = read(gateway, passage, in_path, &head.headers, body).await?;
+    let mut sent = read(
+        gateway,
+        &caller.tenant,
+        passage,
+        in_path,
+        &head.headers,
+        body,
+    )
+    .await?;
     sent.only = only;
     ticket.summary.model = sent.model.clone().unwrap_or_default();
     ticket.summary.stream = sent.stream();
@@ -89,23 +97,30 @@ pub(crate) async fn serve<P: Platform>(
 }
 
 /// Reads a request.
-pub(super) fn read<P: Platform>(
+pub(super) async fn read<P: Platform>(
     gateway: &Gateway<P>,
+    tenant: &Arc<str>,
     passage: &'static Passage,
     in_path: Option<String>,
     head: &HeaderMap,
     body: Bytes,
-) -> BoxFuture<'static, Result<Sent, GatewayError>> {
+) -> Result<Sent, GatewayError> {
     let bounds = gateway.config().bounds;
     let (head, platform) = (head.clone(), gateway.platform().clone());
     let large = body.len() >= LARGE;
     let read = move |body| Sent::read(passage, in_path, &head, body, &bounds);
-    match passage.takes_form() {
+    let reading: BoxFuture<'static, Result<Sent, GatewayError>> = match passage.takes_form() {
         // No tree is made of a form.
-        true if large => Box::pin(async move { platform.aside(async move { read(body) }).await }),
+        true if large => {
+            let (platform, tenant) = (platform.clone(), tenant.clone());
+            Box::pin(async move { platform.aside(&tenant, async move { read(body) }).await })
+        }
         true => Box::pin(std::future::ready(read(body))),
-        false => read_json(&platform, &body, read),
-    }
+        false => read_json(&platform, tenant, &body, read),
+    };
+    let mut sent = reading.await?;
+    sent.booking = also_booked(&*platform, sent.bytes_beside_body(), Bytes::new())?;
+    Ok(sent)
 }
 
 /// Whether the key may use the model, and anybody has it.
@@ -174,7 +189,8 @@ async fn decide<P: Platform>(
 ) -> Result<Decided<P>, GatewayError> {
     let size = sent.size();
     let off = is_off(gateway, sent.passage);
-    let (own, caller, secret) = (gateway.clone(), caller.clone(), identity.secret.clone());
+    let (own, secret) = (gateway.clone(), identity.secret.clone());
+    let (tenant, caller) = (caller.tenant.clone(), caller.clone());
     let work = async move {
         let session = own.policies().session(&caller, size).await;
         let mut session = session.map_err(|error| policy_failed(&error))?;
@@ -187,7 +203,7 @@ async fn decide<P: Platform>(
     if size < LARGE {
         work.await
     } else {
-        gateway.platform().aside(work).await
+        gateway.platform().aside(&tenant, work).await
     }
 }
 
@@ -374,6 +390,7 @@ impl<P: Platform> Asking<'_, P> {
         };
         Outgoing {
             request: Arc::new(Request::passing(model, stream, sent.original())),
+            tenant: self.caller.tenant.clone(),
             cache_salt: String::new(),
             hints: Vec::new(),
             places: Places::default(),

@@ -7,6 +7,7 @@ mod doors;
 mod embeddings;
 mod failures;
 mod flights;
+mod guests;
 mod kept;
 mod losses;
 mod progress;

@@ -21,7 +21,7 @@ use crate::enter::identity::{Identity, keyed};
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
-use crate::memory::read_json;
+use crate::memory::{also_booked, booked, read_json};
 use crate::platform::Platform;
 use crate::recording::Form;
 use crate::store::{CacheKey, Store};
@@ -69,7 +69,7 @@ async fn prepare_for<P: Platform>(
 ) -> Result<Prepared<P>, GatewayError> {
     let identity = identify(gateway, head)?;
     let read = |body: Bytes| kept::read(&body).map_err(|error| invalid_request(&error));
-    let asked = read_json(gateway.platform(), &body, read).await?;
+    let asked = read_json(gateway.platform(), &identity.key.tenant, &body, read).await?;
     let unchanged = |body| Prepared { body, keeper: None };
     let Some(asked) = asked else {
         return Ok(unchanged(body));
@@ -84,14 +84,20 @@ async fn prepare_for<P: Platform>(
         None => Vec::new(),
     };
     let found = referred(gateway, &identity, &asked, &before).await?;
-    let (size, composing) = (body.len(), body.clone());
-    let composed = aside(gateway, size, async move {
+    let (original, composing) = (body.clone(), body.clone());
+    let size = body.len();
+    let composed = aside(gateway, &identity.key.tenant, size, async move {
         kept::compose(&composing, before, &found)
     });
     let Some(Composed { body, items }) = composed.await else {
         return Ok(unchanged(body));
     };
     let stores = asked.store && gateway.config().responses.store;
+    let mut body = booked(&**gateway.platform(), &original, body)?;
+    if stores {
+        // What is kept of the conversation is a copy of it.
+        body = also_booked(&**gateway.platform(), body.len(), body)?;
+    }
     let stamp = Stamp {
         token: None,
         previous: asked.previous,
@@ -213,7 +219,7 @@ async fn load<P: Platform>(
         return Ok(None);
     };
     let (secret, token, sealed) = (identity.secret.clone(), token.to_owned(), sealed.clone());
-    let opened = aside(gateway, sealed.len(), async move {
+    let opened = aside(gateway, &identity.key.tenant, sealed.len(), async move {
         State::read(&seal::open(&secret, &token, &sealed)?)
     });
     Ok(opened.await)

@@ -80,6 +80,13 @@ impl Lines {
         })
     }
 
+    /// Bytes of memory that they take beside the file: each has a copy of its own body.
+    pub(super) fn bytes(&self) -> usize {
+        let requests = self.requests.iter().map(|asked| &asked.request);
+        let beside = requests.map(|request| request.body.len() + request.bytes_beside_body());
+        beside.sum::<usize>() + size_of_val(&*self.requests)
+    }
+
     /// An estimate of the tokens of all its prompts.
     pub(super) fn tokens(&self) -> u64 {
         let tokens = self.requests.iter();

@@ -19,6 +19,7 @@ use crate::enter::identity::Identity;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::also_booked;
 use crate::platform::Platform;
 use crate::policy::{Caller, Policies, Reason};
 use crate::receive::guard::policy_failed;
@@ -166,14 +167,25 @@ impl<P: Platform> Keeper<'_, P> {
         ticket: &mut Ticket<P>,
     ) -> Result<Content<P>, GatewayError> {
         let gateway = self.asking.gateway;
-        let sent = read(gateway, self.passage, None, self.asking.head, body).await?;
+        let sent = read(
+            gateway,
+            &self.asking.caller.tenant,
+            self.passage,
+            None,
+            self.asking.head,
+            body,
+        )
+        .await?;
         check(gateway, self.identity(), &sent)?;
         let large = sent.size() >= LARGE;
         let (own, caller) = (gateway.clone(), self.asking.caller.clone());
         let identity = self.identity().clone();
         let work = async move { judged_upload(&own, &caller, &identity, sent).await };
         let (sent, tokens, denied) = if large {
-            gateway.platform().aside(work).await?
+            gateway
+                .platform()
+                .aside(&self.asking.caller.tenant, work)
+                .await?
         } else {
             work.await?
         };
@@ -206,10 +218,35 @@ impl<P: Platform> Keeper<'_, P> {
         let (upstream, own) = open(&self.identity().secret, Thing::File, name)
             .ok_or_else(|| unknown(Thing::File, name).with_param(Some("input_file_id")))?;
         self.refuse_denied(&mut sent, ticket).await?;
+        self.require_batch_file(&upstream, &own, ticket).await?;
         let body = batch_body(&body, &own, &self.identity().secret)?;
         let mut sent = Sent::read(self.passage, None, head, body, bounds)?;
         sent.only = Some(upstream);
         self.ask(sent, ticket).await
+    }
+
+    /// Refuses a file whose lines were not judged when it came: only those of a batch's file are.
+    async fn require_batch_file(
+        &self,
+        upstream: &str,
+        own: &str,
+        ticket: &mut Ticket<P>,
+    ) -> Result<(), GatewayError> {
+        let passage = Thing::File.passage();
+        let at = At {
+            method: Method::GET,
+            path: format!("{}/{}", passage.path, crate::route::encode(own)),
+        };
+        let asked = Sent::about(passage, at, upstream.to_owned());
+        let (_, told) = self.exchange(asked, false, ticket).await?;
+        let told: Value = serde_json::from_slice(&told).map_err(|_| list::nonsense())?;
+        match told.get("purpose").and_then(Value::as_str) {
+            Some("batch") => Ok(()),
+            _ => Err(bad(
+                "the file was not uploaded with the purpose \"batch\"",
+                Some("input_file_id"),
+            )),
+        }
     }
 
     /// Refuses what a rule denies. What is kept is told again and again: nobody would put masked
@@ -463,6 +500,8 @@ async fn judged_upload<P: Platform>(
     };
     let lines = content.map(|content| Lines::read(&content, identity, &gateway.config().bounds));
     let lines = lines.transpose()?;
+    let bytes = lines.as_ref().map_or(0, Lines::bytes);
+    sent.booking = also_booked(&**gateway.platform(), bytes, sent.booking.clone())?;
     let mut tokens = 0;
     if let Some(lines) = &lines {
         tokens = lines.tokens();

@@ -134,7 +134,15 @@ impl<P: Platform> Keeper<'_, P> {
         ticket: &mut Ticket<P>,
     ) -> Result<Content<P>, GatewayError> {
         let (gateway, head) = (self.asking.gateway, self.asking.head);
-        let mut sent = read(gateway, &CONTAINER_FILES, None, head, body).await?;
+        let mut sent = read(
+            gateway,
+            &self.identity().key.tenant,
+            &CONTAINER_FILES,
+            None,
+            head,
+            body,
+        )
+        .await?;
         if sent.file().is_none() || sent.field("file_id").is_some() {
             return Err(bad(
                 "the form has to have one file, and no file_id",
@@ -168,7 +176,15 @@ impl<P: Platform> Keeper<'_, P> {
             (None, only) => only,
         };
         let head = self.asking.head;
-        let mut sent = read(gateway, self.passage(), None, head, body.clone()).await?;
+        let mut sent = read(
+            gateway,
+            &self.identity().key.tenant,
+            self.passage(),
+            None,
+            head,
+            body.clone(),
+        )
+        .await?;
         self.named(&mut sent);
         check(gateway, self.identity(), &sent)?;
         ticket.input_tokens = sent.tokens();
@@ -180,7 +196,15 @@ impl<P: Platform> Keeper<'_, P> {
             Written::Changed => changed_body(self.thing(), &body, secret)?,
             Written::Within => body,
         };
-        let mut sent = read(gateway, self.passage(), None, head, body).await?;
+        let mut sent = read(
+            gateway,
+            &self.identity().key.tenant,
+            self.passage(),
+            None,
+            head,
+            body,
+        )
+        .await?;
         self.named(&mut sent);
         sent.only = only;
         sent.at = place.map(|(at, _)| at);

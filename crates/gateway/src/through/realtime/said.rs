@@ -86,7 +86,7 @@ impl<P: Platform> Reader<'_, P> {
             let event = referred(event, &secret, open, &keeper)?;
             parse(event, &bounds)
         };
-        let read = read_json(self.gateway.platform(), &event, work).await;
+        let read = read_json(self.gateway.platform(), &self.caller.tenant, &event, work).await;
         let passing = read.map_err(|error| Refused { error, id: None })?;
         let value = |path: &str| {
             let mut said = passing.said().iter();
@@ -200,7 +200,10 @@ impl<P: Platform> Reader<'_, P> {
         let action = if bytes < LARGE {
             work.await?
         } else {
-            self.gateway.platform().aside(work).await?
+            self.gateway
+                .platform()
+                .aside(&self.caller.tenant, work)
+                .await?
         };
         match action {
             Action::Allow => Ok(()),

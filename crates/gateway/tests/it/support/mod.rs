@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+pub mod liar;
 pub mod states;
 
 use std::collections::{HashMap, VecDeque};
@@ -178,6 +179,7 @@ impl Platform for TestPlatform {
     fn prompt_tokens(
         &self,
         _: &Arc<str>,
+        _: &Arc<str>,
         _: &str,
         request: &Arc<forebay_dialect::Request>,
     ) -> impl Future<Output = Option<Arc<[u32]>>> + Send + 'static {
@@ -243,12 +245,15 @@ pub struct TestPolicies {
     /// Asks for an opinion on prompts with this text.
     pub ask: Option<&'static str>,
     pub fail: bool,
+    /// Answers with anything that the interface can carry, by this seed.
+    pub lies: Option<u64>,
 }
 
 pub struct TestSession(Arc<TestPolicies>);
 pub struct TestGuard {
     deny: &'static str,
     held: String,
+    liar: Option<liar::Liar>,
 }
 
 fn texts<'a>(places: &'a [Place<'_>]) -> impl Iterator<Item = (u32, &'a str)> {
@@ -283,12 +288,14 @@ impl Policies for TestPolicies {
             scoped: self.scoped,
             ask: self.ask,
             fail: false,
+            lies: self.lies,
         })))
     }
     async fn guard(&self, _: &Caller) -> Result<TestGuard, PolicyError> {
         Ok(TestGuard {
-            deny: self.deny_output.unwrap(),
+            deny: self.deny_output.unwrap_or("deny"),
             held: String::new(),
+            liar: self.lies.map(liar::Liar),
         })
     }
     async fn admit(
@@ -315,6 +322,9 @@ impl PolicySession for TestSession {
         places: &[Place<'_>],
         _: &[Opinion],
     ) -> Result<Verdict, PolicyError> {
+        if let Some(seed) = self.0.lies {
+            return Ok(liar::Liar(seed).verdict(places));
+        }
         let mut edits = Vec::new();
         let mut action = Action::Allow;
         for (place, text) in texts(places) {
@@ -362,6 +372,9 @@ impl PolicySession for TestSession {
         prompt: &Prompt,
         d: &Directives,
     ) -> Result<CachePlan, PolicyError> {
+        if let Some(seed) = self.0.lies {
+            return Ok(liar::Liar(seed).plan());
+        }
         let digest = Sha256::digest(format!("{:?}{:?}", prompt.messages, prompt.model)).into();
         let cacheable = !self.0.uncacheable;
         Ok(CachePlan {
@@ -387,6 +400,9 @@ impl PolicySession for TestSession {
         _: &Demand,
         candidates: &[Candidate],
     ) -> Result<Ranking, PolicyError> {
+        if let Some(seed) = self.0.lies {
+            return Ok(liar::Liar(seed).ranking());
+        }
         let choice = |i: usize| Choice {
             candidate: i as u32,
             score: 0.0,
@@ -409,6 +425,9 @@ impl PolicySession for TestSession {
 
 impl OutputGuard for TestGuard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
+        if let Some(liar) = &mut self.liar {
+            return Ok(liar.releases());
+        }
         let mut out = Releases::default();
         for mut delta in deltas {
             // Labels are whole, each for itself.
@@ -441,6 +460,9 @@ impl OutputGuard for TestGuard {
         Ok(out)
     }
     async fn finish(&mut self, _: Option<u32>) -> Result<Releases, PolicyError> {
+        if let Some(liar) = &mut self.liar {
+            return Ok(liar.releases());
+        }
         let text = std::mem::take(&mut self.held);
         let channel = forebay_dialect::canonical::Channel::Content;
         let released = if text.is_empty() {
