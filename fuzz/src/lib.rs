@@ -1,4 +1,4 @@
-//! Fuzz targets: one function for each parser that meets what others wrote. None may panic on any
+//! Fuzz targets: one function for each parser that meets what others wrote, and one for the policies. None may panic on any
 //! input; what is read must survive what is done with it.
 //!
 //! `cargo test -p forebay-fuzz` replays the corpus; the program `forebay-fuzz` mutates it for as long
@@ -15,6 +15,7 @@ mod files;
 mod frames;
 mod kv_events;
 mod payload;
+mod policies;
 mod request;
 mod sse;
 mod stored;
@@ -24,7 +25,7 @@ mod stream;
 pub type Target = fn(&[u8]);
 
 /// All targets by name. `corpus/NAME` holds what each begins with.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("answer", answer::answer),
     ("catalogue", stored::catalogue),
     ("configuration", files::configuration),
@@ -34,6 +35,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("keys", files::keys),
     ("kv-events", kv_events::kv_events),
     ("payload", payload::payload),
+    ("policies", policies::policies),
     ("request", request::request),
     ("settings", stored::settings),
     ("sse", sse::sse),
