@@ -11,12 +11,13 @@ use super::flight::{Boarding, End, Flight, FlightReader};
 use super::generate::Asked;
 use super::lead::{Errand, Leader};
 use super::stability::{Cause, Unstable};
-use crate::decide::{Decision, invalid_request};
+use crate::decide::{Decision, LARGE, invalid_request, parse};
 use crate::enter::headers;
 use crate::enter::identity::keyed;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::gateway::Gateway;
+use crate::memory::hold;
 use crate::observe::Observation;
 use crate::platform::Platform;
 use crate::policy::Directives;
@@ -77,7 +78,7 @@ pub(crate) fn board<P: Platform>(
     };
     let flight = reader.flight().clone();
     // From here to the spawn there is no await: a client that leaves can't strand those who join.
-    let request = match taken(decision, body) {
+    let request = match taken(gateway, decision, body) {
         Ok(request) => Arc::new(request),
         Err(error) => {
             flight.finish(End::Failed(error.clone()));
@@ -163,15 +164,33 @@ fn seat<P: Platform>(
         .ok_or_else(|| GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded"))
 }
 
+/// Reads a large request whose decision was remembered, where it keeps nobody waiting: [`taken`] finds it.
+pub(crate) async fn read_large<P: Platform>(
+    gateway: &Gateway<P>,
+    decision: &mut Decision<P>,
+    body: &Bytes,
+) -> Result<(), GatewayError> {
+    if decision.request.is_none() && body.len() >= LARGE {
+        let (tenant, target) = (&decision.caller.tenant, &decision.target);
+        decision.request = Some(parse(gateway, tenant, target, body).await?);
+    }
+    Ok(())
+}
+
 /// The request as it was read, or read now where the decision was remembered.
 pub(crate) fn taken<P: Platform>(
+    gateway: &Gateway<P>,
     decision: &mut Decision<P>,
     body: &Bytes,
 ) -> Result<Request, GatewayError> {
     match decision.request.take() {
         Some(request) => Ok(request),
-        None => Request::parse(decision.target.clone(), body.clone())
-            .map_err(|error| invalid_request(&error)),
+        None => {
+            let request = Request::parse(decision.target.clone(), body.clone());
+            let mut request = request.map_err(|error| invalid_request(&error))?;
+            hold(&**gateway.platform(), &mut request)?;
+            Ok(request)
+        }
     }
 }
 

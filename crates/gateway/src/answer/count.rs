@@ -9,7 +9,7 @@ use forebay_dialect::{Request, Wire};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue};
 
-use super::board::{errand, taken};
+use super::board::{errand, read_large, taken};
 use super::generate::Asked;
 use super::lead::relay;
 use crate::decide::{Decision, decide};
@@ -40,7 +40,8 @@ pub(crate) async fn count<P: Platform>(
     ticket.charge.settle();
     let mut out = HeaderMap::new();
     headers::put(&mut out, headers::REQUEST_ID, &ticket.summary.request_id);
-    let request = Arc::new(taken(&mut decision, &body)?);
+    read_large(gateway, &mut decision, &body).await?;
+    let request = Arc::new(taken(gateway, &mut decision, &body)?);
     let answered = ask(gateway, &mut decision, &request, asked, ticket).await;
     if let Some((upstream, count)) = answered {
         headers::put(&mut out, headers::UPSTREAM, &upstream);

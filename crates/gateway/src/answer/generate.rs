@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, request};
 
 use super::before::{compose, refer};
-use super::board::{Boarded, Relay, board};
+use super::board::{Boarded, Relay, board, read_large};
 use super::count::count;
 use super::door::Through;
 use super::flight::{FlightReader, Head};
@@ -250,7 +250,7 @@ async fn generate<P: Platform>(
         return Ok(out.stream(decision, feed, ticket, true));
     }
     #[cfg(not(target_family = "wasm"))]
-    if let Some(batch) = Batch::of(gateway, &decision, &body) {
+    if let Some(batch) = Batch::of(gateway, &decision, &body).await {
         return out.vectors(decision, &batch, &body, ticket).await;
     }
     let mut stale = None;
@@ -274,6 +274,7 @@ async fn generate<P: Platform>(
             "no stored answer matches this request (only-if-cached)",
         ));
     }
+    read_large(gateway, &mut decision, &body).await?;
     let boarded = board(gateway, &mut decision, &body, asked, ticket)?;
     ticket.summary.overhead = ticket.elapsed();
     let (reader, joined) = match boarded {

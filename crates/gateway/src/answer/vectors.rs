@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use forebay_dialect::Wire;
 use forebay_dialect::canonical::Usage;
-use forebay_dialect::{Request, Target, Wire};
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::board::{Boarded, board};
+use super::board::{Boarded, board, read_large};
 use super::generate::{Landed, Out, note_cache};
 use super::stored::{is_fresh, may_serve};
-use crate::decide::Decision;
+use crate::decide::{Decision, aside, parse};
 use crate::enter::identity::keyed;
 use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
@@ -41,6 +41,15 @@ pub(super) struct Batch {
     keys: Vec<CacheKey>,
 }
 
+/// What, besides its text and the request's other members, decides which vector an input has.
+struct Naming {
+    scope: Arc<str>,
+    models: Vec<String>,
+    policy: [u8; 32],
+    rules: String,
+    secret: Arc<[u8; 32]>,
+}
+
 /// A vector as it came, and its share of the usage.
 struct Vector {
     item: Value,
@@ -50,7 +59,7 @@ struct Vector {
 impl Batch {
     /// The inputs of an embeddings request that may be stored; none of any other request, and none
     /// of one whose form is not known.
-    pub(super) fn of<P: Platform>(
+    pub(super) async fn of<P: Platform>(
         gateway: &Gateway<P>,
         decision: &Decision<P>,
         body: &Bytes,
@@ -61,7 +70,25 @@ impl Batch {
             return None;
         }
         // With masks in place where there are any.
-        let body = decision.request.as_ref().map_or(body, |r| &r.body);
+        let body = decision.request.as_ref().map_or(body, |r| &r.body).clone();
+        let names = gateway.other_names(&decision.facts.model);
+        let naming = Naming {
+            scope: match plan.scope {
+                Scope::Tenant => Arc::from(""),
+                Scope::Key => decision.identity.key.id.clone(),
+            },
+            // Vectors of different models can't be compared.
+            models: names.into_iter().map(str::to_owned).collect(),
+            policy: *gateway.policies().digest(),
+            rules: decision.facts.rules.clone(),
+            secret: decision.identity.secret.clone(),
+        };
+        let (tenant, size) = (&decision.caller.tenant, body.len());
+        let reading = async move { Self::read(&body, &naming) };
+        aside(gateway, tenant, size, reading).await
+    }
+
+    fn read(body: &Bytes, naming: &Naming) -> Option<Self> {
         let Value::Object(mut rest) = serde_json::from_slice(body).ok()? else {
             return None;
         };
@@ -76,10 +103,6 @@ impl Batch {
         if inputs.is_empty() || inputs.len() > MAX_INPUTS || !texts {
             return None;
         }
-        let scope: &[u8] = match plan.scope {
-            Scope::Tenant => b"",
-            Scope::Key => decision.identity.key.id.as_bytes(),
-        };
         // Sorted by name: serde_json's maps are.
         let mut shape = Sha256::new();
         for (name, value) in rest
@@ -92,25 +115,23 @@ impl Batch {
                 shape.update(part);
             }
         }
-        // Vectors of different models can't be compared.
-        for name in gateway.other_names(&decision.facts.model) {
+        for name in &naming.models {
             shape.update(b"model");
             shape.update((name.len() as u64).to_be_bytes());
             shape.update(name);
         }
         let shape: [u8; 32] = shape.finalize().into();
-        let policy = gateway.policies().digest();
         let name = |input: &Value| {
             let input = input.to_string();
             let parts: [&[u8]; 6] = [
                 b"forebay vector v2",
-                scope,
-                policy,
-                decision.facts.rules.as_bytes(),
+                naming.scope.as_bytes(),
+                &naming.policy,
+                naming.rules.as_bytes(),
                 &shape,
                 input.as_bytes(),
             ];
-            CacheKey(keyed(&*decision.identity.secret, &parts))
+            CacheKey(keyed(&*naming.secret, &parts))
         };
         Some(Self {
             keys: inputs.iter().map(name).collect(),
@@ -139,13 +160,12 @@ impl Batch {
             .collect()
     }
 
-    /// The request for the inputs at these places.
-    fn request(&self, places: &[usize], target: &Target) -> Result<Request, GatewayError> {
+    /// The body of the request for the inputs at these places.
+    fn body(&self, places: &[usize]) -> Bytes {
         let mut body = self.rest.clone();
         let inputs = places.iter().map(|i| self.inputs[*i].clone()).collect();
         body.insert("input".to_owned(), Value::Array(inputs));
-        let body = Bytes::from(Value::Object(body).to_string());
-        Request::parse(target.clone(), body).map_err(|error| crate::decide::invalid_request(&error))
+        Value::Object(body).to_string().into()
     }
 
     /// The name of the flight that asks for these inputs.
@@ -241,9 +261,12 @@ impl<P: Platform> Out<'_, P> {
         decision.by_input = true;
         let all = missing.len() == batch.len();
         if !all {
-            decision.request = Some(batch.request(&missing, &decision.target)?);
+            let (tenant, target) = (&decision.caller.tenant, &decision.target);
+            let asked = batch.body(&missing);
+            decision.request = Some(parse(gateway, tenant, target, &asked).await?);
             decision.key = batch.flight_key(&missing, &decision);
         }
+        read_large(gateway, &mut decision, body).await?;
         let boarded = board(gateway, &mut decision, body, self.asked, ticket)?;
         let Boarded::Flight(reader, joined) = boarded else {
             let error = "vectors that may be stored are not relayed";

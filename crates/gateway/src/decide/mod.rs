@@ -319,7 +319,7 @@ pub(crate) fn aside<P: Platform, T: MaybeSend + 'static>(
 }
 
 /// Reads a body.
-async fn parse<P: Platform>(
+pub(crate) async fn parse<P: Platform>(
     gateway: &Gateway<P>,
     tenant: &Arc<str>,
     target: &Target,

@@ -9,6 +9,7 @@ use forebay_prefix_index::PromptKeys;
 
 use super::Upstream;
 use super::agreement::compare;
+use crate::decide::LARGE;
 use crate::platform::Platform;
 use crate::policy::Block;
 
@@ -202,7 +203,13 @@ async fn prompt_tokens<P: Platform>(
     if upstream.config.tokenizer.is_some() && !upstream.knows_tokens() {
         return None;
     }
-    let request = upstream.tokenised_form(request)?;
+    let request = if request.body.len() < LARGE {
+        upstream.tokenised_form(request)
+    } else {
+        let (upstream, request) = (upstream.clone(), request.clone());
+        let translated = async move { upstream.tokenised_form(&request) };
+        platform.aside(tenant, translated).await
+    }?;
     let model = &request.prompt.model;
     let model = upstream.model_name(model).unwrap_or(model);
     let tokens = platform.prompt_tokens(tenant, &upstream.name, model, &request);
