@@ -12,6 +12,14 @@ MODEL = "forebay-sim"
 pytest.register_assert_rewrite("edge_faults")
 
 
+# Files that take minutes. Each is one worker's: begun last, they would keep the others waiting.
+SLOW = ("test_edge_faults.py", "test_edges.py", "test_spin_guardrails.py", "test_cline.py", "test_operations.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
 def pytest_addoption(parser):
     parser.addoption("--engine", metavar="URL", help="the real engine that the engine part puts the gateway before")
 

@@ -239,7 +239,8 @@ fn python_tests(places: &Places, equipment: &Equipment, args: &Args) -> Result<(
     pytest
         .args(["-m", "pytest", "-p", "no:cacheprovider"])
         // Most of them wait for answers, so more run at once than there are cores. A file's tests share a gateway.
-        .args(["-n", "4", "--dist", "loadfile"])
+        // The slowest files come first (conftest.py), not those with the most tests.
+        .args(["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"])
         .arg(places.root.join("tests/python"));
     pytest
         .env("PYTHONDONTWRITEBYTECODE", "1")

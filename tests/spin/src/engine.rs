@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::error::StartError;
 
@@ -27,6 +27,8 @@ pub(crate) fn start() -> Result<Running, StartError> {
     config.epoch_interruption(true);
     config.wasm_component_model_async(true);
     config.wasm_backtrace_max_frames(None);
+    // As Spin does, it compiles a component once for all starts.
+    config.cache(Cache::from_file(None).ok());
     let engine = pooled(config.clone()).or_else(|_| Engine::new(&config).map_err(failed))?;
     let stop = Arc::new(AtomicBool::new(false));
     let (ticking, ended) = (engine.weak(), stop.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::table::Table;
+use crate::table::{AT_ONCE, Cursor, Table};
 
 /// Workers in one plane: a block's holders are the bits of one word.
 pub(super) const PLANE: usize = 64;
@@ -11,9 +11,8 @@ pub(super) const PLANE: usize = 64;
 /// blocks of 16 tokens are some thousand long prompts.
 pub(super) const MAX_PREDICTED: usize = 1 << 20;
 
-/// Keys whose entries are loaded at once: the first few, since most lookups end early, and the most.
-const FIRST_TOUCHED: usize = 8;
-const MOST_TOUCHED: usize = 64;
+/// Keys that are looked up together at first: few, since most lookups end early.
+const FIRST: usize = 8;
 
 /// How long a prediction counts before an event confirms it, beyond the time for which prompts wait:
 /// at least this, at most twice. Most prompts are computed within a few seconds; Dynamo takes 5,
@@ -65,28 +64,26 @@ impl Plane {
             () => &self.predicted,
         };
         let mut hold = all;
-        let (mut touched, mut ahead) = (0, FIRST_TOUCHED);
-        for (place, key) in chain.iter().enumerate() {
-            if place == touched {
-                touched = chain.len().min(place + ahead);
-                ahead = MOST_TOUCHED.min(2 * ahead);
-                let next = &chain[place..touched];
-                self.held.touch(next);
-                predicted.iter().for_each(|table| table.touch(next));
+        let (mut rest, mut place, mut ahead) = (chain, 0, FIRST);
+        let (mut at, mut expected) = (Cursor::default(), [Cursor::default(), Cursor::default()]);
+        while !rest.is_empty() {
+            let (next, later) = rest.split_at(ahead.min(rest.len()));
+            (rest, ahead) = (later, AT_ONCE.min(2 * ahead));
+            let mut holders = [0; AT_ONCE];
+            self.held.get_each(next, &mut holders, &mut at);
+            for (table, at) in predicted.iter().zip(&mut expected) {
+                table.get_each(next, &mut holders, at);
             }
-            let mut holders = self.held.get(*key);
-            for table in predicted {
-                if table.len() > 0 {
-                    holders |= table.get(*key);
+            for holders in holders.iter().take(next.len()) {
+                let lost = hold & !holders;
+                if lost != 0 {
+                    note(lost, place, held);
+                    hold &= holders;
+                    if hold == 0 {
+                        return;
+                    }
                 }
-            }
-            let lost = hold & !holders;
-            if lost != 0 {
-                note(lost, place, held);
-                hold &= holders;
-                if hold == 0 {
-                    return;
-                }
+                place += 1;
             }
         }
         note(hold, chain.len(), held);
