@@ -41,7 +41,10 @@ impl Counts {
     /// The same with cached tokens as a part of the input.
     pub(super) fn usage(&self) -> Usage {
         Usage {
-            input: self.input + self.cache_read + self.cache_write,
+            input: self
+                .input
+                .saturating_add(self.cache_read)
+                .saturating_add(self.cache_write),
             output: self.output,
             cached_input: self.cache_read,
             cache_write: self.cache_write,
@@ -52,17 +55,17 @@ impl Counts {
 
 fn count(of: Value<'_>, name: &str, slot: &mut u64) -> Result<(), PayloadError> {
     if let Some(value) = of.some(name) {
-        let count = value.whole::<u32>();
+        let count = value.whole::<u64>();
         let count = count.ok_or_else(|| wrong_type(format!("usage.{name}"), "a count", value));
         // Servers that follow Anthropic end with zeros for what they told at the start.
-        *slot = u64::from(count?).max(*slot);
+        *slot = count?.max(*slot);
     }
     Ok(())
 }
 
 /// Writes the member `usage`.
 pub(super) fn write_usage(usage: &Usage, out: &mut String) {
-    let cached = usage.cached_input + usage.cache_write;
+    let cached = usage.cached_input.saturating_add(usage.cache_write);
     write::object(out, "usage", |out| {
         write::number(out, "input_tokens", usage.input.saturating_sub(cached));
         write::number(out, "cache_creation_input_tokens", usage.cache_write);
