@@ -1,5 +1,5 @@
-//! Mutates the corpus of fuzz targets for a time: `forebay-fuzz [--seconds N | --seconds-each N] [TARGET…]`,
-//! N seconds over all targets or for each of them. An input that makes a target panic is written to the working folder as `crash-TARGET-…`.
+//! Mutates the corpus of fuzz targets for a time: `forebay-fuzz [--seconds N | --seconds-each N] [--seed N] [TARGET…]`,
+//! N seconds over all targets or for each of them, from a new seed or from this one. An input that makes a target panic is written to the working folder as `crash-TARGET-…`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
 use std::panic::catch_unwind;
@@ -14,6 +14,7 @@ const LARGEST: usize = 4096;
 fn main() -> ExitCode {
     let mut seconds = 30;
     let mut each = None;
+    let mut first = None;
     let mut wanted = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
             seconds = args.next().and_then(|n| n.parse().ok()).unwrap_or(seconds);
         } else if arg == "--seconds-each" {
             each = args.next().and_then(|n| n.parse().ok());
+        } else if arg == "--seed" {
+            first = args.next().and_then(|n| n.parse().ok());
         } else {
             wanted.push(arg);
         }
@@ -35,7 +38,7 @@ fn main() -> ExitCode {
     };
     let mut crashes = 0;
     for (name, target) in chosen {
-        let mut random = Random(seed());
+        let mut random = Random(first.unwrap_or_else(seed).max(1));
         let mut inputs = corpus(name);
         let (began, mut runs) = (Instant::now(), 0u64);
         while began.elapsed() < each {
