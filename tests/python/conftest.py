@@ -12,7 +12,7 @@ MODEL = "forebay-sim"
 pytest.register_assert_rewrite("edge_faults")
 
 
-# Files that take minutes. Each is one worker's: begun last, they would keep the others waiting.
+# Files that take minutes. Each runs on one worker. If they started last, the other workers would have nothing to do.
 SLOW = ("test_edge_faults.py", "test_edges.py", "test_spin_guardrails.py", "test_cline.py", "test_operations.py")
 
 

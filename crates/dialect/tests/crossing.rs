@@ -359,16 +359,7 @@ proptest! {
 
 #[test]
 fn what_has_no_member_of_an_answer_is_none() {
-    let upstreams = [
-        Wire::Chat,
-        Wire::Responses,
-        Wire::Messages,
-        Wire::Gemini,
-        Wire::Converse,
-        Wire::Cohere,
-        Wire::Oci,
-    ];
-    for from in upstreams {
+    for from in wires::targets() {
         for to in [Wire::Chat, Wire::Messages]
             .into_iter()
             .filter(|to| *to != from)

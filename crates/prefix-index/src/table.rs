@@ -1,7 +1,7 @@
 //! A hash table from block keys to sets of workers, 24 to 31 bytes a block.
 //!
-//! Blocks lie in the order in which they came, 16 bytes each, so that a chain that came together is read as it
-//! lies. Slots of 8 bytes find them by key: open addressing in 64 shards that grow one by one, so that growing neither
+//! Blocks are stored in the order of their insertion, 16 bytes each, so that the blocks of a chain that was inserted
+//! together are next to each other in memory. Slots of 8 bytes find a block by its key: open addressing in 64 shards that grow one by one, so that growing neither
 //! doubles the memory nor stops lookups for long. Keys are hashes already; a multiplication spreads those that
 //! are not.
 
@@ -17,7 +17,7 @@ const CHUNK: usize = 1024;
 /// Keys that are looked up at once, at most.
 pub(crate) const AT_ONCE: usize = 64;
 
-/// Keys whose slots are loaded at once where blocks lie apart, at most.
+/// Keys whose slots are loaded at once, where blocks are not neighbours; at most.
 const APART: usize = 32;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,14 +53,14 @@ pub(crate) struct Table {
     blocks: Blocks,
     shards: Vec<Shard>,
     used: usize,
-    /// Behind the block that was added last, the next one of its chain is expected.
+    /// The place behind the block that was inserted last, where the next one of its chain is expected.
     next: u32,
 }
 
 /// Where a lookup is in the table.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    /// The place where the next block lies, if its chain came together.
+    /// The place of the next block, if its chain was inserted together.
     next: u32,
     /// How many keys are looked up by their slots together.
     apart: usize,
@@ -179,7 +179,7 @@ impl Table {
         let mut chain = keys.iter().zip(holders);
         let mut done = 0;
         loop {
-            // As they lie: what is read next is loaded already.
+            // Neighbours first: the processor has loaded them already.
             let began = done;
             while let Some(key) = keys.get(done) {
                 let entry = self.blocks.at(cursor.next);
@@ -232,7 +232,7 @@ impl Table {
         let mut places = [None; APART];
         for (at, key) in keys.iter().enumerate() {
             let ((_, slot), (place, entry)) = (slots[at], entries[at]);
-            // Nearly all are where they belong, or nowhere.
+            // Nearly all keys are in their home slot, or unknown.
             places[at] = if slot.is_empty() {
                 None
             } else if entry.workers != 0 && entry.key == *key {
@@ -316,7 +316,7 @@ impl Table {
         if part >= self.blocks.chunks.len() {
             return false;
         }
-        // From the end, so that what comes next lies in order.
+        // From the end, so that free places are taken in ascending order.
         for at in (0..CHUNK).rev() {
             let entry = self.blocks.chunks[part][at];
             if entry.workers & workers != 0 {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 #[derive(Debug, Clone)]
 pub(super) struct Aside(Arc<Mutex<Queue>>);
 
-/// Who waits for a place. There are no more of them than requests in flight.
+/// Work that waits for a place. There is no more of it than requests in flight.
 #[derive(Debug)]
 struct Queue {
     free: usize,
@@ -45,7 +45,7 @@ impl Aside {
         })))
     }
 
-    /// Does the work when there is a place. Who waits for it may leave; work that has begun still ends.
+    /// Does the work when there is a place. A caller may stop waiting; work that has begun is finished.
     pub(super) fn run<T: Send + 'static>(
         &self,
         tenant: &Arc<str>,
@@ -95,7 +95,7 @@ impl Queue {
                 new.insert(VecDeque::new())
             }
         };
-        // Those who have left keep no room for long.
+        // Waiters that have gone are removed now and then.
         if own.len().is_power_of_two() {
             own.retain(|waiting| !waiting.is_closed());
         }
@@ -136,7 +136,7 @@ impl Drop for Place {
             let Some(next) = next else { return };
             match next.send(Self(Some(places.clone()))) {
                 Ok(()) => return,
-                // They left just now: the place is still here to give.
+                // The waiter has gone meanwhile: the place goes to the next one.
                 Err(mut place) => place.0 = None,
             }
         }

@@ -164,7 +164,7 @@ fn seat<P: Platform>(
         .ok_or_else(|| GatewayError::new(ErrorKind::Internal, "a new flight could not be boarded"))
 }
 
-/// Reads a large request whose decision was remembered, where it keeps nobody waiting: [`taken`] finds it.
+/// Reads a large request whose decision was remembered, on the threads for long work, so that [`taken`] need not.
 pub(crate) async fn read_large<P: Platform>(
     gateway: &Gateway<P>,
     decision: &mut Decision<P>,

@@ -62,8 +62,8 @@ fn is_content(path: &str) -> bool {
     whole || within && matches!(last, "text" | "transcript")
 }
 
-/// How many of the messages are read as one: those of one role, and instructions with what stands beside them,
-/// which some targets write into one message. What says nothing stands between none: some targets refuse it, so
+/// How many of the messages are read as one: those of one role, and instructions with adjacent messages,
+/// which some targets join into one. What says nothing stands between none: some targets refuse it, so
 /// it is left out.
 fn turn(messages: &[Message]) -> usize {
     let is_empty = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());

@@ -251,8 +251,8 @@ pub struct Rest {
     pub model: String,
     /// Its end.
     pub until: Moment,
-    /// From then on it may be asked all the same, where nobody else can answer: what an upstream says of
-    /// hours may have changed meanwhile.
+    /// From then on it may be asked before the end, if no other replica can answer: a limit of hours may have been
+    /// raised meanwhile.
     pub again: Moment,
     /// The upstream itself named the time.
     pub told: bool,
@@ -276,7 +276,8 @@ impl Rests {
         rests.max_by_key(|rest| (rest.told, rest.until))
     }
 
-    /// A model rests until the first of these, and may be asked again from the second on. A later word does not shorten an earlier one: requests that were out
+    /// A model rests until the first of these times, and may be asked again from the second on. A later refusal does
+    /// not shorten an earlier rest: requests that were out
     /// together are refused one after another, and not each refusal says for how long.
     pub fn add(&mut self, model: &str, (until, again): (Moment, Moment), told: bool, now: Moment) {
         self.rests.retain(|rest| rest.until > now);

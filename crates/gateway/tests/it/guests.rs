@@ -15,7 +15,7 @@ async fn whatever_a_guest_answers_its_client_gets_an_answer_that_is_whole() {
     let mut statuses = std::collections::BTreeMap::new();
     for n in 0..600 {
         let mut builder = RigBuilder::default();
-        builder.policies.lies = Some(seed(n));
+        builder.policies.arbitrary = Some(seed(n));
         let mut rig = builder.build();
         let stream = n % 2 == 0;
         let text = "write to a@b.example about größe";

@@ -12,7 +12,8 @@ const MAX_REFUSALS: usize = 64;
 /// Two keys that both used a replica within this time share it: then one of them alone can't eject it.
 const SHARED_WITHIN: Duration = Duration::from_secs(300);
 
-/// The longest that a replica is left alone on its own word. A daily limit is asked about now and then.
+/// A replica that asks for a longer rest is tried again after this time, if no other can answer: a daily limit may
+/// have been raised.
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Who saw a failure, with which request. Hashes: they are compared, never shown.

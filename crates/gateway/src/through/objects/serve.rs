@@ -160,6 +160,21 @@ impl<P: Platform> Keeper<'_, P> {
         }
     }
 
+    /// Reads a request of this tenant's.
+    pub(super) async fn read(
+        &self,
+        passage: &'static Passage,
+        body: Bytes,
+    ) -> Result<Sent, GatewayError> {
+        let Asking {
+            gateway,
+            caller,
+            head,
+            ..
+        } = &self.asking;
+        read(gateway, &caller.tenant, passage, None, head, body).await
+    }
+
     /// Keeps a file at an upstream.
     async fn upload(
         &self,
@@ -167,15 +182,7 @@ impl<P: Platform> Keeper<'_, P> {
         ticket: &mut Ticket<P>,
     ) -> Result<Content<P>, GatewayError> {
         let gateway = self.asking.gateway;
-        let sent = read(
-            gateway,
-            &self.asking.caller.tenant,
-            self.passage,
-            None,
-            self.asking.head,
-            body,
-        )
-        .await?;
+        let sent = self.read(self.passage, body).await?;
         check(gateway, self.identity(), &sent)?;
         let large = sent.size() >= LARGE;
         let (own, caller) = (gateway.clone(), self.asking.caller.clone());

@@ -13,7 +13,7 @@ use crate::enter::ticket::Ticket;
 use crate::error::{ErrorKind, GatewayError};
 use crate::platform::Platform;
 use crate::reply::Content;
-use crate::through::serve::{check, read};
+use crate::through::serve::check;
 use crate::through::table::CONTAINER_FILES;
 use crate::through::{At, Sent};
 
@@ -133,16 +133,8 @@ impl<P: Platform> Keeper<'_, P> {
         body: Bytes,
         ticket: &mut Ticket<P>,
     ) -> Result<Content<P>, GatewayError> {
-        let (gateway, head) = (self.asking.gateway, self.asking.head);
-        let mut sent = read(
-            gateway,
-            &self.identity().key.tenant,
-            &CONTAINER_FILES,
-            None,
-            head,
-            body,
-        )
-        .await?;
+        let gateway = self.asking.gateway;
+        let mut sent = self.read(&CONTAINER_FILES, body).await?;
         if sent.file().is_none() || sent.field("file_id").is_some() {
             return Err(bad(
                 "the form has to have one file, and no file_id",
@@ -175,16 +167,7 @@ impl<P: Platform> Keeper<'_, P> {
             (Some(at), _) => Some(at.clone()),
             (None, only) => only,
         };
-        let head = self.asking.head;
-        let mut sent = read(
-            gateway,
-            &self.identity().key.tenant,
-            self.passage(),
-            None,
-            head,
-            body.clone(),
-        )
-        .await?;
+        let mut sent = self.read(self.passage(), body.clone()).await?;
         self.named(&mut sent);
         check(gateway, self.identity(), &sent)?;
         ticket.input_tokens = sent.tokens();
@@ -196,15 +179,7 @@ impl<P: Platform> Keeper<'_, P> {
             Written::Changed => changed_body(self.thing(), &body, secret)?,
             Written::Within => body,
         };
-        let mut sent = read(
-            gateway,
-            &self.identity().key.tenant,
-            self.passage(),
-            None,
-            head,
-            body,
-        )
-        .await?;
+        let mut sent = self.read(self.passage(), body).await?;
         self.named(&mut sent);
         sent.only = only;
         sent.at = place.map(|(at, _)| at);

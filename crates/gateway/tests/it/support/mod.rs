@@ -8,7 +8,7 @@
     missing_docs
 )]
 
-pub mod liar;
+pub mod arbitrary;
 pub mod states;
 
 use std::collections::{HashMap, VecDeque};
@@ -246,14 +246,14 @@ pub struct TestPolicies {
     pub ask: Option<&'static str>,
     pub fail: bool,
     /// Answers with anything that the interface can carry, by this seed.
-    pub lies: Option<u64>,
+    pub arbitrary: Option<u64>,
 }
 
 pub struct TestSession(Arc<TestPolicies>);
 pub struct TestGuard {
     deny: &'static str,
     held: String,
-    liar: Option<liar::Liar>,
+    arbitrary: Option<arbitrary::Arbitrary>,
 }
 
 fn texts<'a>(places: &'a [Place<'_>]) -> impl Iterator<Item = (u32, &'a str)> {
@@ -288,14 +288,14 @@ impl Policies for TestPolicies {
             scoped: self.scoped,
             ask: self.ask,
             fail: false,
-            lies: self.lies,
+            arbitrary: self.arbitrary,
         })))
     }
     async fn guard(&self, _: &Caller) -> Result<TestGuard, PolicyError> {
         Ok(TestGuard {
             deny: self.deny_output.unwrap_or("deny"),
             held: String::new(),
-            liar: self.lies.map(liar::Liar),
+            arbitrary: self.arbitrary.map(arbitrary::Arbitrary),
         })
     }
     async fn admit(
@@ -322,8 +322,8 @@ impl PolicySession for TestSession {
         places: &[Place<'_>],
         _: &[Opinion],
     ) -> Result<Verdict, PolicyError> {
-        if let Some(seed) = self.0.lies {
-            return Ok(liar::Liar(seed).verdict(places));
+        if let Some(seed) = self.0.arbitrary {
+            return Ok(arbitrary::Arbitrary(seed).verdict(places));
         }
         let mut edits = Vec::new();
         let mut action = Action::Allow;
@@ -372,8 +372,8 @@ impl PolicySession for TestSession {
         prompt: &Prompt,
         d: &Directives,
     ) -> Result<CachePlan, PolicyError> {
-        if let Some(seed) = self.0.lies {
-            return Ok(liar::Liar(seed).plan());
+        if let Some(seed) = self.0.arbitrary {
+            return Ok(arbitrary::Arbitrary(seed).plan());
         }
         let digest = Sha256::digest(format!("{:?}{:?}", prompt.messages, prompt.model)).into();
         let cacheable = !self.0.uncacheable;
@@ -400,8 +400,8 @@ impl PolicySession for TestSession {
         _: &Demand,
         candidates: &[Candidate],
     ) -> Result<Ranking, PolicyError> {
-        if let Some(seed) = self.0.lies {
-            return Ok(liar::Liar(seed).ranking());
+        if let Some(seed) = self.0.arbitrary {
+            return Ok(arbitrary::Arbitrary(seed).ranking());
         }
         let choice = |i: usize| Choice {
             candidate: i as u32,
@@ -425,8 +425,8 @@ impl PolicySession for TestSession {
 
 impl OutputGuard for TestGuard {
     async fn push(&mut self, deltas: Vec<Delta>) -> Result<Releases, PolicyError> {
-        if let Some(liar) = &mut self.liar {
-            return Ok(liar.releases());
+        if let Some(guest) = &mut self.arbitrary {
+            return Ok(guest.releases());
         }
         let mut out = Releases::default();
         for mut delta in deltas {
@@ -460,8 +460,8 @@ impl OutputGuard for TestGuard {
         Ok(out)
     }
     async fn finish(&mut self, _: Option<u32>) -> Result<Releases, PolicyError> {
-        if let Some(liar) = &mut self.liar {
-            return Ok(liar.releases());
+        if let Some(guest) = &mut self.arbitrary {
+            return Ok(guest.releases());
         }
         let text = std::mem::take(&mut self.held);
         let channel = forebay_dialect::canonical::Channel::Content;

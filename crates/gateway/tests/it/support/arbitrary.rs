@@ -3,11 +3,11 @@
 use forebay_dialect::canonical::{Channel, Field};
 use forebay_gateway::policy::*;
 
-/// xorshift64*: the same lies for the same seed.
+/// xorshift64*: the same answers for the same seed.
 #[derive(Debug, Clone)]
-pub struct Liar(pub u64);
+pub struct Arbitrary(pub u64);
 
-impl Liar {
+impl Arbitrary {
     fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -70,12 +70,12 @@ impl Liar {
                     places: self.some(Self::number),
                 }),
                 2 | 3 => Action::Allow,
-                _ => Action::Edit(self.some(|liar| liar.edit(count))),
+                _ => Action::Edit(self.some(|guest| guest.edit(count))),
             },
-            hits: self.some(|liar| Hit {
-                rule: liar.text(),
-                action: liar.text(),
-                count: liar.number(),
+            hits: self.some(|guest| Hit {
+                rule: guest.text(),
+                action: guest.text(),
+                count: guest.number(),
                 shadow: false,
             }),
             guard_output: self.below(2) == 0,
@@ -100,56 +100,56 @@ impl Liar {
             store: self.below(2) == 0,
             why: None,
             freshness: self.freshness(),
-            chain: self.some(|liar| Block {
-                hash: liar.below(9),
-                end: liar.number(),
+            chain: self.some(|guest| Block {
+                hash: guest.below(9),
+                end: guest.number(),
             }),
-            hints: self.some(|liar| Field {
-                name: liar.text(),
-                value: liar.text(),
+            hints: self.some(|guest| Field {
+                name: guest.text(),
+                value: guest.text(),
             }),
-            inputs: self.some(|liar| [liar.below(256) as u8; 32]),
-            breakpoints: self.some(|liar| Breakpoint {
-                after: match liar.below(2) {
+            inputs: self.some(|guest| [guest.below(256) as u8; 32]),
+            breakpoints: self.some(|guest| Breakpoint {
+                after: match guest.below(2) {
                     0 => Anchor::Tools,
                     _ => Anchor::Part {
-                        message: liar.number(),
-                        part: liar.number(),
+                        message: guest.number(),
+                        part: guest.number(),
                     },
                 },
-                prefix: liar.below(9),
-                bytes: liar.number(),
-                after_uses: liar.number(),
-                ttl: liar.number(),
+                prefix: guest.below(9),
+                bytes: guest.number(),
+                after_uses: guest.number(),
+                ttl: guest.number(),
             }),
         }
     }
 
     pub fn ranking(mut self) -> Ranking {
         Ranking {
-            order: self.some(|liar| Choice {
-                candidate: liar.number(),
-                score: [0.0, f64::NAN, f64::INFINITY][liar.below(3) as usize],
+            order: self.some(|guest| Choice {
+                candidate: guest.number(),
+                score: [0.0, f64::NAN, f64::INFINITY][guest.below(3) as usize],
                 parts: Vec::new(),
-                cost_micro_usd: Some(u64::from(liar.number())),
-                worker: (liar.below(2) == 0).then(|| liar.number()),
+                cost_micro_usd: Some(u64::from(guest.number())),
+                worker: (guest.below(2) == 0).then(|| guest.number()),
             }),
-            excluded: self.some(|liar| (liar.number(), liar.reason())),
+            excluded: self.some(|guest| (guest.number(), guest.reason())),
         }
     }
 
     pub fn releases(&mut self) -> Releases {
         Releases {
-            released: self.some(|liar| Delta {
-                choice: liar.number(),
+            released: self.some(|guest| Delta {
+                choice: guest.number(),
                 channel: [
                     Channel::Content,
-                    Channel::ToolArguments(liar.number()),
-                    Channel::ToolName(liar.number()),
-                    Channel::Annotation(liar.number()),
+                    Channel::ToolArguments(guest.number()),
+                    Channel::ToolName(guest.number()),
+                    Channel::Annotation(guest.number()),
                     Channel::Error,
-                ][liar.below(5) as usize],
-                text: liar.text(),
+                ][guest.below(5) as usize],
+                text: guest.text(),
             }),
             denied: (self.below(6) == 0).then(|| self.reason()),
             hits: Vec::new(),
