@@ -100,9 +100,13 @@ mod tests {
             choice(rule, vec![of("a", 0, 0), of("b", 16_000, 0)]),
             Some(1)
         );
-        // The copy takes 1.6 s. Where nobody waits, that is all it costs.
+        // The copy takes 1.6 s. Where nobody waits, it costs a fifth of that more.
         assert_eq!(
-            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 17_000)]),
+            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 18_000)]),
+            Some(1)
+        );
+        assert_eq!(
+            choice(rule, vec![of("a", 0, 0), of("b", 16_000, 20_000)]),
             Some(0)
         );
         // Where others wait 0.5 s, it costs them more.

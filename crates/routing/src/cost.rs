@@ -1,10 +1,6 @@
 //! Forebay's rule: expected seconds until the first token, and what a copy of a prefix costs later.
 
-use crate::{Request, Rule, Worker, lowest};
-
-/// Prompt tokens a second where a worker's rate is not known: a 32B model on two H100 computes
-/// 15,928 (llm-d, "Sticky until saturated", August 2026). Only ratios matter while no rate is known.
-const DEFAULT_PREFILL_RATE: f64 = 16_000.0;
+use crate::{Request, Rule, Worker, known_rate, lowest};
 
 /// Tokens that an engine computes in one step, vLLM's default for `max_num_batched_tokens` on large
 /// GPUs: every so many tokens of prefill carry one step of the running answers along.
@@ -12,18 +8,18 @@ const STEP_TOKENS: f64 = 8_192.0;
 
 /// Minimises `queue + uncached / rate + copy + decode`, in seconds, where
 ///
-/// - `queue` is the time for the uncached tokens in flight,
+/// - `queue` is the time for the uncached tokens in flight that are not computed yet,
 /// - `uncached` are the prompt's tokens that the worker would compute,
-/// - `copy` is `(lambda - 1) / users * copied / tokens * min(tokens / rate, wait)`. `copied` are
-///   those of the uncached tokens that another worker holds already: computing them again is work
-///   that others wait for, and evicts something that will have to be computed again. `users` is how
-///   many requests the copy is for: its part of those in flight that begin alike, divided among the
-///   holders and the new one, and at least as many as there are holders, since what several caches
-///   keep is used at each of them. Holders are counted on average over the copied tokens. `wait` is the mean `queue` where such a
-///   copy would be computed: each worker counts by what it lacks of the longest prefix that one of
-///   them holds. Where nobody
-///   waits there, a copy delays nobody. The holders' own queues don't
-///   count: they are what a copy relieves,
+/// - `copy` is `copied / rate * (eviction + (lambda - 1) * busy) / users`. `copied` are those of the
+///   uncached tokens that another worker holds already: computing them again is work that others
+///   wait for, and evicts something that may have to be computed again. `busy` is
+///   `min(1, wait * rate / tokens)`, and `wait` the mean `queue` where such a copy would be computed:
+///   each worker counts by what it lacks of the longest prefix that one of them holds. Where nobody
+///   waits there, a copy delays nobody, and costs only what it evicts. The holders' own queues don't
+///   count: they are what a copy relieves. `users` is how many requests the copy is for: its part of
+///   those in flight that begin alike, divided among the holders and the new one, and at least as
+///   many as there are holders, since what several caches keep is used at each of them. Holders are
+///   counted on average over the copied tokens,
 /// - `decode` is the time for the answer and for the running answers' steps during the prefill: it
 ///   is longer where more answers run.
 ///
@@ -32,9 +28,13 @@ const STEP_TOKENS: f64 = 8_192.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpectedCost {
     /// What a token costs that one other worker holds, where workers are busy, in computed tokens.
-    /// Default 13: from 10 to 16, on the trace of docs/routing.md, hits rise by 1.9 points and the
-    /// tail of TTFT by 3 %.
+    /// Default 8: from 6 to 10, on the trace of docs/routing.md, hits rise by 2.1 points and the tail
+    /// of TTFT by 4 %.
     pub lambda: f64,
+    /// What such a token costs where nobody waits, beside its own time, in computed tokens: a prompt
+    /// waits for its holder rather than be computed again elsewhere in nearly the same time. Default
+    /// 0.2: more hits in bursts of long prompts, and the tail of TTFT as with 0.
+    pub eviction: f64,
     /// Weight of the answer's own time in `decode`. Default 1; 0 leaves it out.
     pub answer: f64,
     /// Costs this close, in seconds, are equal. Default 5 ms: below the noise of one step.
@@ -47,7 +47,8 @@ pub struct ExpectedCost {
 impl Default for ExpectedCost {
     fn default() -> Self {
         Self {
-            lambda: 13.0,
+            lambda: 8.0,
+            eviction: 0.2,
             answer: 1.0,
             tolerance: 0.005,
             hysteresis: 0.1,
@@ -115,10 +116,7 @@ pub fn queue_seconds(worker: &Worker) -> f64 {
 
 /// Prompt tokens a second that a worker computes.
 fn rate(worker: &Worker) -> f64 {
-    match worker.prefill_rate {
-        rate if rate.is_finite() && rate > 0.0 => rate,
-        _ => DEFAULT_PREFILL_RATE,
-    }
+    known_rate(worker.prefill_rate)
 }
 
 /// What a worker's cost is made of, in seconds.
@@ -148,6 +146,7 @@ impl ExpectedCost {
     pub fn ttft() -> Self {
         Self {
             lambda: 1.0,
+            eviction: 0.0,
             answer: 0.0,
             ..Self::default()
         }
@@ -162,7 +161,7 @@ impl ExpectedCost {
         let most_held = fleet.most_held.min(request.tokens);
         let copied = most_held.saturating_sub(worker.held_tokens) as f64;
         let tokens = request.tokens.max(1) as f64;
-        let delay = (tokens / rate).min(fleet.wait);
+        let busy = (fleet.wait * rate / tokens).min(1.0);
         let holders = fleet.holders(worker.held_tokens);
         // With the copy there is one holder more, and each gets an equal part.
         let users = holders.max(f64::from(request.sharing) / (holders + 1.0));
@@ -176,7 +175,7 @@ impl ExpectedCost {
         Parts {
             queue: queued / rate,
             prefill: uncached / rate,
-            copy: (self.lambda - 1.0) / users * copied / tokens * delay,
+            copy: copied / rate * (self.eviction + (self.lambda - 1.0) * busy) / users,
             decode,
         }
     }
@@ -184,7 +183,7 @@ impl ExpectedCost {
 
 impl Rule for ExpectedCost {
     fn name(&self) -> &'static str {
-        if self.lambda == 1.0 {
+        if self.lambda == 1.0 && self.eviction == 0.0 {
             "estimated-ttft"
         } else {
             "forebay"
@@ -232,24 +231,25 @@ mod tests {
             lambda: 10.0,
             ..ExpectedCost::default()
         };
-        // The copy of 16,000 tokens takes 1.6 s. Where others wait 0.5 s, it costs them 3.6 s more.
+        // The copy of 16,000 tokens takes 1.6 s, and evicts what 0.32 s were spent on. Where others
+        // wait a quarter of the prompt's time, it costs them 3.6 s.
         let other = worker(0, 5_000);
         assert_eq!(
-            rule.pick(&REQUEST, &[worker(16_000, 56_000), other]),
+            rule.pick(&REQUEST, &[worker(16_000, 59_000), other]),
             Some(0)
         );
         assert_eq!(
-            rule.pick(&REQUEST, &[worker(16_000, 58_000), other]),
+            rule.pick(&REQUEST, &[worker(16_000, 61_000), other]),
             Some(1)
         );
-        // Others' long wait costs no more than the whole prompt's time: 14.4 s.
+        // However long they wait, it costs them no more than 14.4 s.
         let other = worker(0, 100_000);
         assert_eq!(
-            rule.pick(&REQUEST, &[worker(16_000, 259_000), other]),
+            rule.pick(&REQUEST, &[worker(16_000, 262_000), other]),
             Some(0)
         );
         assert_eq!(
-            rule.pick(&REQUEST, &[worker(16_000, 261_000), other]),
+            rule.pick(&REQUEST, &[worker(16_000, 264_000), other]),
             Some(1)
         );
         let mut rule = ExpectedCost::ttft();
@@ -260,14 +260,15 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_waits_a_copy_costs_no_more_than_its_own_time_however_long_holders_queues_are() {
+    fn where_nobody_waits_a_copy_costs_what_it_evicts_however_long_holders_queues_are() {
         let mut rule = ExpectedCost::default();
         let mut workers = vec![worker(0, 0); 8];
         for holders in 1..7 {
-            // The copy takes 1.6 s.
-            workers[..holders].fill(worker(16_000, 15_000));
+            // The copy takes 1.6 s, and a fifth of that is divided among those that hold as much.
+            let worth = 16_000 + 3_200 / holders as u64;
+            workers[..holders].fill(worker(16_000, worth - 500));
             assert!(rule.pick(&REQUEST, &workers).unwrap() < holders);
-            workers[..holders].fill(worker(16_000, 17_000));
+            workers[..holders].fill(worker(16_000, worth + 500));
             assert!(rule.pick(&REQUEST, &workers).unwrap() >= holders);
         }
     }
@@ -326,9 +327,9 @@ mod tests {
             let parts = rule.parts(&REQUEST, &workers[7], &Fleet::of(&workers));
             parts.copy
         };
-        // 12 times four fifths of the 0.5 s that others wait.
-        assert!((cost(1) - 4.8).abs() < 1e-9, "{}", cost(1));
-        assert!((cost(4) - 1.2).abs() < 1e-9, "{}", cost(4));
+        // Of 1.6 s a fifth for what is evicted, and 7 times a quarter for those that wait.
+        assert!((cost(1) - 3.12).abs() < 1e-9, "{}", cost(1));
+        assert!((cost(4) - 0.78).abs() < 1e-9, "{}", cost(4));
     }
 
     #[test]
@@ -353,6 +354,24 @@ mod tests {
             picked[rule.pick(&request, &workers).unwrap()] += 1;
         }
         assert_eq!(picked, [100, 100, 100, 0]);
+    }
+
+    #[test]
+    fn a_difference_that_small_is_not_worth_a_copy() {
+        let mut rule = ExpectedCost {
+            eviction: 0.0,
+            ..ExpectedCost::default()
+        };
+        let holder = Worker {
+            in_flight: 9,
+            ..worker(16_000, 16_030)
+        };
+        for random in 0..100 {
+            let request = Request { random, ..REQUEST };
+            assert_eq!(rule.pick(&request, &[worker(0, 0), holder]), Some(1));
+        }
+        let later = worker(16_000, 16_060);
+        assert_eq!(rule.pick(&REQUEST, &[worker(0, 0), later]), Some(0));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod cost;
 mod field;
 mod hashing;
 mod plain;
+mod queue;
 mod registry;
 
 pub use affinity::StickyUntilSaturated;
@@ -29,6 +30,7 @@ pub use cost::{ExpectedCost, Fleet, Parts, queue_seconds};
 pub use field::{Blend, CacheAware, DynamoCost, Product};
 pub use hashing::{BoundedLoad, id_of};
 pub use plain::{LeastLoaded, LongestMatch, Random, RoundRobin};
+pub use queue::PrefillQueue;
 pub use registry::{NAMES, UnknownRule, by_name, is_foreseeable};
 
 /// A worker as the gateway sees it when a request comes.
@@ -40,7 +42,7 @@ pub struct Worker {
     pub healthy: bool,
     /// Requests sent to it that have not ended.
     pub in_flight: u32,
-    /// Prompt tokens sent to it that it neither holds nor has computed yet.
+    /// Prompt tokens sent to it that it neither holds nor has computed yet: [`PrefillQueue::left`].
     pub queued_tokens: u64,
     /// Tokens, prompts and answers so far, of the requests in flight.
     pub active_tokens: u64,
@@ -110,9 +112,22 @@ pub trait Rule: Send {
     fn pick(&mut self, request: &Request, workers: &[Worker]) -> Option<usize>;
 }
 
+/// Prompt tokens a second where a worker's rate is not known: a 32B model on two H100 computes
+/// 15,928 (llm-d, "Sticky until saturated", August 2026). Only ratios matter while no rate is known.
+const DEFAULT_PREFILL_RATE: f64 = 16_000.0;
+
+/// A worker's prefill rate, or the usual one where it is not known.
+fn known_rate(rate: f64) -> f64 {
+    match rate {
+        rate if rate.is_finite() && rate > 0.0 => rate,
+        _ => DEFAULT_PREFILL_RATE,
+    }
+}
+
 /// The healthy worker with the lowest cost. Those whose costs differ by no more than `tolerance`
-/// from the lowest are equals: of two of them that chance picks, the one with fewer requests in
-/// flight wins. So several gateways with the same view don't all send to the same worker.
+/// from the lowest are equals, but a difference that small is not worth a copy: only those of them
+/// that hold the most of the prompt count. Of two of these that chance picks, the one with fewer
+/// requests in flight wins. So several gateways with the same view don't all send to the same worker.
 fn lowest(
     request: &Request,
     workers: &[Worker],
@@ -131,7 +146,16 @@ fn lowest(
     let least = healthy()
         .map(|(_, worker)| cost(worker))
         .min_by(f64::total_cmp)?;
-    let equals = || healthy().filter(|(_, worker)| cost(worker) <= least + tolerance);
+    let near = || healthy().filter(|(_, worker)| cost(worker) <= least + tolerance);
+    let held = |worker: &Worker| {
+        if tolerance > 0.0 {
+            worker.held_tokens
+        } else {
+            0
+        }
+    };
+    let most = near().map(|(_, worker)| held(worker)).max()?;
+    let equals = || near().filter(|(_, worker)| held(worker) == most);
     let count = (equals().count() as u64).max(1);
     let nth = |place: u64| equals().nth(place as usize);
     let first = nth(request.random % count)?;

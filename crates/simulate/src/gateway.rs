@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forebay_engine_model::Rates;
 use forebay_prefix_index::{Batch, InFlight, Index, Naming, TooManyWorkers, WorkerId};
-use forebay_routing::{Request, Rule, Worker, queue_seconds};
+use forebay_routing::{PrefillQueue, Request, Rule, Worker, queue_seconds};
 
 use crate::chance::Chance;
 use crate::engine::Engine;
@@ -14,10 +14,10 @@ use crate::trace::Arrival;
 const RECENT: f64 = 0.02;
 
 /// What a gateway has sent to one worker and not got back.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Load {
     in_flight: u32,
-    queued_tokens: u64,
+    queue: PrefillQueue<f64>,
     active_tokens: u64,
     /// Tokens of all prompts sent there: the size of an approximate tree.
     sent_tokens: u64,
@@ -33,7 +33,8 @@ pub(crate) struct Routed {
     pub(crate) worker: usize,
     /// Tokens that it was believed to hold.
     pub(crate) held: usize,
-    uncached: u64,
+    /// Its place in the queue there.
+    place: u64,
 }
 
 pub(crate) struct Gateway {
@@ -90,7 +91,7 @@ impl Gateway {
             in_flight: InFlight::default(),
             ids,
             rule,
-            loads: vec![Load::default(); setup.workers],
+            loads: (0..setup.workers).map(|_| Load::default()).collect(),
             chance: Chance::new(setup.seed),
             rates: setup.rates,
             block_size: setup.block_size,
@@ -119,6 +120,8 @@ impl Gateway {
             .lookup(&arrival.chain[..usable], clock, &mut self.held);
         self.views.clear();
         let workers = (0..).zip(self.loads.iter().zip(&self.held));
+        let rate = self.rates.seconds_per_prefill_token.recip();
+        let elapsed = |since: &f64| Duration::try_from_secs_f64(now - since).unwrap_or_default();
         self.views.extend(workers.map(|(id, (load, held))| {
             let in_flight = load.in_flight + load.others_in_flight;
             let step =
@@ -127,9 +130,9 @@ impl Gateway {
                 id,
                 healthy: true,
                 in_flight,
-                queued_tokens: load.queued_tokens + load.others_queued_tokens,
+                queued_tokens: load.queue.left(rate, elapsed) + load.others_queued_tokens,
                 active_tokens: load.active_tokens,
-                prefill_rate: self.rates.seconds_per_prefill_token.recip(),
+                prefill_rate: rate,
                 decode_rate: step.recip(),
                 held_tokens: (*held as usize * self.block_size) as u64,
                 cached_tokens: load.sent_tokens,
@@ -153,7 +156,7 @@ impl Gateway {
         let uncached = request.uncached(&self.views[worker]);
         let load = &mut self.loads[worker];
         load.in_flight += 1;
-        load.queued_tokens += uncached;
+        let place = load.queue.sent(uncached, now);
         load.active_tokens += arrival.input as u64;
         load.sent_tokens += uncached;
         self.mean_uncached += RECENT * (uncached as f64 - self.mean_uncached);
@@ -166,7 +169,7 @@ impl Gateway {
         Some(Routed {
             worker,
             held: self.held[worker] as usize * self.block_size,
-            uncached,
+            place,
         })
     }
 
@@ -193,8 +196,10 @@ impl Gateway {
     }
 
     /// A request's first token has come: its prompt is computed, and its blocks are in the cache.
-    pub(crate) fn first_token(&mut self, routed: &Routed, arrival: &Arrival) {
-        self.loads[routed.worker].queued_tokens -= routed.uncached;
+    pub(crate) fn first_token(&mut self, now: f64, routed: &Routed, arrival: &Arrival) {
+        self.loads[routed.worker]
+            .queue
+            .gone(routed.place, Some(now));
         self.index.computed(self.ids[routed.worker], &arrival.chain);
     }
 

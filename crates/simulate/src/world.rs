@@ -306,7 +306,7 @@ impl World<'_> {
                 let arrival = &self.trace.requests[request];
                 let waited = now - arrival.at / self.options.speed;
                 self.recorder.first_token(waited);
-                self.gateways[*gateway].first_token(routed, arrival);
+                self.gateways[*gateway].first_token(now, routed, arrival);
             }
         }
         for request in finished {

@@ -6,9 +6,10 @@ mod record;
 mod tests;
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use forebay_routing::PrefillQueue;
 use http::{HeaderMap, HeaderName};
 use tokio::sync::Notify;
 
@@ -67,8 +68,8 @@ pub(crate) struct Replica {
     address: Arc<str>,
     rank: Option<u16>,
     in_flight: AtomicU32,
-    /// Prompt tokens sent to it whose answers have not begun.
-    queued_tokens: AtomicU64,
+    /// Prompts sent to it whose answers have not begun.
+    queue: Mutex<PrefillQueue<Instant>>,
     /// How fast it computes prompts.
     pub(super) prefill: PrefillRate,
     /// Tokens of the prompts of requests in flight.
@@ -98,7 +99,7 @@ impl Replica {
             address: address.into(),
             rank,
             in_flight: AtomicU32::new(0),
-            queued_tokens: AtomicU64::new(0),
+            queue: Mutex::default(),
             prefill: PrefillRate::default(),
             active_tokens: AtomicU64::new(0),
             told: Mutex::default(),
@@ -149,9 +150,14 @@ impl Replica {
         self.in_flight.load(Relaxed)
     }
 
-    /// Prompt tokens sent to it that it has to compute before their answers begin.
-    pub(crate) fn queued_tokens(&self) -> u64 {
-        self.queued_tokens.load(Relaxed)
+    /// Prompt tokens sent to it that it has yet to compute, as far as it probably is.
+    pub(crate) fn queued_tokens(&self, now: Instant) -> u64 {
+        let elapsed = |since: &Instant| now.saturating_duration_since(*since);
+        self.queue().left(self.prefill.get(), elapsed)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, PrefillQueue<Instant>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tokens of the prompts of requests in flight.

@@ -70,9 +70,7 @@ impl Answer {
 
     /// The first content has come: the prompt is computed.
     pub(crate) fn begun(&mut self, now: impl FnOnce() -> Instant) {
-        let sent = self.sent;
-        self.lease
-            .first_token(|| now().saturating_duration_since(sent));
+        self.lease.first_token(self.sent, now);
     }
 
     /// The WebSocket that it has opened, where it was asked for one.
@@ -119,7 +117,7 @@ impl<P: Platform> Attempts<P> {
     /// The request's place at the replica: in flight there until dropped.
     fn leased(&self, chosen: &Chosen, limit: Duration, sent: Instant) -> Lease {
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
-        lease.waits_for(chosen.uncached_tokens);
+        lease.waits_for(chosen.uncached_tokens, sent);
         lease.carries(chosen.upstream.prompt_tokens(&self.outgoing.prefix));
         if self.outgoing.streams(&chosen.upstream) {
             lease.awaits(limit, sent);

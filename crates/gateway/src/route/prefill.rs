@@ -1,7 +1,9 @@
-//! How fast a replica computes prompts, learned from the time to its first tokens.
+//! How fast a replica computes prompts, learned from the time to its first tokens and from its metrics.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use super::report::Prefill;
 
 /// How much a new measurement counts.
 const SHARE: f64 = 0.1;
@@ -16,28 +18,61 @@ const FASTEST: f64 = 100_000.0;
 /// The slowest that is believed: below it something else than the prompt took the time.
 const SLOWEST: f64 = 50.0;
 
-/// Tokens of prompt a second, a moving average.
+/// Tokens of prompt a second: a moving average of what first tokens tell. Until one has come, what the
+/// engine's own metrics tell.
 #[derive(Debug, Default)]
-pub(super) struct PrefillRate(Mutex<Option<f64>>);
+pub(super) struct PrefillRate(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By the time to first tokens.
+    measured: Option<f64>,
+    /// By the engine's metrics.
+    told: Option<f64>,
+    /// What these said last.
+    last: Option<Prefill>,
+}
 
 impl PrefillRate {
     /// A first token came so long after its request was sent, and the replica had so many tokens of
     /// prompts to compute until then.
     pub(super) fn note(&self, tokens: u64, took: Duration) {
-        if tokens < MIN_TOKENS {
-            return;
+        if tokens >= MIN_TOKENS {
+            average(&mut self.lock().measured, tokens as f64, took.as_secs_f64());
         }
-        let rate = tokens as f64 / took.as_secs_f64().max(1e-6);
-        let rate = rate.clamp(SLOWEST, FASTEST);
-        let mut average = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *average = Some(average.map_or(rate, |old| old + (rate - old) * SHARE));
     }
 
-    /// The rate; 0 where nothing was measured.
-    pub(super) fn get(&self) -> f64 {
-        let average = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        average.unwrap_or(0.0)
+    /// The engine's counters stand there now. Prompts that are computed in the same steps count their
+    /// time twice, so it is rather faster than this tells.
+    pub(super) fn reported(&self, now: Prefill) {
+        let mut known = self.lock();
+        let known = &mut *known;
+        let last = *known.last.get_or_insert(now);
+        let (tokens, seconds) = (now.tokens - last.tokens, now.seconds - last.seconds);
+        if tokens < 0.0 || seconds < 0.0 {
+            // It was restarted.
+            known.last = Some(now);
+        } else if tokens >= MIN_TOKENS as f64 && seconds > 0.0 {
+            average(&mut known.told, tokens, seconds);
+            known.last = Some(now);
+        }
     }
+
+    /// The rate; 0 where nothing is known.
+    pub(super) fn get(&self) -> f64 {
+        let known = self.lock();
+        known.measured.or(known.told).unwrap_or(0.0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One more measurement in a moving average.
+fn average(average: &mut Option<f64>, tokens: f64, seconds: f64) {
+    let rate = (tokens / seconds.max(1e-6)).clamp(SLOWEST, FASTEST);
+    *average = Some(average.map_or(rate, |old| old + (rate - old) * SHARE));
 }
 
 #[cfg(test)]
@@ -58,5 +93,29 @@ mod tests {
             rate.note(80_000, Duration::ZERO);
         }
         assert!(rate.get() <= FASTEST);
+    }
+
+    #[test]
+    fn the_engines_metrics_count_until_a_first_token_has_come() {
+        let rate = PrefillRate::default();
+        let reported = |tokens, seconds| rate.reported(Prefill { tokens, seconds });
+        reported(90_000.0, 3.0);
+        assert_eq!(rate.get(), 0.0, "nothing is known of the time before");
+        reported(90_100.0, 3.5);
+        assert_eq!(rate.get(), 0.0, "too few tokens");
+        reported(96_000.0, 4.0);
+        assert_eq!(rate.get(), 6_000.0);
+        // A restart is no measurement.
+        reported(0.0, 0.0);
+        reported(16_000.0, 1.0);
+        assert_eq!(rate.get(), 7_000.0);
+        rate.note(2_000, Duration::from_secs(1));
+        reported(96_000.0, 2.0);
+        assert_eq!(rate.get(), 2_000.0);
+        // An engine that tells nothing.
+        let silent = PrefillRate::default();
+        silent.reported(Prefill::default());
+        silent.reported(Prefill::default());
+        assert_eq!(silent.get(), 0.0);
     }
 }

@@ -1,4 +1,5 @@
-//! What an engine's own metrics tell: the size of its prefix cache, and the load that others put on it.
+//! What an engine's own metrics tell: the size of its prefix cache, the load that others put on it, and
+//! how long its prompts took.
 
 /// Bytes of a metrics page that are read: vLLM's has some 100 KB.
 pub(super) const MAX_PAGE: usize = 4 << 20;
@@ -19,6 +20,17 @@ pub(super) struct EngineReport {
     pub(super) waiting: u32,
     /// Share of its cache that requests use, 0 to 1: of its data-parallel ranks, the fullest.
     pub(super) cache_usage: f64,
+    /// What it has computed since it was started.
+    pub(super) prefill: Prefill,
+}
+
+/// Prompts that an engine has computed since it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Prefill {
+    /// Tokens that were not in its cache.
+    pub(super) tokens: f64,
+    /// How long it took, in seconds, summed over requests.
+    pub(super) seconds: f64,
 }
 
 impl EngineReport {
@@ -54,6 +66,11 @@ impl EngineReport {
                     let share = value.parse::<f64>().unwrap_or(0.0);
                     report.cache_usage = report.cache_usage.max(share.clamp(0.0, 1.0));
                 }
+                "vllm:prefix_cache_queries_total" => report.prefill.tokens += amount(value),
+                "vllm:prefix_cache_hits_total" => report.prefill.tokens -= amount(value),
+                "vllm:request_prefill_time_seconds_sum" => {
+                    report.prefill.seconds += amount(value);
+                }
                 _ => continue,
             }
             known = true;
@@ -67,6 +84,16 @@ impl EngineReport {
             .blocks
             .filter(|blocks| (1..MAX_BLOCKS).contains(blocks))?;
         self.block_size.map(|size| size.saturating_mul(blocks))
+    }
+}
+
+/// A counter's value; 0 where it is none.
+fn amount(value: &str) -> f64 {
+    let value = value.parse().unwrap_or(0.0);
+    if f64::is_finite(value) {
+        value.max(0.0)
+    } else {
+        0.0
     }
 }
 
@@ -89,7 +116,10 @@ mod tests {
             vllm:num_requests_running{engine=\"1\",model_name=\"a b\"} 4.0\n\
             vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 2.0\n\
             vllm:kv_cache_usage_perc{engine=\"0\",model_name=\"a b\"} 0.25\n\
-            vllm:kv_cache_usage_perc{engine=\"1\",model_name=\"a b\"} 0.75\n";
+            vllm:kv_cache_usage_perc{engine=\"1\",model_name=\"a b\"} 0.75\n\
+            vllm:prefix_cache_queries_total{engine=\"0\",model_name=\"a b\"} 2702.0\n\
+            vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"a b\"} 800.0\n\
+            vllm:request_prefill_time_seconds_sum{engine=\"0\",model_name=\"a b\"} 0.125\n";
         let report = EngineReport::read(page, None).unwrap();
         assert_eq!((report.running, report.waiting), (7, 2));
         assert_eq!(report.cache_usage, 0.75);
@@ -97,6 +127,9 @@ mod tests {
         assert_eq!((second.running, second.waiting), (4, 0));
         let first = EngineReport::read(page, Some(0)).unwrap();
         assert_eq!(first.cache_usage, 0.25);
+        let (tokens, seconds) = (1902.0, 0.125);
+        assert_eq!(first.prefill, Prefill { tokens, seconds });
+        assert_eq!(second.prefill, Prefill::default());
         assert_eq!(report.tokens(), Some(1_536_000));
     }
 
@@ -107,9 +140,11 @@ mod tests {
         let none = "vllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n";
         assert_eq!(EngineReport::read(none, None).unwrap().tokens(), None);
         let odd = "vllm:num_requests_running{} NaN\nvllm:num_requests_waiting -5\n\
-            vllm:kv_cache_usage_perc NaN\nsglang:token_usage 7\n";
+            vllm:kv_cache_usage_perc NaN\nsglang:token_usage 7\n\
+            vllm:prefix_cache_queries_total inf\nvllm:request_prefill_time_seconds_sum -1\n";
         let report = EngineReport::read(odd, None).unwrap();
         assert_eq!((report.running, report.waiting), (0, 0));
         assert_eq!(report.cache_usage, 1.0);
+        assert_eq!(report.prefill, Prefill::default());
     }
 }

@@ -422,6 +422,7 @@ impl Upstream {
     pub(super) fn reported(&self, endpoint: &Replica, report: &EngineReport, now: Instant) {
         let requests = report.running.saturating_add(report.waiting);
         endpoint.reports(requests, report.cache_usage, now);
+        endpoint.prefill.reported(report.prefill);
         if let Some(tokens) = report.tokens() {
             self.measured.workers.resize(&endpoint.base, tokens);
             if let Some(index) = &self.tokens {

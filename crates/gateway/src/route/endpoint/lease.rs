@@ -14,18 +14,24 @@ pub(crate) struct Lease {
     on_trial: bool,
     /// When the place was taken.
     taken: Instant,
-    /// Tokens that it counts as queued until the answer begins.
-    queued_tokens: u64,
+    /// Its place among the prompts that wait there, and its tokens: until the answer begins.
+    queued: Option<Queued>,
     /// Tokens of its prompt.
     prompt_tokens: u64,
     /// It is a stream that waits for its first byte.
     awaits: bool,
-    /// Tokens that were queued before it.
-    ahead: u64,
     /// Counts it among the requests that share its beginning.
     pub(in crate::route) underway: Option<Underway>,
     /// It counts no longer.
     ended: bool,
+}
+
+/// A prompt that waits at a replica.
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    place: u64,
+    /// Tokens that are computed before its answer begins, those ahead of it included.
+    tokens: u64,
 }
 
 impl Lease {
@@ -37,10 +43,9 @@ impl Lease {
             endpoint: endpoint.clone(),
             on_trial: endpoint.record.begin_trial(now),
             taken: now,
-            queued_tokens: 0,
+            queued: None,
             prompt_tokens: 0,
             awaits: false,
-            ahead: 0,
             underway: None,
             ended: false,
         }
@@ -49,7 +54,7 @@ impl Lease {
     /// The answer has come as a whole: the replica has one request less, whatever is still done
     /// with the answer here.
     pub(in crate::route) fn end(&mut self) {
-        self.begun();
+        self.begun(None);
         if !std::mem::replace(&mut self.ended, true) {
             self.endpoint.in_flight.fetch_sub(1, Relaxed);
             let tokens = std::mem::take(&mut self.prompt_tokens);
@@ -58,11 +63,14 @@ impl Lease {
         }
     }
 
-    /// The replica has to compute so many prompt tokens before the answer begins.
-    pub(in crate::route) fn waits_for(&mut self, tokens: u64) {
-        self.begun();
-        self.ahead = self.endpoint.queued_tokens.fetch_add(tokens, Relaxed);
-        self.queued_tokens = tokens;
+    /// The replica has to compute so many prompt tokens before the answer begins, from now on.
+    pub(in crate::route) fn waits_for(&mut self, tokens: u64, now: Instant) {
+        self.begun(None);
+        let ahead = self.endpoint.queued_tokens(now);
+        self.queued = Some(Queued {
+            place: self.endpoint.queue().sent(tokens, now),
+            tokens: ahead.saturating_add(tokens),
+        });
     }
 
     /// Its prompt has so many tokens, cached ones included. Told once.
@@ -77,22 +85,25 @@ impl Lease {
         self.awaits = true;
     }
 
-    /// The first token of the answer has come, so long after the request was sent.
-    pub(in crate::route) fn first_token(&mut self, took: impl FnOnce() -> Duration) {
-        if self.queued_tokens > 0 {
-            let computed = self.ahead.saturating_add(self.queued_tokens);
-            self.endpoint.prefill.note(computed, took());
-        }
-        self.begun();
+    /// The first token of the answer has come, of a request that was sent then.
+    pub(in crate::route) fn first_token(&mut self, sent: Instant, now: impl FnOnce() -> Instant) {
+        let Some(Queued { tokens, .. }) = self.queued else {
+            return self.begun(None);
+        };
+        let now = now();
+        let took = now.saturating_duration_since(sent);
+        self.endpoint.prefill.note(tokens, took);
+        self.begun(Some(now));
     }
 
     /// The answer has begun: its prompt is computed.
-    pub(in crate::route) fn begun(&mut self) {
+    pub(in crate::route) fn begun(&mut self, now: Option<Instant>) {
         if std::mem::take(&mut self.awaits) {
             self.endpoint.silence.waits_no_longer();
         }
-        let tokens = std::mem::take(&mut self.queued_tokens);
-        self.endpoint.queued_tokens.fetch_sub(tokens, Relaxed);
+        if let Some(Queued { place, .. }) = self.queued.take() {
+            self.endpoint.queue().gone(place, now);
+        }
     }
 }
 

@@ -16,17 +16,44 @@ fn seen(key: u64, prompt: u64) -> Evidence {
 #[test]
 fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
     let replica = Arc::new(Replica::new("http://a"));
-    let mut lease = Lease::new(&replica, 1, Instant::now());
-    lease.waits_for(7);
+    let now = Instant::now();
+    let mut lease = Lease::new(&replica, 1, now);
+    lease.waits_for(7, now);
     lease.carries(9);
-    assert_eq!((replica.in_flight(), replica.queued_tokens()), (1, 7));
-    lease.begun();
-    assert_eq!((replica.queued_tokens(), replica.active_tokens()), (0, 9));
+    assert_eq!((replica.in_flight(), replica.queued_tokens(now)), (1, 7));
+    lease.begun(None);
+    assert_eq!(
+        (replica.queued_tokens(now), replica.active_tokens()),
+        (0, 9)
+    );
     lease.end();
     lease.end();
     assert_eq!((replica.in_flight(), replica.active_tokens()), (0, 0));
     drop(lease);
     assert_eq!(replica.in_flight(), 0);
+}
+
+#[test]
+fn what_a_replica_has_probably_computed_waits_no_longer() {
+    let (replica, sent) = (Arc::new(Replica::new("http://a")), Instant::now());
+    let after = |ms| sent + Duration::from_millis(ms);
+    let mut first = Lease::new(&replica, 1, sent);
+    first.waits_for(10_000, sent);
+    first.first_token(sent, || after(1_000));
+    // 10,000 tokens a second, as was just measured.
+    let mut second = Lease::new(&replica, 1, after(1_000));
+    second.waits_for(8_000, after(1_000));
+    let mut third = Lease::new(&replica, 1, after(1_200));
+    third.waits_for(2_000, after(1_200));
+    assert_eq!(replica.queued_tokens(after(1_500)), 5_000);
+    // It takes longer than expected. The third waits all the same.
+    assert_eq!(replica.queued_tokens(after(9_000)), 2_000);
+    // The second took a second for 8,000 tokens, which is a tenth of the average.
+    second.first_token(after(1_000), || after(2_000));
+    assert!((replica.prefill.get() - 9_800.0).abs() < 1e-6);
+    assert_eq!(replica.queued_tokens(after(2_100)), 1_020);
+    drop(third);
+    assert_eq!(replica.queued_tokens(after(2_100)), 0);
 }
 
 #[test]

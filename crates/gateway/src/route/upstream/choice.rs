@@ -270,16 +270,16 @@ impl Upstream {
             prefix,
             tokens: self.tokens.as_deref(),
             tokens_per_second: speed.tokens_per_second(USUAL_TOKENS_PER_SECOND, now),
-            wait: self.longest_wait(),
+            wait: self.longest_wait(now),
             now,
         }
     }
 
     /// How long prompts wait at the replica with the most work.
-    fn longest_wait(&self) -> Duration {
+    fn longest_wait(&self, now: Instant) -> Duration {
         let waits = self.endpoints.iter().map(|replica| {
             queue_seconds(&forebay_routing::Worker {
-                queued_tokens: replica.queued_tokens(),
+                queued_tokens: replica.queued_tokens(now),
                 prefill_rate: replica.prefill.get(),
                 ..forebay_routing::Worker::default()
             })
