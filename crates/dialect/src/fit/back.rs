@@ -190,6 +190,29 @@ fn nearest(word: &str) -> (Finish, bool) {
     (finish, word.is_empty())
 }
 
+/// Words for an answer that something else than the model ended: what came is not all of it.
+const INTERRUPTED: [&str; 6] = [
+    "abort",
+    "cancelled",
+    "error",
+    "insufficient_system_resource",
+    "network_error",
+    "timeout",
+];
+
+/// Whether an answer that ended so is as long as the model and its limits made it. A word that no
+/// table has may mean anything.
+#[must_use]
+pub fn is_whole(said: &Finish) -> bool {
+    match said {
+        Finish::Other(word) => {
+            let word = word.to_ascii_lowercase();
+            !INTERRUPTED.contains(&word.as_str()) && nearest(&word).1
+        }
+        _ => true,
+    }
+}
+
 /// Why a choice ended, as clients know it. Agents run tools only where the answer says that it
 /// ended for them. A word that nobody knows is noted in `seen`.
 pub(super) fn finish(said: Finish, calls: bool, seen: &Seen) -> Finish {

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use forebay_dialect::Payload;
 use forebay_dialect::canonical::{FinishKind, Usage};
 use forebay_dialect::error::{CONTEXT_EXCEEDED, is_too_long};
+use forebay_dialect::{Payload, is_whole};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::Ending;
@@ -75,10 +75,12 @@ impl Meter {
             let ending = match finish {
                 FinishKind::Length => Ending::Length,
                 FinishKind::Refused => Ending::Refused,
-                _ => Ending::Complete,
+                other if is_whole(other) => Ending::Complete,
+                _ => Ending::Truncated,
             };
-            // The worst of several choices counts: refused before length before complete.
+            // The worst of several choices counts: truncated before refused, length and complete.
             let worse = |e: Ending| match e {
+                Ending::Truncated => 3,
                 Ending::Refused => 2,
                 Ending::Length => 1,
                 _ => 0,

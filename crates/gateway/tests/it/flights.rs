@@ -169,6 +169,47 @@ async fn a_stream_that_ends_without_its_terminal_event_is_an_error_and_is_not_st
 }
 
 #[tokio::test]
+async fn an_answer_that_may_be_cut_short_is_passed_on_and_not_stored() {
+    let ways = [
+        ("stop", true),
+        ("eos", true),
+        ("length", true),
+        ("abort", false),
+        ("insufficient_system_resource", false),
+        ("network_error", false),
+        ("a word of next year", false),
+    ];
+    for (reason, stored) in ways {
+        for stream in [false, true] {
+            let mut rig = RigBuilder::default().build();
+            let asked = rig.send(chat("hi", stream));
+            let exchange = rig.exchange().await;
+            if stream {
+                let feed = exchange.stream();
+                feed.text("half");
+                let end = serde_json::json!({
+                    "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "up",
+                    "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
+                });
+                feed.data(&end.to_string());
+                feed.data("[DONE]");
+                drop(feed);
+            } else {
+                let mut body: serde_json::Value =
+                    serde_json::from_str(&completion("half")).unwrap();
+                body["choices"][0]["finish_reason"] = reason.into();
+                exchange.whole(200, body.to_string());
+            }
+            let text = rest(asked.await.unwrap().into_body()).await;
+            assert!(text.contains("half") && text.contains(reason), "{text}");
+            assert!(rig.is_idle().await);
+            let entries = rig.store.entries.lock().unwrap().len();
+            assert_eq!(entries, usize::from(stored), "{reason}, stream {stream}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_broken_stream_resumes_where_the_client_was() {
     let mut rig = RigBuilder::default().build();
     let first = rig.send(chat("hi", true).header("x-forebay-event-ids", "true"));
