@@ -108,6 +108,9 @@ fn build(places: &Places) -> Result<PathBuf> {
             "--profile",
             "dist",
             "--workspace",
+            // They ask for features that only tests need.
+            "--exclude",
+            "forebay-tests",
             "--bin",
             "forebay",
             "--locked",
