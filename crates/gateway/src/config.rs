@@ -21,7 +21,7 @@ pub use affinity::Affinity;
 pub use kv_events::{KvAddress, KvEvents, KvHash};
 pub use masks::{MasksConfig, Placeholders};
 pub use offer::{Capabilities, OfferFacts, PriceConfig};
-pub use provider::{Provider, ProviderOptions, UnknownProvider};
+pub use provider::{Problems, Provider, ProviderOptions, UnknownProvider};
 pub use public_prompt::PublicPrompt;
 pub use realtime::RealtimeConfig;
 pub use routing::RoutingRule;

@@ -208,7 +208,7 @@ async fn upstreams(config: &Config, report: &mut Report) -> anyhow::Result<()> {
         );
     }
     for upstream in &config.upstreams {
-        for url in upstream.base_urls() {
+        for url in upstream.base_urls().unwrap_or_default() {
             let what = format!("upstream {}", upstream.name);
             let url = match url.strip_prefix("env:") {
                 Some(variable) => match std::env::var(variable) {

@@ -112,7 +112,7 @@ fn keyless(config: &Config, source: &Source, found: &mut Vec<Problem>) {
 fn at_its_public_address(upstream: &UpstreamConfig) -> bool {
     let mut anywhere = upstream.clone();
     anywhere.urls.clear();
-    let public = anywhere.base_urls();
+    let public = anywhere.base_urls().unwrap_or_default();
     let own = upstream.urls.iter().map(|url| url.trim_end_matches('/'));
     own.clone().count() == 0 || own.eq(public.iter().map(String::as_str))
 }

@@ -83,6 +83,7 @@ pub fn refused_upstream(
     error: &UpstreamConfigError,
 ) -> ConfigError {
     let (name, field, item) = match error {
+        UpstreamConfigError::Options { name, .. } => (name, "options", None),
         UpstreamConfigError::Wire { name, .. } => (name, "speaks", None),
         UpstreamConfigError::Url { name, .. } => (name, "urls", None),
         UpstreamConfigError::Header { name, header } => (name, "headers", Some(header.as_str())),

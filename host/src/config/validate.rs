@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use forebay_gateway::config::{Secret, ThroughConfig};
+use forebay_gateway::config::{Secret, ThroughConfig, UpstreamConfig};
 
 use super::diagnose::Problem;
 use super::limits::limits;
@@ -285,10 +285,11 @@ fn upstreams(config: &Config, source: &Source, problems: &mut Vec<Problem>) {
                 bad_name("upstream", &upstream.name),
             ));
         }
-        if upstream.base_urls().is_empty() {
+        let has_none = |it: &UpstreamConfig| it.base_urls().is_ok_and(|urls| urls.is_empty());
+        if has_none(upstream) {
             let mut anywhere = upstream.clone();
             anywhere.region = "region".to_owned();
-            let way_out = match (upstream.provider.name(), anywhere.base_urls().is_empty()) {
+            let way_out = match (upstream.provider.name(), has_none(&anywhere)) {
                 (provider, false) => {
                     format!("set region: {provider} has an address for each region")
                 }

@@ -153,36 +153,35 @@ impl schemars::JsonSchema for Provider {
     }
 }
 
-/// `[upstreams.options]`: what only some providers know. A provider ignores none of its own.
+/// What is wrong with an upstream's configuration: the field, and why.
+pub type Problems = Vec<(&'static str, String)>;
+
+/// `[upstreams.options]`: what only some providers know. An option of another provider is refused.
+// This is the form in the file. `route/provider` reads it into the provider's own type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderOptions {
     /// Azure: `v1` (default), `deployments`, `foundry` or `anthropic`. Bedrock: `converse`
     /// (default), `invoke` (Anthropic's models) or `openai`.
-    pub api: Option<String>,
+    pub(crate) api: Option<String>,
     /// Azure: the version of the `deployments` and `foundry` forms.
-    pub api_version: Option<String>,
+    pub(crate) api_version: Option<String>,
     /// Vertex: the project.
-    pub project: Option<String>,
+    pub(crate) project: Option<String>,
     /// Vertex: the location; `global` where absent.
-    pub location: Option<String>,
+    pub(crate) location: Option<String>,
     /// Vertex: the models' maker (`google`, `anthropic`, `mistralai`, `openapi`); by the model's name where absent.
-    pub publisher: Option<String>,
+    pub(crate) publisher: Option<String>,
     /// OCI: the compartment's OCID.
-    pub compartment: Option<String>,
+    pub(crate) compartment: Option<String>,
     /// OCI: `generic` or `cohere`; by the model's name where absent.
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
 }
 
 impl ProviderOptions {
-    /// `api`, or nothing.
-    pub(crate) fn api(&self) -> &str {
-        self.api.as_deref().unwrap_or_default()
-    }
-
-    /// The names of those that are given.
-    pub(crate) fn named(&self) -> Vec<&'static str> {
+    /// Those that are given, each with the names of the providers that have it.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let Self {
             api,
             api_version,
@@ -193,16 +192,15 @@ impl ProviderOptions {
             format,
         } = self;
         [
-            ("api", api),
-            ("api_version", api_version),
-            ("project", project),
-            ("location", location),
-            ("publisher", publisher),
-            ("compartment", compartment),
-            ("format", format),
+            ("api", "azure and bedrock", api),
+            ("api_version", "azure", api_version),
+            ("project", "vertex", project),
+            ("location", "vertex", location),
+            ("publisher", "vertex", publisher),
+            ("compartment", "oci", compartment),
+            ("format", "oci", format),
         ]
         .into_iter()
-        .filter_map(|(name, value)| value.is_some().then_some(name))
-        .collect()
+        .filter_map(|(name, of, value)| value.is_some().then_some((name, of)))
     }
 }

@@ -6,7 +6,7 @@ use forebay_dialect::exchange::Grade;
 use serde::{Deserialize, Serialize};
 
 use super::offer::{Capabilities, OfferFacts, PriceConfig};
-use super::provider::{Provider, ProviderOptions};
+use super::provider::{Problems, Provider, ProviderOptions};
 use super::public_prompt::MAX_PUBLIC_PROMPTS;
 use super::{
     Affinity, KvEvents, PublicPrompt, RoutingRule, Secret, Span, TokenizerConfig, seconds,
@@ -331,9 +331,10 @@ impl UpstreamConfig {
         }
     }
 
-    /// What its provider can't do with these options: the field, and why.
-    pub fn provider_problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = self.provider.problems(&self.options);
+    /// What is wrong with its options and with what else types can't say.
+    pub fn provider_problems(&self) -> Problems {
+        let seller = self.provider.seller(&self.options);
+        let mut problems = seller.err().unwrap_or_default();
         if !(1..=MAX_RANKS).contains(&self.data_parallel) {
             let why = format!(
                 "an engine has 1 to {MAX_RANKS} data-parallel ranks, not {}",
@@ -392,13 +393,16 @@ impl UpstreamConfig {
     }
 
     /// Its base URLs: the configured ones, or the provider's public address.
-    pub fn base_urls(&self) -> Vec<String> {
-        if self.urls.is_empty() {
-            let public = self.provider.public_url(&self.options, &self.region);
-            public.into_iter().collect()
-        } else {
-            self.urls.clone()
+    ///
+    /// # Errors
+    /// No URL is configured, and something is wrong with the options, on which the public address depends.
+    pub fn base_urls(&self) -> Result<Vec<String>, Problems> {
+        if !self.urls.is_empty() {
+            return Ok(self.urls.clone());
         }
+        let region = Some(self.region.as_str()).filter(|region| !region.is_empty());
+        let public = self.provider.seller(&self.options)?.public_url(region);
+        Ok(public.into_iter().collect())
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use forebay_dialect::exchange::WriteOptions;
 use forebay_dialect::{Request, Target, Wire, translate_request};
 
-use crate::config::{Provider, ProviderOptions};
+use crate::config::Provider;
 
 /// Something that a request may ask for: in the format in which it is written down here.
 struct Feature {
@@ -165,25 +165,45 @@ const FEATURES: [Feature; 32] = [
     ),
 ];
 
-/// The columns: a name, who it is, and how it is configured.
+/// The columns: a name, who it is, and its options.
 const COLUMNS: [(&str, Provider, &str); 17] = [
-    ("OpenAI", Provider::Openai, ""),
-    ("Azure", Provider::Azure, ""),
-    ("Bedrock (Converse)", Provider::Bedrock, ""),
-    ("Bedrock (invoke)", Provider::Bedrock, "invoke"),
-    ("Bedrock (OpenAI)", Provider::Bedrock, "openai"),
-    ("SageMaker", Provider::Sagemaker, ""),
-    ("Vertex (Gemini)", Provider::Vertex, "google"),
-    ("Vertex (Claude)", Provider::Vertex, "anthropic"),
-    ("Vertex (Mistral)", Provider::Vertex, "mistralai"),
-    ("Gemini", Provider::Gemini, ""),
-    ("OCI (generic)", Provider::Oci, "generic"),
-    ("OCI (Cohere)", Provider::Oci, "cohere"),
-    ("Anthropic", Provider::Anthropic, ""),
-    ("Cohere", Provider::Cohere, ""),
-    ("Mistral", Provider::Mistral, ""),
-    ("vLLM, SGLang", Provider::Vllm, ""),
-    ("other engines", Provider::Tgi, ""),
+    ("OpenAI", Provider::Openai, "{}"),
+    ("Azure", Provider::Azure, "{}"),
+    ("Bedrock (Converse)", Provider::Bedrock, "{}"),
+    ("Bedrock (invoke)", Provider::Bedrock, r#"{"api":"invoke"}"#),
+    ("Bedrock (OpenAI)", Provider::Bedrock, r#"{"api":"openai"}"#),
+    ("SageMaker", Provider::Sagemaker, "{}"),
+    (
+        "Vertex (Gemini)",
+        Provider::Vertex,
+        r#"{"project":"p","publisher":"google"}"#,
+    ),
+    (
+        "Vertex (Claude)",
+        Provider::Vertex,
+        r#"{"project":"p","publisher":"anthropic"}"#,
+    ),
+    (
+        "Vertex (Mistral)",
+        Provider::Vertex,
+        r#"{"project":"p","publisher":"mistralai"}"#,
+    ),
+    ("Gemini", Provider::Gemini, "{}"),
+    (
+        "OCI (generic)",
+        Provider::Oci,
+        r#"{"compartment":"c","format":"generic"}"#,
+    ),
+    (
+        "OCI (Cohere)",
+        Provider::Oci,
+        r#"{"compartment":"c","format":"cohere"}"#,
+    ),
+    ("Anthropic", Provider::Anthropic, "{}"),
+    ("Cohere", Provider::Cohere, "{}"),
+    ("Mistral", Provider::Mistral, "{}"),
+    ("vLLM, SGLang", Provider::Vllm, "{}"),
+    ("other engines", Provider::Tgi, "{}"),
 ];
 
 /// The formats of clients that hold conversations.
@@ -194,24 +214,6 @@ const CLIENTS: [(Wire, &str); 5] = [
     (Wire::Gemini, "Gemini generateContent"),
     (Wire::Converse, "Bedrock Converse"),
 ];
-
-fn options(provider: Provider, variant: &str) -> ProviderOptions {
-    let mut options = ProviderOptions::default();
-    let variant = Some(variant.to_owned()).filter(|variant| !variant.is_empty());
-    match provider {
-        Provider::Bedrock => options.api = variant,
-        Provider::Vertex => {
-            options.publisher = variant;
-            options.project = Some("p".into());
-        }
-        Provider::Oci => {
-            options.format = variant;
-            options.compartment = Some("ocid1.compartment".into());
-        }
-        _ => {}
-    }
-    options
-}
 
 fn target(wire: Wire) -> Target {
     Target {
@@ -246,8 +248,9 @@ fn ask(feature: &Feature, wire: Wire) -> Option<Request> {
 }
 
 /// One cell: how a request fares at a provider.
-fn cell(request: &Request, provider: Provider, options: &ProviderOptions) -> &'static str {
-    let Some(route) = provider.route(options, &[], request.wire(), "anthropic.m", false) else {
+fn cell(request: &Request, provider: Provider, options: &str) -> &'static str {
+    let seller = provider.with(serde_json::from_str(options).unwrap());
+    let Some(route) = seller.route_of(&[], request.wire(), "anthropic.m", false) else {
         return "–";
     };
     if route.wire == request.wire() {
@@ -281,9 +284,8 @@ fn table() -> String {
                 continue;
             };
             let _ = write!(out, "| {} |", feature.name);
-            for (_, provider, variant) in COLUMNS {
-                let options = options(provider, variant);
-                let _ = write!(out, " {} |", cell(&request, provider, &options));
+            for (_, provider, options) in COLUMNS {
+                let _ = write!(out, " {} |", cell(&request, provider, options));
             }
             out.push('\n');
         }
@@ -317,8 +319,8 @@ fn a_plain_conversation_reaches_every_provider_from_every_client() {
     for (wire, client) in CLIENTS {
         for feature in FEATURES.iter().take(2) {
             let request = ask(feature, wire).unwrap();
-            for (name, provider, variant) in COLUMNS {
-                let cell = cell(&request, provider, &options(provider, variant));
+            for (name, provider, options) in COLUMNS {
+                let cell = cell(&request, provider, options);
                 if !matches!(cell, "as is" | "yes" | "hint") {
                     failed.insert((client, name, feature.name), cell);
                 }

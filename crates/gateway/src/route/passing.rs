@@ -11,123 +11,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::attempt::Attempts;
 use super::prepare::Prepared;
-use super::provider::encode;
+use super::provider::{Seller, encode};
 use super::{Replica, Route, Upstream};
-use crate::config::{Provider, ProviderOptions};
 use crate::decide::LARGE;
 use crate::error::{ErrorKind, GatewayError};
 use crate::memory::booked;
 use crate::platform::{BoxFuture, OpenSocket, Platform};
 use crate::through::{Passage, Sent};
 
-const OPENAI: &[&str] = &[
-    "moderations",
-    "images.generations",
-    "images.edits",
-    "images.variations",
-    "audio.speech",
-    "audio.transcriptions",
-    "audio.translations",
-    "files",
-    "batches",
-    "vector_stores",
-    "containers",
-    "realtime",
-];
-const AZURE: &[&str] = &[
-    "images.generations",
-    "images.edits",
-    "audio.speech",
-    "audio.transcriptions",
-    "audio.translations",
-    "files",
-    "batches",
-    "vector_stores",
-    "containers",
-    "realtime",
-];
-/// vLLM 0.32: `vllm/entrypoints`.
-const VLLM: &[&str] = &[
-    "rerank",
-    "score",
-    "tokenize",
-    "detokenize",
-    "classify",
-    "pooling",
-    "audio.transcriptions",
-    "audio.translations",
-];
-const SGLANG: &[&str] = &[
-    "rerank",
-    "score",
-    "tokenize",
-    "detokenize",
-    "classify",
-    "audio.transcriptions",
-];
-const LLAMACPP: &[&str] = &["rerank", "tokenize", "detokenize"];
-
-impl Provider {
-    /// The endpoints that pass through to it, unless its configuration says otherwise.
-    pub(crate) fn passages(self, options: &ProviderOptions) -> &'static [&'static str] {
-        match self {
-            // Whoever it is says itself what it lacks.
-            Provider::Compatible => crate::through::NAMES,
-            Provider::Openai => OPENAI,
-            Provider::Azure => match options.api() {
-                "" | "v1" | "deployments" => AZURE,
-                _ => &[],
-            },
-            Provider::Vllm => VLLM,
-            Provider::Sglang => SGLANG,
-            Provider::Llamacpp => LLAMACPP,
-            Provider::Cohere => &["rerank"],
-            Provider::Gemini => &["cachedContents"],
-            Provider::Mistral => &["moderations", "audio.transcriptions"],
-            _ => &[],
-        }
+/// Where a provider's Realtime API is, from the base URL on.
+fn realtime_path(seller: &dyn Seller, path: &str, model: Option<&str>) -> String {
+    let (home, named) = seller.realtime();
+    let mut out = home.into_owned();
+    let intent = path.split_once('?').map(|(_, query)| query.to_owned());
+    let model = model.map(|model| format!("{named}={}", encode(model)));
+    for pair in model.into_iter().chain(intent) {
+        out.push(if out.contains('?') { '&' } else { '?' });
+        out.push_str(&pair);
     }
-
-    /// Where such an endpoint is, from the base URL on.
-    pub(crate) fn passage_path(
-        self,
-        options: &ProviderOptions,
-        path: &str,
-        model: Option<&str>,
-    ) -> String {
-        let verb = path.strip_prefix("/v1/").unwrap_or(path);
-        match (self, options.api(), model) {
-            (Provider::Azure, "deployments", Some(model)) => {
-                let version = options.api_version.as_deref().unwrap_or("2024-10-21");
-                let model = encode(model);
-                format!("/openai/deployments/{model}/{verb}?api-version={version}")
-            }
-            (Provider::Azure, ..) => format!("/openai/v1/{verb}"),
-            _ => path.to_owned(),
-        }
-    }
-
-    /// Where its Realtime API is, from the base URL on.
-    fn realtime_path(self, options: &ProviderOptions, path: &str, model: Option<&str>) -> String {
-        let model = model.map(encode);
-        let (mut out, named) = match (self, options.api()) {
-            (Provider::Azure, "deployments") => {
-                let version = options.api_version.as_deref();
-                let version = version.unwrap_or("2025-04-01-preview");
-                let home = format!("/openai/realtime?api-version={version}");
-                (home, "deployment")
-            }
-            (Provider::Azure, _) => ("/openai/v1/realtime".to_owned(), "model"),
-            _ => ("/v1/realtime".to_owned(), "model"),
-        };
-        let intent = path.split_once('?').map(|(_, query)| query.to_owned());
-        let model = model.map(|model| format!("{named}={model}"));
-        for pair in model.into_iter().chain(intent) {
-            out.push(if out.contains('?') { '&' } else { '?' });
-            out.push_str(&pair);
-        }
-        out
-    }
+    out
 }
 
 impl Upstream {
@@ -136,13 +38,9 @@ impl Upstream {
         if passage == &crate::through::RAW {
             return true;
         }
-        let config = &self.config;
-        let has = match &config.passes {
+        let has = match &self.config.passes {
             Some(named) => named.iter().any(|name| name == passage.name),
-            None => config
-                .provider
-                .passages(&config.options)
-                .contains(&passage.name),
+            None => self.seller.passages().contains(&passage.name),
         };
         has && model.is_none_or(|model| self.model_name(model).is_some())
     }
@@ -157,15 +55,13 @@ impl<P: Platform> Attempts<P> {
         endpoint: &Replica,
         limit: Duration,
     ) -> Result<Prepared, GatewayError> {
-        let config = &upstream.config;
         let model = sent
             .model
             .as_deref()
             .and_then(|model| upstream.model_name(model));
-        let (provider, options) = (config.provider, &config.options);
         let path = match sent.is_socket() {
-            true => provider.realtime_path(options, sent.path(), model),
-            false => provider.passage_path(options, sent.path(), model),
+            true => realtime_path(&*upstream.seller, sent.path(), model),
+            false => upstream.seller.passage_path(sent.path(), model),
         };
         let mut out = http::Request::builder()
             .method(sent.at.as_ref().map_or(&Method::POST, |at| &at.method))
@@ -236,7 +132,7 @@ impl<P: Platform> Attempts<P> {
         if let Ok(value) = HeaderValue::from_str(&limit.as_millis().to_string()) {
             out.insert("x-envoy-expected-rq-timeout-ms", value);
         }
-        for (name, value) in upstream.config.provider.headers(&upstream.config.options) {
+        for (name, value) in upstream.seller.headers() {
             out.insert(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),

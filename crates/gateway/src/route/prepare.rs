@@ -462,8 +462,7 @@ impl<P: Platform> Attempts<P> {
         if let Ok(value) = HeaderValue::from_str(&limit.as_millis().to_string()) {
             out.insert("x-envoy-expected-rq-timeout-ms", value);
         }
-        let config = &upstream.config;
-        for (name, value) in config.provider.headers(&config.options) {
+        for (name, value) in upstream.seller.headers() {
             out.insert(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),

@@ -20,6 +20,7 @@ use super::Route;
 use super::agreement::Agreement;
 use super::endpoint::Replica;
 use super::prompt_cache::{PromptCache, Terms};
+use super::provider::Seller;
 use super::public::PublicPrompts;
 use super::report::EngineReport;
 use super::speed::Speed;
@@ -27,7 +28,7 @@ use super::token_index::TokenIndex;
 use super::warmth::Warmth;
 use super::workers::Workers;
 use crate::authorize::Authorizer;
-use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Timeouts, UpstreamConfig};
+use crate::config::{Affinity, ConfiguredUpstream, OfferFacts, Problems, Timeouts, UpstreamConfig};
 use crate::enter::identity::keyed;
 use crate::platform::{FreshConnection, UpstreamTransport};
 use crate::policy::{Block, Price};
@@ -42,6 +43,8 @@ pub(crate) struct Upstream {
     pub name: Arc<str>,
     /// Its configuration.
     pub config: UpstreamConfig,
+    /// Its provider with its options.
+    pub(super) seller: Box<dyn Seller>,
     /// How connections to it are made.
     pub transport: UpstreamTransport,
     /// Headers of every request to it: its plain key and what is configured.
@@ -103,6 +106,14 @@ pub(crate) struct Listed {
 /// A configured upstream that can't be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UpstreamConfigError {
+    /// Options that its provider does not have, values that it does not know, or options that are missing.
+    #[error("upstream \"{name}\": {why} (upstreams.options)")]
+    Options {
+        /// The upstream.
+        name: String,
+        /// Everything that is wrong.
+        why: String,
+    },
     /// A format that is none.
     #[error(
         "upstream \"{name}\": \"{wire}\" is not a known format; there are chat, completions, responses, messages, embeddings, gemini, converse, cohere and oci (upstreams.speaks)"
@@ -131,6 +142,16 @@ pub enum UpstreamConfigError {
         /// The header's name.
         header: String,
     },
+}
+
+impl UpstreamConfigError {
+    fn options(config: &UpstreamConfig, problems: Problems) -> Self {
+        let all: Vec<String> = problems.into_iter().map(|(_, why)| why).collect();
+        Self::Options {
+            name: config.name.clone(),
+            why: all.join("; "),
+        }
+    }
 }
 
 impl std::fmt::Debug for Upstream {
@@ -165,9 +186,11 @@ impl Upstream {
             name: config.name.clone(),
             header: header.to_owned(),
         };
+        let seller = config.provider.seller(&config.options);
+        let seller = seller.map_err(|it| UpstreamConfigError::options(&config, it))?;
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
-            let (header, before) = config.provider.key_header();
+            let (header, before) = seller.key_header();
             let mut value =
                 HeaderValue::from_str(&format!("{before}{key}")).map_err(|_| bad_header(header))?;
             value.set_sensitive(true);
@@ -210,6 +233,7 @@ impl Upstream {
         Ok(Self {
             name,
             config,
+            seller,
             transport,
             headers,
             authorizer,
@@ -240,10 +264,7 @@ impl Upstream {
 
     /// How a request of this format goes to it, if it does.
     pub(crate) fn route(&self, client: Wire, model: &str, stream: bool) -> Option<Route> {
-        let options = &self.config.options;
-        self.config
-            .provider
-            .route(options, &self.speaks, client, model, stream)
+        self.seller.route_of(&self.speaks, client, model, stream)
     }
 
     /// Whether a residency list allows it. An empty list allows everything.
@@ -469,8 +490,10 @@ fn replicas(
         name: config.name.clone(),
         url: url.to_owned(),
     };
+    let urls = config.base_urls();
+    let urls = urls.map_err(|it| UpstreamConfigError::options(config, it))?;
     let mut replicas = Vec::new();
-    for url in &config.base_urls() {
+    for url in &urls {
         let base = url.trim_end_matches('/').trim_end_matches("/v1");
         let ok = base.parse::<Uri>().is_ok_and(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()

@@ -2,7 +2,7 @@
 
 use forebay_dialect::Wire;
 
-use super::{ProviderOptions, Seller};
+use super::Seller;
 
 /// The only version there is: platform.claude.com, "Versions".
 pub(super) const VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01")];
@@ -11,7 +11,7 @@ pub(super) const VERSION: &[(&str, &str)] = &[("anthropic-version", "2023-06-01"
 pub(super) struct Anthropic;
 
 impl Seller for Anthropic {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         &[Wire::Messages]
     }
 
@@ -19,11 +19,11 @@ impl Seller for Anthropic {
         ("x-api-key", "")
     }
 
-    fn headers(&self, _: &ProviderOptions) -> &'static [(&'static str, &'static str)] {
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
         VERSION
     }
 
-    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+    fn public_url(&self, _: Option<&str>) -> Option<String> {
         Some("https://api.anthropic.com".to_owned())
     }
 }

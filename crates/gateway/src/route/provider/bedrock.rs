@@ -3,34 +3,47 @@
 use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
+use super::options::Reading;
 use super::route::converse;
-use super::{Asked, Envelope, ProviderOptions, Route, Seller};
+use super::{Asked, Envelope, Route, Seller};
 
+/// `options.api`.
 #[derive(Debug)]
-pub(super) struct Bedrock;
+pub(super) enum Bedrock {
+    /// Converse, and InvokeModel for embeddings.
+    Converse,
+    /// InvokeModel with Anthropic's messages.
+    Invoke,
+    /// OpenAI's form.
+    OpenAi,
+}
+
+impl Bedrock {
+    pub(super) fn read(options: &mut Reading) -> Self {
+        let api = options.left.api.take();
+        let forms = [
+            ("converse", Self::Converse),
+            ("invoke", Self::Invoke),
+            ("openai", Self::OpenAi),
+        ];
+        options.one_of("api", api, forms).unwrap_or(Self::Converse)
+    }
+}
 
 impl Seller for Bedrock {
-    fn wires(&self, options: &ProviderOptions) -> &'static [Wire] {
-        match options.api() {
-            "openai" => &[Wire::Chat],
-            "invoke" => &[Wire::Messages],
-            _ => &[Wire::Converse, Wire::Embeddings],
+    fn wires(&self) -> &'static [Wire] {
+        match self {
+            Self::Converse => &[Wire::Converse, Wire::Embeddings],
+            Self::Invoke => &[Wire::Messages],
+            Self::OpenAi => &[Wire::Chat],
         }
-    }
-
-    fn apis(&self) -> &'static [&'static str] {
-        &["converse", "invoke", "openai"]
-    }
-
-    fn options(&self) -> &'static [&'static str] {
-        &["api"]
     }
 
     fn names_model_in_path(&self) -> bool {
         true
     }
 
-    fn public_url(&self, _: &ProviderOptions, region: Option<&str>) -> Option<String> {
+    fn public_url(&self, region: Option<&str>) -> Option<String> {
         region.map(|region| format!("https://bedrock-runtime.{region}.amazonaws.com"))
     }
 
@@ -39,10 +52,9 @@ impl Seller for Bedrock {
             wire,
             model,
             stream,
-            ..
         } = *asked;
-        match (asked.options.api(), wire) {
-            ("openai", _) => {
+        match (self, wire) {
+            (Self::OpenAi, _) => {
                 Route::new(Wire::Chat, "/openai/v1/chat/completions").profile(Profile::OpenAi)
             }
             (_, Wire::Messages) => invoke(model, stream),

@@ -2,18 +2,22 @@
 
 use forebay_dialect::Wire;
 
-use super::{Asked, ProviderOptions, Route, Seller};
+use super::{Asked, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Cohere;
 
 impl Seller for Cohere {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         &[Wire::Cohere, Wire::Embeddings]
     }
 
-    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+    fn public_url(&self, _: Option<&str>) -> Option<String> {
         Some("https://api.cohere.com".to_owned())
+    }
+
+    fn passages(&self) -> &'static [&'static str] {
+        &["rerank"]
     }
 
     fn route(&self, asked: &Asked<'_>) -> Route {

@@ -4,27 +4,26 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
 use super::route::standard;
-use super::{Asked, OLDER_ENGINE, ProviderOptions, Route, Seller};
+use super::{Asked, OLDER_ENGINE, Route, Seller};
 
 /// What runs on one's own machines.
 #[derive(Debug)]
 pub(super) struct Engine {
     wires: &'static [Wire],
-    /// It may have a `/health`.
-    health: bool,
+    passages: &'static [&'static str],
     /// It takes what only engines know.
     profile: Profile,
 }
 
-/// Any server. Whether it knows responses, `speaks` has to say.
-pub(super) static COMPATIBLE: Engine = Engine {
+/// Any server. What it lacks, and whether it knows responses, `passes` and `speaks` have to say.
+pub(super) const COMPATIBLE: Engine = Engine {
     wires: OLDER_ENGINE,
-    health: true,
+    passages: crate::through::NAMES,
     profile: Profile::Standard,
 };
 
-/// vLLM 0.32 and SGLang answer Anthropic's messages too.
-pub(super) static VLLM: Engine = Engine {
+/// vLLM 0.32 (`vllm/entrypoints`), which answers Anthropic's messages too.
+pub(super) const VLLM: Engine = Engine {
     wires: &[
         Wire::Chat,
         Wire::Completions,
@@ -32,35 +31,52 @@ pub(super) static VLLM: Engine = Engine {
         Wire::Messages,
         Wire::Embeddings,
     ],
-    health: true,
+    passages: &[
+        "rerank",
+        "score",
+        "tokenize",
+        "detokenize",
+        "classify",
+        "pooling",
+        "audio.transcriptions",
+        "audio.translations",
+    ],
     profile: Profile::Engine,
 };
 
-/// Text Generation Inference, llama.cpp's server, NVIDIA NIM.
-pub(super) static ENGINE: Engine = Engine {
+/// SGLang, which speaks as vLLM does.
+pub(super) const SGLANG: Engine = Engine {
+    passages: &[
+        "rerank",
+        "score",
+        "tokenize",
+        "detokenize",
+        "classify",
+        "audio.transcriptions",
+    ],
+    ..VLLM
+};
+
+/// Text Generation Inference, NVIDIA NIM, Ollama, Ray Serve.
+pub(super) const ENGINE: Engine = Engine {
     wires: OLDER_ENGINE,
-    health: true,
+    passages: &[],
     profile: Profile::Engine,
 };
 
-/// Ollama and Ray Serve, which have no `/health`.
-pub(super) static SERVER: Engine = Engine {
-    wires: OLDER_ENGINE,
-    health: false,
-    profile: Profile::Engine,
+/// llama.cpp's server.
+pub(super) const LLAMACPP: Engine = Engine {
+    passages: &["rerank", "tokenize", "detokenize"],
+    ..ENGINE
 };
 
 impl Seller for Engine {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         self.wires
     }
 
-    fn is_own_engine(&self) -> bool {
-        true
-    }
-
-    fn is_engine(&self) -> bool {
-        self.health
+    fn passages(&self) -> &'static [&'static str] {
+        self.passages
     }
 
     fn route(&self, asked: &Asked<'_>) -> Route {

@@ -3,13 +3,13 @@
 use forebay_dialect::Wire;
 
 use super::route::gemini_verb;
-use super::{Asked, ProviderOptions, Route, Seller};
+use super::{Asked, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Gemini;
 
 impl Seller for Gemini {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         &[Wire::Gemini, Wire::Embeddings]
     }
 
@@ -21,8 +21,12 @@ impl Seller for Gemini {
         ("x-goog-api-key", "")
     }
 
-    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+    fn public_url(&self, _: Option<&str>) -> Option<String> {
         Some("https://generativelanguage.googleapis.com".to_owned())
+    }
+
+    fn passages(&self) -> &'static [&'static str] {
+        &["cachedContents"]
     }
 
     fn route(&self, asked: &Asked<'_>) -> Route {

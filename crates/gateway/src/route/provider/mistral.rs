@@ -4,18 +4,22 @@ use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
 use super::route::standard;
-use super::{Asked, ProviderOptions, Route, Seller};
+use super::{Asked, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Mistral;
 
 impl Seller for Mistral {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         &[Wire::Chat, Wire::Embeddings]
     }
 
-    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+    fn public_url(&self, _: Option<&str>) -> Option<String> {
         Some("https://api.mistral.ai".to_owned())
+    }
+
+    fn passages(&self) -> &'static [&'static str] {
+        &["moderations", "audio.transcriptions"]
     }
 
     fn route(&self, asked: &Asked<'_>) -> Route {

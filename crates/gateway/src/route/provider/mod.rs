@@ -1,5 +1,5 @@
-//! Who computes: for each provider the formats it speaks, where it speaks them, and what it does
-//! in its own way. A file for each; nothing else in the gateway asks who an upstream is.
+//! Who computes: for each provider its options, the formats it speaks, where it speaks them, and what
+//! it does in its own way. A file for each.
 
 mod anthropic;
 mod azure;
@@ -10,17 +10,21 @@ mod gemini;
 mod mistral;
 mod oci;
 mod openai;
+mod options;
 mod route;
 mod sagemaker;
 mod service;
 mod vertex;
 
+use std::borrow::Cow;
+use std::fmt::Debug;
+
 use forebay_dialect::Wire;
 
-pub(crate) use self::route::encode;
+use self::options::Reading;
 use self::route::standard;
-pub(crate) use self::route::{Envelope, Route, has_dot_segment};
-use crate::config::{Provider, ProviderOptions};
+pub(crate) use self::route::{Envelope, Route, encode, has_dot_segment};
+use crate::config::{Problems, Provider, ProviderOptions};
 
 /// The formats of OpenAI's house.
 const OPENAI: &[Wire] = &[
@@ -35,8 +39,7 @@ const OLDER_ENGINE: &[Wire] = &[Wire::Chat, Wire::Completions, Wire::Embeddings]
 
 /// What a provider is asked.
 #[derive(Debug, Clone, Copy)]
-struct Asked<'a> {
-    options: &'a ProviderOptions,
+pub(crate) struct Asked<'a> {
     /// The format that it is asked in.
     wire: Wire,
     /// The model's name, as one segment of a path.
@@ -44,39 +47,14 @@ struct Asked<'a> {
     stream: bool,
 }
 
-/// One provider. What is not said is as any server does it that speaks as OpenAI does.
-trait Seller: Sync {
+/// One provider with its options. What is not said is as any server does it that speaks as OpenAI does.
+pub(crate) trait Seller: Debug + Send + Sync {
     /// The formats it speaks, the one to translate into first.
-    fn wires(&self, options: &ProviderOptions) -> &'static [Wire];
+    fn wires(&self) -> &'static [Wire];
 
     /// The format of that model, where each maker's models have their own.
-    fn wire_of_model(&self, _options: &ProviderOptions, _model: &str) -> Option<Wire> {
+    fn wire_of_model(&self, _model: &str) -> Option<Wire> {
         None
-    }
-
-    /// What `options.api` may say. Empty: it has no such option.
-    fn apis(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// The names of its options.
-    fn options(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// What its options lack.
-    fn missing(&self, _options: &ProviderOptions) -> Option<&'static str> {
-        None
-    }
-
-    /// Whether it is one's own engine or any server, and no cloud that sells by the token.
-    fn is_own_engine(&self) -> bool {
-        false
-    }
-
-    /// Whether it is an engine that may have a `/health` of its own.
-    fn is_engine(&self) -> bool {
-        false
     }
 
     /// Whether a request's path may name the model.
@@ -90,13 +68,28 @@ trait Seller: Sync {
     }
 
     /// Headers that every request to it has.
-    fn headers(&self, _options: &ProviderOptions) -> &'static [(&'static str, &'static str)] {
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Its public address, where it has one.
-    fn public_url(&self, _options: &ProviderOptions, _region: Option<&str>) -> Option<String> {
+    /// Its public address in a region, where it has one.
+    fn public_url(&self, _region: Option<&str>) -> Option<String> {
         None
+    }
+
+    /// The endpoints that pass through to it, unless its configuration says otherwise.
+    fn passages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Where the endpoint that passes through from this path is, from the base URL on.
+    fn passage_path(&self, path: &str, _model: Option<&str>) -> String {
+        path.to_owned()
+    }
+
+    /// Where its Realtime API is, from the base URL on, and the parameter that names the model.
+    fn realtime(&self) -> (Cow<'static, str>, &'static str) {
+        ("/v1/realtime".into(), "model")
     }
 
     /// Where and how it is asked.
@@ -105,107 +98,70 @@ trait Seller: Sync {
     }
 }
 
-/// Who each provider is.
-fn seller(provider: Provider) -> &'static dyn Seller {
-    match provider {
-        Provider::Openai => &openai::OpenAi,
-        Provider::Azure => &azure::Azure,
-        Provider::Bedrock => &bedrock::Bedrock,
-        Provider::Sagemaker => &sagemaker::Sagemaker,
-        Provider::Vertex => &vertex::Vertex,
-        Provider::Gemini => &gemini::Gemini,
-        Provider::Oci => &oci::Oci,
-        Provider::Anthropic => &anthropic::Anthropic,
-        Provider::Cohere => &cohere::Cohere,
-        Provider::Mistral => &mistral::Mistral,
-        Provider::Compatible => &engine::COMPATIBLE,
-        Provider::Vllm | Provider::Sglang => &engine::VLLM,
-        Provider::Tgi | Provider::Llamacpp | Provider::Nim => &engine::ENGINE,
-        Provider::Ollama | Provider::Ray => &engine::SERVER,
-        Provider::Service(service) => service,
-    }
-}
-
 impl Provider {
     /// Whether it is one's own engine or any server, and no cloud that sells by the token.
     pub fn is_own_engine(self) -> bool {
-        seller(self).is_own_engine() || self.is_engine()
+        use Provider::{Ollama, Ray, Sagemaker};
+        self.is_engine() || matches!(self, Ollama | Ray | Sagemaker)
     }
 
     /// Whether it is an engine that may have a `/health` of its own.
     pub(crate) fn is_engine(self) -> bool {
-        seller(self).is_engine()
+        use Provider::{Compatible, Llamacpp, Nim, Sglang, Tgi, Vllm};
+        matches!(self, Compatible | Vllm | Sglang | Tgi | Llamacpp | Nim)
     }
 
-    /// The header that carries a plain API key, and what stands before the key.
-    pub(crate) fn key_header(self) -> (&'static str, &'static str) {
-        seller(self).key_header()
+    /// The provider with its options.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the options.
+    pub(crate) fn seller(self, options: &ProviderOptions) -> Result<Box<dyn Seller>, Problems> {
+        let mut options = Reading::new(options);
+        let seller: Box<dyn Seller> = match self {
+            Provider::Openai => Box::new(openai::OpenAi),
+            Provider::Azure => Box::new(azure::Azure::read(&mut options)),
+            Provider::Bedrock => Box::new(bedrock::Bedrock::read(&mut options)),
+            Provider::Sagemaker => Box::new(sagemaker::Sagemaker),
+            Provider::Vertex => Box::new(vertex::Vertex::read(&mut options)),
+            Provider::Gemini => Box::new(gemini::Gemini),
+            Provider::Oci => Box::new(oci::Oci::read(&mut options)),
+            Provider::Anthropic => Box::new(anthropic::Anthropic),
+            Provider::Cohere => Box::new(cohere::Cohere),
+            Provider::Mistral => Box::new(mistral::Mistral),
+            Provider::Compatible => Box::new(engine::COMPATIBLE),
+            Provider::Vllm => Box::new(engine::VLLM),
+            Provider::Sglang => Box::new(engine::SGLANG),
+            Provider::Llamacpp => Box::new(engine::LLAMACPP),
+            Provider::Tgi | Provider::Nim | Provider::Ollama | Provider::Ray => {
+                Box::new(engine::ENGINE)
+            }
+            Provider::Service(service) => Box::new(service),
+        };
+        options.end(self)?;
+        Ok(seller)
     }
+}
 
-    /// Headers that every request to it has.
-    pub(crate) fn headers(
-        self,
-        options: &ProviderOptions,
-    ) -> &'static [(&'static str, &'static str)] {
-        seller(self).headers(options)
-    }
-
-    /// Its public address, where it has one.
-    pub(crate) fn public_url(self, options: &ProviderOptions, region: &str) -> Option<String> {
-        let region = Some(region).filter(|region| !region.is_empty());
-        seller(self).public_url(options, region)
-    }
-
-    /// What is wrong with these options: the field, and why.
-    pub(crate) fn problems(self, options: &ProviderOptions) -> Vec<(&'static str, String)> {
-        let seller = seller(self);
-        let mut problems: Vec<_> = options
-            .named()
-            .into_iter()
-            .filter(|field| !seller.options().contains(field))
-            .map(|field| {
-                let all = Provider::all().filter(|it| it.options().contains(&field));
-                let names: Vec<_> = all.map(Provider::name).collect();
-                (field, format!("only {} has `{field}`", names.join(" and ")))
-            })
-            .collect();
-        if let Some(api) = &options.api
-            && !seller.apis().is_empty()
-            && !seller.apis().contains(&api.as_str())
-        {
-            let known = seller.apis().join(", ");
-            problems.push(("api", format!("\"{api}\" is not one of {known}")));
-        }
-        if let Some(missing) = seller.missing(options) {
-            problems.push(("provider", missing.to_owned()));
-        }
-        problems
-    }
-
-    fn options(self) -> &'static [&'static str] {
-        seller(self).options()
-    }
-
+impl dyn Seller {
     /// How a request of this format goes to it: as it is where it speaks that, else in the
-    /// format to translate into. None where it has nothing for such requests.
-    pub(crate) fn route(
-        self,
-        options: &ProviderOptions,
+    /// format to translate into. None where it has nothing for such requests. It speaks `speaks`,
+    /// or its usual formats where that is empty.
+    pub(crate) fn route_of(
+        &self,
         speaks: &[Wire],
         client: Wire,
         model: &str,
         stream: bool,
     ) -> Option<Route> {
-        let seller = seller(self);
         let speaks = if speaks.is_empty() {
-            seller.wires(options)
+            self.wires()
         } else {
             speaks
         };
         let wire = match client {
             // Neither is a conversation, and no conversation is either.
             Wire::Completions | Wire::Embeddings => speaks.contains(&client).then_some(client)?,
-            _ => match seller.wire_of_model(options, model) {
+            _ => match self.wire_of_model(model) {
                 Some(wire) => wire,
                 None if speaks.contains(&client) => client,
                 None => speaks
@@ -215,11 +171,10 @@ impl Provider {
             },
         };
         // A path that a server or a proxy could take for another one is asked of nobody.
-        if seller.names_model_in_path() && has_dot_segment(model) {
+        if self.names_model_in_path() && has_dot_segment(model) {
             return None;
         }
-        Some(seller.route(&Asked {
-            options,
+        Some(self.route(&Asked {
             wire,
             model: &encode(model),
             stream,
@@ -228,12 +183,21 @@ impl Provider {
 }
 
 #[cfg(test)]
+impl Provider {
+    /// The provider with options that are right.
+    pub(in crate::route) fn with(self, options: serde_json::Value) -> Box<dyn Seller> {
+        let options = serde_json::from_value(options).unwrap();
+        self.seller(&options).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn path(provider: Provider, options: serde_json::Value, client: Wire, model: &str) -> String {
-        let options: ProviderOptions = serde_json::from_value(options).unwrap();
-        let route = provider.route(&options, &[], client, model, true).unwrap();
+        let seller = provider.with(options);
+        let route = seller.route_of(&[], client, model, true).unwrap();
         format!("{} {}", route.wire.as_str(), route.path)
     }
 
@@ -299,7 +263,7 @@ mod tests {
             ),
             (
                 Provider::Oci,
-                none(),
+                serde_json::json!({"compartment": "ocid1.compartment"}),
                 Wire::Chat,
                 "cohere.x",
                 "oci /20231130/actions/chat",
@@ -355,44 +319,92 @@ mod tests {
 
     #[test]
     fn every_cloud_that_speaks_as_openai_does_is_asked_at_its_own_address() {
-        let options = ProviderOptions::default();
         for service in crate::config::SERVICES {
             let provider = Provider::Service(service);
-            let url = provider.public_url(&options, "").unwrap();
-            let url: http::Uri = url.parse().unwrap();
+            let seller = provider.with(serde_json::json!({}));
+            let url: http::Uri = seller.public_url(None).unwrap().parse().unwrap();
             assert_eq!(url.scheme_str(), Some("https"), "{}", service.name);
             assert!(!url.path().ends_with("/v1"), "{}", service.name);
-            let route = provider.route(&options, &[], Wire::Messages, "m", true);
+            let route = seller.route_of(&[], Wire::Messages, "m", true);
             assert_eq!(route.unwrap().wire, Wire::Chat, "{}", service.name);
             assert!(!provider.is_own_engine(), "{}", service.name);
         }
     }
 
+    fn problems(provider: Provider, options: serde_json::Value) -> Vec<String> {
+        let options: ProviderOptions = serde_json::from_value(options).unwrap();
+        let problems = provider.seller(&options).err().unwrap_or_default();
+        let said = problems.iter().map(|(at, why)| format!("{at}: {why}"));
+        said.collect()
+    }
+
     #[test]
-    fn an_option_of_another_provider_is_named_with_those_that_have_it() {
-        let options = ProviderOptions {
-            api: Some("v2".to_owned()),
-            project: Some("p".to_owned()),
-            ..Default::default()
-        };
-        let problems = Provider::Bedrock.problems(&options);
-        let all: Vec<_> = problems
-            .iter()
-            .map(|(at, why)| format!("{at}: {why}"))
-            .collect();
+    fn all_that_is_wrong_with_options_is_said_at_once() {
+        let said = problems(
+            Provider::Bedrock,
+            serde_json::json!({"api": "v2", "project": "p", "format": "x"}),
+        );
         assert_eq!(
-            all,
+            said,
             [
-                "project: only vertex has `project`",
-                "api: \"v2\" is not one of converse, invoke, openai",
+                "api: \"v2\" is not a value of `api`; use one of converse, invoke, openai",
+                "project: `project` is an option of vertex, not of bedrock",
+                "format: `format` is an option of oci, not of bedrock",
             ]
         );
+        let said = problems(Provider::Oci, serde_json::json!({"format": "cohre"}));
+        assert_eq!(
+            said,
+            [
+                "provider: OCI needs options.compartment",
+                "format: \"cohre\" is not a value of `format`; use one of generic, cohere",
+            ]
+        );
+        let said = problems(Provider::Vertex, serde_json::json!({}));
+        assert_eq!(said, ["provider: Vertex needs options.project"]);
+    }
+
+    #[test]
+    fn each_option_is_read_by_the_providers_that_are_said_to_have_it() {
+        let all = serde_json::json!({
+            "api": "openai", "api_version": "x", "project": "x", "location": "x",
+            "publisher": "x", "compartment": "x", "format": "cohere",
+        });
+        let options: ProviderOptions = serde_json::from_value(all.clone()).unwrap();
+        assert_eq!(options.given().count(), all.as_object().unwrap().len());
+        for provider in Provider::all() {
+            let left = problems(provider, all.clone());
+            for (option, of) in options.given() {
+                let has = of.split(" and ").any(|name| name == provider.name());
+                let foreign = format!("{option}: `{option}` is an option of {of}, not of");
+                let refused = left.iter().any(|why| why.starts_with(&foreign));
+                assert_ne!(has, refused, "{provider}: {option}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_of_azures_api_has_its_own_endpoints() {
+        let azure = |options| Provider::Azure.with(options);
+        let v1 = azure(serde_json::json!({}));
+        assert!(v1.passages().contains(&"files"));
+        assert_eq!(v1.passage_path("/v1/files", None), "/openai/v1/files");
+        assert_eq!(v1.realtime(), ("/openai/v1/realtime".into(), "model"));
+        let dated = azure(serde_json::json!({"api": "deployments", "api_version": "x"}));
+        assert_eq!(
+            dated.passage_path("/v1/audio/speech", Some("a b")),
+            "/openai/deployments/a%20b/audio/speech?api-version=x"
+        );
+        let realtime = ("/openai/realtime?api-version=x".into(), "deployment");
+        assert_eq!(dated.realtime(), realtime);
+        let foundry = azure(serde_json::json!({"api": "foundry"}));
+        assert!(foundry.passages().is_empty());
     }
 
     #[test]
     fn a_completion_goes_only_where_texts_are_continued() {
-        let options = ProviderOptions::default();
-        let route = Provider::Anthropic.route(&options, &[], Wire::Completions, "m", false);
+        let anthropic = Provider::Anthropic.with(serde_json::json!({}));
+        let route = anthropic.route_of(&[], Wire::Completions, "m", false);
         assert_eq!(route, None);
     }
 }

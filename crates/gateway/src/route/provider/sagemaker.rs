@@ -3,25 +3,21 @@
 use forebay_dialect::Wire;
 use forebay_dialect::exchange::Profile;
 
-use super::{Asked, Envelope, ProviderOptions, Route, Seller};
+use super::{Asked, Envelope, Route, Seller};
 
 #[derive(Debug)]
 pub(super) struct Sagemaker;
 
 impl Seller for Sagemaker {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+    fn wires(&self) -> &'static [Wire] {
         &[Wire::Chat]
-    }
-
-    fn is_own_engine(&self) -> bool {
-        true
     }
 
     fn names_model_in_path(&self) -> bool {
         true
     }
 
-    fn public_url(&self, _: &ProviderOptions, region: Option<&str>) -> Option<String> {
+    fn public_url(&self, region: Option<&str>) -> Option<String> {
         region.map(|region| format!("https://runtime.sagemaker.{region}.amazonaws.com"))
     }
 

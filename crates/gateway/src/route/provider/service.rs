@@ -3,15 +3,15 @@
 use forebay_dialect::Wire;
 
 use super::route::standard;
-use super::{Asked, ProviderOptions, Route, Seller};
+use super::{Asked, Route, Seller};
 use crate::config::Service;
 
-impl Seller for Service {
-    fn wires(&self, _: &ProviderOptions) -> &'static [Wire] {
+impl Seller for &'static Service {
+    fn wires(&self) -> &'static [Wire] {
         self.wires
     }
 
-    fn public_url(&self, _: &ProviderOptions, _: Option<&str>) -> Option<String> {
+    fn public_url(&self, _: Option<&str>) -> Option<String> {
         Some(self.url.to_owned())
     }
 

@@ -120,18 +120,27 @@ fn the_key_of_an_upstream_does_not_print() {
     assert!(!format!("{:?}", upstream(&["http://a"])).contains("sk-secret"));
 }
 
+fn refusal(config: serde_json::Value) -> String {
+    let config: UpstreamConfig = serde_json::from_value(config).unwrap();
+    let configured = ConfiguredUpstream::plain(config, None);
+    let (timeouts, ledger) = (Timeouts::default(), Ledger::default());
+    let error = Upstream::new(configured, &timeouts, None, &ledger, 7).unwrap_err();
+    error.to_string()
+}
+
 #[test]
 fn a_url_that_is_none_is_named() {
-    let config: UpstreamConfig =
-        serde_json::from_value(serde_json::json!({"name": "a", "urls": ["ftp://x"]})).unwrap();
-    let configured = ConfiguredUpstream::plain(config, None);
-    let error = Upstream::new(
-        configured,
-        &Timeouts::default(),
-        None,
-        &Ledger::default(),
-        7,
-    )
-    .unwrap_err();
-    assert!(error.to_string().contains("ftp://x"));
+    let said = refusal(serde_json::json!({"name": "a", "urls": ["ftp://x"]}));
+    assert!(said.contains("ftp://x"), "{said}");
+}
+
+#[test]
+fn options_that_its_provider_can_not_use_are_all_named() {
+    let said = refusal(serde_json::json!({
+        "name": "a", "urls": ["http://x"], "provider": "vertex", "options": {"api": "v1"},
+    }));
+    assert_eq!(
+        said,
+        "upstream \"a\": Vertex needs options.project; `api` is an option of azure and bedrock, not of vertex (upstreams.options)"
+    );
 }
