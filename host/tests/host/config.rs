@@ -249,7 +249,7 @@ fn the_file_at_the_root_is_good() {
 }
 
 /// Files as people write them, each with a mistake: its line, and what is said about it.
-const MISTAKES: [(&str, usize, &[&str]); 22] = [
+const MISTAKES: [(&str, usize, &[&str]); 26] = [
     (
         "[timeouts]\nconnect = 5\n",
         2,
@@ -322,6 +322,29 @@ const MISTAKES: [(&str, usize, &[&str]); 22] = [
         "[[upstreams]]\nname = \"a\"\n",
         2,
         &["has no URL", "http://HOST:PORT"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"bedrock\"\nregion = \"us-east-1\"\n[upstreams.options]\napi = \"convers\"\n",
+        6,
+        &[
+            "\"convers\" is not a value of `api`",
+            "did you mean \"converse\"?",
+        ],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"bedrock\"\nregion = \"us-east-1\"\noptions = { project = \"p\" }\n",
+        5,
+        &["`project` is an option of vertex, not of bedrock"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"vertex\"\noptions = { location = \"us-east1\" }\n",
+        3,
+        &["Vertex needs options.project"],
+    ),
+    (
+        "[[upstreams]]\nname = \"a\"\nprovider = \"oci\"\noptions = { compartmnt = \"c\" }\n",
+        4,
+        &["unknown key `compartmnt`", "did you mean `compartment`?"],
     ),
     (
         "[[upstreams]]\nname = \"a\"\nurls = [\"10.0.0.7:8000\"]\n",
