@@ -169,7 +169,7 @@ pub struct ProviderOptions {
     pub(crate) api_version: Option<String>,
     /// Vertex: the project.
     pub(crate) project: Option<String>,
-    /// Vertex: the location; `global` where absent.
+    /// Vertex: the location; where absent, the region where that decides the host, else `global`.
     pub(crate) location: Option<String>,
     /// Vertex: the models' maker (`google`, `anthropic`, `mistralai`, `openapi`); by the model's name where absent.
     pub(crate) publisher: Option<String>,

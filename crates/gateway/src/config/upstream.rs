@@ -11,6 +11,7 @@ use super::public_prompt::MAX_PUBLIC_PROMPTS;
 use super::{
     Affinity, KvEvents, PublicPrompt, RoutingRule, Secret, Span, TokenizerConfig, seconds,
 };
+use crate::route::Seller;
 
 /// Whether the gateway asks for a provider's prompt cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -331,10 +332,20 @@ impl UpstreamConfig {
         }
     }
 
+    /// Its provider, with its options. Vertex's paths name the location that its host is in, so the
+    /// region that decides the host decides the location too.
+    pub(crate) fn seller(&self) -> Result<Box<dyn Seller>, Problems> {
+        let mut options = self.options.clone();
+        let by_region = self.provider == Provider::Vertex && self.urls.is_empty();
+        if by_region && !self.region.is_empty() {
+            options.location.get_or_insert_with(|| self.region.clone());
+        }
+        self.provider.seller(&options)
+    }
+
     /// What is wrong with its options and with what else types can't say.
     pub fn provider_problems(&self) -> Problems {
-        let seller = self.provider.seller(&self.options);
-        let mut problems = seller.err().unwrap_or_default();
+        let mut problems = self.seller().err().unwrap_or_default();
         if !(1..=MAX_RANKS).contains(&self.data_parallel) {
             let why = format!(
                 "an engine has 1 to {MAX_RANKS} data-parallel ranks, not {}",
@@ -401,7 +412,7 @@ impl UpstreamConfig {
             return Ok(self.urls.clone());
         }
         let region = Some(self.region.as_str()).filter(|region| !region.is_empty());
-        let public = self.provider.seller(&self.options)?.public_url(region);
+        let public = self.seller()?.public_url(region);
         Ok(public.into_iter().collect())
     }
 }

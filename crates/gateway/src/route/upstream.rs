@@ -186,7 +186,7 @@ impl Upstream {
             name: config.name.clone(),
             header: header.to_owned(),
         };
-        let seller = config.provider.seller(&config.options);
+        let seller = config.seller();
         let seller = seller.map_err(|it| UpstreamConfigError::options(&config, it))?;
         let mut headers = HeaderMap::new();
         if let Some(key) = key {

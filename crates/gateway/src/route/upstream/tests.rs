@@ -144,3 +144,38 @@ fn options_that_its_provider_can_not_use_are_all_named() {
         "upstream \"a\": Vertex needs options.project; `api` is an option of azure and bedrock, not of vertex (upstreams.options)"
     );
 }
+
+#[test]
+fn vertex_is_asked_for_the_location_that_its_host_is_in() {
+    let asked = |mut config: serde_json::Value| {
+        config["name"] = "v".into();
+        config["provider"] = "vertex".into();
+        config["options"]["project"] = "p".into();
+        let upstream = configured(config);
+        let route = upstream
+            .seller
+            .route_of(&[], Wire::Gemini, "gemini-3", false);
+        format!("{}{}", upstream.endpoints[0].base, route.unwrap().path)
+    };
+    let path = |location| {
+        format!(
+            "/v1/projects/p/locations/{location}/publishers/google/models/gemini-3:generateContent"
+        )
+    };
+    assert_eq!(
+        asked(serde_json::json!({"region": "europe-west4"})),
+        format!(
+            "https://europe-west4-aiplatform.googleapis.com{}",
+            path("europe-west4")
+        ),
+    );
+    assert_eq!(
+        asked(serde_json::json!({"region": "europe-west4", "options": {"location": "global"}})),
+        format!("https://aiplatform.googleapis.com{}", path("global")),
+    );
+    // A host of one's own may be anywhere, whatever its region is called.
+    assert_eq!(
+        asked(serde_json::json!({"region": "cellar", "urls": ["https://own.example"]})),
+        format!("https://own.example{}", path("global")),
+    );
+}
