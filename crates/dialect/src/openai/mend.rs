@@ -2,15 +2,17 @@
 //! without numbers, ids or types, heads of calls that come again, arguments as objects, and an end
 //! that does not say that tools were called.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use memchr::memmem;
 
+use super::called::Called;
 use crate::contract::context::AnswerContext;
 use crate::contract::mend::MendStream;
 use crate::fields::name_of;
 use crate::json::{Document, Kind, Span, Splice, Value, json_string, splice, write};
+use crate::payload;
 
 /// Arguments that are an object, in the calls of a history, and results that are one.
 pub(super) fn request(root: Value<'_>) -> Vec<Splice<'static>> {
@@ -36,8 +38,8 @@ pub(crate) fn as_text(value: Option<Value<'_>>) -> Option<Splice<'static>> {
 /// What was told of a call.
 #[derive(Default)]
 struct Told {
-    /// The server's id; empty where it has given none.
-    id: String,
+    /// Its number for the client.
+    number: u32,
     head: bool,
     name: bool,
     /// Something of what it is given, or it is no function.
@@ -47,12 +49,10 @@ struct Told {
 /// The calls of a choice.
 #[derive(Default)]
 struct Choice {
-    calls: HashMap<u32, Told>,
-    /// By the server's ids.
-    ids: HashMap<String, u32>,
-    /// By the server's number: that of the call which began last under it.
-    at: HashMap<u32, u32>,
-    last: Option<u32>,
+    called: Called,
+    /// In the order of their beginning.
+    told: Vec<Told>,
+    numbers: HashSet<u32>,
     /// Above all numbers so far.
     next: u32,
 }
@@ -130,22 +130,30 @@ fn number(value: Value<'_>) -> Option<u32> {
 impl Choice {
     /// A piece of a call, where something is wrong with it.
     fn piece(&mut self, call: Value<'_>, answer: &str) -> Option<Splice<'static>> {
-        let said = call.get("index").and_then(number);
+        let said = call.get("index");
+        // A server that numbers in quotes means a number, too.
+        let meant = said.and_then(|said| payload::index(said, "index").ok());
         let id = call.text("id").unwrap_or_default();
         let function = call.get("function");
-        let name = function.and_then(|function| function.text("name"));
-        let named = name.is_some_and(|name| !name.is_empty());
-        let index = self.of(said, &id, named);
-        let told = self.calls.entry(index).or_default();
+        let has_name = |of: Value<'_>| of.text("name").is_some_and(|name| !name.is_empty());
+        let named = function.is_some_and(has_name);
+        let is_named = named || call.get("custom").is_some_and(has_name);
+        let at = self.called.of(meant, &id, is_named);
+        if at == self.told.len() {
+            let number = self.number(meant);
+            self.told.push(Told {
+                number,
+                ..Told::default()
+            });
+        }
+        let told = &mut self.told[at];
+        let index = told.number;
         let arguments = function.and_then(|function| function.get("arguments"));
         let is_blank = |said: Value<'_>| {
             said.is_null() || said.as_str().is_some_and(|text| text.trim().is_empty())
         };
         told.given |= function.is_none() || !arguments.is_none_or(is_blank);
         let tells_id = !id.is_empty();
-        if told.id.is_empty() {
-            told.id = id.into_owned();
-        }
         let mut head = Head {
             begins: named && !told.name,
             id_again: tells_id && std::mem::replace(&mut told.head, true),
@@ -155,7 +163,7 @@ impl Choice {
         if head.begins && !std::mem::replace(&mut told.head, true) {
             head.new_id = Some(format!("call_{answer}_{index}"));
         }
-        let misnumbered = said != Some(index);
+        let misnumbered = said.and_then(number) != Some(index);
         if !misnumbered && !head.is_odd(call) {
             return None;
         }
@@ -170,9 +178,9 @@ impl Choice {
     /// Gives calls that end without arguments the arguments `{}`, which is what clients parse.
     fn without_arguments(&mut self, choice: Value<'_>) -> Option<Splice<'static>> {
         let mut silent = Vec::new();
-        for (index, told) in &mut self.calls {
+        for told in &mut self.told {
             if told.name && !std::mem::replace(&mut told.given, true) {
-                silent.push(*index);
+                silent.push(told.number);
             }
         }
         if silent.is_empty() {
@@ -216,32 +224,13 @@ impl Choice {
         })
     }
 
-    /// The number of the call that a piece belongs to.
-    fn of(&mut self, said: Option<u32>, id: &str, named: bool) -> u32 {
-        let known = self.ids.get(id).copied().filter(|_| !id.is_empty());
-        let index = match said.map(|said| (said, self.at.get(&said).copied())) {
-            Some((_, Some(index))) => {
-                let told = self.calls.get(&index).map_or("", |told| &told.id);
-                // A name and another id: another call under the same number.
-                match named && !id.is_empty() && !told.is_empty() && told != id {
-                    true => known.unwrap_or(self.next),
-                    false => index,
-                }
-            }
-            Some((said, None)) if !self.calls.contains_key(&said) => said,
-            Some(_) => self.next,
-            None if !id.is_empty() => known.unwrap_or(self.next),
-            None => self.last.filter(|_| !named).unwrap_or(self.next),
-        };
-        if let Some(said) = said {
-            self.at.insert(said, index);
-        }
-        if !id.is_empty() && known.is_none() {
-            self.ids.insert(id.to_owned(), index);
-        }
-        self.last = Some(index);
-        self.next = self.next.max(index.saturating_add(1));
-        index
+    /// The number of a call that begins: its server's, unless another call has it.
+    fn number(&mut self, said: Option<u32>) -> u32 {
+        let free = said.filter(|said| !self.numbers.contains(said));
+        let number = free.unwrap_or(self.next);
+        self.numbers.insert(number);
+        self.next = self.next.max(number.saturating_add(1));
+        number
     }
 }
 

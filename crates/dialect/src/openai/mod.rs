@@ -5,6 +5,7 @@ pub mod convert;
 pub mod error;
 pub mod models;
 
+mod called;
 pub(crate) mod embeddings;
 pub(crate) mod exchange;
 mod fold;

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{options, wires};
 
-fn context() -> AnswerContext {
+pub(crate) fn context() -> AnswerContext {
     AnswerContext {
         id: "7".into(),
         model: "m".into(),
@@ -21,7 +21,7 @@ fn context() -> AnswerContext {
 }
 
 /// A stream as a client of that format gets it.
-fn told(from: Wire, client: Wire, events: &[Json]) -> Vec<Bytes> {
+pub(crate) fn told(from: Wire, client: Wire, events: &[Json]) -> Vec<Bytes> {
     let mut out = Vec::new();
     if from == client {
         let mut mender = Mender::new(client, &context());
@@ -43,27 +43,27 @@ fn told(from: Wire, client: Wire, events: &[Json]) -> Vec<Bytes> {
 }
 
 /// The same as a whole answer.
-fn whole(from: Wire, client: Wire, events: &[Json]) -> Json {
+pub(crate) fn whole(from: Wire, client: Wire, events: &[Json]) -> Json {
     let events = told(from, client, events);
     let body = fold(client, &events, &context()).unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
-fn chunk(delta: Json, finish: Json) -> Json {
+pub(crate) fn chunk(delta: Json, finish: Json) -> Json {
     json!({"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "u",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
 
-fn call(call: Json) -> Json {
+pub(crate) fn call(call: Json) -> Json {
     chunk(json!({"tool_calls": [call]}), Json::Null)
 }
 
-fn end(finish: &str) -> Json {
+pub(crate) fn end(finish: &str) -> Json {
     chunk(json!({}), json!(finish))
 }
 
 /// Arguments of the calls in an answer, as its format has them.
-fn arguments(client: Wire, answer: &Json) -> Vec<Json> {
+pub(crate) fn arguments(client: Wire, answer: &Json) -> Vec<Json> {
     let parsed = |text: &Json| serde_json::from_str(text.as_str().unwrap()).unwrap_or(text.clone());
     let list = |of: &Json| of.as_array().cloned().unwrap_or_default();
     let pick = |of: &Json, at: &str| -> Vec<Json> {
@@ -326,7 +326,7 @@ fn a_block_that_begins_with_its_text_is_told() {
     }
 }
 
-fn sent(body: &Json, to: (Wire, Profile, &str)) -> (Json, Vec<(String, Grade)>) {
+pub(crate) fn sent(body: &Json, to: (Wire, Profile, &str)) -> (Json, Vec<(String, Grade)>) {
     let request = Request::parse(Wire::Chat, body.to_string().into()).unwrap();
     let written = translate_request(&request, to.0, &options(to)).unwrap();
     let lost = written.lost.iter();

@@ -6,6 +6,8 @@ use forebay_dialect::canonical::Part;
 use forebay_dialect::{AnswerContext, BodyChange, Mender, Request, Wire, mend_answer};
 use serde_json::{Value as Json, json};
 
+use crate::agents;
+
 fn context(echo: Json) -> AnswerContext {
     AnswerContext {
         id: "7".into(),
@@ -119,6 +121,47 @@ fn odd_calls_in_a_stream_add_up_to_what_they_say() {
             vec![["call_7_0", "f", "{\"x\":1}"]],
         ),
         (
+            "one number for two calls, whose pieces tell their ids",
+            vec![
+                piece(
+                    json!({"index": 0, "id": "a", "type": "function", "function": of("f", "{\"x\"")}),
+                ),
+                piece(
+                    json!({"index": 0, "id": "b", "type": "function", "function": of("g", "{\"y\"")}),
+                ),
+                piece(json!({"index": 0, "id": "a", "function": {"arguments": ":1}"}})),
+                piece(json!({"index": 0, "id": "b", "function": {"arguments": ":2}"}})),
+                end("tool_calls"),
+            ],
+            vec![["a", "f", "{\"x\":1}"], ["b", "g", "{\"y\":2}"]],
+        ),
+        (
+            "numbers in quotes, in turns",
+            vec![
+                piece(
+                    json!({"index": "0", "id": "a", "type": "function", "function": of("f", "{")}),
+                ),
+                piece(
+                    json!({"index": "1", "id": "b", "type": "function", "function": of("g", "{")}),
+                ),
+                piece(json!({"index": "0", "function": {"arguments": "}"}})),
+                piece(json!({"index": "1", "function": {"arguments": "}"}})),
+                end("tool_calls"),
+            ],
+            vec![["a", "f", "{}"], ["b", "g", "{}"]],
+        ),
+        (
+            "one id for two calls, numbered",
+            vec![
+                piece(json!({"index": 0, "id": "a", "type": "function", "function": of("f", "{")})),
+                piece(json!({"index": 1, "id": "a", "type": "function", "function": of("f", "{")})),
+                piece(json!({"index": 0, "id": "a", "function": {"arguments": "}"}})),
+                piece(json!({"index": 1, "function": {"arguments": "}"}})),
+                end("tool_calls"),
+            ],
+            vec![["a", "f", "{}"], ["a", "f", "{}"]],
+        ),
+        (
             "an id ahead of the name",
             vec![
                 piece(
@@ -131,6 +174,16 @@ fn odd_calls_in_a_stream_add_up_to_what_they_say() {
         ),
     ];
     for (name, chunks, expected) in rows {
+        // What passes and what crosses agree on the calls.
+        let crossed = agents::whole(Wire::Chat, Wire::Messages, &chunks);
+        let calls = crossed["content"].as_array().unwrap();
+        let called = calls.iter().map(|call| (&call["name"], &call["input"]));
+        let named = |of: &[&str; 3]| (json!(of[1]), serde_json::from_str(of[2]).unwrap());
+        let all: Vec<(Json, Json)> = expected.iter().map(named).collect();
+        assert!(
+            called.eq(all.iter().map(|(n, i)| (n, i))),
+            "{name}: {crossed}"
+        );
         let expected: Vec<[String; 3]> = expected.iter().map(|c| c.map(str::to_owned)).collect();
         assert_eq!(added_up(&chunks), (expected, json!("tool_calls")), "{name}");
     }

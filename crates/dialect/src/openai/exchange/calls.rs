@@ -1,6 +1,4 @@
-//! Puts fragments of tool calls to the calls they belong to. Servers differ: most number them,
-//! some give every fragment the call's id, some neither; some give all parallel calls the
-//! number 0, or send an id with each fragment of one call.
+//! Fragments of tool calls as steps of the calls that they belong to.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,6 +7,7 @@ use crate::call_ids::MADE_UP;
 use crate::exchange::{PartKind, PartTracker, StreamEvent};
 use crate::fields::said as text;
 use crate::json::{Kind, Value};
+use crate::openai::called::Called;
 use crate::payload::{PayloadError, index, string, wrong_type};
 
 /// How many bytes of arguments may come before their tool's name. No server is known to send
@@ -73,8 +72,6 @@ impl<'d> Fragment<'d> {
 
 #[derive(Debug)]
 struct Call {
-    /// The server's id; empty where it gave none.
-    id: String,
     /// Our number in the choice: its place among the choice's calls.
     slot: u32,
     custom: bool,
@@ -84,18 +81,13 @@ struct Call {
 
 /// The calls of a stream, by choice.
 #[derive(Debug, Default)]
-pub(super) struct Calls(HashMap<u32, Called>);
+pub(super) struct Calls(HashMap<u32, Choice>);
 
-/// The calls of a choice. An upstream may send very many, so each is found by what names it.
+/// The calls of a choice, in the order of their beginning.
 #[derive(Debug, Default)]
-struct Called {
+struct Choice {
+    called: Called,
     calls: Vec<Call>,
-    /// The last call of each of the server's numbers; none: without one.
-    by_index: HashMap<Option<u32>, usize>,
-    /// The last call of each of the server's ids.
-    by_id: HashMap<String, usize>,
-    /// The last call of each id and number.
-    by_both: HashMap<(String, Option<u32>), usize>,
 }
 
 impl Calls {
@@ -106,11 +98,17 @@ impl Calls {
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
     ) {
-        let called = self.0.entry(choice).or_default();
-        let at = called.of(&fragment);
-        let Some(call) = called.calls.get_mut(at) else {
-            return;
-        };
+        let Choice { called, calls } = self.0.entry(choice).or_default();
+        let id = fragment.id.as_deref().unwrap_or_default();
+        let at = called.of(fragment.index, id, fragment.name.is_some());
+        if at == calls.len() {
+            calls.push(Call {
+                slot: at as u32,
+                custom: fragment.custom,
+                unnamed: Some(String::new()),
+            });
+        }
+        let call = &mut calls[at];
         let arguments = match call.unnamed.as_mut() {
             None => fragment.arguments.into_owned(),
             Some(unnamed) => {
@@ -119,7 +117,7 @@ impl Calls {
                     return;
                 }
                 let name = fragment.name.unwrap_or_default().into_owned();
-                call.begin(choice, name, tracker, out)
+                call.begin(choice, (called.id(at), name), tracker, out)
             }
         };
         if !arguments.is_empty() {
@@ -134,10 +132,13 @@ impl Calls {
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
     ) {
-        let calls = self.0.get_mut(&choice).into_iter();
-        for call in calls.flat_map(|called| &mut called.calls) {
+        let Some(Choice { called, calls }) = self.0.get_mut(&choice) else {
+            return;
+        };
+        for (at, call) in calls.iter_mut().enumerate() {
             if call.unnamed.is_some() {
-                let arguments = call.begin(choice, String::new(), tracker, out);
+                let head = (called.id(at), String::new());
+                let arguments = call.begin(choice, head, tracker, out);
                 tracker.arguments(choice, call.slot, arguments, out);
             }
         }
@@ -148,56 +149,18 @@ impl Calls {
     }
 }
 
-impl Called {
-    /// The call that a fragment belongs to, a new one where it begins one.
-    fn of(&mut self, fragment: &Fragment<'_>) -> usize {
-        let id = fragment.id.as_deref().unwrap_or_default();
-        let index = fragment.index;
-        let same_id = match (id.is_empty(), index) {
-            (true, _) => None,
-            (false, None) => self.by_id.get(id).copied(),
-            (false, Some(_)) => self.by_both.get(&(id.to_owned(), index)).copied(),
-        };
-        let found = same_id.or_else(|| match index {
-            Some(_) => self.by_index.get(&index).copied().filter(|at| {
-                let other_id = !id.is_empty() && !self.calls[*at].id.is_empty();
-                // Another id and a name: another call under the same number.
-                !(other_id && fragment.name.is_some())
-            }),
-            None if !id.is_empty() => None,
-            None => (self.calls.len().checked_sub(1))
-                .filter(|at| fragment.name.is_none() || self.calls[*at].unnamed.is_some()),
-        });
-        found.unwrap_or_else(|| {
-            let at = self.calls.len();
-            self.by_index.insert(index, at);
-            if !id.is_empty() {
-                self.by_id.insert(id.to_owned(), at);
-                self.by_both.insert((id.to_owned(), index), at);
-            }
-            self.calls.push(Call {
-                id: id.to_owned(),
-                slot: at as u32,
-                custom: fragment.custom,
-                unnamed: Some(String::new()),
-            });
-            at
-        })
-    }
-}
-
 impl Call {
     /// Begins the call and gives the arguments that have come.
     fn begin(
         &mut self,
         choice: u32,
-        name: String,
+        (id, name): (&str, String),
         tracker: &mut PartTracker,
         out: &mut Vec<StreamEvent>,
     ) -> String {
-        let id = match self.id.is_empty() {
+        let id = match id.is_empty() {
             true => format!("{MADE_UP}{}", self.slot),
-            false => self.id.clone(),
+            false => id.to_owned(),
         };
         let custom = self.custom;
         let kind = PartKind::ToolCall { id, name, custom };
