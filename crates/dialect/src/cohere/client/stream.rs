@@ -17,7 +17,8 @@ pub(crate) struct Events {
     block: Option<&'static str>,
     blocks: u64,
     /// The call that is told as it comes, by the upstream's number, and those that wait for its
-    /// end: Cohere tells one after another, and elsewhere pieces of several may come in turns.
+    /// end: Cohere tells one after another, and elsewhere pieces of several may come in turns, with
+    /// content between them. Content does not end a call: more of it may follow.
     live: Option<u64>,
     waiting: BTreeMap<u64, Call>,
     calls: u64,
@@ -61,10 +62,14 @@ impl Events {
         }));
     }
 
-    fn close(&mut self, out: &mut Vec<Bytes>) {
+    fn close_block(&mut self, out: &mut Vec<Bytes>) {
         if self.block.take().is_some() {
             out.push(event("content-end", Some(self.blocks - 1), |_| {}));
         }
+    }
+
+    fn close(&mut self, out: &mut Vec<Bytes>) {
+        self.close_block(out);
         if self.live.take().is_some() {
             self.end_call(out);
         }
@@ -77,7 +82,7 @@ impl Events {
 
     fn text(&mut self, kind: &'static str, text: &str, out: &mut Vec<Bytes>) {
         if self.block != Some(kind) {
-            self.close(out);
+            self.close_block(out);
             self.block = Some(kind);
             self.blocks += 1;
             out.push(event("content-start", Some(self.blocks - 1), |out| {
@@ -93,7 +98,7 @@ impl Events {
 
     fn call(&mut self, number: u64, piece: Call, out: &mut Vec<Bytes>) {
         if self.live.is_none() {
-            self.close(out);
+            self.close_block(out);
             self.live = Some(number);
             self.start_call(&piece, out);
         }

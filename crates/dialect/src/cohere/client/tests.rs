@@ -208,6 +208,50 @@ fn calls_whose_pieces_come_in_turns_are_told_one_after_another() {
 }
 
 #[test]
+fn content_between_the_pieces_of_a_call_does_not_end_it() {
+    let mut stream = Door::CohereChat.stream(Told::default()).unwrap();
+    let mut out = Vec::new();
+    let call = |index: u64, name: &str, arguments: &str| json!({"tool_calls": [{"index": index, "id": name, "function": {"name": name, "arguments": arguments}}]});
+    for delta in [
+        json!({"content": "a"}),
+        call(0, "f", "{\"x\""),
+        json!({"reasoning_content": "hm"}),
+        call(1, "g", "["),
+        json!({"content": "b"}),
+        call(0, "", ":1}"),
+        call(1, "", "]"),
+    ] {
+        let event = json!({"choices": [{"index": 0, "delta": delta}]});
+        stream.event(&event.to_string().into(), &mut out);
+    }
+    stream.end(&mut out);
+    let (mut calls, mut said, mut open) = (Vec::<[String; 2]>::new(), String::new(), 0);
+    for event in out {
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        let message = &event["delta"]["message"];
+        let of_call = &message["tool_calls"]["function"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match event["type"].as_str().unwrap() {
+            "tool-call-start" => calls.push([text(&of_call["name"]), text(&of_call["arguments"])]),
+            "tool-call-delta" => {
+                let at = event["index"].as_u64().unwrap() as usize;
+                calls[at][1].push_str(&text(&of_call["arguments"]));
+            }
+            "content-start" => open += 1,
+            "content-end" => open -= 1,
+            "content-delta" => {
+                said += &text(&message["content"]["thinking"]);
+                said += &text(&message["content"]["text"]);
+            }
+            _ => {}
+        }
+        assert!(open <= 1);
+    }
+    assert_eq!((said.as_str(), open), ("ahmb", 0));
+    assert_eq!(calls, [["f", "{\"x\":1}"], ["g", "[]"]]);
+}
+
+#[test]
 fn texts_are_embedded() {
     let sent = entered(
         Door::CohereEmbed,
