@@ -115,6 +115,11 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
     }
 }
 
+/// Whether an output item is a call that the client answers.
+pub(super) fn is_call(item: Value<'_>) -> bool {
+    item.says("type", "function_call") || item.says("type", "custom_tool_call")
+}
+
 /// What OpenAI's tool has drawn.
 pub(super) fn drawn<'d>(item: Value<'d>) -> Option<Content<'d>> {
     let data = item.text("result").filter(|data| is_base64(data))?;

@@ -249,6 +249,8 @@ impl StreamReader {
         let kind = text("type");
         let at = self.known(index, Slot::Item);
         match kind.as_ref() {
+            // Some servers name the tool once the call is complete: then all of it is told there.
+            "function_call" | "custom_tool_call" if at.is_none() && text("name").is_empty() => {}
             "function_call" | "custom_tool_call" => {
                 let custom = kind == "custom_tool_call";
                 self.calls = true;
@@ -356,10 +358,10 @@ impl StreamReader {
             self.fail(error, out);
             return Ok(());
         }
-        // Some servers tell an answer only here.
-        if self.parts.is_empty() {
-            let output = response.each("output");
-            for (index, item) in (0..).zip(output) {
+        // Some servers tell an answer, or its calls, only here.
+        let (silent, calls) = (self.parts.is_empty(), self.calls);
+        for (index, item) in (0..).zip(response.each("output")) {
+            if silent || (!calls && answer::is_call(item)) {
                 self.whole_item(index, item, out);
             }
         }

@@ -11,6 +11,7 @@ mod drawn;
 mod mended;
 mod requests;
 mod rules;
+mod servers;
 mod signed;
 mod vendors;
 #[path = "../wires/mod.rs"]
