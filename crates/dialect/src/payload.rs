@@ -241,6 +241,12 @@ fn number<T: TryFrom<i128>>(value: Value<'_>) -> Option<T> {
     T::try_from(value.as_integer().or_else(quoted)?).ok()
 }
 
+/// What an answer or an event tells of its tokens. What is no object, as the empty list of some
+/// servers, tells nothing.
+pub(crate) fn usage_in(of: Value<'_>) -> Option<Value<'_>> {
+    of.get("usage").filter(|usage| usage.kind() == Kind::Object)
+}
+
 /// A count of an answer's usage; 0 where it is not told.
 pub(crate) fn count(of: Value<'_>, name: &str) -> Result<u64, PayloadError> {
     let Some(count) = of.some(name) else {

@@ -183,6 +183,15 @@ fn a_known_name_does_not_carry_output_past_a_guard() {
     let rewritten = payload.rewrite(&[], true);
     assert!(!String::from_utf8_lossy(&rewritten).contains("s3cret"));
     assert!(payload.is_empty_delta());
+    for odd in ["\"s3cret\"", "[\"s3cret\"]"] {
+        let groq = format!(r#"{{"id":{odd},"usage":{odd},"error":{odd}}}"#);
+        let payload = chat(&format!(
+            r#"{{"usage":{odd},"x_groq":{},"choices":[{{"index":0,"usage":{odd},"delta":{{}}}}]}}"#,
+            if odd.starts_with('[') { &groq } else { odd }
+        ));
+        let rewritten = payload.rewrite(&[], true);
+        assert!(!String::from_utf8_lossy(&rewritten).contains("s3cret"));
+    }
     let error = chat(r#"{"object":"error","message":"m","more":"s3cret"}"#);
     let rewritten = error.rewrite(&[], true);
     assert_eq!(rewritten, r#"{"object":"error","message":"m","more":null}"#);

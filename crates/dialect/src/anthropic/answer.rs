@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::usage::{Counts, write_usage};
+use super::usage::{self, write_usage};
 use super::{blocks, names};
 use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Media, Part, Source};
 use crate::exchange::{Thought, ToolCall};
 use crate::json::{Kind, Value, write};
-use crate::payload::{PayloadError, text_of, wrong_type};
+use crate::payload::{PayloadError, text_of, usage_in, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let text = |name: &str| root.text(name);
@@ -27,12 +27,6 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     }
     let sequence = || text("stop_sequence").map(Cow::into_owned);
     let finish = text("stop_reason").map(|reason| names::finish(&reason, sequence()));
-    let mut usage = None;
-    if let Some(told) = root.some("usage") {
-        let mut counts = Counts::default();
-        counts.take(told)?;
-        usage = Some(counts.usage());
-    }
     Ok(ChatAnswer {
         id: text("id").unwrap_or_default(),
         model: text("model").unwrap_or_default(),
@@ -42,7 +36,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
             finish,
             ..Choice::default()
         }],
-        usage,
+        usage: usage_in(root).map(usage::read).transpose()?,
     })
 }
 

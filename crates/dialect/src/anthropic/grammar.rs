@@ -1,7 +1,6 @@
 //! What the members of Anthropic's messages are, whole and in events.
 
-use super::names;
-use super::usage::Counts;
+use super::{names, usage};
 use crate::canonical::{FinishKind, Usage};
 use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
@@ -42,7 +41,7 @@ pub(super) static DRAWN: Drawn = Drawn::of(&[
 pub(super) static EVENT: Object = Object::of(&[
     ("type", STRING),
     ("index", Rule::Any),
-    ("usage", Rule::Usage(usage)),
+    ("usage", Rule::Usage(counted)),
     // What becomes of old context.
     ("context_management", Rule::Any),
 ])
@@ -81,7 +80,7 @@ pub(super) static ABOUT: Object = Object::of(&[
     ("id", Rule::Id),
     ("model", Rule::Model),
     ("stop_reason", Rule::Finish(finish, Closes::No)),
-    ("usage", Rule::Usage(usage)),
+    ("usage", Rule::Usage(counted)),
 ])
 .others(&[
     "type",
@@ -192,8 +191,6 @@ fn finish(reason: &str, _has_calls: bool) -> Option<FinishKind> {
 }
 
 /// The format demands counts also of who has not counted.
-fn usage(value: Value<'_>) -> Result<Option<Usage>, PayloadError> {
-    let mut counts = Counts::default();
-    counts.take(value)?;
-    Ok(Some(counts.usage()).filter(|usage| *usage != Usage::default()))
+fn counted(value: Value<'_>) -> Result<Option<Usage>, PayloadError> {
+    Ok(Some(usage::read(value)?).filter(|usage| *usage != Usage::default()))
 }

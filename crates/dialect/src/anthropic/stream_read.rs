@@ -5,7 +5,7 @@ use super::{blocks, error, names};
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Blocks, Delta, PartKind, StreamEvent};
 use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, string, wrong_type};
+use crate::payload::{PayloadError, string, usage_in, wrong_type};
 
 /// Reads a stream.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl StreamReader {
             let value = message.text(name);
             value.unwrap_or_default().into_owned()
         };
-        let usage = message.some("usage");
+        let usage = usage_in(message);
         usage.map_or(Ok(()), |usage| self.counts.take(usage))?;
         let start = StreamEvent::Start {
             id: text("id"),
@@ -199,7 +199,7 @@ impl StreamReader {
             let sequence = text("stop_sequence").map(Into::into);
             self.blocks.finish(names::finish(&reason, sequence), out);
         }
-        if let Some(usage) = root.some("usage") {
+        if let Some(usage) = usage_in(root) {
             self.counts.take(usage)?;
             out.push(StreamEvent::Usage(self.counts.usage()));
         }

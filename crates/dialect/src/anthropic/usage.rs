@@ -4,8 +4,7 @@
 use bytes::Bytes;
 
 use crate::canonical::Usage;
-use crate::json::write;
-use crate::json::{Kind, Value};
+use crate::json::{Value, write};
 use crate::payload::{PayloadError, wrong_type};
 
 /// The counts that came so far; a stream tells some at its start and some at its end.
@@ -18,12 +17,16 @@ pub(super) struct Counts {
     reasoning: u64,
 }
 
+/// What a `usage` tells.
+pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
+    let mut counts = Counts::default();
+    counts.take(usage)?;
+    Ok(counts.usage())
+}
+
 impl Counts {
     /// Takes what a `usage` says and keeps the rest: its counts are cumulative.
     pub(super) fn take(&mut self, usage: Value<'_>) -> Result<(), PayloadError> {
-        if usage.kind() != Kind::Object {
-            return Err(wrong_type("usage", "an object", usage));
-        }
         for (name, slot) in [
             ("input_tokens", &mut self.input),
             ("cache_read_input_tokens", &mut self.cache_read),

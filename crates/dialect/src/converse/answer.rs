@@ -13,7 +13,7 @@ use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Media, Part, Source};
 use crate::json::write;
 use crate::json::{Value, json_string};
-use crate::payload::{PayloadError, object_of, text_of, wrong_type};
+use crate::payload::{PayloadError, object_of, text_of, usage_in, wrong_type};
 use crate::request::RequestError;
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -27,14 +27,13 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
     };
     let reason = text_of(root, "stopReason", "stopReason")?;
     let finish = reason.map(|reason| names::finish_of(&reason, stop_sequence(root)));
-    let counted = root.some("usage");
     Ok(ChatAnswer {
         choices: vec![Choice {
             parts,
             finish,
             ..Choice::default()
         }],
-        usage: counted.map(usage::read).transpose()?,
+        usage: usage_in(root).map(usage::read).transpose()?,
         ..ChatAnswer::default()
     })
 }

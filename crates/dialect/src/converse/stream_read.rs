@@ -8,7 +8,7 @@ use crate::contract::stream::ReadStream;
 use crate::exchange::{Blocks, Delta, PartKind, StreamEvent};
 use crate::fields::{name_of, named};
 use crate::json::{Kind, Value};
-use crate::payload::{PayloadError, index, string, text_of};
+use crate::payload::{PayloadError, index, string, text_of, usage_in};
 
 /// Reads a stream.
 #[derive(Default)]
@@ -47,8 +47,7 @@ impl ReadStream for StreamReader {
                 }
                 "messageStop" => self.stop(value, out)?,
                 "metadata" => {
-                    let counted = value.some("usage");
-                    if let Some(counted) = counted {
+                    if let Some(counted) = usage_in(value) {
                         self.start(out);
                         out.push(StreamEvent::Usage(usage::read(counted)?));
                     }

@@ -2,12 +2,10 @@
 //! into it; the canonical count of the prompt holds all of them.
 
 use crate::canonical::Usage;
-use crate::json::Value;
-use crate::json::write;
-use crate::payload::{PayloadError, count, object};
+use crate::json::{Value, write};
+use crate::payload::{PayloadError, count};
 
 pub(super) fn read(usage: Value<'_>) -> Result<Usage, PayloadError> {
-    object(usage, "usage")?;
     let cached_input = count(usage, "cacheReadInputTokens")?;
     let cache_write = count(usage, "cacheWriteInputTokens")?;
     let uncached = count(usage, "inputTokens")?;

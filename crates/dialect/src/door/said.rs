@@ -2,15 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::canonical::Usage;
 use crate::json::{Document, Kind, Value};
-
-/// Tokens, as counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tokens {
-    pub(crate) input: u64,
-    pub(crate) output: u64,
-    pub(crate) cached: u64,
-}
+use crate::openai::payload::usage;
 
 /// A call of a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +34,7 @@ pub(crate) struct Said {
     pub(crate) reasoning: String,
     pub(crate) calls: Vec<Call>,
     pub(crate) finish: String,
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) tokens: Option<Usage>,
     /// The items of its log probabilities, JSON.
     pub(crate) logprobs: Option<String>,
 }
@@ -53,7 +47,7 @@ pub(crate) enum Piece {
     Call(u64, Call),
     Logprobs(String),
     Finish(String),
-    Tokens(Tokens),
+    Tokens(Usage),
 }
 
 /// A whole answer. None where it is none.
@@ -68,7 +62,7 @@ pub(crate) fn said(body: &Bytes) -> Option<Said> {
         reasoning: reasoning(message),
         calls: calls.map(call).collect(),
         finish: text(choice, "finish_reason"),
-        tokens: root.get("usage").and_then(tokens),
+        tokens: usage(root).ok().flatten(),
         logprobs: logprobs(choice),
     })
 }
@@ -106,7 +100,7 @@ pub(crate) fn pieces(data: &Bytes) -> Vec<Piece> {
             out.push(Piece::Finish(finish));
         }
     }
-    out.extend(root.get("usage").and_then(tokens).map(Piece::Tokens));
+    out.extend(usage(root).ok().flatten().map(Piece::Tokens));
     out
 }
 
@@ -136,16 +130,4 @@ fn call(value: Value<'_>) -> Call {
 fn logprobs(choice: Value<'_>) -> Option<String> {
     let items = choice.get("logprobs")?.get("content")?;
     (items.kind() == Kind::Array).then(|| items.raw().to_owned())
-}
-
-fn tokens(usage: Value<'_>) -> Option<Tokens> {
-    let count = |of: Value<'_>, name: &str| of.get(name)?.whole();
-    let details = usage.get("prompt_tokens_details");
-    Some(Tokens {
-        input: count(usage, "prompt_tokens")?,
-        output: count(usage, "completion_tokens").unwrap_or(0),
-        cached: details
-            .and_then(|of| count(of, "cached_tokens"))
-            .unwrap_or(0),
-    })
 }

@@ -166,7 +166,9 @@ impl Reader<'_> {
             Rule::Json(piece) => self.json(*piece, value, at),
             Rule::Object(object) | Rule::Item(object) => return self.object(object, value, at),
             Rule::List(list) => return self.list(list, value, at),
-            Rule::Usage(read) => self.payload.usage = read(value)?,
+            Rule::Usage(read) if value.kind() == Kind::Object => {
+                self.payload.usage = read(value)?.or(self.payload.usage);
+            }
             Rule::Finish(read, closes) => {
                 let reason = value.as_str().ok_or_else(|| at.wrong("a string", value))?;
                 *finish = read(&reason, self.calls > 0).map(|kind| (kind, *closes));

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::door::said::{Call, Said, Tokens, said};
+use crate::canonical::Usage;
+use crate::door::said::{Call, Said, said};
 use crate::door::told::Told;
 use crate::json::{Document, Kind, Value, write};
 use crate::rfc3339;
@@ -84,7 +85,7 @@ fn object_or_none(arguments: &str) -> &str {
 }
 
 /// Why the answer ended, and what it took.
-pub(super) fn end(reason: &str, tokens: Option<Tokens>, out: &mut String) {
+pub(super) fn end(reason: &str, tokens: Option<Usage>, out: &mut String) {
     write::raw(out, "done", "true");
     write::text(out, "done_reason", reason);
     if let Some(tokens) = tokens {

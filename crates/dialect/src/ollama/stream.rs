@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::answer::{done_reason, end, event, speak};
-use crate::door::said::{Call, Piece, Said, Tokens, pieces};
+use crate::canonical::Usage;
+use crate::door::said::{Call, Piece, Said, pieces};
 use crate::door::told::{DoorStream, LEFT_OUT, Told};
 use crate::json::write;
 
@@ -15,7 +16,7 @@ pub(crate) struct Lines {
     generates: bool,
     calls: BTreeMap<u64, Call>,
     finish: String,
-    tokens: Option<Tokens>,
+    tokens: Option<Usage>,
     left_out: Option<&'static str>,
 }
 
@@ -61,7 +62,10 @@ impl DoorStream for Lines {
                 Piece::Logprobs(items) => said.logprobs = Some(items),
                 Piece::Call(index, piece) => self.calls.entry(index).or_default().add(piece),
                 Piece::Finish(finish) => self.finish = finish,
-                Piece::Tokens(tokens) => self.tokens = Some(tokens),
+                Piece::Tokens(tokens) => {
+                    let known = self.tokens.unwrap_or_default();
+                    self.tokens = Some(known.followed_by(tokens));
+                }
             }
         }
         if !said.text.is_empty() || !said.reasoning.is_empty() {

@@ -1,7 +1,7 @@
 //! What the members of OpenAI's chat and text completions are, whole and in chunks.
 
 use super::message;
-use super::payload::usage_of;
+use super::payload::{GROQ, usage_of};
 use crate::canonical::FinishKind;
 use crate::grammar::drawn::{Drawn, Sample};
 use crate::grammar::prompt::{Block, By, Content};
@@ -49,7 +49,8 @@ pub(super) static DRAWN: Drawn = Drawn::of(&[
 
 pub(super) static CHAT: Object = Object::of(&[
     ("choices", Rule::List(&CHAT_CHOICES)),
-    ("usage", Rule::Usage(|value| usage_of(value).map(Some))),
+    ("usage", USAGE),
+    (GROQ, Rule::Object(&GROQS)),
     ("error", Rule::Any),
     ("created", Rule::Created),
     ("model", Rule::Model),
@@ -60,6 +61,8 @@ pub(super) static CHAT: Object = Object::of(&[
     // It makes the sizes of a stream's events tell less.
     ("obfuscation", Rule::Unreadable(Gather::Nothing)),
 ]);
+const USAGE: Rule = Rule::Usage(|value| usage_of(value).map(Some));
+static GROQS: Object = Object::of(&[("id", STRING), ("usage", USAGE)]).loose();
 pub(super) static COMPLETION: Object =
     Object::of(&[("choices", Rule::List(&COMPLETION_CHOICES))]).base(&CHAT);
 /// The same where the payload is an error, which may not be wrapped in `error`.
@@ -76,6 +79,8 @@ static CHOICE: Object = Object::of(&[
     ("finish_reason", Rule::Finish(finish, Closes::Yes)),
     // vLLM's: the stop sequence or token id that the client named.
     ("stop_reason", Rule::Known(&[Kind::String, Kind::Number])),
+    // Moonshot AI's.
+    ("usage", USAGE),
     ("logprobs", Rule::Unreadable(Gather::Lists)),
     ("token_ids", Rule::Unreadable(Gather::Items)),
 ])

@@ -5,8 +5,11 @@ use crate::canonical::Usage;
 use crate::fields::name_of;
 use crate::grammar::payload::read as read_by;
 use crate::json::{Kind, Value};
-use crate::payload::{Payload, PayloadError, UpstreamErrorBody, count, object};
+use crate::payload::{Payload, PayloadError, UpstreamErrorBody, count, usage_in};
 use crate::wire::Wire;
+
+/// What only Groq says of an answer.
+pub(super) const GROQ: &str = "x_groq";
 
 pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), PayloadError> {
     payload.error = error_of(root);
@@ -19,6 +22,15 @@ pub(crate) fn read(payload: &mut Payload, root: Value<'_>) -> Result<(), Payload
     let choices = read_by(payload, table, name_of, 0, root)?;
     payload.usage_only = payload.usage.is_some() && choices == 0;
     Ok(())
+}
+
+/// What an answer or an event tells of its tokens: at its top, in a choice (Moonshot AI), or beside
+/// both (the streams of Groq).
+pub(crate) fn usage(root: Value<'_>) -> Result<Option<Usage>, PayloadError> {
+    let of_choice = || root.each("choices").find_map(usage_in);
+    let beside = || usage_in(root.get(GROQ)?);
+    let usage = usage_in(root).or_else(of_choice).or_else(beside);
+    usage.map(usage_of).transpose()
 }
 
 pub(crate) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {
@@ -41,7 +53,6 @@ pub(crate) fn usage_by(
     [input, of_input]: [&str; 2],
     [output, of_output]: [&str; 2],
 ) -> Result<Usage, PayloadError> {
-    object(usage, "usage")?;
     let detail = |of: &str, name: &str| usage.get(of).map_or(Ok(0), |of| count(of, name));
     // DeepSeek and Moonshot AI count what their caches held beside the rest.
     let mut cached_input = detail(of_input, "cached_tokens")?;

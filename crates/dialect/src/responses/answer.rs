@@ -8,7 +8,7 @@ use crate::exchange::{
 };
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value, write};
-use crate::payload::{PayloadError, wrong_type};
+use crate::payload::{PayloadError, usage_in, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     if root.kind() != Kind::Object {
@@ -65,8 +65,7 @@ pub(super) fn finish(response: Value<'_>, calls: bool) -> Option<Finish> {
 }
 
 pub(super) fn usage(response: Value<'_>) -> Result<Option<Usage>, PayloadError> {
-    let usage = response.some("usage");
-    usage.map(usage_of).transpose()
+    usage_in(response).map(usage_of).transpose()
 }
 
 pub(super) fn usage_of(usage: Value<'_>) -> Result<Usage, PayloadError> {

@@ -1,11 +1,18 @@
 //! What servers that follow a format write otherwise than its maker: calls that are named at their
 //! end, inputs and contents as texts, counts of tokens elsewhere; and what no target can express.
 
-use forebay_dialect::Wire;
+use forebay_dialect::door::{Door, Told};
+use forebay_dialect::{Payload, Wire, translate_answer};
 use serde_json::{Value as Json, json};
 
-use crate::agents::{arguments, whole};
+use crate::agents::{arguments, chunk, context, end, whole};
 use crate::wires;
+
+fn translated(from: Wire, client: Wire, answer: &Json) -> Json {
+    let body = translate_answer(from, client, &answer.to_string().into(), &context());
+    let body = body.unwrap_or_else(|error| panic!("{answer} to {}: {error}", client.as_str()));
+    serde_json::from_slice(&body).unwrap()
+}
 
 #[test]
 fn a_call_that_is_named_at_its_end_has_its_name() {
@@ -39,5 +46,69 @@ fn a_call_that_is_named_at_its_end_has_its_name() {
             );
             assert_eq!(answer.to_string().matches("\"named\"").count(), 1);
         }
+    }
+}
+
+#[test]
+fn tokens_are_counted_wherever_a_server_tells_them() {
+    let usage = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7});
+    let none = json!({});
+    let rows = [
+        (json!({"usage": usage}), none.clone(), (5, 2)),
+        (none.clone(), json!({"usage": usage}), (5, 2)),
+        (json!({"usage": null}), json!({"usage": usage}), (5, 2)),
+        (
+            json!({"x_groq": {"id": "r", "usage": usage}}),
+            none.clone(),
+            (5, 2),
+        ),
+        (json!({"usage": []}), none.clone(), (0, 0)),
+        (json!({"usage": [usage]}), none.clone(), (0, 0)),
+        (json!({"usage": ""}), none, (0, 0)),
+    ];
+    let with = |mut of: Json, more: &Json| {
+        let more = more.as_object().unwrap().clone();
+        of.as_object_mut().unwrap().extend(more);
+        of
+    };
+    for (beside, of_choice, expected) in rows {
+        let mut last = with(end("stop"), &beside);
+        last["choices"][0] = with(last["choices"][0].clone(), &of_choice);
+        let payload = Payload::parse(Wire::Chat, last.to_string().into()).unwrap();
+        let counted = payload.usage().map(|usage| (usage.input, usage.output));
+        assert_eq!(counted.unwrap_or_default(), expected, "{last}");
+        let mut answer = last.clone();
+        answer["choices"][0]["message"] = json!({"role": "assistant", "content": "hello"});
+        let events = [chunk(json!({"content": "hello"}), Json::Null), last.clone()];
+        for told in [
+            whole(Wire::Chat, Wire::Messages, &events),
+            translated(Wire::Chat, Wire::Messages, &answer),
+        ] {
+            let told = &told["usage"];
+            let told = (&told["input_tokens"], &told["output_tokens"]);
+            assert_eq!(told, (&json!(expected.0), &json!(expected.1)), "{last}");
+        }
+        let mut stream = Door::OllamaChat.stream(Told::default()).unwrap();
+        let mut out = Vec::new();
+        events
+            .iter()
+            .for_each(|event| stream.event(&event.to_string().into(), &mut out));
+        stream.end(&mut out);
+        let line: Json = serde_json::from_slice(out.last().unwrap()).unwrap();
+        let told = line["prompt_eval_count"].as_u64().unwrap_or_default();
+        assert_eq!(told, expected.0, "{line}");
+    }
+    // Nor is an answer of another format lost for what stands there.
+    let anthropics = json!({"content": [{"type": "text", "text": "hello"}], "stop_reason": "end_turn", "usage": []});
+    let responses = json!({"status": "completed", "output": [{"type": "message", "content": [{"type": "output_text", "text": "hello"}]}], "usage": []});
+    let converses = json!({"output": {"message": {"role": "assistant", "content": [{"text": "hello"}]}}, "stopReason": "end_turn", "usage": []});
+    for (wire, answer) in [
+        (Wire::Messages, anthropics),
+        (Wire::Responses, responses),
+        (Wire::Converse, converses),
+    ] {
+        Payload::parse(wire, answer.to_string().into()).unwrap();
+        let told = translated(wire, Wire::Chat, &answer).to_string();
+        assert!(told.contains("hello"), "{told}");
     }
 }

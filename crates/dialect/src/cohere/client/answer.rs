@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::door::said::{Call, Tokens, said};
+use crate::canonical::Usage;
+use crate::door::said::{Call, said};
 use crate::door::told::Told;
 use crate::json::write;
 
@@ -63,7 +64,7 @@ pub(super) fn finish_reason(finish: &str, calls: bool) -> &'static str {
     }
 }
 
-pub(super) fn write_usage(tokens: Option<Tokens>, out: &mut String) {
+pub(super) fn write_usage(tokens: Option<Usage>, out: &mut String) {
     let Some(tokens) = tokens else {
         return;
     };
@@ -74,6 +75,6 @@ pub(super) fn write_usage(tokens: Option<Tokens>, out: &mut String) {
     write::object(out, "usage", |out| {
         write::object(out, "billed_units", count);
         write::object(out, "tokens", count);
-        write::plain(out, "cached_tokens", tokens.cached);
+        write::plain(out, "cached_tokens", tokens.cached_input);
     });
 }

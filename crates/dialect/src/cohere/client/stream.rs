@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::answer::{finish_reason, write_block, write_call, write_usage};
-use crate::door::said::{Call, Piece, Tokens, pieces};
+use crate::canonical::Usage;
+use crate::door::said::{Call, Piece, pieces};
 use crate::door::told::{DoorStream, LEFT_OUT, Told};
 use crate::json::write;
 
@@ -23,7 +24,7 @@ pub(crate) struct Events {
     waiting: BTreeMap<u64, Call>,
     calls: u64,
     finish: String,
-    tokens: Option<Tokens>,
+    tokens: Option<Usage>,
     left_out: Option<&'static str>,
 }
 
@@ -144,7 +145,10 @@ impl DoorStream for Events {
                 Piece::Reasoning(text) => self.text("thinking", &text, out),
                 Piece::Call(number, piece) => self.call(number, piece, out),
                 Piece::Finish(finish) => self.finish = finish,
-                Piece::Tokens(tokens) => self.tokens = Some(tokens),
+                Piece::Tokens(tokens) => {
+                    let known = self.tokens.unwrap_or_default();
+                    self.tokens = Some(known.followed_by(tokens));
+                }
                 // Its own are numbers beside token ids, which nobody else tells.
                 Piece::Logprobs(_) => {}
             }

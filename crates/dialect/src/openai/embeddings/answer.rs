@@ -10,7 +10,7 @@ use crate::contract::embedding::EmbeddingForm;
 use crate::json::write;
 use crate::json::{Document, Kind, Splice, Value, json_string, splice};
 use crate::openai::payload::{error_of, usage_of};
-use crate::payload::{Payload, PayloadError, wrong_type};
+use crate::payload::{Payload, PayloadError, usage_in, wrong_type};
 
 /// Vectors are no text, and no guard reads them: nothing of them is dropped. They are told in the
 /// order of their inputs: many clients pair them by place, and some servers send them as they come.
@@ -24,7 +24,7 @@ pub(super) fn read_payload(payload: &mut Payload, root: Value<'_>) -> Result<(),
     };
     payload.id = text("id");
     payload.model = text("model");
-    if let Some(usage) = root.some("usage") {
+    if let Some(usage) = usage_in(root) {
         payload.usage = Some(usage_of(usage)?);
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::exchange::{
 };
 use crate::fields::{named, said as text};
 use crate::json::{Kind, Value};
-use crate::openai::payload::usage_of;
+use crate::openai::payload::usage;
 use crate::payload::{PayloadError, index, text_of, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
@@ -23,7 +23,7 @@ pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadErro
         model: text(root, "model").unwrap_or_default(),
         created: created(root),
         choices: Vec::with_capacity(choices.items().count()),
-        usage: root.some("usage").map(usage_of).transpose()?,
+        usage: usage(root)?,
     };
     let mut numbered = Vec::with_capacity(answer.choices.capacity());
     for (position, choice) in choices.items().enumerate() {

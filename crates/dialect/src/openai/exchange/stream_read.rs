@@ -8,7 +8,7 @@ use crate::contract::stream::ReadStream;
 use crate::exchange::{Content, Delta, Finish, PartKind, PartTracker, StreamEvent, Thought};
 use crate::fields::said;
 use crate::json::{Kind, Value};
-use crate::openai::payload::{error_of, usage_of};
+use crate::openai::payload::{error_of, usage};
 use crate::payload::{PayloadError, wrong_type};
 
 /// Reads a stream.
@@ -34,7 +34,7 @@ impl ReadStream for StreamReader {
         if let Some(choices) = choices.filter(|choices| choices.kind() != Kind::Array) {
             return Err(wrong_type("choices", "an array", choices));
         }
-        let usage = root.some("usage").map(usage_of).transpose()?;
+        let usage = usage(root)?;
         let id = said(root, "id");
         let has_choice = choices.is_some_and(|choices| choices.items().next().is_some());
         // Azure's first chunk tells what its filters say of the prompt, and nothing else.
