@@ -68,7 +68,7 @@ impl DoorStream for Lines {
                 }
             }
         }
-        if !said.text.is_empty() || !said.reasoning.is_empty() {
+        if !said.text.is_empty() || !said.reasoning.is_empty() || said.logprobs.is_some() {
             out.push(self.line(&said));
         }
     }

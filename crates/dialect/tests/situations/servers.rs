@@ -5,7 +5,7 @@ use forebay_dialect::door::{Door, Told};
 use forebay_dialect::{Payload, Wire, translate_answer};
 use serde_json::{Value as Json, json};
 
-use crate::agents::{arguments, chunk, context, end, whole};
+use crate::agents::{arguments, chunk, context, end, told, whole};
 use crate::wires;
 
 fn translated(from: Wire, client: Wire, answer: &Json) -> Json {
@@ -110,5 +110,44 @@ fn tokens_are_counted_wherever_a_server_tells_them() {
         Payload::parse(wire, answer.to_string().into()).unwrap();
         let told = translated(wire, Wire::Chat, &answer).to_string();
         assert!(told.contains("hello"), "{told}");
+    }
+}
+
+#[test]
+fn log_probabilities_reach_ollamas_clients_in_streams() {
+    let item = json!({"token": "hello", "logprob": -0.5, "bytes": null, "top_logprobs": []});
+    let of = |kind: &str, member: &str, more: Json| {
+        let mut event = json!({"type": format!("response.output_text.{kind}"), "output_index": 0, "content_index": 0, member: "hello"});
+        event["logprobs"] = more;
+        event
+    };
+    let responses = [
+        of("delta", "delta", json!([item])),
+        json!({"type": "response.completed", "response": {"id": "r", "status": "completed"}}),
+    ];
+    let mut chat = chunk(json!({"content": "hello"}), Json::Null);
+    chat["choices"][0]["logprobs"] = json!({"content": [item], "refusal": null});
+    let streams = [
+        told(Wire::Responses, Wire::Chat, &responses),
+        told(Wire::Chat, Wire::Chat, &[chat, end("stop")]),
+    ];
+    for door in [Door::OllamaChat, Door::OllamaGenerate] {
+        for events in &streams {
+            let mut stream = door.stream(Told::default()).unwrap();
+            let mut out = Vec::new();
+            events
+                .iter()
+                .for_each(|event| stream.event(event, &mut out));
+            stream.end(&mut out);
+            let lines = out
+                .iter()
+                .map(|line| serde_json::from_slice::<Json>(line).unwrap());
+            let items: Vec<Json> = lines
+                .filter_map(|line| line["logprobs"].as_array().cloned())
+                .flatten()
+                .collect();
+            assert_eq!(items.len(), 1, "{door:?}: {out:?}");
+            assert_eq!(items[0]["token"], "hello");
+        }
     }
 }
