@@ -171,6 +171,14 @@ pub(crate) fn named(object: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Va
     members.map(|(key, value)| (name_of(key), value))
 }
 
+/// What a call of a tool is given: JSON as it stands, of a string what it holds, as some servers
+/// write it, and an empty object where it is nothing.
+pub(crate) fn given(input: Option<Value<'_>>) -> Cow<'_, str> {
+    let input = input.filter(|input| !input.is_null());
+    let raw = Cow::Borrowed(input.map_or("{}", Value::raw));
+    input.and_then(Value::as_str).unwrap_or(raw)
+}
+
 /// All members that are neither null nor known, in the order of their names.
 pub(crate) fn rest(object: Value<'_>, known: &[&str]) -> Vec<Field> {
     let rest = named(object).filter(|(name, _)| !known.contains(&name.as_ref()));

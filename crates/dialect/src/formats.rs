@@ -59,7 +59,7 @@ impl Request {
             return read(body);
         };
         match read(body.clone()) {
-            Err(error @ RequestError::WrongType { .. }) => {
+            Err(error @ (RequestError::WrongType { .. } | RequestError::Missing { .. })) => {
                 let document = Document::parse(&body)?;
                 let mends = mend(document.root());
                 match mends.is_empty() {

@@ -10,20 +10,22 @@ use crate::canonical::Usage;
 use crate::contract::context::AnswerContext;
 use crate::exchange::{ChatAnswer, Choice, Content, Finish, Media, Part, Source};
 use crate::exchange::{Thought, ToolCall};
+use crate::fields::given;
 use crate::json::{Kind, Value, write};
-use crate::payload::{PayloadError, text_of, usage_in, wrong_type};
+use crate::payload::{PayloadError, string, text_of, usage_in, wrong_type};
 
 pub(crate) fn read_answer(root: Value<'_>) -> Result<ChatAnswer<'_>, PayloadError> {
     let text = |name: &str| root.text(name);
     let mut parts = Vec::new();
-    let blocks = root.some("content");
-    if let Some(blocks) = blocks {
-        if blocks.kind() != Kind::Array {
-            return Err(wrong_type("content", "an array", blocks));
+    match root.some("content") {
+        None => {}
+        Some(blocks) if blocks.kind() == Kind::Array => {
+            for (position, block) in blocks.items().enumerate() {
+                parts.push(read_block(position, block)?);
+            }
         }
-        for (position, block) in blocks.items().enumerate() {
-            parts.push(read_block(position, block)?);
-        }
+        // As in a request, some servers give the text alone.
+        Some(said) => parts.push(Part::text(string(said, "content")?)),
     }
     let sequence = || text("stop_sequence").map(Cow::into_owned);
     let finish = text("stop_reason").map(|reason| names::finish(&reason, sequence()));
@@ -64,9 +66,8 @@ fn read_block(position: usize, block: Value<'_>) -> Result<Part<'_>, PayloadErro
         }
         "redacted_thinking" => Thought::hidden(text("data")?),
         "tool_use" => {
-            let input = block.some("input");
-            let input = input.map_or("{}", |input| input.raw());
-            Content::ToolCall(ToolCall::function(text("id")?, text("name")?, input))
+            let given = given(block.get("input"));
+            Content::ToolCall(ToolCall::function(text("id")?, text("name")?, given))
         }
         _ => Content::Opaque {
             kind,

@@ -71,6 +71,7 @@ const WAYS: Ways = Ways {
 pub(crate) static MESSAGES: Format = Format {
     ways: &WAYS,
     mend_request: Some(mend::request),
+    mend_answer: Some(mend::answer),
     read_prompt: Some(prompt::read),
     read_request: Some(|_, root| Ok(read::read_request(root)?)),
     is_own_tool: names::is_own_tool,

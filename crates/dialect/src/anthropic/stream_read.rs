@@ -4,6 +4,7 @@ use super::usage::Counts;
 use super::{blocks, error, names};
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Blocks, Delta, PartKind, StreamEvent};
+use crate::fields::given;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, string, usage_in, wrong_type};
 
@@ -122,10 +123,7 @@ impl StreamReader {
                 Some(PartKind::Reasoning)
             }
             "tool_use" => {
-                let given = block
-                    .get("input")
-                    .filter(|input| input.kind() == Kind::Object);
-                input = Some(given.map_or("{}", |input| input.raw()).to_owned());
+                input = Some(given(block.get("input")).into_owned());
                 Some(PartKind::ToolCall {
                     id: text("id"),
                     name: text("name"),

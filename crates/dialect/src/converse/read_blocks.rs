@@ -7,8 +7,8 @@ use crate::canonical::Field;
 use crate::exchange::{CacheMarker, Citation, Content, Media, Part, Source, Thought};
 use crate::exchange::{ToolCall, ToolResult};
 use crate::fields::{
-    array, by_name, field, invalid, list, name_of, named, need, need_text, object, rest, string,
-    text_of,
+    array, by_name, field, given, invalid, list, name_of, named, need, need_text, object, rest,
+    string, text_of,
 };
 use crate::json::Value;
 use crate::request::RequestError;
@@ -111,14 +111,9 @@ fn tool_use<'d>(value: Value<'d>, path: Path<'_>) -> Result<Option<ToolCall<'d>>
     let call = ToolCall::function(
         need_text(value, "toolUseId", path)?,
         need_text(value, "name", path)?,
-        arguments(need(value, "input", path)?),
+        given(value.get("input")),
     );
     Ok(value.get("type").is_none_or(Value::is_null).then_some(call))
-}
-
-/// A call's input is any JSON; a string is what a model wrote that was none.
-pub(super) fn arguments(input: Value<'_>) -> Cow<'_, str> {
-    input.as_str().unwrap_or(Cow::Borrowed(input.raw()))
 }
 
 fn tool_result<'d>(value: Value<'d>, path: Path<'_>) -> Result<ToolResult<'d>, RequestError> {

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use super::names::{each, get, named, text};
-use super::view::{View, arguments};
+use super::view::View;
 use crate::exchange::{Content, Message, Part, Role, Thought, ToolCall, ToolResult};
-use crate::fields::{field, invalid, missing, object, string};
+use crate::fields::{field, given, invalid, missing, object, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
 
@@ -165,18 +165,18 @@ impl<'d> Contents<'d> {
             return Err(missing(|| path(".functionCall.name")));
         }
         let id = text(call, "id");
-        let given = !id.is_empty();
-        let id = match given {
+        let told = !id.is_empty();
+        let id = match told {
             true => id,
             false => Cow::Owned(format!("call_{}", self.calls.len())),
         };
         self.calls.push(Called {
             id: id.clone(),
             name: name.clone(),
-            given,
+            given: told,
             answered: false,
         });
-        Ok(ToolCall::function(id, name, arguments(call)))
+        Ok(ToolCall::function(id, name, given(get(call, "args"))))
     }
 
     /// The call that a result belongs to: that of its id, or else the last turn's first of its

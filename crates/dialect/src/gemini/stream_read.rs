@@ -8,10 +8,11 @@ use super::error::read_error;
 use super::logprobs::logprobs;
 use super::names::{each, get, text};
 use super::sources::citations;
-use super::view::{View, arguments, made_up_id};
+use super::view::{View, made_up_id};
 use crate::canonical::Usage;
 use crate::contract::stream::ReadStream;
 use crate::exchange::{Citation, Delta, Finish, PartKind, PartTracker, StreamEvent};
+use crate::fields::given;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, wrong_type};
 use crate::rfc3339;
@@ -165,7 +166,7 @@ impl StreamReader {
                 custom: false,
             };
             *calls += 1;
-            let said = Delta::Text(arguments(call).to_owned());
+            let said = Delta::Text(given(get(call, "args")).into_owned());
             self.tracker.whole(choice, kind, Some(said), out);
         } else if let Some(content) = view.media().filter(|_| !view.thought)
             && let Some(media) = content.media()

@@ -7,7 +7,7 @@ use crate::call_ids::MADE_UP;
 use crate::canonical::Field;
 use crate::exchange::{Content, Media, Source};
 use crate::fields::{by_name, field};
-use crate::json::{Kind, Value};
+use crate::json::Value;
 
 /// Members of a part that say something about its data and are no data themselves.
 const ABOUT: [&str; 8] = [
@@ -144,14 +144,6 @@ pub(super) fn type_of_url(url: &str) -> Option<&'static str> {
         .iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(end));
     known.map(|(_, media_type)| *media_type)
-}
-
-/// A call's arguments as they stand; without any an empty object.
-pub(super) fn arguments(call: Value<'_>) -> &str {
-    match get(call, "args") {
-        Some(args) if args.kind() == Kind::Object => args.raw(),
-        _ => "{}",
-    }
 }
 
 /// The id of an answer's call that has none: Gemini before its third generation gives none,

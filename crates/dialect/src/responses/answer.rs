@@ -6,6 +6,7 @@ use crate::data_url::is_base64;
 use crate::exchange::{
     ChatAnswer, Choice, Content, Finish, Media, Part, Source, ToolCall, logprobs_of,
 };
+use crate::fields::given;
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value, write};
 use crate::payload::{PayloadError, usage_in, wrong_type};
@@ -101,10 +102,9 @@ pub(super) fn read_item<'d>(item: Value<'d>, parts: &mut Vec<Part<'d>>, logprobs
             parts.push(Part::new(Content::ToolCall(ToolCall {
                 id,
                 name: join_namespace(Some(&text("namespace")), text("name")),
-                arguments: match item.get("arguments") {
-                    // Some servers give an object.
-                    Some(given) if given.kind() == Kind::Object => given.raw().into(),
-                    _ => text(if custom { "input" } else { "arguments" }),
+                arguments: match custom {
+                    true => text("input"),
+                    false => given(item.get("arguments")),
                 },
                 custom,
             })));

@@ -9,6 +9,7 @@ use super::stream_pieces::{Known, Piece, Slot, piece};
 use super::{content, items};
 use crate::contract::stream::ReadStream;
 use crate::exchange::{ChatAnswer, Choice, Delta, PartKind, StreamEvent, replay};
+use crate::fields::given;
 use crate::fit::join_namespace;
 use crate::json::{Kind, Value};
 use crate::payload::{PayloadError, UpstreamErrorBody, object, text_of};
@@ -266,7 +267,10 @@ impl StreamReader {
                     };
                     self.begin(index, Slot::Item, kind, out)
                 });
-                let said = text(if custom { "input" } else { "arguments" });
+                let said = match custom {
+                    true => text("input"),
+                    false => given(item.get("arguments")),
+                };
                 let some = self.parts.get(at).is_some_and(|known| known.said);
                 if done && !some && !said.is_empty() {
                     self.push(at, Delta::Text(said.into_owned()), out);

@@ -2,11 +2,11 @@
 //! end, inputs and contents as texts, counts of tokens elsewhere; and what no target can express.
 
 use forebay_dialect::door::{Door, Told};
-use forebay_dialect::{Payload, Wire, translate_answer};
+use forebay_dialect::{Payload, Request, Wire, mend_answer, translate_answer};
 use serde_json::{Value as Json, json};
 
 use crate::agents::{arguments, chunk, context, end, told, whole};
-use crate::wires;
+use crate::{TARGETS, options, wires};
 
 fn translated(from: Wire, client: Wire, answer: &Json) -> Json {
     let body = translate_answer(from, client, &answer.to_string().into(), &context());
@@ -45,6 +45,105 @@ fn a_call_that_is_named_at_its_end_has_its_name() {
                 client.as_str()
             );
             assert_eq!(answer.to_string().matches("\"named\"").count(), 1);
+        }
+    }
+}
+
+#[test]
+fn anthropics_answers_are_read_where_texts_stand_for_lists_and_objects() {
+    let answer = |content: Json| json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "u", "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let call =
+        |input: Json| answer(json!([{"type": "tool_use", "id": "a", "name": "f", "input": input}]));
+    let rows = [
+        (json!("{\"x\": 1}"), json!({"x": 1})),
+        (json!({"x": 1}), json!({"x": 1})),
+        (Json::Null, json!({})),
+        (json!(""), json!({})),
+    ];
+    let mut missing = call(Json::Null);
+    let block = missing["content"][0].as_object_mut();
+    block.unwrap().remove("input");
+    let own = mend_answer(Wire::Messages, missing.to_string().into(), &context());
+    let own: Json = serde_json::from_slice(&own).unwrap();
+    assert_eq!(own, call(json!({})));
+    for (input, expected) in rows {
+        for client in wires::clients().filter(|client| *client != Wire::Messages) {
+            let told = translated(Wire::Messages, client, &call(input.clone()));
+            let given = arguments(client, &told);
+            assert_eq!(
+                given,
+                std::slice::from_ref(&expected),
+                "{}: {told}",
+                client.as_str()
+            );
+        }
+        let own = mend_answer(Wire::Messages, call(input).to_string().into(), &context());
+        let own: Json = serde_json::from_slice(&own).unwrap();
+        assert_eq!(own, call(expected));
+    }
+    let said = answer(json!("he said \"hi\""));
+    for client in wires::clients().filter(|client| *client != Wire::Messages) {
+        let told = translated(Wire::Messages, client, &said).to_string();
+        assert!(told.contains("he said \\\"hi\\\""), "{told}");
+    }
+    let own = mend_answer(Wire::Messages, said.to_string().into(), &context());
+    Payload::parse(Wire::Messages, own.clone()).unwrap();
+    let own: Json = serde_json::from_slice(&own).unwrap();
+    assert_eq!(
+        own,
+        answer(json!([{"type": "text", "text": "he said \"hi\""}]))
+    );
+    // What is as Anthropic sends it stays byte for byte, and so does what means nothing.
+    for body in [
+        call(json!({"x": 1.50})).to_string(),
+        call(json!("{\"x\":")).to_string(),
+        answer(json!([{"type": "text", "text": "tool_use"}])).to_string(),
+    ] {
+        let body = body.replace(':', ": ");
+        assert_eq!(
+            mend_answer(Wire::Messages, body.clone().into(), &context()),
+            body
+        );
+    }
+}
+
+#[test]
+fn a_call_without_an_input_is_one_of_nothing() {
+    let anthropics = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": null}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "seen"}]}]});
+    let mut missing = anthropics.clone();
+    let block = missing["messages"][1]["content"][0].as_object_mut();
+    block.unwrap().remove("input");
+    let responses = json!({"model": "m", "input": [{"role": "user", "content": "hi"}, {"type": "function_call", "call_id": "a", "name": "f", "arguments": null},
+        {"type": "function_call_output", "call_id": "a", "output": "seen"}, {"type": "function_call", "call_id": "b", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "b", "output": null}]});
+    let converses = json!({"messages": [{"role": "user", "content": [{"text": "hi"}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "a", "name": "f", "input": null}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "a", "content": [{"text": "seen"}]}}]}]});
+    for (wire, body) in [
+        (Wire::Messages, anthropics),
+        (Wire::Messages, missing),
+        (Wire::Responses, responses),
+        (Wire::Converse, converses),
+    ] {
+        let request = Request::parse(wires::target(wire, false), body.to_string().into());
+        let request = request.unwrap_or_else(|error| panic!("{body}: {error}"));
+        for to in TARGETS.into_iter().filter(|to| to.0 != wire) {
+            let written = forebay_dialect::translate_request(&request, to.0, &options(to));
+            let written = written.unwrap_or_else(|error| panic!("{body} to {}: {error}", to.2));
+            assert!(String::from_utf8_lossy(&written.body).contains("seen"));
+        }
+    }
+    let call = |call: Json| json!({"output": {"message": {"role": "assistant", "content": [{"toolUse": call}]}}, "stopReason": "tool_use"});
+    for given in [json!({}), json!({"input": null}), json!({"input": "{}"})] {
+        let mut of = json!({"toolUseId": "a", "name": "f"});
+        of.as_object_mut()
+            .unwrap()
+            .extend(given.as_object().unwrap().clone());
+        for client in wires::clients().filter(|client| *client != Wire::Converse) {
+            let told = translated(Wire::Converse, client, &call(of.clone()));
+            assert_eq!(arguments(client, &told), [json!({})], "{told}");
         }
     }
 }
