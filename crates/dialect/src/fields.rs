@@ -129,6 +129,22 @@ pub(crate) fn text_of<'d>(
         .transpose()
 }
 
+/// A schema of arguments. None for `true`, which allows anything.
+pub(crate) fn schema<'d>(
+    value: Value<'d>,
+    place: impl Place,
+) -> Result<Option<Cow<'d, str>>, RequestError> {
+    match value.kind() {
+        Kind::Object => Ok(Some(Cow::Borrowed(value.raw()))),
+        _ if value.as_bool() == Some(true) => Ok(None),
+        _ => Err(RequestError::wrong_type(
+            place.told(),
+            "a JSON schema",
+            value,
+        )),
+    }
+}
+
 /// A list, of which `read` reads each element, with its path.
 pub(crate) fn list<'d, T>(
     value: Value<'d>,

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::read_parts::cache_marker;
 use crate::exchange::{ChatRequest, Effort, Reasoning, Tool, ToolChoice};
 use crate::fields::text_of;
-use crate::fields::{boolean, field, integer, invalid, missing, named, object, rest, string};
+use crate::fields::{
+    boolean, field, integer, invalid, missing, named, object, rest, schema, string,
+};
 use crate::grammar::asked::{effort, unnamed};
 use crate::json::Value;
 use crate::request::RequestError;
@@ -139,12 +141,11 @@ pub(super) fn tool<'d>(
 ) -> Result<Tool<'d>, RequestError> {
     let at = |name: &str| format!("{}.{name}", path());
     let kind = text_of(object(value, path)?, "type", path)?.filter(|kind| kind != "custom");
-    let schema = value.some("input_schema");
-    let schema = schema.map(|schema| object(schema, || at("input_schema")));
-    let schema = schema.transpose()?;
-    if kind.is_none() && schema.is_none() {
+    let told = value.some("input_schema");
+    if kind.is_none() && told.is_none() {
         return Err(missing(|| at("input_schema")));
     }
+    let parameters = told.map(|told| schema(told, || at("input_schema")));
     let name = match (text_of(value, "name", path)?, &kind) {
         (Some(name), _) => name,
         (None, Some(_)) => Cow::Borrowed(""),
@@ -167,7 +168,7 @@ pub(super) fn tool<'d>(
     Ok(Tool {
         name,
         description: text_of(value, "description", path)?,
-        parameters: schema.map(|schema| Cow::Borrowed(schema.raw())),
+        parameters: parameters.transpose()?.flatten(),
         strict: strict
             .map(|strict| boolean(strict, &at("strict")))
             .transpose()?,

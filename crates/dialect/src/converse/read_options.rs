@@ -7,7 +7,9 @@ use super::names::OWN_FIELDS;
 use super::read_blocks::{cache_point, union};
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Effort, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::fields::{array, boolean, field, integer, named, need, need_text, object, rest, string};
+use crate::fields::{
+    array, boolean, field, integer, named, need, need_text, object, rest, schema, string,
+};
 use crate::fields::{invalid, text_of};
 use crate::grammar::asked::labels;
 use crate::grammar::drawn::AT_LEAST_0;
@@ -101,15 +103,14 @@ fn tools<'d>(
 }
 
 fn tool_spec<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>, RequestError> {
-    let schema = need(value, "inputSchema", path)?;
-    let schema = need(schema, "json", || format!("{}.inputSchema", path()))?;
-    object(schema, || format!("{}.inputSchema.json", path()))?;
+    let given = need(value, "inputSchema", path)?;
+    let given = need(given, "json", || format!("{}.inputSchema", path()))?;
     let strict = value.some("strict");
     let strict = strict.map(|strict| boolean(strict, &format!("{}.strict", path())));
     Ok(Tool {
         name: need_text(value, "name", path)?,
         description: text_of(value, "description", path)?,
-        parameters: Some(Cow::Borrowed(schema.raw())),
+        parameters: schema(given, || format!("{}.inputSchema.json", path()))?,
         strict: strict.transpose()?,
         extra: rest(value, &["name", "description", "inputSchema", "strict"]),
         ..Tool::default()

@@ -75,6 +75,7 @@ pub(crate) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>) -> Fitted {
     drawn::fit(request, aim, &mut fitted);
     results::fit(request, aim, &mut fitted);
     turns::fit(request, aim, &mut fitted);
+    schemas::spell(request);
     form::fit(request, aim, &mut fitted);
     schemas::once(request, aim, &mut fitted);
     schemas::fit(request, aim, &mut fitted);

@@ -1,5 +1,5 @@
-//! Schemas of tools' arguments. Anthropic and OpenAI want an object at the root, and no choice
-//! between several there; servers of tools (MCP) write both.
+//! Schemas of tools' arguments. The makers of models want an object at the root, and some no choice
+//! between several there; servers of tools (MCP) write all of these, and Google's form of schemas.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,9 @@ use super::closed::is_closed;
 use super::family::Family;
 use super::{Aim, Fitted};
 use crate::contract::ways::Makers;
-use crate::exchange::{ChatRequest, Grade, Lost, Profile};
+use crate::exchange::{ChatRequest, Grade, Lost, OutputFormat, Profile};
+use crate::gemini::schema::json_schema;
+use crate::json::{Document, Value};
 
 /// Words that choose between schemas, or join them.
 const CHOICES: [&str; 3] = ["allOf", "anyOf", "oneOf"];
@@ -62,15 +64,37 @@ pub(super) fn once(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fi
     fitted.tools.retain(|_| kept.next().unwrap_or(true));
 }
 
-pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
-    if !matches!(aim.family, Family::Claude(_) | Family::OpenAi(_)) {
-        return;
+/// Schemas in Google's form are JSON schema for whoever reads them.
+pub(super) fn spell(request: &mut ChatRequest<'_>) {
+    let output = match &mut request.output {
+        Some(OutputFormat::JsonSchema { schema, .. }) => Some(schema),
+        _ => None,
+    };
+    let of_tools = request.tools.iter_mut();
+    let of_tools = of_tools.filter_map(|tool| tool.parameters.as_mut());
+    for schema in of_tools.chain(output).filter(|schema| is_googles(schema)) {
+        if let Ok(document) = Document::parse(schema.as_bytes()) {
+            *schema = Cow::Owned(json_schema(document.root()).into_owned());
+        }
     }
-    for at in 0..request.tools.len() {
-        let Some(tool) = request.tools.get_mut(at) else {
-            return;
+}
+
+pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
+    let flattens = matches!(aim.family, Family::Claude(_) | Family::OpenAi(_));
+    let wants_object = aim.family != Family::Other && aim.profile != Profile::Engine;
+    for (at, tool) in request.tools.iter_mut().enumerate() {
+        let Some(schema) = tool.parameters.as_deref().filter(|_| wants_object) else {
+            continue;
         };
-        let Some(flat) = tool.parameters.as_deref().and_then(flat) else {
+        let was = fitted.tools.get(at).copied().unwrap_or(at);
+        if !is_of_object(schema) {
+            fitted.lost.push(Lost {
+                param: format!("tools[{was}].parameters"),
+                why: "this target takes only an object at the root of a tool's schema",
+                grade: Grade::Refused,
+            });
+        }
+        let Some(flat) = flattens.then(|| flat(schema)).flatten() else {
             continue;
         };
         tool.parameters = Some(Cow::Owned(flat.schema));
@@ -78,7 +102,6 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
             let about = tool.description.take().unwrap_or_default();
             let about = format!("{about}\n\nThe arguments must also match: {condition}");
             tool.description = Some(Cow::Owned(about.trim_start().to_owned()));
-            let was = fitted.tools.get(at).copied().unwrap_or(at);
             let why = "this target takes one object at a schema's root: its alternatives became \
                        one, and the description tells of them";
             fitted.lose(format!("tools[{was}].parameters"), why);
@@ -115,13 +138,35 @@ struct Flat {
     condition: Option<String>,
 }
 
+/// What stands behind each `"type":`.
+fn types(schema: &str) -> impl Iterator<Item = &str> {
+    let behind = schema.split("\"type\"").skip(1);
+    let values = behind.filter_map(|behind| behind.trim_start().strip_prefix(':'));
+    values.map(str::trim_start)
+}
+
 /// Whether any value has several types: `"type": ["object", "null"]`.
 fn lists_types(schema: &str) -> bool {
-    let mut behind = schema.split("\"type\"").skip(1);
-    behind.any(|behind| {
-        let value = behind.trim_start().strip_prefix(':');
-        value.is_some_and(|value| value.trim_start().starts_with('['))
-    })
+    types(schema).any(|kind| kind.starts_with('['))
+}
+
+/// Whether a type stands in capitals: `"type": "STRING"`.
+fn is_googles(schema: &str) -> bool {
+    let capital = |text: &str| text.starts_with(|first: char| first.is_ascii_uppercase());
+    types(schema).any(|kind| kind.strip_prefix('"').is_some_and(capital))
+}
+
+/// Whether a schema may be one of an object.
+fn is_of_object(schema: &str) -> bool {
+    if schema.starts_with(r#"{"type":"object""#) {
+        return true;
+    }
+    // What is no JSON its writer refuses.
+    let Ok(document) = Document::parse(schema.as_bytes()) else {
+        return true;
+    };
+    let is = |kind: Value<'_>| kind.is_str("object") || kind.items().any(|of| of.is_str("object"));
+    document.root().get("type").is_none_or(is)
 }
 
 /// None where it is as it should be, or no schema of an object.

@@ -21,7 +21,7 @@ mod older;
 pub(crate) mod payload;
 pub(crate) mod prompt;
 mod read;
-mod schema;
+pub(crate) mod schema;
 mod sources;
 mod stream_read;
 mod stream_write;

@@ -9,7 +9,7 @@ use super::names::{each, get, named};
 use super::schema::json_schema;
 use crate::canonical::Field;
 use crate::exchange::{ChatRequest, Tool, ToolChoice};
-use crate::fields::{by_name, field, invalid, missing, object, string};
+use crate::fields::{by_name, field, invalid, missing, object, schema, string};
 use crate::grammar::asked::labels;
 use crate::json::{Value, json_string};
 use crate::request::RequestError;
@@ -106,7 +106,9 @@ fn function<'d>(
             "name" => tool.name = string(value, || path() + ".name")?,
             "description" => tool.description = Some(string(value, || path() + ".description")?),
             "parameters" => tool.parameters = Some(json_schema(value)),
-            "parametersJsonSchema" => tool.parameters = Some(Cow::Borrowed(value.raw())),
+            "parametersJsonSchema" => {
+                tool.parameters = schema(value, || path() + ".parametersJsonSchema")?;
+            }
             _ => tool.extra.push(field(&name, value)),
         }
     }

@@ -6,7 +6,7 @@ use super::names::{camel, name_of};
 use crate::json::{Kind, Value, write};
 
 /// A schema as JSON schema. What is JSON schema already stays as it stands.
-pub(super) fn json_schema(schema: Value<'_>) -> Cow<'_, str> {
+pub(crate) fn json_schema(schema: Value<'_>) -> Cow<'_, str> {
     if is_json_schema(schema) {
         return Cow::Borrowed(schema.raw());
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::exchange::{Losses, Profile, Tool, ToolChoice};
 use crate::fields::{
-    boolean, field, invalid, missing, name_of, named, need, need_text, object, string,
+    boolean, field, invalid, missing, name_of, named, need, need_text, schema, string,
 };
 use crate::json::write::{self, name, raw, text};
 use crate::json::{Document, Kind, Value};
@@ -24,8 +24,7 @@ pub(super) fn read<'d>(
             "name" => read.name = string(value, || at("name"))?,
             "description" => read.description = Some(string(value, || at("description"))?),
             "parameters" if kind == "function" => {
-                let parameters = object(value, || at("parameters"))?;
-                read.parameters = Some(Cow::Borrowed(parameters.raw()));
+                read.parameters = schema(value, || at("parameters"))?;
             }
             "strict" if kind == "function" => {
                 read.strict = Some(boolean(value, &at("strict"))?);

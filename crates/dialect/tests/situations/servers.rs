@@ -2,10 +2,11 @@
 //! end, inputs and contents as texts, counts of tokens elsewhere; and what no target can express.
 
 use forebay_dialect::door::{Door, Told};
+use forebay_dialect::exchange::{Grade, Profile};
 use forebay_dialect::{Payload, Request, Wire, mend_answer, translate_answer};
 use serde_json::{Value as Json, json};
 
-use crate::agents::{arguments, chunk, context, end, told, whole};
+use crate::agents::{arguments, chunk, context, end, sent, told, whole};
 use crate::{TARGETS, options, wires};
 
 fn translated(from: Wire, client: Wire, answer: &Json) -> Json {
@@ -209,6 +210,57 @@ fn tokens_are_counted_wherever_a_server_tells_them() {
         Payload::parse(wire, answer.to_string().into()).unwrap();
         let told = translated(wire, Wire::Chat, &answer).to_string();
         assert!(told.contains("hello"), "{told}");
+    }
+}
+
+fn with_tool(parameters: &Json) -> Json {
+    json!({"model": "m", "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}]})
+}
+
+#[test]
+fn schemas_in_googles_form_are_json_schema_for_all_others() {
+    let googles = json!({"type": "OBJECT", "properties": {"type": {"type": "STRING", "nullable": true, "enum": ["A"]}}});
+    let plain = json!({"type": "object", "properties": {"type": {"type": ["string", "null"], "enum": ["A"]}}});
+    let mut body = with_tool(&googles);
+    body["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"name": "o", "schema": googles}});
+    for to in TARGETS.into_iter().filter(|to| to.0 != Wire::Chat) {
+        let (sent, _) = sent(&body, to);
+        let text = sent.to_string();
+        assert!(
+            !text.contains("STRING") && !text.contains("OBJECT"),
+            "{}: {text}",
+            to.2
+        );
+        if matches!(to.0, Wire::Messages) {
+            assert_eq!(sent["tools"][0]["input_schema"], plain, "{}", to.2);
+        }
+    }
+}
+
+#[test]
+fn a_schema_whose_root_is_no_object_is_refused_where_the_target_refuses_it() {
+    let odd = [
+        json!({"type": "array", "items": {"type": "string"}}),
+        json!({"type": ["string", "null"]}),
+    ];
+    let fine = [
+        json!({"type": ["object", "null"], "properties": {}}),
+        json!({"type": "OBJECT", "properties": {}}),
+        json!({}),
+        json!(true),
+    ];
+    let engine = (Wire::Messages, Profile::Engine, "m");
+    let targets = TARGETS.into_iter().filter(|to| to.0 != Wire::Chat);
+    for to in targets.chain([engine]) {
+        let takes = matches!(to.0, Wire::Cohere | Wire::Oci) || to == engine;
+        let rows = odd.iter().map(|schema| (schema, !takes));
+        for (schema, refused) in rows.chain(fine.iter().map(|schema| (schema, false))) {
+            let (_, lost) = sent(&with_tool(schema), to);
+            let named = lost.contains(&("tools[0].parameters".to_owned(), Grade::Refused));
+            assert_eq!(named, refused, "{schema} to {}: {lost:?}", to.2);
+        }
     }
 }
 

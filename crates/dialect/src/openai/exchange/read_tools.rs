@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::read_part::marker;
 use crate::exchange::{OutputFormat, Tool, ToolChoice};
-use crate::fields::{boolean, field, invalid, list, named, need, need_text, string};
+use crate::fields::{boolean, field, invalid, list, named, need, need_text, schema, string};
 use crate::grammar::asked::json_schema;
 use crate::json::{Kind, Value, write};
 use crate::request::RequestError;
@@ -90,10 +90,7 @@ fn function<'d>(value: Value<'d>, path: &dyn Fn() -> String) -> Result<Tool<'d>,
         match name.as_ref() {
             "name" => {}
             "description" => tool.description = Some(string(value, at)?),
-            "parameters" if value.kind() == Kind::Object => {
-                tool.parameters = Some(value.raw().into());
-            }
-            "parameters" => return Err(RequestError::wrong_type(at(), "a JSON schema", value)),
+            "parameters" => tool.parameters = schema(value, at)?,
             "strict" => tool.strict = Some(boolean(value, &at())?),
             "cache_control" => tool.cache = Some(marker(value)),
             _ => tool.extra.push(field(&name, value)),
