@@ -78,11 +78,24 @@ pub(super) fn without_billing(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitt
         message.parts.retain(says);
     }
     let silent = |message: &Message<'_>| is_operator(message) && message.parts.is_empty();
-    if request.messages.iter().any(silent) {
-        let mut said = request.messages.iter().map(|message| !silent(message));
-        fitted.messages.retain(|_| said.next().unwrap_or(true));
-        request.messages.retain(|message| !silent(message));
+    leave_out(request, fitted, silent);
+}
+
+/// Leaves out messages that say nothing, and names what stood beside it.
+fn leave_out(
+    request: &mut ChatRequest<'_>,
+    fitted: &mut Fitted,
+    silent: impl Fn(&Message<'_>) -> bool,
+) {
+    for (at, message) in request.messages.iter().enumerate() {
+        for field in message.extra.iter().filter(|_| silent(message)) {
+            let param = format!("messages[{}].{}", fitted.message(at), field.name);
+            fitted.lose(param, "its message says nothing else, and was left out");
+        }
     }
+    let mut said = request.messages.iter().map(|message| !silent(message));
+    fitted.messages.retain(|_| said.next().unwrap_or(true));
+    request.messages.retain(|message| !silent(message));
 }
 
 /// A text of nothing but white space: Anthropic and Bedrock refuse it.
@@ -113,10 +126,8 @@ fn blank(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fitted) {
         *text = Cow::Owned(text.trim_end().to_owned());
     }
     let silent = |m: &Message<'_>| m.parts.is_empty() && m.role == Role::Assistant;
-    if aim.ways.refuses_silence && request.messages.iter().any(silent) {
-        let mut said = request.messages.iter().map(|message| !silent(message));
-        fitted.messages.retain(|_| said.next().unwrap_or(true));
-        request.messages.retain(|message| !silent(message));
+    if aim.ways.refuses_silence {
+        leave_out(request, fitted, silent);
     }
 }
 

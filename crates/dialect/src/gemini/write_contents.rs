@@ -84,7 +84,13 @@ impl<'w> Contents<'w> {
     ) -> Result<(), Inexpressible> {
         let mut calls = Vec::new();
         let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
-        messages.retain(|(_, message)| !is_operator(message) && !message.parts.is_empty());
+        messages.retain(|(position, message)| {
+            if is_operator(message) {
+                return false;
+            }
+            self.about(*position, message);
+            !message.parts.is_empty()
+        });
         // The results of one turn's calls must stand in one content.
         let joins = |(_, one): &(_, &Message<'_>), (_, other): &(_, &Message<'_>)| {
             one.role == Role::Tool && other.role == Role::Tool
@@ -95,7 +101,6 @@ impl<'w> Contents<'w> {
                 let model = turn.iter().any(|(_, m)| m.role == Role::Assistant);
                 let said = content(out, model, |out| {
                     for (position, message) in turn {
-                        self.about(*position, message);
                         match message.role {
                             Role::Tool => self.results(*position, message, &calls, out)?,
                             _ => self.spoken(*position, message, &mut calls, out)?,

@@ -265,6 +265,40 @@ fn a_schema_whose_root_is_no_object_is_refused_where_the_target_refuses_it() {
 }
 
 #[test]
+fn speech_that_openai_keeps_is_named_where_it_is_lost_and_its_words_are_read() {
+    let body = |audio: Json| {
+        json!({"model": "m", "messages": [{"role": "user", "content": "hi"},
+        {"role": "assistant", "content": null, "audio": audio}, {"role": "user", "content": "there"}]})
+    };
+    let rows = [
+        (json!({"id": "audio_1"}), None),
+        (
+            json!({"id": "audio_1", "transcript": "I said"}),
+            Some("I said"),
+        ),
+    ];
+    for (audio, words) in rows {
+        for to in TARGETS {
+            let (sent, lost) = sent(&body(audio.clone()), to);
+            let text = sent.to_string();
+            let keeps = to.0 == Wire::Chat && matches!(to.1, Profile::OpenAi | Profile::Standard);
+            let named = lost.contains(&("messages[1].audio".to_owned(), Grade::Tolerable));
+            assert_eq!(named, !keeps, "{}: {lost:?}", to.2);
+            assert_eq!(text.contains("audio_1"), keeps, "{}: {text}", to.2);
+            assert!(
+                lost.iter().all(|(_, grade)| *grade != Grade::Refused),
+                "{lost:?}"
+            );
+            assert!(
+                words.is_none_or(|words| text.contains(words)),
+                "{}: {text}",
+                to.2
+            );
+        }
+    }
+}
+
+#[test]
 fn log_probabilities_reach_ollamas_clients_in_streams() {
     let item = json!({"token": "hello", "logprob": -0.5, "bytes": null, "top_logprobs": []});
     let of = |kind: &str, member: &str, more: Json| {

@@ -60,9 +60,10 @@ const REQUEST: [(&str, u8); 47] = [
     ("web_search_options", HOSTED),
 ];
 
-const MESSAGE: [(&str, u8); 2] = [
+const MESSAGE: [(&str, u8); 3] = [
     // What an earlier answer cited: no target reads it back.
     ("annotations", 0),
+    ("audio", HOSTED),
     ("prefix", MISTRAL),
 ];
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use super::media::{DRAWN, drawn};
 use super::read_part::{marker, part};
 use super::reasoning;
-use crate::exchange::{Content, Media, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
+use crate::exchange::{Content, Message, Part, Role, Thought, ToolCall, ToolResult};
 use crate::fields::{array, field, invalid, list_into, named, need, need_text, said, string};
 use crate::json::{Kind, Value};
 use crate::request::RequestError;
@@ -101,10 +101,11 @@ impl<'d> Messages<'d> {
                 let said = string(value, at)?;
                 message.parts.push(Part::new(Content::Refusal(said)));
             }
+            // OpenAI keeps the sound; what was said in it is there if the client kept the answer.
             ("audio", Role::Assistant) => {
-                let id = need_text(value, "id", at)?;
-                let sound = Media::new(Source::Id(id), "");
-                message.parts.push(Part::new(Content::Audio(sound)));
+                let spoken = said(value, "transcript").filter(|_| message.parts.is_empty());
+                message.parts.extend(spoken.map(Part::text));
+                message.extra.push(field(name, value));
             }
             (DRAWN, Role::Assistant) if value.kind() == Kind::Array => {
                 let images = drawn(value).map(|media| Part::new(Content::Image(media)));

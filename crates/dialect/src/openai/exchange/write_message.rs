@@ -7,9 +7,9 @@ use super::answer_write::write_call;
 use super::extras::{self, Fate};
 use super::object::{Body, UNKNOWN};
 use super::reasoning;
-use super::traits::{MediaForm, ReasoningForm, Traits};
+use super::traits::{ReasoningForm, Traits};
 use super::write_part::{Place, content};
-use crate::exchange::{Content, Inexpressible, Message, Part, Role, Source, ToolResult};
+use crate::exchange::{Content, Inexpressible, Message, Part, Role, ToolResult};
 use crate::json::write;
 
 pub(super) fn messages(messages: &[Message<'_>], body: &mut Body<'_>) -> Result<(), Inexpressible> {
@@ -145,7 +145,6 @@ fn assistant(
     let spoken = parts().filter(|(_, part)| match &part.content {
         Content::ToolCall(_) | Content::ToolResult(_) => false,
         Content::Reasoning(_) => traits.reasoning == ReasoningForm::Parts,
-        Content::Audio(media) => !has_audio_id(traits, &media.source),
         Content::Refusal(_) => !apart,
         _ => true,
     });
@@ -164,14 +163,8 @@ fn assistant(
         }
         earlier_reasoning(position, message, body);
         for (_, part) in parts() {
-            match &part.content {
-                Content::Refusal(text) if apart => write::text(&mut body.out, "refusal", text),
-                Content::Audio(media) if has_audio_id(traits, &media.source) => {
-                    if let Source::Id(id) = &media.source {
-                        write::object(&mut body.out, "audio", |out| write::text(out, "id", id));
-                    }
-                }
-                _ => {}
+            if let (true, Content::Refusal(text)) = (apart, &part.content) {
+                write::text(&mut body.out, "refusal", text);
             }
         }
         write::some_list(body, "tool_calls", |body| {
@@ -193,11 +186,6 @@ fn assistant(
         known(message, body);
         Ok(())
     })
-}
-
-/// Whether a sound is an earlier answer that OpenAI keeps under an id.
-fn has_audio_id(traits: &Traits, source: &Source<'_>) -> bool {
-    matches!(traits.media, MediaForm::OpenAi | MediaForm::Any) && matches!(source, Source::Id(_))
 }
 
 fn earlier_reasoning(position: usize, message: &Message<'_>, body: &mut Body<'_>) {
