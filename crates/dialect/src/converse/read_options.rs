@@ -208,5 +208,6 @@ pub(super) fn own_field(field: &Field) -> Option<(&'static str, &str)> {
     }
     let (object, name) = field.name.split_once('.')?;
     let object = OBJECTS.into_iter().find(|known| *known == object)?;
-    Some((object, name))
+    // Google's requests have an object of that name, too.
+    (object != "toolConfig" || name == "toolChoice").then_some((object, name))
 }

@@ -336,3 +336,22 @@ fn log_probabilities_reach_ollamas_clients_in_streams() {
         }
     }
 }
+
+#[test]
+fn an_option_of_googles_is_none_of_bedrocks_that_has_its_name() {
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "AUTO", "streamFunctionCallArguments": true}}});
+    let request = Request::parse(wires::target(Wire::Gemini, true), body.to_string().into());
+    for to in TARGETS.into_iter().filter(|to| to.0 != Wire::Gemini) {
+        let written =
+            forebay_dialect::translate_request(request.as_ref().unwrap(), to.0, &options(to));
+        let written = written.unwrap();
+        let text = String::from_utf8_lossy(&written.body);
+        assert!(!text.contains("streamFunction"), "{}: {text}", to.2);
+        let named = written
+            .lost
+            .iter()
+            .any(|lost| lost.param.contains("streamFunction"));
+        assert!(named, "{}: {:?}", to.2, written.lost);
+    }
+}
