@@ -49,13 +49,16 @@ impl PrefillRate {
         let known = &mut *known;
         let last = *known.last.get_or_insert(now);
         let (tokens, seconds) = (now.tokens - last.tokens, now.seconds - last.seconds);
-        if tokens < 0.0 || seconds < 0.0 {
-            // It was restarted.
-            known.last = Some(now);
-        } else if tokens >= MIN_TOKENS as f64 && seconds > 0.0 {
-            average(&mut known.told, tokens, seconds);
-            known.last = Some(now);
+        let requests = now.requests - last.requests;
+        let restarted = tokens < 0.0 || seconds < 0.0 || requests < 0.0;
+        if !restarted && tokens < MIN_TOKENS as f64 {
+            return;
         }
+        // As with a first token: a mean prompt of fewer tokens says more about the engine's step.
+        if !restarted && seconds > 0.0 && tokens >= MIN_TOKENS as f64 * requests.max(1.0) {
+            average(&mut known.told, tokens, seconds);
+        }
+        known.last = Some(now);
     }
 
     /// The rate; 0 where nothing is known.
@@ -98,19 +101,27 @@ mod tests {
     #[test]
     fn the_engines_metrics_count_until_a_first_token_has_come() {
         let rate = PrefillRate::default();
-        let reported = |tokens, seconds| rate.reported(Prefill { tokens, seconds });
-        reported(90_000.0, 3.0);
+        let reported = |tokens, seconds, requests| {
+            rate.reported(Prefill {
+                tokens,
+                seconds,
+                requests,
+            });
+        };
+        reported(90_000.0, 3.0, 9.0);
         assert_eq!(rate.get(), 0.0, "nothing is known of the time before");
-        reported(90_100.0, 3.5);
+        reported(90_100.0, 3.5, 10.0);
         assert_eq!(rate.get(), 0.0, "too few tokens");
-        reported(96_000.0, 4.0);
+        reported(96_000.0, 4.0, 12.0);
         assert_eq!(rate.get(), 6_000.0);
-        // A restart is no measurement.
-        reported(0.0, 0.0);
-        reported(16_000.0, 1.0);
+        // A restart is no measurement, nor are many short prompts.
+        reported(0.0, 0.0, 0.0);
+        reported(40_000.0, 80.0, 100.0);
+        assert_eq!(rate.get(), 6_000.0);
+        reported(56_000.0, 81.0, 101.0);
         assert_eq!(rate.get(), 7_000.0);
         rate.note(2_000, Duration::from_secs(1));
-        reported(96_000.0, 2.0);
+        reported(96_000.0, 82.0, 102.0);
         assert_eq!(rate.get(), 2_000.0);
         // An engine that tells nothing.
         let silent = PrefillRate::default();

@@ -31,6 +31,8 @@ pub(super) struct Prefill {
     pub(super) tokens: f64,
     /// How long it took, in seconds, summed over requests.
     pub(super) seconds: f64,
+    /// Requests.
+    pub(super) requests: f64,
 }
 
 impl EngineReport {
@@ -70,6 +72,9 @@ impl EngineReport {
                 "vllm:prefix_cache_hits_total" => report.prefill.tokens -= amount(value),
                 "vllm:request_prefill_time_seconds_sum" => {
                     report.prefill.seconds += amount(value);
+                }
+                "vllm:request_prefill_time_seconds_count" => {
+                    report.prefill.requests += amount(value);
                 }
                 _ => continue,
             }
@@ -119,6 +124,7 @@ mod tests {
             vllm:kv_cache_usage_perc{engine=\"1\",model_name=\"a b\"} 0.75\n\
             vllm:prefix_cache_queries_total{engine=\"0\",model_name=\"a b\"} 2702.0\n\
             vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"a b\"} 800.0\n\
+            vllm:request_prefill_time_seconds_count{engine=\"0\",model_name=\"a b\"} 9.0\n\
             vllm:request_prefill_time_seconds_sum{engine=\"0\",model_name=\"a b\"} 0.125\n";
         let report = EngineReport::read(page, None).unwrap();
         assert_eq!((report.running, report.waiting), (7, 2));
@@ -127,8 +133,12 @@ mod tests {
         assert_eq!((second.running, second.waiting), (4, 0));
         let first = EngineReport::read(page, Some(0)).unwrap();
         assert_eq!(first.cache_usage, 0.25);
-        let (tokens, seconds) = (1902.0, 0.125);
-        assert_eq!(first.prefill, Prefill { tokens, seconds });
+        let prefill = Prefill {
+            tokens: 1902.0,
+            seconds: 0.125,
+            requests: 9.0,
+        };
+        assert_eq!(first.prefill, prefill);
         assert_eq!(second.prefill, Prefill::default());
         assert_eq!(report.tokens(), Some(1_536_000));
     }
