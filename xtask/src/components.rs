@@ -94,21 +94,32 @@ pub(crate) fn all(places: &Places) -> Result<()> {
     edges(places)
 }
 
-fn guest(places: &Places) -> Command {
+/// Builds the package `forebay-NAME` with the guest profile.
+fn guest(places: &Places, name: &str, features: &[&str]) -> Result<()> {
     let mut build = cargo();
     build
-        .args(["build", "--profile", "guest", "--target", TARGET])
-        .current_dir(&places.root);
+        .args(["rustc", "--profile", "guest", "--target", TARGET])
+        .arg("--package")
+        .arg(format!("forebay-{name}"))
+        // A library that is built for other crates too is not optimised together with its dependencies.
+        .args(["--crate-type", "cdylib"]);
+    for feature in features {
+        build.args(["--features", feature]);
+    }
+    // Cargo forgets the profile's `strip` for a package whose `opt-level` is its own. Addresses are
+    // written as short as they are; that needs a file without names.
     build
+        .args(["--", "-C", "strip=symbols"])
+        .args(["-C", "link-arg=--compress-relocations"])
+        .current_dir(&places.root);
+    shell::run(&mut build)
 }
 
 /// Builds the policies with the guest profile and copies them to `target/components`.
 pub(crate) fn policies(places: &Places) -> Result<()> {
-    let mut build = guest(places);
     for policy in POLICIES {
-        build.arg("--package").arg(format!("forebay-{policy}"));
+        guest(places, policy, &[])?;
     }
-    shell::run(&mut build)?;
 
     let folder = places.components();
     fs::create_dir_all(&folder)
@@ -130,14 +141,14 @@ pub(crate) fn edges(places: &Places) -> Result<()> {
     let built = places.target.join(TARGET).join("guest");
     for edge in EDGES {
         shell::say(format!("building the edge for {edge}"));
-        shell::run(guest(places).args(["--package", "forebay-edge", "--features", edge]))?;
+        guest(places, "edge", &[edge])?;
         replace(
             &built.join("forebay_edge.wasm"),
             &folder.join(format!("edge-{edge}.wasm")),
         )?;
     }
     // For apps that are not Forebay.
-    shell::run(guest(places).args(["--package", "forebay-mask"]))?;
+    guest(places, "mask", &[])?;
     replace(&built.join("forebay_mask.wasm"), &folder.join("mask.wasm"))?;
     shell::say(format!("components are in {}", places.short(&folder)));
     Ok(())
@@ -147,9 +158,7 @@ pub(crate) fn edges(places: &Places) -> Result<()> {
 pub(crate) fn hello(places: &Places) -> Result<()> {
     let built = places.target.join(TARGET).join("guest");
     for (platform, file) in [("wasi", "hello.wasm"), ("fastly", "hello-fastly.wasm")] {
-        let mut build = guest(places);
-        build.args(["--package", "forebay-bench-hello", "--features", platform]);
-        shell::run(&mut build)?;
+        guest(places, "bench-hello", &[platform])?;
         replace(
             &built.join("forebay_bench_hello.wasm"),
             &places.components().join(file),
