@@ -1,79 +1,93 @@
 //! The prompts that a worker still has to compute, and how far it is.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::known_rate;
 
-/// Prompts that were sent to a worker and whose first token has not come, the oldest first. Engines
-/// compute prompts in the order in which they come, so the time since the oldest is being computed
-/// tells how much of it is left. `T` is a moment.
-#[derive(Debug)]
-pub struct PrefillQueue<T> {
-    /// Uncached tokens of each prompt, by its place.
-    waiting: BTreeMap<u64, u64>,
+/// Prompts that were sent to a worker and are not computed yet, the oldest first. Engines compute
+/// prompts in the order in which they come, so the time since the oldest one's turn came tells how
+/// much of it is left. Times are in seconds since any moment, rates in tokens a second; a rate of 0
+/// is unknown, and taken to be usual.
+#[derive(Debug, Default)]
+pub struct PrefillQueue {
+    /// By their places.
+    waiting: BTreeMap<u64, Prompt>,
     /// The place of the next.
     next: u64,
-    /// Tokens of all that wait.
+    /// Uncached tokens of all that wait.
     tokens: u64,
     /// Since when the oldest is computed; none where that is not known.
-    since: Option<T>,
+    since: Option<f64>,
 }
 
-impl<T> Default for PrefillQueue<T> {
-    fn default() -> Self {
-        Self {
-            waiting: BTreeMap::new(),
-            next: 0,
-            tokens: 0,
-            since: None,
-        }
-    }
+#[derive(Debug)]
+struct Prompt {
+    /// Uncached tokens.
+    tokens: u64,
+    /// Its first token will show that it is computed. What is answered as a whole shows nothing
+    /// until it is answered, so it counts as computed when that is expected.
+    shows: bool,
 }
 
-impl<T> PrefillQueue<T> {
-    /// A prompt with so many uncached tokens is sent. Gives its place.
-    pub fn sent(&mut self, tokens: u64, now: T) -> u64 {
+impl PrefillQueue {
+    /// A prompt with so many uncached tokens is sent; `shows` if its answer is a stream. Gives its
+    /// place.
+    pub fn sent(&mut self, tokens: u64, shows: bool, now: f64, rate: f64) -> u64 {
+        self.advance(now, rate);
         if self.waiting.is_empty() {
             self.since = Some(now);
         }
         let place = self.next;
         self.next += 1;
-        self.waiting.insert(place, tokens);
+        self.waiting.insert(place, Prompt { tokens, shows });
         self.tokens = self.tokens.saturating_add(tokens);
         place
     }
 
-    /// The prompt at a place is computed, or given up. `now` is needed where the next one's progress
-    /// is to count.
-    pub fn gone(&mut self, place: u64, now: Option<T>) {
-        let first = self.waiting.first_key_value().map(|(first, _)| *first);
-        if let Some(tokens) = self.waiting.remove(&place) {
-            self.tokens = self.tokens.saturating_sub(tokens);
+    /// The prompt at a place is computed, or given up. The next one's progress counts from `now`.
+    pub fn gone(&mut self, place: u64, now: Option<f64>, rate: f64) {
+        if let Some(now) = now {
+            self.advance(now, rate);
         }
+        let first = self.waiting.first_key_value().map(|(first, _)| *first);
+        self.remove(place);
         if first == Some(place) {
             self.since = now;
         }
     }
 
-    /// Uncached tokens of the prompts that wait, none of them begun.
-    #[must_use]
-    pub fn tokens(&self) -> u64 {
-        self.tokens
-    }
-
-    /// Tokens that are left to compute at a rate in tokens a second; 0 is unknown, and taken to be
-    /// usual. At most the oldest prompt counts as computed: that the next is begun shows in its
-    /// first token. `elapsed` gives the time since a moment.
-    pub fn left(&self, rate: f64, elapsed: impl FnOnce(&T) -> Duration) -> u64 {
-        let Some((_, oldest)) = self.waiting.first_key_value() else {
-            return 0;
-        };
+    /// Uncached tokens that are left to compute. Of prompts that show when they are computed, at most
+    /// the oldest counts as begun.
+    pub fn left(&mut self, now: f64, rate: f64) -> u64 {
+        self.advance(now, rate);
+        let oldest = self
+            .waiting
+            .first_key_value()
+            .map(|(_, prompt)| prompt.tokens);
         let computed = self
             .since
-            .as_ref()
-            .map_or(0.0, |since| elapsed(since).as_secs_f64() * known_rate(rate));
-        self.tokens.saturating_sub((computed as u64).min(*oldest))
+            .map_or(0.0, |since| (now - since) * known_rate(rate));
+        self.tokens
+            .saturating_sub((computed as u64).min(oldest.unwrap_or(0)))
+    }
+
+    /// Ends the prompts that are computed by now and don't show it.
+    fn advance(&mut self, now: f64, rate: f64) {
+        while let (Some(since), Some(first)) = (self.since, self.waiting.first_entry()) {
+            let ends = since + first.get().tokens as f64 / known_rate(rate);
+            if first.get().shows || ends > now {
+                return;
+            }
+            let place = *first.key();
+            self.remove(place);
+            self.since = Some(ends);
+        }
+    }
+
+    fn remove(&mut self, place: u64) {
+        if let Some(prompt) = self.waiting.remove(&place) {
+            self.tokens = self.tokens.saturating_sub(prompt.tokens);
+        }
     }
 }
 
@@ -81,38 +95,60 @@ impl<T> PrefillQueue<T> {
 mod tests {
     use super::*;
 
+    const RATE: f64 = 1_000.0;
+
     #[test]
-    fn only_the_oldest_prompt_counts_as_begun() {
+    fn of_streams_only_the_oldest_counts_as_begun() {
         let mut queue = PrefillQueue::default();
-        let left = |queue: &PrefillQueue<u64>, now: u64| {
-            queue.left(1_000.0, |since| Duration::from_secs(now - since))
-        };
-        assert_eq!(left(&queue, 9), 0);
-        let first = queue.sent(5_000, 10);
-        let second = queue.sent(3_000, 11);
-        assert_eq!((queue.tokens(), left(&queue, 12)), (8_000, 6_000));
+        assert_eq!(queue.left(9.0, RATE), 0);
+        let first = queue.sent(5_000, true, 10.0, RATE);
+        let second = queue.sent(3_000, true, 11.0, RATE);
+        assert_eq!(queue.left(12.0, RATE), 6_000);
         // It takes longer than expected: the next is not begun.
-        assert_eq!(left(&queue, 99), 3_000);
-        queue.gone(first, Some(100));
-        assert_eq!(left(&queue, 101), 2_000);
+        assert_eq!(queue.left(99.0, RATE), 3_000);
+        queue.gone(first, Some(100.0), RATE);
+        assert_eq!(queue.left(101.0, RATE), 2_000);
         // Whatever ends behind it says nothing about the oldest.
-        let third = queue.sent(400, 101);
-        queue.gone(third, Some(102));
-        assert_eq!(left(&queue, 102), 1_000);
-        queue.gone(second, None);
-        queue.gone(second, None);
-        assert_eq!((queue.tokens(), left(&queue, 103)), (0, 0));
+        let third = queue.sent(400, true, 101.0, RATE);
+        queue.gone(third, Some(102.0), RATE);
+        assert_eq!(queue.left(102.0, RATE), 1_000);
+        queue.gone(second, None, RATE);
+        queue.gone(second, None, RATE);
+        assert_eq!(queue.left(103.0, RATE), 0);
+    }
+
+    #[test]
+    fn what_is_answered_as_a_whole_counts_as_computed_when_that_is_expected() {
+        let mut queue = PrefillQueue::default();
+        let first = queue.sent(5_000, false, 10.0, RATE);
+        let second = queue.sent(3_000, true, 10.0, RATE);
+        queue.sent(2_000, false, 10.0, RATE);
+        assert_eq!(queue.left(14.0, RATE), 6_000);
+        // The first is computed at 15, and answers until 20.
+        assert_eq!(queue.left(16.0, RATE), 4_000);
+        assert_eq!(queue.left(19.0, RATE), 2_000);
+        queue.gone(first, Some(20.0), RATE);
+        assert_eq!(queue.left(20.0, RATE), 2_000);
+        queue.gone(second, Some(21.0), RATE);
+        assert_eq!(queue.left(22.0, RATE), 1_000);
+        assert_eq!(queue.left(99.0, RATE), 0);
+        // An empty queue begins anew.
+        queue.sent(500, false, 200.0, RATE);
+        assert_eq!(queue.left(200.125, RATE), 375);
     }
 
     #[test]
     fn a_moment_that_is_not_known_counts_as_no_progress_and_an_unknown_rate_is_the_usual_one() {
         let mut queue = PrefillQueue::default();
-        let (first, _) = (queue.sent(10, 0), queue.sent(20_000, 0));
-        queue.gone(first, None);
-        assert_eq!(queue.left(1.0, |_| Duration::MAX), 20_000);
+        let first = queue.sent(10, true, 0.0, 1.0);
+        queue.sent(20_000, false, 0.0, 1.0);
+        queue.gone(first, None, 1.0);
+        assert_eq!(queue.left(f64::MAX, 1.0), 20_000);
         let mut queue = PrefillQueue::default();
-        queue.sent(20_000, 0);
-        assert_eq!(queue.left(0.0, |_| Duration::from_secs(1)), 4_000);
-        assert_eq!(queue.left(f64::NAN, |_| Duration::MAX), 0);
+        queue.sent(20_000, true, 0.0, 0.0);
+        assert_eq!(queue.left(1.0, 0.0), 4_000);
+        assert_eq!(queue.left(f64::INFINITY, f64::NAN), 0);
+        // A clock that jumps back.
+        assert_eq!(queue.left(-5.0, 0.0), 20_000);
     }
 }

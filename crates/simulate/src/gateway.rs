@@ -17,7 +17,7 @@ const RECENT: f64 = 0.02;
 #[derive(Debug, Default)]
 struct Load {
     in_flight: u32,
-    queue: PrefillQueue<f64>,
+    queue: PrefillQueue,
     active_tokens: u64,
     /// Tokens of all prompts sent there: the size of an approximate tree.
     sent_tokens: u64,
@@ -119,9 +119,8 @@ impl Gateway {
         self.index
             .lookup(&arrival.chain[..usable], clock, &mut self.held);
         self.views.clear();
-        let workers = (0..).zip(self.loads.iter().zip(&self.held));
+        let workers = (0..).zip(self.loads.iter_mut().zip(&self.held));
         let rate = self.rates.seconds_per_prefill_token.recip();
-        let elapsed = |since: &f64| Duration::try_from_secs_f64(now - since).unwrap_or_default();
         self.views.extend(workers.map(|(id, (load, held))| {
             let in_flight = load.in_flight + load.others_in_flight;
             let step =
@@ -130,7 +129,7 @@ impl Gateway {
                 id,
                 healthy: true,
                 in_flight,
-                queued_tokens: load.queue.left(rate, elapsed) + load.others_queued_tokens,
+                queued_tokens: load.queue.left(now, rate) + load.others_queued_tokens,
                 active_tokens: load.active_tokens,
                 prefill_rate: rate,
                 decode_rate: step.recip(),
@@ -156,7 +155,7 @@ impl Gateway {
         let uncached = request.uncached(&self.views[worker]);
         let load = &mut self.loads[worker];
         load.in_flight += 1;
-        let place = load.queue.sent(uncached, now);
+        let place = load.queue.sent(uncached, true, now, rate);
         load.active_tokens += arrival.input as u64;
         load.sent_tokens += uncached;
         self.mean_uncached += RECENT * (uncached as f64 - self.mean_uncached);
@@ -197,9 +196,9 @@ impl Gateway {
 
     /// A request's first token has come: its prompt is computed, and its blocks are in the cache.
     pub(crate) fn first_token(&mut self, now: f64, routed: &Routed, arrival: &Arrival) {
-        self.loads[routed.worker]
-            .queue
-            .gone(routed.place, Some(now));
+        let rate = self.rates.seconds_per_prefill_token.recip();
+        let queue = &mut self.loads[routed.worker].queue;
+        queue.gone(routed.place, Some(now), rate);
         self.index.computed(self.ids[routed.worker], &arrival.chain);
     }
 

@@ -30,7 +30,7 @@ impl<P: Platform> Receiver<'_, P> {
         let recording = form.map(|form| {
             Arc::new(self.recording(form, ending, &meter, answer.upstream.name.clone()))
         });
-        answer.ended();
+        answer.ended(self.gateway.platform().now());
         self.flight.finish(End::Done(Landing {
             recording: recording.clone(),
             usage: meter.usage,

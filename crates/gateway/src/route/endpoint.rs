@@ -58,6 +58,22 @@ impl Health {
     }
 }
 
+/// Prompts whose answers have not begun.
+#[derive(Debug, Default)]
+struct Queue {
+    prompts: PrefillQueue,
+    /// When the first of all was sent.
+    begun: Option<Instant>,
+}
+
+impl Queue {
+    /// A moment as the prompts' queue has it.
+    fn seconds(&mut self, now: Instant) -> f64 {
+        let begun = *self.begun.get_or_insert(now);
+        now.saturating_duration_since(begun).as_secs_f64()
+    }
+}
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -69,7 +85,7 @@ pub(crate) struct Replica {
     rank: Option<u16>,
     in_flight: AtomicU32,
     /// Prompts sent to it whose answers have not begun.
-    queue: Mutex<PrefillQueue<Instant>>,
+    queue: Mutex<Queue>,
     /// How fast it computes prompts.
     pub(super) prefill: PrefillRate,
     /// Tokens of the prompts of requests in flight.
@@ -152,11 +168,26 @@ impl Replica {
 
     /// Prompt tokens sent to it that it has yet to compute, as far as it probably is.
     pub(crate) fn queued_tokens(&self, now: Instant) -> u64 {
-        let elapsed = |since: &Instant| now.saturating_duration_since(*since);
-        self.queue().left(self.prefill.get(), elapsed)
+        let (rate, mut queue) = (self.prefill.get(), self.queue());
+        let now = queue.seconds(now);
+        queue.prompts.left(now, rate)
     }
 
-    fn queue(&self) -> MutexGuard<'_, PrefillQueue<Instant>> {
+    /// A prompt with so many uncached tokens is sent to it. Gives its place among those that wait.
+    fn waits(&self, tokens: u64, streams: bool, now: Instant) -> u64 {
+        let (rate, mut queue) = (self.prefill.get(), self.queue());
+        let now = queue.seconds(now);
+        queue.prompts.sent(tokens, streams, now, rate)
+    }
+
+    /// The prompt at a place waits no longer.
+    fn waits_no_longer(&self, place: u64, now: Option<Instant>) {
+        let (rate, mut queue) = (self.prefill.get(), self.queue());
+        let now = now.map(|now| queue.seconds(now));
+        queue.prompts.gone(place, now, rate);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -64,8 +64,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// All of it has come: its replica is done with it.
-    pub(crate) fn ended(&mut self) {
-        self.lease.end();
+    pub(crate) fn ended(&mut self, now: Instant) {
+        self.lease.end(Some(now));
     }
 
     /// The first content has come: the prompt is computed.
@@ -117,9 +117,10 @@ impl<P: Platform> Attempts<P> {
     /// The request's place at the replica: in flight there until dropped.
     fn leased(&self, chosen: &Chosen, limit: Duration, sent: Instant) -> Lease {
         let mut lease = Lease::new(&chosen.endpoint, self.outgoing.key, sent);
-        lease.waits_for(chosen.uncached_tokens, sent);
+        let streams = self.outgoing.streams(&chosen.upstream);
+        lease.waits_for(chosen.uncached_tokens, streams, sent);
         lease.carries(chosen.upstream.prompt_tokens(&self.outgoing.prefix));
-        if self.outgoing.streams(&chosen.upstream) {
+        if streams {
             lease.awaits(limit, sent);
         }
         lease

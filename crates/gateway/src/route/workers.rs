@@ -365,11 +365,11 @@ mod tests {
         }
         // Nobody waits elsewhere: the copy of 4,000 tokens costs a fifth more than its own time.
         let mut lease = Lease::new(&replicas[1], 1, Instant::now());
-        lease.waits_for(4_500, Instant::now());
+        lease.waits_for(4_500, true, Instant::now());
         assert_eq!(pick(&workers, &replicas, &prefix, 0), 1);
         lease.begun(None);
         let mut lease = Lease::new(&replicas[1], 1, Instant::now());
-        lease.waits_for(50_000, Instant::now());
+        lease.waits_for(50_000, true, Instant::now());
         assert_ne!(pick(&workers, &replicas, &prefix, 0), 1);
         lease.begun(None);
         assert_eq!(pick(&workers, &replicas, &prefix, 0), 1);
@@ -387,7 +387,7 @@ mod tests {
         let _other_tenants = send(&prefix(4, 2));
         // Two blocks of four are the first one's prompt.
         assert_eq!(sharing(), [0, 0, 2, 2, 1]);
-        lease.end();
+        lease.end(None);
         assert_eq!(sharing(), [0, 0, 1, 1, 1]);
         drop(long);
         assert_eq!(sharing(), [0; 5]);

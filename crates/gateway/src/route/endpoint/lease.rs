@@ -53,8 +53,8 @@ impl Lease {
 
     /// The answer has come as a whole: the replica has one request less, whatever is still done
     /// with the answer here.
-    pub(in crate::route) fn end(&mut self) {
-        self.begun(None);
+    pub(in crate::route) fn end(&mut self, now: Option<Instant>) {
+        self.begun(now);
         if !std::mem::replace(&mut self.ended, true) {
             self.endpoint.in_flight.fetch_sub(1, Relaxed);
             let tokens = std::mem::take(&mut self.prompt_tokens);
@@ -63,12 +63,13 @@ impl Lease {
         }
     }
 
-    /// The replica has to compute so many prompt tokens before the answer begins, from now on.
-    pub(in crate::route) fn waits_for(&mut self, tokens: u64, now: Instant) {
+    /// The replica has to compute so many prompt tokens before the answer begins, from now on. A
+    /// stream shows when that is.
+    pub(in crate::route) fn waits_for(&mut self, tokens: u64, streams: bool, now: Instant) {
         self.begun(None);
         let ahead = self.endpoint.queued_tokens(now);
         self.queued = Some(Queued {
-            place: self.endpoint.queue().sent(tokens, now),
+            place: self.endpoint.waits(tokens, streams, now),
             tokens: ahead.saturating_add(tokens),
         });
     }
@@ -102,14 +103,14 @@ impl Lease {
             self.endpoint.silence.waits_no_longer();
         }
         if let Some(Queued { place, .. }) = self.queued.take() {
-            self.endpoint.queue().gone(place, now);
+            self.endpoint.waits_no_longer(place, now);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.end();
+        self.end(None);
         if self.on_trial {
             // A trial that ended without a result, since its client left, is no result: another may try.
             self.endpoint.record.end_trial(self.taken);

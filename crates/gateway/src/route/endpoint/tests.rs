@@ -18,7 +18,7 @@ fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
     let replica = Arc::new(Replica::new("http://a"));
     let now = Instant::now();
     let mut lease = Lease::new(&replica, 1, now);
-    lease.waits_for(7, now);
+    lease.waits_for(7, true, now);
     lease.carries(9);
     assert_eq!((replica.in_flight(), replica.queued_tokens(now)), (1, 7));
     lease.begun(None);
@@ -26,8 +26,8 @@ fn a_place_is_free_once_the_answer_is_whole_and_counted_once() {
         (replica.queued_tokens(now), replica.active_tokens()),
         (0, 9)
     );
-    lease.end();
-    lease.end();
+    lease.end(None);
+    lease.end(None);
     assert_eq!((replica.in_flight(), replica.active_tokens()), (0, 0));
     drop(lease);
     assert_eq!(replica.in_flight(), 0);
@@ -38,13 +38,13 @@ fn what_a_replica_has_probably_computed_waits_no_longer() {
     let (replica, sent) = (Arc::new(Replica::new("http://a")), Instant::now());
     let after = |ms| sent + Duration::from_millis(ms);
     let mut first = Lease::new(&replica, 1, sent);
-    first.waits_for(10_000, sent);
+    first.waits_for(10_000, true, sent);
     first.first_token(sent, || after(1_000));
     // 10,000 tokens a second, as was just measured.
     let mut second = Lease::new(&replica, 1, after(1_000));
-    second.waits_for(8_000, after(1_000));
+    second.waits_for(8_000, true, after(1_000));
     let mut third = Lease::new(&replica, 1, after(1_200));
-    third.waits_for(2_000, after(1_200));
+    third.waits_for(2_000, true, after(1_200));
     assert_eq!(replica.queued_tokens(after(1_500)), 5_000);
     // It takes longer than expected. The third waits all the same.
     assert_eq!(replica.queued_tokens(after(9_000)), 2_000);
