@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on a busy machine of two cores; a test that meets it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything here takes on a busy machine of two cores, the first start of a gateway with newly built
+/// policies included; a test that meets it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks again until `condition` gives a value.
 ///
