@@ -64,7 +64,7 @@ pub struct Workers {
     /// the host.
     pub rule: String,
     /// What a token costs that is computed although another worker holds it, in computed tokens.
-    /// For `forebay`. Default 8.
+    /// For `forebay`. Default 7.
     pub lambda: f64,
     /// A session stays where it was unless another worker is better by this much, in seconds. For
     /// `forebay`. Default 0.1.

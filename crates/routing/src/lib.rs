@@ -44,6 +44,8 @@ pub struct Worker {
     pub in_flight: u32,
     /// Prompt tokens sent to it that it neither holds nor has computed yet: [`PrefillQueue::left`].
     pub queued_tokens: u64,
+    /// Prompt tokens sent to it lately that it did not hold: [`PrefillQueue::lately`].
+    pub recent_tokens: u64,
     /// Tokens, prompts and answers so far, of the requests in flight.
     pub active_tokens: u64,
     /// Prompt tokens that it computes a second; 0 is unknown.
@@ -67,6 +69,7 @@ impl Default for Worker {
             healthy: true,
             in_flight: 0,
             queued_tokens: 0,
+            recent_tokens: 0,
             active_tokens: 0,
             prefill_rate: 0.0,
             decode_rate: 0.0,
@@ -127,7 +130,8 @@ fn known_rate(rate: f64) -> f64 {
 /// The healthy worker with the lowest cost. Those whose costs differ by no more than `tolerance`
 /// from the lowest are equals, but a difference that small is not worth a copy: only those of them
 /// that hold the most of the prompt count. Of two of these that chance picks, the one with fewer
-/// requests in flight wins. So several gateways with the same view don't all send to the same worker.
+/// requests in flight wins, or else the one that was sent less lately. So several gateways with the
+/// same view don't all send to the same worker, and no cache gets most of what is new.
 fn lowest(
     request: &Request,
     workers: &[Worker],
@@ -162,7 +166,15 @@ fn lowest(
     // The high half of the number is independent of the low one.
     let step = 1 + (request.random >> 32) % (count - 1).max(1);
     let second = nth((request.random % count + step) % count)?;
-    let chosen = match second.1.in_flight < first.1.in_flight {
+    let recent = |worker: &Worker| {
+        if tolerance > 0.0 {
+            worker.recent_tokens
+        } else {
+            0
+        }
+    };
+    let used = |worker: &Worker| (worker.in_flight, recent(worker));
+    let chosen = match used(second.1) < used(first.1) {
         true => second,
         false => first,
     };

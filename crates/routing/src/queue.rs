@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::known_rate;
 
+/// Seconds after which what was sent counts for a third of its tokens.
+const MEMORY: f64 = 60.0;
+
 /// Prompts that were sent to a worker and are not computed yet, the oldest first. Engines compute
 /// prompts in the order in which they come, so the time since the oldest one's turn came tells how
 /// much of it is left. Times are in seconds since any moment, rates in tokens a second; a rate of 0
@@ -18,6 +21,9 @@ pub struct PrefillQueue {
     tokens: u64,
     /// Since when the oldest is computed; none where that is not known.
     since: Option<f64>,
+    /// Uncached tokens that were sent lately, as of `at`.
+    lately: f64,
+    at: f64,
 }
 
 #[derive(Debug)]
@@ -33,6 +39,8 @@ impl PrefillQueue {
     /// A prompt with so many uncached tokens is sent; `shows` if its answer is a stream. Gives its
     /// place.
     pub fn sent(&mut self, tokens: u64, shows: bool, now: f64, rate: f64) -> u64 {
+        self.lately = self.faded(now) + tokens as f64;
+        self.at = now;
         self.advance(now, rate);
         if self.waiting.is_empty() {
             self.since = Some(now);
@@ -69,6 +77,16 @@ impl PrefillQueue {
             .map_or(0.0, |since| (now - since) * known_rate(rate));
         self.tokens
             .saturating_sub((computed as u64).min(oldest.unwrap_or(0)))
+    }
+
+    /// Uncached tokens that were sent in the last minute or so: what is older counts for less.
+    #[must_use]
+    pub fn lately(&self, now: f64) -> u64 {
+        self.faded(now) as u64
+    }
+
+    fn faded(&self, now: f64) -> f64 {
+        self.lately * ((self.at - now) / MEMORY).min(0.0).exp()
     }
 
     /// Ends the prompts that are computed by now and don't show it.
@@ -135,6 +153,21 @@ mod tests {
         // An empty queue begins anew.
         queue.sent(500, false, 200.0, RATE);
         assert_eq!(queue.left(200.125, RATE), 375);
+    }
+
+    #[test]
+    fn what_was_sent_long_ago_counts_for_little() {
+        let mut queue = PrefillQueue::default();
+        assert_eq!(queue.lately(5.0), 0);
+        let first = queue.sent(1_000, true, 10.0, RATE);
+        queue.gone(first, Some(11.0), RATE);
+        assert_eq!(queue.lately(10.0), 1_000);
+        assert_eq!(queue.lately(70.0), 367);
+        queue.sent(1_000, true, 70.0, RATE);
+        assert_eq!(queue.lately(70.0), 1_367);
+        assert_eq!(queue.lately(9_999.0), 0);
+        // A clock that jumps back.
+        assert_eq!(queue.lately(0.0), 1_367);
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Gateway {
                 healthy: true,
                 in_flight,
                 queued_tokens: load.queue.left(now, rate) + load.others_queued_tokens,
+                recent_tokens: load.queue.lately(now),
                 active_tokens: load.active_tokens,
                 prefill_rate: rate,
                 decode_rate: step.recip(),

@@ -173,6 +173,13 @@ impl Replica {
         queue.prompts.left(now, rate)
     }
 
+    /// Prompt tokens sent to it lately that it did not have cached.
+    pub(super) fn recent_tokens(&self, now: Instant) -> u64 {
+        let mut queue = self.queue();
+        let now = queue.seconds(now);
+        queue.prompts.lately(now)
+    }
+
     /// A prompt with so many uncached tokens is sent to it. Gives its place among those that wait.
     fn waits(&self, tokens: u64, streams: bool, now: Instant) -> u64 {
         let (rate, mut queue) = (self.prefill.get(), self.queue());

@@ -220,6 +220,7 @@ impl Workers {
                     healthy: true,
                     in_flight,
                     queued_tokens: replica.queued_tokens(scene.now),
+                    recent_tokens: replica.recent_tokens(scene.now),
                     active_tokens: replica.active_tokens(),
                     prefill_rate: replica.prefill.get(),
                     decode_rate: scene.tokens_per_second / slowed,

@@ -176,15 +176,22 @@ impl Upstream {
             index: seen.index,
             has_affinity: seen.worker.has_affinity,
         };
-        let mut workers: Vec<Worker> = self.seen(view).into_iter().map(worker).collect();
-        let places = workers.len().max(1) as u64;
-        workers.rotate_left((view.random % places) as usize);
+        let mut seen = self.seen(view);
+        let places = seen.len().max(1) as u64;
+        seen.rotate_left((view.random % places) as usize);
         // Whichever is first, any other is second: two neighbours would always go together.
         if places > 2 {
             let second = 1 + (view.random >> 32) % (places - 1);
-            workers.swap(1, second as usize);
+            seen.swap(1, second as usize);
         }
-        workers
+        // Of the two, the one that was sent less lately: a policy takes the first where both cost
+        // the same.
+        if let [(_, first), (_, second), ..] = seen.as_mut_slice()
+            && second.worker.recent_tokens < first.worker.recent_tokens
+        {
+            seen.swap(0, 1);
+        }
+        seen.into_iter().map(worker).collect()
     }
 
     /// Picks a replica for a model that was not tried yet: one that may have recovered first, so
