@@ -111,6 +111,8 @@ fn build(places: &Places) -> Result<PathBuf> {
             // They ask for features that only tests need.
             "--exclude",
             "forebay-tests",
+            "--exclude",
+            "forebay-conformance",
             "--bin",
             "forebay",
             "--locked",
