@@ -106,6 +106,9 @@ fn guest(places: &Places, name: &str, features: &[&str]) -> Result<()> {
     for feature in features {
         build.args(["--features", feature]);
     }
+    // Cargo calls a cdylib the same with all features, so each edge would replace the one before, and all would be
+    // built anew every time. With this, which rustc's own build sets too, their features are in their names.
+    build.env("__CARGO_DEFAULT_LIB_METADATA", "forebay");
     // Cargo forgets the profile's `strip` for a package whose `opt-level` is its own. Addresses are
     // written as short as they are; that needs a file without names.
     build
