@@ -86,7 +86,7 @@ pub use contract::embedding::EmbeddingForm;
 pub use contract::failure::TranslateError;
 pub use cross::{StreamTranslation, fold, media_urls, translate_answer, translate_request, unfold};
 pub use edit::{EditError, TextEdit};
-pub use fit::{is_whole, unbilled};
+pub use fit::{is_known_ending, unbilled};
 pub use formats::{Mender, mend_answer};
 pub use gemini::count_tokens_body as gemini_count_tokens_body;
 pub use json::json_string;

@@ -30,15 +30,15 @@ pub struct PrefillQueue {
 struct Prompt {
     /// Uncached tokens.
     tokens: u64,
-    /// Its first token will show that it is computed. What is answered as a whole shows nothing
-    /// until it is answered, so it counts as computed when that is expected.
-    shows: bool,
+    /// Its answer is a stream, whose first token shows that it is computed. Nothing shows that of an
+    /// answer that is not streamed, so its prompt counts as computed after the expected time.
+    streamed: bool,
 }
 
 impl PrefillQueue {
-    /// A prompt with so many uncached tokens is sent; `shows` if its answer is a stream. Gives its
+    /// A prompt with so many uncached tokens is sent; `streamed` if its answer is a stream. Gives its
     /// place.
-    pub fn sent(&mut self, tokens: u64, shows: bool, now: f64, rate: f64) -> u64 {
+    pub fn sent(&mut self, tokens: u64, streamed: bool, now: f64, rate: f64) -> u64 {
         self.lately = self.faded(now) + tokens as f64;
         self.at = now;
         self.advance(now, rate);
@@ -47,7 +47,7 @@ impl PrefillQueue {
         }
         let place = self.next;
         self.next += 1;
-        self.waiting.insert(place, Prompt { tokens, shows });
+        self.waiting.insert(place, Prompt { tokens, streamed });
         self.tokens = self.tokens.saturating_add(tokens);
         place
     }
@@ -64,8 +64,8 @@ impl PrefillQueue {
         }
     }
 
-    /// Uncached tokens that are left to compute. Of prompts that show when they are computed, at most
-    /// the oldest counts as begun.
+    /// Uncached tokens that are left to compute. Of prompts whose answers are streams, at most the
+    /// oldest counts as begun.
     pub fn left(&mut self, now: f64, rate: f64) -> u64 {
         self.advance(now, rate);
         let oldest = self
@@ -89,11 +89,11 @@ impl PrefillQueue {
         self.lately * ((self.at - now) / MEMORY).min(0.0).exp()
     }
 
-    /// Ends the prompts that are computed by now and don't show it.
+    /// Ends the prompts that should be computed by now and whose answers are not streams.
     fn advance(&mut self, now: f64, rate: f64) {
         while let (Some(since), Some(first)) = (self.since, self.waiting.first_entry()) {
             let ends = since + first.get().tokens as f64 / known_rate(rate);
-            if first.get().shows || ends > now {
+            if first.get().streamed || ends > now {
                 return;
             }
             let place = *first.key();

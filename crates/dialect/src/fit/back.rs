@@ -131,7 +131,7 @@ pub(super) fn unwrapped(arguments: &str) -> String {
 
 /// Words of servers for why an answer ended, beside those of the formats' own tables, and the
 /// nearest that every client knows.
-static WORDS: [(&str, Finish); 24] = [
+static WORDS: [(&str, Finish); 26] = [
     ("abort", Finish::Length),
     ("cancelled", Finish::Length),
     ("content_filtered", Finish::Refused),
@@ -139,6 +139,7 @@ static WORDS: [(&str, Finish); 24] = [
     ("end", Finish::Stop),
     ("end_turn", Finish::Stop),
     ("eos", Finish::Stop),
+    ("eos_token", Finish::Stop),
     ("error_toxic", Finish::Refused),
     ("guardrail_intervened", Finish::Refused),
     ("max_length", Finish::Length),
@@ -154,6 +155,7 @@ static WORDS: [(&str, Finish); 24] = [
     ("refusal", Finish::Refused),
     ("safety", Finish::Refused),
     ("sensitive", Finish::Refused),
+    ("stop_sequence", Finish::Stop),
     ("tool_use", Finish::ToolCalls),
     ("unexpected_tool_call", Finish::Refused),
 ];
@@ -190,7 +192,7 @@ fn nearest(word: &str) -> (Finish, bool) {
     (finish, word.is_empty())
 }
 
-/// Words for an answer that something else than the model ended: what came is not all of it.
+/// Finish reasons of answers that were interrupted: what came is not all of it.
 const INTERRUPTED: [&str; 6] = [
     "abort",
     "cancelled",
@@ -200,10 +202,10 @@ const INTERRUPTED: [&str; 6] = [
     "timeout",
 ];
 
-/// Whether an answer that ended so is as long as the model and its limits made it. A word that no
-/// table has may mean anything.
+/// Whether an answer with this finish reason is complete, or was cut at a limit of tokens or by a
+/// filter. An unknown reason may mean anything.
 #[must_use]
-pub fn is_whole(said: &Finish) -> bool {
+pub fn is_known_ending(said: &Finish) -> bool {
     match said {
         Finish::Other(word) => {
             let word = word.to_ascii_lowercase();

@@ -37,7 +37,7 @@ mod unanswered;
 mod undo;
 
 pub(crate) use aim::{Aim, Fitted};
-pub use back::is_whole;
+pub use back::is_known_ending;
 pub(crate) use family::{reads_json_schema, takes_effort, takes_system_messages};
 pub(crate) use hosted::is_hosted;
 pub(crate) use namespaces::{join as join_namespace, split as split_namespace};

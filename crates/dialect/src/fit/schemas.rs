@@ -90,7 +90,7 @@ pub(super) fn fit(request: &mut ChatRequest<'_>, aim: &Aim<'_>, fitted: &mut Fit
         if !is_of_object(schema) {
             fitted.lost.push(Lost {
                 param: format!("tools[{was}].parameters"),
-                why: "this target takes only an object at the root of a tool's schema",
+                why: "this target accepts only an object at the root of a tool's schema",
                 grade: Grade::Refused,
             });
         }

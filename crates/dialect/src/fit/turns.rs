@@ -90,7 +90,7 @@ fn leave_out(
     for (at, message) in request.messages.iter().enumerate() {
         for field in message.extra.iter().filter(|_| silent(message)) {
             let param = format!("messages[{}].{}", fitted.message(at), field.name);
-            fitted.lose(param, "its message says nothing else, and was left out");
+            fitted.lose(param, "the message has no other content and was left out");
         }
     }
     let mut said = request.messages.iter().map(|message| !silent(message));

@@ -11,7 +11,6 @@ use super::public_prompt::MAX_PUBLIC_PROMPTS;
 use super::{
     Affinity, KvEvents, PublicPrompt, RoutingRule, Secret, Span, TokenizerConfig, seconds,
 };
-use crate::route::Seller;
 
 /// Whether the gateway asks for a provider's prompt cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -330,17 +329,6 @@ impl UpstreamConfig {
             Some(path) => Some(path.as_str()).filter(|path| !path.is_empty()),
             None => self.provider.is_engine().then_some("/health"),
         }
-    }
-
-    /// Its provider, with its options. Vertex's paths name the location that its host is in, so the
-    /// region that decides the host decides the location too.
-    pub(crate) fn seller(&self) -> Result<Box<dyn Seller>, Problems> {
-        let mut options = self.options.clone();
-        let by_region = self.provider == Provider::Vertex && self.urls.is_empty();
-        if by_region && !self.region.is_empty() {
-            options.location.get_or_insert_with(|| self.region.clone());
-        }
-        self.provider.seller(&options)
     }
 
     /// What is wrong with its options and with what else types can't say.

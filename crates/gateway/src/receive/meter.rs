@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use forebay_dialect::canonical::{FinishKind, Usage};
 use forebay_dialect::error::{CONTEXT_EXCEEDED, is_too_long};
-use forebay_dialect::{Payload, is_whole};
+use forebay_dialect::{Payload, is_known_ending};
 
 use crate::error::{ErrorKind, GatewayError};
 use crate::policy::Ending;
@@ -75,7 +75,7 @@ impl Meter {
             let ending = match finish {
                 FinishKind::Length => Ending::Length,
                 FinishKind::Refused => Ending::Refused,
-                other if is_whole(other) => Ending::Complete,
+                other if is_known_ending(other) => Ending::Complete,
                 _ => Ending::Truncated,
             };
             // The worst of several choices counts: truncated before refused, length and complete.

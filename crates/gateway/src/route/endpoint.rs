@@ -62,15 +62,15 @@ impl Health {
 #[derive(Debug, Default)]
 struct Queue {
     prompts: PrefillQueue,
-    /// When the first of all was sent.
-    begun: Option<Instant>,
+    /// When the first one was sent: the moment 0 of `prompts`.
+    origin: Option<Instant>,
 }
 
 impl Queue {
-    /// A moment as the prompts' queue has it.
+    /// A moment in the seconds of `prompts`.
     fn seconds(&mut self, now: Instant) -> f64 {
-        let begun = *self.begun.get_or_insert(now);
-        now.saturating_duration_since(begun).as_secs_f64()
+        let origin = *self.origin.get_or_insert(now);
+        now.saturating_duration_since(origin).as_secs_f64()
     }
 }
 
@@ -180,11 +180,13 @@ impl Replica {
         queue.prompts.lately(now)
     }
 
-    /// A prompt with so many uncached tokens is sent to it. Gives its place among those that wait.
-    fn waits(&self, tokens: u64, streams: bool, now: Instant) -> u64 {
+    /// A prompt with so many uncached tokens is sent to it. Gives its place among those that wait, and
+    /// the tokens ahead of it.
+    fn waits(&self, tokens: u64, streamed: bool, now: Instant) -> (u64, u64) {
         let (rate, mut queue) = (self.prefill.get(), self.queue());
         let now = queue.seconds(now);
-        queue.prompts.sent(tokens, streams, now, rate)
+        let ahead = queue.prompts.left(now, rate);
+        (queue.prompts.sent(tokens, streamed, now, rate), ahead)
     }
 
     /// The prompt at a place waits no longer.

@@ -46,7 +46,7 @@ pub(crate) use health::run_health_checks;
 pub(crate) use prefix::{Prefix, counted, resolve};
 pub(crate) use prepare::dialect_headers;
 pub(crate) use prompt_cache::Places;
-pub(crate) use provider::{Envelope, Route, Seller, encode, has_dot_segment};
+pub(crate) use provider::{Envelope, Route, encode, has_dot_segment};
 pub(crate) use rank::{Ranked, Wish, rank};
 pub use token_index::{KvSource, SharedIndex};
 pub(crate) use unanswered::{timed_out, transport_error};

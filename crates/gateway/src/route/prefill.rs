@@ -18,8 +18,8 @@ const FASTEST: f64 = 100_000.0;
 /// The slowest that is believed: below it something else than the prompt took the time.
 const SLOWEST: f64 = 50.0;
 
-/// Tokens of prompt a second: a moving average of what first tokens tell. Until one has come, what the
-/// engine's own metrics tell.
+/// Prompt tokens per second: a moving average measured from first tokens. Until there is one, the average
+/// from the engine's own metrics.
 #[derive(Debug, Default)]
 pub(super) struct PrefillRate(Mutex<Known>);
 
@@ -29,7 +29,7 @@ struct Known {
     measured: Option<f64>,
     /// By the engine's metrics.
     told: Option<f64>,
-    /// What these said last.
+    /// The engine's counters when they were last used.
     last: Option<Prefill>,
 }
 
@@ -42,8 +42,8 @@ impl PrefillRate {
         }
     }
 
-    /// The engine's counters stand there now. Prompts that are computed in the same steps count their
-    /// time twice, so it is rather faster than this tells.
+    /// The engine's counters have these values now. The time of a step counts once for each prompt
+    /// computed in it, so the rate from these counters is a lower bound.
     pub(super) fn reported(&self, now: Prefill) {
         let mut known = self.lock();
         let known = &mut *known;

@@ -173,6 +173,7 @@ async fn an_answer_that_may_be_cut_short_is_passed_on_and_not_stored() {
     let ways = [
         ("stop", true),
         ("eos", true),
+        ("eos_token", true),
         ("length", true),
         ("abort", false),
         ("insufficient_system_resource", false),

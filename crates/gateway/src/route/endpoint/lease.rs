@@ -63,14 +63,14 @@ impl Lease {
         }
     }
 
-    /// The replica has to compute so many prompt tokens before the answer begins, from now on. A
-    /// stream shows when that is.
-    pub(in crate::route) fn waits_for(&mut self, tokens: u64, streams: bool, now: Instant) {
+    /// The replica has to compute so many prompt tokens before the answer, perhaps a stream, begins.
+    /// What has no prompt waits for none.
+    pub(in crate::route) fn waits_for(&mut self, tokens: u64, streamed: bool, now: Instant) {
         self.begun(None);
-        let ahead = self.endpoint.queued_tokens(now);
-        self.queued = Some(Queued {
-            place: self.endpoint.waits(tokens, streams, now),
-            tokens: ahead.saturating_add(tokens),
+        self.queued = (tokens > 0).then(|| {
+            let (place, ahead) = self.endpoint.waits(tokens, streamed, now);
+            let tokens = ahead.saturating_add(tokens);
+            Queued { place, tokens }
         });
     }
 

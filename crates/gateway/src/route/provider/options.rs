@@ -1,6 +1,23 @@
 //! Reads `[upstreams.options]` for the provider under which they are written.
 
-use crate::config::{Problems, Provider, ProviderOptions};
+use super::Seller;
+use crate::config::{Problems, Provider, ProviderOptions, UpstreamConfig};
+
+impl UpstreamConfig {
+    /// Its provider, with its options. Vertex's paths name the location that its host is in, so the
+    /// region that decides the host decides the location too.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the options.
+    pub(crate) fn seller(&self) -> Result<Box<dyn Seller>, Problems> {
+        let mut options = self.options.clone();
+        let by_region = self.provider == Provider::Vertex && self.urls.is_empty();
+        if by_region && !self.region.is_empty() {
+            options.location.get_or_insert_with(|| self.region.clone());
+        }
+        self.provider.seller(&options)
+    }
+}
 
 /// Options while their provider reads them.
 pub(super) struct Reading {

@@ -179,3 +179,38 @@ fn vertex_is_asked_for_the_location_that_its_host_is_in() {
         format!("https://own.example{}", path("global")),
     );
 }
+
+#[test]
+fn of_two_replicas_the_one_that_was_sent_less_lately_is_listed_first() {
+    let upstream = upstream(&["http://a", "http://b", "http://c"]);
+    let (prefix, now) = (Prefix::default(), Instant::now());
+    let listed = |random| {
+        let workers = upstream.workers(View {
+            model: "m",
+            chain: &[],
+            tenant: 0,
+            prefix: &prefix,
+            last_resort: false,
+            explore: false,
+            random,
+            now,
+        });
+        let ids = workers.into_iter().map(|worker| worker.id);
+        ids.collect::<Vec<String>>()
+    };
+    let randoms = || (0..9).flat_map(|high| (0..9).map(move |low| high << 32 | low));
+    let first = |id: &str| randoms().filter(|random| listed(*random)[0] == id).count();
+    assert!(
+        ["http://a", "http://b", "http://c"]
+            .map(first)
+            .iter()
+            .all(|count| *count > 0)
+    );
+    let mut lease = Lease::new(&upstream.endpoints[0], 1, now);
+    lease.waits_for(1_000, true, now);
+    lease.end(Some(now));
+    assert_eq!(first("http://a"), 0);
+    for random in randoms() {
+        assert_eq!(listed(random).len(), 3);
+    }
+}
