@@ -13,7 +13,7 @@ pub(crate) fn run(places: &Places) -> Result<()> {
     if !places.gateway().is_file() {
         shell::say(
             "the first build compiles about 500 crates, most of them for wasmtime, which runs the policies: \
-             8 to 12 minutes on two cores, 3 GB in the target folder. Later builds take seconds.",
+             11 to 16 minutes on two cores, 3 GB in the target folder. Later builds take seconds.",
         );
     }
     if components::present(places) {

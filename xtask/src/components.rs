@@ -101,16 +101,17 @@ fn guest(places: &Places, name: &str, features: &[&str]) -> Result<()> {
         .args(["rustc", "--profile", "guest", "--target", TARGET])
         .arg("--package")
         .arg(format!("forebay-{name}"))
-        // A library that is built for other crates too is not optimised together with its dependencies.
+        // Cargo ignores `lto` for a library that is an rlib too.
         .args(["--crate-type", "cdylib"]);
     for feature in features {
         build.args(["--features", feature]);
     }
-    // Cargo calls a cdylib the same with all features, so each edge would replace the one before, and all would be
-    // built anew every time. With this, which rustc's own build sets too, their features are in their names.
+    // Cargo gives a cdylib the same file name and fingerprint whatever its features, so each edge would replace the
+    // last one and all would be rebuilt every time. This variable, which rustc's own build sets too, makes the
+    // features part of both.
     build.env("__CARGO_DEFAULT_LIB_METADATA", "forebay");
-    // Cargo forgets the profile's `strip` for a package whose `opt-level` is its own. Addresses are
-    // written as short as they are; that needs a file without names.
+    // Cargo ignores the profile's `strip` for a package with an `opt-level` of its own. The linker shortens addresses
+    // only in a file without names.
     build
         .args(["--", "-C", "strip=symbols"])
         .args(["-C", "link-arg=--compress-relocations"])

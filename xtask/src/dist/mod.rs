@@ -108,7 +108,7 @@ fn build(places: &Places) -> Result<PathBuf> {
             "--profile",
             "dist",
             "--workspace",
-            // They ask for features that only tests need.
+            // These two packages enable features that only tests need.
             "--exclude",
             "forebay-tests",
             "--exclude",
